@@ -1,0 +1,37 @@
+/**
+ * Why a connection ended, what its client does next, and how long its members stay shown. One table, both directions.
+ * Codes 4000–4099 ask for another try, 4400–4499 say that the same try would fail again.
+ */
+
+/** `never`: do not come back by yourself; `backoff`: come back after a jittered delay; `elsewhere`: at once, any instance. */
+export type Retry = "never" | "backoff" | "elsewhere";
+
+/** How the members of a connection that ended this way are treated (C2): gone at once, after 3 s, or after the full 15 s. */
+export type Grace = "none" | "short" | "full";
+
+export type CloseReason = { readonly code: number; readonly retry: Retry; readonly grace: Grace; readonly meaning: string };
+
+export const CLOSE = {
+  /** Sent by clients that left on purpose. */
+  normal: { code: 1000, retry: "never", grace: "none", meaning: "closed on purpose" },
+  goingAway: { code: 1001, retry: "backoff", grace: "short", meaning: "the page or the server is going away" },
+  noStatus: { code: 1005, retry: "backoff", grace: "short", meaning: "closed without saying why" },
+  lost: { code: 1006, retry: "backoff", grace: "full", meaning: "the connection broke" },
+  tooBig: { code: 1009, retry: "backoff", grace: "full", meaning: "a message was larger than 16 KiB" },
+  internal: { code: 1011, retry: "backoff", grace: "full", meaning: "the server failed; it has logged why" },
+  draining: { code: 4000, retry: "elsewhere", grace: "full", meaning: "this instance is shutting down; connect again, another one answers" },
+  unresponsive: { code: 4001, retry: "backoff", grace: "full", meaning: "no sign of life for 20 to 25 s" },
+  slowReader: { code: 4008, retry: "backoff", grace: "full", meaning: "outbox passed its limit; reconnect for a fresh roster" },
+  superseded: { code: 4409, retry: "never", grace: "full", meaning: "the session was resumed by another connection" },
+  helloTimeout: { code: 4410, retry: "backoff", grace: "full", meaning: "no hello within 5 s of connecting" },
+  abuse: { code: 4411, retry: "never", grace: "none", meaning: "too many invalid messages" },
+  unauthorized: { code: 4401, retry: "never", grace: "none", meaning: "the token is missing, wrong or expired" },
+  kicked: { code: 4403, retry: "never", grace: "none", meaning: "removed by an operator" },
+} as const satisfies Record<string, CloseReason>;
+
+const BY_CODE = new Map<number, CloseReason>(Object.values(CLOSE).map((reason) => [reason.code, reason]));
+
+/** What a close code means; unknown codes are treated as a lost connection. */
+export function closeReason(code: number): CloseReason {
+  return BY_CODE.get(code) ?? { ...CLOSE.lost, code };
+}

@@ -1,0 +1,29 @@
+/**
+ * The numbers both ends of a socket agree on, with where each comes from. The server's settings may lower some; no client needs more.
+ */
+
+export const BOARD_ID_BYTES_MAX = 128;
+/** A full name in any script; 64 characters of 4 bytes. Longer ones are an `error` (v2) or cut at a code point (classic, 32). */
+export const USERNAME_BYTES_MAX = 256;
+export const CLASSIC_USERNAME_BYTES_MAX = 32;
+export const USER_ID_BYTES_MAX = 128;
+export const AVATAR_BYTES_MAX = 512;
+/** As JSON. With 1 000 members a roster stays within 5 MB. */
+export const STATE_BYTES_MAX = 4096;
+/** Nesting of state, patches and event data; deeper JSON is refused before it is walked. */
+export const JSON_DEPTH_MAX = 32;
+export const EVENT_NAME_BYTES_MAX = 64;
+export const EVENT_DATA_BYTES_MAX = 4096;
+export const TOKEN_BYTES_MAX = 8192;
+/** `maxPayload` towards clients: the largest legal client message is a `join` or a `hello` of under 13 KiB. */
+export const CLIENT_MESSAGE_BYTES_MAX = 16_384;
+export const BOARDS_PER_CONNECTION_MAX = 32;
+/** Attempts are u32 on every wire: a join a second lasts 136 years. */
+export const ATTEMPT_MAX = 0xffff_ffff;
+
+/** Classic ids are one byte: members beyond are counted, not shown. */
+export const CLASSIC_MEMBERS_MAX = 256;
+export const CLASSIC_COUNT_MAX = 255;
+
+/** Coordinates up to here travel in two bytes, others as i32. */
+export const COORDINATE_U16_MAX = 0xffff;

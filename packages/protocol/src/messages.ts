@@ -1,0 +1,84 @@
+/**
+ * Everything a client and the service say to each other: one union, one line of meaning each. The three encodings
+ * (binary.ts, json.ts, classic.ts) carry these and nothing else; docs/PROTOCOL.md is their reference.
+ */
+
+import type { BoardId, Json, JsonObject, LeaveReason, Member, MemberId, Millis, Point, ResumeToken, Status } from "./domain.ts";
+
+/** How a message names a board: `presence.v2` by the number that `joined` gave, `presence.v2.json` by the board's id. */
+export type BoardRef = number | BoardId;
+
+export type ClientMessage =
+  /** First message of a connection: who I am. Without a resumeToken the service makes one. */
+  | { readonly kind: "hello"; readonly token?: string; readonly resumeToken?: ResumeToken }
+  /** Enter a board, or replace my entry there. `attempt` is higher than in any join this session sent before. */
+  | { readonly kind: "join"; readonly boardId: BoardId; readonly attempt: number; readonly username: string; readonly status: Exclude<Status, "reconnecting">; readonly state: JsonObject }
+  /** Leave a board for good: no grace. */
+  | { readonly kind: "leave"; readonly board: BoardRef }
+  /** My pointer is here; `null`: it is hidden. */
+  | { readonly kind: "cursor"; readonly board: BoardRef; readonly at: Point | null }
+  /** Change my status, my state (merge patch, RFC 7396), or both. */
+  | { readonly kind: "update"; readonly board: BoardRef; readonly status?: Exclude<Status, "reconnecting">; readonly state?: JsonObject }
+  /** Tell everybody else on the board something, at most once, never stored. */
+  | { readonly kind: "broadcast"; readonly board: BoardRef; readonly name: string; readonly data: Json }
+  /** Answer to the service's heartbeat, or a question of my own: it is answered by one. */
+  | { readonly kind: "heartbeat" }
+  /** A fresh token before the old one expires. */
+  | { readonly kind: "auth"; readonly token: string };
+
+export type RosterEntry = {
+  /** This instance's number for the member, on this board. */
+  readonly actor: number;
+  readonly member: Member;
+  /** Last known cursor; absent: none is shown. */
+  readonly at?: Point;
+};
+
+export type CursorMove = { readonly actor: number; readonly at: Point | null };
+
+export type ServerMessage =
+  /** Answer to `hello`. */
+  | { readonly kind: "welcome"; readonly memberId: MemberId; readonly resumeToken: ResumeToken; readonly instanceId: string; readonly heartbeatMs: Millis; readonly graceMs: Millis; readonly cursorMs: Millis; readonly stateBytesMax: number }
+  /** Answer to `join`: the board as this instance shows it now, myself included. `settling`: members may still be missing. */
+  | { readonly kind: "joined"; readonly boardId: BoardId; readonly board: BoardRef; readonly self: number; readonly settling: boolean; readonly members: number; readonly users: number; readonly roster: readonly RosterEntry[] }
+  /** Somebody is here who was not. */
+  | { readonly kind: "user_joined"; readonly board: BoardRef; readonly actor: number; readonly member: Member }
+  /** Merge patch (RFC 7396) of that member's fields, as in `{"status":"idle","state":{"tool":null}}`. */
+  | { readonly kind: "user_updated"; readonly board: BoardRef; readonly actor: number; readonly patch: JsonObject }
+  /** Somebody is gone. */
+  | { readonly kind: "user_left"; readonly board: BoardRef; readonly actor: number; readonly reason: LeaveReason }
+  /** Latest places of all who moved since the last such message; one's own may be among them. */
+  | { readonly kind: "cursors"; readonly board: BoardRef; readonly moves: readonly CursorMove[] }
+  /** How many are on the board, the receiver included. */
+  | { readonly kind: "presence_update"; readonly board: BoardRef; readonly members: number; readonly users: number }
+  /** Somebody else's `broadcast`. */
+  | { readonly kind: "event"; readonly board: BoardRef; readonly actor: number; readonly name: string; readonly data: Json }
+  /** A word from the operator to everybody. */
+  | { readonly kind: "announcement"; readonly text: string }
+  /** Send cursors no more often than this. */
+  | { readonly kind: "pace"; readonly cursorMs: Millis }
+  /** Other instances cannot be heard (`true`) or are heard again (`false`). */
+  | { readonly kind: "degraded"; readonly on: boolean }
+  /** Answer it at once from the message handler. */
+  | { readonly kind: "heartbeat" }
+  /** What was wrong; the connection goes on. `ref`: the board or message it is about. */
+  | { readonly kind: "error"; readonly code: ErrorCode; readonly message: string; readonly ref?: string }
+  /** The service will close this connection; come back after the given time. */
+  | { readonly kind: "goodbye"; readonly code: number; readonly retryAfterMs: Millis };
+
+/** "BinaryMessage" of the architecture: all that travels on a client's socket. */
+export type BinaryMessage = ClientMessage | ServerMessage;
+
+/** Codes of `error`, append-only; their number on the binary wire is their place in this list. docs/PROTOCOL.md has a heading for each. */
+export const ERROR_CODES = [
+  "bad_message",
+  "bad_board",
+  "bad_username",
+  "bad_state",
+  "not_joined",
+  "too_many_boards",
+  "superseded",
+  "unauthorized",
+  "too_fast",
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -1,0 +1,94 @@
+/**
+ * What instances say to each other, decoded. bus/envelope.ts gives these their bytes; docs/REPLICATION.md their rules.
+ */
+
+import type { InstanceId, Json, JsonObject, LeaveReason, Member, MemberId, Millis } from "@presence-service/protocol";
+
+/** Position of a slice's last change, counted by its owner over all its boards (R2); 0: never changed. */
+export type Seq = number;
+
+/**
+ * Cursors as flat triples `number, x, y, number, x, y …` (number: a slot on the bus, an actor towards clients), so that a
+ * batch costs one array; x = HIDDEN and y = 0 say that the cursor is hidden.
+ */
+export type Moves = readonly number[];
+
+export type Ack = {
+  /** The first 4 bytes of the peer's instanceId, big-endian. */
+  readonly peer: number;
+  /** Low 16 bits of the last beat heard from it. */
+  readonly beat: number;
+};
+
+export type InstanceStatus = "ready" | "draining" | "degraded";
+
+export type Heartbeat = {
+  readonly kind: "heartbeat";
+  readonly beat: number;
+  readonly intervalMs: Millis;
+  /** Longest time between two beacons of one board: how long silence may mean nothing (R4, R6). */
+  readonly beaconMs: Millis;
+  /** Boards with a slice of the sender, or lingering. */
+  readonly boards: number;
+  readonly status: InstanceStatus;
+  /** Up to 3 live peers in turn (R10). */
+  readonly acks: readonly Ack[];
+  /** Versions of this protocol that the sender reads, 1…15 (R13). */
+  readonly versions: { readonly min: number; readonly max: number };
+};
+
+/** The sender stops; its members are somebody else's soon. No dels follow. */
+export type Goodbye = { readonly kind: "goodbye" };
+
+export type DelReason = LeaveReason | "superseded";
+
+export type Op =
+  /** A member enters or is replaced as a whole. */
+  | { readonly op: "set"; readonly slot: number; readonly attempt: number; readonly member: Member }
+  /** Merge patch of the member's fields: status, state. */
+  | { readonly op: "patch"; readonly slot: number; readonly patch: JsonObject }
+  /** Any reason but `superseded` ends every entry of that memberId up to this attempt, at everybody (R11). */
+  | { readonly op: "del"; readonly memberId: MemberId; readonly attempt: number; readonly reason: DelReason };
+
+export type Delta = { readonly kind: "delta"; readonly prev: Seq; readonly seq: Seq; readonly ops: readonly Op[] };
+
+export type SliceEntry = {
+  readonly slot: number;
+  readonly attempt: number;
+  /** Of the member's last change. */
+  readonly seq: Seq;
+  readonly member: Member;
+};
+
+export type Ended = { readonly memberId: MemberId; readonly attempt: number };
+
+export type Snapshot = {
+  readonly kind: "snapshot";
+  readonly seq: Seq;
+  /** 0-based; a slice larger than one message comes in `parts` messages of one seq. */
+  readonly part: number;
+  readonly parts: number;
+  readonly entries: readonly SliceEntry[];
+  readonly ended: readonly Ended[];
+};
+
+/** Where a slice stands: the hash is the XOR over its members of h(memberId, attempt, seq of the last change), u32. */
+export type Standing = { readonly seq: Seq; readonly hash: number; readonly count: number };
+
+/** A question to all owners, or to those named with the seq held of each; and the sender's own beacon (R5). */
+export type Sync = Standing & {
+  readonly kind: "sync";
+  readonly asks: "all" | readonly { readonly owner: InstanceId; readonly seq: Seq }[];
+};
+
+export type Beacon = Standing & { readonly kind: "beacon" };
+
+/** `seq` is the slice's: slots are only understood by who has it. */
+export type Cursors = { readonly kind: "cursors"; readonly seq: Seq; readonly moves: Moves };
+
+/** At most once, never stored. */
+export type BoardEvent = { readonly kind: "event"; readonly slot: number; readonly name: string; readonly data: Json };
+
+export type GlobalMessage = Heartbeat | Goodbye;
+export type BoardMessage = Delta | Snapshot | Sync | Beacon | Cursors | BoardEvent;
+export type BusMessage = GlobalMessage | BoardMessage;
