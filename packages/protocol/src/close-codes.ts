@@ -19,7 +19,12 @@ export const CLOSE = {
   lost: { code: 1006, retry: "backoff", grace: "full", meaning: "the connection broke" },
   tooBig: { code: 1009, retry: "backoff", grace: "full", meaning: "a message was larger than 16 KiB" },
   internal: { code: 1011, retry: "backoff", grace: "full", meaning: "the server failed; it has logged why" },
-  draining: { code: 4000, retry: "elsewhere", grace: "full", meaning: "this instance is shutting down; connect again, another one answers" },
+  draining: {
+    code: 4000,
+    retry: "elsewhere",
+    grace: "full",
+    meaning: "this instance is shutting down; connect again, another one answers",
+  },
   unresponsive: { code: 4001, retry: "backoff", grace: "full", meaning: "no sign of life for 20 to 25 s" },
   slowReader: { code: 4008, retry: "backoff", grace: "full", meaning: "outbox passed its limit; reconnect for a fresh roster" },
   superseded: { code: 4409, retry: "never", grace: "full", meaning: "the session was resumed by another connection" },

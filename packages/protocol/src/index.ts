@@ -1,5 +1,11 @@
+export * from "./binary.ts";
+export * from "./bytes.ts";
 export * from "./classic.ts";
 export * from "./close-codes.ts";
 export * from "./domain.ts";
+export { readMember, readUuid, STATUSES, writeMember } from "./fields.ts";
+export * from "./json.ts";
 export * from "./limits.ts";
+export { LEAVE_REASONS } from "./message-fields.ts";
 export * from "./messages.ts";
+export { coordinate, HIDDEN, readMoves, writeMoves } from "./moves.ts";

@@ -12,8 +12,14 @@ export const AVATAR_BYTES_MAX = 512;
 export const STATE_BYTES_MAX = 4096;
 /** Nesting of state, patches and event data; deeper JSON is refused before it is walked. */
 export const JSON_DEPTH_MAX = 32;
+/** `user_updated`, as JSON: one state replaced by another names every old key once more, and the name and avatar may change with it. */
+export const PATCH_BYTES_MAX = 3 * STATE_BYTES_MAX + 4096;
 export const EVENT_NAME_BYTES_MAX = 64;
 export const EVENT_DATA_BYTES_MAX = 4096;
+export const ANNOUNCEMENT_BYTES_MAX = 4096;
+export const ERROR_MESSAGE_BYTES_MAX = 1024;
+/** A board's id fits. */
+export const ERROR_REF_BYTES_MAX = 128;
 export const TOKEN_BYTES_MAX = 8192;
 /** `maxPayload` towards clients: the largest legal client message is a `join` or a `hello` of under 13 KiB. */
 export const CLIENT_MESSAGE_BYTES_MAX = 16_384;
@@ -27,3 +33,9 @@ export const CLASSIC_COUNT_MAX = 255;
 
 /** Coordinates up to here travel in two bytes, others as i32. */
 export const COORDINATE_U16_MAX = 0xffff;
+/** i32 without its lowest value, which says "hidden" wherever coordinates are kept as bare numbers. */
+export const COORDINATE_MAX = 0x7fff_ffff;
+/** Numbers of members (actor, slot) have 30 bits: two flags beside them make a u32. */
+export const ACTOR_MAX = 0x3fff_ffff;
+/** Numbers of boards, counts and durations on the client wire are u32. */
+export const U32_MAX = 0xffff_ffff;

@@ -12,7 +12,14 @@ export type ClientMessage =
   /** First message of a connection: who I am. Without a resumeToken the service makes one. */
   | { readonly kind: "hello"; readonly token?: string; readonly resumeToken?: ResumeToken }
   /** Enter a board, or replace my entry there. `attempt` is higher than in any join this session sent before. */
-  | { readonly kind: "join"; readonly boardId: BoardId; readonly attempt: number; readonly username: string; readonly status: Exclude<Status, "reconnecting">; readonly state: JsonObject }
+  | {
+      readonly kind: "join";
+      readonly boardId: BoardId;
+      readonly attempt: number;
+      readonly username: string;
+      readonly status: Exclude<Status, "reconnecting">;
+      readonly state: JsonObject;
+    }
   /** Leave a board for good: no grace. */
   | { readonly kind: "leave"; readonly board: BoardRef }
   /** My pointer is here; `null`: it is hidden. */
@@ -38,9 +45,27 @@ export type CursorMove = { readonly actor: number; readonly at: Point | null };
 
 export type ServerMessage =
   /** Answer to `hello`. */
-  | { readonly kind: "welcome"; readonly memberId: MemberId; readonly resumeToken: ResumeToken; readonly instanceId: string; readonly heartbeatMs: Millis; readonly graceMs: Millis; readonly cursorMs: Millis; readonly stateBytesMax: number }
+  | {
+      readonly kind: "welcome";
+      readonly memberId: MemberId;
+      readonly resumeToken: ResumeToken;
+      readonly instanceId: string;
+      readonly heartbeatMs: Millis;
+      readonly graceMs: Millis;
+      readonly cursorMs: Millis;
+      readonly stateBytesMax: number;
+    }
   /** Answer to `join`: the board as this instance shows it now, myself included. `settling`: members may still be missing. */
-  | { readonly kind: "joined"; readonly boardId: BoardId; readonly board: BoardRef; readonly self: number; readonly settling: boolean; readonly members: number; readonly users: number; readonly roster: readonly RosterEntry[] }
+  | {
+      readonly kind: "joined";
+      readonly boardId: BoardId;
+      readonly board: BoardRef;
+      readonly self: number;
+      readonly settling: boolean;
+      readonly members: number;
+      readonly users: number;
+      readonly roster: readonly RosterEntry[];
+    }
   /** Somebody is here who was not. */
   | { readonly kind: "user_joined"; readonly board: BoardRef; readonly actor: number; readonly member: Member }
   /** Merge patch (RFC 7396) of that member's fields, as in `{"status":"idle","state":{"tool":null}}`. */

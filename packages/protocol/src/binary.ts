@@ -1,0 +1,73 @@
+/**
+ * `presence.v2`: one WebSocket message is one type byte and the fields of that message (message-fields.ts, docs/PROTOCOL.md).
+ * Decoders take each message in exactly one form: unknown types, trailing bytes and values over their limit come back as
+ * `undefined`. Lengths are checked here; which characters a name may hold and who may say what is the server's business.
+ */
+
+import { Reader, Writer } from "./bytes.ts";
+import { U32_MAX } from "./limits.ts";
+import { isSentByClients, isSentByServers, MESSAGE_FIELDS, type MessageFields } from "./message-fields.ts";
+import type { BinaryMessage, ClientMessage, ServerMessage } from "./messages.ts";
+import { BARE_HEAD_MAX, readMoves, readX, readY, writeMoves } from "./moves.ts";
+
+const writer = new Writer(1024);
+const reader = new Reader(new Uint8Array(0));
+
+// The table pairs each kind with its own fields; the compiler cannot follow that through an index.
+const KINDS = Object.entries(MESSAGE_FIELDS) as [BinaryMessage["kind"], MessageFields<object>][];
+const FOR_SERVERS = new Map(KINDS.filter(([, message]) => isSentByClients(message)).map((entry) => [entry[1].tag, entry]));
+const FOR_CLIENTS = new Map(KINDS.filter(([, message]) => isSentByServers(message)).map((entry) => [entry[1].tag, entry]));
+
+/** Throws on a board given by its id: on this wire boards go by the number that `joined` gave. */
+export function encodeBinary(message: BinaryMessage): Uint8Array<ArrayBuffer> {
+  const { tag, body } = MESSAGE_FIELDS[message.kind] as MessageFields<object>;
+  writer.reset().u8(tag);
+  body.write(writer, message);
+  return writer.finish();
+}
+
+/** For servers. Never throws. */
+export function decodeClientBinary(bytes: Uint8Array): ClientMessage | undefined {
+  return decode(FOR_SERVERS, bytes) as ClientMessage | undefined;
+}
+
+/** For clients. Never throws. */
+export function decodeServerBinary(bytes: Uint8Array): ServerMessage | undefined {
+  return decode(FOR_CLIENTS, bytes) as ServerMessage | undefined;
+}
+
+function decode(byTag: typeof FOR_SERVERS, bytes: Uint8Array): object | undefined {
+  const [kind, message] = byTag.get(reader.reset(bytes).u8()) ?? [];
+  const body = message?.body.read(reader);
+  return body && reader.done ? { kind, ...body } : undefined;
+}
+
+/** The bytes of a `cursors` message from flat triples `actor, x, y` (x = HIDDEN: hidden): once per tick and board, for all its sockets. */
+export function encodeCursors(board: number, moves: readonly number[]): Uint8Array<ArrayBuffer> {
+  writer.reset().u8(MESSAGE_FIELDS.cursors.tag).varint(board);
+  writeMoves(writer, moves);
+  return writer.finish();
+}
+
+/** A `cursors` message as flat triples; `undefined`: not one, or not well formed. */
+export function decodeCursors(bytes: Uint8Array): { board: number; moves: number[] } | undefined {
+  if (bytes[0] !== MESSAGE_FIELDS.cursors.tag) return undefined;
+  reader.reset(bytes).u8();
+  const board = reader.varint(U32_MAX);
+  const moves = readMoves(reader);
+  return moves && { board, moves };
+}
+
+/** Where `readCursor` puts its result; x = HIDDEN: hidden. */
+export type CursorInput = { board: number; x: number; y: number };
+
+/** A client's `cursor` without creating an object; `false`: not one, or not well formed, and `into` means nothing. */
+export function readCursor(bytes: Uint8Array, into: CursorInput): boolean {
+  if (bytes[0] !== MESSAGE_FIELDS.cursor.tag) return false;
+  reader.reset(bytes).u8();
+  into.board = reader.varint(U32_MAX);
+  const head = reader.varint(BARE_HEAD_MAX);
+  into.x = readX(reader, head);
+  into.y = readY(reader, head, into.x);
+  return reader.done;
+}

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { isSafeJson, parseJson, Reader, utf8Bytes, Writer } from "./bytes.ts";
+import { JSON_DEPTH_MAX } from "./limits.ts";
+
+const reading = (...bytes: number[]) => new Reader(Uint8Array.of(...bytes));
+
+test("what a writer wrote a reader reads, in any order of fields", () => {
+  const field = fc.oneof(
+    fc.record({ type: fc.constant("u8" as const), value: fc.integer({ min: 0, max: 0xff }) }),
+    fc.record({ type: fc.constant("u16" as const), value: fc.integer({ min: 0, max: 0xffff }) }),
+    fc.record({ type: fc.constant("u32" as const), value: fc.integer({ min: 0, max: 0xffff_ffff }) }),
+    fc.record({ type: fc.constant("i32" as const), value: fc.integer() }),
+    fc.record({ type: fc.constant("varint" as const), value: fc.maxSafeNat() }),
+    fc.record({ type: fc.constant("string" as const), value: fc.string({ unit: "binary", maxLength: 300 }) }),
+  );
+  const writer = new Writer(1);
+  fc.assert(
+    fc.property(fc.array(field), (fields) => {
+      writer.reset();
+      for (const { type, value } of fields) type === "string" ? writer.string(value) : writer[type](value);
+      const reader = new Reader(writer.finish());
+      for (const { type, value } of fields) assert.equal(type === "string" ? reader.string(1200) : reader[type](), value);
+      assert.ok(reader.done);
+    }),
+  );
+});
+
+test("varints have one form, their shortest, and end at 2^53 - 1", () => {
+  const forms: [number, string][] = [
+    [0, "00"],
+    [127, "7f"],
+    [128, "8001"],
+    [300, "ac02"],
+    [0xffff_ffff, "ffffffff0f"],
+    [Number.MAX_SAFE_INTEGER, "ffffffffffffff0f"],
+  ];
+  for (const [value, hex] of forms) {
+    assert.equal(Buffer.from(new Writer().varint(value).finish()).toString("hex"), hex);
+    const reader = new Reader(Buffer.from(hex, "hex"));
+    assert.equal(reader.varint(), value);
+    assert.ok(reader.done);
+  }
+  for (const hex of ["8000", "ff00", "ffffffffffffff1f", "ffffffffffffffff01", "80", ""]) {
+    const reader = new Reader(Buffer.from(hex, "hex"));
+    assert.equal(reader.varint(), 0, hex);
+    assert.ok(reader.failed, hex);
+  }
+  assert.ok(reading(0x80, 0x01).varint(127) === 0);
+  for (const value of [-1, 0.5, Number.NaN, 2 ** 53]) assert.throws(() => new Writer().varint(value), RangeError);
+});
+
+test("after a failure everything reads as zero and empty, and nothing throws", () => {
+  const reader = reading(1, 2, 3);
+  assert.equal(reader.u32(), 0x0102_0300);
+  assert.ok(reader.failed);
+  assert.deepEqual([reader.u8(), reader.u16(), reader.i32(), reader.varint(), reader.string(9), reader.hex(2)], [0, 0, 0, 0, "", ""]);
+  assert.equal(reader.json(9), null);
+  assert.equal(reader.bytes(1).length, 0);
+  assert.equal(reader.remaining, 0);
+  assert.ok(!reader.done);
+  assert.ok(reader.reset(Uint8Array.of()).done);
+});
+
+test("strings are valid UTF-8 within their limit, and a byte order mark is a character like others", () => {
+  assert.equal(reading(2, 0xc3, 0xa9).string(2), "é");
+  assert.equal(reading(3, 0xef, 0xbb, 0xbf).string(3), "\ufeff");
+  for (const bytes of [
+    [3, 0x61, 0x62, 0x63], // longer than allowed below
+    [1, 0xff],
+    [2, 0xc0, 0x80], // overlong
+    [3, 0xed, 0xa0, 0x80], // surrogate
+    [2, 0x61], // cut off
+  ]) {
+    const reader = reading(...bytes);
+    assert.equal(reader.string(2), "");
+    assert.ok(reader.failed);
+  }
+});
+
+test("a string's length is right wherever its characters make the varint longer than guessed", () => {
+  for (const count of [0, 1, 42, 43, 63, 64, 100, 127, 128, 5461, 5462, 8191, 8192, 16_384]) {
+    for (const character of ["a", "é", "€", "🎉"]) {
+      const value = character.repeat(count);
+      const reader = new Reader(new Writer(8).u8(7).string(value).u8(9).finish());
+      assert.deepEqual([reader.u8(), reader.string(1 << 17), reader.u8(), reader.done], [7, value, 9, true]);
+    }
+  }
+});
+
+test("finish gives a copy that later writing does not touch", () => {
+  const writer = new Writer(4).u8(1);
+  const first = writer.finish();
+  assert.equal(writer.length, 1);
+  writer.reset().u8(2);
+  assert.deepEqual([...first], [1]);
+});
+
+test("hex takes ids, colours and UUIDs and throws on anything else", () => {
+  assert.deepEqual([...new Writer().hex("00ff7a", 3).finish()], [0, 255, 122]);
+  assert.equal(new Writer().hex("3f1c9d2e-7a54-4c1b-9e0d-5b6a7c8d9e0f", 16).finish().length, 16);
+  for (const digits of ["", "00", "zz", "0x", "0000"])
+    assert.throws(() => new Writer().hex(digits.padEnd(digits === "0000" ? 4 : 0), 1 + (digits === "00" ? 1 : 0)), RangeError);
+});
+
+test("JSON is bounded in depth before it is parsed, and keys that reach prototypes are refused however they are spelled", () => {
+  const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+  assert.ok(parseJson(nested(JSON_DEPTH_MAX)) !== undefined);
+  assert.equal(parseJson(nested(JSON_DEPTH_MAX + 1)), undefined);
+  assert.equal(parseJson("[".repeat(1_000_000)), undefined);
+  assert.deepEqual(parseJson(`["[[[[\\"${"[".repeat(99)}", {}]`), [`[[[["${"[".repeat(99)}`, {}]);
+  for (const key of ["__proto__", "constructor", "prototype", "\\u005f_proto__", "c\\u006fnstructor"]) {
+    assert.equal(parseJson(`{"a":[{"${key}":1}]}`), undefined, key);
+  }
+  assert.deepEqual(parseJson('["__proto__",{"toString":1}]'), ["__proto__", { toString: 1 }]);
+  for (const text of ["", "{", "undefined", "NaN", "[1,]", "1e999", "[-1e999]"]) assert.equal(parseJson(text), undefined, text);
+  assert.equal(isSafeJson([[[]]], 2), false);
+});
+
+test("JSON that grows when written again is measured as written", () => {
+  const growing = `[${Array(100).fill("1e20").join(",")}]`;
+  const reader = new Reader(new Writer().string(growing).finish());
+  assert.equal(reader.json(utf8Bytes(growing)), null);
+  assert.ok(reader.failed);
+  // Nothing else grows: whatever was read within a limit can be written within it.
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 4 }), (text) => {
+      const back = new Reader(new Writer().string(text).finish()).json(utf8Bytes(text));
+      assert.ok(utf8Bytes(JSON.stringify(back)) <= Math.max(utf8Bytes(text), 4));
+    }),
+  );
+});

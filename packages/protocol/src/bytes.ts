@@ -1,0 +1,286 @@
+/**
+ * Bytes in and out, for the client wire (binary.ts) and for the bus. A Writer trusts what it is given and throws only where the
+ * program is wrong; a Reader trusts nothing, never throws, and takes each number in its shortest form only.
+ * It knows no message and refuses JSON that is too deep, too long or able to poison a prototype.
+ */
+
+import type { Json } from "./domain.ts";
+import { JSON_DEPTH_MAX } from "./limits.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Grows as needed and keeps its memory: `reset()` and write again, so that a hot path allocates only what `finish()` returns. */
+export class Writer {
+  #bytes: Uint8Array<ArrayBuffer>;
+  #length = 0;
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+  }
+
+  /** Bytes written since the last reset. */
+  get length(): number {
+    return this.#length;
+  }
+
+  reset(): this {
+    this.#length = 0;
+    return this;
+  }
+
+  /** A copy of exactly what was written: it stays valid when this writer is used again. */
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  u8(value: number): this {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+    return this;
+  }
+
+  /** Big-endian, like every fixed-width number here. */
+  u16(value: number): this {
+    this.#reserve(2);
+    this.#bytes[this.#length++] = value >> 8;
+    this.#bytes[this.#length++] = value;
+    return this;
+  }
+
+  u32(value: number): this {
+    return this.u16(value >>> 16).u16(value);
+  }
+
+  /** Two's complement. */
+  i32(value: number): this {
+    return this.u32(value);
+  }
+
+  /** 7 bits a byte, lowest first, the top bit says that more follow (LEB128). 0…2^53−1; anything else is our own mistake. */
+  varint(value: number): this {
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`varint of ${value}`);
+    this.#reserve(8);
+    let rest = value;
+    for (; rest > 0x7fff_ffff; rest = Math.floor(rest / 128)) this.#bytes[this.#length++] = (rest % 128) | 0x80;
+    for (; rest > 0x7f; rest >>>= 7) this.#bytes[this.#length++] = rest | 0x80;
+    this.#bytes[this.#length++] = rest;
+    return this;
+  }
+
+  bytes(value: Uint8Array): this {
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
+    return this;
+  }
+
+  /** Length in bytes as varint, then UTF-8. Lone surrogates become U+FFFD. */
+  string(text: string): this {
+    this.#reserve(text.length * 3 + 8);
+    // The byte count is known only afterwards: guess the length of its varint, and move the text if it was wrong.
+    const guess = varintBytes(text.length);
+    const start = this.#length + guess;
+    const { written } = encoder.encodeInto(text, this.#bytes.subarray(start));
+    const actual = varintBytes(written);
+    if (actual !== guess) this.#bytes.copyWithin(this.#length + actual, start, start + written);
+    this.varint(written);
+    this.#length += written;
+    return this;
+  }
+
+  /** JSON text as a `string`. */
+  json(value: Json): this {
+    return this.string(JSON.stringify(value));
+  }
+
+  /** Hex digits as raw bytes, without a length: ids of 16 bytes, colours of 3. Dashes are skipped, so a UUID is 16 bytes too. */
+  hex(digits: string, byteCount: number): this {
+    const plain = digits.replaceAll("-", "");
+    if (plain.length !== byteCount * 2 || !/^[0-9a-f]*$/i.test(plain)) throw new RangeError(`"${digits}" is not ${byteCount} bytes in hex`);
+    for (let at = 0; at < plain.length; at += 2) this.u8(Number.parseInt(plain.slice(at, at + 2), 16));
+    return this;
+  }
+
+  #reserve(count: number): void {
+    const needed = this.#length + count;
+    if (needed <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    grown.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown;
+  }
+}
+
+/**
+ * Reads in order and never throws. What is missing, malformed, over its limit or not in its shortest form sets `failed`; from then
+ * on everything reads as zero or empty, so that a decoder asks once, at its end, whether it is `done`.
+ */
+export class Reader {
+  #bytes: Uint8Array;
+  #at = 0;
+  #end: number;
+  #failed = false;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#end = bytes.length;
+  }
+
+  /** Start over on other bytes, for hot paths. */
+  reset(bytes: Uint8Array): this {
+    this.#bytes = bytes;
+    this.#at = 0;
+    this.#end = bytes.length;
+    this.#failed = false;
+    return this;
+  }
+
+  get failed(): boolean {
+    return this.#failed;
+  }
+
+  /** At the end, and all of it was well formed. */
+  get done(): boolean {
+    return !this.#failed && this.#at === this.#end;
+  }
+
+  /** Bytes not read yet; 0 after a failure, so a loop over the rest ends. */
+  get remaining(): number {
+    return this.#end - this.#at;
+  }
+
+  /** The caller found a value it does not accept. */
+  fail(): void {
+    this.#failed = true;
+    this.#end = this.#at;
+  }
+
+  u8(): number {
+    return this.#take(1) ? (this.#bytes[this.#at - 1] ?? 0) : 0;
+  }
+
+  u16(): number {
+    return (this.u8() << 8) | this.u8();
+  }
+
+  u32(): number {
+    return this.i32() >>> 0;
+  }
+
+  i32(): number {
+    return (this.u16() << 16) | this.u16();
+  }
+
+  varint(max = Number.MAX_SAFE_INTEGER): number {
+    let value = 0;
+    for (let scale = 1; scale <= 2 ** 49; scale *= 128) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte > 0x7f) continue;
+      // A zero as the last of several bytes says nothing: not the shortest form.
+      if ((byte === 0 && scale > 1) || value > max) break;
+      return value;
+    }
+    this.fail();
+    return 0;
+  }
+
+  /** A view on the bytes given to this reader, not a copy. */
+  bytes(count: number): Uint8Array {
+    return this.#take(count) ? this.#bytes.subarray(this.#at - count, this.#at) : new Uint8Array(0);
+  }
+
+  /** A length of at most `bytesMax`, then that much valid UTF-8. */
+  string(bytesMax: number): string {
+    const bytes = this.bytes(this.varint(bytesMax));
+    try {
+      return decoder.decode(bytes);
+    } catch {
+      this.fail();
+      return "";
+    }
+  }
+
+  /** A `string` that holds JSON, within its limits also when we write it again. */
+  json(bytesMax: number, depthMax = JSON_DEPTH_MAX): Json {
+    const text = this.string(bytesMax);
+    const value = this.#failed ? undefined : parseJson(text, depthMax);
+    // Only an exponent makes our own text longer than what came: 1e20 is written with 21 digits. A state that grew past its
+    // limit on the way to the bus would be refused by every other instance.
+    if (value === undefined || (/\d[eE]/.test(text) && utf8Bytes(JSON.stringify(value)) > bytesMax)) {
+      this.fail();
+      return null;
+    }
+    return value;
+  }
+
+  /** Raw bytes as lower-case hex digits. */
+  hex(byteCount: number): string {
+    let digits = "";
+    for (const byte of this.bytes(byteCount)) digits += HEX[byte];
+    return digits;
+  }
+
+  #take(count: number): boolean {
+    if (count > this.#end - this.#at) {
+      this.fail();
+      return false;
+    }
+    this.#at += count;
+    return true;
+  }
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+function varintBytes(value: number): number {
+  let count = 1;
+  for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 128)) count++;
+  return count;
+}
+
+/** Length of a text in UTF-8. */
+export function utf8Bytes(text: string): number {
+  return encoder.encode(text).length;
+}
+
+/** `undefined` for text that is not JSON, nests deeper than `depthMax`, or holds what `isSafeJson` refuses. Linear in the text. */
+export function parseJson(text: string, depthMax = JSON_DEPTH_MAX): Json | undefined {
+  if (!isWithinDepth(text, depthMax)) return undefined;
+  try {
+    const value: Json = JSON.parse(text);
+    return isSafeJson(value, depthMax) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Before anything is parsed or walked: how deep brackets nest outside of strings. */
+function isWithinDepth(text: string, depthMax: number): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === 0x22) quoted = !quoted;
+    else if (quoted) {
+      if (char === 0x5c) at++;
+    } else if (char === 0x5b || char === 0x7b) {
+      if (++depth > depthMax) return false;
+    } else if (char === 0x5d || char === 0x7d) depth--;
+  }
+  return true;
+}
+
+/**
+ * No keys that reach a prototype when an app copies the object, no numbers beyond range (1e999 would travel on as null, which
+ * deletes in a merge patch), no deeper than `depthMax`.
+ */
+export function isSafeJson(value: Json, depthMax = JSON_DEPTH_MAX): boolean {
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || value === null) return true;
+  if (depthMax === 0) return false;
+  if (Array.isArray(value)) return value.every((item) => isSafeJson(item, depthMax - 1));
+  return Object.entries(value).every(
+    ([key, item]) => key !== "__proto__" && key !== "constructor" && key !== "prototype" && isSafeJson(item, depthMax - 1),
+  );
+}

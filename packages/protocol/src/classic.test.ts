@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { anyOf, classicMessages, damaged } from "../test/arbitraries.ts";
+import { classicName, decodeClassic, encodeClassic } from "./classic.ts";
+
+const bytes = (digits: string) => new Uint8Array(Buffer.from(digits.replaceAll(" ", ""), "hex"));
+
+for (const [kind, messages] of Object.entries(classicMessages)) {
+  test(`classic ${kind}: what is encoded is decoded, and no other length`, () => {
+    fc.assert(
+      fc.property(messages, fc.nat(), (message, cut) => {
+        const encoded = encodeClassic(message);
+        assert.deepEqual(decodeClassic(encoded), message);
+        assert.equal(decodeClassic(Uint8Array.of(...encoded, 0)), undefined);
+        assert.equal(decodeClassic(encoded.subarray(0, cut % encoded.length)), undefined);
+      }),
+    );
+  });
+}
+
+test("damaged classic messages and noise are refused or mean something, and never throw", () => {
+  const broken = damaged(anyOf(classicMessages).map((message) => encodeClassic(message)));
+  fc.assert(
+    fc.property(fc.oneof(broken, fc.uint8Array({ maxLength: 48 })), (input) => {
+      const message = decodeClassic(input);
+      if (message) assert.deepEqual(encodeClassic(message), input);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("names we send are cut at a code point to 32 bytes", () => {
+  assert.equal(classicName("a".repeat(33)).length, 32);
+  assert.equal(Buffer.from(classicName(`${"a".repeat(31)}é`)).toString(), "a".repeat(31));
+  assert.equal(Buffer.from(classicName(`${"a".repeat(30)}🎉`)).toString(), "a".repeat(30));
+  assert.equal(Buffer.from(classicName("🎉".repeat(9))).toString(), "🎉".repeat(8));
+});
+
+test("a Join that claims more than 32 bytes, or another length than it has, is a wrong length", () => {
+  assert.equal(decodeClassic(bytes(`03 002a 21 ${"61".repeat(33)}`)), undefined);
+  assert.equal(decodeClassic(bytes("03 002a 04 416e61")), undefined);
+  assert.equal(decodeClassic(bytes("03 002a 02 416e61")), undefined);
+  assert.deepEqual(decodeClassic(bytes("03 002a 00")), { kind: "join", board: 42, username: "" });
+});

@@ -1,0 +1,96 @@
+/**
+ * `presence.v2.json`: the same messages as JSON text with a `kind`, for debugging and for languages without our codec. Boards go by
+ * their id, in one field `board`; a cursor is `x` and `y`, or `hidden: true`. Unknown fields are ignored; anything missing,
+ * ill-typed or over the limits of `presence.v2`, and anything that could poison a prototype, makes the message `undefined`.
+ */
+
+import { parseJson, utf8Bytes } from "./bytes.ts";
+import type { Point } from "./domain.ts";
+import { isObject } from "./fields.ts";
+import { CLIENT_MESSAGE_BYTES_MAX, JSON_DEPTH_MAX } from "./limits.ts";
+import { isSentByClients, isSentByServers, MESSAGE_FIELDS, type MessageFields } from "./message-fields.ts";
+import type { BinaryMessage, ClientMessage, ServerMessage } from "./messages.ts";
+
+/** Throws on a board given by its number: on this wire boards go by their id. */
+export function encodeJson(message: BinaryMessage): string {
+  if ("board" in message && message.kind !== "joined" && typeof message.board === "number") {
+    throw new TypeError(`presence.v2.json names boards by id, not ${message.board}`);
+  }
+  return JSON.stringify(fold(message));
+}
+
+/** For servers. Never throws; refuses more than CLIENT_MESSAGE_BYTES_MAX. */
+export function decodeClientJson(text: string): ClientMessage | undefined {
+  if (text.length > CLIENT_MESSAGE_BYTES_MAX || utf8Bytes(text) > CLIENT_MESSAGE_BYTES_MAX) return undefined;
+  return decode(isSentByClients, text) as ClientMessage | undefined;
+}
+
+/** For clients. Never throws. */
+export function decodeServerJson(text: string): ServerMessage | undefined {
+  return decode(isSentByServers, text) as ServerMessage | undefined;
+}
+
+/** Deepest path to a state: the message, its roster, an entry, its member. */
+const ENVELOPE_DEPTH = 4;
+
+function decode(isExpected: typeof isSentByClients, text: string): object | undefined {
+  const value = parseJson(text, JSON_DEPTH_MAX + ENVELOPE_DEPTH);
+  if (!isObject(value) || typeof value["kind"] !== "string" || !Object.hasOwn(MESSAGE_FIELDS, value["kind"])) return undefined;
+  const kind = value["kind"] as BinaryMessage["kind"];
+  const message = MESSAGE_FIELDS[kind] as MessageFields<object>;
+  const body = isExpected(message) ? message.body.check(unfold(kind, value)) : undefined;
+  return body && { kind, ...body };
+}
+
+/** The few messages whose JSON is flatter than their type. */
+function fold(message: BinaryMessage): object {
+  switch (message.kind) {
+    case "join": {
+      const { kind, boardId, ...rest } = message;
+      return { kind, board: boardId, ...rest };
+    }
+    case "joined": {
+      const { kind, boardId, board: _, roster, ...rest } = message;
+      return { kind, board: boardId, ...rest, roster: roster.map(({ at, ...entry }) => ({ ...entry, ...at })) };
+    }
+    case "cursor": {
+      const { at, ...rest } = message;
+      return { ...rest, ...place(at) };
+    }
+    case "cursors": {
+      const { moves, ...rest } = message;
+      return { ...rest, cursors: moves.map(({ actor, at }) => ({ actor, ...place(at) })) };
+    }
+    default:
+      return message;
+  }
+}
+
+function place(at: Point | null): object {
+  return at ?? { hidden: true };
+}
+
+/** The way back, on data nobody has checked yet. */
+function unfold(kind: BinaryMessage["kind"], value: Record<string, unknown>): unknown {
+  switch (kind) {
+    case "join":
+    case "joined": {
+      const roster = Array.isArray(value["roster"]) ? value["roster"].map(unfoldPlace) : undefined;
+      return { ...value, boardId: value["board"], roster };
+    }
+    case "cursor":
+      return unfoldPlace(value);
+    case "cursors":
+      return { ...value, moves: Array.isArray(value["cursors"]) ? value["cursors"].map(unfoldPlace) : undefined };
+    default:
+      return value;
+  }
+}
+
+/** `at` from x and y, or `null` from hidden; `undefined` from neither. Both, or one coordinate, fail the check that follows. */
+function unfoldPlace(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  const { x, y, hidden, ...rest } = value;
+  if (x === undefined && y === undefined) return { ...rest, at: hidden === true ? null : undefined };
+  return { ...rest, at: hidden === undefined || hidden === false ? { x, y } : "at a place and hidden" };
+}

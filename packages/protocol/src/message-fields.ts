@@ -1,0 +1,139 @@
+/**
+ * Every message with its type byte and its fields in order: the table behind `presence.v2` and `presence.v2.json`, and what
+ * docs/PROTOCOL.md shows as tables. Type bytes are append-only and never reused: 0x01… are sent by clients, 0x41… by servers,
+ * 0x08 by both as it always was. A field cannot be added to a message, since both sides refuse bytes they do not expect.
+ */
+
+import type { LeaveReason, Point } from "./domain.ts";
+import * as f from "./fields.ts";
+import { type Field, list, optional, struct, text } from "./fields.ts";
+import * as limits from "./limits.ts";
+import { type BinaryMessage, type CursorMove, ERROR_CODES, type RosterEntry } from "./messages.ts";
+import { BARE_HEAD_MAX, HIDDEN, readPoint, writeMove } from "./moves.ts";
+
+/** Their number on the wire is their place; append-only. */
+export const LEAVE_REASONS = ["left", "timeout", "kicked", "instance_lost"] as const satisfies readonly LeaveReason[];
+
+const xy: Field<number> = {
+  write: (to, value) => to.i32(value),
+  read: (from) => from.i32(),
+  check: f.integer(-limits.COORDINATE_MAX, limits.COORDINATE_MAX),
+};
+const point = struct<Point>({ x: xy, y: xy });
+
+const at: Field<Point | null> = {
+  write: (to, value) => writeMove(to, 0, value?.x ?? HIDDEN, value?.y ?? 0),
+  read: (from) => readPoint(from, from.varint(BARE_HEAD_MAX)),
+  check: (given) => (given === null ? null : point.check(given)),
+};
+
+const MOVE = struct<CursorMove>({ actor: f.actor, at });
+const moves: Field<readonly CursorMove[]> = {
+  write(to, values) {
+    for (const { actor, at } of values) writeMove(to, actor, at?.x ?? HIDDEN, at?.y ?? 0);
+  },
+  read(from) {
+    const values: CursorMove[] = [];
+    while (from.remaining > 0) {
+      const head = from.varint(limits.U32_MAX);
+      values.push({ actor: head >>> 2, at: readPoint(from, head) });
+    }
+    return values;
+  },
+  check: (given) => f.checkedList(given, MOVE),
+};
+
+const ENTRY = struct<RosterEntry>({ actor: f.actor, member: f.member, at: optional(point) });
+const rosterEntry: Field<RosterEntry> = {
+  write(to, { actor, member, at }) {
+    writeMove(to, actor, at?.x ?? HIDDEN, at?.y ?? 0);
+    f.writeMember(to, member);
+  },
+  read(from) {
+    const head = from.varint(limits.U32_MAX);
+    const at = readPoint(from, head);
+    return { actor: head >>> 2, member: f.readMember(from), ...(at && { at }) };
+  },
+  check: ENTRY.check,
+};
+
+const u16: Field<number> = { write: (to, value) => to.u16(value), read: (from) => from.u16(), check: f.integer(0, 0xffff) };
+const { board, actor, u32 } = f;
+const token = text(limits.TOKEN_BYTES_MAX);
+/** What a client may say of itself. */
+const chosenStatus = f.oneOf(["active", "idle"]);
+/** One level for the member's fields around those of its state. */
+const patch = f.jsonObject(limits.PATCH_BYTES_MAX, limits.JSON_DEPTH_MAX + 1);
+
+type Body<K> = Omit<Extract<BinaryMessage, { kind: K }>, "kind">;
+export type MessageFields<T> = { readonly tag: number; readonly body: Field<T> };
+
+export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFields<Body<K>> } = {
+  hello: { tag: 0x01, body: struct<Body<"hello">>({ token: optional(token), resumeToken: optional(f.resumeToken) }) },
+  join: {
+    tag: 0x02,
+    body: struct<Body<"join">>({
+      boardId: f.boardId,
+      attempt: f.varint(limits.ATTEMPT_MAX),
+      username: f.username,
+      status: chosenStatus,
+      state: f.state,
+    }),
+  },
+  leave: { tag: 0x03, body: struct<Body<"leave">>({ board }) },
+  cursor: { tag: 0x04, body: struct<Body<"cursor">>({ board, at }) },
+  update: { tag: 0x05, body: struct<Body<"update">>({ board, status: optional(chosenStatus), state: optional(f.state) }) },
+  broadcast: { tag: 0x06, body: struct<Body<"broadcast">>({ board, name: f.eventName, data: f.eventData }) },
+  auth: { tag: 0x07, body: struct<Body<"auth">>({ token }) },
+  heartbeat: { tag: 0x08, body: struct<Body<"heartbeat">>({}) },
+  welcome: {
+    tag: 0x41,
+    body: struct<Body<"welcome">>({
+      memberId: f.memberId,
+      resumeToken: f.resumeToken,
+      instanceId: f.uuid,
+      heartbeatMs: u32,
+      graceMs: u32,
+      cursorMs: u32,
+      stateBytesMax: u32,
+    }),
+  },
+  joined: {
+    tag: 0x42,
+    body: struct<Body<"joined">>({
+      boardId: f.boardId,
+      board,
+      self: actor,
+      settling: f.bool,
+      members: u32,
+      users: u32,
+      roster: list(rosterEntry),
+    }),
+  },
+  user_joined: { tag: 0x43, body: struct<Body<"user_joined">>({ board, actor, member: f.member }) },
+  user_updated: { tag: 0x44, body: struct<Body<"user_updated">>({ board, actor, patch }) },
+  user_left: { tag: 0x45, body: struct<Body<"user_left">>({ board, actor, reason: f.oneOf(LEAVE_REASONS) }) },
+  cursors: { tag: 0x46, body: struct<Body<"cursors">>({ board, moves }) },
+  presence_update: { tag: 0x47, body: struct<Body<"presence_update">>({ board, members: u32, users: u32 }) },
+  event: { tag: 0x48, body: struct<Body<"event">>({ board, actor, name: f.eventName, data: f.eventData }) },
+  announcement: { tag: 0x49, body: struct<Body<"announcement">>({ text: text(limits.ANNOUNCEMENT_BYTES_MAX) }) },
+  pace: { tag: 0x4a, body: struct<Body<"pace">>({ cursorMs: u32 }) },
+  degraded: { tag: 0x4b, body: struct<Body<"degraded">>({ on: f.bool }) },
+  error: {
+    tag: 0x4c,
+    body: struct<Body<"error">>({
+      code: f.oneOf(ERROR_CODES),
+      message: text(limits.ERROR_MESSAGE_BYTES_MAX),
+      ref: optional(text(limits.ERROR_REF_BYTES_MAX)),
+    }),
+  },
+  goodbye: { tag: 0x4d, body: struct<Body<"goodbye">>({ code: u16, retryAfterMs: u32 }) },
+};
+
+export function isSentByClients({ tag }: { readonly tag: number }): boolean {
+  return tag <= 0x40;
+}
+
+export function isSentByServers({ tag }: { readonly tag: number }): boolean {
+  return tag > 0x40 || tag === MESSAGE_FIELDS.heartbeat.tag;
+}

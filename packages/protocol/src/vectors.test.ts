@@ -1,0 +1,136 @@
+/** The codecs against the golden vectors as committed, and docs/PROTOCOL.md against both. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { decodeClientBinary, decodeServerBinary, encodeBinary } from "./binary.ts";
+import { type ClassicMessage, decodeClassic, encodeClassic } from "./classic.ts";
+import { CLOSE, closeReason } from "./close-codes.ts";
+import { decodeClientJson, decodeServerJson, encodeJson } from "./json.ts";
+import * as limits from "./limits.ts";
+import { type BinaryMessage, ERROR_CODES } from "./messages.ts";
+
+type Direction = "client to server" | "server to client" | "both";
+type Vector = { name: string; direction: Direction; message: BinaryMessage; hex: string; json: string };
+type ClassicVector = { name: string; direction: Direction; message: ClassicMessage; hex: string };
+type Invalid = { why: string; encoding: "presence.v2" | "presence.v2.json" | "classic"; direction: Direction; hex?: string; text?: string };
+
+const messages: Vector[] = read("vectors/messages.json");
+const classic: ClassicVector[] = read("vectors/classic.json");
+const invalid: Invalid[] = read("vectors/invalid.json");
+const document = readFileSync(new URL("../../../docs/PROTOCOL.md", import.meta.url), "utf8");
+
+const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+const bytesOf = (hex: string) => new Uint8Array(Buffer.from(hex, "hex"));
+
+for (const { name, direction, message, hex, json } of messages) {
+  test(`vector: ${name}`, () => {
+    const byId = "board" in message ? { ...message, board: "boardId" in message ? message.boardId : JSON.parse(json).board } : message;
+    assert.equal(hexOf(encodeBinary(message)), hex);
+    assert.equal(encodeJson(byId), json);
+    const fromClient = direction === "server to client" ? undefined : message;
+    const fromServer = direction === "client to server" ? undefined : message;
+    assert.deepEqual(decodeClientBinary(bytesOf(hex)), fromClient);
+    assert.deepEqual(decodeServerBinary(bytesOf(hex)), fromServer);
+    assert.deepEqual(decodeClientJson(json), fromClient && byId);
+    assert.deepEqual(decodeServerJson(json), fromServer && byId);
+  });
+}
+
+for (const { name, message, hex } of classic) {
+  test(`classic vector: ${name}`, () => {
+    assert.equal(hexOf(encodeClassic(message)), hex);
+    assert.deepEqual(decodeClassic(bytesOf(hex)), message);
+  });
+}
+
+for (const { why, encoding, direction, hex = "", text = "" } of invalid) {
+  test(`invalid vector, ${encoding}: ${why}`, () => {
+    if (encoding === "classic") assert.equal(decodeClassic(bytesOf(hex)), undefined);
+    if (encoding === "presence.v2" && direction !== "server to client") assert.equal(decodeClientBinary(bytesOf(hex)), undefined);
+    if (encoding === "presence.v2" && direction !== "client to server") assert.equal(decodeServerBinary(bytesOf(hex)), undefined);
+    if (encoding === "presence.v2.json" && direction !== "server to client") assert.equal(decodeClientJson(text), undefined);
+    if (encoding === "presence.v2.json" && direction !== "client to server") assert.equal(decodeServerJson(text), undefined);
+  });
+}
+
+test("PROTOCOL.md: every example is a golden vector, and every message has one", () => {
+  // A line of an example: bytes, then two spaces and what they mean.
+  const examples = blocks("hex").map((block) => block.replace(/ {2,}.*$/gm, "").replace(/\s/g, ""));
+  const texts = blocks("json").map((block) => JSON.stringify(JSON.parse(block)));
+  for (const example of examples)
+    assert.ok(
+      [...messages, ...classic].some(({ hex }) => hex === example),
+      example,
+    );
+  for (const text of texts)
+    assert.ok(
+      messages.some(({ json }) => json === text),
+      text,
+    );
+  for (const { message } of messages) {
+    const ofKind = messages.filter(({ message: { kind } }) => kind === message.kind);
+    assert.ok(
+      ofKind.some(({ hex }) => examples.includes(hex)),
+      `no bytes of ${message.kind}`,
+    );
+    assert.ok(
+      ofKind.some(({ json }) => texts.includes(json)),
+      `no JSON of ${message.kind}`,
+    );
+    assert.ok(document.includes(`\n### ${message.kind}\n`), `no heading for ${message.kind}`);
+  }
+  for (const { message } of classic) {
+    assert.ok(
+      classic.some((vector) => vector.message.kind === message.kind && examples.includes(vector.hex)),
+      message.kind,
+    );
+  }
+});
+
+test("PROTOCOL.md: the types of messages are those of their bytes", () => {
+  const types = [...document.matchAll(/^\| 0x([0-9a-f]{2}) \| \[(\w+)\]/gm)].map(([, type, kind]) => `${type} ${kind}`);
+  assert.deepEqual(new Set(types), new Set(messages.map(({ hex, message }) => `${hex.slice(0, 2)} ${message.kind}`)));
+});
+
+test("PROTOCOL.md: the close codes are those of close-codes.ts", () => {
+  const rows = Object.entries(CLOSE).map(
+    ([name, { code, retry, grace, meaning }]) => `| ${code} | ${name} | ${retry} | ${grace} | ${meaning} |`,
+  );
+  assert.deepEqual(rowsUnder("Close codes"), rows);
+  assert.deepEqual(closeReason(4409), CLOSE.superseded);
+  assert.deepEqual(closeReason(4999), { ...CLOSE.lost, code: 4999 });
+});
+
+test("PROTOCOL.md: the limits are those of limits.ts", () => {
+  const rows = rowsUnder("Limits").map((row) => row.split(" | ").slice(0, 2).join(" "));
+  assert.deepEqual(new Set(rows), new Set(Object.entries(limits).map(([name, value]) => `| \`${name}\` ${value}`)));
+});
+
+test("PROTOCOL.md: every error has a heading, in order and with its number", () => {
+  const found = [...section("Errors").matchAll(/^### (\w+)\n\nNumber (\d+)\./gm)].map(([, code, number]) => `${number} ${code}`);
+  assert.deepEqual(
+    found,
+    ERROR_CODES.map((code, number) => `${number} ${code}`),
+  );
+});
+
+function read<T>(path: string): T {
+  return JSON.parse(readFileSync(new URL(`../${path}`, import.meta.url), "utf8"));
+}
+
+function blocks(language: string): string[] {
+  return [...document.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, "gm"))].map(([, block = ""]) => block);
+}
+
+function section(heading: string): string {
+  return document.split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
+}
+
+/** Of its one table, without the head. */
+function rowsUnder(heading: string): string[] {
+  return section(heading)
+    .split("\n")
+    .filter((line) => line.startsWith("| "))
+    .slice(1);
+}

@@ -1,0 +1,201 @@
+/**
+ * Any legal message, for fast-check. `boards` says how the encoding under test names a board: by number or by id.
+ */
+
+import fc, { type Arbitrary } from "fast-check";
+import {
+  ACTOR_MAX,
+  ATTEMPT_MAX,
+  AVATAR_BYTES_MAX,
+  BOARD_ID_BYTES_MAX,
+  type BoardId,
+  type BoardRef,
+  type ClassicMessage,
+  type ClientMessage,
+  COORDINATE_MAX,
+  ERROR_CODES,
+  ERROR_REF_BYTES_MAX,
+  EVENT_NAME_BYTES_MAX,
+  isSafeJson,
+  type Json,
+  type JsonObject,
+  LEAVE_REASONS,
+  type Member,
+  type MemberId,
+  type Point,
+  type ResumeToken,
+  type RosterEntry,
+  type ServerMessage,
+  STATE_BYTES_MAX,
+  STATUSES,
+  TOKEN_BYTES_MAX,
+  U32_MAX,
+  USER_ID_BYTES_MAX,
+  USERNAME_BYTES_MAX,
+  utf8Bytes,
+} from "../src/index.ts";
+
+/** Every kind has its arbitrary, or this does not type-check. */
+type ByKind<M extends { kind: string }> = { readonly [K in M["kind"]]: Arbitrary<Extract<M, { kind: K }>> };
+
+/** Objects as literals and JSON make them, not with a null prototype as fast-check likes to. */
+const record = (<T>(fields: { [K in keyof T]: Arbitrary<T[K]> }, constraints?: object) =>
+  fc.record(fields, { ...constraints, noNullPrototype: true })) as typeof fc.record;
+
+export const u32 = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: U32_MAX }));
+export const actor = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: ACTOR_MAX }));
+const u16 = fc.integer({ min: 0, max: 0xffff });
+const i32 = fc.integer({ min: -COORDINATE_MAX, max: COORDINATE_MAX });
+export const point: Arbitrary<Point> = fc.oneof(record({ x: u16, y: u16 }), record({ x: i32, y: u16 }), record({ x: i32, y: i32 }));
+
+export const boardId = fc
+  .string({ unit: fc.constantFrom(..."AZaz09._~:@/-"), minLength: 1, maxLength: BOARD_ID_BYTES_MAX })
+  .map((text) => text as BoardId);
+
+/** Any code points, so also control characters and some that take four bytes; in bytes never longer than allowed. */
+export function text(bytesMax: number, bytesMin = 0): Arbitrary<string> {
+  return fc.string({ unit: "binary", maxLength: bytesMax }).filter((value) => utf8Bytes(value) >= bytesMin && utf8Bytes(value) <= bytesMax);
+}
+
+function hex(bytes: number): Arbitrary<string> {
+  return fc.uint8Array({ minLength: bytes, maxLength: bytes }).map((value) => Buffer.from(value).toString("hex"));
+}
+
+/** As it comes out of JSON: plain prototypes, no -0. */
+const json = fc
+  .jsonValue({ maxDepth: 4 })
+  .map((value): Json => JSON.parse(JSON.stringify(value)))
+  .filter((value) => isSafeJson(value) && utf8Bytes(JSON.stringify(value)) <= STATE_BYTES_MAX);
+
+export const state: Arbitrary<JsonObject> = fc
+  .array(fc.tuple(text(12), json), { maxLength: 4 })
+  .map((entries): JsonObject => JSON.parse(JSON.stringify(Object.fromEntries(entries))))
+  .filter((value) => isSafeJson(value) && utf8Bytes(JSON.stringify(value)) <= STATE_BYTES_MAX);
+
+const memberId = hex(16).map((digits) => digits as MemberId);
+const resumeToken = hex(16).map((digits) => digits as ResumeToken);
+const uuid = fc.uuid();
+
+export const member: Arbitrary<Member> = record(
+  {
+    memberId,
+    userId: fc.option(text(USER_ID_BYTES_MAX, 1), { nil: undefined }),
+    username: text(USERNAME_BYTES_MAX),
+    color: hex(3).map((digits) => `#${digits}`),
+    avatar: text(AVATAR_BYTES_MAX),
+    status: fc.constantFrom(...STATUSES),
+    state,
+  },
+  { requiredKeys: ["memberId", "userId", "username", "color", "status", "state"] },
+)
+  // Without auth the userId is the memberId.
+  .map((fields) => ({ ...fields, userId: fields.userId ?? fields.memberId }));
+
+const rosterEntry: Arbitrary<RosterEntry> = record({ actor, member, at: point }, { requiredKeys: ["actor", "member"] });
+
+export function clientMessages(boards: "number" | "id"): ByKind<ClientMessage> {
+  const board: Arbitrary<BoardRef> = boards === "number" ? u32 : boardId;
+  return {
+    hello: record({ kind: fc.constant("hello"), token: text(TOKEN_BYTES_MAX), resumeToken }, { requiredKeys: ["kind"] }),
+    join: record({
+      kind: fc.constant("join"),
+      boardId,
+      attempt: fc.integer({ min: 0, max: ATTEMPT_MAX }),
+      username: text(USERNAME_BYTES_MAX),
+      status: fc.constantFrom("active" as const, "idle" as const),
+      state,
+    }),
+    leave: record({ kind: fc.constant("leave"), board }),
+    cursor: record({ kind: fc.constant("cursor"), board, at: fc.option(point) }),
+    update: record(
+      { kind: fc.constant("update"), board, status: fc.constantFrom("active" as const, "idle" as const), state },
+      { requiredKeys: ["kind", "board"] },
+    ),
+    broadcast: record({ kind: fc.constant("broadcast"), board, name: text(EVENT_NAME_BYTES_MAX), data: json }),
+    heartbeat: fc.constant({ kind: "heartbeat" }),
+    auth: record({ kind: fc.constant("auth"), token: text(TOKEN_BYTES_MAX) }),
+  };
+}
+
+export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
+  const board: Arbitrary<BoardRef> = boards === "number" ? u32 : boardId;
+  return {
+    welcome: record({
+      kind: fc.constant("welcome"),
+      memberId,
+      resumeToken,
+      instanceId: uuid,
+      heartbeatMs: u32,
+      graceMs: u32,
+      cursorMs: u32,
+      stateBytesMax: u32,
+    }),
+    joined: record({
+      kind: fc.constant("joined"),
+      boardId,
+      board,
+      self: actor,
+      settling: fc.boolean(),
+      members: u32,
+      users: u32,
+      roster: fc.array(rosterEntry, { maxLength: 4 }),
+    }).map((message) => (boards === "id" ? { ...message, board: message.boardId } : message)),
+    user_joined: record({ kind: fc.constant("user_joined"), board, actor, member }),
+    user_updated: record({
+      kind: fc.constant("user_updated"),
+      board,
+      actor,
+      patch: record({ status: fc.constantFrom(...STATUSES), state }, { requiredKeys: [] }).map((patch) => ({ ...patch }) as JsonObject),
+    }),
+    user_left: record({ kind: fc.constant("user_left"), board, actor, reason: fc.constantFrom(...LEAVE_REASONS) }),
+    cursors: record({
+      kind: fc.constant("cursors"),
+      board,
+      moves: fc.array(record({ actor, at: fc.option(point) }), { maxLength: 20 }),
+    }),
+    presence_update: record({ kind: fc.constant("presence_update"), board, members: u32, users: u32 }),
+    event: record({ kind: fc.constant("event"), board, actor, name: text(EVENT_NAME_BYTES_MAX), data: json }),
+    announcement: record({ kind: fc.constant("announcement"), text: text(4096) }),
+    pace: record({ kind: fc.constant("pace"), cursorMs: u32 }),
+    degraded: record({ kind: fc.constant("degraded"), on: fc.boolean() }),
+    heartbeat: fc.constant({ kind: "heartbeat" }),
+    error: record(
+      { kind: fc.constant("error"), code: fc.constantFrom(...ERROR_CODES), message: text(1024), ref: text(ERROR_REF_BYTES_MAX) },
+      { requiredKeys: ["kind", "code", "message"] },
+    ),
+    goodbye: record({ kind: fc.constant("goodbye"), code: u16, retryAfterMs: u32 }),
+  };
+}
+
+const u8 = fc.integer({ min: 0, max: 0xff });
+
+export const classicMessages: ByKind<ClassicMessage> = {
+  cursor_update: record({ kind: fc.constant("cursor_update"), board: u16, x: u16, y: u16 }),
+  cursor_broadcast: record({ kind: fc.constant("cursor_broadcast"), board: u16, user: u8, x: u16, y: u16 }),
+  join: record({ kind: fc.constant("join"), board: u16, username: text(32) }),
+  leave: record({ kind: fc.constant("leave"), board: u16 }),
+  user_joined: record({
+    kind: fc.constant("user_joined"),
+    board: u16,
+    user: u8,
+    username: text(32),
+    color: hex(3).map((digits) => `#${digits}`),
+  }),
+  user_left: record({ kind: fc.constant("user_left"), board: u16, user: u8 }),
+  presence_update: record({ kind: fc.constant("presence_update"), board: u16, count: u8 }),
+  heartbeat: fc.constant({ kind: "heartbeat" }),
+};
+
+export function anyOf<M extends { kind: string }>(byKind: ByKind<M>): Arbitrary<M> {
+  return fc.oneof(...(Object.values(byKind) as Arbitrary<M>[]));
+}
+
+/** What a broken or hostile peer makes of good bytes: some replaced, some cut off, some added. */
+export function damaged(bytes: Arbitrary<Uint8Array>): Arbitrary<Uint8Array> {
+  const damages = fc.array(fc.tuple(fc.nat(), u8), { minLength: 1, maxLength: 4 });
+  return fc.tuple(bytes, damages, fc.option(fc.nat()), fc.uint8Array({ maxLength: 4 })).map(([good, replaced, cut, added]) => {
+    const bad = Buffer.concat([good.subarray(0, cut === null ? good.length : cut % (good.length + 1)), cut === null ? added : Buffer.of()]);
+    if (bad.length > 0) for (const [at, value] of replaced) bad[at % bad.length] = value;
+    return new Uint8Array(bad);
+  });
+}

@@ -1,0 +1,219 @@
+/**
+ * Writes the golden vectors next to it: `node --conditions=development packages/protocol/vectors/generate.ts`. Run it after adding a
+ * message; a change to a line that was there before breaks every client that is out there.
+ * The tests compare the codecs with the files as committed, and do not run this.
+ */
+
+import { writeFileSync } from "node:fs";
+import {
+  type BinaryMessage,
+  type BoardId,
+  type ClassicMessage,
+  encodeBinary,
+  encodeClassic,
+  encodeJson,
+  type JsonObject,
+  type Member,
+  type MemberId,
+  type ResumeToken,
+} from "../src/index.ts";
+
+type Direction = "client to server" | "server to client" | "both";
+
+const boardId = "doc-42" as BoardId;
+const board = 7;
+/** C1: the first half of SHA-256 over the userId (anonymous: empty) and the bytes of the resumeToken. */
+const anaId = "a8faed6abbf35c12a4b26e40f6feb19d" as MemberId;
+const resumeToken = "00112233445566778899aabbccddeeff" as ResumeToken;
+
+/** Anonymous: the userId is the memberId. */
+const ana: Member = { memberId: anaId, userId: anaId, username: "Ana", color: "#1e6f5c", status: "active", state: { tool: "pen" } };
+const ben: Member = {
+  memberId: "c0ffee00c0ffee00c0ffee00c0ffee00" as MemberId,
+  userId: "u-17",
+  username: "Bén 🎉",
+  color: "#8a2be2",
+  avatar: "https://example.com/b.png",
+  status: "idle",
+  state: {},
+};
+
+const messages: [name: string, Direction, BinaryMessage][] = [
+  ["hello", "client to server", { kind: "hello", token: "abc", resumeToken }],
+  ["hello, anonymous and new", "client to server", { kind: "hello" }],
+  ["join", "client to server", { kind: "join", boardId, attempt: 1, username: "Ana", status: "active", state: { tool: "pen" } }],
+  [
+    "join, long name",
+    "client to server",
+    { kind: "join", boardId, attempt: 0xffff_ffff, username: "é".repeat(128), status: "idle", state: {} },
+  ],
+  ["leave", "client to server", { kind: "leave", board }],
+  ["cursor", "client to server", { kind: "cursor", board, at: { x: 500, y: 65_535 } }],
+  ["cursor, wide", "client to server", { kind: "cursor", board, at: { x: -1, y: 70_000 } }],
+  ["cursor, hidden", "client to server", { kind: "cursor", board, at: null }],
+  ["update", "client to server", { kind: "update", board, status: "idle", state: { tool: null } }],
+  ["update, status only", "client to server", { kind: "update", board, status: "active" }],
+  ["broadcast", "client to server", { kind: "broadcast", board, name: "reaction", data: { emoji: "🎉" } }],
+  ["auth", "client to server", { kind: "auth", token: "def" }],
+  ["heartbeat", "both", { kind: "heartbeat" }],
+  [
+    "welcome",
+    "server to client",
+    {
+      kind: "welcome",
+      memberId: anaId,
+      resumeToken,
+      instanceId: "3f1c9d2e-7a54-4c1b-9e0d-5b6a7c8d9e0f",
+      heartbeatMs: 10_000,
+      graceMs: 15_000,
+      cursorMs: 16,
+      stateBytesMax: 4096,
+    },
+  ],
+  [
+    "joined",
+    "server to client",
+    {
+      kind: "joined",
+      boardId,
+      board,
+      self: 3,
+      settling: false,
+      members: 2,
+      users: 2,
+      roster: [
+        { actor: 3, member: ana },
+        { actor: 0, member: ben, at: { x: 500, y: 65_535 } },
+      ],
+    },
+  ],
+  [
+    "joined, settling and alone",
+    "server to client",
+    { kind: "joined", boardId, board: 300, self: 0, settling: true, members: 1, users: 1, roster: [{ actor: 0, member: ana }] },
+  ],
+  ["user_joined", "server to client", { kind: "user_joined", board, actor: 0, member: ben }],
+  ["user_updated", "server to client", { kind: "user_updated", board, actor: 3, patch: { status: "idle", state: { tool: null } } }],
+  ["user_left", "server to client", { kind: "user_left", board, actor: 3, reason: "timeout" }],
+  [
+    "cursors",
+    "server to client",
+    {
+      kind: "cursors",
+      board,
+      moves: [
+        { actor: 3, at: { x: 500, y: 65_535 } },
+        { actor: 200, at: { x: -1, y: 70_000 } },
+        { actor: 0, at: null },
+      ],
+    },
+  ],
+  ["presence_update", "server to client", { kind: "presence_update", board, members: 300, users: 2 }],
+  ["event", "server to client", { kind: "event", board, actor: 3, name: "reaction", data: { emoji: "🎉" } }],
+  ["announcement", "server to client", { kind: "announcement", text: "Back at noon" }],
+  ["pace", "server to client", { kind: "pace", cursorMs: 50 }],
+  ["degraded", "server to client", { kind: "degraded", on: true }],
+  ["error", "server to client", { kind: "error", code: "superseded", message: "a newer join has this session", ref: "doc-42" }],
+  ["error, about nothing in particular", "server to client", { kind: "error", code: "bad_message", message: "not a message" }],
+  ["goodbye", "server to client", { kind: "goodbye", code: 4000, retryAfterMs: 250 }],
+];
+
+const classic: [name: string, Direction, ClassicMessage][] = [
+  ["CursorUpdate", "client to server", { kind: "cursor_update", board: 42, x: 500, y: 65_535 }],
+  ["CursorBroadcast", "server to client", { kind: "cursor_broadcast", board: 42, user: 1, x: 500, y: 65_535 }],
+  ["Join", "client to server", { kind: "join", board: 42, username: "Ana" }],
+  ["Join, nameless", "client to server", { kind: "join", board: 42, username: "" }],
+  ["Leave", "client to server", { kind: "leave", board: 42 }],
+  ["UserJoined", "server to client", { kind: "user_joined", board: 42, user: 1, username: "Bén", color: "#8a2be2" }],
+  ["UserLeft", "server to client", { kind: "user_left", board: 42, user: 1 }],
+  ["PresenceUpdate", "server to client", { kind: "presence_update", board: 42, count: 2 }],
+  ["Heartbeat", "both", { kind: "heartbeat" }],
+];
+
+type Encoding = "presence.v2" | "presence.v2.json" | "classic";
+
+const join = { kind: "join", boardId, attempt: 1, username: "Ana", status: "active", state: {} } as const;
+const stateOf = (text: string) => JSON.parse(text) as JsonObject;
+
+/** Bytes in hex, or text; refused by the side that it is sent to. */
+const invalid: [why: string, Encoding, Direction, string][] = [
+  ["empty", "presence.v2", "both", ""],
+  ["unknown type", "presence.v2", "both", "3f"],
+  ["a server's message sent by a client", "presence.v2", "client to server", "4a32"],
+  ["a client's message sent by a server", "presence.v2", "server to client", "0307"],
+  ["trailing byte", "presence.v2", "both", "0800"],
+  ["field missing", "presence.v2", "client to server", "03"],
+  ["varint not in its shortest form", "presence.v2", "client to server", "038700"],
+  ["varint above 2^32 - 1", "presence.v2", "client to server", "038080808010"],
+  ["unknown flag", "presence.v2", "client to server", "0104"],
+  ["coordinates on a hidden cursor", "presence.v2", "client to server", "04070101f4ffff"],
+  ["hidden and wide", "presence.v2", "client to server", "040703"],
+  ["wide although two bytes would do", "presence.v2", "client to server", "0407020000000100000002"],
+  ["coordinate -2^31", "presence.v2", "client to server", "0407028000000000000002"],
+  ["half a cursor at the end", "presence.v2", "server to client", "46070c01f4"],
+  ["username of 300 bytes", "presence.v2", "client to server", hexOf({ ...join, username: "é".repeat(150) })],
+  ["username that is not UTF-8", "presence.v2", "client to server", "0206646f632d34320101ff00027b7d"],
+  ["board id with a brace", "presence.v2", "client to server", hexOf({ ...join, boardId: "{42}" as BoardId })],
+  ["status that only the service gives", "presence.v2", "client to server", hexOf({ ...join, status: "reconnecting" as never })],
+  ["state over 4096 bytes", "presence.v2", "client to server", hexOf({ ...join, state: { text: "x".repeat(4090) } })],
+  ["state that is no object", "presence.v2", "client to server", "050702025b5d"],
+  ["state with a __proto__ key", "presence.v2", "client to server", hexOf({ ...join, state: stateOf('{"a":{"__proto__":{}}}') })],
+  [
+    "state nested deeper than 32",
+    "presence.v2",
+    "client to server",
+    hexOf({ ...join, state: stateOf(`${'{"a":'.repeat(32)}{}${"}".repeat(32)}`) }),
+  ],
+  ["reason that does not exist", "presence.v2", "server to client", "45070304"],
+  ["more members promised than there are", "presence.v2", "server to client", "4206646f632d343207030002020a"],
+  ["not JSON", "presence.v2.json", "both", '{"kind":'],
+  ["no kind", "presence.v2.json", "both", "{}"],
+  ["unknown kind", "presence.v2.json", "both", '{"kind":"toString"}'],
+  ["board by number", "presence.v2.json", "client to server", '{"kind":"leave","board":7}'],
+  ["fractional coordinate", "presence.v2.json", "client to server", '{"kind":"cursor","board":"doc-42","x":0.5,"y":1}'],
+  ["one coordinate", "presence.v2.json", "client to server", '{"kind":"cursor","board":"doc-42","x":1}'],
+  ["hidden at a place", "presence.v2.json", "client to server", '{"kind":"cursor","board":"doc-42","x":1,"y":2,"hidden":true}'],
+  ["lone surrogate", "presence.v2.json", "client to server", '{"kind":"auth","token":"\\ud800"}'],
+  ["prototype key in a field nobody reads", "presence.v2.json", "both", '{"kind":"heartbeat","a":{"constructor":1}}'],
+  ["number beyond range", "presence.v2.json", "client to server", '{"kind":"update","board":"doc-42","state":{"a":1e999}}'],
+  ["empty", "classic", "both", ""],
+  ["unknown type", "classic", "both", "09"],
+  ["too short", "classic", "client to server", "01002a01f4ff"],
+  ["too long", "classic", "both", "0800"],
+  ["Join shorter than it says", "classic", "client to server", "03002a04416e61"],
+  ["Join with a name over 32 bytes", "classic", "client to server", `03002a21${"61".repeat(33)}`],
+  ["Join with a name that is not UTF-8", "classic", "client to server", "03002a01ff"],
+];
+
+write(
+  "messages",
+  messages.map(([name, direction, message]) => ({ name, direction, message, hex: hexOf(message), json: encodeJson(byId(message)) })),
+);
+write(
+  "classic",
+  classic.map(([name, direction, message]) => ({ name, direction, message, hex: Buffer.from(encodeClassic(message)).toString("hex") })),
+);
+write(
+  "invalid",
+  invalid.map(([why, encoding, direction, data]) => ({
+    why,
+    encoding,
+    direction,
+    [encoding === "presence.v2.json" ? "text" : "hex"]: data,
+  })),
+);
+
+function hexOf(message: BinaryMessage): string {
+  return Buffer.from(encodeBinary(message)).toString("hex");
+}
+
+/** The same message for the JSON encoding: there boards go by their id. */
+function byId(message: BinaryMessage): BinaryMessage {
+  return "board" in message ? { ...message, board: boardId } : message;
+}
+
+/** One vector a line. */
+function write(name: string, vectors: readonly object[]): void {
+  const lines = vectors.map((vector) => `  ${JSON.stringify(vector)}`);
+  writeFileSync(new URL(`${name}.json`, import.meta.url), `[\n${lines.join(",\n")}\n]\n`);
+}
