@@ -1,0 +1,112 @@
+/**
+ * Makes a fresh clone ready: dependencies, demo page and, with `--tests`, the programs that tests start. Does only what is
+ * missing or outdated and says each thing it does. Runs on Node 20 with nothing installed, so it imports nothing but Node.
+ */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { ROOT } from "./node-24.js";
+
+/** Programs that tests start, with the Debian package of each. */
+const TEST_PROGRAMS = { "redis-server": "redis-server", chromium: "chromium" };
+
+installDependencies();
+buildDemo();
+if (process.argv.includes("--tests")) installTestPrograms();
+
+function installDependencies() {
+  const installed = join(ROOT, "node_modules/.package-lock.json");
+  if (modified(installed) >= modified(join(ROOT, "package-lock.json"))) return;
+  step("installing dependencies (npm ci)");
+  // The pinned Node is an optional dependency and the tools are dev ones: both are needed whatever the machine's npm settings say.
+  const args = ["ci", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"];
+  run("npm", args, "Check the network and the npm registry setting (`npm config get registry`), then run the command again.");
+}
+
+function buildDemo() {
+  const demo = join(ROOT, "packages/demo");
+  if (!existsSync(join(demo, "index.html")) || !existsSync(join(demo, "vite.config.ts"))) return;
+  const built = modified(join(demo, "dist/index.html"));
+  const sources = ["packages/demo", "packages/client/src", "packages/protocol/src"].map((folder) => newest(join(ROOT, folder)));
+  if (built > Math.max(...sources)) return;
+  step("building the demo page");
+  run(
+    "npm",
+    ["run", "build", "--silent", "--workspace=packages/demo", "--", "--logLevel=warn"],
+    "The messages above say what is wrong in packages/demo.",
+  );
+}
+
+function installTestPrograms() {
+  const missing = Object.entries(TEST_PROGRAMS).filter(([program]) => !onPath(program));
+  if (missing.length === 0) return;
+  const names = missing.map(([, name]) => name);
+  const advice = `Tests need ${missing.map(([program]) => program).join(" and ")}. Install it, on Debian: apt-get install ${names.join(" ")}`;
+  const isRoot = process.getuid?.() === 0;
+  const mayInstall =
+    onPath("apt-get") && (isRoot || (onPath("sudo") && spawnSync("sudo", ["-n", "true"], { stdio: "ignore" }).status === 0));
+  if (!mayInstall) fail(advice);
+  step(`installing ${names.join(" and ")} (apt-get)`);
+  // RUNLEVEL=1 keeps the package from starting a Redis of its own where there is no systemd; with systemd it is stopped below.
+  const prefix = isRoot ? ["env"] : ["sudo", "-n", "env"];
+  const apt = [...prefix, "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "-qq"];
+  root([...apt, "update"], advice);
+  root([...apt, "install", "-y", "--no-install-recommends", ...names], advice);
+  if (names.includes("redis-server") && existsSync("/run/systemd/system")) {
+    spawnSync(prefix[0] ?? "env", [...prefix.slice(1), "systemctl", "disable", "--now", "redis-server"], { stdio: "ignore" });
+  }
+}
+
+/**
+ * @param {readonly string[]} command
+ * @param {string} advice
+ */
+function root([program = "", ...args], advice) {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { stdio: ["ignore", "pipe", "pipe"], encoding: "utf8" });
+  if (status !== 0) fail(`${stdout}${stderr}${error ?? ""}\n${advice}`);
+}
+
+/**
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @param {string} advice
+ */
+function run(program, args, advice) {
+  const { status, error } = spawnSync(program, args, {
+    cwd: ROOT,
+    stdio: ["ignore", "ignore", "inherit"],
+    shell: process.platform === "win32",
+  });
+  if (status !== 0) fail(`\`${program} ${args[0]}\` failed${error ? `: ${error.message}` : ""}. ${advice}`);
+}
+
+/** @param {string} program */
+function onPath(program) {
+  return (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));
+}
+
+/** When a file last changed; 0 if there is none. @param {string} path */
+function modified(path) {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+/** The latest change below a folder, build output and installed packages aside. @param {string} folder @returns {number} */
+function newest(folder) {
+  if (!existsSync(folder)) return 0;
+  const times = readdirSync(folder, { withFileTypes: true })
+    .filter(({ name }) => name !== "dist" && name !== "node_modules" && !name.includes(".test."))
+    .map((entry) => (entry.isDirectory() ? newest(join(folder, entry.name)) : modified(join(folder, entry.name))));
+  return Math.max(0, ...times);
+}
+
+/** @param {string} what */
+function step(what) {
+  console.error(`setup: ${what}`);
+}
+
+/** @param {string} why @returns {never} */
+function fail(why) {
+  console.error(`setup: ${why.trim()}`);
+  process.exit(1);
+}

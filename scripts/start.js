@@ -1,0 +1,59 @@
+/**
+ * The try-it command: one instance on `REDIS_URL` if that is set, else on a Redis on localhost:6379 if one answers, else on
+ * its own in memory. Arguments go to the command line of the service. Deployments run the service itself, which never guesses.
+ */
+
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { node24, ROOT, runToEnd } from "./node-24.js";
+import "./setup.js";
+
+/** A Redis on this machine answers in under 1 ms; one that needs longer is not one to try things on. */
+const ANSWER_MS_MAX = 300;
+
+const env = { ...process.env };
+if (!env.REDIS_URL && !envFileSetsRedis()) {
+  const isThere = await redisAnswers("localhost", 6379);
+  env.REDIS_URL = isThere ? "redis://localhost:6379" : "memory:";
+  console.error(
+    isThere
+      ? "start: using the Redis on localhost:6379"
+      : "start: no Redis answers on localhost:6379, so this instance runs alone, in memory (set REDIS_URL to connect several)",
+  );
+}
+process.exitCode = await runToEnd(
+  node24(),
+  ["--conditions=development", join(ROOT, "packages/server/src/cli.ts"), ...process.argv.slice(2)],
+  env,
+);
+
+function envFileSetsRedis() {
+  try {
+    return /^\s*(?:export\s+)?REDIS_URL\s*=\s*\S/m.test(readFileSync(join(ROOT, ".env"), "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * True if a Redis takes our PING; one that asks for a password is no use without it, so it does not count.
+ * @param {string} host
+ * @param {number} port
+ * @returns {Promise<boolean>}
+ */
+function redisAnswers(host, port) {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port }, () => socket.write("*1\r\n$4\r\nPING\r\n"));
+    /** @param {boolean} answered */
+    const settle = (answered) => {
+      clearTimeout(deadline);
+      socket.destroy();
+      resolve(answered);
+    };
+    const deadline = setTimeout(() => settle(false), ANSWER_MS_MAX);
+    socket.once("data", (reply) => settle(reply.toString("latin1").startsWith("+PONG")));
+    socket.once("error", () => settle(false));
+    socket.once("end", () => settle(false));
+  });
+}

@@ -1,0 +1,420 @@
+/**
+ * The form of the code as an ordinary test: which file may import which, what is pure, what a file looks like. A rule takes
+ * files and returns its findings, so that each is first shown a bad sample that it has to find.
+ */
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { codeOf, importsOf, lineOf } from "./source-text.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const SCOPE = "@presence-service/";
+
+/** What each package may import of the others. Nobody imports demo, sim or bench. */
+const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
+  protocol: [],
+  client: ["protocol"],
+  react: ["client", "protocol"],
+  demo: ["react", "client", "protocol"],
+  server: ["protocol"],
+  sim: ["client", "protocol", "server/testing"],
+  bench: ["client", "protocol"],
+};
+
+/** The server's folders and top-level files, outermost first: cli → server → drain → edge → connection → bus → core. */
+const SERVER_IMPORTS: Record<string, readonly string[]> = {
+  cli: ["server", "drain", "edge", "connection", "redis", "bus", "core", "config", "telemetry", "errors", "clock", "version"],
+  testing: ["server", "drain", "edge", "connection", "bus", "core", "telemetry", "errors", "clock", "version"],
+  server: ["drain", "edge", "connection", "redis", "bus", "core", "config", "telemetry", "errors", "clock", "version"],
+  drain: ["edge", "connection", "bus", "core", "telemetry", "errors", "clock"],
+  edge: ["connection", "bus", "core", "telemetry", "errors", "clock", "version"],
+  connection: ["bus", "core", "telemetry", "errors", "clock"],
+  redis: ["bus", "core", "telemetry", "errors", "clock"],
+  bus: ["core", "telemetry", "errors", "clock"],
+  config: ["telemetry", "errors"],
+  core: [],
+  telemetry: [],
+  errors: [],
+  clock: [],
+  version: [],
+};
+
+const LINES_MAX = 600;
+/** Things that make a result depend on more than input, time and seed handed in. */
+const IMPURE =
+  /(?<![.\w$#])(?:Date|Math\.random|setTimeout|setInterval|setImmediate|queueMicrotask|requestAnimationFrame|Promise|async|await|performance|crypto|process|fetch|globalThis)(?![\w$]|\s*[?]?:)/g;
+
+type SourceFile = { readonly path: string; readonly text: string };
+type Rule = {
+  readonly name: string;
+  /** `path:line: what is wrong and what to do`, one per finding. */
+  readonly check: (files: readonly SourceFile[]) => string[];
+  /** A file with exactly one finding. */
+  readonly bad: SourceFile;
+  /** A file that looks like it but is fine. */
+  readonly good: SourceFile;
+};
+
+const RULES: Rule[] = [
+  {
+    name: "imports between packages go one way: demo → react → client → protocol ← server",
+    check: eachImport(production, (file, specifier) => {
+      const from = packageOf(file.path);
+      if (specifier.startsWith("."))
+        return leavesPackage(file.path, specifier) ? "reaches into another package by path; import the package" : undefined;
+      if (!specifier.startsWith(SCOPE)) return undefined;
+      const to = specifier.slice(SCOPE.length);
+      const allowed = PACKAGE_IMPORTS[from];
+      if (allowed === undefined) return `package ${from} is not in PACKAGE_IMPORTS of scripts/tidy.test.ts`;
+      return allowed.includes(to) ? undefined : `${from} may import ${allowed.join(", ") || "nothing"}, not ${to}`;
+    }),
+    bad: sample("packages/client/src/a.ts", 'import { createPresenceServer } from "@presence-service/server";'),
+    good: sample("packages/react/src/a.ts", 'import { createPresence } from "@presence-service/client";'),
+  },
+  {
+    name: "imports inside the server go one way: cli → server → edge → connection → bus → core",
+    check: eachImport(inServer, (file, specifier) => {
+      if (!specifier.startsWith(".")) return undefined;
+      const target = normalize(join(dirname(file.path), specifier));
+      const [from, to] = [serverPart(file.path), serverPart(target)];
+      if (from === to || !target.startsWith("packages/server/src/")) return undefined;
+      const allowed = SERVER_IMPORTS[from];
+      if (allowed === undefined) return `${from} is not in SERVER_IMPORTS of scripts/tidy.test.ts: give it its place`;
+      return allowed.includes(to) ? undefined : `${from} may import ${allowed.join(", ") || "nothing of the server"}, not ${to}`;
+    }),
+    bad: sample("packages/server/src/core/a.ts", 'import type { Log } from "../telemetry/log.ts";'),
+    good: sample("packages/server/src/connection/a.ts", 'import { Core } from "../core/core.ts";'),
+  },
+  {
+    name: "core/ and protocol import no module of Node and no package",
+    check: eachImport(isPure, (file, specifier) =>
+      specifier.startsWith(".") || (specifier === `${SCOPE}protocol` && packageOf(file.path) === "server")
+        ? undefined
+        : `pure code may not import ${specifier}`,
+    ),
+    bad: sample("packages/server/src/core/a.ts", 'import { createHash } from "node:crypto";'),
+    good: sample("packages/server/src/core/a.ts", 'import { LIMITS } from "@presence-service/protocol";'),
+  },
+  {
+    name: "core/ and protocol know no clock, chance, timer or promise",
+    check: eachMatch(isPure, IMPURE, (word) => `pure code may not use ${word}; take it as an input`),
+    bad: sample("packages/protocol/src/a.ts", "export const now = () => Date.now();"),
+    good: sample(
+      "packages/protocol/src/a.ts",
+      'export const text = "a Date"; // no Promise\nexport type T = { Date: number };\nexport const d = (t: T) => t.Date;',
+    ),
+  },
+  {
+    name: "the client imports nothing but the protocol: it runs in browsers",
+    check: eachImport(
+      (path) => production(path) && packageOf(path) === "client",
+      (_file, specifier) =>
+        specifier.startsWith(".") || specifier.startsWith(SCOPE) ? undefined : `the client has no dependencies, so not ${specifier}`,
+    ),
+    bad: sample("packages/client/src/a.ts", 'import { randomBytes } from "node:crypto";'),
+    good: sample("packages/client/src/a.ts", 'export type { Member } from "@presence-service/protocol";'),
+  },
+  {
+    name: "only redis/client.ts names the Redis driver",
+    check: onlyIn("packages/server/src/redis/client.ts", /^(?:@redis\/|redis$|ioredis$)/),
+    bad: sample("packages/server/src/redis/pubsub.ts", 'import type { RedisClientType } from "@redis/client";'),
+    good: sample("packages/server/src/redis/client.ts", 'import { createClient } from "@redis/client";'),
+  },
+  {
+    name: "only edge/websocket.ts names ws",
+    check: onlyIn("packages/server/src/edge/websocket.ts", /^ws$/),
+    bad: sample("packages/server/src/server.ts", 'const ws = await import("ws");'),
+    good: sample("packages/server/src/edge/websocket.ts", 'import { WebSocketServer } from "ws";'),
+  },
+  {
+    name: "only config.ts reads process.env in the server",
+    check: eachMatch(
+      (path) => inServer(path) && path !== "packages/server/src/config.ts",
+      /(?<![\w$])process\s*\.\s*env\b/g,
+      () => "settings come from config.ts",
+    ),
+    bad: sample("packages/server/src/server.ts", "const port = process.env.WS_PORT;"),
+    good: sample("packages/server/src/config.ts", "const port = process.env.WS_PORT;"),
+  },
+  {
+    name: "only a cli.ts ends the process",
+    check: eachMatch(
+      (path) => production(path) && !path.endsWith("/cli.ts"),
+      /(?<![\w$])process\s*\.\s*(?:exit|abort|exitCode)\b/g,
+      () => "only cli.ts ends the process; throw instead",
+    ),
+    bad: sample("packages/server/src/server.ts", "process.exit(1);"),
+    good: sample("packages/server/src/cli.ts", "process.exit(1);"),
+  },
+  {
+    name: `no file of production code is longer than ${LINES_MAX} lines`,
+    check: eachFile(production, ({ text }) => {
+      const lines = text.trimEnd().split("\n").length;
+      return lines > LINES_MAX ? `${lines} lines; split it where a reader would look for the parts` : undefined;
+    }),
+    bad: sample("packages/server/src/a.ts", "let a;\n".repeat(LINES_MAX)),
+    good: sample("packages/server/src/a.test.ts", "let a;\n".repeat(LINES_MAX)),
+  },
+  {
+    name: "files are called kebab-case",
+    check: eachFile(isCode, ({ path }) => {
+      const name = path.split("/").at(-1) ?? "";
+      return /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.(?:test|config|d))?\.[a-z]+$/.test(name) ? undefined : "call it kebab-case, in lower case";
+    }),
+    bad: sample("packages/server/src/tokenBucket.ts", ""),
+    good: sample("packages/server/src/token-bucket.test.ts", ""),
+  },
+  {
+    name: "every file of production code opens with what it is for",
+    check: eachFile(
+      (path) => (production(path) || /^scripts\/[^/]+\.[jt]s$/.test(path)) && !path.endsWith("/index.ts"),
+      ({ text }) =>
+        text.replace(/^#!.*\n/, "").startsWith("/**") ? undefined : "open it with a docstring: what it is for and what it refuses to do",
+    ),
+    bad: { path: "packages/server/src/a.ts", text: "export const a = 1;\n" },
+    good: { path: "packages/client/src/index.ts", text: 'export * from "./client.ts";\n' },
+  },
+  {
+    name: "nothing is left to do",
+    check: (files) =>
+      files
+        .filter(({ path }) => isCode(path) || path.endsWith(".md"))
+        .flatMap(({ path, text }) => {
+          const found = /\b(?:TO[D]O|FIX[M]E|X[X]X)\b/.exec(text);
+          return found === null ? [] : [`${path}:${lineOf(text, found.index)}: ${found[0]}; do it, or open an issue`];
+        }),
+    bad: sample("packages/server/src/a.test.ts", `// ${"TO"}${"DO"}: later`),
+    good: sample("packages/server/src/a.test.ts", "const todo = 1;"),
+  },
+  {
+    name: "relative links in documents lead to files and headings that exist",
+    check: deadLinks,
+    bad: { path: "docs/a.md", text: "See [b](b-that-is-not-there.md).\n" },
+    good: { path: "docs/a.md", text: "# The a\n\nSee [a](#the-a), [x](https://example.com/y.md) and `[no](link.md)`.\n" },
+  },
+  {
+    name: "the lockfile names no registry host",
+    check: eachFile(
+      (path) => path.endsWith("package-lock.json"),
+      ({ text }) =>
+        /"resolved": *"https?:/.test(text) ? "set omit-lockfile-registry-resolved=true in .npmrc and make it anew" : undefined,
+    ),
+    bad: { path: "package-lock.json", text: '{ "resolved": "https://registry.example.com/a.tgz" }' },
+    good: { path: "package-lock.json", text: '{ "resolved": "packages/server", "link": true }' },
+  },
+  {
+    name: "the lockfile has the optional packages of all platforms: `npm ci` refuses a lockfile without them",
+    check: eachFile((path) => path.endsWith("package-lock.json"), lacksPlatforms),
+    bad: {
+      path: "package-lock.json",
+      text: '{ "packages": { "node_modules/a": { "optionalDependencies": { "a-linux-arm64": "1.0.0" } } } }',
+    },
+    good: {
+      path: "package-lock.json",
+      text: '{ "packages": { "node_modules/a": { "optionalDependencies": { "b": "1.0.0" } }, "node_modules/b": { "version": "1.0.0" } } }',
+    },
+  },
+  {
+    name: "no file holds a path of one developer's machine",
+    check: (files) =>
+      files.flatMap(({ path, text }) => {
+        const found = /(?<![\w.~:@$})/-])\/(?:(?:home|Users)\/(?!node\/)[\w.-]+|root|work)\//.exec(text);
+        return found === null ? [] : [`${path}:${lineOf(text, found.index)}: ${found[0]} is a path of one machine`];
+      }),
+    bad: sample("docs/a.md", `run ${["", "home", "ana", "presence"].join("/")}/run.sh`),
+    good: sample("docs/a.md", "GET https://example.com/home/ana/ and packages/work/root/"),
+  },
+];
+
+const files = readRepository();
+
+test("there are files to look at", () => {
+  assert.ok(files.some(({ path }) => path === "packages/server/src/cli.ts"));
+  assert.ok(files.some(({ path }) => path === "packages/protocol/src/index.ts"));
+});
+
+for (const rule of RULES) {
+  test(`tidy: ${rule.name}`, () => {
+    assert.equal(rule.check([rule.bad]).length, 1, "the rule does not find its bad sample");
+    assert.deepEqual(rule.check([rule.good]), [], "the rule finds fault with its good sample");
+    assert.deepEqual(rule.check(files), []);
+  });
+}
+
+test("code is told from comments, strings, templates and regular expressions", () => {
+  const source = ["a(`x ${b({ c: `d` })} // y`); // Date", "const r = /[/\"]'`/g; /* Date\n Date */ e / f / g;", "'it\\'s Date' + h;"].join(
+    "\n",
+  );
+  const code = codeOf(source);
+  assert.equal(code.length, source.length);
+  assert.deepEqual(code.match(/\w+/g), ["a", "b", "c", "const", "r", "e", "f", "g", "h"]);
+  const imports =
+    'import a, {\n  type B,\n} from "./a.ts";\nexport * from \'./c.ts\';\nimport "./d.ts";\n// import "./no.ts"\nconst s = "import x from \'./no.ts\'";\nvoid import("./e.ts");';
+  assert.deepEqual(
+    importsOf(imports)
+      .map(({ specifier }) => specifier)
+      .sort(),
+    ["./a.ts", "./c.ts", "./d.ts", "./e.ts"],
+  );
+  assert.equal(importsOf(imports).find(({ specifier }) => specifier === "./d.ts")?.line, 5);
+});
+
+function isCode(path: string): boolean {
+  return /\.(?:ts|tsx|js|mjs|css)$/.test(path) && /^(?:packages|scripts)\//.test(path);
+}
+
+/** What ships or runs, in any package: neither tests nor what only tests use. */
+function production(path: string): boolean {
+  return /^packages\/[^/]+\/src\/.*\.tsx?$/.test(path) && !/\.test\.tsx?$/.test(path);
+}
+
+function inServer(path: string): boolean {
+  return production(path) && path.startsWith("packages/server/src/");
+}
+
+function isPure(path: string): boolean {
+  return production(path) && (path.startsWith("packages/protocol/src/") || path.startsWith("packages/server/src/core/"));
+}
+
+function packageOf(path: string): string {
+  return path.split("/")[1] ?? "";
+}
+
+/** `core` for core/board.ts, `errors` for errors.ts. */
+function serverPart(path: string): string {
+  return (path.slice("packages/server/src/".length).split("/")[0] ?? "").replace(/\.ts$/, "");
+}
+
+function leavesPackage(path: string, specifier: string): boolean {
+  return packageOf(normalize(join(dirname(path), specifier))) !== packageOf(path);
+}
+
+function eachFile(concerns: (path: string) => boolean, judge: (file: SourceFile) => string | undefined): Rule["check"] {
+  return (checked) =>
+    checked
+      .filter(({ path }) => concerns(path))
+      .flatMap((file) => {
+        const problem = judge(file);
+        return problem === undefined ? [] : [`${file.path}: ${problem}`];
+      });
+}
+
+function eachImport(
+  concerns: (path: string) => boolean,
+  judge: (file: SourceFile, specifier: string) => string | undefined,
+): Rule["check"] {
+  return (checked) =>
+    checked
+      .filter(({ path }) => concerns(path))
+      .flatMap((file) =>
+        importsOf(file.text).flatMap(({ specifier, line }) => {
+          const problem = judge(file, specifier);
+          return problem === undefined ? [] : [`${file.path}:${line}: ${problem}`];
+        }),
+      );
+}
+
+function eachMatch(concerns: (path: string) => boolean, pattern: RegExp, problem: (found: string) => string): Rule["check"] {
+  return (checked) =>
+    checked
+      .filter(({ path }) => concerns(path))
+      .flatMap(({ path, text }) => {
+        const code = codeOf(text);
+        return [...code.matchAll(pattern)].map((match) => `${path}:${lineOf(code, match.index)}: ${problem(match[0])}`);
+      });
+}
+
+function onlyIn(owner: string, named: RegExp): Rule["check"] {
+  return eachImport(
+    (path) => production(path) && path !== owner,
+    (_file, specifier) => (named.test(specifier) ? `only ${owner} may import ${specifier}` : undefined),
+  );
+}
+
+function lacksPlatforms({ text }: SourceFile): string | undefined {
+  const { packages = {} } = JSON.parse(text) as { packages?: Record<string, { optionalDependencies?: Record<string, string> }> };
+  const missing = Object.entries(packages).flatMap(([owner, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter(
+      (name) => !(`node_modules/${name}` in packages || `${owner}/node_modules/${name}` in packages),
+    ),
+  );
+  return missing.length === 0 ? undefined : `lacks ${missing.slice(0, 3).join(", ")}…; run \`node scripts/lockfile.js\``;
+}
+
+function deadLinks(checked: readonly SourceFile[]): string[] {
+  return checked
+    .filter(({ path }) => path.endsWith(".md"))
+    .flatMap(({ path, text }) => {
+      const prose = text.replace(/^(```|~~~)[\s\S]*?^\1/gm, blanked).replace(/`[^`\n]*`/g, blanked);
+      return [...prose.matchAll(/\]\(([^)\s]+)(?:\s+"[^"]*")?\)/g)].flatMap((match) => {
+        const target = match[1] ?? "";
+        if (/^[a-z][a-z+.-]*:/.test(target)) return [];
+        const [file = "", anchor] = decodeURI(target).split("#");
+        const at = `${path}:${lineOf(prose, match.index)}`;
+        const linked = file === "" ? path : normalize(join(dirname(path), file));
+        if (file !== "" && !existsSync(join(ROOT, linked))) return [`${at}: ${target} does not exist`];
+        if (anchor === undefined || !linked.endsWith(".md")) return [];
+        const page = file === "" ? text : readFileSync(join(ROOT, linked), "utf8");
+        return anchorsOf(page).has(anchor) ? [] : [`${at}: ${linked} has no heading for #${anchor}`];
+      });
+    });
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(markdown: string): Set<string> {
+  const anchors = new Set([...markdown.matchAll(/<a (?:id|name)="([^"]+)"/g)].map((match) => match[1] ?? ""));
+  const prose = markdown.replace(/^(```|~~~)[\s\S]*?^\1/gm, blanked);
+  for (const [, heading = ""] of prose.matchAll(/^#{1,6}\s+(.+?)\s*#*$/gm)) {
+    const plain = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1");
+    const anchor = plain
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replace(/\s/g, "-");
+    let unique = anchor;
+    for (let n = 1; anchors.has(unique); n++) unique = `${anchor}-${n}`;
+    anchors.add(unique);
+  }
+  return anchors;
+}
+
+function blanked(text: string): string {
+  return text.replace(/[^\n]/g, " ");
+}
+
+/** With the docstring every file has, so that a sample breaks one rule only. */
+function sample(path: string, text: string): SourceFile {
+  return { path, text: `/** A sample. */\n${text}\n` };
+}
+
+/** All text files that are or would be committed. */
+function readRepository(): SourceFile[] {
+  return paths()
+    .filter((path) => existsSync(join(ROOT, path)))
+    .map((path) => ({ path, text: readFileSync(join(ROOT, path), "utf8") }))
+    .filter(({ text }) => !text.includes("\0"));
+}
+
+function paths(): string[] {
+  try {
+    const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
+      cwd: ROOT,
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    return [...new Set(listed.toString().split("\0").filter(Boolean))];
+  } catch {
+    return below("");
+  }
+}
+
+/** For a copy without git. */
+function below(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    if (["node_modules", "dist", ".git", ".env"].includes(entry.name)) return [];
+    const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+    return entry.isDirectory() ? below(path) : entry.isFile() ? [path] : [];
+  });
+}

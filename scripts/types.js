@@ -1,0 +1,38 @@
+/**
+ * Type-checks everything: each tsconfig of the repository in a compiler of its own, two at a time. Emits nothing.
+ * Purity rests on this too: protocol and the server's `core/` are checked without the types of Node and of the DOM.
+ */
+
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { ROOT } from "./node-24.js";
+
+const packages = readdirSync(join(ROOT, "packages")).map((name) => `packages/${name}`);
+const configs = [".", ...packages].flatMap((folder) =>
+  readdirSync(join(ROOT, folder))
+    .filter((name) => /^tsconfig(\.(?!base|build)[a-z]+)?\.json$/.test(name))
+    .map((name) => join(folder, name)),
+);
+const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+if (!existsSync(tsc)) {
+  console.error("types: the compiler is not installed; run `npm ci`");
+  process.exit(1);
+}
+
+const waiting = [...configs];
+await Promise.all(Array.from({ length: availableParallelism() }, checkNext));
+
+/** @returns {Promise<void>} */
+async function checkNext() {
+  const config = waiting.shift();
+  if (config === undefined) return;
+  const child = spawn(process.execPath, [tsc, "--noEmit", "--pretty", "--project", config], { cwd: ROOT, stdio: "inherit" });
+  const code = await new Promise((resolve) => child.once("exit", resolve));
+  if (code !== 0) {
+    process.exitCode = 1;
+    console.error(`types: errors in ${config}`);
+  }
+  return checkNext();
+}
