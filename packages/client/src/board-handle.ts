@@ -1,0 +1,112 @@
+/** What `presence.board()` gives: one hold on a membership, with listeners of its own. All it knows is in membership.ts. */
+
+import type { JsonObject } from "@presence-service/protocol";
+import type { AnyCursorMove, AnyMember } from "./core/board-view.ts";
+import { eventOf, isReserved, jsonObjectOf, pointOf } from "./input.ts";
+import { CLOSED, type Membership } from "./membership.ts";
+import type { Board, BoardSnapshot, MoveOptions, PresenceStatus, Stop, User } from "./types.ts";
+
+export class BoardHandle implements Board<object, Record<string, unknown>> {
+  readonly #membership: Membership;
+  readonly #released: () => void;
+  readonly #instanceId: () => string | undefined;
+  /** What ends each of our listeners. */
+  readonly #stops = new Set<Stop>();
+  #isLeft = false;
+
+  constructor(membership: Membership, instanceId: () => string | undefined, released: () => void) {
+    this.#membership = membership;
+    this.#instanceId = instanceId;
+    this.#released = released;
+  }
+
+  get boardId(): string {
+    return this.#membership.boardId;
+  }
+
+  get instanceId(): string | undefined {
+    return this.#isLeft ? undefined : this.#instanceId();
+  }
+
+  get status(): PresenceStatus {
+    return this.#isLeft ? "closed" : this.#membership.status;
+  }
+
+  get self(): AnyMember | null {
+    return this.snapshot().self;
+  }
+
+  get others(): readonly AnyMember[] {
+    return this.snapshot().others;
+  }
+
+  get users(): readonly User<object>[] {
+    return this.snapshot().users;
+  }
+
+  get memberCount(): number {
+    return this.snapshot().memberCount;
+  }
+
+  get userCount(): number {
+    return this.snapshot().userCount;
+  }
+
+  snapshot(): BoardSnapshot<object> {
+    return this.#isLeft ? CLOSED : this.#membership.snapshot();
+  }
+
+  moveCursor(x: number, y: number, options?: MoveOptions): void {
+    const point = pointOf(x, y, options);
+    if (point && !this.#isLeft) this.#membership.move(point);
+  }
+
+  hideCursor(): void {
+    if (!this.#isLeft) this.#membership.move(null);
+  }
+
+  update(patch: object): void {
+    const clean: JsonObject = jsonObjectOf(patch, "the patch");
+    if (!this.#isLeft) this.#membership.update(clean);
+  }
+
+  setStatus(status: "active" | "idle"): void {
+    if (!this.#isLeft) this.#membership.setStatus(status);
+  }
+
+  broadcast(name: string, data: unknown): boolean {
+    const event = eventOf(name, data);
+    return !this.#isLeft && this.#membership.broadcast(event.name, event.data);
+  }
+
+  subscribe(listener: () => void): Stop {
+    return this.#keep(() => this.#membership.changed.add(listener));
+  }
+
+  readonly cursors = {
+    subscribe: (listener: (moved: readonly AnyCursorMove[]) => void): Stop => this.#keep(() => this.#membership.watchCursors(listener)),
+  };
+
+  on(name: string, listener: (event: never) => void): Stop {
+    return this.#keep(() => this.#membership.on(isReserved(name) ? name : `event:${name}`, listener));
+  }
+
+  leave(): void {
+    if (this.#isLeft) return;
+    this.#isLeft = true;
+    for (const stop of this.#stops) stop();
+    this.#stops.clear();
+    this.#released();
+  }
+
+  #keep(listen: () => Stop): Stop {
+    if (this.#isLeft) return () => {};
+    const end = listen();
+    const stop = () => {
+      this.#stops.delete(stop);
+      end();
+    };
+    this.#stops.add(stop);
+    return stop;
+  }
+}

@@ -1,0 +1,316 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { BoardId } from "@presence-service/protocol";
+import { createPresence } from "./client.ts";
+import type { CursorMove, Member } from "./index.ts";
+import { FakeDriver } from "./testing/fake-driver.ts";
+import { atDesk, greet, INSTANCE, joined, logOf, memberOf, names } from "./testing/service.ts";
+
+const desk = "desk" as BoardId;
+
+test("nothing happens before the first board", async () => {
+  const driver = new FakeDriver();
+  const presence = createPresence({ url: "ws://test", driver });
+  await driver.advance(60_000);
+  assert.equal(driver.sockets.length, 0);
+  assert.equal(presence.status, "connecting");
+  presence.close();
+  assert.equal(presence.status, "closed");
+});
+
+test("joins are pipelined behind hello; the board is connected when it was joined", async () => {
+  const driver = new FakeDriver();
+  const presence = createPresence({ url: "ws://test", driver, token: async () => "secret" });
+  const board = presence.board("desk", { username: "me", state: { tool: "pen" } });
+  await driver.advance();
+  const { socket } = driver;
+  assert.deepEqual([socket.url, socket.protocol], ["ws://test", "presence.v2"]);
+  socket.accept();
+  assert.deepEqual(socket.kinds, ["hello", "join"]);
+  assert.equal(socket.sent("hello")[0]?.token, "secret");
+  assert.deepEqual(socket.sent("join"), [
+    { kind: "join", boardId: desk, attempt: 1, username: "me", status: "active", state: { tool: "pen" } },
+  ]);
+  assert.deepEqual([board.status, board.self, board.others, board.instanceId], ["connecting", null, [], undefined]);
+  await greet(driver);
+  assert.deepEqual([presence.status, board.status, presence.instanceId], ["connected", "connecting", INSTANCE]);
+  socket.serve(joined("desk", ["ana"]));
+  assert.deepEqual([board.status, board.self?.username, names(board), board.instanceId], ["connected", "me", ["ana active"], INSTANCE]);
+});
+
+test("two handles are one membership: left when both were, each once", async () => {
+  const { presence, board, socket, driver } = await atDesk(["ana"]);
+  const second = presence.board("desk", { username: "ignored" });
+  assert.deepEqual(names(second), ["ana active"]);
+  assert.equal(second.snapshot(), board.snapshot());
+  assert.equal(socket.sent("join").length, 1);
+  second.leave();
+  second.leave();
+  assert.deepEqual([second.status, second.others, board.status], ["closed", [], "connected"]);
+  assert.equal(socket.sent("leave").length, 0);
+  board.leave();
+  assert.deepEqual(socket.sent("leave"), [{ kind: "leave", board: 7 }]);
+  board.moveCursor(0, 0);
+  board.update({ a: 1 });
+  assert.equal(board.broadcast("x", 1), false);
+  await driver.advance(1_000);
+  assert.equal(socket.kinds.at(-1), "leave");
+});
+
+test("left before the join was answered: the answer is answered by a leave", async () => {
+  const { presence, socket } = await atDesk();
+  const board = presence.board("b2");
+  board.leave();
+  assert.equal(socket.sent("leave").length, 0);
+  socket.serve(joined("b2", [], { board: 8 }));
+  assert.deepEqual(socket.sent("leave"), [{ kind: "leave", board: 8 }]);
+});
+
+test("left and entered again: a higher attempt, and words about the old place are ignored", async () => {
+  const { presence, board, socket } = await atDesk(["ana"]);
+  board.leave();
+  const again = presence.board("desk");
+  const log = logOf(again);
+  assert.deepEqual(
+    socket.sent("join").map(({ attempt }) => attempt),
+    [1, 2],
+  );
+  socket.serve({ kind: "user_joined", board: 7, actor: 5, member: memberOf("ghost") });
+  socket.serve(joined("desk", ["ana"]));
+  assert.deepEqual(log, ["+ana"]);
+});
+
+test("a word for every change, in order: events, then the snapshot; cursors apart", async () => {
+  const { board, socket, log } = await atDesk();
+  let renders = 0;
+  board.subscribe(() => {
+    renders++;
+    log.push(`= ${board.others.length}`);
+  });
+  const moved: string[] = [];
+  board.cursors.subscribe((moves) => moved.push(...moves.map(({ member, x, hidden }) => `${member.username} ${x} ${hidden}`)));
+  socket.serve(
+    { kind: "user_joined", board: 7, actor: 1, member: memberOf("ana") },
+    { kind: "cursors", board: 7, moves: [{ actor: 1, at: { x: 0xffff, y: 0 } }] },
+    { kind: "user_updated", board: 7, actor: 1, patch: { status: "idle" } },
+    { kind: "user_left", board: 7, actor: 1, reason: "left" },
+  );
+  assert.deepEqual(log, ["+ana", "= 1", "~ana idle", "= 1", "-ana left", "= 0"]);
+  assert.deepEqual(moved, ["ana 1 false", "ana 1 true"]);
+  assert.equal(renders, 3);
+  const snapshot = board.snapshot();
+  socket.serve({ kind: "heartbeat" });
+  assert.equal(board.snapshot(), snapshot);
+});
+
+test("who subscribes to cursors late is shown where they are", async () => {
+  const { board, socket } = await atDesk(["ana"]);
+  socket.serve({ kind: "cursors", board: 7, moves: [{ actor: 1, at: { x: -5, y: 70_000 } }] });
+  let point: unknown;
+  board.cursors.subscribe(([move]) => {
+    point = move?.point;
+  });
+  assert.deepEqual(point, { x: -5, y: 70_000 });
+});
+
+test("a peer's event reaches its listeners, and can never pose as the service's", async () => {
+  const { board, socket } = await atDesk(["ana"]);
+  const heard: unknown[] = [];
+  board.on("reaction", ({ member, data }) => heard.push([member.username, data]));
+  board.on("error", (error) => heard.push(error));
+  socket.serve(
+    { kind: "event", board: 7, actor: 1, name: "reaction", data: { emoji: "🎉" } },
+    { kind: "event", board: 7, actor: 1, name: "error", data: { code: "kicked" } },
+    { kind: "event", board: 7, actor: 99, name: "reaction", data: 1 },
+  );
+  assert.deepEqual(heard, [["ana", { emoji: "🎉" }]]);
+  assert.throws(() => board.broadcast("error", 1), TypeError);
+});
+
+test("updates of one task travel as one patch, show at once, and precede a broadcast", async () => {
+  const { board, socket, driver } = await atDesk(["ana"], { tool: "pen", size: 1 });
+  const before = board.self;
+  board.update({ tool: "ink" });
+  board.update({ size: null, zoom: 2 });
+  assert.deepEqual(board.self?.state, { tool: "ink", zoom: 2 });
+  assert.notEqual(board.self, before);
+  await driver.advance();
+  assert.deepEqual(socket.sent("update"), [{ kind: "update", board: 7, state: { tool: "ink", size: null, zoom: 2 } }]);
+  board.update({ zoom: 3 });
+  await driver.advance(49);
+  assert.equal(socket.sent("update").length, 1);
+  assert.equal(board.broadcast("done", null), true);
+  assert.deepEqual(socket.kinds.slice(-2), ["update", "broadcast"]);
+  board.setStatus("idle");
+  await driver.advance(50);
+  assert.deepEqual(socket.sent("update").at(-1), { kind: "update", board: 7, status: "idle" });
+  board.update({ zoom: 4 });
+  board.update({ zoom: 3 });
+  await driver.advance(50);
+  assert.equal(socket.sent("update").length, 3);
+});
+
+test("bad input throws where it is given, and changes nothing", async () => {
+  const { board, presence, socket, driver } = await atDesk();
+  const { self } = board;
+  assert.throws(() => presence.board("a b"), TypeError);
+  assert.throws(() => board.update({ big: "x".repeat(5_000) }), RangeError);
+  assert.throws(() => board.update({ zoom: Number.NaN }), TypeError);
+  assert.throws(() => board.update(JSON.parse('{"__proto__":{"x":1}}')), TypeError);
+  assert.throws(() => board.broadcast("x", "y".repeat(5_000)), RangeError);
+  assert.throws(() => board.broadcast("x", undefined as never), TypeError);
+  assert.equal(board.self, self);
+  await driver.advance(100);
+  assert.deepEqual(socket.kinds, ["hello", "join"]);
+});
+
+test("[F6] cursors: fractions to integers, paced, silent while alone", async () => {
+  const { board, socket, driver } = await atDesk();
+  board.moveCursor(0.25, 2);
+  await driver.advance(100);
+  assert.deepEqual(socket.sent("cursor"), []);
+  socket.serve({ kind: "user_joined", board: 7, actor: 1, member: memberOf("ana") });
+  assert.deepEqual(
+    socket.sent("cursor").map(({ at }) => at),
+    [{ x: 16384, y: 65535 }],
+  );
+  board.moveCursor(0.5, 0.5);
+  board.moveCursor(-7.4, 3e9, { units: "integer" });
+  board.moveCursor(Number.NaN, 0);
+  await driver.advance(50);
+  assert.deepEqual(
+    socket
+      .sent("cursor")
+      .map(({ at }) => at)
+      .slice(1),
+    [{ x: -7, y: 0x7fff_ffff }],
+  );
+  socket.serve({ kind: "pace", cursorMs: 200 });
+  board.moveCursor(1, 1);
+  await driver.advance(199);
+  assert.equal(socket.sent("cursor").length, 2);
+  await driver.advance(1);
+  assert.equal(socket.sent("cursor").length, 3);
+  driver.page?.blurred();
+  await driver.advance(200);
+  assert.equal(socket.sent("cursor").at(-1)?.at, null);
+});
+
+test("errors reach the board they are about; unheard ones the console", async () => {
+  const { presence, socket, log, driver } = await atDesk();
+  const other = presence.board("b2");
+  socket.serve({ kind: "error", code: "bad_board", message: "no such board", ref: "b2" });
+  assert.equal(other.status, "closed");
+  assert.deepEqual(driver.reports, ["bad_board (b2): no such board"]);
+  assert.deepEqual(log, []);
+  socket.serve({ kind: "error", code: "bad_message", message: "?" });
+  assert.deepEqual(log, ["!bad_message"]);
+});
+
+test("a join that came too fast is tried again", async () => {
+  const { presence, socket, driver } = await atDesk();
+  const board = presence.board("b2");
+  board.on("error", () => {});
+  socket.serve({ kind: "error", code: "too_fast", message: "slow down", ref: "b2" });
+  await driver.advance(1_000);
+  assert.deepEqual(
+    socket.sent("join").map(({ attempt }) => attempt),
+    [1, 2, 3],
+  );
+});
+
+test("kicked from a board: closed, and nobody is shown", async () => {
+  const { board, socket, log } = await atDesk(["ana"]);
+  socket.serve({ kind: "user_left", board: 7, actor: 0, reason: "kicked" });
+  assert.deepEqual([board.status, board.self, board.others], ["closed", null, []]);
+  assert.deepEqual(log, ["!kicked"]);
+});
+
+test("put out for any other reason: back by itself, with a higher attempt", async () => {
+  const { board, socket, driver, log } = await atDesk(["ana"]);
+  socket.serve({ kind: "user_left", board: 7, actor: 0, reason: "timeout" });
+  assert.equal(board.status, "reconnecting");
+  await driver.advance(1_000);
+  assert.equal(socket.sent("join").at(-1)?.attempt, 2);
+  socket.serve(joined("desk", ["ana"]));
+  assert.equal(board.status, "connected");
+  assert.deepEqual(log, []);
+});
+
+test("a listener that throws is reported and hurts nobody", async () => {
+  const { board, socket, driver, log } = await atDesk();
+  board.on("announcement", () => {
+    throw new Error("mine");
+  });
+  board.on("announcement", ({ text }) => log.push(text));
+  socket.serve({ kind: "announcement", text: "maintenance at noon" });
+  assert.deepEqual(log, ["maintenance at noon"]);
+  assert.deepEqual(driver.reports, ["a listener threw: Error: mine"]);
+});
+
+test("degraded is said and taken back", async () => {
+  const { board, socket, presence } = await atDesk();
+  const seen: string[] = [];
+  board.subscribe(() => seen.push(board.status));
+  socket.serve({ kind: "degraded", on: true }, { kind: "degraded", on: false });
+  assert.deepEqual(seen, ["degraded", "connected"]);
+  assert.equal(presence.status, "connected");
+});
+
+test("close leaves every board, says goodbye and ends all timers", async () => {
+  const { presence, board, socket, driver } = await atDesk(["ana"]);
+  const seen: string[] = [];
+  board.subscribe(() => seen.push(board.status));
+  presence.board("b2");
+  presence.close();
+  presence.close();
+  assert.deepEqual(socket.sent("leave"), [{ kind: "leave", board: 7 }]);
+  assert.equal(socket.closedWith, 1000);
+  assert.deepEqual(seen, ["closed"]);
+  assert.deepEqual([presence.status, board.others, driver.page, driver.timers], ["closed", [], undefined, 0]);
+  assert.equal(presence.board("b3").status, "closed");
+  await driver.advance(60_000);
+  assert.equal(driver.sockets.length, 1);
+});
+
+test("a state that cannot be parsed is reported and shown as empty", async () => {
+  const parseState = (state: object) => {
+    if (!("tool" in state)) throw new Error("no tool");
+    return { tool: String(state.tool) };
+  };
+  const { board, driver } = await atDesk(["ana", memberOf("ben", { state: { tool: 7 } })], { tool: "pen" }, { parseState });
+  assert.deepEqual(
+    board.others.map(({ state }) => state),
+    [{}, { tool: "7" }],
+  );
+  assert.equal(driver.reports.length, 1);
+});
+
+test("the contract of the API, as an app's types see it", async () => {
+  type State = { tool: "pen" | "select"; selection: string[]; note?: string };
+  type Events = { reaction: { emoji: string } };
+  const driver = new FakeDriver();
+  const presence = createPresence<State, Events>({ url: "ws://test", driver, token: () => "t" });
+  const board = presence.board("doc-42", { username: "Ana", state: { tool: "pen", selection: [] } });
+  const drawn: CursorMove<State>[] = [];
+  const tools: State["tool"][] = [];
+  board.subscribe(() => tools.push(...board.snapshot().others.map((member: Member<State>) => member.state.tool)));
+  board.cursors.subscribe((moved) => drawn.push(...moved));
+  board.on("user_joined", ({ member }) => tools.push(member.state.tool));
+  board.on("reaction", ({ member, data }) => tools.push(member.state.tool, data.emoji === "🎉" ? "select" : "pen"));
+  board.on("error", (error) => assert.fail(error.code));
+  board.update({ tool: "select", note: null });
+  const socket = await greet(driver);
+  const ben = memberOf("ben", { state: { tool: "pen", selection: [] } });
+  socket.serve(joined("doc-42", [ben]), { kind: "event", board: 7, actor: 1, name: "reaction", data: { emoji: "🎉" } });
+  assert.equal(board.broadcast("reaction", { emoji: "🎉" }), true);
+  assert.deepEqual([tools, drawn, board.self?.state.tool], [["pen", "pen", "pen", "select"], [], "select"]);
+  // @ts-expect-error: no such tool
+  board.update({ tool: "brush" });
+  // @ts-expect-error: a required field cannot be removed
+  board.update({ selection: null });
+  // @ts-expect-error: no such event
+  board.broadcast("applause", {});
+  // @ts-expect-error: State has required fields
+  presence.board("doc-43", { username: "Ana" });
+});

@@ -1,0 +1,256 @@
+/**
+ * The client of one page: boards on one connection, and the one timer that all of their deadlines share. Nothing happens before the
+ * first `board()`: no driver, no socket, no look at the page, so that it may be created while rendering on a server.
+ */
+
+import {
+  type BoardId,
+  type BoardRef,
+  type ClientMessage,
+  type JsonObject,
+  type Millis,
+  type ServerMessage,
+  STATE_BYTES_MAX,
+} from "@presence-service/protocol";
+import { BoardHandle } from "./board-handle.ts";
+import { Connection } from "./connection.ts";
+import { createDriver, type Driver } from "./driver.ts";
+import { boardIdOf, checkState, jsonObjectOf } from "./input.ts";
+import { type Host, Membership } from "./membership.ts";
+import type { Presence, PresenceError, PresenceOptions, PresenceStatus } from "./types.ts";
+
+/** Until `welcome` says otherwise. */
+const GRACE_MS_DEFAULT = 15_000;
+/** Longer delays make `setTimeout` fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** See `PresenceOptions` and `Presence`. Connects with the first `board()`. */
+export function createPresence<State extends object = JsonObject, Events extends object = JsonObject>(
+  options: PresenceOptions<State>,
+): Presence<State, Events> {
+  const client = new Client(options as PresenceOptions<never>);
+  // Inside, a state is some JSON object: the wire does not know the app's types. They begin and end here.
+  return client as unknown as Presence<State, Events>;
+}
+
+type Running = { readonly driver: Driver; readonly connection: Connection; readonly stopWatching: (() => void) | undefined };
+
+class Client {
+  readonly #options: PresenceOptions<never>;
+  #running: Running | undefined;
+  #isClosed = false;
+  readonly #memberships = new Map<BoardId, Membership>();
+  /** Those joined in this connection, by the name they have in it. */
+  readonly #joined = new Map<BoardRef, Membership>();
+  #cursorMs: Millis | undefined;
+  #timer: { readonly at: Millis; readonly cancel: () => void } | undefined;
+
+  constructor(options: PresenceOptions<never>) {
+    this.#options = options;
+  }
+
+  get status(): PresenceStatus {
+    if (this.#isClosed) return "closed";
+    return this.#running?.connection.status ?? "connecting";
+  }
+
+  get instanceId(): string | undefined {
+    return this.#running?.connection.welcome?.instanceId;
+  }
+
+  board(boardId: string, { username = "", state = {} }: { readonly username?: string; readonly state?: object } = {}): BoardHandle {
+    const id = boardIdOf(boardId);
+    const running = this.#run();
+    let membership = this.#memberships.get(id);
+    if (!membership) {
+      membership = this.#enter(running, id, username, state);
+      if (!this.#isClosed) this.#memberships.set(id, membership);
+      if (this.#cursorMs !== undefined) membership.setPace(this.#cursorMs);
+      membership.join();
+      if (!this.#isClosed) running.connection.start();
+      this.#tick();
+    }
+    const held = membership;
+    held.handles++;
+    return new BoardHandle(
+      held,
+      () => this.instanceId,
+      () => this.#release(held),
+    );
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const membership of this.#memberships.values()) membership.leave();
+    this.#running?.connection.close();
+    this.#shutDown();
+  }
+
+  #enter({ driver }: Running, id: BoardId, username: string, state: object): Membership {
+    const first = jsonObjectOf(state, "the state of a member");
+    checkState(first, STATE_BYTES_MAX);
+    return new Membership(id, { username, state: first }, this.#hostOn(driver));
+  }
+
+  #release(membership: Membership): void {
+    if (--membership.handles > 0 || this.#memberships.get(membership.boardId) !== membership) return;
+    if (membership.board !== undefined) this.#joined.delete(membership.board);
+    this.#memberships.delete(membership.boardId);
+    membership.leave();
+  }
+
+  #run(): Running {
+    if (this.#running) return this.#running;
+    const driver = this.#options.driver ?? createDriver();
+    const connection = new Connection(driver, this.#options, {
+      isWanted: () => this.#memberships.size > 0,
+      greeted: () => this.#each((membership) => membership.join()),
+      received: (message) => this.#received(message),
+      lost: () => {
+        this.#joined.clear();
+        this.#each((membership) => membership.lost());
+      },
+      ended: (error) => {
+        this.#isClosed = true;
+        this.#fail(error);
+        this.#shutDown();
+      },
+      failed: (error) => this.#fail(error),
+      settled: () => this.#tick(),
+    });
+    const stopWatching = this.#isClosed
+      ? undefined
+      : driver.watchPage?.({
+          awake: (isOnline) => {
+            if (isOnline) connection.hurry(driver.now());
+            this.#tick();
+          },
+          blurred: () => this.#each((membership) => membership.move(null)),
+        });
+    this.#running = { driver, connection, stopWatching };
+    return this.#running;
+  }
+
+  #received(message: ServerMessage): void {
+    switch (message.kind) {
+      case "welcome":
+        return this.#pace(message.cursorMs);
+      case "pace":
+        return this.#pace(message.cursorMs);
+      case "joined": {
+        const membership = this.#memberships.get(message.boardId);
+        // Left while the answer was on its way.
+        if (!membership) return this.#send({ kind: "leave", board: message.board });
+        this.#joined.set(message.board, membership);
+        return membership.joined(message);
+      }
+      case "announcement":
+        return this.#each((membership) => membership.announced(message.text));
+      case "error":
+        return this.#failed(message);
+      case "heartbeat":
+      case "degraded":
+      case "goodbye":
+        return; // the connection's business
+      default:
+        // One that we do not know was left a moment ago.
+        this.#joined.get(message.board)?.handle(message);
+    }
+  }
+
+  #failed({ code, message, ref }: Extract<ServerMessage, { kind: "error" }>): void {
+    if (code === "superseded") return this.#running?.connection.renewSession();
+    this.#fail({ code, message, ...(ref !== undefined && { ref }) });
+  }
+
+  /** To the board it is about, or to all; to the console if nobody listens. */
+  #fail(error: PresenceError): void {
+    const about = [...this.#memberships.values()].filter(({ boardId }) => boardId === error.ref);
+    const concerned = about.length > 0 ? about : [...this.#memberships.values()];
+    const heard = concerned.map((membership) => membership.failed(error));
+    if (!heard.includes(true))
+      this.#running?.driver.report(`${error.code}${error.ref === undefined ? "" : ` (${error.ref})`}: ${error.message}`);
+  }
+
+  #pace(cursorMs: Millis): void {
+    this.#cursorMs = cursorMs;
+    this.#each((membership) => membership.setPace(cursorMs));
+  }
+
+  #send(message: ClientMessage): void {
+    this.#running?.connection.send(message);
+  }
+
+  /** Listeners of the app may enter and leave boards meanwhile. */
+  #each(act: (membership: Membership) => void): void {
+    for (const membership of [...this.#memberships.values()]) if (this.#memberships.has(membership.boardId)) act(membership);
+  }
+
+  /** After every input: whatever is due, also what a late timer has missed. */
+  #tick(): void {
+    if (!this.#running || this.#isClosed) return;
+    const now = this.#running.driver.now();
+    this.#running.connection.tick(now);
+    this.#each((membership) => {
+      membership.tick(now);
+      membership.refresh();
+    });
+    this.#arm();
+  }
+
+  #arm(): void {
+    if (!this.#running || this.#isClosed) return;
+    const { driver, connection } = this.#running;
+    let at = connection.deadline;
+    for (const { deadline } of this.#memberships.values()) at = Math.min(at, deadline);
+    // A timer that is too early costs one look; setting it anew for every move would cost more.
+    if (at === Number.POSITIVE_INFINITY || (this.#timer && this.#timer.at <= at)) return;
+    this.#timer?.cancel();
+    const delayMs = Math.min(Math.max(0, at - driver.now()), TIMER_MS_MAX);
+    const cancel = driver.setTimer(() => {
+      this.#timer = undefined;
+      this.#tick();
+    }, delayMs);
+    this.#timer = { at, cancel };
+  }
+
+  #shutDown(): void {
+    this.#timer?.cancel();
+    this.#running?.stopWatching?.();
+    this.#joined.clear();
+    const memberships = [...this.#memberships.values()];
+    this.#memberships.clear();
+    for (const membership of memberships) membership.closed();
+  }
+
+  #hostOn(driver: Driver): Host {
+    const client = this;
+    return {
+      get status() {
+        return client.status;
+      },
+      get graceMs() {
+        return client.#running?.connection.welcome?.graceMs ?? GRACE_MS_DEFAULT;
+      },
+      get stateBytesMax() {
+        return client.#running?.connection.welcome?.stateBytesMax ?? STATE_BYTES_MAX;
+      },
+      now: () => driver.now(),
+      nextAttempt: () => (client.#isClosed ? undefined : client.#running?.connection.nextAttempt()),
+      send: (message) => client.#running?.connection.send(message) ?? false,
+      rearm: () => client.#arm(),
+      report: (problem, error) => driver.report(problem, error),
+      fail: (error) => client.#fail(error),
+      parseState(state) {
+        if (!client.#options.parseState) return state;
+        try {
+          return client.#options.parseState(state);
+        } catch (error) {
+          driver.report("parseState threw; it must return a state for every input", error);
+          return {};
+        }
+      },
+    };
+  }
+}

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Member, ServerMessage } from "@presence-service/protocol";
+import { joined, memberOf } from "../testing/service.ts";
+import { BoardView, type Changes } from "./board-view.ts";
+
+const GRACE_MS = 15_000;
+type Joined = Extract<ServerMessage, { kind: "joined" }>;
+
+function view(others: readonly (string | Member)[] = []): BoardView {
+  const view = new BoardView({ status: "active", state: {} });
+  enter(view, others);
+  return view;
+}
+
+function enter(view: BoardView, others: readonly (string | Member)[], options: Parameters<typeof joined>[2] = {}, now = 0): Changes {
+  return view.joined(joined("b", others, options) as Joined, GRACE_MS, now);
+}
+
+const told = ({ events }: Changes) =>
+  events.map(({ name, detail }) => `${name} ${detail.member.username} ${"reason" in detail ? detail.reason : detail.member.status}`);
+const shown = (view: BoardView) => view.others.map(({ username, status }) => `${username} ${status}`);
+
+test("everybody on the board at first sight has joined", () => {
+  const board = new BoardView({ status: "active", state: {} });
+  assert.deepEqual(told(enter(board, ["ana", "ben"])), ["user_joined ana active", "user_joined ben active"]);
+  assert.equal(board.self?.username, "me");
+  assert.equal(board.memberCount, 3);
+});
+
+test("a new reference only for what changed", () => {
+  const board = view(["ana", "ben"]);
+  const { others, users } = board;
+  board.cursors([{ actor: 1, at: { x: 1, y: 2 } }]);
+  board.userUpdated(1, { status: "active" });
+  assert.equal(board.others, others);
+  assert.equal(board.users, users);
+  board.userUpdated(1, { state: { tool: "pen" } });
+  assert.notEqual(board.others, others);
+  assert.notEqual(board.others[0], others[0]);
+  assert.equal(board.others[1], others[1]);
+  const changed = board.users.filter((user) => !users.includes(user)).map(({ username }) => username);
+  assert.deepEqual(changed, ["ana"]);
+});
+
+test("one user for all members of a userId, oneself first", () => {
+  const board = view([memberOf("ana"), memberOf("ana2", { userId: "ana" }), memberOf("me2", { userId: "me" })]);
+  assert.deepEqual(
+    board.users.map(({ userId, isSelf, members }) => [userId, isSelf, members.length]),
+    [
+      ["me", true, 2],
+      ["ana", false, 2],
+    ],
+  );
+  assert.deepEqual([board.memberCount, board.userCount], [4, 2]);
+});
+
+test("[C2] who is there before and after a reconnect is the same object, and never joins or leaves", () => {
+  const board = view(["ana", "ben"]);
+  const before = board.others;
+  assert.deepEqual(told(board.lost()), ["user_updated ana reconnecting", "user_updated ben reconnecting"]);
+  assert.deepEqual(told(enter(board, ["ben", "ana"], { board: 3, firstActor: 40 })), [
+    "user_updated ben active",
+    "user_updated ana active",
+  ]);
+  assert.deepEqual(
+    board.others.map((member, at) => member === before[at]),
+    [true, true],
+  );
+});
+
+test("[C6] missing from a settled roster: gone at once", () => {
+  const board = view(["ana", "ben"]);
+  board.lost();
+  assert.deepEqual(told(enter(board, ["ana"])), ["user_updated ana active", "user_left ben left"]);
+});
+
+test("[C6] missing from a settling roster: reconnecting for the grace", () => {
+  const board = view(["ana", "ben", "cleo"]);
+  board.lost();
+  assert.deepEqual(told(enter(board, ["ana"], { settling: true }, 1_000)), ["user_updated ana active"]);
+  assert.deepEqual(shown(board), ["ana active", "ben reconnecting", "cleo reconnecting"]);
+  assert.equal(board.memberCount, 2);
+  assert.deepEqual(told(board.userJoined(9, memberOf("ben"))), ["user_updated ben active"]);
+  assert.deepEqual(told(board.expire(1_000 + GRACE_MS - 1)), []);
+  assert.deepEqual(told(board.expire(board.deadline)), ["user_left cleo timeout"]);
+  assert.deepEqual(shown(board), ["ana active", "ben active"]);
+  assert.equal(board.deadline, Number.POSITIVE_INFINITY);
+});
+
+test("a service that is lost again while settling starts the grace anew", () => {
+  const board = view(["ana"]);
+  board.lost();
+  enter(board, [], { settling: true }, 0);
+  board.lost();
+  assert.deepEqual(told(board.expire(GRACE_MS)), []);
+  enter(board, [], { settling: true }, 20_000);
+  assert.equal(board.deadline, 20_000 + GRACE_MS);
+});
+
+test("our own words come back late: they do not undo what we said since", () => {
+  const board = view();
+  board.setOwn({ status: "idle", state: { tool: "ink" } });
+  board.userUpdated(0, { status: "active", state: { tool: "pen" }, color: "#000000" });
+  assert.deepEqual(board.self, { ...memberOf("me"), status: "idle", state: { tool: "ink" }, color: "#000000" });
+  assert.deepEqual(shown(board), []);
+});
+
+test("a patch cannot change who somebody is, nor break a field", () => {
+  const board = view([memberOf("ana", { avatar: "a.png" })]);
+  board.userUpdated(1, { memberId: "0".repeat(32), username: 7, status: "dancing", state: null, color: null, avatar: null, extra: 1 });
+  assert.deepEqual(board.others, [memberOf("ana")]);
+});
+
+test("unknown actors are ignored", () => {
+  const board = view(["ana"]);
+  const { version } = board;
+  for (const changes of [
+    board.userUpdated(99, { status: "idle" }),
+    board.userLeft(99, "left"),
+    board.cursors([{ actor: 99, at: { x: 1, y: 1 } }]),
+  ]) {
+    assert.deepEqual(changes, { events: [], moved: [] });
+  }
+  assert.equal(board.version, version);
+});
+
+test("cursors: fractions and integers, hidden with their member, dropped if the roster has none", () => {
+  const board = view(["ana", "ben"]);
+  const [ana] = board.others;
+  const point = { x: 0xffff, y: 0 };
+  assert.deepEqual(
+    board.cursors([
+      { actor: 1, at: point },
+      { actor: 0, at: point },
+    ]).moved,
+    [{ member: ana, x: 1, y: 0, hidden: false, point }],
+  );
+  assert.deepEqual(board.cursors([{ actor: 1, at: point }]).moved, []);
+  assert.equal(board.visibleCursors().length, 1);
+  board.cursors([{ actor: 2, at: point }]);
+  assert.deepEqual(
+    board.userLeft(2, "left").moved.map(({ member, hidden }) => [member.username, hidden]),
+    [["ben", true]],
+  );
+  board.lost();
+  assert.equal(board.visibleCursors().length, 1);
+  assert.deepEqual(
+    enter(board, ["ana"]).moved.map(({ hidden }) => hidden),
+    [true],
+  );
+  board.lost();
+  assert.deepEqual(
+    enter(board, ["ana"], { at: { ana: { x: 0, y: 0 } } }).moved.map(({ x, hidden }) => [x, hidden]),
+    [[0, false]],
+  );
+});
+
+test("counts hold those beyond the roster, and follow joins and leaves", () => {
+  const board = view(["ana"]);
+  board.counted(5_000, 4_000);
+  assert.deepEqual([board.memberCount, board.userCount], [5_000, 4_000]);
+  board.userJoined(9, memberOf("ben"));
+  board.userLeft(1, "left");
+  board.userLeft(9, "left");
+  assert.deepEqual([board.memberCount, board.userCount], [4_999, 3_999]);
+});
+
+test("an app's view of a state is made once per change", () => {
+  let parsed = 0;
+  const board = new BoardView({ status: "active", state: {} }, (state) => ({ seen: ++parsed, ...state }));
+  enter(board, [memberOf("ana", { state: { a: 1 } })]);
+  board.lost();
+  enter(board, [memberOf("ana", { state: { a: 1 } })]);
+  assert.deepEqual(board.others[0]?.state, { seen: 1, a: 1 });
+  board.userUpdated(1, { state: { b: 2 } });
+  assert.deepEqual(board.others[0]?.state, { seen: 2, a: 1, b: 2 });
+});

@@ -1,0 +1,315 @@
+/**
+ * One board as we show it: what the service says about it, kept calm across reconnects (C2, C6). Pure: tell it what was heard and
+ * when; it answers with what an app should be told, in order.
+ *
+ * Two rules hold it together: another's member changes its reference exactly when an event says so, and oneself is what we asked
+ * for, not what the service has heard of it yet.
+ */
+
+import type {
+  JsonObject,
+  LeaveReason,
+  MemberId,
+  Millis,
+  Point,
+  RosterEntry,
+  ServerMessage,
+  Status,
+  Member as WireMember,
+} from "@presence-service/protocol";
+import type { CursorMove, Member, RosterEvents, User } from "../types.ts";
+import { groupUsers } from "./group-users.ts";
+import { applyMergePatch, isObject, isSame } from "./merge-patch.ts";
+
+export type AnyMember = Member<object>;
+export type AnyCursorMove = CursorMove<object>;
+
+type RosterEvent = {
+  [N in keyof RosterEvents<object>]: { readonly name: N; readonly detail: RosterEvents<object>[N] };
+}[keyof RosterEvents<object>];
+
+/** What to tell the app: roster first, then cursors, since a cursor names a member. */
+export type Changes = { readonly events: RosterEvent[]; readonly moved: AnyCursorMove[] };
+
+/** What we ask the service to show of ourselves. */
+export type OwnSide = { readonly status: Exclude<Status, "reconnecting">; readonly state: JsonObject };
+
+type Entry = {
+  /** The service's number in this connection; undefined: it has not named this member since we are back. */
+  actor: number | undefined;
+  wire: WireMember;
+  /** `wire` as the app reads it. */
+  base: AnyMember;
+  /** `base`, or the same marked as reconnecting. */
+  shown: AnyMember;
+  /** Not found by a service that is settling itself: given up when the grace ends. */
+  isMissing: boolean;
+  /** Last known place, which outlives its hiding. */
+  point: Point;
+  isHidden: boolean;
+};
+
+/** Coordinate of a whole board: an SDK's fraction 1 on the wire. */
+const WHOLE = 0xffff;
+
+export class BoardView {
+  /** Raised with every change of self, others, users or counts: what is derived from them is stale. */
+  version = 0;
+  #own: OwnSide;
+  readonly #parse: (state: JsonObject) => object;
+  #self: { actor: number; wire: WireMember; shown: AnyMember } | undefined;
+  /** In order of appearance. */
+  readonly #entries = new Map<MemberId, Entry>();
+  readonly #byActor = new Map<number, Entry>();
+  #isLost = false;
+  /** When those who are missing are given up. */
+  #graceEndsAt: Millis = Number.POSITIVE_INFINITY;
+  /** On the board, but not in the roster we got. */
+  #beyond = { members: 0, users: 0 };
+  #others: readonly AnyMember[] | undefined = [];
+  #users: readonly User<object>[] = [];
+  #usersVersion = 0;
+
+  constructor(own: OwnSide, parse: (state: JsonObject) => object = (state) => state) {
+    this.#own = own;
+    this.#parse = parse;
+  }
+
+  /** The whole board, after a join. Who is missing from it leaves: at once, or after the grace if the service is settling itself. */
+  joined(message: Extract<ServerMessage, { kind: "joined" }>, graceMs: Millis, now: Millis): Changes {
+    const changes: Changes = { events: [], moved: [] };
+    this.#isLost = false;
+    this.#graceEndsAt = message.settling ? now + graceMs : Number.POSITIVE_INFINITY;
+    if (this.#self) this.#self.actor = message.self;
+    this.#byActor.clear();
+    for (const entry of this.#entries.values()) entry.actor = undefined;
+    for (const listed of message.roster) {
+      if (listed.actor === message.self) this.#placeSelf(listed);
+      else this.#place(listed, changes);
+    }
+    for (const entry of this.#entries.values()) {
+      if (entry.actor !== undefined) continue;
+      if (!message.settling || entry.wire.memberId === this.#self?.wire.memberId) {
+        this.#remove(entry, "left", changes);
+      } else {
+        entry.isMissing = true;
+        this.#moveTo(entry, null, changes);
+        this.#show(entry, changes);
+      }
+    }
+    this.counted(message.members, message.users);
+    return changes;
+  }
+
+  userJoined(actor: number, member: WireMember): Changes {
+    const changes: Changes = { events: [], moved: [] };
+    if (member.memberId === this.#self?.wire.memberId) this.#placeSelf({ actor, member });
+    else this.#place({ actor, member }, changes);
+    return changes;
+  }
+
+  userUpdated(actor: number, patch: JsonObject): Changes {
+    const changes: Changes = { events: [], moved: [] };
+    if (this.#self?.actor === actor) {
+      this.#placeSelf({ actor, member: patched(this.#self.wire, patch) });
+    } else {
+      const entry = this.#byActor.get(actor);
+      if (entry) this.#describe(entry, patched(entry.wire, patch), changes);
+    }
+    return changes;
+  }
+
+  userLeft(actor: number, reason: LeaveReason): Changes {
+    const changes: Changes = { events: [], moved: [] };
+    const entry = this.#byActor.get(actor);
+    if (entry) this.#remove(entry, reason, changes);
+    return changes;
+  }
+
+  cursors(moves: readonly { readonly actor: number; readonly at: Point | null }[]): Changes {
+    const changes: Changes = { events: [], moved: [] };
+    for (const { actor, at } of moves) {
+      const entry = this.#byActor.get(actor);
+      if (entry) this.#moveTo(entry, at, changes);
+    }
+    return changes;
+  }
+
+  /** How many the service counts, ourselves included. Until its next word we count on from there. */
+  counted(members: number, users: number): void {
+    const before = { members: this.memberCount, users: this.userCount };
+    this.#beyond = { members: 0, users: 0 };
+    this.#beyond = { members: Math.max(0, members - this.memberCount), users: Math.max(0, users - this.userCount) };
+    if (before.members !== this.memberCount || before.users !== this.userCount) this.version++;
+  }
+
+  /** The connection is gone: all others are shown as reconnecting, for as long as it takes. */
+  lost(): Changes {
+    const changes: Changes = { events: [], moved: [] };
+    this.#isLost = true;
+    this.#graceEndsAt = Number.POSITIVE_INFINITY;
+    this.#byActor.clear();
+    for (const entry of this.#entries.values()) {
+      entry.actor = undefined;
+      entry.isMissing = false;
+      this.#show(entry, changes);
+    }
+    return changes;
+  }
+
+  /** Gives up those whom a settling service has not found within the grace. */
+  expire(now: Millis): Changes {
+    const changes: Changes = { events: [], moved: [] };
+    if (now < this.#graceEndsAt) return changes;
+    this.#graceEndsAt = Number.POSITIVE_INFINITY;
+    for (const entry of this.#entries.values()) if (entry.isMissing) this.#remove(entry, "timeout", changes);
+    return changes;
+  }
+
+  get deadline(): Millis {
+    return this.#graceEndsAt;
+  }
+
+  setOwn(own: OwnSide): void {
+    this.#own = own;
+    if (this.#self) this.#placeSelf({ actor: this.#self.actor, member: this.#self.wire });
+  }
+
+  get selfActor(): number | undefined {
+    return this.#isLost ? undefined : this.#self?.actor;
+  }
+
+  get self(): AnyMember | null {
+    return this.#self?.shown ?? null;
+  }
+
+  get others(): readonly AnyMember[] {
+    this.#others ??= Array.from(this.#entries.values(), (entry) => entry.shown);
+    return this.#others;
+  }
+
+  get users(): readonly User<object>[] {
+    if (this.#usersVersion !== this.version) this.#users = groupUsers(this.self, this.others, this.#users);
+    this.#usersVersion = this.version;
+    return this.#users;
+  }
+
+  get memberCount(): number {
+    let away = 0;
+    for (const entry of this.#entries.values()) if (entry.isMissing) away++;
+    return this.#entries.size - away + (this.#self ? 1 : 0) + this.#beyond.members;
+  }
+
+  get userCount(): number {
+    const known = new Set<string>();
+    if (this.#self) known.add(this.#self.wire.userId);
+    for (const entry of this.#entries.values()) if (!entry.isMissing) known.add(entry.wire.userId);
+    return known.size + this.#beyond.users;
+  }
+
+  memberOf(actor: number): AnyMember | undefined {
+    return this.#byActor.get(actor)?.shown;
+  }
+
+  visibleCursors(): AnyCursorMove[] {
+    const visible: AnyCursorMove[] = [];
+    for (const entry of this.#entries.values()) if (!entry.isHidden) visible.push(moveOf(entry));
+    return visible;
+  }
+
+  #placeSelf({ actor, member }: { readonly actor: number; readonly member: WireMember }): void {
+    const { status, state } = this.#own;
+    const old = this.#self;
+    // Our own words come back late: taking them would undo what was said since.
+    const wire = { ...member, status, state };
+    if (old && isSame(old.wire, wire)) old.actor = actor;
+    else {
+      this.#self = { actor, wire, shown: wire };
+      this.version++;
+    }
+  }
+
+  #place({ actor, member, at }: RosterEntry, changes: Changes): void {
+    const holder = this.#byActor.get(actor);
+    if (holder && holder.wire.memberId !== member.memberId) this.#remove(holder, "left", changes);
+    let entry = this.#entries.get(member.memberId);
+    if (entry) {
+      if (entry.actor !== undefined) this.#byActor.delete(entry.actor);
+      entry.actor = actor;
+      entry.isMissing = false;
+      this.#describe(entry, member, changes);
+    } else {
+      const base = this.#read(member);
+      entry = { actor, wire: member, base, shown: base, isMissing: false, point: { x: 0, y: 0 }, isHidden: true };
+      this.#entries.set(member.memberId, entry);
+      this.#changed();
+      changes.events.push({ name: "user_joined", detail: { member: base } });
+    }
+    this.#byActor.set(actor, entry);
+    this.#moveTo(entry, at ?? null, changes);
+  }
+
+  #describe(entry: Entry, wire: WireMember, changes: Changes): void {
+    if (!isSame(entry.wire, wire)) {
+      entry.wire = wire;
+      entry.base = this.#read(wire);
+    }
+    this.#show(entry, changes);
+  }
+
+  /** Brings what is shown in line with what is known. Back from `reconnecting`, an unchanged member is the same object as before. */
+  #show(entry: Entry, changes: Changes): void {
+    const isAway = this.#isLost || entry.isMissing;
+    const previous = entry.shown;
+    if (!isAway || entry.base.status === "reconnecting") entry.shown = entry.base;
+    else if (previous.status !== "reconnecting") entry.shown = { ...entry.base, status: "reconnecting" };
+    if (entry.shown === previous) return;
+    this.#changed();
+    changes.events.push({ name: "user_updated", detail: { member: entry.shown, previous } });
+  }
+
+  #moveTo(entry: Entry, at: Point | null, changes: Changes): void {
+    if (at ? !entry.isHidden && at.x === entry.point.x && at.y === entry.point.y : entry.isHidden) return;
+    entry.isHidden = at === null;
+    if (at) entry.point = at;
+    changes.moved.push(moveOf(entry));
+  }
+
+  #remove(entry: Entry, reason: LeaveReason, changes: Changes): void {
+    this.#moveTo(entry, null, changes);
+    this.#entries.delete(entry.wire.memberId);
+    if (entry.actor !== undefined) this.#byActor.delete(entry.actor);
+    this.#changed();
+    changes.events.push({ name: "user_left", detail: { member: entry.shown, reason } });
+  }
+
+  #changed(): void {
+    this.#others = undefined;
+    this.version++;
+  }
+
+  #read(member: WireMember): AnyMember {
+    const state = this.#parse(member.state);
+    return state === member.state ? member : { ...member, state };
+  }
+}
+
+function moveOf({ shown, point, isHidden }: Entry): AnyCursorMove {
+  return { member: shown, x: point.x / WHOLE, y: point.y / WHOLE, hidden: isHidden, point };
+}
+
+/** Merge patch on a member: fields of the wrong type keep their value, fields we do not know are dropped, memberId never changes. */
+function patched(member: WireMember, patch: JsonObject): WireMember {
+  const { userId, username, color, avatar, status, state } = applyMergePatch(member, patch) as {
+    readonly [K in keyof WireMember]?: unknown;
+  };
+  return {
+    memberId: member.memberId,
+    userId: typeof userId === "string" ? userId : member.userId,
+    username: typeof username === "string" ? username : member.username,
+    color: typeof color === "string" ? color : member.color,
+    ...(typeof avatar === "string" && { avatar }),
+    status: status === "active" || status === "idle" || status === "reconnecting" ? status : member.status,
+    state: isObject(state) ? state : member.state,
+  };
+}

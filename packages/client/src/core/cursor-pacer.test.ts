@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CursorPacer } from "./cursor-pacer.ts";
+
+function ready(): CursorPacer {
+  const pacer = new CursorPacer();
+  pacer.paceMs = 50;
+  pacer.joined();
+  pacer.audience(true);
+  return pacer;
+}
+
+const at = (x: number) => ({ x, y: 0 });
+
+test("the first move goes at once, then one per pace, the last always", () => {
+  const pacer = ready();
+  pacer.move(at(1));
+  assert.deepEqual(pacer.take(0), at(1));
+  pacer.move(at(2));
+  pacer.move(at(3));
+  assert.equal(pacer.take(49), undefined);
+  assert.equal(pacer.deadline, 50);
+  assert.deepEqual(pacer.take(50), at(3));
+  assert.equal(pacer.deadline, Number.POSITIVE_INFINITY);
+  assert.equal(pacer.take(1_000), undefined);
+});
+
+test("hiding is told once, and not at all to those who never saw us", () => {
+  const pacer = ready();
+  pacer.move(null);
+  assert.equal(pacer.take(0), undefined);
+  pacer.move(at(1));
+  pacer.take(0);
+  pacer.move(null);
+  assert.equal(pacer.take(50), null);
+  pacer.move(null);
+  assert.equal(pacer.take(100), undefined);
+});
+
+test("[F6] silent while alone; the first who comes is told where we are", () => {
+  const pacer = ready();
+  pacer.audience(false);
+  pacer.move(at(1));
+  assert.equal(pacer.take(0), undefined);
+  pacer.audience(true);
+  assert.deepEqual(pacer.take(0), at(1));
+  pacer.audience(false);
+  pacer.audience(true);
+  assert.deepEqual(pacer.take(100), at(1));
+});
+
+test("after a rejoin the place is told again, and a hiding that happened meanwhile", () => {
+  const pacer = ready();
+  pacer.move(at(1));
+  pacer.take(0);
+  pacer.lost();
+  pacer.joined();
+  assert.deepEqual(pacer.take(100), at(1));
+  pacer.lost();
+  pacer.move(null);
+  assert.equal(pacer.take(200), undefined);
+  pacer.joined();
+  assert.equal(pacer.take(200), null);
+});

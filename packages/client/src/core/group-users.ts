@@ -1,0 +1,36 @@
+/**
+ * Members by person. Pure; a person whose members did not change is the same object as before, so lists of people render only
+ * who changed.
+ */
+
+import type { Member, User } from "../types.ts";
+
+/** Oneself first, then in order of appearance. `previous`: what the last call gave; returned itself if nothing changed. */
+export function groupUsers(
+  self: Member<object> | null,
+  others: readonly Member<object>[],
+  previous: readonly User<object>[],
+): readonly User<object>[] {
+  const byUser = new Map<string, Member<object>[]>();
+  for (const member of self ? [self, ...others] : others) {
+    const members = byUser.get(member.userId);
+    if (members) members.push(member);
+    else byUser.set(member.userId, [member]);
+  }
+  const before = new Map(previous.map((user) => [user.userId, user]));
+  const users = Array.from(byUser, ([userId, members]) => {
+    const old = before.get(userId);
+    const isSelf = userId === self?.userId;
+    return old && old.isSelf === isSelf && isSameList(old.members, members) ? old : userOf(userId, members, isSelf);
+  });
+  return isSameList(users, previous) ? previous : users;
+}
+
+function userOf(userId: string, members: readonly Member<object>[], isSelf: boolean): User<object> {
+  const { username = "", color = "", avatar } = members[0] ?? {};
+  return { userId, username, color, ...(avatar !== undefined && { avatar }), isSelf, members };
+}
+
+function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, at) => item === b[at]);
+}

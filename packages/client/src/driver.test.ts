@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createDriver } from "./driver.ts";
+
+class Socket {
+  static last: Socket;
+  binaryType = "blob";
+  onopen: unknown = null;
+  onmessage: unknown = null;
+  onclose: unknown = null;
+  onerror: unknown = null;
+  readonly calls: unknown[] = [];
+
+  constructor(url: string, protocol: string) {
+    this.calls.push(url, protocol);
+    Socket.last = this;
+  }
+
+  send(bytes: Uint8Array): void {
+    this.calls.push(bytes);
+  }
+
+  close(code?: number): void {
+    this.calls.push(code);
+  }
+}
+
+test("the default driver speaks to any WebSocket class, in bytes, and is deaf after its own close", () => {
+  const driver = createDriver({ WebSocket: Socket });
+  const heard: unknown[] = [];
+  const socket = driver.connect("ws://test", "presence.v2", {
+    opened: () => heard.push("opened"),
+    received: (bytes) => heard.push([...bytes]),
+    closed: (code) => heard.push(code),
+  });
+  const { last } = Socket as {
+    last: Socket & { onopen: () => void; onmessage: (event: unknown) => void; onclose: (event: unknown) => void };
+  };
+  assert.equal(last.binaryType, "arraybuffer");
+  last.onopen();
+  last.onmessage({ data: "text" });
+  last.onmessage({ data: Uint8Array.of(8).buffer });
+  last.onclose({ code: 1006 });
+  assert.deepEqual(heard, ["opened", [8], 1006]);
+  socket.send(Uint8Array.of(1));
+  socket.close(1000);
+  assert.deepEqual(last.calls, ["ws://test", "presence.v2", Uint8Array.of(1), 1000]);
+  assert.equal(last.onclose, null);
+});
+
+test("outside of a page there is nothing to watch and nowhere to store; time passes and secrets differ", () => {
+  const driver = createDriver({ WebSocket: Socket });
+  assert.deepEqual([driver.watchPage, driver.sessions], [undefined, undefined]);
+  const before = driver.now();
+  assert.ok(driver.now() >= before);
+  assert.notDeepEqual(driver.randomBytes(16), driver.randomBytes(16));
+  const cancel = driver.setTimer(() => assert.fail("cancelled"), 0);
+  cancel();
+});

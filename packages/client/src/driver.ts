@@ -1,0 +1,164 @@
+/**
+ * Everything ambient behind one interface: socket, clock, storage, randomness, the page. Tests and the in-process test server give
+ * a driver of their own; the default one works in browsers and in Node 22 and later. Nothing here knows presence.
+ */
+
+import type { Millis } from "@presence-service/protocol";
+
+export interface Driver {
+  /** Begins to connect. Never calls `events` before it has returned. Throws if the URL is no good. */
+  connect(url: string, protocol: string, events: SocketEvents): DriverSocket;
+  /** Only ever grows, also while the machine sleeps. */
+  now(): Millis;
+  /** Calls once, late if it must. Returns what cancels it. */
+  setTimer(run: () => void, delayMs: Millis): () => void;
+  /** In [0, 1). For jitter. */
+  random(): number;
+  /** For secrets. */
+  randomBytes(count: number): Uint8Array;
+  /** Where a session survives a page reload; absent: it does not. */
+  readonly sessions?: SessionStorage;
+  /** Absent: there is no page. Returns what ends the watching. */
+  watchPage?(events: PageEvents): () => void;
+  /** Something the developer should see, and the app cannot be told otherwise. Must not throw. */
+  report(problem: string, error?: unknown): void;
+}
+
+/** Binary only. After `closed`, and after our own `close`, nothing is called any more. */
+export interface SocketEvents {
+  opened(): void;
+  received(bytes: Uint8Array): void;
+  /** Also when the connection could not be made: 1006. */
+  closed(code: number): void;
+}
+
+export interface DriverSocket {
+  /** Only after `opened`. Never throws; bytes for a socket that is closing are lost. */
+  send(bytes: Uint8Array<ArrayBuffer>): void;
+  /** `code`: 1000 or 3000–4999. */
+  close(code: number): void;
+}
+
+export interface SessionStorage {
+  load(key: string): string | null;
+  save(key: string, text: string): void;
+  /** Mine alone until released or the page ends; `undefined`: somebody else's, as in a duplicated tab. */
+  claim(name: string): Promise<(() => void) | undefined>;
+}
+
+export interface PageEvents {
+  /** Timers may have slept. `isOnline`: the network has just come back. */
+  awake(isOnline: boolean): void;
+  /** The pointer is no longer ours to show. */
+  blurred(): void;
+}
+
+/** The part of the WebSocket class that is used; that of `ws` fits as well. */
+export type WebSocketClass = new (
+  url: string,
+  protocols: string,
+) => {
+  binaryType: string;
+  onopen: unknown;
+  onmessage: unknown;
+  onclose: unknown;
+  onerror: unknown;
+  send(bytes: Uint8Array<ArrayBuffer>): void;
+  close(code?: number): void;
+};
+
+/** Browsers and Node. `WebSocket`: for runtimes without a global one, such as Node 20. Throws there if it is not given. */
+export function createDriver(options: { readonly WebSocket?: WebSocketClass } = {}): Driver {
+  const Socket = options.WebSocket ?? (globalThis.WebSocket as WebSocketClass | undefined);
+  if (!Socket)
+    throw new Error(
+      'This runtime has no WebSocket: createPresence({ driver: createDriver({ WebSocket }) }), with the class of the package "ws"',
+    );
+  const sessions = pageSessions();
+  return {
+    connect: (url, protocol, events) => connect(Socket, url, protocol, events),
+    now: sleeplessClock(),
+    setTimer(run, delayMs) {
+      const timer = setTimeout(run, delayMs);
+      return () => clearTimeout(timer);
+    },
+    random: Math.random,
+    randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+    ...(sessions && { sessions }),
+    ...(typeof window === "object" && typeof document === "object" && { watchPage }),
+    report: (problem, error) => console.error(`[presence] ${problem}`, ...(error === undefined ? [] : [error])),
+  };
+}
+
+function connect(Socket: WebSocketClass, url: string, protocol: string, events: SocketEvents): DriverSocket {
+  const socket = new Socket(url, protocol);
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => events.opened();
+  socket.onmessage = ({ data }: { data: unknown }) => {
+    if (data instanceof ArrayBuffer) events.received(new Uint8Array(data));
+  };
+  socket.onclose = ({ code }: { code: number }) => events.closed(code);
+  // Says nothing that `close` does not say; but without a listener `ws` would throw.
+  socket.onerror = () => {};
+  return {
+    send: (bytes) => socket.send(bytes),
+    close(code) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close(code);
+    },
+  };
+}
+
+/** `performance.now()` stands still while some machines sleep, and a wall clock steps: the first, pushed ahead by jumps of the second. */
+function sleeplessClock(): () => Millis {
+  const JUMP_MS = 2_000;
+  let offset = Date.now() - performance.now();
+  let slept = 0;
+  return () => {
+    const jump = Date.now() - performance.now() - offset;
+    if (Math.abs(jump) > JUMP_MS) {
+      offset += jump;
+      slept += Math.max(0, jump);
+    }
+    return performance.now() + slept;
+  };
+}
+
+/** sessionStorage is copied into a duplicated tab; a Web Lock says which of the two is the original. Without both: no storage. */
+function pageSessions(): SessionStorage | undefined {
+  // A page that has just been reloaded may have to wait until its predecessor has let go.
+  const PATIENCE_MS = 300;
+  // Newer Nodes have locks and a sessionStorage as well, but no page whose reload they would survive.
+  if (typeof document !== "object" || !navigator.locks) return undefined;
+  try {
+    const storage = globalThis.sessionStorage;
+    if (!storage) return undefined;
+    return {
+      load: (key) => storage.getItem(key),
+      save: (key, text) => storage.setItem(key, text),
+      claim: (name) =>
+        new Promise((claimed) => {
+          const patience = new AbortController();
+          const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
+          const held = navigator.locks.request(name, { signal: patience.signal }, () => {
+            clearTimeout(timer);
+            return new Promise<void>((release) => claimed(release));
+          });
+          held.catch(() => claimed(undefined));
+        }),
+    };
+  } catch {
+    return undefined; // storage is forbidden here, as in sandboxed frames
+  }
+}
+
+function watchPage(events: PageEvents): () => void {
+  const stop = new AbortController();
+  const { signal } = stop;
+  window.addEventListener("online", () => events.awake(true), { signal });
+  window.addEventListener("pageshow", () => events.awake(false), { signal });
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && events.awake(false), { signal });
+  window.addEventListener("blur", () => events.blurred(), { signal });
+  window.addEventListener("pagehide", () => events.blurred(), { signal });
+  return () => stop.abort();
+}

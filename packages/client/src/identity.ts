@@ -1,0 +1,64 @@
+/**
+ * Which session this page is: the one it was before its reload, or a new one (C1). A session belongs to one page at a time: without a
+ * lock that says so it is kept in memory only.
+ */
+
+import type { ResumeToken } from "@presence-service/protocol";
+import { Session } from "./core/session.ts";
+import type { Driver } from "./driver.ts";
+
+export type Identity = {
+  readonly resumeToken: ResumeToken;
+  /** Stored before it is given out. */
+  nextAttempt(): number;
+  /** Somebody else may have the session now. */
+  release(): void;
+};
+
+/** Never rejects: a storage that fails is as good as none. */
+export async function openIdentity(driver: Driver, url: string): Promise<Identity> {
+  const saved = Session.parse(attempt(driver, () => driver.sessions?.load(keyOf(url))) ?? null);
+  const release = saved && (await claim(driver, saved));
+  return release ? identityOf(driver, url, saved, release) : renewIdentity(driver, url);
+}
+
+/** A session that nobody has had. */
+export async function renewIdentity(driver: Driver, url: string): Promise<Identity> {
+  const session = Session.fresh(driver.randomBytes(16));
+  return identityOf(driver, url, session, await claim(driver, session));
+}
+
+/** Without a claim nothing is stored: a duplicated tab would read it. */
+function identityOf(driver: Driver, url: string, session: Session, release: (() => void) | undefined): Identity {
+  return {
+    resumeToken: session.resumeToken,
+    nextAttempt() {
+      const number = session.nextAttempt();
+      if (release) attempt(driver, () => driver.sessions?.save(keyOf(url), session.text()));
+      return number;
+    },
+    release: () => release?.(),
+  };
+}
+
+async function claim(driver: Driver, session: Session): Promise<(() => void) | undefined> {
+  try {
+    return await driver.sessions?.claim(`presence:${session.resumeToken}`);
+  } catch (error) {
+    driver.report("the session could not be locked, it will not survive a reload", error);
+    return undefined;
+  }
+}
+
+function attempt<T>(driver: Driver, use: () => T): T | undefined {
+  try {
+    return use();
+  } catch (error) {
+    driver.report("the session could not be stored, it will not survive a reload", error);
+    return undefined;
+  }
+}
+
+function keyOf(url: string): string {
+  return `presence:${url}`;
+}

@@ -1,0 +1,32 @@
+/** Browser and Node client of the presence service. Importing it does nothing; see `createPresence`. */
+
+export { createPresence } from "./client.ts";
+export {
+  createDriver,
+  type Driver,
+  type DriverSocket,
+  type PageEvents,
+  type SessionStorage,
+  type SocketEvents,
+  type WebSocketClass,
+} from "./driver.ts";
+export type {
+  Board,
+  BoardArguments,
+  BoardEvents,
+  BoardOptions,
+  BoardSnapshot,
+  CursorMove,
+  Member,
+  MoveOptions,
+  Patch,
+  PeerEvent,
+  Presence,
+  PresenceError,
+  PresenceErrorCode,
+  PresenceOptions,
+  PresenceStatus,
+  RosterEvents,
+  Stop,
+  User,
+} from "./types.ts";

@@ -1,0 +1,83 @@
+/** What an app gives us, checked where it comes in: it throws there, and the service never sees what it would refuse. */
+
+import {
+  type BoardId,
+  COORDINATE_U16_MAX,
+  coordinate,
+  EVENT_DATA_BYTES_MAX,
+  EVENT_NAME_BYTES_MAX,
+  isBoardId,
+  isSafeJson,
+  type Json,
+  type JsonObject,
+  type Point,
+  utf8Bytes,
+} from "@presence-service/protocol";
+import { isObject } from "./core/merge-patch.ts";
+import type { BoardEvents, MoveOptions } from "./types.ts";
+
+const RESERVED: { readonly [N in keyof BoardEvents]: true } = {
+  user_joined: true,
+  user_updated: true,
+  user_left: true,
+  announcement: true,
+  error: true,
+};
+
+/** Names whose events come from the service. A peer's event of such a name is nobody's. */
+export function isReserved(name: string): name is keyof BoardEvents {
+  return Object.hasOwn(RESERVED, name);
+}
+
+export function boardIdOf(text: string): BoardId {
+  if (!isBoardId(text)) throw new TypeError(`"${text}" is no board id: 1 to 128 of A–Z a–z 0–9 . _ ~ : @ / -`);
+  return text;
+}
+
+/** A copy as plain JSON: what is undefined is dropped, what cannot be said in JSON throws TypeError. */
+function jsonOf(value: unknown, what: string): Json {
+  // NaN would become null, and null deletes in a merge patch.
+  const text = JSON.stringify(value, (key, item) => {
+    if (typeof item === "number" && !Number.isFinite(item)) throw new TypeError(`${what}: "${key}" is ${item}`);
+    return item;
+  });
+  const json: Json | undefined = text === undefined ? undefined : JSON.parse(text);
+  if (json === undefined || !isSafeJson(json))
+    throw new TypeError(`${what} is no JSON that may travel: too deep, or a key like "__proto__"`);
+  return json;
+}
+
+export function jsonObjectOf(value: unknown, what: string): JsonObject {
+  const json = jsonOf(value, what);
+  if (!isObject(json)) throw new TypeError(`${what} is not an object`);
+  return json;
+}
+
+export function checkState(state: JsonObject, bytesMax: number): void {
+  checkBytes(JSON.stringify(state), bytesMax, "the state of a member");
+}
+
+/** Name and data of a broadcast. */
+export function eventOf(name: string, data: unknown): { readonly name: string; readonly data: Json } {
+  if (isReserved(name)) throw new TypeError(`"${name}" is an event of the service; give yours another name`);
+  checkBytes(name, EVENT_NAME_BYTES_MAX, "the name of an event");
+  const json = jsonOf(data, `event "${name}"`);
+  checkBytes(JSON.stringify(json), EVENT_DATA_BYTES_MAX, `event "${name}"`);
+  return { name, data: json };
+}
+
+/** undefined: not a place, as pointer arithmetic on an element without size gives it. */
+export function pointOf(x: number, y: number, { units = "fraction" }: MoveOptions = {}): Point | undefined {
+  if (!Number.isFinite(x) || !Number.isFinite(y)) return undefined;
+  const place = units === "integer" ? coordinate : fractionAsInteger;
+  return { x: place(x), y: place(y) };
+}
+
+function fractionAsInteger(fraction: number): number {
+  return Math.round(COORDINATE_U16_MAX * Math.min(Math.max(fraction, 0), 1));
+}
+
+function checkBytes(text: string, bytesMax: number, what: string): void {
+  const bytes = utf8Bytes(text);
+  if (bytes > bytesMax) throw new RangeError(`${what} is ${bytes} bytes, the limit is ${bytesMax}`);
+}

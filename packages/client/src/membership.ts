@@ -1,0 +1,311 @@
+/**
+ * Our place on one board, shared by all handles that the app has of it: joins, keeps what we say of ourselves, and turns what the
+ * service says into events. What a roster means is core/board-view.ts, when a cursor is sent core/cursor-pacer.ts.
+ */
+
+import type { BoardId, BoardRef, ClientMessage, Json, JsonObject, Millis, Point, ServerMessage } from "@presence-service/protocol";
+import { type AnyCursorMove, BoardView, type Changes, type OwnSide } from "./core/board-view.ts";
+import { CursorPacer } from "./core/cursor-pacer.ts";
+import { applyMergePatch, mergePatchBetween } from "./core/merge-patch.ts";
+import { checkState } from "./input.ts";
+import { Listeners } from "./listeners.ts";
+import type { BoardSnapshot, PresenceError, PresenceStatus, Stop } from "./types.ts";
+
+/** Updates are gathered: the first goes with the current task, those after it no more often than this. */
+const UPDATE_MS = 50;
+/** After the service has told us to slow down, or has dropped us from the board while we are connected. */
+const REJOIN_MS = 1_000;
+
+/** Codes that end a join which was not answered yet. */
+const REFUSALS: ReadonlySet<string> = new Set(["bad_board", "bad_username", "bad_state", "too_many_boards", "unauthorized"]);
+
+/** What a membership needs of the client around it. */
+export interface Host {
+  readonly status: PresenceStatus;
+  readonly graceMs: Millis;
+  readonly stateBytesMax: number;
+  now(): Millis;
+  nextAttempt(): number | undefined;
+  send(message: ClientMessage): boolean;
+  /** `deadline` may be sooner than it was. */
+  rearm(): void;
+  report(problem: string, error?: unknown): void;
+  /** Something the app should hear of; comes back as `failed`. */
+  fail(error: PresenceError): void;
+  parseState(state: JsonObject): object;
+}
+
+export type MembershipOptions = { readonly username: string; readonly state: JsonObject };
+
+/** Messages about one board, once it is joined. */
+export type BoardMessage = Extract<ServerMessage, { readonly board: BoardRef }>;
+
+export class Membership {
+  readonly boardId: BoardId;
+  /** How many handles hold it. */
+  handles = 0;
+  readonly changed: Listeners<void>;
+  readonly moved: Listeners<readonly AnyCursorMove[]>;
+  readonly #named = new Map<string, Listeners<never>>();
+  readonly #host: Host;
+  readonly #username: string;
+  readonly #view: BoardView;
+  readonly #pacer = new CursorPacer();
+  #own: OwnSide;
+  /** What the service has of it, or will have when it has read what we sent. */
+  #sent: OwnSide;
+  #place: "waiting" | "joining" | { readonly board: BoardRef } | "over" = "waiting";
+  #wasJoined = false;
+  #flushedAt: Millis = Number.NEGATIVE_INFINITY;
+  #rejoinAt: Millis = Number.POSITIVE_INFINITY;
+  #snapshot: BoardSnapshot<object> | undefined;
+  #snapshotVersion = -1;
+  /** What `changed` was last called for. */
+  #told: { readonly version: number; readonly status: PresenceStatus };
+
+  constructor(boardId: BoardId, options: MembershipOptions, host: Host) {
+    this.boardId = boardId;
+    this.#host = host;
+    this.#username = options.username;
+    this.#own = this.#sent = { status: "active", state: options.state };
+    this.#view = new BoardView(this.#own, (state) => host.parseState(state));
+    this.#told = { version: this.#view.version, status: this.status };
+    this.changed = this.#listeners();
+    this.moved = this.#listeners();
+  }
+
+  get status(): PresenceStatus {
+    if (this.#place === "over") return "closed";
+    const { status } = this.#host;
+    if (typeof this.#place === "object" || status === "closed") return status;
+    return this.#wasJoined ? "reconnecting" : "connecting";
+  }
+
+  snapshot(): BoardSnapshot<object> {
+    const { status } = this;
+    if (status === "closed") return CLOSED;
+    if (this.#snapshot?.status !== status || this.#snapshotVersion !== this.#view.version) {
+      const { self, others, users, memberCount, userCount, version } = this.#view;
+      this.#snapshot = { status, self, others, users, memberCount, userCount };
+      this.#snapshotVersion = version;
+    }
+    return this.#snapshot;
+  }
+
+  /** Enters the board in this connection. Again: what we say of ourselves replaces what we said. */
+  join(): void {
+    const attempt = this.#place === "over" ? undefined : this.#host.nextAttempt();
+    this.#rejoinAt = Number.POSITIVE_INFINITY;
+    if (attempt === undefined) return;
+    this.#pacer.lost();
+    this.#place = "joining";
+    this.#sent = this.#own;
+    this.#host.send({ kind: "join", boardId: this.boardId, attempt, username: this.#username, ...this.#own });
+  }
+
+  joined(message: Extract<ServerMessage, { kind: "joined" }>): void {
+    this.#place = { board: message.board };
+    this.#wasJoined = true;
+    this.#pacer.joined();
+    this.#tell(this.#view.joined(message, this.#host.graceMs, this.#host.now()));
+  }
+
+  /** The connection is gone. */
+  lost(): void {
+    if (this.#place === "over") return;
+    this.#place = "waiting";
+    this.#rejoinAt = Number.POSITIVE_INFINITY;
+    this.#pacer.lost();
+    this.#tell(this.#view.lost());
+  }
+
+  handle(message: BoardMessage): void {
+    switch (message.kind) {
+      case "user_joined":
+        return this.#tell(this.#view.userJoined(message.actor, message.member));
+      case "user_updated":
+        return this.#tell(this.#view.userUpdated(message.actor, message.patch));
+      case "user_left":
+        if (message.actor === this.#view.selfActor) return this.#putOut(message.reason);
+        return this.#tell(this.#view.userLeft(message.actor, message.reason));
+      case "cursors":
+        return this.#tell(this.#view.cursors(message.moves));
+      case "presence_update":
+        this.#view.counted(message.members, message.users);
+        return this.#tell(NOTHING);
+      case "event": {
+        const member = this.#view.memberOf(message.actor);
+        if (member) this.#emit(`event:${message.name}`, { member, data: message.data });
+        return;
+      }
+      case "joined":
+        return this.joined(message);
+    }
+  }
+
+  /** An error about this board or the whole connection. `false`: nobody listened. */
+  failed(error: PresenceError): boolean {
+    if (error.ref === this.boardId && this.#place === "joining") {
+      if (error.code === "too_fast") this.#rejoinAt = this.#host.now() + REJOIN_MS;
+      if (REFUSALS.has(error.code)) this.#place = "over";
+    }
+    const listeners = this.#named.get("error");
+    listeners?.emit(error as never);
+    this.refresh();
+    return (listeners?.size ?? 0) > 0;
+  }
+
+  announced(text: string): void {
+    this.#emit("announcement", { text });
+  }
+
+  /** Over, for the whole client. */
+  closed(): void {
+    this.#place = "over";
+    this.refresh();
+  }
+
+  /** Tells subscribers if the snapshot is not what it was; also to be called when the connection's status may have changed. */
+  refresh(): void {
+    const { status } = this;
+    const { version } = this.#view;
+    if (this.#told.version === version && this.#told.status === status) return;
+    this.#told = { version, status };
+    this.changed.emit();
+  }
+
+  /** The last handle is gone. Sends the leave if the service knows us here; if it has not answered yet, the client does. */
+  leave(): void {
+    this.#flush();
+    if (typeof this.#place === "object") this.#host.send({ kind: "leave", board: this.#place.board });
+    this.#place = "over";
+  }
+
+  get board(): BoardRef | undefined {
+    return typeof this.#place === "object" ? this.#place.board : undefined;
+  }
+
+  setPace(cursorMs: Millis): void {
+    this.#pacer.paceMs = cursorMs;
+  }
+
+  move(at: Point | null): void {
+    this.#pacer.move(at);
+    this.#sendCursor(this.#host.now());
+    this.#host.rearm();
+  }
+
+  /** `patch` is clean JSON. Throws, and changes nothing, if the state would be too large. */
+  update(patch: JsonObject): void {
+    const state = applyMergePatch(this.#own.state, patch) as JsonObject;
+    checkState(state, this.#host.stateBytesMax);
+    this.#setOwn({ ...this.#own, state });
+  }
+
+  setStatus(status: OwnSide["status"]): void {
+    this.#setOwn({ ...this.#own, status });
+  }
+
+  broadcast(name: string, data: Json): boolean {
+    if (typeof this.#place !== "object") return false;
+    this.#flush(); // what was said first is heard first
+    return this.#host.send({ kind: "broadcast", board: this.#place.board, name, data });
+  }
+
+  on(name: string, listener: (event: never) => void): Stop {
+    const listeners = this.#named.get(name) ?? this.#listeners<never>();
+    this.#named.set(name, listeners);
+    return listeners.add(listener);
+  }
+
+  watchCursors(listener: (moved: readonly AnyCursorMove[]) => void): Stop {
+    const visible = this.#view.visibleCursors();
+    if (visible.length > 0) this.moved.call(listener, visible);
+    return this.moved.add(listener);
+  }
+
+  get deadline(): Millis {
+    return Math.min(this.#rejoinAt, this.#view.deadline, this.#pacer.deadline, this.#flushAt);
+  }
+
+  tick(now: Millis): void {
+    if (now < this.deadline) return;
+    if (now >= this.#rejoinAt) this.join();
+    if (now >= this.#flushAt) this.#flush();
+    this.#tell(this.#view.expire(now));
+    this.#sendCursor(now);
+  }
+
+  get #flushAt(): Millis {
+    const isPending = this.#own !== this.#sent && typeof this.#place === "object";
+    return isPending ? this.#flushedAt + UPDATE_MS : Number.POSITIVE_INFINITY;
+  }
+
+  #setOwn(own: OwnSide): void {
+    if (own.state === this.#own.state && own.status === this.#own.status) return;
+    this.#own = own;
+    this.#view.setOwn(own);
+    this.#tell(NOTHING);
+    // A timer would be late in a hidden tab, where pages slow down just when the app says "idle".
+    if (this.#flushAt <= this.#host.now()) queueMicrotask(() => this.#flush());
+    else this.#host.rearm();
+  }
+
+  #flush(): void {
+    if (typeof this.#place !== "object" || this.#own === this.#sent) return;
+    const state = mergePatchBetween(this.#sent.state, this.#own.state);
+    const status = this.#own.status === this.#sent.status ? undefined : this.#own.status;
+    this.#sent = this.#own;
+    if (!state && !status) return;
+    this.#flushedAt = this.#host.now();
+    this.#host.send({ kind: "update", board: this.#place.board, ...(status && { status }), ...(state && { state }) });
+  }
+
+  #sendCursor(now: Millis): void {
+    if (typeof this.#place !== "object") return;
+    const at = this.#pacer.take(now);
+    if (at !== undefined) this.#host.send({ kind: "cursor", board: this.#place.board, at });
+  }
+
+  /** The service has taken us off the board: an operator's wish is obeyed, anything else is an error to be mended. */
+  #putOut(reason: string): void {
+    this.#pacer.lost();
+    if (reason === "kicked") {
+      this.#place = "over";
+      this.#host.fail({ code: "kicked", message: "removed from this board by an operator", ref: this.boardId });
+    } else {
+      this.#place = "joining";
+      this.#rejoinAt = this.#host.now() + REJOIN_MS;
+      this.refresh();
+    }
+  }
+
+  /** In this order: what happened, where cursors are, that the snapshot is new. */
+  #tell({ events, moved }: Changes): void {
+    this.#pacer.audience(this.#view.others.length > 0 || this.#view.memberCount > 1);
+    for (const { name, detail } of events) this.#emit(name, detail);
+    if (moved.length > 0) this.moved.emit(moved);
+    this.refresh();
+    this.#sendCursor(this.#host.now());
+  }
+
+  #emit(name: string, event: unknown): void {
+    this.#named.get(name)?.emit(event as never);
+  }
+
+  #listeners<T>(): Listeners<T> {
+    return new Listeners<T>((problem, error) => this.#host.report(problem, error));
+  }
+}
+
+const NOTHING: Changes = { events: [], moved: [] };
+
+/** Nobody is shown on a board that we have left. */
+export const CLOSED: BoardSnapshot<never> = Object.freeze({
+  status: "closed",
+  self: null,
+  others: [],
+  users: [],
+  memberCount: 0,
+  userCount: 0,
+});

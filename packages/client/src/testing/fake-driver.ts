@@ -1,0 +1,185 @@
+/**
+ * A driver whose clock stands until it is moved and whose sockets are served by the test. Chance is fixed: jitter takes the middle of
+ * its window. Messages pass through the real codec in both directions.
+ */
+
+import {
+  CLIENT_MESSAGE_BYTES_MAX,
+  type ClientMessage,
+  decodeClientBinary,
+  encodeBinary,
+  type ServerMessage,
+} from "@presence-service/protocol";
+import type { Driver, DriverSocket, PageEvents, SessionStorage, SocketEvents } from "../driver.ts";
+
+export class FakeSocket implements DriverSocket {
+  readonly url: string;
+  readonly protocol: string;
+  readonly #events: SocketEvents;
+  readonly #sent: ClientMessage[] = [];
+  /** Code of the client's own close. */
+  closedWith: number | undefined;
+
+  constructor(url: string, protocol: string, events: SocketEvents) {
+    this.url = url;
+    this.protocol = protocol;
+    this.#events = events;
+  }
+
+  send(bytes: Uint8Array): void {
+    const message = decodeClientBinary(bytes);
+    if (!message || bytes.length > CLIENT_MESSAGE_BYTES_MAX) throw new Error(`the service would refuse ${bytes}`);
+    if (this.closedWith === undefined) this.#sent.push(message);
+  }
+
+  close(code: number): void {
+    this.closedWith = code;
+  }
+
+  accept(): void {
+    this.#events.opened();
+  }
+
+  /** Also reaches a client that has given this socket up, as late events of real ones do. */
+  serve(...messages: ServerMessage[]): void {
+    for (const message of messages) this.#events.received(encodeBinary(message));
+  }
+
+  drop(code: number): void {
+    this.#events.closed(code);
+  }
+
+  /** All messages of the kind so far. */
+  sent<K extends ClientMessage["kind"]>(kind: K): Extract<ClientMessage, { kind: K }>[] {
+    return this.#sent.filter((message): message is Extract<ClientMessage, { kind: K }> => message.kind === kind);
+  }
+
+  /** The kinds in order, to see what came before what. */
+  get kinds(): string[] {
+    return this.#sent.map(({ kind }) => kind);
+  }
+}
+
+/** sessionStorage and Web Locks of one browser. `copy()` is what a duplicated tab sees: its own storage, the same locks. */
+export class FakeSessions implements SessionStorage {
+  readonly texts: Map<string, string>;
+  readonly #locks: Set<string>;
+
+  constructor(texts = new Map<string, string>(), locks = new Set<string>()) {
+    this.texts = texts;
+    this.#locks = locks;
+  }
+
+  copy(): FakeSessions {
+    return new FakeSessions(new Map(this.texts), this.#locks);
+  }
+
+  /** The page is gone, and its locks with it. */
+  unload(): void {
+    this.#locks.clear();
+  }
+
+  load(key: string): string | null {
+    return this.texts.get(key) ?? null;
+  }
+
+  save(key: string, text: string): void {
+    this.texts.set(key, text);
+  }
+
+  async claim(name: string): Promise<(() => void) | undefined> {
+    if (this.#locks.has(name)) return undefined;
+    this.#locks.add(name);
+    return () => this.#locks.delete(name);
+  }
+}
+
+let secrets = 0;
+
+export class FakeDriver implements Driver {
+  readonly sockets: FakeSocket[] = [];
+  readonly reports: string[] = [];
+  readonly sessions?: SessionStorage;
+  page: PageEvents | undefined;
+  /** Until this time, timers do not fire: a hidden tab. */
+  timersSleepUntil = 0;
+  connectError: Error | undefined;
+  #now = 1_000_000;
+  readonly #timers = new Map<object, { readonly at: number; readonly run: () => void }>();
+
+  constructor(sessions?: SessionStorage) {
+    if (sessions) this.sessions = sessions;
+  }
+
+  connect(url: string, protocol: string, events: SocketEvents): DriverSocket {
+    if (this.connectError) throw this.connectError;
+    const socket = new FakeSocket(url, protocol, events);
+    this.sockets.push(socket);
+    return socket;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  setTimer(run: () => void, delayMs: number): () => void {
+    const key = {};
+    this.#timers.set(key, { at: this.#now + delayMs, run });
+    return () => this.#timers.delete(key);
+  }
+
+  random(): number {
+    return 0.5;
+  }
+
+  /** No two alike, in any driver of this process. */
+  randomBytes(count: number): Uint8Array {
+    secrets++;
+    return Uint8Array.from({ length: count }, (_, at) => (at < 4 ? secrets >>> (8 * at) : 0xab));
+  }
+
+  watchPage(events: PageEvents): () => void {
+    this.page = events;
+    return () => {
+      this.page = undefined;
+    };
+  }
+
+  report(problem: string, error?: unknown): void {
+    this.reports.push(error === undefined ? problem : `${problem}: ${error}`);
+  }
+
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  /** The connection made last. */
+  get socket(): FakeSocket {
+    const socket = this.sockets.at(-1);
+    if (!socket) throw new Error("the client has not connected");
+    return socket;
+  }
+
+  /** Lets promises run, then moves the clock, firing each timer at its time, and lets promises run after each. */
+  async advance(ms = 0): Promise<void> {
+    await settle();
+    const end = this.#now + ms;
+    for (let fired = 0; ; fired++) {
+      if (fired > 10_000) throw new Error("timers never come to rest");
+      const next = [...this.#timers]
+        .filter(([, { at }]) => at <= end && end >= this.timersSleepUntil)
+        .sort(([, a], [, b]) => a.at - b.at)[0];
+      if (!next) break;
+      const [key, { at, run }] = next;
+      this.#timers.delete(key);
+      this.#now = Math.max(this.#now, at, Math.min(end, this.timersSleepUntil));
+      run();
+      await settle();
+    }
+    this.#now = end;
+  }
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+}
