@@ -1,0 +1,107 @@
+/** Where this page is: which board, which service, and under which name. Read from the address bar and the browser's storage. */
+
+const ADJECTIVES = [
+  "Bright",
+  "Calm",
+  "Clever",
+  "Cosy",
+  "Curious",
+  "Gentle",
+  "Happy",
+  "Kind",
+  "Lively",
+  "Merry",
+  "Quick",
+  "Quiet",
+  "Sunny",
+  "Swift",
+  "Warm",
+  "Witty",
+];
+const ANIMALS = [
+  "Badger",
+  "Beaver",
+  "Bee",
+  "Crane",
+  "Deer",
+  "Dolphin",
+  "Finch",
+  "Fox",
+  "Hare",
+  "Heron",
+  "Lynx",
+  "Otter",
+  "Owl",
+  "Puffin",
+  "Robin",
+  "Seal",
+  "Swan",
+  "Wren",
+];
+
+const NAME_KEY = "presence-demo-name";
+const NAME_LENGTH_MAX = 40;
+
+const query = new URLSearchParams(location.search);
+
+/** What no board may be called becomes a dash. */
+export const boardId =
+  query
+    .get("board")
+    ?.replace(/[^A-Za-z0-9._~:@/-]/g, "-")
+    .slice(0, 128) || "demo";
+
+/** The page comes from the service it talks to, unless `?server=` names another. */
+const otherServer = query.get("server") ?? undefined;
+export const isSameOrigin = otherServer === undefined;
+export const serverUrl = otherServer ?? new URL("./", location.href).href.replace(/^http/, "ws").replace(/[?#].*$/, "");
+
+/** A chosen name is this browser's; a made-up one is this tab's, so that two tabs tell themselves apart. */
+export function initialName(): string {
+  const given = cleanName(query.get("name") ?? "") || recall(() => localStorage);
+  if (given !== "") return given;
+  const made = recall(() => sessionStorage) || `${oneOf(ADJECTIVES)} ${oneOf(ANIMALS)}`;
+  remember(() => sessionStorage, made);
+  return made;
+}
+
+export function chooseName(name: string): void {
+  remember(() => localStorage, name);
+}
+
+export function cleanName(text: string): string {
+  return text.trim().slice(0, NAME_LENGTH_MAX);
+}
+
+/** The same page again, on another port or on this one; a name in the address is left out. */
+export function pageAddress(port = location.port): string {
+  const url = new URL(location.href);
+  url.port = port;
+  url.searchParams.delete("name");
+  url.hash = "";
+  return url.href;
+}
+
+/** The two that `npm run cluster` starts; of one, the other. */
+export function neighbourPort(): string | undefined {
+  return { "3001": "3002", "3002": "3001" }[location.port];
+}
+
+function oneOf(words: readonly string[]): string {
+  return words[Math.floor(Math.random() * words.length)] ?? "";
+}
+
+// Storage throws where the browser forbids it; then a name lives as long as its page.
+function recall(storage: () => Storage): string {
+  try {
+    return cleanName(storage().getItem(NAME_KEY) ?? "");
+  } catch {
+    return "";
+  }
+}
+
+function remember(storage: () => Storage, name: string): void {
+  try {
+    storage().setItem(NAME_KEY, name);
+  } catch {}
+}

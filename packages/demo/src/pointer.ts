@@ -1,0 +1,34 @@
+/** Follows the pointer, pen or finger over an element, in fractions of it. */
+
+export type PointerListener = {
+  moved(x: number, y: number): void;
+  left(): void;
+};
+
+/** A finger leaves no trace when it is lifted; its cursor stays this long, so that others see where it pointed. */
+const FINGER_LINGERS_MS = 3000;
+
+export function followPointer(element: HTMLElement, listener: PointerListener): void {
+  let lingering: ReturnType<typeof setTimeout> | undefined;
+  const move = (event: PointerEvent) => {
+    if (!event.isPrimary) return;
+    clearTimeout(lingering);
+    const box = element.getBoundingClientRect();
+    // A captured finger may slide beyond the edge.
+    listener.moved(within((event.clientX - box.left) / box.width), within((event.clientY - box.top) / box.height));
+  };
+  const leave = (event: PointerEvent) => {
+    if (!event.isPrimary) return;
+    clearTimeout(lingering);
+    if (event.pointerType === "mouse") listener.left();
+    else lingering = setTimeout(() => listener.left(), FINGER_LINGERS_MS);
+  };
+  element.addEventListener("pointerdown", move);
+  element.addEventListener("pointermove", move);
+  element.addEventListener("pointerleave", leave);
+  element.addEventListener("pointercancel", leave);
+}
+
+function within(fraction: number): number {
+  return Math.min(1, Math.max(0, fraction));
+}

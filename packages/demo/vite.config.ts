@@ -1,0 +1,15 @@
+/** Builds the page into dist/, from where the server serves it, at whatever path. */
+
+import { defaultClientConditions, defineConfig } from "vite";
+
+export default defineConfig({
+  base: "./",
+  // The client SDK's TypeScript source: the page needs no other package to be built first.
+  resolve: { conditions: ["development", ...defaultClientConditions] },
+  build: {
+    target: "es2022",
+    // The server's content security policy allows neither inline scripts nor data: URLs.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+});
