@@ -1,7 +1,244 @@
-/** Settings from the environment. The only file that reads `process.env`. */
+/**
+ * Settings of the command: flags, environment, `.env`, defaults, in this order, checked together so that one start shows
+ * all that is wrong. The only file that reads `process.env`; the library takes options instead and never comes here.
+ */
 
-export type Settings = { readonly redisUrl: string; readonly port: number };
+import { readFileSync } from "node:fs";
+import { parseArgs, parseEnv } from "node:util";
+import { z } from "zod";
+import { PresenceError } from "./errors.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./telemetry/log.ts";
+import { escapeUnprintable, redactUrl } from "./telemetry/redact.ts";
 
-export function readSettings(): Settings {
-  return { redisUrl: process.env["REDIS_URL"] ?? "redis://localhost:6379", port: Number(process.env["WS_PORT"] ?? 3001) };
+export type Settings = {
+  /** 0: any free port. */
+  readonly port: number;
+  /** undefined: all interfaces. */
+  readonly host: string | undefined;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  /** May hold a password: log `redactUrl` of it. */
+  readonly redisUrl: string;
+  readonly redisPrefix: string;
+  /** Whether the demo page is served. */
+  readonly demo: boolean;
+};
+
+type Setting = {
+  /** As text, like everything that comes from an environment; empty: none, see `meaning`. */
+  readonly default: string;
+  readonly unit: string;
+  readonly allowed: string;
+  readonly meaning: string;
+  readonly schema: z.ZodType<unknown, string | undefined>;
+};
+
+/** Every setting there is. `--help` and the table in docs/OPERATIONS.md are made of it. */
+export const SETTINGS = {
+  WS_PORT: {
+    default: "3001",
+    unit: "port",
+    allowed: "a port number from 0 to 65535 (0: any free one)",
+    meaning:
+      "Where WebSockets, health, metrics and the demo page are served: one port, so that one rule of a load balancer or firewall covers it.",
+    schema: z
+      .string()
+      .regex(/^\d{1,5}$/)
+      .transform(Number)
+      .pipe(z.number().max(65_535)),
+  },
+  WS_HOST: {
+    default: "",
+    unit: "address",
+    allowed: "an IP address or host name of this machine",
+    meaning: "The interface to listen on. Not set: all of them, IPv4 and IPv6.",
+    schema: z
+      .string()
+      .regex(/^[A-Za-z0-9.:_%-]{1,255}$/)
+      .optional(),
+  },
+  REDIS_URL: {
+    default: "redis://localhost:6379",
+    unit: "URL",
+    allowed:
+      "redis://[user:password@]host[:port], the same with rediss:// for TLS, or memory: for one instance alone (Sentinel and Cluster are not supported yet)",
+    meaning:
+      "The Redis that all instances share: the bus between them, nothing is stored there. memory: is a single instance without Redis, which sees nobody else's people.",
+    schema: z.string().refine(isRedisUrl),
+  },
+  REDIS_PREFIX: {
+    default: "presence",
+    unit: "text",
+    allowed: "1 to 32 of a-z, 0-9 and -",
+    meaning: "First part of every channel name. Deployments that share a Redis need one each, since pub/sub ignores the database number.",
+    schema: z.string().regex(/^[a-z0-9-]{1,32}$/),
+  },
+  LOG_LEVEL: {
+    default: "info",
+    unit: "level",
+    allowed: LOG_LEVELS.join(", "),
+    meaning: "The least important lines that are written. debug shows every join, leave, publish and bus message in words.",
+    schema: z.enum(LOG_LEVELS),
+  },
+  LOG_FORMAT: {
+    default: "auto",
+    unit: "format",
+    allowed: LOG_FORMATS.join(", "),
+    meaning: "json: one object per line, for log collectors. text: for people. auto: text on a terminal, json elsewhere.",
+    schema: z.enum(LOG_FORMATS),
+  },
+  DEMO: {
+    default: "auto",
+    unit: "switch",
+    allowed: "auto, on, off",
+    meaning: "Whether the demo page is served at /. auto: yes, unless NODE_ENV=production.",
+    schema: z.enum(["auto", "on", "off"]),
+  },
+} as const satisfies Record<string, Setting>;
+
+type Name = keyof typeof SETTINGS;
+const NAMES = Object.keys(SETTINGS) as Name[];
+
+export type Command = { readonly kind: "help" } | { readonly kind: "version" } | { readonly kind: "run"; readonly settings: Settings };
+
+/** What the command line asks for. Throws `BAD_SETTINGS` with a line for each problem. */
+export function readCommand(argv: readonly string[]): Command {
+  const problems: string[] = [];
+  return commandOf({ argv, env: process.env, dotEnv: readDotEnv(problems), problems });
+}
+
+type Texts = Readonly<Record<string, string | undefined>>;
+
+/** `readCommand` without the process: for tests. */
+export function commandOf(sources: { argv: readonly string[]; env: Texts; dotEnv: Texts; problems?: string[] }): Command {
+  const problems = sources.problems ?? [];
+  const flags = readFlags(sources.argv, problems);
+  if (flags.has("help")) return { kind: "help" };
+  if (flags.has("version")) return { kind: "version" };
+
+  const origins = new Map<Name, string>();
+  const texts: Partial<Record<Name, string>> = {};
+  for (const name of NAMES) {
+    const flag = flags.get(flagOf(name));
+    // An empty variable is what `VAR=` in a file and `${VAR:-}` in a compose file leave behind: not set.
+    const found = [
+      [flag, `flag --${flagOf(name)}`],
+      [sources.env[name] || undefined, "environment"],
+      [sources.dotEnv[name] || undefined, ".env"],
+    ] as const;
+    const [text, origin] = found.find(([text]) => text !== undefined) ?? [SETTINGS[name].default || undefined, "default"];
+    if (text !== undefined) texts[name] = text;
+    origins.set(name, origin);
+  }
+  const parsed = SCHEMA.safeParse(texts);
+  if (!parsed.success) {
+    for (const name of new Set(parsed.error.issues.map((issue) => issue.path[0] as Name))) {
+      problems.push(describeProblem(name, texts[name] ?? "", origins.get(name) ?? ""));
+    }
+  }
+  if (!parsed.success || problems.length > 0) {
+    throw new PresenceError(
+      "BAD_SETTINGS",
+      `${problems.length === 1 ? "A setting is" : `${problems.length} settings are`} wrong:\n${problems.map((line) => `  - ${line}`).join("\n")}`,
+    );
+  }
+  const { WS_PORT, WS_HOST, LOG_LEVEL, LOG_FORMAT, REDIS_URL, REDIS_PREFIX, DEMO } = parsed.data;
+  const nodeEnv = sources.env["NODE_ENV"] || sources.dotEnv["NODE_ENV"];
+  const demo = DEMO === "auto" ? nodeEnv !== "production" : DEMO === "on";
+  return {
+    kind: "run",
+    settings: {
+      port: WS_PORT,
+      host: WS_HOST,
+      logLevel: LOG_LEVEL,
+      logFormat: LOG_FORMAT,
+      redisUrl: REDIS_URL,
+      redisPrefix: REDIS_PREFIX,
+      demo,
+    },
+  };
+}
+
+const SCHEMA = z.object({
+  WS_PORT: SETTINGS.WS_PORT.schema,
+  WS_HOST: SETTINGS.WS_HOST.schema,
+  LOG_LEVEL: SETTINGS.LOG_LEVEL.schema,
+  LOG_FORMAT: SETTINGS.LOG_FORMAT.schema,
+  REDIS_URL: SETTINGS.REDIS_URL.schema,
+  REDIS_PREFIX: SETTINGS.REDIS_PREFIX.schema,
+  DEMO: SETTINGS.DEMO.schema,
+} satisfies Record<Name, unknown>);
+
+function describeProblem(name: Name, text: string, origin: string): string {
+  const shown = JSON.stringify(escapeUnprintable(name === "REDIS_URL" ? redactUrl(text) : text));
+  const { default: fallback, allowed } = SETTINGS[name];
+  return `${name} is ${shown} (${origin}); allowed: ${allowed}. Change it, or leave it out for ${fallback || "none"}.`;
+}
+
+/** By flag name; `true` flags have the value "". */
+function readFlags(argv: readonly string[], problems: string[]): Map<string, string> {
+  const options = Object.fromEntries(NAMES.map((name) => [flagOf(name), { type: "string" as const }]));
+  // Not strict: strict would throw at the first unknown flag, and we want them all.
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: { ...options, help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } },
+    strict: false,
+    tokens: true,
+  });
+  const flags = new Map<string, string>();
+  for (const token of tokens) {
+    if (token.kind === "positional")
+      problems.push(`"${escapeUnprintable(token.value)}" is no flag: settings are given as --name value; --help lists them.`);
+    if (token.kind !== "option") continue;
+    // Never the value: what follows an unknown flag may be a password.
+    if (token.name === "help" || token.name === "version") flags.set(token.name, "");
+    else if (!Object.hasOwn(options, token.name)) problems.push(`${escapeUnprintable(token.rawName)} is unknown; --help lists the flags.`);
+    else if (token.value === undefined) problems.push(`${token.rawName} needs a value: ${token.rawName} <value>.`);
+    else flags.set(token.name, token.value);
+  }
+  return flags;
+}
+
+function readDotEnv(problems: string[]): Texts {
+  try {
+    return parseEnv(readFileSync(".env", "utf8")) as Texts;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    if (code !== "ENOENT") problems.push(`.env cannot be read (${code}); make it readable, or remove it.`);
+    return {};
+  }
+}
+
+/** Forms only; whether anybody answers there is found out at the start. */
+function isRedisUrl(text: string): boolean {
+  if (text === "memory:") return true;
+  if (!URL.canParse(text) || /\s/.test(text)) return false;
+  const url = new URL(text);
+  const isStandalone = /^rediss?:$/.test(url.protocol) && /^[^,]+$/.test(url.hostname);
+  // A path that is no database number names a Sentinel master.
+  return isStandalone && /^\/?\d*$/.test(url.pathname) && url.port !== "0";
+}
+
+function flagOf(name: Name): string {
+  return name.toLowerCase().replaceAll("_", "-");
+}
+
+export function helpText(): string {
+  const lines = NAMES.map((name) => {
+    const { default: fallback, allowed, meaning } = SETTINGS[name];
+    return `  --${flagOf(name)} <${SETTINGS[name].unit}>   or ${name}=…   default: ${fallback || "not set"}\n      ${meaning}\n      Allowed: ${allowed}.`;
+  });
+  return `presence-service: who is on a board, and where they point, across any number of instances.
+
+Usage: presence-service [flags]
+
+Settings come from flags, then the environment, then a file .env in the working directory, then defaults.
+
+${lines.join("\n\n")}
+
+  -h, --help      this text
+  -v, --version   the version
+
+Exit status: 0 stopped on purpose, 69 Redis or the port is not available, 70 a defect of ours, 78 wrong settings.
+`;
 }

@@ -54,7 +54,9 @@ class Client {
   }
 
   has(kind: ClassicMessage["kind"], part: object): boolean {
-    return this.heard.some((message) => message.kind === kind && Object.entries(part).every(([key, value]) => Reflect.get(message, key) === value));
+    return this.heard.some(
+      (message) => message.kind === kind && Object.entries(part).every(([key, value]) => Reflect.get(message, key) === value),
+    );
   }
 }
 
@@ -77,7 +79,12 @@ test("people on two instances see each other join, move and leave", async (t) =>
     processes.push(spawn(process.execPath, ["--conditions=development", CLI], { env, stdio: ["ignore", "inherit", "inherit"] }));
   }
   for (const port of ports) {
-    await eventually(`instance on ${port} is ready`, () => fetch(`http://localhost:${port}/readyz`).then((r) => r.ok, () => false));
+    await eventually(`instance on ${port} is ready`, () =>
+      fetch(`http://localhost:${port}/readyz`).then(
+        (r) => r.ok,
+        () => false,
+      ),
+    );
   }
 
   const ana = await new Client(ports[0]).opened();

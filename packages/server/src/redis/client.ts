@@ -62,7 +62,8 @@ export class RedisClient {
     state = "up";
     return {
       publish: (channel, message) => client.publish(channel, message as Buffer),
-      subscribe: (channels, listener) => client.subscribe([...channels], (message, channel) => listener(message, channel.toString("latin1")), true),
+      subscribe: (channels, listener) =>
+        client.subscribe([...channels], (message, channel) => listener(message, channel.toString("latin1")), true),
       unsubscribe: (channels) => client.unsubscribe([...channels]),
       ping: async () => {
         const sentAt = performance.now();

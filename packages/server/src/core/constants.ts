@@ -1,0 +1,100 @@
+/**
+ * Every number of the rules R1–R13, in one table with where it comes from. docs/REPLICATION.md shows the same table, and
+ * `assertConsistent` holds the numbers against each other when an instance is made.
+ */
+
+import type { Millis } from "@presence-service/protocol";
+
+export type Constants = typeof DEFAULTS;
+
+const DEFAULTS = {
+  /** R7. Short enough that eight make four seconds; an instance then costs its peers two small messages a second. */
+  heartbeatMs: 500 as Millis,
+  /** R7. Above this many instances the interval grows by `heartbeatMsPerInstance`, so that beats stay under 20 000/s in all. */
+  heartbeatInstancesMax: 100,
+  heartbeatMsPerInstance: 5 as Millis,
+  /** R7. 1.5 s of silence while my own beats come back: not yet gone, but no longer sure. */
+  suspectBeats: 3,
+  /** R7. 4 s: a 2 s stall and two lost beats together stay under it; a killed instance is gone within 5 s. */
+  downBeats: 8,
+  /** R7. After a recovery peers need a beat or two to be heard again. */
+  calmBeats: 4,
+  /** R8. Longer than any message can linger in a socket buffer that Redis still reads. */
+  downRememberedMs: 60_000 as Millis,
+  /** R9. Four beats are 2 s: longer than any pause of a healthy Redis, half of what makes a peer down. */
+  unechoedBeatsMax: 4,
+  /** R9. A publish unanswered this long means a hung server; a healthy one answers in 1 ms. */
+  unansweredMsMax: 3000 as Millis,
+  /** R9. A reconnect takes up to 2 s; judging it sooner would only restart it. */
+  recycleMsMin: 4000 as Millis,
+  /** R9. What was heard before this silence is no longer shown. */
+  clearRemoteMs: 30_000 as Millis,
+  /** R9. Four times a slow echo: a subscription that is this late is lost. */
+  boardUnechoedMs: 2000 as Millis,
+  /** R9. Pairs (board, instance) asked per second by the whole cluster in recovery: a tenth of what one Redis carries. */
+  recoveryPairsPerSecond: 20_000,
+  /** R10. Acknowledged peers per heartbeat: three fit in its 50 bytes. */
+  acksPerBeat: 3,
+  /** R10. Beats of slack on top of two of the peer's turns. */
+  muteSlackBeats: 3,
+  muteRetryMsMin: 4000 as Millis,
+  muteRetryMsMax: 30_000 as Millis,
+  /** R4. Jitter before the first ask, so that viewers of one loss do not ask in one breath. */
+  askMsMin: 20 as Millis,
+  askMsMax: 100 as Millis,
+  askBackoffMsMin: 250 as Millis,
+  askBackoffMsMax: 1000 as Millis,
+  /** R4. Asks that echoed and that a living owner left unanswered, before its slice counts as none. */
+  unansweredAsksMax: 5,
+  unansweredAsksMaxUnknown: 2,
+  /** R4. Beacon periods without a word of the owner. */
+  silentBeacons: 4,
+  /** R5. The second question reaches who subscribed in between. */
+  syncAgainMs: 250 as Millis,
+  /** R5. One answer per board in this time, for all who asked. */
+  answerMs: 100 as Millis,
+  /** R5. The longest a first joiner waits for its roster, whatever Redis does. */
+  openMs: 150 as Millis,
+  /** R6. A lost last change shows after these. */
+  beaconAfterChangeMs: [300, 1500] as readonly Millis[],
+  /** R6. While the own echo has not shown the last change. */
+  beaconUnechoedMsMin: 1000 as Millis,
+  beaconUnechoedMsMax: 4000 as Millis,
+  beaconMsMin: 15_000 as Millis,
+  /** R6. Beacons per second by the whole cluster. */
+  beaconsPerSecond: 10_000,
+  beaconJitter: 0.2,
+  /** R6. After movement stops the last position is said once more. */
+  repeatCursorMs: 300 as Millis,
+  /** R11. Longer than a half-open connection lives (25 s) plus its grace (15 s). */
+  endedMs: 45_000 as Millis,
+  /** R11. How long a member outlives its superseded entry while the new one is on its way. */
+  successorMs: 1000 as Millis,
+  /** R12. Clients of a stopped instance come back within 0–2 s; with slack. */
+  goodbyeMs: 5000 as Millis,
+  /** A board's subscription outlives its last local member: page reloads and quick returns cost nothing. */
+  lingerMs: 30_000 as Millis,
+  /** A number is not given to somebody else while a message that names it may be under way. */
+  numberRestMs: 60_000 as Millis,
+  /** C6. How long rosters may still be incomplete after a start or a recovery. */
+  settlingMs: 15_000 as Millis,
+  /** Members in one snapshot message: with full states about 1 MB, with usual ones 30 KB. */
+  snapshotMembersMax: 250,
+};
+
+export const CONSTANTS: Constants = DEFAULTS;
+
+/** Redis reconnects must be faster than peers give up; every other pair follows from the table above. Throws a sentence. */
+export function assertConsistent(c: Constants, reconnectMsMax: Millis): void {
+  const downMs = c.downBeats * c.heartbeatMs;
+  const demand = (holds: boolean, sentence: string) => {
+    if (!holds) throw new Error(`constants contradict each other: ${sentence}`);
+  };
+  demand(c.suspectBeats < c.downBeats, "a peer must be suspect before it is down");
+  demand(c.suspectBeats * c.heartbeatMs + downMs > reconnectMsMax, "the Redis reconnect backoff must stay under suspect + down");
+  demand(c.unechoedBeatsMax * c.heartbeatMs < downMs, "my own silence must be noticed before my peers' silence is judged");
+  demand(c.recycleMsMin > c.unechoedBeatsMax * c.heartbeatMs, "a recycled connection needs time to prove itself");
+  demand(c.downRememberedMs >= c.endedMs, "a down peer must be remembered as long as what it may bring back");
+  demand(c.numberRestMs >= c.downRememberedMs, "a number must rest until everybody forgot its last bearer");
+  demand(c.openMs > c.askMsMax, "a first joiner waits longer than a first ask");
+}

@@ -1,0 +1,137 @@
+/**
+ * Where everybody on one board points: arrays indexed by actor, written per move and read once per tick. Nothing is
+ * allocated per move; the latest place wins, whatever lay between.
+ */
+
+import type { Millis, Point } from "@presence-service/protocol";
+import type { Moves } from "./messages.ts";
+
+/** x of a hidden cursor in flat moves; no coordinate reaches it. */
+export const HIDDEN = -0x8000_0000;
+
+const KNOWN = 1;
+const DIRTY = 2;
+/** Moved by a local member since its position was last repeated on the bus (R6). */
+const REPEAT = 4;
+const REMOTE = -1;
+
+export class Cursors {
+  #x = new Int32Array(8);
+  #y = new Int32Array(8);
+  #flags = new Uint8Array(8);
+  #slot = new Int32Array(8).fill(REMOTE);
+  #movedAt = new Float64Array(8);
+  #dirty: number[] = [];
+  #toRepeat: number[] = [];
+
+  /** The actor belongs to the local member with this slot, or to a remote one (undefined). Its place is kept. */
+  assign(actor: number, slot: number | undefined): void {
+    this.#grow(actor);
+    this.#slot[actor] = slot ?? REMOTE;
+  }
+
+  /** The actor's member is gone; the number may be given to another one later. */
+  forget(actor: number): void {
+    if (actor >= this.#flags.length) return;
+    this.#slot[actor] = REMOTE;
+    // A dirty actor stays in the list and is skipped there: its KNOWN bit is gone.
+    this.#flags[actor] = (this.#flags[actor] ?? 0) & DIRTY;
+  }
+
+  /** x = HIDDEN: the cursor is not shown. Answers whether this is the first move since the last `take`. */
+  mark(actor: number, x: number, y: number, now: Millis): boolean {
+    const flags = this.#flags[actor] ?? 0;
+    this.#x[actor] = x;
+    this.#y[actor] = y;
+    this.#movedAt[actor] = now;
+    this.#flags[actor] = flags | KNOWN | DIRTY;
+    if ((flags & DIRTY) === 0) this.#dirty.push(actor);
+    return this.#dirty.length === 1;
+  }
+
+  get isDirty(): boolean {
+    return this.#dirty.length > 0;
+  }
+
+  /** All places that changed since the last take: by actor for clients, and those of local members by slot for the bus. */
+  take(): { readonly all: Moves; readonly own: Moves } {
+    const all: number[] = [];
+    const own: number[] = [];
+    for (const actor of this.#dirty) {
+      const flags = (this.#flags[actor] ?? 0) & ~DIRTY;
+      this.#flags[actor] = flags;
+      if ((flags & KNOWN) === 0) continue;
+      const x = this.#x[actor] ?? 0;
+      const y = this.#y[actor] ?? 0;
+      all.push(actor, x, y);
+      const slot = this.#slot[actor] ?? REMOTE;
+      if (slot === REMOTE) continue;
+      own.push(slot, x, y);
+      if ((flags & REPEAT) === 0) {
+        this.#flags[actor] = flags | REPEAT;
+        this.#toRepeat.push(actor);
+      }
+    }
+    this.#dirty = [];
+    return { all, own };
+  }
+
+  get awaitsRepeat(): boolean {
+    return this.#toRepeat.length > 0;
+  }
+
+  /** Last places, by slot, of local members that have not moved for `restMs`: each is given once per stop. */
+  takeRested(now: Millis, restMs: Millis): Moves {
+    const rested: number[] = [];
+    this.#toRepeat = this.#toRepeat.filter((actor) => {
+      if (now - (this.#movedAt[actor] ?? 0) < restMs) return true;
+      const flags = this.#flags[actor] ?? 0;
+      this.#flags[actor] = flags & ~REPEAT;
+      const slot = this.#slot[actor] ?? REMOTE;
+      if ((flags & KNOWN) !== 0 && slot !== REMOTE) rested.push(slot, this.#x[actor] ?? 0, this.#y[actor] ?? 0);
+      return false;
+    });
+    return rested;
+  }
+
+  /** Visible places of all local members, by slot: for who asked (R5). */
+  own(): Moves {
+    const own: number[] = [];
+    for (let actor = 0; actor < this.#flags.length; actor++) {
+      const slot = this.#slot[actor] ?? REMOTE;
+      if (slot !== REMOTE && this.at(actor) !== undefined) own.push(slot, this.#x[actor] ?? 0, this.#y[actor] ?? 0);
+    }
+    return own;
+  }
+
+  /** Places of all who moved or hid at or after that time: for a client that was skipped (F4). */
+  movedSince(since: Millis): Moves {
+    const moves: number[] = [];
+    for (let actor = 0; actor < this.#flags.length; actor++) {
+      if (((this.#flags[actor] ?? 0) & KNOWN) === 0 || (this.#movedAt[actor] ?? 0) < since) continue;
+      moves.push(actor, this.#x[actor] ?? 0, this.#y[actor] ?? 0);
+    }
+    return moves;
+  }
+
+  /** Where that actor is shown; undefined: nowhere. */
+  at(actor: number): Point | undefined {
+    if (((this.#flags[actor] ?? 0) & KNOWN) === 0 || this.#x[actor] === HIDDEN) return undefined;
+    return { x: this.#x[actor] ?? 0, y: this.#y[actor] ?? 0 };
+  }
+
+  #grow(actor: number): void {
+    const size = this.#flags.length;
+    if (actor < size) return;
+    const larger = Math.max(actor + 1, size * 2);
+    const copy = <T extends Int32Array | Uint8Array | Float64Array>(to: T, from: T): T => {
+      to.set(from);
+      return to;
+    };
+    this.#x = copy(new Int32Array(larger), this.#x);
+    this.#y = copy(new Int32Array(larger), this.#y);
+    this.#flags = copy(new Uint8Array(larger), this.#flags);
+    this.#movedAt = copy(new Float64Array(larger), this.#movedAt);
+    this.#slot = copy(new Int32Array(larger).fill(REMOTE), this.#slot);
+  }
+}

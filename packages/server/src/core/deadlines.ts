@@ -1,0 +1,72 @@
+/** When who needs to be called again: a binary heap with lazy deletion, so that ten thousand boards cost a core nothing while idle. */
+
+import type { Millis } from "@presence-service/protocol";
+
+type Scheduled<K> = { readonly at: Millis; readonly key: K };
+
+export class Deadlines<K> {
+  readonly #heap: Scheduled<K>[] = [];
+  readonly #current = new Map<K, Millis>();
+
+  /** Replaces the key's deadline; Infinity: none. */
+  set(key: K, at: Millis): void {
+    if (this.#current.get(key) === at) return;
+    if (at === Number.POSITIVE_INFINITY) {
+      this.#current.delete(key);
+      return;
+    }
+    this.#current.set(key, at);
+    this.#push({ at, key });
+  }
+
+  /** Infinity: nothing is due, ever. */
+  next(): Millis {
+    this.#dropStale();
+    return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Removes and returns a key that is due, or undefined. */
+  takeDue(now: Millis): K | undefined {
+    this.#dropStale();
+    const first = this.#heap[0];
+    if (first === undefined || first.at > now) return undefined;
+    this.#pop();
+    this.#current.delete(first.key);
+    return first.key;
+  }
+
+  #dropStale(): void {
+    for (let first = this.#heap[0]; first !== undefined && this.#current.get(first.key) !== first.at; first = this.#heap[0]) this.#pop();
+  }
+
+  #push(item: Scheduled<K>): void {
+    const heap = this.#heap;
+    let index = heap.push(item) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      const above = heap[parent] as Scheduled<K>;
+      if (above.at <= item.at) break;
+      heap[index] = above;
+      index = parent;
+    }
+    heap[index] = item;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let index = 0;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= heap.length) break;
+      const right = heap[child + 1];
+      if (right !== undefined && right.at < (heap[child] as Scheduled<K>).at) child++;
+      const below = heap[child] as Scheduled<K>;
+      if (below.at >= last.at) break;
+      heap[index] = below;
+      index = child;
+    }
+    heap[index] = last;
+  }
+}

@@ -1,0 +1,157 @@
+/** Routes of the HTTP side: what each says in each state of the instance, and what the page's files are served with. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, request as httpRequest } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { createMetrics } from "../telemetry/metrics.ts";
+import { createHttpHandler, type HealthReport, type HttpDependencies } from "./http.ts";
+
+const REPORT: HealthReport = {
+  status: "ok",
+  instanceId: "6e0f6c1c-6a5e-4d0e-9a39-0c8f0c7b9a51",
+  version: "0.1.0",
+  uptimeMs: 1234,
+  redis: { mode: "standalone", address: "cache:6379", publisher: "up", subscriber: "up", echoMs: 0.4, oldestUnansweredMs: 0 },
+  peers: [],
+  boards: 1,
+  members: { own: 2, shown: 3 },
+  connections: 2,
+};
+
+async function serve(t: TestContext, overrides: Partial<HttpDependencies> = {}): Promise<{ base: string; port: number }> {
+  const metrics = createMetrics({ version: "0" });
+  const handler = createHttpHandler({ report: () => REPORT, healthCheck: async () => 0.25, metrics, ...overrides });
+  const server = createServer(handler).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    metrics.close();
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  assert(address !== null && typeof address === "object");
+  return { base: `http://127.0.0.1:${address.port}`, port: address.port };
+}
+
+/** `fetch` would tidy the path up. */
+async function rawStatus(port: number, path: string, method = "GET"): Promise<number | undefined> {
+  const request = httpRequest({ port, host: "127.0.0.1", path, method }).end();
+  const [response] = await once(request, "response");
+  response.resume();
+  return response.statusCode;
+}
+
+type Page = { error?: string; redis: Record<string, unknown>; eventLoop: Record<string, unknown> };
+
+async function page(url: string): Promise<Page> {
+  return (await (await fetch(url)).json()) as Page;
+}
+
+test("readiness follows the status; liveness does not", async (t) => {
+  let status: HealthReport["status"] = "starting";
+  const { base } = await serve(t, { report: () => ({ ...REPORT, status }) });
+  const expected = { starting: 503, ok: 200, degraded: 200, draining: 503 } as const;
+  for (status of ["starting", "ok", "degraded", "draining"] as const) {
+    assert.equal((await fetch(`${base}/livez`)).status, 200);
+    const response = await fetch(`${base}/readyz`);
+    assert.equal(response.status, expected[status]);
+    assert.equal(await response.text(), `${status}\n`);
+    assert.equal((await fetch(`${base}/health`)).status, expected[status]);
+  }
+});
+
+test("/health is the report with the ping and the event loop; many who ask cost one ping", async (t) => {
+  let pings = 0;
+  const { base } = await serve(t, {
+    healthCheck: () => {
+      pings++;
+      return Promise.resolve(0.253);
+    },
+  });
+  const [first] = await Promise.all(Array.from({ length: 20 }, () => page(`${base}/health`)));
+  assert.equal(pings, 1);
+  const { eventLoop, redis, ...rest } = first ?? assert.fail();
+  assert.deepEqual({ ...rest, redis: REPORT.redis }, REPORT);
+  assert.deepEqual(redis, { ...REPORT.redis, pingMs: 0.25 });
+  assert.equal(typeof eventLoop.delayP99Ms, "number");
+});
+
+test("/health does not wait for a Redis that is silent or gone", async (t) => {
+  const silent = await serve(t, { healthCheck: () => new Promise(() => {}) });
+  const { redis } = await page(`${silent.base}/health`);
+  assert.deepEqual([redis.pingMs, redis.pingError], [null, "no answer within 1000 ms"]);
+  const gone = await serve(t, { healthCheck: () => Promise.reject(new Error("not connected")) });
+  assert.equal((await page(`${gone.base}/health`)).redis.pingError, "not connected");
+});
+
+test("/metrics is Prometheus text", async (t) => {
+  const { base } = await serve(t);
+  const response = await fetch(`${base}/metrics`);
+  assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+  assert.match(await response.text(), /^presence_degraded 0$/m);
+});
+
+test("unknown paths are 404, other methods 405, a page that fails 500; none may be read across origins", async (t) => {
+  const { base, port } = await serve(t, {
+    report: () => {
+      throw new Error("defect");
+    },
+  });
+  assert.equal((await page(`${base}/nothing`)).error, "not_found");
+  for (const path of [
+    "//",
+    "/../../etc/passwd",
+    "/%2e%2e/package.json",
+    "/assets/../../package.json",
+    "http://x/health",
+    "*",
+    "/__proto__",
+    "/constructor",
+  ]) {
+    assert.equal(await rawStatus(port, path), 404, path);
+  }
+  const response = await fetch(`${base}/health`, { method: "POST", body: "x" });
+  assert.deepEqual([response.status, response.headers.get("allow")], [405, "GET, HEAD"]);
+  assert.equal((await fetch(`${base}/readyz`)).status, 500);
+  assert.equal(
+    (await fetch(`${base}/livez`, { headers: { origin: "https://evil.example" } })).headers.get("access-control-allow-origin"),
+    null,
+  );
+});
+
+test("without the page, / says what this is", async (t) => {
+  const { base } = await serve(t, { demoDir: new URL("file:///nonexistent/dist/") });
+  const response = await fetch(base);
+  assert.match(response.headers.get("content-type") ?? "", /^text\/plain/);
+  assert.match(await response.text(), /presence service/);
+});
+
+test("the page's files: types, caching, validation, HEAD and a content security policy", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "presence page-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, "assets"));
+  writeFileSync(join(folder, "index.html"), "<!doctype html><p>Ä");
+  writeFileSync(join(folder, "assets", "index-abc123.js"), "export {};");
+  const { base, port } = await serve(t, { demoDir: pathToFileURL(`${folder}/`) });
+
+  const page = await fetch(`${base}/?board=demo`);
+  assert.equal(await page.text(), "<!doctype html><p>Ä");
+  assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");
+  assert.equal(page.headers.get("cache-control"), "no-cache");
+  assert.equal(page.headers.get("x-content-type-options"), "nosniff");
+  assert.match(page.headers.get("content-security-policy") ?? "", /default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'/);
+  const again = await fetch(base, { headers: { "if-none-match": page.headers.get("etag") ?? "" } });
+  assert.deepEqual([again.status, await again.text()], [304, ""]);
+
+  const script = await fetch(`${base}/assets/index-abc123.js`, { method: "HEAD" });
+  assert.equal(script.headers.get("content-type"), "text/javascript; charset=utf-8");
+  assert.equal(script.headers.get("content-length"), "10");
+  assert.match(script.headers.get("cache-control") ?? "", /immutable/);
+  assert.equal(await script.text(), "");
+  assert.equal(await rawStatus(port, "/assets/"), 404);
+});

@@ -1,0 +1,218 @@
+/**
+ * Plain HTTP on the WebSocket's port: health, metrics and the demo page, as one route table. It only reads; upgrades never
+ * come here, and nothing here may be asked across origins.
+ */
+
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { extname, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export type HealthReport = {
+  /** `starting`: never joined the bus yet. `degraded`: serving local people only. */
+  readonly status: "starting" | "ok" | "degraded" | "draining";
+  readonly instanceId: string;
+  readonly version: string;
+  readonly uptimeMs: number;
+  readonly redis: {
+    /** `memory`: this instance is alone, whoever connects elsewhere is not seen. */
+    readonly mode: "standalone" | "memory";
+    /** Without credentials. */
+    readonly address: string;
+    readonly publisher: "up" | "down";
+    readonly subscriber: "up" | "down";
+    /** Last round trip of an own message through pub/sub; null: none yet. */
+    readonly echoMs: number | null;
+    /** Age of the oldest publish without an answer; 0: none. */
+    readonly oldestUnansweredMs: number;
+  };
+  readonly peers: readonly {
+    readonly instanceId: string;
+    readonly state: "up" | "suspect" | "down";
+    readonly lastHeardMs: number;
+  }[];
+  readonly boards: number;
+  readonly members: { readonly own: number; readonly shown: number };
+  readonly connections: number;
+};
+
+export type HttpDependencies = {
+  report(): HealthReport;
+  /** Round trip of one PING in ms; rejects if there is none. */
+  healthCheck(): Promise<number>;
+  readonly metrics: {
+    readonly contentType: string;
+    expose(): Promise<string>;
+    eventLoopDelay(): { readonly p50: number; readonly p99: number };
+  };
+  /** Folder of the built demo page; undefined: not served. */
+  readonly demoDir?: URL | undefined;
+};
+
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Of the demo page, if it has been built. */
+export const DEMO_DIR = new URL("../../../demo/dist/", import.meta.url);
+
+type Reply = { readonly status: number; readonly type: string; readonly body: string | Buffer; readonly headers?: Record<string, string> };
+type Route = (request: IncomingMessage) => Reply | Promise<Reply>;
+
+export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
+  const routes = new Map<string, Route>([
+    ["/livez", () => text(200, "ok\n")],
+    ["/readyz", () => readiness(dependencies.report())],
+    ["/health", healthRoute(dependencies)],
+    [
+      "/metrics",
+      async () => ({ status: 200, type: dependencies.metrics.contentType, body: await dependencies.metrics.expose(), headers: UNCACHED }),
+    ],
+    ["/", () => text(200, WHAT_THIS_IS)],
+    ...(dependencies.demoDir === undefined ? [] : staticRoutes(dependencies.demoDir)),
+  ]);
+  return (request, response) => {
+    void answer(routes, request).then((reply) => {
+      // HEAD: Node leaves the body out and keeps its length.
+      response.writeHead(reply.status, {
+        "content-type": reply.type,
+        "content-length": Buffer.byteLength(reply.body),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        ...reply.headers,
+      });
+      response.end(reply.body);
+    });
+  };
+}
+
+async function answer(routes: ReadonlyMap<string, Route>, request: IncomingMessage): Promise<Reply> {
+  // Paths are looked up as they are, never resolved against a folder: there is nothing to traverse.
+  const route = routes.get((request.url ?? "/").split("?", 1)[0] ?? "/");
+  if (route === undefined) return json(404, { error: "not_found", message: "Here are /, /health, /livez, /readyz and /metrics." });
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return { ...json(405, { error: "method_not_allowed", message: "Only GET and HEAD." }), headers: { allow: "GET, HEAD" } };
+  }
+  try {
+    return await route(request);
+  } catch {
+    return json(500, { error: "internal", message: "This page failed; the service goes on." });
+  }
+}
+
+const UNCACHED = { "cache-control": "no-store" };
+
+const WHAT_THIS_IS = `This is a presence service: it tells people on a board who else is there and where they point.
+WebSockets connect to this same address. For people who run it: /health, /livez, /readyz, /metrics.
+The demo page is not served here: it is switched off (DEMO), or has not been built.
+`;
+
+function text(status: number, body: string): Reply {
+  return { status, type: "text/plain; charset=utf-8", body, headers: UNCACHED };
+}
+
+function json(status: number, value: unknown): Reply {
+  return { status, type: "application/json; charset=utf-8", body: `${JSON.stringify(value, null, 2)}\n`, headers: UNCACHED };
+}
+
+/** Degraded is ready: people here still see each other, and sending them elsewhere would not bring Redis back. */
+function readiness({ status }: HealthReport): Reply {
+  return text(isServing(status) ? 200 : 503, `${status}\n`);
+}
+
+function isServing(status: HealthReport["status"]): boolean {
+  return status === "ok" || status === "degraded";
+}
+
+/** Anybody may ask for /health, so that asking must not be a way to flood Redis: one PING per second serves all who ask. */
+const PING_REUSED_MS = 1000;
+/** Who asks wants to know now; a Redis that needs longer is as good as silent. */
+const PING_TIMEOUT_MS = 1000;
+
+function healthRoute(dependencies: HttpDependencies): Route {
+  let pingedAt = Number.NEGATIVE_INFINITY;
+  let ping: Promise<{ pingMs: number | null; pingError?: string }> | undefined;
+  return async () => {
+    if (ping === undefined || performance.now() - pingedAt > PING_REUSED_MS) {
+      pingedAt = performance.now();
+      ping = pingOnce(dependencies.healthCheck());
+    }
+    const pinged = await ping;
+    const report = dependencies.report();
+    const { p50, p99 } = dependencies.metrics.eventLoopDelay();
+    return json(isServing(report.status) ? 200 : 503, {
+      ...report,
+      redis: { ...report.redis, ...pinged },
+      eventLoop: { delayP50Ms: rounded(p50 * 1000), delayP99Ms: rounded(p99 * 1000) },
+    });
+  };
+}
+
+async function pingOnce(pinged: Promise<number>): Promise<{ pingMs: number | null; pingError?: string }> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${PING_TIMEOUT_MS} ms`)), PING_TIMEOUT_MS);
+  });
+  try {
+    return { pingMs: rounded(await Promise.race([pinged, timeout])) };
+  } catch (error) {
+    return { pingMs: null, pingError: error instanceof Error ? error.message : String(error) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}
+
+const TYPES: Record<string, string> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+  ".png": "image/png",
+  ".ico": "image/x-icon",
+  ".json": "application/json; charset=utf-8",
+  ".map": "application/json; charset=utf-8",
+  ".webmanifest": "application/manifest+json",
+  ".woff2": "font/woff2",
+};
+
+/** Everything the page needs comes from here; the sockets may be another instance's (`?server=`). */
+const CONTENT_SECURITY_POLICY =
+  "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'";
+
+/** The files are few and small: read once, served from memory. None if the folder does not exist. */
+function staticRoutes(folder: URL): [string, Route][] {
+  const root = fileURLToPath(folder);
+  let files: string[];
+  try {
+    const entries = readdirSync(root, { recursive: true, withFileTypes: true });
+    files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  } catch {
+    return [];
+  }
+  return files.flatMap((file): [string, Route][] => {
+    const name = relative(root, file).replaceAll(sep, "/");
+    const route = staticRoute(name, readFileSync(file));
+    return name === "index.html"
+      ? [
+          ["/", route],
+          ["/index.html", route],
+        ]
+      : [[`/${name}`, route]];
+  });
+}
+
+function staticRoute(name: string, body: Buffer): Route {
+  const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+  const headers = {
+    etag,
+    // Names under assets/ contain a hash of the content; the page that names them is always asked for anew.
+    "cache-control": name.startsWith("assets/") ? "public, max-age=31536000, immutable" : "no-cache",
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+  };
+  const type = TYPES[extname(name)] ?? "application/octet-stream";
+  return (request) =>
+    request.headers["if-none-match"] === etag ? { status: 304, type, body: "", headers } : { status: 200, type, body, headers };
+}

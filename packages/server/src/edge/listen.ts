@@ -1,0 +1,34 @@
+/** Opens the port, or says in one sentence why not and what to change. */
+
+import type { Server } from "node:http";
+import { PresenceError } from "../errors.ts";
+
+/** Resolves to the port listened on, which differs from the one asked for if that was 0. `host` undefined: all interfaces. */
+export async function listen(server: Server, options: { readonly port: number; readonly host?: string | undefined }): Promise<number> {
+  const { port, host } = options;
+  await new Promise<void>((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException) =>
+      reject(new PresenceError("LISTEN_FAILED", describe(error, port, host), { cause: error }));
+    server.once("error", failed);
+    server.listen({ port, host }, () => {
+      server.removeListener("error", failed);
+      resolve();
+    });
+  });
+  const address = server.address();
+  return address !== null && typeof address === "object" ? address.port : port;
+}
+
+function describe(error: NodeJS.ErrnoException, port: number, host: string | undefined): string {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return `Port ${port} is taken by another process. Stop that one, or set WS_PORT to another port (0: any free one).`;
+    case "EACCES":
+      return `Port ${port} may not be used by this user. Set WS_PORT to a port from 1024 on.`;
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return `${host ?? "The address"} is no address of this machine. Set WS_HOST to one that is, or leave it out to listen on all.`;
+    default:
+      return `Cannot listen on port ${port}: ${error.message}. See WS_PORT and WS_HOST.`;
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Logging: one line per event, JSON for machines or text for people. Every line leaves through one place, which takes
+ * credentials out and makes control characters harmless; so nobody has to think of it where a line is written.
+ */
+
+import { pino } from "pino";
+import { escapeUnprintable, redactText } from "./redact.ts";
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const LOG_FORMATS = ["auto", "json", "text"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+/** Fields first, words second, as pino has it; `console` will do as well. */
+export type LogMethod = {
+  (message: string): void;
+  (fields: object, message: string): void;
+};
+
+/** What the library wants of a host's logger. */
+export interface Logger {
+  debug: LogMethod;
+  info: LogMethod;
+  warn: LogMethod;
+  error: LogMethod;
+  /** Where present, it saves the work of wording what nobody will read. */
+  isLevelEnabled?(level: string): boolean;
+}
+
+/** Keeps a library quiet whose host gave no logger. */
+export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {}, isLevelEnabled: () => false };
+
+/** Lines wait in memory while whoever reads our output is stalled; beyond this much they are dropped. The event loop never waits for a reader. */
+const WAITING_BYTES_MAX = 4 * 1024 * 1024;
+
+export type LogOptions = {
+  readonly level: LogLevel;
+  /** `auto`: text on a terminal, JSON elsewhere. */
+  readonly format: LogFormat;
+  /** Takes whole lines, for tests; default: standard output. */
+  readonly write?: (line: string) => void;
+};
+
+export function createLog(options: LogOptions): Logger {
+  const asText = options.format === "text" || (options.format === "auto" && process.stdout.isTTY === true);
+  const write = options.write ?? standardOutput();
+  return pino(
+    {
+      level: options.level,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: SECRET_FIELDS, censor: "***" },
+    },
+    // pino's own escapes are JSON's; those of escapeUnprintable are valid within its strings, and nothing else contains such characters.
+    { write: (line: string) => write(asText ? textLine(line) : `${escapeUnprintable(redactText(line.trimEnd()))}\n`) },
+  );
+}
+
+/** Fields that never hold anything but a secret, here or one level down. */
+const SECRET_FIELDS = ["token", "resumeToken", "password", "authorization", "cookie"].flatMap((field) => [field, `*.${field}`]);
+
+function standardOutput(): (line: string) => void {
+  const destination = pino.destination({ dest: 1, sync: false, maxLength: WAITING_BYTES_MAX });
+  return (line) => void destination.write(line);
+}
+
+/** `12:34:56.789 warn  publish failed  board=b1 suppressed=12` */
+function textLine(json: string): string {
+  const { time, level, msg, pid: _pid, hostname: _hostname, err, ...fields }: Record<string, unknown> = JSON.parse(json);
+  const words = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  if (err instanceof Object && "stack" in err) words.push(String(err.stack).replaceAll("\n", " |"));
+  const line = `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${msg ?? ""}${words.length > 0 ? `  ${words.join(" ")}` : ""}`;
+  return `${escapeUnprintable(redactText(line))}\n`;
+}
+
+/**
+ * For warnings that may come by the thousand: the first of each message at once, then at most one per period, which says
+ * how many were suppressed. `message` must be a constant, since each is remembered. Takes no timer: what was suppressed
+ * after the last line of a burst shows with the next one, and in the metrics.
+ */
+export function rateLimited(
+  write: LogMethod,
+  everyMs: number,
+  now: () => number = () => performance.now(),
+): (fields: object, message: string) => void {
+  const seen = new Map<string, { at: number; suppressed: number }>();
+  return (fields, message) => {
+    const last = seen.get(message);
+    if (last !== undefined && now() - last.at < everyMs) {
+      last.suppressed++;
+      return;
+    }
+    seen.set(message, { at: now(), suppressed: 0 });
+    write(last !== undefined && last.suppressed > 0 ? { ...fields, suppressed: last.suppressed } : fields, message);
+  };
+}

@@ -1,0 +1,357 @@
+/**
+ * What an instance counts, in one table. Each entry is a plain number, or a record of plain numbers by its label, so that
+ * counting costs an addition: `metrics.framesOut++`, `metrics.published.cursors++`, `metrics.boards = 3`. They become
+ * Prometheus text when somebody asks. Never a label per board, user or address: whoever can join could fill our memory.
+ */
+
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { Counter, Gauge, Histogram, Registry } from "@prometheus-io/client";
+
+type Entry = {
+  readonly name: string;
+  readonly type: "counter" | "gauge";
+  readonly help: string;
+  readonly label?: string;
+  readonly values?: readonly string[];
+};
+
+const BUS_KINDS = ["heartbeat", "goodbye", "delta", "snapshot", "sync", "beacon", "cursors", "event"] as const;
+const CLIENT_KINDS = ["hello", "join", "leave", "cursor", "update", "broadcast", "heartbeat", "auth"] as const;
+const LINKS = ["publisher", "subscriber"] as const;
+
+/** The fields of `Metrics`; docs/OPERATIONS.md shows the same table. Units: seconds and bytes. */
+export const METRICS = {
+  // Redis and the bus.
+  linkUp: {
+    name: "presence_redis_connected",
+    type: "gauge",
+    help: "1 while this connection to Redis is up. An instance on memory: has both up.",
+    label: "link",
+    values: LINKS,
+  },
+  connects: {
+    name: "presence_redis_connects_total",
+    type: "counter",
+    help: "Connections made to Redis; more than one per link are reconnects.",
+    label: "link",
+    values: LINKS,
+  },
+  recycles: {
+    name: "presence_redis_recycles_total",
+    type: "counter",
+    help: "Connections given up because nothing came back through them (rule R9, R10).",
+    label: "link",
+    values: LINKS,
+  },
+  oldestUnansweredSeconds: {
+    name: "presence_redis_oldest_unanswered_seconds",
+    type: "gauge",
+    help: "Age of the oldest publish without an answer from Redis; above 3 the connection is given up.",
+  },
+  published: {
+    name: "presence_bus_published_total",
+    type: "counter",
+    help: "Messages that Redis took, by kind.",
+    label: "kind",
+    values: BUS_KINDS,
+  },
+  publishFailures: {
+    name: "presence_bus_publish_failures_total",
+    type: "counter",
+    help: "Messages that Redis did not take: no connection, or too much unanswered. Local people were told all the same.",
+  },
+  received: {
+    name: "presence_bus_received_total",
+    type: "counter",
+    help: "Messages of other instances, by kind.",
+    label: "kind",
+    values: BUS_KINDS,
+  },
+  echoes: {
+    name: "presence_bus_echoes_total",
+    type: "counter",
+    help: "Own messages that came back through Redis; recognised, measured and not applied.",
+  },
+  busBytes: {
+    name: "presence_bus_bytes_total",
+    type: "counter",
+    help: "Bytes of messages published (out) and received (in), echoes included.",
+    label: "direction",
+    values: ["out", "in"],
+  },
+  busDropped: {
+    name: "presence_bus_dropped_total",
+    type: "counter",
+    help: "Messages not used: cannot be read (invalid), of something else on our channels (foreign), sent over a connection since replaced (old_link), of another protocol version (version).",
+    label: "reason",
+    values: ["invalid", "foreign", "old_link", "version"],
+  },
+
+  // Other instances.
+  degraded: {
+    name: "presence_degraded",
+    type: "gauge",
+    help: "1 while other instances cannot be heard; local people still see each other.",
+  },
+  peers: {
+    name: "presence_peers",
+    type: "gauge",
+    help: "Other instances, as this one sees them.",
+    label: "state",
+    values: ["up", "suspect", "down"],
+  },
+  suspects: {
+    name: "presence_peer_suspects_total",
+    type: "counter",
+    help: "Times a peer fell silent for so long that its people are shown as reconnecting.",
+  },
+  downs: { name: "presence_peer_downs_total", type: "counter", help: "Times a peer was given up and its people removed." },
+  asks: { name: "presence_slice_asks_total", type: "counter", help: "Times this instance asked others for their slice of a board." },
+  resyncs: { name: "presence_slice_resyncs_total", type: "counter", help: "Slices of peers replaced by a snapshot." },
+  divergences: {
+    name: "presence_slice_divergences_total",
+    type: "counter",
+    help: "Slices found to differ from their owner's at the same position; healed by a snapshot. Anything but 0 is worth a bug report.",
+  },
+
+  // People.
+  boards: { name: "presence_boards", type: "gauge", help: "Boards with people of this instance, or lingering after the last one." },
+  members: {
+    name: "presence_members",
+    type: "gauge",
+    help: "Members connected here (own), and members shown here wherever they are connected (shown).",
+    label: "scope",
+    values: ["own", "shown"],
+  },
+  connections: {
+    name: "presence_connections",
+    type: "gauge",
+    help: "WebSocket connections by protocol.",
+    label: "protocol",
+    values: ["binary", "json", "classic"],
+  },
+
+  // From clients.
+  clientMessages: {
+    name: "presence_client_messages_total",
+    type: "counter",
+    help: "Messages of clients, by kind.",
+    label: "kind",
+    values: CLIENT_KINDS,
+  },
+  clientRejected: {
+    name: "presence_client_rejected_total",
+    type: "counter",
+    help: "Messages of clients that were refused or ignored, by the code of the error.",
+    label: "reason",
+    values: [
+      "bad_message",
+      "bad_board",
+      "bad_username",
+      "bad_state",
+      "not_joined",
+      "too_many_boards",
+      "superseded",
+      "unauthorized",
+      "too_fast",
+    ],
+  },
+
+  // To clients.
+  framesOut: {
+    name: "presence_client_frames_total",
+    type: "counter",
+    help: "Frames written to clients; a frame shared by many counts once for each.",
+  },
+  bytesOut: { name: "presence_client_bytes_total", type: "counter", help: "Bytes written to clients." },
+  cursorsDelivered: {
+    name: "presence_cursors_delivered_total",
+    type: "counter",
+    help: "Cursor positions written to clients: positions in a frame times its receivers.",
+  },
+  cursorsConflated: {
+    name: "presence_cursors_conflated_total",
+    type: "counter",
+    help: "Moves overwritten by a later one before they were sent: the work that was saved.",
+  },
+  cursorFramesSkipped: {
+    name: "presence_cursor_frames_skipped_total",
+    type: "counter",
+    help: "Cursor frames not written to a client whose connection was full; it gets the latest positions later.",
+  },
+  staleClients: {
+    name: "presence_clients_stale_total",
+    type: "counter",
+    help: "Clients too slow for the roster's changes; each gets a fresh roster once it has caught up.",
+  },
+  terminatedClients: {
+    name: "presence_clients_terminated_total",
+    type: "counter",
+    help: "Clients ended because they did not read at all.",
+  },
+
+  // The process.
+  loopDelay: {
+    name: "presence_event_loop_delay_seconds",
+    type: "gauge",
+    help: "How late the event loop was in the last 10 s or since the last scrape, whichever is longer.",
+    label: "quantile",
+    values: ["0.5", "0.99"],
+  },
+  cpuSeconds: { name: "process_cpu_seconds_total", type: "counter", help: "CPU time of the process, user and system." },
+  residentBytes: { name: "process_resident_memory_bytes", type: "gauge", help: "Memory of the process." },
+  heapBytes: { name: "nodejs_heap_size_used_bytes", type: "gauge", help: "Memory of JavaScript objects." },
+  startTime: { name: "process_start_time_seconds", type: "gauge", help: "When the process started, seconds since 1970." },
+} as const satisfies Record<string, Entry>;
+
+/** Beside the table, for the same documentation. */
+export const OTHER_METRICS = {
+  echoSeconds: {
+    name: "presence_bus_echo_seconds",
+    type: "histogram",
+    help: "Time from publishing a message to its own echo: the latency of Redis pub/sub.",
+  },
+  buildInfo: {
+    name: "presence_build_info",
+    type: "gauge",
+    help: "Always 1; the labels say which version runs on which Node.",
+    label: "version, node",
+  },
+} as const;
+
+/** From what a local Redis needs in a batch to what the echo watchdog (R9, 2 s) no longer waits for. */
+const ECHO_BUCKETS_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5];
+
+type Fields = {
+  -readonly [K in keyof typeof METRICS]: (typeof METRICS)[K] extends { values: readonly (infer V extends string)[] }
+    ? Record<V, number>
+    : number;
+};
+
+export type Metrics = Fields & {
+  /** Round trip of an own message through Redis, in seconds. */
+  readonly echoSeconds: { observe(seconds: number): void };
+  /** Called before each exposition, to set gauges that are cheaper to read than to keep. */
+  beforeScrape: () => void;
+  readonly contentType: string;
+  /** Prometheus text. */
+  expose(): Promise<string>;
+  /** In seconds, as in `presence_event_loop_delay_seconds`. */
+  eventLoopDelay(): LoopDelay;
+  /** Stops measuring the event loop. */
+  close(): void;
+};
+
+export function createMetrics(options: { readonly version: string }): Metrics {
+  const registry = new Registry(Registry.PROMETHEUS_CONTENT_TYPE);
+  const registers = [registry];
+  const loop = new LoopMonitor();
+  const echo = new Histogram({ ...named(OTHER_METRICS.echoSeconds), buckets: ECHO_BUCKETS_SECONDS, registers });
+  new Gauge({ ...named(OTHER_METRICS.buildInfo), labelNames: ["version", "node"], registers }).set(
+    { version: options.version, node: process.versions.node },
+    1,
+  );
+
+  const metrics: Metrics = {
+    ...zeroes(),
+    echoSeconds: echo,
+    beforeScrape: () => {},
+    contentType: registry.contentType,
+    expose: () => {
+      metrics.beforeScrape();
+      readProcess(metrics, loop);
+      return registry.metrics();
+    },
+    eventLoopDelay: () => loop.read(),
+    close: () => loop.close(),
+  };
+  for (const [field, entry] of Object.entries(METRICS)) register(registers, entry, () => metrics[field as keyof Fields]);
+  return metrics;
+}
+
+function zeroes(): Fields {
+  const fields = Object.entries<Entry>(METRICS).map(([field, { values }]) => [
+    field,
+    values === undefined ? 0 : Object.fromEntries(values.map((value) => [value, 0])),
+  ]);
+  return Object.fromEntries(fields);
+}
+
+function named({ name, help }: { readonly name: string; readonly help: string }): { name: string; help: string } {
+  return { name, help };
+}
+
+function register(registers: Registry[], entry: Entry, read: () => number | Record<string, number>): void {
+  const { label } = entry;
+  const numbers = (): [Record<string, string>, number][] => {
+    const value = read();
+    if (typeof value === "number") return [[{}, value]];
+    return Object.entries(value).map(([key, number]) => [{ [label ?? ""]: key }, number]);
+  };
+  const configuration = { ...named(entry), labelNames: label === undefined ? [] : [label], registers };
+  if (entry.type === "gauge") {
+    const gauge: Gauge<string> = new Gauge({
+      ...configuration,
+      collect: () => {
+        for (const [labels, value] of numbers()) gauge.set(labels, value);
+      },
+    });
+    return;
+  }
+  const counter: Counter<string> = new Counter({
+    ...configuration,
+    collect: () => {
+      counter.reset();
+      for (const [labels, value] of numbers()) counter.inc(labels, value);
+    },
+  });
+}
+
+/** Instead of the library's default metrics: those watch garbage collection and handles for the whole process, once per server made in it. */
+function readProcess(metrics: Fields, loop: LoopMonitor): void {
+  const { p50, p99 } = loop.read();
+  metrics.loopDelay["0.5"] = p50;
+  metrics.loopDelay["0.99"] = p99;
+  const { user, system } = process.cpuUsage();
+  metrics.cpuSeconds = (user + system) / 1e6;
+  const { rss, heapUsed } = process.memoryUsage();
+  metrics.residentBytes = rss;
+  metrics.heapBytes = heapUsed;
+  metrics.startTime = Math.round(performance.timeOrigin / 1000);
+}
+
+export type LoopDelay = { readonly p50: number; readonly p99: number };
+
+const LOOP_RESOLUTION_MS = 20;
+const LOOP_WINDOW_MS = 10_000;
+
+/** The event loop's delay over the last full window, or the current one while there is none; without a timer to turn it over. */
+class LoopMonitor {
+  readonly #histogram = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+  #since = performance.now();
+  #last: LoopDelay | undefined;
+
+  constructor() {
+    this.#histogram.enable();
+  }
+
+  read(): LoopDelay {
+    const current = { p50: this.#seconds(50), p99: this.#seconds(99) };
+    if (performance.now() - this.#since >= LOOP_WINDOW_MS) {
+      this.#last = current;
+      this.#since = performance.now();
+      this.#histogram.reset();
+    }
+    return this.#last ?? current;
+  }
+
+  close(): void {
+    this.#histogram.disable();
+  }
+
+  /** What Node measures is the time between two ticks of a timer: the delay is what exceeds its interval. */
+  #seconds(percentile: number): number {
+    if (this.#histogram.count === 0) return 0;
+    return Math.max(0, this.#histogram.percentile(percentile) / 1e9 - LOOP_RESOLUTION_MS / 1000);
+  }
+}

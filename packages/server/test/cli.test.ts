@@ -1,0 +1,102 @@
+/** The command as operators meet it: help, version, and one clear message with the right exit status for what is wrong. */
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { type TestContext, test } from "node:test";
+
+const CLI = new URL("../src/cli.ts", import.meta.url).pathname;
+
+/** Runs elsewhere than in the repository, whose `.env` is somebody's own. */
+function start(args: readonly string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, ["--conditions=development", CLI, ...args], {
+    env: { PATH: process.env["PATH"], ...env },
+    cwd: tmpdir(),
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (text) => {
+    stdout += text;
+  });
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  const ended = once(child, "close").then(([code]) => ({ code, stdout, stderr }));
+  return { child, ended, output: () => stdout };
+}
+
+/** Starts one on memory and any free port; its address once it is ready. */
+async function startReady(t: TestContext, env: Record<string, string> = {}) {
+  const running = start([], { REDIS_URL: "memory:", WS_PORT: "0", ...env });
+  t.after(() => running.child.kill("SIGKILL"));
+  const deadline = performance.now() + 10_000;
+  while (!running.output().includes("is ready")) {
+    if (performance.now() > deadline || running.child.exitCode !== null) assert.fail(`not ready: ${running.output()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const line =
+    running
+      .output()
+      .split("\n")
+      .find((text) => text.includes("is ready")) ?? "";
+  const { open }: { open: string[] } = JSON.parse(line);
+  return { ...running, base: open[0] ?? assert.fail(line) };
+}
+
+test("--help and --version", async () => {
+  const help = await start(["--help"]).ended;
+  assert.equal(help.code, 0);
+  assert.match(help.stdout, /--redis-url/);
+  const version = await start(["--version"]).ended;
+  const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  assert.deepEqual([version.code, version.stdout], [0, `${manifest.version}\n`]);
+});
+
+test("wrong settings: all of them on stderr, status 78, no secret", async () => {
+  const { code, stdout, stderr } = await start(["--nonsense"], { WS_PORT: "x", REDIS_URL: "redis://:hunter2@h:x" }).ended;
+  assert.equal(code, 78);
+  assert.equal(stdout, "");
+  for (const part of [/^presence-service: 3 settings are wrong:/, /--nonsense/, /WS_PORT is "x"/, /REDIS_URL is "redis:\/\/\*\*\*@h:x"/])
+    assert.match(stderr, part);
+  assert.doesNotMatch(stderr, /hunter2|at .*\.ts/);
+});
+
+test("a taken port: one line that names it and WS_PORT, status 69", async (t) => {
+  const holder = createServer().listen(0);
+  await once(holder, "listening");
+  t.after(() => holder.close());
+  const address = holder.address();
+  assert(address !== null && typeof address === "object");
+  const { code, stderr } = await start([], { REDIS_URL: "memory:", WS_PORT: String(address.port) }).ended;
+  assert.equal(code, 69);
+  assert.match(stderr, new RegExp(`^presence-service: Port ${address.port} is taken.* WS_PORT[^\n]*\n$`));
+});
+
+test("Redis unreachable: attempts for about 5 s, then one line that names the address, status 69", async () => {
+  const startedAt = performance.now();
+  const { code, stderr } = await start([], { REDIS_URL: "redis://:hunter2@127.0.0.1:1", WS_PORT: "0" }).ended;
+  const seconds = (performance.now() - startedAt) / 1000;
+  assert.equal(code, 69);
+  assert(seconds > 4 && seconds < 12, `${seconds} s`);
+  assert.match(stderr, /^presence-service: .*127\.0\.0\.1:1/);
+  assert.doesNotMatch(stderr, /hunter2/);
+});
+
+test("on memory it says loudly that it is alone, serves health, and stops with 0 on SIGTERM", async (t) => {
+  const { child, ended, output, base } = await startReady(t);
+  assert.match(output(), /"level":"warn".*THIS INSTANCE IS ALONE/);
+  assert.equal((await fetch(`${base}readyz`)).status, 200);
+  const health = (await (await fetch(`${base}health`)).json()) as { status: string; redis: { mode: string } };
+  assert.deepEqual([health.status, health.redis.mode], ["ok", "memory"]);
+  assert.match(await (await fetch(`${base}metrics`)).text(), /presence_build_info/);
+  child.kill("SIGTERM");
+  assert.equal((await ended).code, 0);
+});
+
+test("DEMO=off: / says what this is", async (t) => {
+  const { base } = await startReady(t, { DEMO: "off" });
+  assert.match(await (await fetch(base)).text(), /^This is a presence service/);
+});

@@ -1,0 +1,122 @@
+/**
+ * The real service as a process of its own, as an operator would start it. What it printed is shown if the test fails.
+ */
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { tmpdir } from "node:os";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { eventually } from "./eventually.ts";
+import { freePort } from "./ports.ts";
+import { endWithProcess, type Scope } from "./scope.ts";
+
+const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+const READY_MS_MAX = 15_000;
+/** What is shown of a failed test's instances; all lines are in `lines`. */
+const SHOWN_LINES_MAX = 40;
+/** Settings of whoever runs the tests; instances get their own. */
+const SETTINGS = /^(?:REDIS_|WS_|LOG_|ADMIN_|AUTH|DEMO|DRAIN_|NODE_TEST_CONTEXT$|NODE_OPTIONS$|NODE_ENV$)/;
+
+export type InstanceOptions = {
+  /** Not given: the service's own default. */
+  readonly redisUrl?: string;
+  /** Not given: a free one. */
+  readonly port?: number;
+  /** Further settings; they win over the above. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly args?: readonly string[];
+};
+
+/** How a process ended: by itself with a code, or by a signal. */
+export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+
+export class Instance {
+  readonly port: number;
+  /** `http://localhost:3001` */
+  readonly url: string;
+  /** `ws://localhost:3001` */
+  readonly wsUrl: string;
+  /** What it printed so far, stdout and stderr, without line ends. */
+  readonly lines: readonly string[];
+  readonly exited: Promise<Exit>;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, port: number, lines: string[]) {
+    this.#child = child;
+    this.port = port;
+    this.url = `http://localhost:${port}`;
+    this.wsUrl = `ws://localhost:${port}`;
+    this.lines = lines;
+    this.exited = new Promise((resolve) => child.once("close", (code, signal) => resolve({ code, signal })));
+  }
+
+  /** Starts one and waits until `/readyz` says 200; fails with what it printed if it ends before or takes too long. */
+  static async start(scope: Scope, options: InstanceOptions = {}): Promise<Instance> {
+    const instance = await Instance.launch(scope, options);
+    await instance.ready();
+    return instance;
+  }
+
+  /** Starts one without waiting: for tests about starting. */
+  static async launch(scope: Scope, { redisUrl, port, env, args = [] }: InstanceOptions = {}): Promise<Instance> {
+    const ownPort = port ?? (await freePort());
+    const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !SETTINGS.test(name)));
+    const redis = redisUrl === undefined ? {} : { REDIS_URL: redisUrl };
+    const child = spawn(process.execPath, ["--conditions=development", CLI, ...args], {
+      env: { ...inherited, ...redis, WS_PORT: String(ownPort), ...env },
+      // Not the repository: the developer's `.env` is no test's business.
+      cwd: tmpdir(),
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const lines: string[] = [];
+    for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on("line", (line) => lines.push(line));
+    const instance = new Instance(child, ownPort, lines);
+    const forget = endWithProcess(() => child.kill("SIGKILL"));
+    scope.after(async () => {
+      if (scope.passed === false) {
+        console.log([`instance ${ownPort} printed (the end of ${lines.length} lines):`, ...lines.slice(-SHOWN_LINES_MAX)].join("\n"));
+      }
+      await instance.kill("SIGKILL");
+      forget();
+    });
+    return instance;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? assert.fail("it never started");
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  async ready(): Promise<void> {
+    const what = () => `instance on port ${this.port} is ready\n${this.lines.slice(-SHOWN_LINES_MAX).join("\n")}`;
+    const state = await eventually(async () => (this.isRunning ? (await this.get("/readyz")).status === 200 && "ready" : "ended"), {
+      what,
+      withinMs: READY_MS_MAX,
+    });
+    assert.equal(state, "ready", what());
+  }
+
+  /** Each on a connection of its own. Rejects if nobody listens. */
+  get(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    headers.set("connection", "close");
+    return fetch(this.url + path, { ...init, headers, signal: AbortSignal.timeout(5000) });
+  }
+
+  /** Sends the signal, waits for SIGKILL, SIGTERM and SIGINT until it has ended (`Exit`), else until it is sent (undefined). */
+  async kill(signal: NodeJS.Signals): Promise<Exit | undefined> {
+    if (this.isRunning) this.#child.kill(signal);
+    return ["SIGKILL", "SIGTERM", "SIGINT"].includes(signal) ? this.exited : undefined;
+  }
+
+  /** Resident memory in bytes. Linux only. */
+  async residentBytes(): Promise<number> {
+    const { readFile } = await import("node:fs/promises");
+    const pages = (await readFile(`/proc/${this.pid}/statm`, "latin1")).split(" ")[1];
+    return Number(pages) * 4096;
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * A TCP proxy that breaks links on purpose: each direction can be delayed, stalled or closed on its own, all can be cut. It
+ * passes bytes in order and unchanged, and holds back the sender like a slow network would, not by hoarding.
+ */
+
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { freePort } from "./ports.ts";
+import type { Scope } from "./scope.ts";
+
+/** What a link holds before it stops reading; about what a socket buffer would. */
+const HELD_BYTES_MAX = 262_144;
+
+/** One direction of all connections, open ones and later ones. */
+export class Direction {
+  #delayMs = 0;
+  #isStalled = false;
+  readonly #pipes = new Set<Pipe>();
+
+  get delayMs(): number {
+    return this.#delayMs;
+  }
+
+  get isStalled(): boolean {
+    return this.#isStalled;
+  }
+
+  /** Bytes that come in from now on go out this much later, in order. */
+  delay(ms: number): void {
+    this.#delayMs = ms;
+  }
+
+  /** Nothing goes out any more; the connections stay open and the sender notices nothing until its buffers are full. */
+  stall(): void {
+    this.#isStalled = true;
+  }
+
+  /** Ends `stall` and `delay`; what was held back goes out. */
+  pass(): void {
+    this.#isStalled = false;
+    this.#delayMs = 0;
+    for (const pipe of this.#pipes) pipe.pump();
+  }
+
+  /** The receiver sees an orderly end of this direction on all open connections, while the other direction goes on. */
+  halfClose(): void {
+    for (const pipe of this.#pipes) pipe.endNow();
+  }
+
+  /** @internal */
+  add(from: Socket, to: Socket): void {
+    const pipe = new Pipe(this, from, to);
+    this.#pipes.add(pipe);
+    from.once("close", () => this.#pipes.delete(pipe));
+  }
+}
+
+export class FaultProxy {
+  readonly port: number;
+  /** From who connects to the proxy, to the target. */
+  readonly toTarget = new Direction();
+  readonly toClient = new Direction();
+  readonly #server: Server;
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  #refuses = false;
+
+  private constructor(port: number, target: number) {
+    this.port = port;
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+      if (this.#refuses) return client.resetAndDestroy();
+      this.#link(client, connect({ port: target, host: "127.0.0.1", allowHalfOpen: true, noDelay: true }));
+    });
+  }
+
+  /** Listens on 127.0.0.1 in front of `target`, a port there; ends with the test. */
+  static async start(scope: Scope, { target }: { target: number }): Promise<FaultProxy> {
+    const proxy = new FaultProxy(await freePort(), target);
+    proxy.#server.listen(proxy.port, "127.0.0.1");
+    await once(proxy.#server, "listening");
+    scope.after(async () => {
+      const closed = once(proxy.#server, "close");
+      proxy.#server.close();
+      proxy.cut();
+      await closed;
+    });
+    return proxy;
+  }
+
+  get connections(): number {
+    return this.#pairs.size;
+  }
+
+  /** Resets all open connections at both ends. New ones are still taken. */
+  cut(): void {
+    for (const [client, target] of this.#pairs) {
+      client.resetAndDestroy();
+      target.resetAndDestroy();
+    }
+  }
+
+  /** New connections are reset at once, until `accept()`. */
+  refuse(): void {
+    this.#refuses = true;
+  }
+
+  accept(): void {
+    this.#refuses = false;
+  }
+
+  #link(client: Socket, target: Socket): void {
+    const pair = [client, target] as const;
+    this.#pairs.add(pair);
+    this.toTarget.add(client, target);
+    this.toClient.add(target, client);
+    for (const [socket, other] of [pair, [target, client] as const]) {
+      socket.on("error", () => other.resetAndDestroy());
+      socket.on("close", () => {
+        this.#pairs.delete(pair);
+        other.destroy();
+      });
+    }
+  }
+}
+
+class Pipe {
+  readonly #direction: Direction;
+  readonly #from: Socket;
+  readonly #to: Socket;
+  #held: { readonly chunk: Buffer | "end"; readonly dueAt: number }[] = [];
+  #heldBytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(direction: Direction, from: Socket, to: Socket) {
+    this.#direction = direction;
+    this.#from = from;
+    this.#to = to;
+    from.on("data", (chunk: Buffer) => this.#hold(chunk));
+    from.on("end", () => this.#hold("end"));
+    from.on("close", () => clearTimeout(this.#timer));
+    to.on("drain", () => this.pump());
+  }
+
+  pump(): void {
+    clearTimeout(this.#timer);
+    for (let first = this.#held[0]; first !== undefined && !this.#direction.isStalled; first = this.#held[0]) {
+      const waitMs = this.#direction.delayMs === 0 ? 0 : first.dueAt - performance.now();
+      if (waitMs > 0) {
+        this.#timer = setTimeout(() => this.pump(), waitMs);
+        return;
+      }
+      if (this.#to.writableNeedDrain) return;
+      this.#held.shift();
+      if (first.chunk === "end") this.#to.end();
+      else {
+        this.#heldBytes -= first.chunk.length;
+        if (this.#to.writable) this.#to.write(first.chunk);
+      }
+    }
+    if (this.#heldBytes < HELD_BYTES_MAX) this.#from.resume();
+  }
+
+  endNow(): void {
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#to.end();
+    // What still comes is read and dropped, as by a receiver that no longer listens.
+    this.#from.removeAllListeners("data");
+    this.#from.resume();
+  }
+
+  #hold(chunk: Buffer | "end"): void {
+    this.#held.push({ chunk, dueAt: performance.now() + this.#direction.delayMs });
+    if (chunk !== "end") this.#heldBytes += chunk.length;
+    if (this.#heldBytes >= HELD_BYTES_MAX) this.#from.pause();
+    this.pump();
+  }
+}

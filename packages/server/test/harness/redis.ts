@@ -1,0 +1,158 @@
+/**
+ * A real redis-server for a test, on a port of its own and keeping nothing, to be killed, restarted, paused and asked.
+ */
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eventually } from "./eventually.ts";
+import { freePort } from "./ports.ts";
+import { endWithProcess, type Scope } from "./scope.ts";
+
+export type Reply = string | number | null | readonly Reply[];
+
+/** A Redis that is stopped or hung says nothing at all; one that works answers in a millisecond. */
+const ANSWER_MS_MAX = 2000;
+
+export class RedisProcess {
+  readonly port: number;
+  readonly url: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), "presence-redis-"));
+  #child: ChildProcess | undefined;
+  #output = "";
+
+  private constructor(port: number) {
+    this.port = port;
+    this.url = `redis://127.0.0.1:${port}`;
+  }
+
+  /** Answers once it is returned; ends with the test. `port` only where a test is about a certain one. */
+  static async start(scope: Scope, { port }: { port?: number } = {}): Promise<RedisProcess> {
+    const redis = new RedisProcess(port ?? (await freePort()));
+    const forget = endWithProcess(() => redis.#child?.kill("SIGKILL"));
+    scope.after(async () => {
+      await redis.kill();
+      rmSync(redis.#folder, { recursive: true, force: true });
+      forget();
+    });
+    await redis.restart();
+    return redis;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined;
+  }
+
+  /** SIGKILL: connections break at once and nothing is said. No error if it is not running. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
+    await exited;
+  }
+
+  /** On the same port, and empty; also the way back after `kill()`. */
+  async restart(): Promise<void> {
+    await this.kill();
+    const args = ["--port", String(this.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", this.#folder];
+    const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
+    child.once("error", (error) => {
+      this.#output += `redis-server does not start (apt-get install redis-server?): ${error.message}`;
+    });
+    child.stdout.on("data", (text) => {
+      this.#output += text;
+    });
+    this.#child = child;
+    await eventually(
+      async () => {
+        if (child.pid === undefined || child.exitCode !== null) return false;
+        return (await this.cli("PING")) === "PONG";
+      },
+      { what: () => `redis-server answers on port ${this.port}\n${this.#output.slice(-2000)}`, withinMs: 10_000 },
+    );
+  }
+
+  /** SIGSTOP: connections stay open and the system goes on accepting new ones, but nothing is answered. */
+  pause(): void {
+    assert.ok(this.#child?.kill("SIGSTOP"), "there is no Redis to pause");
+  }
+
+  resume(): void {
+    assert.ok(this.#child?.kill("SIGCONT"), "there is no Redis to resume");
+  }
+
+  /** One command on a connection of its own: `await redis.cli("CLIENT", "KILL", "TYPE", "pubsub")`. Rejects with Redis's error. */
+  cli(...command: string[]): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.port, "127.0.0.1");
+      let received = Buffer.alloc(0);
+      const settle = (finish: () => void) => {
+        clearTimeout(deadline);
+        socket.destroy();
+        finish();
+      };
+      const fail = (error: Error) => settle(() => reject(error));
+      const deadline = setTimeout(() => fail(new Error(`Redis did not answer ${command[0]} in ${ANSWER_MS_MAX} ms`)), ANSWER_MS_MAX);
+      socket.on("error", fail);
+      socket.on("close", () => fail(new Error(`Redis closed the connection at ${command[0]}`)));
+      socket.on("data", (chunk) => {
+        received = Buffer.concat([received, chunk]);
+        const parsed = parseReply(received, 0);
+        if (parsed === undefined) return;
+        const { reply } = parsed;
+        if (reply instanceof Error) fail(reply);
+        else settle(() => resolve(reply));
+      });
+      socket.write(`*${command.length}\r\n${command.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join("")}`);
+    });
+  }
+
+  /** Channels with a subscriber, sorted. */
+  async channels(pattern = "*"): Promise<string[]> {
+    const reply = await this.cli("PUBSUB", "CHANNELS", pattern);
+    assert.ok(Array.isArray(reply));
+    return reply.map(String).sort();
+  }
+}
+
+type Parsed = { readonly reply: Reply | Error; readonly end: number };
+
+/** One RESP2 reply; undefined while it is incomplete. */
+function parseReply(bytes: Buffer, start: number): Parsed | undefined {
+  const lineEnd = bytes.indexOf("\r\n", start, "latin1");
+  if (lineEnd < 0) return undefined;
+  const line = bytes.toString("utf8", start + 1, lineEnd);
+  const end = lineEnd + 2;
+  switch (String.fromCharCode(bytes[start] ?? 0)) {
+    case "+":
+      return { reply: line, end };
+    case "-":
+      return { reply: new Error(line), end };
+    case ":":
+      return { reply: Number(line), end };
+    case "$": {
+      const length = Number(line);
+      if (length < 0) return { reply: null, end };
+      return bytes.length < end + length + 2 ? undefined : { reply: bytes.toString("utf8", end, end + length), end: end + length + 2 };
+    }
+    case "*": {
+      const items: Reply[] = [];
+      let at = end;
+      for (let left = Number(line); left > 0; left--) {
+        const item = parseReply(bytes, at);
+        if (item === undefined || item.reply instanceof Error) return item;
+        items.push(item.reply);
+        at = item.end;
+      }
+      return { reply: items, end: at };
+    }
+    default:
+      return { reply: new Error(`not a Redis reply: ${line}`), end };
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * docs/OPERATIONS.md and .env.example say what the code says. After a change of a table in the code:
+ * `UPDATE_DOCS=1 node --conditions=development --test packages/server/test/operations-doc.test.ts`.
+ */
+
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { SETTINGS } from "../src/config.ts";
+import { EXIT_STATUS } from "../src/errors.ts";
+import { METRICS, OTHER_METRICS } from "../src/telemetry/metrics.ts";
+
+const OPERATIONS = new URL("../../../docs/OPERATIONS.md", import.meta.url);
+const ENV_EXAMPLE = new URL("../../../.env.example", import.meta.url);
+
+type Metric = { name: string; type: string; help: string; label?: string; values?: readonly string[] };
+
+function settingsTable(): string {
+  const rows = Object.entries(SETTINGS).map(
+    ([name, { default: fallback, unit, allowed, meaning }]) =>
+      `| \`${name}\` | ${fallback === "" ? "not set" : `\`${fallback}\``} | ${unit} | ${meaning} Allowed: ${allowed}. |`,
+  );
+  return ["| name | default | unit | what it is, and why |", "|---|---|---|---|", ...rows].join("\n");
+}
+
+function metricsTable(): string {
+  const all: Metric[] = [...Object.values<Metric>(METRICS), ...Object.values<Metric>(OTHER_METRICS)];
+  const rows = all.map(({ name, type, label, values, help }) => {
+    const shown = label === undefined ? "" : values === undefined ? label : `${label}: ${values.join(", ")}`;
+    return `| \`${name}\` | ${type} | ${shown} | ${help} |`;
+  });
+  return ["| name | type | label | meaning |", "|---|---|---|---|", ...rows].join("\n");
+}
+
+function compare(section: string, table: string): void {
+  const text = readFileSync(OPERATIONS, "utf8");
+  const [, before = "", found = "", after = ""] =
+    new RegExp(`^(.*<!-- ${section}:[^\n]*-->\n)(.*)(<!-- /${section} -->.*)$`, "s").exec(text) ?? [];
+  if (process.env["UPDATE_DOCS"] === "1") writeFileSync(OPERATIONS, `${before}${table}\n${after}`);
+  else assert.equal(found, `${table}\n`);
+}
+
+test("the table of settings in docs/OPERATIONS.md is that of the code", () => compare("settings", settingsTable()));
+
+test("the table of metrics in docs/OPERATIONS.md is that of the code", () => compare("metrics", metricsTable()));
+
+test(".env.example has every setting, with its default", () => {
+  const lines = readFileSync(ENV_EXAMPLE, "utf8").split("\n");
+  for (const [name, { default: fallback }] of Object.entries(SETTINGS))
+    assert(
+      lines.some((line) => line === `${name}=${fallback}` || line === `# ${name}=${fallback}`),
+      `${name}=${fallback}`,
+    );
+});
+
+test("docs/OPERATIONS.md names every exit status", () => {
+  const text = readFileSync(OPERATIONS, "utf8");
+  for (const status of new Set([0, 1, 70, ...Object.values(EXIT_STATUS)])) assert.match(text, new RegExp(`^\\| ${status} \\|`, "m"));
+});
