@@ -1,0 +1,429 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  ACTOR_MAX,
+  ATTEMPT_MAX,
+  EVENT_NAME_BYTES_MAX,
+  HIDDEN,
+  type InstanceId,
+  type Json,
+  type JsonObject,
+  type Member,
+  type MemberId,
+  STATUSES,
+  U32_MAX,
+} from "@presence-service/protocol";
+import fc, { type Arbitrary } from "fast-check";
+import { actor, damaged, member, point, state, text, u32 } from "../../../protocol/test/arbitraries.ts";
+import type { BusMessage, DelReason, InstanceStatus, Op, SliceEntry } from "../core/messages.ts";
+import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "./envelope.ts";
+
+const FROM = "3f2a9c51-7d04-4e8b-9a66-0c1d2e3f4a5b" as InstanceId;
+const OTHER = "b81e0d22-5c39-4f17-8e40-a1b2c3d4e5f6" as InstanceId;
+const ANA = "00112233445566778899aabbccddeeff" as MemberId;
+const ana: Member = { memberId: ANA, userId: "u-7", username: "Ana", color: "#d94f30", status: "active", state: {} };
+
+/** The same in every example: version 1, FROM, link 2. */
+const ENVELOPE = "b1 3f2a9c517d044e8b9a660c1d2e3f4a5b 02";
+const ANA_HEX = "00112233445566778899aabbccddeeff d94f30 04 03 752d37 03 416e61 02 7b7d";
+
+/** A line each of docs/REPLICATION.md, "Wire format". Changing one breaks every rolling deploy: a new kind or version is needed. */
+const VECTORS: Record<string, [BusMessage, string]> = {
+  heartbeat: [
+    {
+      kind: "heartbeat",
+      beat: 1200,
+      intervalMs: 500,
+      beaconMs: 15_000,
+      boards: 40,
+      status: "ready",
+      versions: { min: 1, max: 1 },
+      acks: [{ peer: 0xb81e0d22, beat: 0x04af }],
+    },
+    "01 b009 f403 9875 28 11 04 b81e0d22 04af",
+  ],
+  goodbye: [{ kind: "goodbye" }, "02"],
+  "delta: set": [
+    { kind: "delta", prev: 298, seq: 300, ops: [{ op: "set", slot: 5, attempt: 1, member: ana }] },
+    `11 ac02 01 01 00 05 01 ${ANA_HEX}`,
+  ],
+  "delta: patch and del": [
+    {
+      kind: "delta",
+      prev: 300,
+      seq: 301,
+      ops: [
+        { op: "patch", slot: 5, patch: { status: "idle", state: { tool: null } } },
+        { op: "del", memberId: ANA, attempt: 1, reason: "superseded" },
+      ],
+    },
+    "11 ad02 00 02 01 05 27 7b22737461747573223a2269646c65222c227374617465223a7b22746f6f6c223a6e756c6c7d7d" +
+      "02 00112233445566778899aabbccddeeff 01 04",
+  ],
+  snapshot: [
+    {
+      kind: "snapshot",
+      seq: 301,
+      part: 0,
+      parts: 1,
+      entries: [{ slot: 5, attempt: 1, seq: 300, member: ana }],
+      ended: [{ memberId: "f".repeat(32) as MemberId, attempt: 2 }],
+    },
+    `12 ad02 00 00 01 01 05 01 ${ANA_HEX} 01 ffffffffffffffffffffffffffffffff 02`,
+  ],
+  "sync: all": [{ kind: "sync", seq: 301, hash: 0x9e3779b9, count: 1, asks: "all" }, "13 ad02 9e3779b9 01 00"],
+  "sync: one owner": [
+    { kind: "sync", seq: 301, hash: 0x9e3779b9, count: 1, asks: [{ owner: OTHER, seq: 77 }] },
+    "13 ad02 9e3779b9 01 02 b81e0d225c394f178e40a1b2c3d4e5f6 4d",
+  ],
+  beacon: [{ kind: "beacon", seq: 301, hash: 0x9e3779b9, count: 1 }, "14 ad02 9e3779b9 01"],
+  cursors: [
+    { kind: "cursors", seq: 301, moves: [5, 500, 65_535, 6, -1, 2, 40, HIDDEN, 0] },
+    "15 ad02 14 01f4 ffff 1a ffffffff 00000002 a101",
+  ],
+  event: [
+    { kind: "event", slot: 5, name: "reaction", data: { emoji: "🎉" } },
+    "16 05 08 7265616374696f6e 10 7b22656d6f6a69223a22f09f8e89227d",
+  ],
+};
+
+const bytes = (hex: string) => new Uint8Array(Buffer.from(hex.replaceAll(" ", ""), "hex"));
+const hexOf = (value: Uint8Array) => Buffer.from(value).toString("hex");
+const encode = (message: BusMessage) => encodeRedisMessage({ from: FROM, link: 2, message });
+const outcome = (input: Uint8Array) => {
+  const decoded = decodeRedisMessage(input);
+  return decoded.ok ? decoded.value.message : decoded.why;
+};
+
+/** Objects as literals make them, not with a null prototype as fast-check likes to. */
+const record = (<T>(fields: { [K in keyof T]: Arbitrary<T[K]> }, constraints?: object) =>
+  fc.record(fields, { ...constraints, noNullPrototype: true })) as typeof fc.record;
+
+const seq = fc.oneof(fc.nat(300), fc.nat(), fc.maxSafeNat());
+const instanceId = fc.uuid().map((id) => id as InstanceId);
+const attempt = fc.oneof(fc.nat(3), fc.integer({ min: 0, max: ATTEMPT_MAX }));
+const memberId = member.map(({ memberId }) => memberId);
+const ended = record({ memberId, attempt });
+const reasons: Record<DelReason, true> = { left: true, timeout: true, kicked: true, instance_lost: true, superseded: true };
+const statuses: Record<InstanceStatus, true> = { ready: true, draining: true, degraded: true };
+const anyOf = <K extends string>(keys: Record<K, true>) => fc.constantFrom(...(Object.keys(keys) as K[]));
+const patch = record({ status: fc.constantFrom(...STATUSES), state }, { requiredKeys: [] }).map((fields) => ({ ...fields }) as JsonObject);
+const standing = { seq, hash: u32, count: u32 };
+
+const op: Arbitrary<Op> = fc.oneof(
+  record({ op: fc.constant("set" as const), slot: actor, attempt, member }),
+  record({ op: fc.constant("patch" as const), slot: actor, patch }),
+  record({ op: fc.constant("del" as const), memberId, attempt, reason: anyOf(reasons) }),
+);
+
+const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessage, { kind: K }>> } = {
+  heartbeat: record({
+    kind: fc.constant("heartbeat"),
+    beat: seq,
+    intervalMs: fc.integer({ min: 1, max: 60_000 }),
+    beaconMs: fc.integer({ min: 1, max: 2 ** 21 - 1 }),
+    boards: u32,
+    status: anyOf(statuses),
+    acks: fc.array(record({ peer: u32, beat: fc.integer({ min: 0, max: 0xffff }) }), { maxLength: 5 }),
+    versions: fc.tuple(fc.integer({ min: 1, max: 15 }), fc.integer({ min: 1, max: 15 })).map((two) => ({
+      min: Math.min(...two),
+      max: Math.max(...two),
+    })),
+  }),
+  goodbye: fc.constant({ kind: "goodbye" }),
+  delta: fc
+    .tuple(seq, fc.nat(), fc.array(op, { maxLength: 4 }))
+    .map(([prev, step, ops]) => ({ kind: "delta", prev, seq: Math.min(prev + 1 + step, Number.MAX_SAFE_INTEGER), ops }) as const)
+    .filter(({ prev, seq }) => prev < seq),
+  snapshot: record({
+    kind: fc.constant("snapshot"),
+    seq,
+    part: fc.integer({ min: 0, max: 4095 }),
+    parts: fc.integer({ min: 1, max: 4096 }),
+    entries: fc.array(record({ slot: actor, attempt, seq, member }), { maxLength: 3 }),
+    ended: fc.array(ended, { maxLength: 3 }),
+  }).map((message) => ({
+    ...message,
+    part: message.part % message.parts,
+    entries: message.entries.map((entry) => ({ ...entry, seq: Math.min(entry.seq, message.seq) })),
+  })),
+  sync: record({
+    kind: fc.constant("sync"),
+    ...standing,
+    asks: fc.oneof(fc.constant("all" as const), fc.array(record({ owner: instanceId, seq }), { maxLength: 4 })),
+  }),
+  beacon: record({ kind: fc.constant("beacon"), ...standing }),
+  cursors: record({
+    kind: fc.constant("cursors"),
+    seq,
+    moves: fc
+      .array(fc.tuple(actor, fc.option(point)), { maxLength: 20 })
+      .map((moves) => moves.flatMap(([slot, at]) => [slot, at?.x ?? HIDDEN, at?.y ?? 0])),
+  }),
+  event: record({ kind: fc.constant("event"), slot: actor, name: text(EVENT_NAME_BYTES_MAX), data: state.map((value): Json => value) }),
+};
+const message = fc.oneof(...(Object.values(messages) as Arbitrary<BusMessage>[]));
+const link = fc.oneof(fc.nat(300), u32);
+
+for (const [kind, ofKind] of Object.entries(messages) as [string, Arbitrary<BusMessage>][]) {
+  test(`${kind}: what is encoded is decoded, no part of it is taken for the whole, and later fields are skipped (R13)`, () => {
+    fc.assert(
+      fc.property(instanceId, link, ofKind, fc.nat(), fc.uint8Array({ maxLength: 9 }), (from, link, message, cut, later) => {
+        const value: RedisMessage = { from, link, message };
+        const encoded = encodeRedisMessage(value);
+        assert.deepEqual(decodeRedisMessage(encoded), { ok: true, value });
+        const shorter = outcome(encoded.subarray(0, 1 + (cut % (encoded.length - 1))));
+        // Its list runs to the end of the message: whole cursors may be missing, and nothing can follow.
+        if (kind === "cursors") return;
+        assert.equal(shorter, "invalid");
+        assert.deepEqual(decodeRedisMessage(Buffer.concat([encoded, later])), { ok: true, value });
+      }),
+    );
+  });
+}
+
+for (const [name, [message, hex]] of Object.entries(VECTORS)) {
+  test(`vector: ${name}; every truncation and every flipped bit is refused or means something`, () => {
+    const good = bytes(`${ENVELOPE} ${hex}`);
+    assert.equal(hexOf(encode(message)), hexOf(good));
+    assert.deepEqual(decodeRedisMessage(good), { ok: true, value: { from: FROM, link: 2, message } });
+    assert.equal(outcome(good.subarray(0, 0)), "foreign");
+    for (let length = 1; length < good.length; length++) {
+      const shorter = outcome(good.subarray(0, length));
+      if (message.kind === "cursors" && typeof shorter === "object") assert.ok(shorter.kind === "cursors");
+      else assert.equal(shorter, "invalid", `${length} bytes`);
+    }
+    for (let bit = 0; bit < good.length * 8; bit++) {
+      const flipped = good.slice();
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      assertRefusedOrFinal(flipped);
+    }
+  });
+}
+
+test("damaged messages and noise are refused or mean something, and never throw", () => {
+  const broken = damaged(fc.tuple(link, message).map(([link, message]) => encodeRedisMessage({ from: FROM, link, message })));
+  const noise = fc.uint8Array({ maxLength: 64 });
+  const body = fc.tuple(fc.constantFrom(1, 2, 17, 18, 19, 20, 21, 22), noise);
+  const wellAddressed = body.map(([tag, rest]) => Uint8Array.of(...bytes(ENVELOPE), tag, ...rest));
+  fc.assert(fc.property(fc.oneof(broken, noise, wellAddressed), assertRefusedOrFinal), { numRuns: 1500 });
+});
+
+/** What was accepted can be said again: our own bytes for it are accepted too and are final. */
+function assertRefusedOrFinal(input: Uint8Array): void {
+  const decoded = decodeRedisMessage(input);
+  if (!decoded.ok) return assert.ok(["foreign", "version", "invalid"].includes(decoded.why));
+  const again = encodeRedisMessage(decoded.value);
+  const back = decodeRedisMessage(again);
+  // Compared as bytes: a peer's JSON may say -0.
+  assert.ok(back.ok);
+  assert.equal(hexOf(encodeRedisMessage(back.value)), hexOf(again));
+}
+
+test("[R13] what others say on our channels is foreign, whatever it is", () => {
+  const texts = ['{"type":"cursor","userId":1,"x":3,"y":4}', "[1,2]", '"b1"', " {}", "\ufeff{}", "PING", "é", "🎉", "", "\0"];
+  for (const text of texts) assert.equal(outcome(Buffer.from(text)), "foreign", text);
+  fc.assert(fc.property(text(40), (text) => assert.equal(outcome(Buffer.from(text)), "foreign")));
+  for (let first = 0; first < 256; first++)
+    if (first >> 4 !== 0xb) assert.equal(outcome(Uint8Array.of(first, ...encode({ kind: "goodbye" }).subarray(1))), "foreign");
+});
+
+test("[R13] other versions, and kinds of later releases, are told from broken messages", () => {
+  for (let version = 0; version < 16; version++)
+    if (version !== 1) assert.equal(outcome(Uint8Array.of(0xb0 | version, 1, 2, 3)), "version");
+  const known = new Set(Object.values(VECTORS).map(([, hex]) => Number.parseInt(hex.slice(0, 2), 16)));
+  assert.deepEqual(
+    [...known].sort((a, b) => a - b),
+    [0x01, 0x02, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16],
+  );
+  for (let tag = 0; tag < 256; tag++) if (!known.has(tag)) assert.equal(outcome(Uint8Array.of(...bytes(ENVELOPE), tag, 1, 2)), "version");
+});
+
+test("[R13] nothing is accepted that could not be applied, kept and sent on", () => {
+  const refused: Record<string, string> = {
+    "a link number beyond u32": "b1 3f2a9c517d044e8b9a660c1d2e3f4a5b ffffffff1f 02",
+    "a number not in its shortest form": `${ENVELOPE.replace(/02$/, "8200")} 02`,
+    "a heartbeat every 0 ms": `${ENVELOPE} 01 01 00 01 01 11 00`,
+    "a heartbeat every 60.001 s": `${ENVELOPE} 01 01 e1d403 01 01 11 00`,
+    "a beacon every 0 ms": `${ENVELOPE} 01 01 01 00 01 11 00`,
+    "a beacon every 2^21 ms": `${ENVELOPE} 01 01 01 80808001 01 11 00`,
+    "versions from 0": `${ENVELOPE} 01 01 01 01 01 01 00`,
+    "versions from 2 to 1": `${ENVELOPE} 01 01 01 01 01 21 00`,
+    "no such status": `${ENVELOPE} 01 01 01 01 01 11 03`,
+    "a change to seq 0": `${ENVELOPE} 11 00 00 00`,
+    "a change from before seq 0": `${ENVELOPE} 11 05 05 00`,
+    "no such op": `${ENVELOPE} 11 05 00 01 03 ${ANA} 01 00`,
+    "no such reason": `${ENVELOPE} 11 05 00 01 02 ${ANA} 01 05`,
+    "a slot of a patch beyond 30 bits": `${ENVELOPE} 11 05 00 01 01 8080808004 02 7b7d`,
+    "an attempt of a member beyond u32": `${ENVELOPE} 11 05 00 01 00 05 8080808010 ${ANA_HEX}`,
+    "a slot of a member beyond 30 bits": `${ENVELOPE} 11 05 00 01 00 8080808004 01 ${ANA_HEX}`,
+    "a slot of an event beyond 30 bits": `${ENVELOPE} 16 8080808004 01 61 01 31`,
+    "an ended attempt beyond u32": `${ENVELOPE} 11 05 00 01 02 ${ANA} 8080808010 00`,
+    "a patch that is a list": `${ENVELOPE} 11 05 00 01 01 05 02 5b5d`,
+    "a patch that is null": `${ENVELOPE} 11 05 00 01 01 05 04 6e756c6c`,
+    "a member that changed after its slice": `${ENVELOPE} 12 05 00 00 01 06 05 01 ${ANA_HEX} 00`,
+    "part 4096": `${ENVELOPE} 12 05 8020 00 00 00`,
+    "4097 parts": `${ENVELOPE} 12 05 00 8020 00 00`,
+    "a cursor without its y": `${ENVELOPE} 15 05 14 01f4 ff`,
+    "an event without data": `${ENVELOPE} 16 05 01 61 00`,
+  };
+  for (const [why, hex] of Object.entries(refused)) assert.equal(outcome(bytes(hex)), "invalid", why);
+
+  const patched = (fields: string) =>
+    outcome(encode({ kind: "delta", prev: 1, seq: 2, ops: [{ op: "patch", slot: 1, patch: JSON.parse(fields) }] }));
+  const unfit = ['{"status":"gone"}', '{"status":null}', '{"state":null}', '{"state":[]}', '{"state":1}', '{"state":{"__proto__":1}}'];
+  for (const fields of unfit) assert.equal(patched(fields), "invalid", fields);
+  assert.equal(patched(`{"state":{"a":"${"x".repeat(20_000)}"}}`), "invalid");
+  assert.equal(patched(`{"state":${'{"a":'.repeat(32)}1${"}".repeat(32)}}`) instanceof Object, true);
+  assert.equal(patched(`{"state":${'{"a":'.repeat(33)}1${"}".repeat(33)}}`), "invalid");
+
+  const tooLong: Partial<Member>[] = [
+    { username: "n".repeat(257) },
+    { userId: "u".repeat(129) },
+    { userId: "" },
+    { state: { a: "x".repeat(4096) } },
+  ];
+  for (const fields of tooLong)
+    assert.equal(
+      outcome(encode({ kind: "delta", prev: 1, seq: 2, ops: [{ op: "set", slot: 1, attempt: 1, member: { ...ana, ...fields } }] })),
+      "invalid",
+    );
+  assert.equal(outcome(encode({ kind: "event", slot: 1, name: "n".repeat(65), data: 1 })), "invalid");
+  assert.equal(outcome(encode({ kind: "event", slot: 1, name: "n", data: "d".repeat(4096) })), "invalid");
+});
+
+test("[R13] of a patch only what a patch may touch is taken: no peer renames a member or takes its id", () => {
+  const patch = { memberId: "x", username: "Eve", color: 1, later: true, status: "idle", state: { a: 1 } };
+  const delta = { kind: "delta", prev: 1, seq: 2, ops: [{ op: "patch", slot: 1, patch }] } as const;
+  assert.deepEqual(outcome(encode(delta)), { ...delta, ops: [{ op: "patch", slot: 1, patch: { status: "idle", state: { a: 1 } } }] });
+});
+
+test("[R13] the work is that of the bytes that came, whatever they promise", () => {
+  const promises = [
+    "01 01 01 01 01 11 fcffffff0f",
+    "11 05 00 ffffffff0f",
+    "12 05 00 00 ffffffff0f",
+    "12 05 00 00 00 ffffffff0f",
+    "13 05 00000000 00 ffffffff0f",
+  ];
+  for (const hex of promises) assert.equal(outcome(bytes(`${ENVELOPE} ${hex}`)), "invalid");
+
+  const million = (hex: string, filler: string) => Buffer.concat([bytes(`${ENVELOPE} ${hex}`), Buffer.alloc(2 ** 20, bytes(filler))]);
+  const hostile: Record<string, Uint8Array> = {
+    acks: million("01 01 01 01 01 11 fcffffff0f", "00"),
+    "varints without an end": million("11", "ff"),
+    "empty patches": million("11 05 00 ffffffff0f", "01 05 02 7b7d"),
+    dels: million("11 05 00 ffffffff0f", `02 ${ANA} 01 00`),
+    "small members": million("12 05 00 00 ffffffff0f", `00 05 01 ${ANA_HEX}`),
+    owners: million("13 05 00000000 00 ffffffff0f", "00"),
+    "hidden cursors": million("15 05", "01"),
+    "nested data": million("16 05 00 808040", "5b"),
+    "a goodbye that goes on": million("02", "00"),
+    noise: Buffer.alloc(2 ** 20, 0xb1),
+  };
+  for (const [name, input] of Object.entries(hostile)) {
+    const start = performance.now();
+    outcome(input);
+
+    // 10 to 100 ms; anything that is not linear in a million bytes takes minutes.
+    assert.ok(performance.now() - start < 2000, name);
+  }
+  const huge = Buffer.concat([encode({ kind: "goodbye" }), Buffer.alloc(4 * 2 ** 20)]);
+  assert.equal(outcome(huge), "invalid");
+});
+
+test("the largest snapshot message there is fits: 250 full members", () => {
+  const full: Member = {
+    ...ana,
+    userId: "u".repeat(128),
+    username: "n".repeat(256),
+    avatar: "a".repeat(512),
+    state: { a: "x".repeat(4088) },
+  };
+  const entries = Array.from({ length: 250 }, (_, slot): SliceEntry => ({ slot, attempt: ATTEMPT_MAX, seq: slot, member: full }));
+  const snapshot: BusMessage = { kind: "snapshot", seq: 2 ** 40, part: 0, parts: 40, entries, ended: [] };
+  assert.deepEqual(outcome(encode(snapshot)), snapshot);
+});
+
+test("a decoded message holds no view of its bytes, which a driver may use again", () => {
+  for (const [message] of Object.values(VECTORS)) {
+    const encoded = encode(message);
+    const decoded = decodeRedisMessage(encoded);
+    encoded.fill(0);
+    assert.deepEqual(decoded, { ok: true, value: { from: FROM, link: 2, message } });
+  }
+});
+
+test("senders are told apart by all 16 bytes, however many there are", () => {
+  for (let number = 0; number < 10_000; number++) {
+    const from = `3f2a9c51-7d04-4e8b-9a66-${number.toString(16).padStart(12, "0")}` as InstanceId;
+    const decoded = decodeRedisMessage(encodeRedisMessage({ from, link: 1, message: { kind: "goodbye" } }));
+    assert.ok(decoded.ok && decoded.value.from === from);
+  }
+});
+
+test("what the core may never say throws", () => {
+  assert.throws(() => encode({ kind: "delta", prev: 5, seq: 5, ops: [] }), RangeError);
+  assert.throws(() => encode({ kind: "snapshot", seq: 5, part: 1, parts: 1, entries: [], ended: [] }), RangeError);
+  assert.throws(
+    () => encode({ kind: "snapshot", seq: 5, part: 0, parts: 1, entries: [{ slot: 1, attempt: 1, seq: 6, member: ana }], ended: [] }),
+    RangeError,
+  );
+  assert.throws(() => encode({ kind: "beacon", seq: 0.5, hash: 0, count: 0 }), RangeError);
+});
+
+test("intervals are rounded up to what peers believe", () => {
+  const [heartbeat] = VECTORS["heartbeat"] ?? [];
+  assert.ok(heartbeat?.kind === "heartbeat");
+  assert.deepEqual(outcome(encode({ ...heartbeat, intervalMs: 0.2, beaconMs: 15_000.01 })), {
+    ...heartbeat,
+    intervalMs: 1,
+    beaconMs: 15_001,
+  });
+  assert.deepEqual(outcome(encode({ ...heartbeat, intervalMs: 2 ** 40, beaconMs: 2 ** 40 })), {
+    ...heartbeat,
+    intervalMs: 60_000,
+    beaconMs: 2 ** 21 - 1,
+  });
+});
+
+// Budgets of the bus, envelope included; sizes are those of hard days: link numbers of two bytes, seqs beyond u32, slots of two.
+const LINK = 2 ** 14 - 1;
+const SEQ = 2 ** 35 - 1;
+const SLOT = 2 ** 14 - 1;
+const sizeOf = (message: BusMessage, link = LINK) => encodeRedisMessage({ from: FROM, link, message }).length;
+
+test("a heartbeat with 3 acknowledged peers is at most 50 bytes", () => {
+  const heartbeat = (beat: number): BusMessage => ({
+    kind: "heartbeat",
+    beat,
+    intervalMs: 5000,
+    beaconMs: 100_000,
+    boards: 2 ** 14 - 1,
+    status: "degraded",
+    versions: { min: 14, max: 15 },
+    acks: Array.from({ length: 3 }, () => ({ peer: U32_MAX, beat: 0xffff })),
+  });
+  assert.equal(sizeOf(heartbeat(2 ** 21 - 1)), 50);
+  assert.equal(sizeOf(heartbeat(2 ** 28 - 1), 127), 50);
+});
+
+test("a lone cursor is at most 40 bytes, each further one of a batch at most 6", () => {
+  const cursors = (...moves: number[]): BusMessage => ({ kind: "cursors", seq: SEQ, moves });
+  assert.equal(sizeOf(cursors(SLOT, 65_535, 65_535)), 32);
+  assert.equal(sizeOf(cursors(SLOT, 1_000_000, -1_000_000)), 36);
+  assert.equal(sizeOf(cursors(ACTOR_MAX, 1_000_000, -1_000_000)), 38);
+  const further = (slot: number) => sizeOf(cursors(1, 0, 0, slot, 65_535, 65_535)) - sizeOf(cursors(1, 0, 0));
+  assert.deepEqual([31, 32, 4095, 4096, SLOT].map(further), [5, 6, 6, 7, 7]);
+});
+
+test("a user joined is at most 64 bytes besides userId and name", () => {
+  const userId = "u".repeat(128);
+  const username = "n".repeat(256);
+  const member = { ...ana, userId, username };
+  const entry = { slot: SLOT, attempt: 2 ** 14 - 1, member };
+  const delta: BusMessage = { kind: "delta", prev: 0, seq: SEQ, ops: [{ op: "set", ...entry }] };
+  const snapshot: BusMessage = { kind: "snapshot", seq: SEQ, part: 0, parts: 1, entries: [{ ...entry, seq: SEQ }], ended: [] };
+  assert.equal(sizeOf(delta) - userId.length - username.length, 63);
+  assert.equal(sizeOf(snapshot) - userId.length - username.length, 61);
+});

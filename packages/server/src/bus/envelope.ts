@@ -1,0 +1,358 @@
+/**
+ * What travels on the bus, in bytes: an envelope (version, sender, link number) around one message of core/messages.ts.
+ * docs/REPLICATION.md, "Wire format", shows every message with an example; its budgets are tests. Trusts what the core gives it,
+ * and nothing that comes in: what is accepted here can be applied, kept and sent on within the limits of the protocol. What only
+ * a whole slice can tell (a slot given twice, a state that grows patch by patch) is the core's to check.
+ */
+
+import {
+  ACTOR_MAX,
+  ATTEMPT_MAX,
+  EVENT_DATA_BYTES_MAX,
+  EVENT_NAME_BYTES_MAX,
+  type InstanceId,
+  JSON_DEPTH_MAX,
+  type JsonObject,
+  type MemberId,
+  type Millis,
+  PATCH_BYTES_MAX,
+  Reader,
+  readMember,
+  readMoves,
+  readUuid,
+  STATUSES,
+  U32_MAX,
+  Writer,
+  writeMember,
+  writeMoves,
+} from "@presence-service/protocol";
+import type {
+  Ack,
+  BusMessage,
+  DelReason,
+  Ended,
+  Heartbeat,
+  InstanceStatus,
+  Op,
+  Seq,
+  SliceEntry,
+  Snapshot,
+  Standing,
+  Sync,
+} from "../core/messages.ts";
+
+export type RedisMessage = {
+  readonly from: InstanceId;
+  /** Of the sender's publisher connection (R3). */
+  readonly link: number;
+  readonly message: BusMessage;
+};
+
+/**
+ * Why a message is ignored (R13). `foreign`: not ours, whoever sent it. `version`: a release of ours that speaks another version,
+ * or a kind that this one does not know yet. `invalid`: ours by its first byte, and broken.
+ */
+export type Decoded =
+  | { readonly ok: true; readonly value: RedisMessage }
+  | { readonly ok: false; readonly why: "foreign" | "invalid" | "version" };
+
+/** Upper half of the first byte. No UTF-8 text begins with 0x80–0xbf: JSON, whoever sends it, is foreign. */
+const MAGIC = 0xb0;
+/** Lower half of the first byte, 1…15. */
+const VERSION = 1;
+/** Three of the largest snapshots (`snapshotMembersMax` full members), an eighth of where Redis by default cuts off a subscriber. */
+const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+/** At 5 ms per instance, 12 000 of them. A peer that says more would stay on every roster for ever after it died (R7). */
+const INTERVAL_MS_MAX = 60_000;
+/** 35 minutes: 21 million pairs of board and instance (R6). */
+const BEACON_MS_MAX = 2 ** 21 - 1;
+/** A million members in one slice. */
+const SNAPSHOT_PARTS_MAX = 4096;
+
+/**
+ * Sizes, the 20 bytes of envelope included (19 for link numbers below 128), with seqs up to 2^35 and slots below 2^14: a lone cursor is
+ * 32, or 36 outside of 0…65535; each further one 5 for slots below 32, 6 below 4096, 7 beyond; a join at most 63 + userId + name. A
+ * heartbeat with 3 acks is at most 50 while boards stay below 2^14 and beats below 2^21 (12 days; with a link below 128 2^28, 4 years).
+ * Throws only where the core is wrong: a number that is no whole number, a `prev` that is not before its `seq`.
+ */
+export function encodeRedisMessage({ from, link, message }: RedisMessage): Uint8Array<ArrayBuffer> {
+  const { tag, write } = KINDS[message.kind] as Kind<BusMessage>;
+  writeSender(writer.reset().u8(MAGIC | VERSION), from);
+  write(writer.varint(link).u8(tag), message);
+  return writer.finish();
+}
+
+/** Never throws; linear in what came. Keeps no view of `bytes`. Bytes after the last known field are of a later release: ignored. */
+export function decodeRedisMessage(bytes: Uint8Array): Decoded {
+  const first = bytes[0] ?? 0;
+  if ((first & 0xf0) !== MAGIC) return FOREIGN;
+  if (first !== (MAGIC | VERSION)) return OTHER_VERSION;
+  if (bytes.length > MESSAGE_BYTES_MAX) return INVALID;
+  reader.reset(bytes).u8();
+  const from = readSender(reader);
+  const link = reader.varint(U32_MAX);
+  const tag = reader.u8();
+  if (reader.failed) return INVALID;
+  const read = READERS[tag];
+  if (read === undefined) return OTHER_VERSION;
+  const message = read(reader);
+  return reader.failed ? INVALID : { ok: true, value: { from, link, message } };
+}
+
+const FOREIGN: Decoded = { ok: false, why: "foreign" };
+const OTHER_VERSION: Decoded = { ok: false, why: "version" };
+const INVALID: Decoded = { ok: false, why: "invalid" };
+
+const writer = new Writer(1024);
+const reader = new Reader(new Uint8Array(0));
+
+/** Spelling out a UUID takes three times as long as all the rest of a lone cursor, in each direction (0.8 µs, 0.2 µs): it is done once. */
+let sender = "";
+let senderBytes = new Uint8Array(0);
+const senders = new Map<string, InstanceId>();
+/** More instances than one bus carries; what invents more only makes this slow. */
+const SENDERS_MAX = 4096;
+
+function writeSender(to: Writer, from: InstanceId): void {
+  if (from !== sender) {
+    senderBytes = new Writer(16).hex(from, 16).finish();
+    sender = from;
+  }
+  to.bytes(senderBytes);
+}
+
+function readSender(from: Reader): InstanceId {
+  const bytes = from.bytes(16);
+  const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+  const known = senders.get(key);
+  if (known !== undefined) return known;
+  const id = readUuid(new Reader(bytes)) as InstanceId;
+  if (senders.size >= SENDERS_MAX) senders.clear();
+  senders.set(key, id);
+  return id;
+}
+
+type Kind<M> = {
+  readonly tag: number;
+  readonly write: (to: Writer, message: M) => void;
+  /** Means nothing if the reader has failed afterwards. */
+  readonly read: (from: Reader) => M;
+};
+
+/**
+ * Tags are append-only and never reused; 0x01… go to the global channel, 0x11… to a board's. A field may be added at the end of any
+ * kind but `cursors`, whose list runs to the end; anything else that changes is a new kind or a new version.
+ */
+const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { kind: K }>> } = {
+  heartbeat: { tag: 0x01, write: writeHeartbeat, read: readHeartbeat },
+  goodbye: { tag: 0x02, write() {}, read: () => ({ kind: "goodbye" }) },
+  delta: {
+    tag: 0x11,
+    write(to, { prev, seq, ops }) {
+      to.varint(seq).varint(seq - prev - 1);
+      writeList(to, ops, writeOp);
+    },
+    read(from) {
+      const seq = from.varint();
+      const prev = seq - 1 - from.varint(seq - 1);
+      return { kind: "delta", prev, seq, ops: readList(from, readOp) };
+    },
+  },
+  snapshot: { tag: 0x12, write: writeSnapshot, read: readSnapshot },
+  sync: { tag: 0x13, write: writeSync, read: readSync },
+  beacon: { tag: 0x14, write: writeStanding, read: (from) => ({ kind: "beacon", ...readStanding(from) }) },
+  cursors: {
+    tag: 0x15,
+    write(to, { seq, moves }) {
+      to.varint(seq);
+      writeMoves(to, moves);
+    },
+    read: (from) => ({ kind: "cursors", seq: from.varint(), moves: readMoves(from) ?? [] }),
+  },
+  event: {
+    tag: 0x16,
+    write: (to, { slot, name, data }) => to.varint(slot).string(name).json(data),
+    read: (from) => ({
+      kind: "event",
+      slot: from.varint(ACTOR_MAX),
+      name: from.string(EVENT_NAME_BYTES_MAX),
+      data: from.json(EVENT_DATA_BYTES_MAX),
+    }),
+  },
+};
+
+const READERS: Kind<BusMessage>["read"][] = [];
+for (const { tag, read } of Object.values(KINDS)) READERS[tag] = read;
+
+/** Their numbers on the wire; append-only. */
+const INSTANCE_STATUSES = numbered<InstanceStatus>({ ready: 0, draining: 1, degraded: 2 });
+const DEL_REASONS = numbered<DelReason>({ left: 0, timeout: 1, kicked: 2, instance_lost: 3, superseded: 4 });
+
+function writeHeartbeat(to: Writer, { beat, intervalMs, beaconMs, boards, status, versions, acks }: Heartbeat): void {
+  to.varint(beat)
+    .varint(wholeMs(intervalMs, INTERVAL_MS_MAX))
+    .varint(wholeMs(beaconMs, BEACON_MS_MAX))
+    .varint(boards)
+    .u8((versions.min << 4) | versions.max)
+    .varint(acks.length * 4 + INSTANCE_STATUSES.number(status));
+  for (const { peer, beat } of acks) to.u32(peer).u16(beat);
+}
+
+function readHeartbeat(from: Reader): Heartbeat {
+  const beat = from.varint();
+  const intervalMs = from.varint(INTERVAL_MS_MAX);
+  const beaconMs = from.varint(BEACON_MS_MAX);
+  const boards = from.varint(U32_MAX);
+  const range = from.u8();
+  const versions = { min: range >> 4, max: range & 15 };
+  const head = from.varint(U32_MAX);
+  const status = INSTANCE_STATUSES.read(from, head & 3);
+  const acks = readItems(from, head >>> 2, readAck);
+  if (intervalMs === 0 || beaconMs === 0 || versions.min === 0 || versions.min > versions.max) from.fail();
+  return { kind: "heartbeat", beat, intervalMs, beaconMs, boards, status, acks, versions };
+}
+
+function readAck(from: Reader): Ack {
+  return { peer: from.u32(), beat: from.u16() };
+}
+
+/** Rounded up: both intervals say how long silence may mean nothing. */
+function wholeMs(value: Millis, max: Millis): number {
+  return Math.min(Math.ceil(value), max);
+}
+
+const SET = 0;
+const PATCH = 1;
+const DEL = 2;
+
+function writeOp(to: Writer, op: Op): void {
+  switch (op.op) {
+    case "set":
+      return writeEntry(to.u8(SET), op);
+    case "patch":
+      to.u8(PATCH).varint(op.slot).json(op.patch);
+      return;
+    case "del":
+      writeEnded(to.u8(DEL), op);
+      to.u8(DEL_REASONS.number(op.reason));
+  }
+}
+
+function readOp(from: Reader): Op {
+  const op = from.u8();
+  if (op === SET) return { op: "set", ...readEntry(from) };
+  if (op === PATCH) return { op: "patch", slot: from.varint(ACTOR_MAX), patch: readPatch(from) };
+  if (op !== DEL) from.fail();
+  return { op: "del", ...readEnded(from), reason: DEL_REASONS.read(from, from.u8()) };
+}
+
+/** Only what a patch may touch, in a form that leaves a member a member; fields of a later release are left out. */
+function readPatch(from: Reader): JsonObject {
+  // One level for the member's fields around those of its state.
+  const given = from.json(PATCH_BYTES_MAX, JSON_DEPTH_MAX + 1);
+  const fields: JsonObject = isObject(given) ? given : {};
+  const patch: Record<string, JsonObject[string]> = {};
+  if (!isObject(given)) from.fail();
+  if (fields["status"] !== undefined) {
+    patch["status"] = fields["status"];
+    if (!STATUSES.some((status) => status === fields["status"])) from.fail();
+  }
+  if (fields["state"] !== undefined) {
+    patch["state"] = fields["state"];
+    if (!isObject(fields["state"])) from.fail();
+  }
+  return patch;
+}
+
+function isObject(value: JsonObject[string]): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Of a delta as of a snapshot. */
+type Entry = Omit<SliceEntry, "seq">;
+
+function writeEntry(to: Writer, { slot, attempt, member }: Entry): void {
+  writeMember(to.varint(slot).varint(attempt), member);
+}
+
+function readEntry(from: Reader): Entry {
+  return { slot: from.varint(ACTOR_MAX), attempt: from.varint(ATTEMPT_MAX), member: readMember(from) };
+}
+
+function writeEnded(to: Writer, { memberId, attempt }: Ended): void {
+  to.hex(memberId, 16).varint(attempt);
+}
+
+function readEnded(from: Reader): Ended {
+  return { memberId: from.hex(16) as MemberId, attempt: from.varint(ATTEMPT_MAX) };
+}
+
+function writeSnapshot(to: Writer, { seq, part, parts, entries, ended }: Snapshot): void {
+  to.varint(seq)
+    .varint(part)
+    .varint(parts - part - 1);
+  writeList(to, entries, (to, entry) => writeEntry(to.varint(seq - entry.seq), entry));
+  writeList(to, ended, writeEnded);
+}
+
+function readSnapshot(from: Reader): Snapshot {
+  const seq = from.varint();
+  const part = from.varint(SNAPSHOT_PARTS_MAX - 1);
+  const parts = part + 1 + from.varint(SNAPSHOT_PARTS_MAX - 1 - part);
+  const entries = readList(from, (from): SliceEntry => ({ seq: seq - from.varint(seq), ...readEntry(from) }));
+  return { kind: "snapshot", seq, part, parts, entries, ended: readList(from, readEnded) };
+}
+
+function writeStanding(to: Writer, { seq, hash, count }: Standing): void {
+  to.varint(seq).u32(hash).varint(count);
+}
+
+function readStanding(from: Reader): Standing {
+  return { seq: from.varint(), hash: from.u32(), count: from.varint(U32_MAX) };
+}
+
+/** 0: all owners are asked; otherwise one more than are named. */
+function writeSync(to: Writer, sync: Sync): void {
+  writeStanding(to, sync);
+  to.varint(sync.asks === "all" ? 0 : sync.asks.length + 1);
+  if (sync.asks !== "all") for (const { owner, seq } of sync.asks) to.hex(owner, 16).varint(seq);
+}
+
+function readSync(from: Reader): Sync {
+  const standing = readStanding(from);
+  const named = from.varint(U32_MAX);
+  return { kind: "sync", ...standing, asks: named === 0 ? "all" : readItems(from, named - 1, readAsk) };
+}
+
+function readAsk(from: Reader): { owner: InstanceId; seq: Seq } {
+  return { owner: readUuid(from) as InstanceId, seq: from.varint() };
+}
+
+function writeList<T>(to: Writer, items: readonly T[], write: (to: Writer, item: T) => void): void {
+  to.varint(items.length);
+  for (const item of items) write(to, item);
+}
+
+function readList<T>(from: Reader, read: (from: Reader) => T): T[] {
+  return readItems(from, from.varint(U32_MAX), read);
+}
+
+/** The count is only a promise: after the first missing byte the reader has failed and the loop ends. */
+function readItems<T>(from: Reader, count: number, read: (from: Reader) => T): T[] {
+  const items: T[] = [];
+  for (let left = count; left > 0 && !from.failed; left--) items.push(read(from));
+  return items;
+}
+
+/** Complete by its type, both ways. */
+function numbered<V extends string>(numbers: Readonly<Record<V, number>>) {
+  const values = Object.keys(numbers) as V[];
+  return {
+    number: (value: V): number => numbers[value],
+    read(from: Reader, number: number): V {
+      const value = values.find((value) => numbers[value] === number);
+      if (value === undefined) from.fail();
+      return value ?? (values[0] as V);
+    },
+  };
+}
