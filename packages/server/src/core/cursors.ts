@@ -3,16 +3,16 @@
  * allocated per move; the latest place wins, whatever lay between.
  */
 
-import type { Millis, Point } from "@presence-service/protocol";
+import { HIDDEN, type Millis, type Point } from "@presence-service/protocol";
 import type { Moves } from "./messages.ts";
 
-/** x of a hidden cursor in flat moves; no coordinate reaches it. */
-export const HIDDEN = -0x8000_0000;
-
 const KNOWN = 1;
+/** Changed since it was last given to clients. */
 const DIRTY = 2;
+/** A local member's, changed since it was last given to the bus. */
+const UNSENT = 4;
 /** Moved by a local member since its position was last repeated on the bus (R6). */
-const REPEAT = 4;
+const REPEAT = 8;
 const REMOTE = -1;
 
 export class Cursors {
@@ -22,6 +22,7 @@ export class Cursors {
   #slot = new Int32Array(8).fill(REMOTE);
   #movedAt = new Float64Array(8);
   #dirty: number[] = [];
+  #unsent: number[] = [];
   #toRepeat: number[] = [];
 
   /** The actor belongs to the local member with this slot, or to a remote one (undefined). Its place is kept. */
@@ -34,46 +35,52 @@ export class Cursors {
   forget(actor: number): void {
     if (actor >= this.#flags.length) return;
     this.#slot[actor] = REMOTE;
-    // A dirty actor stays in the list and is skipped there: its KNOWN bit is gone.
-    this.#flags[actor] = (this.#flags[actor] ?? 0) & DIRTY;
+    // Its numbers stay in the lists and are skipped there: the KNOWN bit is gone.
+    this.#flags[actor] = (this.#flags[actor] ?? 0) & ~KNOWN;
   }
 
-  /** x = HIDDEN: the cursor is not shown. Answers whether this is the first move since the last `take`. */
+  /** x = HIDDEN: the cursor is not shown. Answers whether no earlier move was overwritten: the first since the last `take`. */
   mark(actor: number, x: number, y: number, now: Millis): boolean {
+    if (actor >= this.#flags.length) return true;
     const flags = this.#flags[actor] ?? 0;
+    const isOwn = this.#slot[actor] !== REMOTE;
     this.#x[actor] = x;
     this.#y[actor] = y;
     this.#movedAt[actor] = now;
-    this.#flags[actor] = flags | KNOWN | DIRTY;
-    if ((flags & DIRTY) === 0) this.#dirty.push(actor);
-    return this.#dirty.length === 1;
+    this.#flags[actor] = flags | KNOWN | DIRTY | (isOwn ? UNSENT : 0);
+    if (isOwn && (flags & UNSENT) === 0) this.#unsent.push(actor);
+    if ((flags & DIRTY) !== 0) return false;
+    this.#dirty.push(actor);
+    return true;
   }
 
-  get isDirty(): boolean {
-    return this.#dirty.length > 0;
-  }
-
-  /** All places that changed since the last take: by actor for clients, and those of local members by slot for the bus. */
-  take(): { readonly all: Moves; readonly own: Moves } {
-    const all: number[] = [];
-    const own: number[] = [];
+  /** All places that changed since the last call, by actor: for clients. */
+  take(): Moves {
+    const moves: number[] = [];
     for (const actor of this.#dirty) {
-      const flags = (this.#flags[actor] ?? 0) & ~DIRTY;
-      this.#flags[actor] = flags;
-      if ((flags & KNOWN) === 0) continue;
-      const x = this.#x[actor] ?? 0;
-      const y = this.#y[actor] ?? 0;
-      all.push(actor, x, y);
-      const slot = this.#slot[actor] ?? REMOTE;
-      if (slot === REMOTE) continue;
-      own.push(slot, x, y);
-      if ((flags & REPEAT) === 0) {
-        this.#flags[actor] = flags | REPEAT;
-        this.#toRepeat.push(actor);
-      }
+      const flags = this.#flags[actor] ?? 0;
+      this.#flags[actor] = flags & ~DIRTY;
+      if ((flags & KNOWN) !== 0) moves.push(actor, this.#x[actor] ?? 0, this.#y[actor] ?? 0);
     }
     this.#dirty = [];
-    return { all, own };
+    return moves;
+  }
+
+  /** Places of local members that changed since the last call, by slot: for the bus. */
+  takeOwn(): Moves {
+    const moves: number[] = [];
+    for (const actor of this.#unsent) {
+      const flags = (this.#flags[actor] ?? 0) & ~UNSENT;
+      this.#flags[actor] = flags;
+      const slot = this.#slot[actor] ?? REMOTE;
+      if ((flags & KNOWN) === 0 || slot === REMOTE) continue;
+      moves.push(slot, this.#x[actor] ?? 0, this.#y[actor] ?? 0);
+      if ((flags & REPEAT) !== 0) continue;
+      this.#flags[actor] = flags | REPEAT;
+      this.#toRepeat.push(actor);
+    }
+    this.#unsent = [];
+    return moves;
   }
 
   get awaitsRepeat(): boolean {

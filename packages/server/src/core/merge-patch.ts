@@ -27,7 +27,7 @@ export function mergePatchBetween(from: JsonObject, to: JsonObject): JsonObject 
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
 
-function isObject(value: Json | undefined): value is JsonObject {
+export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

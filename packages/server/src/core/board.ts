@@ -1,0 +1,439 @@
+/**
+ * One board at this instance: its own slice, its peers' replicas, and the one roster made of them (R11). A member's entry may stand
+ * in several slices while its session moves; here it is decided which one is shown, which own one is over, and who waits for the roster.
+ */
+
+import {
+  type BoardId,
+  type InstanceId,
+  type Json,
+  type JsonObject,
+  type LeaveReason,
+  type Member,
+  type MemberId,
+  type Millis,
+  STATE_BYTES_MAX,
+  utf8Bytes,
+} from "@presence-service/protocol";
+import type { Context } from "./context.ts";
+import type { ChosenStatus, ConnectionId } from "./effects.ts";
+import { applyMergePatch, mergePatchBetween } from "./merge-patch.ts";
+import type { BoardMessage, Cursors, DelReason, Moves } from "./messages.ts";
+import { Repair } from "./repair.ts";
+import type { Applied, Replica } from "./replica.ts";
+import { Roster, type Visible } from "./roster.ts";
+import { type OwnEntry, Slice } from "./slice.ts";
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** Local members wait for their first roster. */
+type Opening = {
+  readonly by: Millis;
+  readonly waiting: { readonly connection: ConnectionId; readonly memberId: MemberId }[];
+  /** Who has told where its slice stands, and is believed. */
+  readonly answered: Set<InstanceId>;
+};
+
+/** An entry that was superseded by one not heard of yet. */
+type Orphan = Visible & { readonly attempt: number; readonly until: Millis };
+
+export class Board {
+  readonly boardId: BoardId;
+  readonly roster: Roster;
+  readonly repair: Repair;
+  readonly #context: Context;
+  readonly #slice: Slice;
+  readonly #memberOf = new Map<ConnectionId, MemberId>();
+  /** Attempts that are over for everybody, and until when that is remembered. */
+  readonly #ended = new Map<MemberId, { readonly attempt: number; readonly until: Millis }>();
+  readonly #orphans = new Map<MemberId, Orphan>();
+  #opening: Opening | undefined;
+  /** When the next grace, ended attempt or orphan runs out. */
+  #expiryAt: Millis = NEVER;
+  #repeatAt: Millis = NEVER;
+  /** When the board is given up, since nobody of ours is left. */
+  #lingersUntil: Millis;
+  /** Whether we may speak here: only once subscribed, so that every reply to a PUBLISH counts us and every message echoes. */
+  #isAnnounced = false;
+
+  constructor(context: Context, boardId: BoardId, now: Millis) {
+    this.boardId = boardId;
+    this.#context = context;
+    this.#slice = new Slice(context);
+    this.roster = new Roster(context, (change) => context.emit({ kind: "roster", boardId, change }));
+    this.repair = new Repair(
+      context,
+      this.#slice,
+      {
+        publish: (message, at) => this.#publish(message, at),
+        publishPositions: (at) => this.#publishPositions(this.roster.cursors.own(), at),
+        drop: (owner, at) => this.drop(owner, at),
+        resubscribe: () => context.emit({ kind: "resubscribe", boardId }),
+      },
+      now,
+    );
+    this.#opening = { by: now + context.constants.openMs, waiting: [], answered: new Set() };
+    this.#lingersUntil = now + context.constants.lingerMs;
+  }
+
+  get own(): number {
+    return this.#slice.size;
+  }
+
+  /** Empty for so long that it may be forgotten. */
+  isOver(now: Millis): boolean {
+    return this.#slice.size === 0 && now >= this.#lingersUntil;
+  }
+
+  deadline(): Millis {
+    return Math.min(
+      this.repair.deadline(),
+      this.#expiryAt,
+      this.#repeatAt,
+      this.#opening?.by ?? NEVER,
+      this.#slice.size === 0 ? this.#lingersUntil : NEVER,
+    );
+  }
+
+  tick(now: Millis): void {
+    this.repair.tick(now);
+    if (now >= this.#expiryAt) this.#expire(now);
+    if (now >= this.#repeatAt) this.#repeatPositions(now);
+    this.#openIfDue(now);
+  }
+
+  // Of local clients.
+
+  isMember(connection: ConnectionId): boolean {
+    return this.#memberOf.has(connection);
+  }
+
+  join(connection: ConnectionId, attempt: number, member: Member, now: Millis): void {
+    const { memberId } = member;
+    if (attempt <= this.#highestAttempt(memberId)) {
+      this.#context.emit({ kind: "refused", connection, code: "superseded", boardId: this.boardId });
+      return;
+    }
+    const before = this.#slice.get(memberId)?.connection;
+    if (before !== undefined && before !== connection) this.#supersede(before);
+    // The same connection as another member: the former one is gone.
+    const former = this.#memberOf.get(connection);
+    if (former !== undefined && former !== memberId) this.leave(connection, 0, now);
+    this.#memberOf.set(connection, memberId);
+    // In a merge patch null means "not there", so a state must mean the same by it.
+    const state = applyMergePatch({}, member.state) as JsonObject;
+    this.#changed(this.#slice.set({ ...member, state }, attempt, connection, now), now);
+    this.#refresh(memberId, "left", now);
+    if (this.#opening === undefined) return this.#tellJoined(connection, memberId);
+    this.#stopWaiting(connection);
+    this.#opening.waiting.push({ connection, memberId });
+    this.#openIfDue(now);
+  }
+
+  /** `graceMs` 0: for good; otherwise the connection is lost and may come back within that time. */
+  leave(connection: ConnectionId, graceMs: Millis, now: Millis): void {
+    const entry = this.#entryOf(connection);
+    if (entry === undefined) return;
+    this.#memberOf.delete(connection);
+    this.#stopWaiting(connection);
+    if (graceMs === 0) return this.#end(entry, "left", now);
+    const lost = { connection: undefined, graceEndsAt: now + graceMs };
+    this.#changed(this.#slice.patch(entry, { status: "reconnecting" }, lost), now);
+    this.#expireBy(lost.graceEndsAt);
+    this.#refresh(entry.member.memberId, "timeout", now);
+  }
+
+  /** False: the state would be too large; nothing was changed. */
+  update(connection: ConnectionId, status: ChosenStatus | undefined, patch: JsonObject | undefined, now: Millis): boolean {
+    const entry = this.#entryOf(connection);
+    if (entry === undefined) return true;
+    const old = { status: entry.member.status, state: entry.member.state };
+    const state = patch === undefined ? old.state : (applyMergePatch(old.state, patch) as JsonObject);
+    if (patch !== undefined && utf8Bytes(JSON.stringify(state)) > STATE_BYTES_MAX) return false;
+    const change = mergePatchBetween(old, { status: status ?? old.status, state });
+    if (change === undefined) return true;
+    this.#changed(this.#slice.patch(entry, change), now);
+    this.#refresh(entry.member.memberId, "left", now);
+    return true;
+  }
+
+  broadcast(connection: ConnectionId, name: string, data: Json, now: Millis): void {
+    const entry = this.#entryOf(connection);
+    if (entry === undefined) return;
+    this.#publish({ kind: "event", slot: entry.slot, name, data }, now);
+    this.#tellEvent(entry.member.memberId, name, data);
+  }
+
+  // Of the bus.
+
+  subscribed(now: Millis): void {
+    if (!this.#isAnnounced) {
+      this.#isAnnounced = true;
+      if (this.#slice.size > 0) this.#changed(this.#slice.snapshot(), now);
+    }
+    this.repair.subscribed(now);
+  }
+
+  published(receivers: number | undefined, now: Millis): void {
+    this.repair.published(receivers);
+    this.#openIfDue(now);
+  }
+
+  /** A message of another instance that counts as up. */
+  heard(from: InstanceId, message: BoardMessage, now: Millis): void {
+    const replica = this.repair.replica(from, now);
+    switch (message.kind) {
+      case "delta":
+      case "snapshot":
+      case "beacon":
+      case "sync":
+        this.#apply(replica.handle(message, now), now);
+        if (message.kind === "sync") this.repair.asked(message, now);
+        if (message.kind !== "delta" && !replica.isInDoubt) this.#opening?.answered.add(from);
+        break;
+      case "cursors":
+        replica.word(now, message.seq);
+        this.#move(from, replica, message.moves, now);
+        break;
+      case "event": {
+        replica.word(now);
+        const memberId = replica.memberAt(message.slot);
+        if (memberId !== undefined) this.#tellEvent(memberId, message.name, message.data);
+        break;
+      }
+    }
+    this.repair.checkDoubt(now);
+    this.#openIfDue(now);
+  }
+
+  /** The peer counts otherwise from now on: its members look otherwise. */
+  judge(owner: InstanceId, now: Millis): void {
+    const replica = this.repair.replicas.get(owner);
+    for (const memberId of [...(replica?.members() ?? [])]) this.#refresh(memberId, "instance_lost", now);
+    this.#openIfDue(now);
+  }
+
+  /** The peer has no slice here, or is gone. */
+  drop(owner: InstanceId, now: Millis): void {
+    const replica = this.repair.replicas.get(owner);
+    this.repair.replicas.delete(owner);
+    for (const memberId of replica?.members() ?? []) this.#refresh(memberId, "instance_lost", now);
+    this.#openIfDue(now);
+  }
+
+  // Cursors.
+
+  /** The bus message of the tick; undefined: nothing to say, or nobody there to hear it (F6). */
+  takeOwnCursors(now: Millis): Cursors | undefined {
+    const { cursors } = this.roster;
+    const moves = cursors.takeOwn();
+    if (cursors.awaitsRepeat && this.#repeatAt === NEVER) this.#repeatAt = now + this.#context.constants.repeatCursorMs;
+    if (moves.length === 0 || !this.#isHeardElsewhere()) return undefined;
+    this.repair.sent(now);
+    return { kind: "cursors", seq: this.#slice.seq, moves };
+  }
+
+  #move(from: InstanceId, replica: Replica, moves: Moves, now: Millis): void {
+    let isNews = false;
+    for (let at = 0; at + 2 < moves.length; at += 3) {
+      const memberId = replica.memberAt(moves[at] ?? 0);
+      // Whose session has moved on is not moved by its former owner.
+      const actor = memberId === undefined ? undefined : this.roster.actorOf(memberId, from);
+      if (actor === undefined) continue;
+      this.roster.cursors.mark(actor, moves[at + 1] ?? 0, moves[at + 2] ?? 0, now);
+      isNews = true;
+    }
+    if (isNews) this.#context.emit({ kind: "cursors", boardId: this.boardId });
+  }
+
+  /** A lost last position would stay wrong for ever: said once more when movement has stopped (R6). */
+  #repeatPositions(now: Millis): void {
+    const { cursors } = this.roster;
+    const restMs = this.#context.constants.repeatCursorMs;
+    this.#publishPositions(cursors.takeRested(now, restMs), now);
+    this.#repeatAt = cursors.awaitsRepeat ? now + restMs / 2 : NEVER;
+  }
+
+  #publishPositions(moves: Moves, now: Millis): void {
+    if (moves.length > 0 && this.#isHeardElsewhere()) this.#publish({ kind: "cursors", seq: this.#slice.seq, moves }, now);
+  }
+
+  #isHeardElsewhere(): boolean {
+    for (const { size, isInDoubt } of this.repair.replicas.values()) if (size > 0 || isInDoubt) return true;
+    return false;
+  }
+
+  // Who is shown.
+
+  #apply({ touched, ended, counted }: Applied, now: Millis): void {
+    if (counted !== undefined) this.#context.emit({ kind: "counted", what: counted });
+    for (const { memberId, attempt } of ended) {
+      this.#remember(memberId, attempt, now);
+      if (!touched.has(memberId)) this.#refresh(memberId, "left", now);
+    }
+    for (const [memberId, del] of touched) {
+      if (del?.reason === "superseded") this.#orphan(memberId, del.attempt, now);
+      this.#refresh(memberId, leaveReason(del?.reason), now);
+    }
+  }
+
+  /** Brings what is shown of a member in line with its entries, and its own entry in line with who is shown. */
+  #refresh(memberId: MemberId, reason: LeaveReason, now: Millis): void {
+    const visible = this.#visible(memberId);
+    const own = this.#slice.get(memberId);
+    if (own !== undefined && visible?.owner !== this.#context.instanceId) {
+      if (own.connection !== undefined) this.#supersede(own.connection);
+      this.#changed(this.#slice.remove(own, "superseded", now), now);
+    }
+    if (visible !== undefined) this.#orphans.delete(memberId);
+    const shown = visible ?? this.#orphans.get(memberId);
+    if (shown !== undefined) this.roster.show(memberId, shown, now);
+    else this.roster.hide(memberId, reason, now);
+  }
+
+  /** The entry with the highest attempt that is not ended; of two equal ones, that of the higher instanceId. */
+  #visible(memberId: MemberId): Visible | undefined {
+    const { instanceId, bus } = this.#context;
+    let highest = this.#ended.get(memberId)?.attempt ?? -1;
+    let best: Visible | undefined;
+    const own = this.#slice.get(memberId);
+    if (own !== undefined && own.attempt > highest) {
+      highest = own.attempt;
+      best = { member: own.member, owner: instanceId, slot: own.slot };
+    }
+    for (const [owner, replica] of this.repair.replicas) {
+      const entry = replica.get(memberId);
+      if (entry === undefined || entry.attempt < highest) continue;
+      if (entry.attempt === highest && (best?.owner === undefined || owner < best.owner)) continue;
+      const liveness = bus.livenessOf(owner);
+      if (liveness === "gone") continue;
+      highest = entry.attempt;
+      best = { member: liveness === "live" ? entry.member : reconnecting(entry.member), owner, slot: entry.slot };
+    }
+    return best;
+  }
+
+  #highestAttempt(memberId: MemberId): number {
+    let highest = Math.max(this.#ended.get(memberId)?.attempt ?? -1, this.#slice.get(memberId)?.attempt ?? -1);
+    for (const replica of this.repair.replicas.values()) highest = Math.max(highest, replica.get(memberId)?.attempt ?? -1);
+    return highest;
+  }
+
+  #supersede(connection: ConnectionId): void {
+    this.#memberOf.delete(connection);
+    this.#stopWaiting(connection);
+    this.#context.emit({ kind: "superseded", connection });
+  }
+
+  /** Everybody forgets this entry; and that it is over is remembered. */
+  #end(entry: OwnEntry, reason: LeaveReason, now: Millis): void {
+    const { memberId } = entry.member;
+    this.#changed(this.#slice.remove(entry, reason, now), now);
+    this.#remember(memberId, entry.attempt, now);
+    this.#refresh(memberId, reason, now);
+  }
+
+  /** That all entries of this member up to this attempt are over (R11). */
+  #remember(memberId: MemberId, attempt: number, now: Millis): void {
+    if (attempt <= (this.#ended.get(memberId)?.attempt ?? -1)) return;
+    const until = now + this.#context.constants.endedMs;
+    this.#ended.set(memberId, { attempt, until });
+    if (attempt >= (this.#orphans.get(memberId)?.attempt ?? Number.POSITIVE_INFINITY)) this.#orphans.delete(memberId);
+    this.#expireBy(until);
+  }
+
+  /** Superseded, and its successor not heard of: shown a little longer, so that a move between instances is no leave. */
+  #orphan(memberId: MemberId, attempt: number, now: Millis): void {
+    const member = this.roster.memberOf(memberId);
+    if (member === undefined || attempt <= (this.#ended.get(memberId)?.attempt ?? -1)) return;
+    const until = now + this.#context.constants.successorMs;
+    // Nobody's slot and nobody's owner: its cursor rests.
+    this.#orphans.set(memberId, { member: reconnecting(member), owner: undefined, slot: 0, attempt, until });
+    this.#expireBy(until);
+  }
+
+  #expireBy(at: Millis): void {
+    this.#expiryAt = Math.min(this.#expiryAt, at);
+  }
+
+  #expire(now: Millis): void {
+    this.#expiryAt = NEVER;
+    // Many that end within one moment are looked through once.
+    const next = (at: Millis) => this.#expireBy(Math.max(at, now + EXPIRY_MS_MIN));
+    for (const entry of [...this.#slice.entries()]) {
+      if (now >= entry.graceEndsAt) this.#end(entry, "timeout", now);
+      else next(entry.graceEndsAt);
+    }
+    for (const [memberId, { until }] of this.#orphans) {
+      if (now < until) next(until);
+      else if (this.#orphans.delete(memberId)) this.#refresh(memberId, "left", now);
+    }
+    for (const [memberId, { attempt, until }] of this.#ended) {
+      if (now < until) {
+        next(until);
+        continue;
+      }
+      this.#ended.delete(memberId);
+      if (this.#slice.ended.get(memberId) === attempt) this.#slice.ended.delete(memberId);
+      this.#refresh(memberId, "left", now);
+    }
+  }
+
+  // Telling.
+
+  #openIfDue(now: Millis): void {
+    if (this.#opening === undefined) return;
+    const { livePeers } = this.#context.bus;
+    const { by, waiting, answered } = this.#opening;
+    // Who is subscribed and lives can answer. Never wait for everybody (R5).
+    const expected = Math.min(livePeers, (this.repair.receivers ?? Number.POSITIVE_INFINITY) - 1);
+    if (now < by && livePeers > 0 && !(this.#isAnnounced && answered.size >= expected)) return;
+    this.#opening = undefined;
+    for (const { connection, memberId } of waiting) this.#tellJoined(connection, memberId);
+  }
+
+  #tellJoined(connection: ConnectionId, memberId: MemberId): void {
+    const self = this.roster.actorOf(memberId);
+    if (self !== undefined) this.#context.emit({ kind: "joined", connection, boardId: this.boardId, self });
+  }
+
+  #stopWaiting(connection: ConnectionId): void {
+    const { waiting } = this.#opening ?? { waiting: [] };
+    const index = waiting.findIndex((one) => one.connection === connection);
+    if (index >= 0) waiting.splice(index, 1);
+  }
+
+  #tellEvent(memberId: MemberId, name: string, data: Json): void {
+    const actor = this.roster.actorOf(memberId);
+    if (actor !== undefined) this.#context.emit({ kind: "event", boardId: this.boardId, actor, name, data });
+  }
+
+  #entryOf(connection: ConnectionId): OwnEntry | undefined {
+    const memberId = this.#memberOf.get(connection);
+    return memberId === undefined ? undefined : this.#slice.get(memberId);
+  }
+
+  /** The own slice has changed, and this tells the others. */
+  #changed(messages: readonly BoardMessage[], now: Millis): void {
+    this.#lingersUntil = now + this.#context.constants.lingerMs;
+    this.repair.changed(now);
+    for (const message of messages) this.#publish(message, now);
+  }
+
+  #publish(message: BoardMessage, now: Millis): void {
+    if (!this.#isAnnounced) return;
+    this.repair.sent(now);
+    this.#context.emit({ kind: "publish", boardId: this.boardId, message });
+  }
+}
+
+/** Graces and other memories end this exactly; a crowd that left together is then looked through once, not once for each. */
+const EXPIRY_MS_MIN = 20;
+
+function reconnecting(member: Member): Member {
+  return { ...member, status: "reconnecting" };
+}
+
+function leaveReason(reason: DelReason | undefined): LeaveReason {
+  return reason === undefined || reason === "superseded" ? "left" : reason;
+}

@@ -1,0 +1,284 @@
+/**
+ * One instance of the presence service without its sockets: a counter, the peers, the boards and their deadlines. All else talks to
+ * this. Sans-IO: `handle` takes one fact and answers with what is to be done, in order; the server runs it on real sockets and Redis,
+ * tests and the simulator on a virtual clock and a bus that misbehaves. Rules R1–R13 of docs/REPLICATION.md.
+ */
+
+import type { BoardId, InstanceId, Millis, RosterEntry } from "@presence-service/protocol";
+import { assertNever } from "./assert-never.ts";
+import { Board } from "./board.ts";
+import { CONSTANTS, type Constants } from "./constants.ts";
+import type { BusBelief, Context } from "./context.ts";
+import { Deadlines } from "./deadlines.ts";
+import type { ConnectionId, Effect, Input } from "./effects.ts";
+import type { BusMessage, Cursors, Moves } from "./messages.ts";
+import { Peers } from "./peers.ts";
+import { Random } from "./random.ts";
+
+export type CoreOptions = {
+  readonly instanceId: InstanceId;
+  /** Of all jitter. */
+  readonly seed: number;
+  readonly now: Millis;
+  readonly constants?: Constants;
+};
+
+export type Stats = {
+  /** `starting`: no own heartbeat has come back yet. */
+  readonly status: "starting" | "ready" | "degraded";
+  /** With local members, or lingering. */
+  readonly boards: number;
+  /** Members, summed over boards: connected here, and shown wherever they are connected. */
+  readonly own: number;
+  readonly shown: number;
+  /** Round trip of the last own heartbeat through pub/sub. */
+  readonly echoMs: Millis | null;
+  readonly peers: readonly { readonly instanceId: InstanceId; readonly state: "up" | "suspect" | "down"; readonly lastHeardMs: Millis }[];
+};
+
+export type RosterView = {
+  /** Members may still be missing (C6). */
+  readonly settling: boolean;
+  readonly members: number;
+  readonly users: number;
+  /** In no particular order. */
+  readonly entries: readonly RosterEntry[];
+};
+
+export class Core {
+  readonly instanceId: InstanceId;
+  readonly #constants: Constants;
+  readonly #context: Context;
+  readonly #peers: Peers;
+  readonly #boards = new Map<BoardId, Board>();
+  readonly #deadlines = new Deadlines<BoardId>();
+  readonly #boardsOf = new Map<ConnectionId, Set<BoardId>>();
+  #seq = 0;
+  #now: Millis;
+  /** Of the start, or the last recovery. */
+  #settlingSince: Millis;
+  #isStopped = false;
+  #effects: Effect[] = [];
+
+  constructor({ instanceId, seed, now, constants = CONSTANTS }: CoreOptions) {
+    this.instanceId = instanceId;
+    this.#constants = constants;
+    this.#now = now;
+    this.#settlingSince = now;
+    const random = new Random(seed);
+    const core = this;
+    const emit = (effect: Effect) => {
+      if (effect.kind === "ready") core.#settlingSince = core.#now;
+      core.#effects.push(effect);
+    };
+    const peers = new Peers(
+      instanceId,
+      constants,
+      {
+        get boards() {
+          return core.#boards.size;
+        },
+        emit,
+        judged: (peer, isGone) => core.#each((board) => (isGone ? board.drop(peer, core.#now) : board.judge(peer, core.#now))),
+        missed: (peer) => core.#each((board) => board.repair.doubt(peer, core.#now, bus.spreadMs)),
+        recover: () => core.#recover(random),
+      },
+      now,
+    );
+    const bus: BusBelief = {
+      livenessOf: (peer) => peers.livenessOf(peer),
+      beaconMsOf: (peer) => peers.beaconMsOf(peer),
+      get livePeers() {
+        return peers.livePeers;
+      },
+      get isEchoMissing() {
+        return peers.isEchoMissing;
+      },
+      get echoedAt() {
+        return peers.echoedAt;
+      },
+      get beaconMs() {
+        return peers.beaconMs;
+      },
+      get spreadMs() {
+        return (peers.pairs / constants.recoveryPairsPerSecond) * 1000;
+      },
+    };
+    this.#peers = peers;
+    this.#context = { instanceId, constants, random, bus, emit, nextSeq: () => ++core.#seq };
+  }
+
+  /** One fact in, effects out. Never throws on anything a peer sent. `now` never goes back. */
+  handle(input: Input, now: Millis): Effect[] {
+    this.#now = now;
+    if (!this.#isStopped) this.#dispatch(input, now);
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** When `handle` must be called with a `tick`; Infinity: never. It may change with every call of any method. */
+  nextDeadline(): Millis {
+    return this.#isStopped ? Number.POSITIVE_INFINITY : Math.min(this.#peers.deadline(), this.#deadlines.next());
+  }
+
+  // Cursors do not pass through `handle`, and nothing is allocated per move.
+
+  /** A local member, by its actor, points here; x = HIDDEN: nowhere. False: this overwrites a place that nobody was told of. */
+  markCursor(boardId: BoardId, actor: number, x: number, y: number, now: Millis): boolean {
+    return this.#boards.get(boardId)?.roster.cursors.mark(actor, x, y, now) ?? true;
+  }
+
+  /** Places on that board, by actor, that changed since the last call: for the local clients. */
+  takeCursors(boardId: BoardId): Moves {
+    return this.#boards.get(boardId)?.roster.cursors.take() ?? [];
+  }
+
+  /** What local members moved since the last call, to be published; undefined: nothing, or nobody elsewhere to hear it (F6). */
+  takeOwnCursors(boardId: BoardId, now: Millis): Cursors | undefined {
+    const board = this.#boards.get(boardId);
+    const cursors = board?.takeOwnCursors(now);
+    if (board !== undefined) this.#deadlines.set(boardId, board.deadline());
+    return cursors;
+  }
+
+  /** Places, by actor, of all who moved or hid at or after that time: for a client that was skipped (F4). */
+  cursorsSince(boardId: BoardId, since: Millis): Moves {
+    return this.#boards.get(boardId)?.roster.cursors.movedSince(since) ?? [];
+  }
+
+  // What is shown.
+
+  roster(boardId: BoardId): RosterView {
+    const settling = !this.#peers.isReady || this.#peers.isDegraded || this.#now - this.#settlingSince < this.#constants.settlingMs;
+    return { settling, ...this.counts(boardId), entries: this.#boards.get(boardId)?.roster.entries() ?? [] };
+  }
+
+  counts(boardId: BoardId): { readonly members: number; readonly users: number } {
+    const { members = 0, users = 0 } = this.#boards.get(boardId)?.roster ?? {};
+    return { members, users };
+  }
+
+  stats(now: Millis): Stats {
+    let own = 0;
+    let shown = 0;
+    for (const board of this.#boards.values()) {
+      own += board.own;
+      shown += board.roster.members;
+    }
+    const status = !this.#peers.isReady ? "starting" : this.#peers.isDegraded ? "degraded" : "ready";
+    return { status, boards: this.#boards.size, own, shown, echoMs: this.#peers.echoMs, peers: [...this.#peers.list(now)] };
+  }
+
+  #dispatch(input: Input, now: Millis): void {
+    switch (input.kind) {
+      case "join":
+        return this.#join(input, now);
+      case "leave":
+        return this.#ofMember(input, (board) => {
+          this.#boardsOf.get(input.connection)?.delete(input.boardId);
+          board.leave(input.connection, 0, now);
+        });
+      case "update":
+        return this.#ofMember(input, (board) => {
+          if (!board.update(input.connection, input.status, input.state, now)) this.#refuse(input, "bad_state");
+        });
+      case "broadcast":
+        return this.#ofMember(input, (board) => board.broadcast(input.connection, input.name, input.data, now));
+      case "disconnected": {
+        const boards = this.#boardsOf.get(input.connection) ?? [];
+        this.#boardsOf.delete(input.connection);
+        for (const boardId of boards) this.#on(boardId, (board) => board.leave(input.connection, input.graceMs, now));
+        return;
+      }
+      case "heard":
+        return input.from === this.instanceId ? this.#echoed(input.boardId, input.message, now) : this.#heard(input, now);
+      case "subscribed":
+        return this.#on(input.boardId, (board) => board.subscribed(now));
+      case "published":
+        return this.#on(input.boardId, (board) => board.published(input.receivers, now));
+      case "link_up":
+        return this.#peers.linkUp(input.link, now);
+      case "link_down":
+        return this.#peers.linkDown(input.link);
+      case "tick":
+        return this.#tick(input.oldestUnansweredMs, now);
+      case "stop":
+        this.#isStopped = true;
+        this.#effects.push({ kind: "publish", boardId: undefined, message: { kind: "goodbye" } });
+        return;
+      default:
+        return assertNever(input);
+    }
+  }
+
+  #join({ connection, boardId, attempt, member }: Extract<Input, { kind: "join" }>, now: Millis): void {
+    if (!this.#boards.has(boardId)) {
+      this.#boards.set(boardId, new Board(this.#context, boardId, now));
+      this.#effects.push({ kind: "subscribe", boardId });
+    }
+    const boards = this.#boardsOf.get(connection) ?? new Set();
+    this.#boardsOf.set(connection, boards.add(boardId));
+    this.#on(boardId, (board) => board.join(connection, attempt, member, now));
+  }
+
+  #heard({ boardId, from, link, message }: Extract<Input, { kind: "heard" }>, now: Millis): void {
+    if (!this.#peers.accepts(from, link, message.kind === "heartbeat", now)) return;
+    switch (message.kind) {
+      case "heartbeat":
+        return this.#peers.heard(from, message, now);
+      case "goodbye":
+        return this.#peers.goodbye(from, now);
+      default:
+        // Redis may deliver after an unsubscribe: a board that is not here hears nothing.
+        if (boardId !== undefined) this.#on(boardId, (board) => board.heard(from, message, now));
+    }
+  }
+
+  #echoed(boardId: BoardId | undefined, message: BusMessage, now: Millis): void {
+    if (message.kind === "heartbeat") return this.#peers.echoed(message.beat, now);
+    this.#effects.push({ kind: "echo" });
+    if (boardId === undefined || message.kind === "goodbye") return;
+    this.#on(boardId, (board) => board.repair.echoed(message));
+  }
+
+  #tick(oldestUnansweredMs: Millis, now: Millis): void {
+    this.#peers.tick(oldestUnansweredMs, now);
+    for (let boardId = this.#deadlines.takeDue(now); boardId !== undefined; boardId = this.#deadlines.takeDue(now)) {
+      this.#on(boardId, (board) => board.tick(now));
+      if (this.#boards.get(boardId)?.isOver(now)) this.#giveUp(boardId);
+    }
+  }
+
+  #giveUp(boardId: BoardId): void {
+    this.#boards.delete(boardId);
+    this.#deadlines.set(boardId, Number.POSITIVE_INFINITY);
+    this.#effects.push({ kind: "unsubscribe", boardId });
+  }
+
+  #recover(random: Random): void {
+    this.#settlingSince = this.#now;
+    const { spreadMs } = this.#context.bus;
+    this.#each((board) => board.repair.recover(random.between(0, spreadMs), this.#now));
+  }
+
+  #ofMember(input: Extract<Input, { kind: "leave" | "update" | "broadcast" }>, act: (board: Board) => void): void {
+    if (!this.#boards.get(input.boardId)?.isMember(input.connection)) return this.#refuse(input, "not_joined");
+    this.#on(input.boardId, act);
+  }
+
+  #refuse({ connection, boardId }: { connection: ConnectionId; boardId: BoardId }, code: "not_joined" | "bad_state"): void {
+    this.#effects.push({ kind: "refused", connection, code, boardId });
+  }
+
+  #each(act: (board: Board) => void): void {
+    for (const boardId of this.#boards.keys()) this.#on(boardId, act);
+  }
+
+  #on(boardId: BoardId, act: (board: Board) => void): void {
+    const board = this.#boards.get(boardId);
+    if (board === undefined) return;
+    act(board);
+    this.#deadlines.set(boardId, board.deadline());
+  }
+}

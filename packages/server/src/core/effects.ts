@@ -1,0 +1,94 @@
+/**
+ * What goes into the core and what it wants done: the whole boundary of the pure part. Inputs are facts, checked at the edge;
+ * effects are carried out in order by one interpreter (connection/manager.ts; in tests the World).
+ */
+
+import type { BoardId, ErrorCode, InstanceId, Json, JsonObject, LeaveReason, Member, Millis, Status } from "@presence-service/protocol";
+import type { BusMessage } from "./messages.ts";
+
+/** One WebSocket of this instance, by a number that is never given twice. */
+export type ConnectionId = number;
+
+export type Link = "publisher" | "subscriber";
+
+/** What a client may say of itself. */
+export type ChosenStatus = Exclude<Status, "reconnecting">;
+
+export type Input =
+  /** Enter a board, or replace the session's entry there. `member` is complete: state included, status chosen by the client. */
+  | {
+      readonly kind: "join";
+      readonly connection: ConnectionId;
+      readonly boardId: BoardId;
+      readonly attempt: number;
+      readonly member: Member;
+    }
+  /** Leave one board for good. */
+  | { readonly kind: "leave"; readonly connection: ConnectionId; readonly boardId: BoardId }
+  /** `state` is a merge patch (RFC 7396). */
+  | {
+      readonly kind: "update";
+      readonly connection: ConnectionId;
+      readonly boardId: BoardId;
+      readonly status?: ChosenStatus;
+      readonly state?: JsonObject;
+    }
+  | { readonly kind: "broadcast"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly name: string; readonly data: Json }
+  /** The socket is gone, from all its boards at once. 0: nobody waits for its return (C2). */
+  | { readonly kind: "disconnected"; readonly connection: ConnectionId; readonly graceMs: Millis }
+  /** A message of the bus, own ones included. `boardId` undefined: the global channel. */
+  | {
+      readonly kind: "heard";
+      readonly boardId: BoardId | undefined;
+      readonly from: InstanceId;
+      readonly link: number;
+      readonly message: BusMessage;
+    }
+  /** The subscription to this board took effect: at first, or again. */
+  | { readonly kind: "subscribed"; readonly boardId: BoardId }
+  /** The subscriber counts as up once all its subscriptions, the global one too, are restored. */
+  | { readonly kind: "link_up"; readonly link: Link }
+  | { readonly kind: "link_down"; readonly link: Link }
+  /** The bus took a message for this board and reached so many subscribers; undefined: unknown. */
+  | { readonly kind: "published"; readonly boardId: BoardId; readonly receivers: number | undefined }
+  /** `nextDeadline` has come. Age of the oldest publish without an answer, 0 if none; read after what waited in sockets was. */
+  | { readonly kind: "tick"; readonly oldestUnansweredMs: Millis }
+  /** This instance stops on purpose: its members are claimed elsewhere or vanish soon (R12). Nothing else is said afterwards. */
+  | { readonly kind: "stop" };
+
+export type Effect =
+  /** `boardId` undefined: the global channel. Lost if the bus is down: every rule expects that. */
+  | { readonly kind: "publish"; readonly boardId: BoardId | undefined; readonly message: BusMessage }
+  | { readonly kind: "subscribe" | "unsubscribe" | "resubscribe"; readonly boardId: BoardId }
+  | { readonly kind: "recycle"; readonly link: Link }
+  /** Send this connection the board's roster (`Core.roster`) now; later changes follow as `roster`. `self` is its own actor. */
+  | { readonly kind: "joined"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly self: number }
+  /** The input was not carried out; the connection lives on. */
+  | { readonly kind: "refused"; readonly connection: ConnectionId; readonly code: ErrorCode; readonly boardId: BoardId }
+  /** The session lives on elsewhere: close this connection as `superseded`, and report it as disconnected with full grace. */
+  | { readonly kind: "superseded"; readonly connection: ConnectionId }
+  /** What this instance shows on that board has changed: for every local connection on it. */
+  | { readonly kind: "roster"; readonly boardId: BoardId; readonly change: RosterChange }
+  /** A `broadcast`, for every local connection on the board but the sender's, whose actor it names. */
+  | { readonly kind: "event"; readonly boardId: BoardId; readonly actor: number; readonly name: string; readonly data: Json }
+  /** Cursors of remote members were marked: `collectCursors` has something. */
+  | { readonly kind: "cursors"; readonly boardId: BoardId }
+  /** Other instances are not heard (true), or are again: for every client. */
+  | { readonly kind: "degraded"; readonly on: boolean }
+  /** An own heartbeat has come back for the first time: this instance may take clients. */
+  | { readonly kind: "ready" }
+  /** How another instance is judged from now on; `left`: it said goodbye. */
+  | { readonly kind: "peer"; readonly instanceId: InstanceId; readonly state: "up" | "suspect" | "down" | "left" }
+  /** An own message came back. `ms`: since it was handed out; only heartbeats are timed. */
+  | { readonly kind: "echo"; readonly ms?: Millis }
+  | { readonly kind: "counted"; readonly what: Counted };
+
+/** What metrics want to know and nothing else shows. */
+export type Counted = "ask" | "resync" | "divergence" | "old_link" | "invalid" | "mute";
+
+/** Told in order, these lead from one `Core.roster` to the next. */
+export type RosterChange =
+  | { readonly change: "joined"; readonly actor: number; readonly member: Member }
+  /** `patch` leads from the member as it was shown to `member` (RFC 7396). Never a change of actor or memberId. */
+  | { readonly change: "updated"; readonly actor: number; readonly patch: JsonObject; readonly member: Member }
+  | { readonly change: "left"; readonly actor: number; readonly reason: LeaveReason };

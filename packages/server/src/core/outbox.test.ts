@@ -1,0 +1,54 @@
+/** F4: what a slow client is spared, what it gets instead, and when it is given up. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OUTBOX, Outbox } from "./outbox.ts";
+
+const { lowBytes, rosterBytesMax, bytesMax, stalledMsMax } = OUTBOX;
+
+function live(): Outbox {
+  const outbox = new Outbox();
+  assert.equal(outbox.offer(0, 0, 0), "fresh");
+  return outbox;
+}
+
+test("[F4] a new client gets the board first, then every tick", () => {
+  const outbox = new Outbox();
+  assert.equal(outbox.isLive, false);
+  assert.equal(outbox.offer(0, 100, 0), "fresh");
+  assert.equal(outbox.offer(0, 100, 16), "all");
+  assert.equal(outbox.offer(lowBytes, 100, 32), "all");
+});
+
+test("[F4] above the low mark cursors are skipped, and later sent at once from where it stopped", () => {
+  const outbox = live();
+  assert.equal(outbox.offer(lowBytes + 1, 100, 16), "roster");
+  assert.equal(outbox.offer(lowBytes + 1, 100, 32), "roster");
+  assert.equal(outbox.offer(0, 100, 48), "catch_up");
+  assert.equal(outbox.skippedSince, 16);
+  assert.equal(outbox.offer(0, 100, 64), "all");
+});
+
+test("[F4] above the roster's budget nothing is sent until it has drained, then the whole board", () => {
+  const outbox = live();
+  assert.equal(outbox.offer(rosterBytesMax - 100, 101, 16), "nothing");
+  assert.equal(outbox.offer(lowBytes + 1, 0, 32), "nothing");
+  assert.equal(outbox.offer(lowBytes, 0, 48), "fresh");
+});
+
+test("[F4] a roster larger than the budget does not make its receiver stale again", () => {
+  const outbox = live();
+  outbox.sentFresh(1_000_000);
+  assert.equal(outbox.offer(1_000_000, 100, 16), "roster");
+  assert.equal(outbox.offer(1_000_000 + rosterBytesMax, 100, 32), "nothing");
+});
+
+test("[F4] who does not read at all is given up, who catches up in time is not", () => {
+  const outbox = live();
+  outbox.offer(lowBytes + 1, 0, 1000);
+  assert.equal(outbox.isHopeless(lowBytes + 1, 1000 + stalledMsMax), false);
+  assert.equal(outbox.isHopeless(lowBytes + 1, 1001 + stalledMsMax), true);
+  outbox.offer(0, 0, 2000);
+  assert.equal(outbox.isHopeless(0, 1_000_000), false);
+  assert.equal(outbox.isHopeless(bytesMax + 1, 2000), true);
+});

@@ -1,0 +1,89 @@
+/**
+ * What one client may still be sent of one board, by how much waits in its socket (F4). A slow client first loses cursor frames and
+ * later gets the latest places at once; then it loses roster changes and later gets a fresh roster. Pure: it is told how many bytes
+ * are queued and answers what to write; it neither holds nor counts bytes itself.
+ */
+
+import type { Millis } from "@presence-service/protocol";
+
+/** What may be queued for one client before it gets less, and before it is given up. */
+export const OUTBOX = {
+  /** Above this cursors wait: at 10 KB/s of cursors they would arrive seconds late. Also where a socket starts to say when it has drained. */
+  lowBytes: 64 * 1024,
+  /** Above this roster changes wait, too: about 2 000 of them. */
+  rosterBytesMax: 256 * 1024,
+  /** Whatever it is made of. The largest roster of 1 000 members with full states is 5 MB. */
+  bytesMax: 16 * 1024 * 1024,
+  /** Who reads nothing for so long is not slow, but gone: twice the pause of the worst mobile handover. */
+  stalledMsMax: 30_000 as Millis,
+} as const;
+
+export type Offer =
+  /** Everything of this tick. */
+  | "all"
+  /** The roster changes; its cursors are skipped. */
+  | "roster"
+  /** The roster changes, and then where everybody is that moved since `skippedSince`. */
+  | "catch_up"
+  /** Not this tick's changes but the whole board as it is now. */
+  | "fresh"
+  | "nothing";
+
+export class Outbox {
+  /** A new client is one that lacks the roster. */
+  #state: "live" | "behind" | "stale" = "stale";
+  #since: Millis = 0;
+  #freshBytes = 0;
+
+  get isLive(): boolean {
+    return this.#state === "live";
+  }
+
+  /** While `behind`: cursors that moved at or after this time were not sent. */
+  get skippedSince(): Millis {
+    return this.#since;
+  }
+
+  /** It has to be told the whole board, whatever it was told before. */
+  restart(now: Millis): void {
+    this.#state = "stale";
+    this.#since = now;
+  }
+
+  /**
+   * For one tick with so many bytes of roster changes. `since`: when the tick before was sent, as the places that are skipped now
+   * were left after that. The answer is carried out: it counts as sent.
+   */
+  offer(queuedBytes: number, rosterBytes: number, since: Millis): Offer {
+    const isLow = queuedBytes <= OUTBOX.lowBytes;
+    if (this.#state === "stale") {
+      if (!isLow) return "nothing";
+      this.#state = "live";
+      return "fresh";
+    }
+    // A roster just sent may wait in the socket on top: otherwise one larger than the budget would be sent again and again.
+    if (queuedBytes + rosterBytes > OUTBOX.rosterBytesMax + this.#freshBytes) {
+      if (this.#state === "live") this.#since = since;
+      this.#state = "stale";
+      return "nothing";
+    }
+    if (!isLow) {
+      if (this.#state === "live") this.#since = since;
+      this.#state = "behind";
+      return "roster";
+    }
+    if (this.#state === "live") return "all";
+    this.#state = "live";
+    return "catch_up";
+  }
+
+  /** The answer to `fresh` was so large. */
+  sentFresh(bytes: number): void {
+    this.#freshBytes = bytes;
+  }
+
+  /** It reads nothing, or far too little: end it. */
+  isHopeless(queuedBytes: number, now: Millis): boolean {
+    return queuedBytes > OUTBOX.bytesMax || (queuedBytes > OUTBOX.lowBytes && !this.isLive && now - this.#since > OUTBOX.stalledMsMax);
+  }
+}

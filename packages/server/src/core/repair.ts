@@ -1,0 +1,273 @@
+/**
+ * How one board stays true over a bus that loses messages: when to ask whom for a slice (R4, R5), how to answer, when to say
+ * where the own slice stands (R6), and when a subscription counts as lost (R9). Timers only; what is in the slices is not read here.
+ */
+
+import type { InstanceId, Millis } from "@presence-service/protocol";
+import type { Context } from "./context.ts";
+import type { BoardMessage, Sync } from "./messages.ts";
+import { Replica } from "./replica.ts";
+import type { Slice } from "./slice.ts";
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** What the board does for us. */
+export type Host = {
+  publish(message: BoardMessage, now: Millis): void;
+  /** The positions of the own members, if there are any: they follow a slice to whoever asked for it. */
+  publishPositions(now: Millis): void;
+  /** The peer has no slice here. */
+  drop(owner: InstanceId, now: Millis): void;
+  resubscribe(): void;
+};
+
+export class Repair {
+  readonly #context: Context;
+  readonly #slice: Slice;
+  readonly #host: Host;
+  readonly replicas = new Map<InstanceId, Replica>();
+
+  #isSubscribed = false;
+  /** Ask `all` then; its answers end all older doubt. */
+  #askAllAt: Millis = NEVER;
+  #askAllAgainAt: Millis = NEVER;
+  /** The one timer of doubt. */
+  #askAt: Millis = NEVER;
+  #askBackoffMs: Millis = 0;
+  /** Whom the last ask named, until it echoes. */
+  #unechoedAsk: readonly InstanceId[] | undefined;
+  /** Whose silence is judged then (R4). */
+  #silenceAt: Millis = NEVER;
+
+  #answeredAt: Millis = Number.NEGATIVE_INFINITY;
+  #answerAt: Millis = NEVER;
+  #answersInFull = false;
+
+  #beaconsAfterChange: Millis[] = [];
+  #beaconUnechoedAt: Millis = NEVER;
+  #beaconAt: Millis;
+  /** The own seq that has come back. */
+  #echoedSeq = 0;
+  /** The oldest own message on this board since the last echo of any. */
+  #unechoedSince: Millis = NEVER;
+  #receivers: number | undefined;
+
+  constructor(context: Context, slice: Slice, host: Host, now: Millis) {
+    this.#context = context;
+    this.#slice = slice;
+    this.#host = host;
+    this.#beaconAt = this.#nextBeacon(now);
+  }
+
+  get isSubscribed(): boolean {
+    return this.#isSubscribed;
+  }
+
+  /** Subscribers of the board at the last publish, this instance included. */
+  get receivers(): number | undefined {
+    return this.#receivers;
+  }
+
+  replica(owner: InstanceId, now: Millis): Replica {
+    let replica = this.replicas.get(owner);
+    if (replica === undefined) {
+      replica = new Replica(now);
+      this.replicas.set(owner, replica);
+      this.#silenceAt = Math.min(this.#silenceAt, this.#silenceOf(owner, replica));
+    }
+    return replica;
+  }
+
+  deadline(): Millis {
+    return Math.min(
+      this.#askAllAt,
+      this.#askAllAgainAt,
+      this.#askAt,
+      this.#silenceAt,
+      this.#answerAt,
+      this.#beaconsAfterChange[0] ?? NEVER,
+      this.#beaconUnechoedAt,
+      this.#beaconAt,
+      this.#isSubscribed ? this.#unechoedSince + this.#context.constants.boardUnechoedMs : NEVER,
+    );
+  }
+
+  tick(now: Millis): void {
+    if (now >= this.#silenceAt) this.#judgeSilence(now);
+    if (now >= this.#askAllAt || now >= this.#askAllAgainAt) this.#askAll(now);
+    if (now >= this.#askAt) this.#ask(now);
+    if (now >= this.#answerAt) this.#answer(now);
+    this.#beaconIfDue(now);
+    if (this.#isSubscribed && now >= this.#unechoedSince + this.#context.constants.boardUnechoedMs) this.#judgeSubscription(now);
+  }
+
+  // What happened.
+
+  subscribed(now: Millis): void {
+    this.#isSubscribed = true;
+    this.#unechoedSince = NEVER;
+    this.#askAllAt = now;
+    this.#askAllAgainAt = now + this.#context.constants.syncAgainMs;
+  }
+
+  /** Anything may have been missed, by everybody: ask `all` once, `delayMs` from now. */
+  recover(delayMs: Millis, now: Millis): void {
+    this.#askAllAt = Math.min(this.#askAllAt, now + delayMs);
+  }
+
+  /** Something of this owner may have been missed, whether we hold anything of it or not. */
+  doubt(owner: InstanceId, now: Millis, spreadMs: Millis): void {
+    this.replica(owner, now).doubt();
+    this.checkDoubt(now, spreadMs);
+  }
+
+  /** After everything that may have raised a doubt. */
+  checkDoubt(now: Millis, spreadMs: Millis = 0): void {
+    if (this.#askAt !== NEVER) return;
+    for (const replica of this.replicas.values()) {
+      if (!replica.isInDoubt) continue;
+      const { askMsMin, askMsMax, askBackoffMsMin } = this.#context.constants;
+      this.#askAt = now + this.#context.random.between(askMsMin, Math.max(askMsMax, spreadMs));
+      this.#askBackoffMs = askBackoffMsMin;
+      return;
+    }
+  }
+
+  /** Somebody else's question; `sync` is its beacon too, which the replica has compared. */
+  asked({ asks }: Sync, now: Millis): void {
+    const { instanceId, constants } = this.#context;
+    const mine = asks === "all" ? { seq: 0 } : asks.find(({ owner }) => owner === instanceId);
+    if (mine === undefined) return;
+    if (mine.seq !== this.#slice.seq) this.#answersInFull = true;
+    this.#answerAt = Math.max(now, this.#answeredAt + constants.answerMs);
+    if (this.#answerAt <= now) this.#answer(now);
+  }
+
+  /** An own message came back on this board. */
+  echoed(message: BoardMessage): void {
+    this.#unechoedSince = NEVER;
+    if ("seq" in message && message.kind !== "cursors") this.#echoedSeq = Math.max(this.#echoedSeq, message.seq);
+    if (this.#echoedSeq >= this.#slice.seq) this.#beaconUnechoedAt = NEVER;
+    if (message.kind !== "sync" || message.asks === "all" || this.#unechoedAsk === undefined) return;
+    // Only an ask that was heard can be left unanswered.
+    for (const owner of this.#unechoedAsk) {
+      const replica = this.replicas.get(owner);
+      if (replica?.isInDoubt) replica.unanswered++;
+    }
+    this.#unechoedAsk = undefined;
+  }
+
+  published(receivers: number | undefined): void {
+    this.#receivers = receivers;
+  }
+
+  /** An own message leaves on this board. */
+  sent(now: Millis): void {
+    this.#unechoedSince = Math.min(this.#unechoedSince, now);
+  }
+
+  /** The own slice has changed. */
+  changed(now: Millis): void {
+    this.#beaconsAfterChange = this.#context.constants.beaconAfterChangeMs.map((afterMs) => now + afterMs);
+    this.#expectEcho(now);
+  }
+
+  // What is due.
+
+  #askAll(now: Millis): void {
+    const isAgain = now < this.#askAllAt;
+    if (isAgain) this.#askAllAgainAt = NEVER;
+    else this.#askAllAt = NEVER;
+    this.#host.publish({ kind: "sync", asks: "all", ...this.#slice.standing() }, now);
+    // Who has something and does not answer is asked by name.
+    if (!isAgain) for (const replica of this.replicas.values()) replica.doubt();
+    this.checkDoubt(now);
+  }
+
+  #ask(now: Millis): void {
+    this.#askAt = NEVER;
+    const { bus, constants, random } = this.#context;
+    // While nothing comes back no answer would; recovery asks all.
+    const asks = bus.isEchoMissing ? undefined : this.#whomToAsk(now);
+    if (asks?.length === 0) return;
+    if (asks !== undefined) {
+      this.#unechoedAsk = asks.map(({ owner }) => owner);
+      this.#context.emit({ kind: "counted", what: "ask" });
+      this.#host.publish({ kind: "sync", asks, ...this.#slice.standing() }, now);
+    }
+    this.#askAt = now + random.between(this.#askBackoffMs / 2, this.#askBackoffMs);
+    this.#askBackoffMs = Math.min(constants.askBackoffMsMax, this.#askBackoffMs * 2);
+  }
+
+  #whomToAsk(now: Millis): Exclude<Sync["asks"], "all"> {
+    const { bus, constants } = this.#context;
+    return [...this.replicas].flatMap(([owner, replica]) => {
+      if (!replica.isInDoubt) return [];
+      const asksMax = replica.holdsNothing ? constants.unansweredAsksMaxUnknown : constants.unansweredAsksMax;
+      if (replica.unanswered < asksMax || bus.livenessOf(owner) !== "live") return [{ owner, seq: replica.seqToAsk }];
+      // It lives, it was asked, it says nothing: it is not on this board.
+      this.#host.drop(owner, now);
+      return [];
+    });
+  }
+
+  #judgeSilence(now: Millis): void {
+    this.#silenceAt = NEVER;
+    for (const [owner, replica] of this.replicas) {
+      if (now >= this.#silenceOf(owner, replica)) replica.doubt();
+      else this.#silenceAt = Math.min(this.#silenceAt, this.#silenceOf(owner, replica));
+    }
+    // Who is in doubt is judged again once it has been heard, or dropped.
+    if (this.replicas.size > 0) this.#silenceAt = Math.min(this.#silenceAt, now + this.#context.constants.beaconMsMin);
+    this.checkDoubt(now);
+  }
+
+  #silenceOf(owner: InstanceId, replica: Replica): Millis {
+    return replica.heardAt + this.#context.constants.silentBeacons * this.#context.bus.beaconMsOf(owner);
+  }
+
+  #answer(now: Millis): void {
+    const inFull = this.#answersInFull;
+    this.#answersInFull = false;
+    this.#answerAt = NEVER;
+    this.#answeredAt = now;
+    if (inFull) for (const part of this.#slice.snapshot()) this.#host.publish(part, now);
+    else this.#host.publish({ kind: "beacon", ...this.#slice.standing() }, now);
+    this.#host.publishPositions(now);
+  }
+
+  #beaconIfDue(now: Millis): void {
+    const afterChange = (this.#beaconsAfterChange[0] ?? NEVER) <= now;
+    const isPeriodic = now >= this.#beaconAt;
+    if (!afterChange && !isPeriodic && now < this.#beaconUnechoedAt) return;
+    this.#beaconsAfterChange = this.#beaconsAfterChange.filter((at) => at > now);
+    if (isPeriodic) this.#beaconAt = this.#nextBeacon(now);
+    // Alone on this board: nobody needs to be reminded.
+    const isHeard = this.#receivers !== 1 || afterChange || now >= this.#beaconUnechoedAt;
+    this.#beaconUnechoedAt = NEVER;
+    this.#expectEcho(now);
+    if (isHeard) this.#host.publish({ kind: "beacon", ...this.#slice.standing() }, now);
+  }
+
+  #expectEcho(now: Millis): void {
+    if (this.#echoedSeq >= this.#slice.seq) return;
+    const { beaconUnechoedMsMin, beaconUnechoedMsMax } = this.#context.constants;
+    if (this.#beaconUnechoedAt === NEVER)
+      this.#beaconUnechoedAt = now + this.#context.random.between(beaconUnechoedMsMin, beaconUnechoedMsMax);
+  }
+
+  #nextBeacon(now: Millis): Millis {
+    const { beaconJitter } = this.#context.constants;
+    return now + this.#context.bus.beaconMs * this.#context.random.between(1 - beaconJitter, 1 + beaconJitter);
+  }
+
+  #judgeSubscription(now: Millis): void {
+    const { bus } = this.#context;
+    // Nothing comes back at all, or nothing was proved since: that is the bus, not this board.
+    const isBusFine = !bus.isEchoMissing && bus.echoedAt > this.#unechoedSince;
+    this.#unechoedSince = isBusFine ? NEVER : now;
+    if (!isBusFine) return;
+    this.#isSubscribed = false;
+    this.#host.resubscribe();
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * One peer's slice of one board, as this instance believes it, and the doubt about it.
+ * Pure: tell it what was heard and when; it answers whose entry is another one now. Rules R3 and R4 of docs/REPLICATION.md.
+ */
+
+import type { JsonObject, Member, MemberId, Millis } from "@presence-service/protocol";
+import { STATUSES } from "@presence-service/protocol";
+import { applyMergePatch, isObject } from "./merge-patch.ts";
+import type { Beacon, Delta, Ended, Op, Seq, SliceEntry, Snapshot, Sync } from "./messages.ts";
+import { hashOf } from "./slice.ts";
+
+type Del = Extract<Op, { op: "del" }>;
+
+/** What a message has done. */
+export type Applied = {
+  /** Members whose entry appeared, changed or went; with the del if one said so. */
+  readonly touched: ReadonlyMap<MemberId, Del | undefined>;
+  /** Attempts that are over for everybody (R11). */
+  readonly ended: readonly Ended[];
+  readonly counted?: "resync" | "divergence";
+};
+
+const NOTHING: Applied = { touched: new Map(), ended: [] };
+
+export class Replica {
+  readonly #bySlot = new Map<number, SliceEntry>();
+  readonly #byMember = new Map<MemberId, SliceEntry>();
+  #seq: Seq = 0;
+  #hash = 0;
+  /** A seq known to exist; below it we have missed something. */
+  #known: Seq = 0;
+  /** Same seq, other content: only a snapshot can help. */
+  #diverged = false;
+  /** Something may have been missed; any word of the owner ends it. */
+  #silent = false;
+  #heardAt: Millis;
+  #assembly: { readonly seq: Seq; readonly parts: Snapshot[] } | undefined;
+  /** Asks in a row that echoed and that the owner left unanswered (R4). */
+  unanswered = 0;
+
+  constructor(now: Millis) {
+    this.#heardAt = now;
+  }
+
+  get isInDoubt(): boolean {
+    return this.#seq < this.#known || this.#diverged || this.#silent;
+  }
+
+  /** What to ask with: 0 where only a snapshot can help. */
+  get seqToAsk(): Seq {
+    return this.#diverged ? 0 : this.#seq;
+  }
+
+  get holdsNothing(): boolean {
+    return this.#seq === 0;
+  }
+
+  /** Last word of the owner on this board. */
+  get heardAt(): Millis {
+    return this.#heardAt;
+  }
+
+  get size(): number {
+    return this.#byMember.size;
+  }
+
+  members(): Iterable<MemberId> {
+    return this.#byMember.keys();
+  }
+
+  get(memberId: MemberId): SliceEntry | undefined {
+    return this.#byMember.get(memberId);
+  }
+
+  memberAt(slot: number): MemberId | undefined {
+    return this.#bySlot.get(slot)?.member.memberId;
+  }
+
+  /** Something may have been missed (R4). */
+  doubt(): void {
+    this.#silent = true;
+  }
+
+  handle(heard: Delta | Snapshot | Beacon | Sync, now: Millis): Applied {
+    this.word(now);
+    switch (heard.kind) {
+      case "delta":
+        return this.#applyInOrder(heard);
+      case "snapshot":
+        return this.#assemble(heard);
+      case "beacon":
+      case "sync":
+        return this.#compare(heard);
+    }
+  }
+
+  /** Any message of the owner on this board. `seq`: the position of its slice, where it names one. */
+  word(now: Millis, seq: Seq = 0): void {
+    this.#heardAt = now;
+    this.#silent = false;
+    this.unanswered = 0;
+    this.#known = Math.max(this.#known, seq);
+  }
+
+  #applyInOrder({ prev, seq, ops }: Delta): Applied {
+    if (prev !== this.#seq) {
+      // At or below what is held: late, or twice. Above: a gap.
+      this.#known = Math.max(this.#known, seq);
+      return NOTHING;
+    }
+    this.#seq = seq;
+    const touched = new Map<MemberId, Del | undefined>();
+    const ended: Ended[] = [];
+    let diverged = false;
+    for (const op of ops) if (!this.#apply(op, seq, touched, ended)) diverged = true;
+    return { touched, ended, ...(diverged && this.#diverge()) };
+  }
+
+  /** False: it makes no sense here, so what we hold is not what the owner has. */
+  #apply(op: Op, seq: Seq, touched: Map<MemberId, Del | undefined>, ended: Ended[]): boolean {
+    switch (op.op) {
+      case "set": {
+        const { slot, attempt, member } = op;
+        const holder = this.#bySlot.get(slot);
+        if (holder !== undefined && holder.member.memberId !== member.memberId) {
+          this.#remove(holder);
+          touched.set(holder.member.memberId, undefined);
+        }
+        this.#put({ slot, attempt, seq, member });
+        touched.set(member.memberId, undefined);
+        return true;
+      }
+      case "patch": {
+        const entry = this.#bySlot.get(op.slot);
+        if (entry === undefined) return false;
+        this.#put({ ...entry, seq, member: patched(entry.member, op.patch) });
+        touched.set(entry.member.memberId, undefined);
+        return true;
+      }
+      case "del": {
+        const { memberId, attempt, reason } = op;
+        const entry = this.#byMember.get(memberId);
+        if (entry !== undefined && entry.attempt <= attempt) this.#remove(entry);
+        if (reason !== "superseded") ended.push({ memberId, attempt });
+        touched.set(memberId, op);
+        return entry !== undefined;
+      }
+    }
+  }
+
+  /** Parts follow each other without a gap; one that does not fit is a gap. */
+  #assemble(snapshot: Snapshot): Applied {
+    const { seq, part, parts } = snapshot;
+    if (part === 0) this.#assembly = { seq, parts: [] };
+    const assembly = this.#assembly;
+    if (assembly?.seq !== seq || assembly.parts.length !== part) {
+      this.#assembly = undefined;
+      this.#known = Math.max(this.#known, seq);
+      return NOTHING;
+    }
+    assembly.parts.push(snapshot);
+    if (part + 1 < parts) return NOTHING;
+    this.#assembly = undefined;
+    // Older than what is held: it was under way while newer changes overtook nothing, so it is of an abandoned link or a repeat.
+    if (seq < this.#seq) return NOTHING;
+    return this.#replace(seq, assembly.parts);
+  }
+
+  #replace(seq: Seq, parts: readonly Snapshot[]): Applied {
+    const touched = new Map<MemberId, Del | undefined>();
+    const old = new Map(this.#byMember);
+    this.#bySlot.clear();
+    this.#byMember.clear();
+    this.#hash = 0;
+    for (const { entries } of parts) {
+      for (const entry of entries) {
+        const before = old.get(entry.member.memberId);
+        old.delete(entry.member.memberId);
+        // After a divergence nothing that was held is trusted.
+        const isSame = before !== undefined && !this.#diverged && before.seq === entry.seq && before.attempt === entry.attempt;
+        this.#put(isSame ? { ...entry, member: before.member } : entry);
+        if (!isSame) touched.set(entry.member.memberId, undefined);
+      }
+    }
+    for (const memberId of old.keys()) touched.set(memberId, undefined);
+    this.#seq = seq;
+    this.#diverged = false;
+    return { touched, ended: parts.flatMap(({ ended }) => ended), counted: "resync" };
+  }
+
+  #compare({ seq, hash, count }: Beacon | Sync): Applied {
+    if (seq > this.#seq) this.#known = Math.max(this.#known, seq);
+    if (seq !== this.#seq || (hash === this.#hash >>> 0 && count === this.size)) return NOTHING;
+    return { ...NOTHING, ...this.#diverge() };
+  }
+
+  #diverge(): Pick<Applied, "counted"> {
+    if (this.#diverged) return {};
+    this.#diverged = true;
+    return { counted: "divergence" };
+  }
+
+  #put(entry: SliceEntry): void {
+    const old = this.#byMember.get(entry.member.memberId);
+    if (old !== undefined) this.#remove(old);
+    this.#bySlot.set(entry.slot, entry);
+    this.#byMember.set(entry.member.memberId, entry);
+    this.#hash ^= hashOf(entry);
+  }
+
+  #remove(entry: SliceEntry): void {
+    if (this.#bySlot.get(entry.slot) === entry) this.#bySlot.delete(entry.slot);
+    this.#byMember.delete(entry.member.memberId);
+    this.#hash ^= hashOf(entry);
+  }
+}
+
+/** Only what a member may change of itself; fields of later versions are ignored (R13). */
+function patched(member: Member, { status, state }: JsonObject): Member {
+  return {
+    ...member,
+    status: STATUSES.find((one) => one === status) ?? member.status,
+    state: isObject(state) ? (applyMergePatch(member.state, state) as JsonObject) : member.state,
+  };
+}

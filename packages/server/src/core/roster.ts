@@ -1,0 +1,97 @@
+/**
+ * What one instance shows for a board: per member the highest entry that is not ended, among its own slice and those of its live
+ * peers (R11). It numbers the members for clients, tells each change once, and knows where everybody points.
+ * It refuses to judge: which peers live, which attempts are over and whose entries exist, others say.
+ */
+
+import type { InstanceId, JsonObject, LeaveReason, Member, MemberId, Millis, RosterEntry } from "@presence-service/protocol";
+import type { Context } from "./context.ts";
+import { Cursors } from "./cursors.ts";
+import type { RosterChange } from "./effects.ts";
+import { mergePatchBetween } from "./merge-patch.ts";
+import { Numbers } from "./numbers.ts";
+
+/** The entry that speaks for a member. `owner` undefined: none does at the moment. */
+export type Visible = { readonly member: Member; readonly owner: InstanceId | undefined; readonly slot: number };
+
+type Shown = { readonly actor: number; member: Member; owner: InstanceId | undefined };
+
+export class Roster {
+  readonly #context: Context;
+  readonly #changed: (change: RosterChange) => void;
+  readonly #actors: Numbers;
+  readonly #shown = new Map<MemberId, Shown>();
+  /** Members per user. */
+  readonly #users = new Map<string, number>();
+  readonly cursors = new Cursors();
+
+  constructor(context: Context, changed: (change: RosterChange) => void) {
+    this.#context = context;
+    this.#changed = changed;
+    this.#actors = new Numbers(context.constants.numberRestMs);
+  }
+
+  get members(): number {
+    return this.#shown.size;
+  }
+
+  get users(): number {
+    return this.#users.size;
+  }
+
+  /** undefined: not shown, or not by the entry of that owner. */
+  actorOf(memberId: MemberId, owner?: InstanceId): number | undefined {
+    const shown = this.#shown.get(memberId);
+    return owner === undefined || shown?.owner === owner ? shown?.actor : undefined;
+  }
+
+  /** As it was last shown. */
+  memberOf(memberId: MemberId): Member | undefined {
+    return this.#shown.get(memberId)?.member;
+  }
+
+  entries(): RosterEntry[] {
+    return Array.from(this.#shown.values(), ({ actor, member }) => {
+      const at = this.cursors.at(actor);
+      return { actor, member, ...(at && { at }) };
+    });
+  }
+
+  /** The member is to be shown like this from now on. */
+  show(memberId: MemberId, { member, owner, slot }: Visible, now: Millis): void {
+    const shown = this.#shown.get(memberId);
+    const actor = shown?.actor ?? this.#actors.take(now);
+    this.cursors.assign(actor, owner === this.#context.instanceId ? slot : undefined);
+    if (shown === undefined) {
+      this.#shown.set(memberId, { actor, member, owner });
+      this.#count(member, 1);
+      this.#changed({ change: "joined", actor, member });
+      return;
+    }
+    shown.owner = owner;
+    if (shown.member === member) return;
+    const patch = mergePatchBetween(shown.member as unknown as JsonObject, member as unknown as JsonObject);
+    if (patch === undefined) return;
+    this.#count(shown.member, -1);
+    this.#count(member, 1);
+    shown.member = member;
+    this.#changed({ change: "updated", actor, patch, member });
+  }
+
+  /** The member is not to be shown any more; nothing happens if it is not. */
+  hide(memberId: MemberId, reason: LeaveReason, now: Millis): void {
+    const shown = this.#shown.get(memberId);
+    if (shown === undefined) return;
+    this.#shown.delete(memberId);
+    this.#count(shown.member, -1);
+    this.cursors.forget(shown.actor);
+    this.#actors.free(shown.actor, now);
+    this.#changed({ change: "left", actor: shown.actor, reason });
+  }
+
+  #count({ userId }: Member, by: 1 | -1): void {
+    const count = (this.#users.get(userId) ?? 0) + by;
+    if (count === 0) this.#users.delete(userId);
+    else this.#users.set(userId, count);
+  }
+}
