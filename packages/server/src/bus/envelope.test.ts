@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   ACTOR_MAX,
@@ -426,4 +427,13 @@ test("a user joined is at most 64 bytes besides userId and name", () => {
   const snapshot: BusMessage = { kind: "snapshot", seq: SEQ, part: 0, parts: 1, entries: [{ ...entry, seq: SEQ }], ended: [] };
   assert.equal(sizeOf(delta) - userId.length - username.length, 63);
   assert.equal(sizeOf(snapshot) - userId.length - username.length, 61);
+});
+
+test("REPLICATION.md: its examples are the vectors", () => {
+  const document = readFileSync(new URL("../../../../docs/REPLICATION.md", import.meta.url), "utf8");
+  // A line of an example: bytes, then two spaces and what they mean.
+  const blocks = [...document.matchAll(/^```hex\n([\s\S]*?)^```/gm)].map(([, block = ""]) =>
+    block.replace(/ {2,}.*$/gm, "").replace(/\s/g, ""),
+  );
+  assert.deepEqual(new Set(blocks), new Set(Object.values(VECTORS).map(([, hex]) => hex.replaceAll(" ", ""))));
 });

@@ -33,6 +33,8 @@ const DEFAULTS = {
   boardUnechoedMs: 2000 as Millis,
   /** R9. Pairs (board, instance) asked per second by the whole cluster in recovery: a tenth of what one Redis carries. */
   recoveryPairsPerSecond: 20_000,
+  /** R9. The longest wait between two attempts to reach Redis: well under suspect + down, so that a Redis that is back is used before peers are given up. */
+  reconnectMsMax: 1000 as Millis,
   /** R10. Acknowledged peers per heartbeat: three fit in its 50 bytes. */
   acksPerBeat: 3,
   /** R10. Beats of slack on top of two of the peer's turns. */
@@ -84,14 +86,14 @@ const DEFAULTS = {
 
 export const CONSTANTS: Constants = DEFAULTS;
 
-/** Redis reconnects must be faster than peers give up; every other pair follows from the table above. Throws a sentence. */
-export function assertConsistent(c: Constants, reconnectMsMax: Millis): void {
+/** Holds the numbers against each other. Throws a sentence that says which two do not go together. */
+export function assertConsistent(c: Constants): void {
   const downMs = c.downBeats * c.heartbeatMs;
   const demand = (holds: boolean, sentence: string) => {
-    if (!holds) throw new Error(`constants contradict each other: ${sentence}`);
+    if (!holds) throw new Error(`the constants of replication contradict each other: ${sentence}`);
   };
   demand(c.suspectBeats < c.downBeats, "a peer must be suspect before it is down");
-  demand(c.suspectBeats * c.heartbeatMs + downMs > reconnectMsMax, "the Redis reconnect backoff must stay under suspect + down");
+  demand(c.suspectBeats * c.heartbeatMs + downMs > c.reconnectMsMax, "the Redis reconnect backoff must stay under suspect + down");
   demand(c.unechoedBeatsMax * c.heartbeatMs < downMs, "my own silence must be noticed before my peers' silence is judged");
   demand(c.recycleMsMin > c.unechoedBeatsMax * c.heartbeatMs, "a recycled connection needs time to prove itself");
   demand(c.downRememberedMs >= c.endedMs, "a down peer must be remembered as long as what it may bring back");

@@ -7,7 +7,7 @@
 import type { BoardId, InstanceId, Millis, RosterEntry } from "@presence-service/protocol";
 import { assertNever } from "./assert-never.ts";
 import { Board } from "./board.ts";
-import { CONSTANTS, type Constants } from "./constants.ts";
+import { assertConsistent, CONSTANTS, type Constants } from "./constants.ts";
 import type { BusBelief, Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { ConnectionId, Effect, Input } from "./effects.ts";
@@ -61,6 +61,7 @@ export class Core {
   #effects: Effect[] = [];
 
   constructor({ instanceId, seed, now, constants = CONSTANTS }: CoreOptions) {
+    assertConsistent(constants);
     this.instanceId = instanceId;
     this.#constants = constants;
     this.#now = now;

@@ -195,7 +195,7 @@ export class Repair {
       this.#context.emit({ kind: "counted", what: "ask" });
       this.#host.publish({ kind: "sync", asks, ...this.#slice.standing() }, now);
     }
-    this.#askAt = now + random.between(this.#askBackoffMs / 2, this.#askBackoffMs);
+    this.#askAt = now + random.between(this.#askBackoffMs, 1.25 * this.#askBackoffMs);
     this.#askBackoffMs = Math.min(constants.askBackoffMsMax, this.#askBackoffMs * 2);
   }
 

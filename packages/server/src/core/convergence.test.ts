@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Millis } from "@presence-service/protocol";
+import { HEALTHY } from "../testing/network.ts";
+import { watchGhosts, watchLeaves, watchSlices } from "../testing/oracles.ts";
+import { eachSeed, World } from "../testing/world.ts";
+import type { WorldMember } from "../testing/world-client.ts";
+import { LOST_GRACE_MS } from "../testing/world-instance.ts";
+
+/** For how long things go wrong, in virtual time. */
+const TROUBLE_MS: Millis = 30_000;
+const BOARDS = ["b1", "b2"];
+const PEOPLE = ["ana", "ben", "cleo", "dan", "eve", "finn", "gil", "hugo"];
+const GRACES: readonly Millis[] = [0, 3_000, LOST_GRACE_MS];
+
+/** What may go wrong, by what has to heal it; each is undone after a while. */
+type Trouble = {
+  readonly name: string;
+  readonly seeds: number;
+  readonly begin: ((world: World, victim: number) => void)[];
+  /** L1: rosters equal that long after everything is mended. */
+  readonly equalMsMax: Millis;
+  /** S1 holds all the time. */
+  readonly hasHealthyBus?: boolean;
+  readonly lossRate?: number;
+};
+
+const kill = (world: World, victim: number) => {
+  world.kill(victim);
+  world.start();
+};
+const pause = (world: World, victim: number) => world.pause(victim);
+const goAway = (world: World, victim: number) => {
+  world.stop(victim);
+  world.start();
+};
+const killRedis = (world: World) => world.network.stopRedis("killed");
+const pauseRedis = (world: World) => world.network.stopRedis("paused");
+const cut = (world: World, victim: number) => world.network.cut(victim);
+const cutSilently = (world: World, victim: number) => world.network.cut(victim, { silently: true });
+const cutPublisher = (world: World, victim: number) => world.network.cut(victim, { links: ["publisher"] });
+const hangPublisher = (world: World, victim: number) => world.network.hang(victim, "publisher");
+const hangSubscriber = (world: World, victim: number) => world.network.hang(victim, "subscriber");
+const reset = (world: World, victim: number) => world.network.reset(victim, "subscriber");
+const mute = (world: World, victim: number) => world.network.mute(victim);
+const muteForLong = (world: World, victim: number) => world.network.mute(victim, { stays: true });
+const split = (world: World, victim: number) => world.network.split([victim]);
+const deafen = (world: World, victim: number) => world.network.deafen(victim);
+const deafenForLong = (world: World, victim: number) => world.network.deafen(victim, { stays: true });
+const dropSubscription = (world: World, victim: number) => {
+  for (const boardId of world.instance(victim).boards) world.network.dropSubscription(victim, boardId);
+};
+
+const TROUBLES: readonly Trouble[] = [
+  { name: "clients alone", seeds: 20, begin: [], equalMsMax: 500, hasHealthyBus: true },
+  { name: "instances die, stall and go away", seeds: 40, begin: [kill, pause, goAway], equalMsMax: 5_000, hasHealthyBus: true },
+  { name: "connections and Redis are lost", seeds: 50, begin: [killRedis, pauseRedis, cut, cutPublisher, reset], equalMsMax: 5_000 },
+  { name: "messages are lost and doubled", seeds: 30, begin: [dropSubscription], equalMsMax: 20_000, lossRate: 0.05 },
+  {
+    name: "everything at once",
+    seeds: 80,
+    begin: [
+      ...[kill, pause, goAway, killRedis, pauseRedis, cut, cutSilently, cutPublisher, hangPublisher, hangSubscriber, reset],
+      ...[mute, muteForLong, split, deafen, deafenForLong, dropSubscription],
+    ],
+    equalMsMax: 20_000,
+    lossRate: 0.01,
+  },
+];
+
+for (const trouble of TROUBLES) {
+  test(`[L1] ${trouble.name}: afterwards all rosters equal the union of slices within ${trouble.equalMsMax / 1000} s`, (t) => {
+    let worstMs = 0;
+    eachSeed(trouble.seeds, (seed) => {
+      worstMs = Math.max(worstMs, run(trouble, seed));
+    });
+    t.diagnostic(`${trouble.seeds} seeds, equal after ${Math.round(worstMs)} ms at the latest`);
+  });
+}
+
+/** Answers how long it took until rosters were equal. To look into one seed, call this with it. */
+function run(trouble: Trouble, seed: number): Millis {
+  const faults = { lossRate: trouble.lossRate ?? 0, duplicateRate: trouble.lossRate ?? 0 };
+  const world = new World({ seed, instances: 3, faults });
+  watchSlices(world);
+  watchLeaves(world);
+  if (trouble.hasHealthyBus === true) watchGhosts(world);
+  const end = world.now + TROUBLE_MS;
+  const members = PEOPLE.map((name, index) => world.join(name, { board: one(world, BOARDS), via: index % 3 }));
+  while (world.now < end) {
+    world.advance(world.random.between(0, 600));
+    act(world, one(world, members));
+    if (world.random.next() < 0.15 && trouble.begin.length > 0) befall(world, trouble);
+  }
+  world.network.faults = HEALTHY;
+  world.network.startRedis();
+  world.network.mendAll();
+  for (const instance of world.instances) instance.resume();
+  const tookMs = world.untilEqual(trouble.equalMsMax);
+  // Nothing that is still under way, and no grace that runs out, makes them differ again.
+  world.advance(LOST_GRACE_MS + 5_000);
+  assert.equal(world.difference(), undefined);
+  return tookMs;
+}
+
+/** What people do: come, change, go, and come back elsewhere, whether or not their old instance has noticed. */
+function act(world: World, member: WorldMember): void {
+  const { session } = member;
+  const via = one(world, living(world));
+  if (!session.connection.isOpen || session.isSuperseded) return member.resume({ via });
+  const what = world.random.next();
+  if (what < 0.3) member.update({ status: one(world, ["active", "idle"]), state: { tool: one(world, ["pen", "ink"]) } });
+  else if (what < 0.45) member.move(world.random.between(0, 9), 1);
+  else if (what < 0.55) member.resume({ via });
+  else if (what < 0.65) member.leave();
+  else if (what < 0.75) member.join();
+  else if (what < 0.85) member.disconnect(one(world, GRACES));
+  else session.loseAbandoned(LOST_GRACE_MS);
+}
+
+function befall(world: World, { begin }: Trouble): void {
+  const victim = one(world, living(world));
+  one(world, begin)(world, victim);
+  world.after(world.random.between(100, 8_000), () => {
+    world.network.startRedis();
+    world.network.mend(victim);
+    world.resume(victim);
+  });
+}
+
+function living(world: World): number[] {
+  return world.instances.filter(({ state }) => state !== "gone").map(({ index }) => index);
+}
+
+function one<T>(world: World, choices: readonly T[]): T {
+  return choices[Math.floor(world.random.next() * choices.length)] as T;
+}
