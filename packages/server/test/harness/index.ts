@@ -1,7 +1,11 @@
 export * from "./classic-client.ts";
+export * from "./cluster.ts";
+export * from "./crowd.ts";
 export * from "./eventually.ts";
 export * from "./instance.ts";
 export * from "./ports.ts";
 export * from "./proxy.ts";
+export * from "./raw-socket.ts";
 export * from "./redis.ts";
 export type { Scope } from "./scope.ts";
+export * from "./session-client.ts";

@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -30,6 +31,23 @@ export type InstanceOptions = {
 
 /** How a process ended: by itself with a code, or by a signal. */
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+
+/** Value of a series; fails for one that is not there. */
+export type Metrics = (series: string) => number;
+
+/** The part of `/health` that tests look at. */
+export type Health = {
+  readonly status: "starting" | "ok" | "degraded" | "draining";
+  readonly instanceId: string;
+  readonly redis: {
+    readonly mode: string;
+    readonly publisher: "up" | "down";
+    readonly subscriber: "up" | "down";
+    readonly echoMs: number | null;
+  };
+  readonly peers: readonly { readonly instanceId: string; readonly state: "up" | "suspect" | "down" }[];
+  readonly connections: number;
+};
 
 export class Instance {
   readonly port: number;
@@ -107,6 +125,23 @@ export class Instance {
     return fetch(this.url + path, { ...init, headers, signal: AbortSignal.timeout(5000) });
   }
 
+  async health(): Promise<Health> {
+    return (await (await this.get("/health")).json()) as Health;
+  }
+
+  /** All series of `/metrics` by name and labels: `presence_bus_received_total{kind="delta"}`. */
+  async metrics(): Promise<Metrics> {
+    const text = await (await this.get("/metrics")).text();
+    const series = new Map<string, number>();
+    for (const [, name, value] of text.matchAll(/^([a-z][^ \n]*) ([^ \n]+)$/gm)) series.set(String(name), Number(value));
+    return (name) => series.get(name) ?? assert.fail(`/metrics has no ${name}`);
+  }
+
+  /** One series of `/metrics`. */
+  async metric(name: string): Promise<number> {
+    return (await this.metrics())(name);
+  }
+
   /** Sends the signal, waits for SIGKILL, SIGTERM and SIGINT until it has ended (`Exit`), else until it is sent (undefined). */
   async kill(signal: NodeJS.Signals): Promise<Exit | undefined> {
     if (this.isRunning) this.#child.kill(signal);
@@ -115,7 +150,6 @@ export class Instance {
 
   /** Resident memory in bytes. Linux only. */
   async residentBytes(): Promise<number> {
-    const { readFile } = await import("node:fs/promises");
     const pages = (await readFile(`/proc/${this.pid}/statm`, "latin1")).split(" ")[1];
     return Number(pages) * 4096;
   }

@@ -18,6 +18,11 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free port found between ${PORT_MIN} and ${PORT_MAX}`);
 }
 
+/** The port that documents and existing clients name, if nobody has it now; else a free one. */
+export async function usualPort(port: number): Promise<number> {
+  return (await isFree(port)) ? port : freePort();
+}
+
 /** Whether a server could listen on this port, on all interfaces. */
 export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {

@@ -63,12 +63,14 @@ export class FaultProxy {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #refuses = false;
+  #target: number;
 
   private constructor(port: number, target: number) {
     this.port = port;
+    this.#target = target;
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
       if (this.#refuses) return client.resetAndDestroy();
-      this.#link(client, connect({ port: target, host: "127.0.0.1", allowHalfOpen: true, noDelay: true }));
+      this.#link(client, connect({ port: this.#target, host: "127.0.0.1", allowHalfOpen: true, noDelay: true }));
     });
   }
 
@@ -105,6 +107,11 @@ export class FaultProxy {
 
   accept(): void {
     this.#refuses = false;
+  }
+
+  /** New connections go to this port from now on: a load balancer that has chosen another server. */
+  lead(target: number): void {
+    this.#target = target;
   }
 
   #link(client: Socket, target: Socket): void {

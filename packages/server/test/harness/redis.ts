@@ -6,12 +6,14 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
 import { endWithProcess, type Scope } from "./scope.ts";
+
+export type Published = { readonly channel: string; readonly bytes: Buffer };
 
 export type Reply = string | number | null | readonly Reply[];
 
@@ -88,29 +90,27 @@ export class RedisProcess {
   }
 
   /** One command on a connection of its own: `await redis.cli("CLIENT", "KILL", "TYPE", "pubsub")`. Rejects with Redis's error. */
-  cli(...command: string[]): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      const socket = connect(this.port, "127.0.0.1");
-      let received = Buffer.alloc(0);
-      const settle = (finish: () => void) => {
-        clearTimeout(deadline);
-        socket.destroy();
-        finish();
-      };
-      const fail = (error: Error) => settle(() => reject(error));
-      const deadline = setTimeout(() => fail(new Error(`Redis did not answer ${command[0]} in ${ANSWER_MS_MAX} ms`)), ANSWER_MS_MAX);
-      socket.on("error", fail);
-      socket.on("close", () => fail(new Error(`Redis closed the connection at ${command[0]}`)));
-      socket.on("data", (chunk) => {
-        received = Buffer.concat([received, chunk]);
-        const parsed = parseReply(received, 0);
-        if (parsed === undefined) return;
-        const { reply } = parsed;
-        if (reply instanceof Error) fail(reply);
-        else settle(() => resolve(reply));
-      });
-      socket.write(`*${command.length}\r\n${command.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join("")}`);
+  cli(...command: (string | Uint8Array)[]): Promise<Reply> {
+    return askRedis(this.port, ...command);
+  }
+
+  /** Everything published on matching channels from now on; ends with the test. Redis counts it as a subscriber. */
+  async watch(scope: Scope, pattern: string): Promise<readonly Published[]> {
+    const published: Published[] = [];
+    let isWatching = false;
+    const socket = connect(this.port, "127.0.0.1");
+    scope.after(() => void socket.destroy());
+    socket.on("error", () => {});
+    readReplies(socket, (reply) => {
+      if (!Array.isArray(reply)) return;
+      const [kind, , channel, message] = reply.map(String);
+      if (kind === "psubscribe") isWatching = true;
+      // Each character of a latin1 text is one byte.
+      if (kind === "pmessage") published.push({ channel: channel ?? "", bytes: Buffer.from(message ?? "", "latin1") });
     });
+    socket.write(encodeCommand(["PSUBSCRIBE", pattern]));
+    await eventually(() => isWatching, { what: `Redis shows what is published on ${pattern}` });
+    return published;
   }
 
   /** Channels with a subscriber, sorted. */
@@ -121,10 +121,53 @@ export class RedisProcess {
   }
 }
 
+/** One command to whatever listens on this port. */
+export function askRedis(port: number, ...command: (string | Uint8Array)[]): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1");
+    let received = Buffer.alloc(0);
+    const settle = (finish: () => void) => {
+      clearTimeout(deadline);
+      socket.destroy();
+      finish();
+    };
+    const fail = (error: Error) => settle(() => reject(error));
+    const deadline = setTimeout(() => fail(new Error(`Redis did not answer ${command[0]} in ${ANSWER_MS_MAX} ms`)), ANSWER_MS_MAX);
+    socket.on("error", fail);
+    socket.on("close", () => fail(new Error(`Redis closed the connection at ${command[0]}`)));
+    socket.on("data", (chunk) => {
+      received = Buffer.concat([received, chunk]);
+      const parsed = parseReply(received, 0);
+      if (parsed === undefined) return;
+      const { reply } = parsed;
+      if (reply instanceof Error) fail(reply);
+      else settle(() => resolve(reply));
+    });
+    socket.write(encodeCommand(command));
+  });
+}
+
+function encodeCommand(parts: readonly (string | Uint8Array)[]): Buffer {
+  const encoded = parts.flatMap((part) => [Buffer.from(`$${Buffer.byteLength(part)}\r\n`), Buffer.from(part), Buffer.from("\r\n")]);
+  return Buffer.concat([Buffer.from(`*${parts.length}\r\n`), ...encoded]);
+}
+
+/** Texts come as latin1, so that bytes survive. */
+function readReplies(socket: Socket, take: (reply: Reply | Error) => void): void {
+  let unread = Buffer.alloc(0);
+  socket.on("data", (chunk: Buffer) => {
+    unread = Buffer.concat([unread, chunk]);
+    for (let parsed = parseReply(unread, 0, "latin1"); parsed !== undefined; parsed = parseReply(unread, 0, "latin1")) {
+      take(parsed.reply);
+      unread = unread.subarray(parsed.end);
+    }
+  });
+}
+
 type Parsed = { readonly reply: Reply | Error; readonly end: number };
 
 /** One RESP2 reply; undefined while it is incomplete. */
-function parseReply(bytes: Buffer, start: number): Parsed | undefined {
+function parseReply(bytes: Buffer, start: number, texts: "utf8" | "latin1" = "utf8"): Parsed | undefined {
   const lineEnd = bytes.indexOf("\r\n", start, "latin1");
   if (lineEnd < 0) return undefined;
   const line = bytes.toString("utf8", start + 1, lineEnd);
@@ -139,13 +182,13 @@ function parseReply(bytes: Buffer, start: number): Parsed | undefined {
     case "$": {
       const length = Number(line);
       if (length < 0) return { reply: null, end };
-      return bytes.length < end + length + 2 ? undefined : { reply: bytes.toString("utf8", end, end + length), end: end + length + 2 };
+      return bytes.length < end + length + 2 ? undefined : { reply: bytes.toString(texts, end, end + length), end: end + length + 2 };
     }
     case "*": {
       const items: Reply[] = [];
       let at = end;
       for (let left = Number(line); left > 0; left--) {
-        const item = parseReply(bytes, at);
+        const item = parseReply(bytes, at, texts);
         if (item === undefined || item.reply instanceof Error) return item;
         items.push(item.reply);
         at = item.end;

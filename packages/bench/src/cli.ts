@@ -1,0 +1,116 @@
+/**
+ * The load generator: starts a Redis and instances, puts people on them, prints tables. Without arguments it runs what
+ * docs/BENCHMARKS.md shows, in about five minutes; `--help` lists the arguments for a run of one's own.
+ */
+
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import type { Protocol } from "./clients.ts";
+import { Cluster } from "./cluster.ts";
+import { idle } from "./idle.ts";
+import { type Load, run } from "./load.ts";
+import { idleTable, loadTable } from "./report.ts";
+
+const HELP = `npm run bench -w packages/bench -- [options]
+
+Without options: the runs of docs/BENCHMARKS.md. With any of these: one run.
+  --users N      people per instance                       (50)
+  --board N      members of one board, instances together  (all)
+  --moves N      moves per second of each                  (20)
+  --seconds N    measured time                             (10)
+  --warm-up N    seconds before that, not measured         (5)
+  --instances N                                            (2)
+  --protocol P   binary or classic                         (binary)
+  --idle N       instead: memory of N idle connections, on boards of --board (10)
+`;
+
+const STANDARD: readonly Omit<Load, "seconds" | "warmUpSeconds">[] = [
+  { protocol: "binary", usersPerInstance: 1, boardSize: 2, movesPerSecond: 20 },
+  { protocol: "binary", usersPerInstance: 5, boardSize: 10, movesPerSecond: 20 },
+  { protocol: "binary", usersPerInstance: 50, boardSize: 10, movesPerSecond: 20 },
+  { protocol: "binary", usersPerInstance: 50, boardSize: 100, movesPerSecond: 20 },
+  { protocol: "classic", usersPerInstance: 50, boardSize: 100, movesPerSecond: 20 },
+  { protocol: "binary", usersPerInstance: 500, boardSize: 10, movesPerSecond: 5 },
+  { protocol: "binary", usersPerInstance: 250, boardSize: 500, movesPerSecond: 10 },
+];
+const STANDARD_IDLE = 2000;
+
+const { values } = parseArgs({
+  options: {
+    users: { type: "string", default: "50" },
+    board: { type: "string" },
+    moves: { type: "string", default: "20" },
+    seconds: { type: "string", default: "10" },
+    "warm-up": { type: "string", default: "5" },
+    instances: { type: "string", default: "2" },
+    protocol: { type: "string", default: "binary" },
+    idle: { type: "string" },
+    help: { type: "boolean" },
+  },
+});
+
+if (values.help) process.stdout.write(HELP);
+else {
+  const { protocol } = values;
+  if (protocol !== "binary" && protocol !== "classic") throw new Error(`--protocol is ${protocol}; there are binary and classic`);
+  const instances = numberOf("instances");
+  console.log(`${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores, Node ${process.version}, everything on this machine\n`);
+  if (process.argv.length === 2) await standard(instances);
+  else if (values.idle !== undefined) console.log(idleTable([await measureIdle(instances, protocol, numberOf("idle"), boardSize(10))]));
+  else {
+    const usersPerInstance = numberOf("users");
+    const load: Load = {
+      protocol,
+      usersPerInstance,
+      boardSize: boardSize(usersPerInstance * instances),
+      movesPerSecond: numberOf("moves"),
+      seconds: numberOf("seconds"),
+      warmUpSeconds: numberOf("warm-up"),
+    };
+    console.log(loadTable([await measure(instances, load)]));
+  }
+}
+
+async function standard(instances: number): Promise<void> {
+  const results = [];
+  for (const load of STANDARD)
+    results.push(await measure(instances, { ...load, seconds: numberOf("seconds"), warmUpSeconds: numberOf("warm-up") }));
+  console.log(`${loadTable(results)}\n`);
+  const idleResults = [];
+  for (const protocol of ["binary", "classic"] as const) idleResults.push(await measureIdle(instances, protocol, STANDARD_IDLE, 10));
+  console.log(idleTable(idleResults));
+}
+
+/** Each run on processes of its own: none inherits a heap or a compiled function. */
+async function measure(instances: number, load: Load) {
+  return withCluster(instances, (cluster) => run(cluster, load));
+}
+
+async function measureIdle(instances: number, protocol: Protocol, connections: number, size: number) {
+  return withCluster(instances, (cluster) => idle(cluster, protocol, connections, size));
+}
+
+async function withCluster<T>(instances: number, use: (cluster: Cluster) => Promise<T>): Promise<T> {
+  const cluster = await Cluster.start(instances);
+  const stop = () => {
+    cluster.stop();
+    process.exit(1);
+  };
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  try {
+    return await use(cluster);
+  } finally {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+    cluster.stop();
+  }
+}
+
+function boardSize(fallback: number): number {
+  return values.board === undefined ? fallback : numberOf("board");
+}
+
+function numberOf(name: Exclude<keyof typeof values, "help" | "protocol">): number {
+  const value = Number(values[name]);
+  if (!(value > 0)) throw new Error(`--${name} is ${values[name]}; it must be a number above 0`);
+  return value;
+}

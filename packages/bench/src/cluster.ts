@@ -1,0 +1,120 @@
+/**
+ * What is measured: a Redis and instances of the service, as processes of their own on this machine. Says what they cost; knows
+ * nothing of the load. Linux only, since costs are read from /proc.
+ */
+
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const SERVER_CLI = fileURLToPath(new URL("../../server/src/cli.ts", import.meta.url));
+const READY_MS_MAX = 20_000;
+const LOOK_EVERY_MS = 50;
+/** USER_HZ, the unit of times in /proc: 100 on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+const PAGE_BYTES = 4096;
+
+export class Cluster {
+  readonly redis: Process;
+  readonly instances: readonly Instance[];
+  readonly #folder: string;
+
+  private constructor(redis: Process, instances: readonly Instance[], folder: string) {
+    this.redis = redis;
+    this.instances = instances;
+    this.#folder = folder;
+  }
+
+  /** Ready to be connected to once it is returned. `stop()` is the caller's, also if this process fails. */
+  static async start(count: number): Promise<Cluster> {
+    const folder = mkdtempSync(join(tmpdir(), "presence-bench-"));
+    const redisPort = await freePort();
+    const redisArgs = ["--port", String(redisPort), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
+    const redis = new Process(spawn("redis-server", redisArgs, { stdio: "ignore" }));
+    const instances: Instance[] = [];
+    for (let nth = 0; nth < count; nth++) {
+      const port = await freePort();
+      const env = { ...process.env, WS_PORT: String(port), REDIS_URL: `redis://127.0.0.1:${redisPort}`, LOG_LEVEL: "warn", DEMO: "off" };
+      const options: SpawnOptions = { env, cwd: folder, stdio: ["ignore", "inherit", "inherit"] };
+      instances.push(new Instance(spawn(process.execPath, ["--conditions=development", SERVER_CLI], options), port));
+    }
+    const cluster = new Cluster(redis, instances, folder);
+    try {
+      await Promise.all(instances.map((instance) => instance.ready()));
+    } catch (error) {
+      cluster.stop();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** At once; there is nothing to be kept. */
+  stop(): void {
+    for (const child of [...this.instances, this.redis]) child.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+export class Process {
+  readonly #child: ChildProcess;
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    child.on("error", (error) => console.error(`${child.spawnfile}: ${error.message}`));
+  }
+
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined;
+  }
+
+  /** Of all its threads, in user and system mode, since its start. */
+  cpuSeconds(): number {
+    return cpuSecondsOf(this.#child.pid ?? 0);
+  }
+
+  residentBytes(): number {
+    return Number(readFileSync(`/proc/${this.#child.pid}/statm`, "latin1").split(" ")[1]) * PAGE_BYTES;
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+export class Instance extends Process {
+  readonly port: number;
+
+  constructor(child: ChildProcess, port: number) {
+    super(child);
+    this.port = port;
+  }
+
+  async ready(): Promise<void> {
+    const deadline = performance.now() + READY_MS_MAX;
+    while (performance.now() < deadline && !this.hasEnded) {
+      const answer = await fetch(`http://127.0.0.1:${this.port}/readyz`).catch(() => undefined);
+      if (answer?.ok) return;
+      await wait(LOOK_EVERY_MS);
+    }
+    throw new Error(`the instance on port ${this.port} ${this.hasEnded ? "has ended" : "is not ready"}`);
+  }
+}
+
+export function cpuSecondsOf(pid: number | "self"): number {
+  // The command in parentheses may hold spaces; utime and stime are the 14th and 15th field of all.
+  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => probe.once("error", reject).listen(0, resolve));
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}

@@ -1,0 +1,165 @@
+/**
+ * One run: people on instances move at a steady rate, everybody watches, and every position that arrives is counted and timed. All
+ * are in this one process, on one clock; its own share of the CPU is reported, for a generator that is busy measures itself.
+ */
+
+import { setTimeout as wait } from "node:timers/promises";
+import { BinaryClient, ClassicClient, type Client, type Protocol } from "./clients.ts";
+import { type Cluster, cpuSecondsOf } from "./cluster.ts";
+import { Histogram } from "./histogram.ts";
+import { BenchSocket } from "./socket.ts";
+
+export type Load = {
+  readonly protocol: Protocol;
+  readonly usersPerInstance: number;
+  /** Members of one board, of all instances together. */
+  readonly boardSize: number;
+  readonly movesPerSecond: number;
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+};
+
+export type Result = {
+  readonly load: Load;
+  readonly boards: number;
+  readonly seconds: number;
+  readonly movesMade: number;
+  /** Positions of others that arrived at clients. */
+  readonly delivered: number;
+  /** What it would have been, had each move reached each other member by itself. */
+  readonly deliverable: number;
+  readonly bytes: number;
+  readonly local: Histogram;
+  readonly remote: Histogram;
+  readonly cpuSeconds: { readonly instances: readonly number[]; readonly redis: number; readonly generator: number };
+  readonly residentBytes: readonly number[];
+};
+
+const CONNECTS_AT_ONCE = 50;
+const JOINED_MS_MAX = 30_000;
+const STEP_EVERY_MS = 2;
+/** Moves under way at most before one is taken for another: at 100 000/s those of 10 s. */
+const REMEMBERED = 2 ** 20;
+
+/** Which move was made when, and through which instance. */
+class Moves {
+  made = 0;
+  readonly #sentAt = new Float64Array(REMEMBERED);
+  readonly #sentBy = new Uint8Array(REMEMBERED);
+
+  next(instance: number, now: number): number {
+    const move = this.made++;
+    this.#sentAt[move % REMEMBERED] = now;
+    this.#sentBy[move % REMEMBERED] = instance;
+    return move;
+  }
+
+  sentAt(move: number): number {
+    return this.#sentAt[move % REMEMBERED] ?? 0;
+  }
+
+  sentBy(move: number): number {
+    return this.#sentBy[move % REMEMBERED] ?? 0;
+  }
+}
+
+export async function run(cluster: Cluster, load: Load): Promise<Result> {
+  const moves = new Moves();
+  let delivered = 0;
+  let local = new Histogram();
+  let remote = new Histogram();
+  const seen = (viewer: Client, move: number) => {
+    delivered++;
+    (moves.sentBy(move) === viewer.instance ? local : remote).add(performance.now() - moves.sentAt(move));
+  };
+  const clients = await gather(cluster, load, seen);
+  const stop = walk(clients, load, moves);
+  try {
+    await wait(load.warmUpSeconds * 1000);
+    const before = costs(cluster, clients);
+    const movesBefore = moves.made;
+    delivered = 0;
+    local = new Histogram();
+    remote = new Histogram();
+    const startedAt = performance.now();
+    await wait(load.seconds * 1000);
+    const seconds = (performance.now() - startedAt) / 1000;
+    const after = costs(cluster, clients);
+    const broken = clients.find(({ socket }) => socket.ended !== undefined);
+    if (broken) throw new Error(`a client was lost: ${broken.socket.ended}`);
+    const movesMade = moves.made - movesBefore;
+    return {
+      load,
+      boards: Math.ceil(clients.length / load.boardSize),
+      seconds,
+      movesMade,
+      delivered,
+      deliverable: movesMade * (Math.min(load.boardSize, clients.length) - 1),
+      bytes: after.bytes - before.bytes,
+      local,
+      remote,
+      cpuSeconds: {
+        instances: after.instances.map((cpu, nth) => cpu - (before.instances[nth] ?? 0)),
+        redis: after.redis - before.redis,
+        generator: after.generator - before.generator,
+      },
+      residentBytes: cluster.instances.map((instance) => instance.residentBytes()),
+    };
+  } finally {
+    stop();
+    for (const { socket } of clients) socket.destroy();
+  }
+}
+
+/** Everybody connected and joined, neighbours in the list on different instances. */
+export async function gather(
+  cluster: Cluster,
+  { protocol, usersPerInstance, boardSize }: Pick<Load, "protocol" | "usersPerInstance" | "boardSize">,
+  seen: (viewer: Client, move: number) => void,
+): Promise<Client[]> {
+  const clients: Client[] = [];
+  const total = usersPerInstance * cluster.instances.length;
+  const connect = async (nth: number) => {
+    const instance = nth % cluster.instances.length;
+    const socket = await BenchSocket.open(cluster.instances[instance]?.port ?? 0, protocol === "binary" ? "presence.v2" : undefined);
+    const client = new (protocol === "binary" ? BinaryClient : ClassicClient)(socket, instance, 1 + Math.floor(nth / boardSize), seen);
+    clients[nth] = client;
+    client.join(`user ${nth}`);
+  };
+  for (let from = 0; from < total; from += CONNECTS_AT_ONCE) {
+    const batch = Math.min(CONNECTS_AT_ONCE, total - from);
+    await Promise.all(Array.from({ length: batch }, (_, nth) => connect(from + nth)));
+  }
+  const deadline = performance.now() + JOINED_MS_MAX;
+  while (!clients.every(({ isJoined }) => isJoined)) {
+    if (performance.now() > deadline) throw new Error(`${clients.filter(({ isJoined }) => !isJoined).length} clients did not join`);
+    await wait(STEP_EVERY_MS);
+  }
+  return clients;
+}
+
+/** Evenly spread over time and people; returns what ends it. */
+function walk(clients: readonly Client[], { movesPerSecond }: Load, moves: Moves): () => void {
+  let due = 0;
+  let next = 0;
+  let lastAt = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    due += ((now - lastAt) / 1000) * movesPerSecond * clients.length;
+    lastAt = now;
+    for (; due >= 1; due--) {
+      const client = clients[next++ % clients.length];
+      client?.move(moves.next(client.instance, performance.now()));
+    }
+  }, STEP_EVERY_MS);
+  return () => clearInterval(timer);
+}
+
+function costs(cluster: Cluster, clients: readonly Client[]) {
+  return {
+    instances: cluster.instances.map((instance) => instance.cpuSeconds()),
+    redis: cluster.redis.cpuSeconds(),
+    generator: cpuSecondsOf("self"),
+    bytes: clients.reduce((sum, { socket }) => sum + socket.bytesRead, 0),
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * A WebSocket client for measuring: a bare TCP socket and a frame parser that allocates nothing per message, so that what receives
+ * costs little beside what sends. Speaks to our own server only, which neither masks nor fragments.
+ */
+
+import { connect, type Socket } from "node:net";
+
+/** `bytes[start…end)` is the payload, valid until this returns. */
+export type Listener = (bytes: Buffer, start: number, end: number) => void;
+
+const EMPTY = Buffer.alloc(0);
+const PING = 9;
+const CLOSE = 8;
+
+export class BenchSocket {
+  onMessage: Listener = () => {};
+  bytesRead = 0;
+  /** Why it is over, if it is. */
+  ended: string | undefined;
+  readonly #socket: Socket;
+  #unread: Buffer = EMPTY;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("error", (error) => {
+      this.ended ??= error.message;
+    });
+    socket.on("close", () => {
+      this.ended ??= "closed";
+    });
+  }
+
+  /** `protocol`: the subprotocol; undefined offers none. */
+  static open(port: number, protocol: string | undefined): Promise<BenchSocket> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+      const opened = new BenchSocket(socket);
+      const offer = protocol === undefined ? "" : `Sec-WebSocket-Protocol: ${protocol}\r\n`;
+      socket.write(
+        `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n${offer}\r\n`,
+      );
+      let answer = EMPTY;
+      const read = (chunk: Buffer) => {
+        answer = Buffer.concat([answer, chunk]);
+        const end = answer.indexOf("\r\n\r\n");
+        if (end < 0) return;
+        socket.off("data", read);
+        if (!answer.toString("latin1", 0, 12).endsWith("101")) return reject(new Error(`refused: ${answer.toString("latin1", 0, end)}`));
+        socket.on("data", (bytes: Buffer) => opened.#read(bytes));
+        resolve(opened);
+        if (answer.length > end + 4) opened.#read(answer.subarray(end + 4));
+      };
+      socket.on("data", read);
+      socket.once("close", () => reject(new Error(opened.ended)));
+    });
+  }
+
+  /** Up to 125 bytes without a copy of them; more are for joins. */
+  send(payload: Uint8Array): void {
+    const isShort = payload.length < 126;
+    const start = isShort ? 6 : 8;
+    const frame = Buffer.allocUnsafe(start + payload.length);
+    frame[0] = 0x82;
+    frame[1] = 0x80 | (isShort ? payload.length : 126);
+    if (!isShort) frame.writeUInt16BE(payload.length, 2);
+    // A mask of zeros leaves the payload as it is.
+    frame.fill(0, start - 4, start);
+    frame.set(payload, start);
+    this.#socket.write(frame);
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #read(chunk: Buffer): void {
+    this.bytesRead += chunk.length;
+    const bytes = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk]);
+    let at = 0;
+    while (at + 2 <= bytes.length) {
+      let length = (bytes[at + 1] ?? 0) & 0x7f;
+      let start = at + 2;
+      if (length >= 126) {
+        start = at + (length === 126 ? 4 : 10);
+        if (start > bytes.length) break;
+        length = length === 126 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2));
+      }
+      const end = start + length;
+      if (end > bytes.length) break;
+      const opcode = (bytes[at] ?? 0) & 0x0f;
+      if (opcode === PING) this.#pong(bytes.subarray(start, end));
+      else if (opcode === CLOSE) this.ended = `closed with ${length >= 2 ? bytes.readUInt16BE(start) : "no code"}`;
+      else this.onMessage(bytes, start, end);
+      at = end;
+    }
+    this.#unread = at === bytes.length ? EMPTY : bytes.subarray(at);
+  }
+
+  #pong(payload: Buffer): void {
+    this.#socket.write(Buffer.concat([Buffer.from([0x8a, 0x80 | payload.length, 0, 0, 0, 0]), payload]));
+  }
+}
