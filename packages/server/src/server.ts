@@ -1,56 +1,179 @@
-/** Puts the parts together: one instance of the presence service. */
+/**
+ * Puts the parts together: one instance of the presence service, listening by itself or attached to a host's own HTTP server. As a
+ * library it reads no environment, installs no signal handlers and never ends the process.
+ */
 
-import { randomUUID } from "node:crypto";
-import { createServer } from "node:http";
-import { Channels } from "./bus/bus.ts";
+import { randomInt, randomUUID } from "node:crypto";
+import { createServer, type Server } from "node:http";
+import type { InstanceId } from "@presence-service/protocol";
+import { type Bus, type BusListener, Channels } from "./bus/bus.ts";
+import { MemoryBus } from "./bus/memory.ts";
+import { SystemClock } from "./clock.ts";
+import type { Authenticate, Authorize } from "./connection/auth.ts";
 import { ConnectionManager } from "./connection/manager.ts";
+import { createHttpHandler, DEMO_DIR, type HealthReport, type HttpHandler } from "./edge/http.ts";
 import { listen } from "./edge/listen.ts";
-import { acceptWebSockets } from "./edge/websocket.ts";
+import { acceptUpgrades } from "./edge/websocket.ts";
+import { PresenceError } from "./errors.ts";
 import { RedisClient } from "./redis/client.ts";
 import { RedisPubSub } from "./redis/pubsub.ts";
-import type { Logger } from "./telemetry/log.ts";
+import { type Logger, SILENT } from "./telemetry/log.ts";
+import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
+import { VERSION } from "./version.ts";
 
-export type PresenceServerOptions = {
-  readonly port: number;
-  readonly host?: string;
+export type { Authenticate, Authorize, User } from "./connection/auth.ts";
+export type { HttpHandler } from "./edge/http.ts";
+export { PresenceError } from "./errors.ts";
+export type { Logger } from "./telemetry/log.ts";
+
+export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
+  /** `redis://…`, `rediss://…`, or `memory:` for an instance that is alone and sees nobody else's people. */
   readonly redisUrl: string;
-  readonly redisPrefix: string;
-  readonly demo: boolean;
-  readonly log: Logger;
+  /** First part of all channel names: `[a-z0-9-]{1,32}`, by default `presence`. */
+  readonly redisPrefix?: string;
+  /** Serves the demo page at `/`, if it has been built. Default: no. */
+  readonly demo?: boolean;
+  /** Default: silence. */
+  readonly log?: Logger;
+  /** Without it everybody may connect, as somebody new. */
+  readonly authenticate?: Authenticate;
+  /** Without it everybody may enter every board. */
+  readonly authorize?: Authorize;
+  /** Lets classic clients pass `?token=` to `authenticate`. Default: no, as URLs end up in logs; they are closed with 4401 then. */
+  readonly tokenInUrl?: boolean;
 };
-export type PresenceServer = { readonly instanceId: string; readonly port: number; close(): Promise<void> };
 
+type ListenOptions = {
+  /** 0: any free one. */
+  readonly port: number;
+  /** Default: all interfaces. */
+  readonly host?: string;
+};
+
+type AttachOptions = {
+  /** Of the host. Only upgrades on `path` are taken from it; mount `handler` for health and metrics. */
+  readonly server: Server;
+  /** Default: `/presence`. */
+  readonly path?: string;
+};
+
+export type PresenceServer = {
+  readonly instanceId: string;
+  /** Where it listens; 0 if it is attached. */
+  readonly port: number;
+  /** Health, metrics and the demo page; also where it listens by itself. */
+  readonly handler: HttpHandler;
+  /** Sends its clients elsewhere and ends. Idempotent. */
+  close(): Promise<void>;
+};
+
+/** From the first heartbeat to its echo: a millisecond, or pub/sub does not work. */
+const READY_MS_MAX = 5000;
+/** For whole requests and their headers: there are only small ones. */
+const REQUEST_MS_MAX = 10_000;
+
+/** Resolves when it serves; rejects with a PresenceError that says what to do. */
 export async function createPresenceServer(options: PresenceServerOptions): Promise<PresenceServer> {
-  const instanceId = randomUUID();
-  const channels = new Channels(options.redisPrefix);
-  const manager = new ConnectionManager({ instanceId, channels });
-  const client = new RedisClient({ url: options.redisUrl, name: `presence-${instanceId}` });
-  const bus = await RedisPubSub.connect(client, {
-    message: (channel, bytes) => {
-      const boardId = channels.boardOf(channel);
-      if (boardId !== undefined) manager.heard(boardId, bytes);
-    },
-    subscribed: (channel) => {
-      const boardId = channels.boardOf(channel);
-      if (boardId !== undefined) manager.subscribed(boardId);
-    },
-    linkUp: () => {},
-    linkDown: () => {},
-  });
-  manager.start(bus);
-  const http = createServer((request, response) => {
-    const known = request.url === "/readyz" || request.url === "/livez";
-    response.writeHead(known ? 200 : 404).end(known ? "ok\n" : "not found\n");
-  });
-  acceptWebSockets(http, manager);
-  const port = await listen(http, options);
-  return {
-    instanceId,
-    port,
-    close: async () => {
-      http.close();
-      http.closeAllConnections();
-      await bus.close();
-    },
+  const { redisPrefix = "presence", log = SILENT, authenticate, authorize, tokenInUrl = false } = options;
+  const startedAt = performance.now();
+  const instanceId = randomUUID() as InstanceId;
+  const channels = new Channels(redisPrefix);
+  const metrics = createMetrics({ version: VERSION });
+  const seed = randomInt(2 ** 32);
+  const manager = new ConnectionManager({ instanceId, channels, clock: new SystemClock(), metrics, log, seed, authenticate, authorize });
+  const { bus, ...redis } = busFor(options.redisUrl, instanceId, manager);
+  manager.use(bus);
+
+  const report = (): HealthReport => {
+    const { status, boards, own, shown, echoMs, peers } = manager.stats();
+    return {
+      status: manager.isStopping ? "draining" : status === "ready" ? "ok" : status,
+      instanceId,
+      version: VERSION,
+      uptimeMs: Math.round(performance.now() - startedAt),
+      redis: {
+        ...redis,
+        publisher: metrics.linkUp.publisher === 1 ? "up" : "down",
+        subscriber: metrics.linkUp.subscriber === 1 ? "up" : "down",
+        echoMs,
+        oldestUnansweredMs: Math.round(bus.oldestUnansweredMs()),
+      },
+      peers,
+      boards,
+      members: { own, shown },
+      connections: Object.values(metrics.connections).reduce((sum, count) => sum + count, 0),
+    };
   };
+  metrics.beforeScrape = () => readGauges(metrics, report());
+  const handler = createHttpHandler({
+    report,
+    healthCheck: () => bus.healthCheck(),
+    metrics,
+    demoDir: options.demo === true ? DEMO_DIR : undefined,
+  });
+
+  const own = "server" in options ? undefined : createServer({ headersTimeout: REQUEST_MS_MAX, requestTimeout: REQUEST_MS_MAX }, handler);
+  const isServing = () => manager.isReady && !manager.isStopping;
+  const where =
+    "server" in options
+      ? { server: options.server, paths: [options.path ?? "/presence"], isAlone: false }
+      : { server: own as Server, paths: ["/", "/ws"], isAlone: true };
+  const stopUpgrades = acceptUpgrades(where.server, { manager, isServing, tokenInUrl, ...where });
+
+  let closing: Promise<void> | undefined;
+  const shut = async () => {
+    await manager.stop();
+    stopUpgrades();
+    await bus.close();
+    own?.close();
+    own?.closeAllConnections();
+    metrics.close();
+  };
+  const close = () => {
+    closing ??= shut();
+    return closing;
+  };
+
+  try {
+    await bus.start();
+    const port = own !== undefined && !("server" in options) ? await listen(own, options) : 0;
+    await echoed(manager, redis.address);
+    return { instanceId, port, handler, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function busFor(
+  redisUrl: string,
+  instanceId: InstanceId,
+  listener: BusListener,
+): Pick<HealthReport["redis"], "mode" | "address"> & { bus: Bus } {
+  if (redisUrl === "memory:") return { mode: "memory", address: redisUrl, bus: new MemoryBus(listener) };
+  const client = new RedisClient({ url: redisUrl, name: `presence-${instanceId}` });
+  return { mode: "standalone", address: client.address, bus: new RedisPubSub(client, listener) };
+}
+
+async function echoed(manager: ConnectionManager, address: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const advice = "May this user publish and subscribe to the channels of REDIS_PREFIX? See docs/OPERATIONS.md for the rights it needs.";
+      reject(new PresenceError("REDIS_UNREACHABLE", `Redis at ${address} is connected, but own messages do not come back. ${advice}`));
+    }, READY_MS_MAX);
+  });
+  try {
+    await Promise.race([manager.ready, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function readGauges(metrics: Metrics, { redis, peers, boards, members }: HealthReport): void {
+  metrics.oldestUnansweredSeconds = redis.oldestUnansweredMs / 1000;
+  metrics.peers = { up: 0, suspect: 0, down: 0 };
+  for (const { state } of peers) metrics.peers[state]++;
+  metrics.boards = boards;
+  metrics.members = { ...members };
 }

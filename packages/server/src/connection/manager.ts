@@ -1,142 +1,453 @@
-/** Who is connected to this instance, on which boards, and what they are told. */
+/**
+ * Connects the core with the world: sockets and bus messages become its inputs, and its effects are carried out here and nowhere
+ * else. It keeps the clock for everybody and decides nothing about who is shown.
+ */
 
-import { type BoardId, decodeClassic, encodeClassic } from "@presence-service/protocol";
-import type { Bus, Channels } from "../bus/bus.ts";
+import type { IncomingMessage } from "node:http";
+import { type BoardId, CLOSE, type InstanceId, type Millis } from "@presence-service/protocol";
+import type { Bus, BusListener, Channel, Channels, FailedAttempt, Link, Refusal } from "../bus/bus.ts";
+import type { Clock } from "../clock.ts";
+import { CONSTANTS } from "../core/constants.ts";
+import { Core } from "../core/core.ts";
+import type { ConnectionId, Counted, Effect, Input, RosterChange } from "../core/effects.ts";
+import { Numbers } from "../core/numbers.ts";
+import { type Logger, rateLimited } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { Alarm } from "./alarm.ts";
+import { type Authenticate, type Authorize, checked } from "./auth.ts";
+import { BoardFanout, Seat } from "./board-fanout.ts";
+import { BusLine } from "./bus-line.ts";
+import { Connection, type Hub, VISIT_MS } from "./connection.ts";
+import type { ClientSocket } from "./socket.ts";
+import { Ticker } from "./ticker.ts";
+import type { Encoding } from "./wires.ts";
 
-type ClassicSocket = { send(bytes: Uint8Array): void };
-type Person = { readonly key: string; readonly user: number; readonly username: string; readonly color: string };
-type Local = { readonly socket: ClassicSocket; readonly person: Person };
-type Board = { readonly number: number; readonly people: Map<string, Person>; readonly locals: Set<Local> };
+export type ManagerOptions = {
+  readonly instanceId: InstanceId;
+  readonly channels: Channels;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** For the core's jitter. */
+  readonly seed: number;
+  readonly authenticate?: Authenticate | undefined;
+  readonly authorize?: Authorize | undefined;
+};
 
-/** The thinnest true path: one instance's classic clients and its peers' people, board by board. */
-export class ConnectionManager {
-  readonly #instanceId: string;
-  readonly #channels: Channels;
-  readonly #boards = new Map<number, Board>();
+/** A turn of the wheel visits every connection once; a step visits a twentieth, so that heartbeats do not leave in one burst. */
+const WHEEL = 20;
+const STEP_MS = VISIT_MS / WHEEL;
+/**
+ * F9. What this instance may publish in cursors. A peer that stalls is cut off by Redis at 32 MB of unread output, and given up by
+ * us after 4 s: eight instances at their limit stay below.
+ */
+const CURSOR_BYTES_PER_MS = 1000;
+const CURSOR_BURST_MS = 250;
+/** A client that does not answer our close frame has had enough time to read it. */
+const CLOSING_MS_MAX = 2000;
+/** Clients of a stopped instance come back within this time, spread evenly. */
+const RETRY_MS_MAX = 2000;
+const WARN_EVERY_MS = 10_000;
+
+export class ConnectionManager implements Hub, BusListener {
+  readonly instanceId: InstanceId;
+  readonly metrics: Metrics;
+  readonly authenticate: Authenticate | undefined;
+  readonly authorize: Authorize | undefined;
+  /** Fulfilled when an own heartbeat has come back: clients may be served. */
+  readonly ready: Promise<void>;
+  readonly #options: ManagerOptions;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #warn: ReturnType<typeof rateLimited>;
+  readonly #core: Core;
+  readonly #ticker: Ticker<BoardFanout>;
+  readonly #deadline: Alarm;
+  readonly #step: Alarm;
+  readonly #fanouts = new Map<BoardId, BoardFanout>();
+  readonly #boardNumbers = new Numbers(CONSTANTS.numberRestMs);
+  /** Open connections by id, in the slots of the wheel. */
+  readonly #wheel = Array.from({ length: WHEEL }, () => new Map<ConnectionId, Connection>());
+  readonly #greeting = new Set<Connection>();
+  /** Over, but their sockets are not closed yet. */
+  readonly #closing = new Set<Connection>();
+  readonly #inputs: Input[] = [];
+  #isHandling = false;
+  #nextId: ConnectionId = 1;
+  #steps = 0;
+  #cursorsPaidUntil: Millis = 0;
+  #isReady = false;
+  #isDegraded = false;
+  #isStopping = false;
   #bus: Bus | undefined;
-  #nextKey = 0;
+  #line: BusLine | undefined;
+  #becameReady: () => void = () => {};
+  #allClosed: () => void = () => {};
 
-  constructor(options: { instanceId: string; channels: Channels }) {
-    this.#instanceId = options.instanceId;
-    this.#channels = options.channels;
+  constructor(options: ManagerOptions) {
+    const { instanceId, clock, metrics, log, authenticate, authorize, seed } = options;
+    this.instanceId = instanceId;
+    this.metrics = metrics;
+    this.authenticate = authenticate && checked(authenticate);
+    this.authorize = authorize;
+    this.#options = options;
+    this.#clock = clock;
+    this.#log = log;
+    this.#warn = rateLimited(log.warn.bind(log), WARN_EVERY_MS);
+    this.#core = new Core({ instanceId, seed, now: clock.now() });
+    this.#ticker = new Ticker(clock, (board, isLocal, now) => this.#flush(board, isLocal, now));
+    this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: this.#bus?.oldestUnansweredMs() ?? 0 }));
+    this.#step = new Alarm(clock, () => this.#visit());
+    this.ready = new Promise((resolve) => {
+      this.#becameReady = resolve;
+    });
   }
 
-  start(bus: Bus): void {
+  /** Before the bus is started, as it reports to this manager. Once. */
+  use(bus: Bus): void {
+    const { channels, metrics, instanceId } = this.#options;
     this.#bus = bus;
+    this.#line = new BusLine(bus, {
+      channels,
+      metrics,
+      instanceId,
+      log: this.#log,
+      published: (boardId, receivers) => this.input({ kind: "published", boardId, receivers }),
+    });
+    bus.subscribe(channels.global);
+    this.#step.set(this.#clock.now() + STEP_MS);
   }
 
-  open(socket: ClassicSocket): { receive(bytes: Uint8Array): void; closed(): void } {
-    const joined = new Map<number, Local>();
-    return {
-      receive: (bytes) => {
-        const message = decodeClassic(bytes);
-        if (message === undefined) return;
-        switch (message.kind) {
-          case "join": {
-            if (joined.has(message.board)) return;
-            const key = `${this.#instanceId}/${this.#nextKey++}`;
-            joined.set(message.board, this.#join(socket, message.board, key, message.username));
-            return;
-          }
-          case "leave": {
-            const local = joined.get(message.board);
-            joined.delete(message.board);
-            if (local !== undefined) this.#leave(message.board, local);
-            return;
-          }
-          case "cursor_update": {
-            const local = joined.get(message.board);
-            const board = this.#boards.get(message.board);
-            if (local === undefined || board === undefined) return;
-            this.#moved(board, local.person, message.x, message.y, local);
-            this.#publish(board, { key: local.person.key, at: [message.x, message.y] });
-            return;
-          }
-          case "heartbeat":
-            return socket.send(encodeClassic(message));
-        }
-      },
-      closed: () => {
-        for (const [board, local] of joined) this.#leave(board, local);
-      },
-    };
+  get isReady(): boolean {
+    return this.#isReady;
   }
 
-  heard(boardId: BoardId, bytes: Uint8Array): void {
-    const board = this.#boards.get(Number(boardId));
-    const message = JSON.parse(Buffer.from(bytes).toString());
-    if (board === undefined || message.from === this.#instanceId) return;
-    if (message.ask === true) {
-      for (const { person } of board.locals) this.#publish(board, { key: person.key, joined: person.username });
-    } else if (message.left === true) this.#remove(board, message.key);
-    else if (message.joined !== undefined) {
-      this.#add(board, message.key, message.joined);
-      this.#tell(board, encodeClassic({ kind: "presence_update", board: board.number, count: board.people.size }));
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  stats(): ReturnType<Core["stats"]> {
+    return this.#core.stats(this.#clock.now());
+  }
+
+  /** A new WebSocket. `request` is seen by the host's `authenticate` only; `token`: from the URL, of a classic client. */
+  open(
+    socket: ClientSocket,
+    client: { encoding: Encoding; request?: IncomingMessage | undefined; token?: string | undefined },
+  ): Connection {
+    const id = this.#nextId++;
+    const { encoding, request, token } = client;
+    const connection = new Connection(this, id, socket, { encoding, request, token });
+    this.metrics.connections[encoding]++;
+    this.#slot(id).set(id, connection);
+    this.#greeting.add(connection);
+    this.#debug({ connection: id, encoding }, "connected");
+    connection.start();
+    return connection;
+  }
+
+  /** Tells everybody to go elsewhere, and lets them. Resolves when all sockets are closed; the bus is not. */
+  async stop(): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    this.input({ kind: "stop" });
+    for (const slot of this.#wheel) for (const connection of [...slot.values()]) this.#dismiss(connection);
+    if (this.#closing.size > 0) {
+      const cancel = this.#clock.after(CLOSING_MS_MAX, () => {
+        for (const connection of this.#closing) connection.terminate(CLOSE.draining);
+      });
+      await new Promise<void>((resolve) => {
+        this.#allClosed = resolve;
+      });
+      cancel();
     }
-    if (message.at !== undefined) {
-      const person = board.people.get(message.key);
-      if (person !== undefined) this.#moved(board, person, message.at[0], message.at[1]);
+    this.#step.set(Number.POSITIVE_INFINITY);
+    this.#deadline.set(Number.POSITIVE_INFINITY);
+    this.#ticker.stop();
+  }
+
+  #dismiss(connection: Connection): void {
+    if (connection.encoding === "classic") return connection.end(CLOSE.goingAway);
+    const retryAfterMs = Math.floor(Math.random() * RETRY_MS_MAX);
+    connection.send({ kind: "goodbye", code: CLOSE.draining.code, retryAfterMs });
+    connection.end(CLOSE.draining);
+  }
+
+  // The core.
+
+  /** Effects of one input are carried out before the next input, also if they bring it about. */
+  input(input: Input): void {
+    this.#inputs.push(input);
+    if (this.#isHandling) return;
+    this.#isHandling = true;
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        for (const effect of this.#core.handle(next, this.#clock.now())) this.#carryOut(effect);
+      }
+    } finally {
+      this.#isHandling = false;
+    }
+    this.#deadline.set(this.#core.nextDeadline());
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case "publish":
+        return void this.#line?.publish(effect.boardId, effect.message);
+      case "subscribe":
+      case "unsubscribe":
+      case "resubscribe":
+        this.#debug({ board: effect.boardId }, effect.kind);
+        return this.#bus?.[effect.kind](this.#options.channels.board(effect.boardId));
+      case "recycle":
+        this.metrics.recycles[effect.link]++;
+        this.#log.warn({ link: effect.link }, "nothing comes back through this connection to Redis: replacing it");
+        return this.#bus?.recycle(effect.link);
+      case "joined":
+        return this.#admit(effect.connection, effect.boardId, effect.self);
+      case "refused":
+        return this.#connection(effect.connection)?.refused(effect.code, effect.boardId);
+      case "superseded":
+        return this.#connection(effect.connection)?.end(CLOSE.superseded);
+      case "roster":
+        return this.#changed(effect.boardId, effect.change);
+      case "event": {
+        const board = this.#fanouts.get(effect.boardId);
+        if (board === undefined) return;
+        board.event(effect.actor, effect.name, effect.data);
+        return this.#ticker.local(board);
+      }
+      case "cursors": {
+        const board = this.#fanouts.get(effect.boardId);
+        if (board !== undefined) this.#ticker.remote(board);
+        return;
+      }
+      case "degraded":
+        return this.#setDegraded(effect.on);
+      case "ready":
+        this.#isReady = true;
+        this.#becameReady();
+        return;
+      case "peer":
+        return this.#judged(effect);
+      case "echo":
+        this.metrics.echoes++;
+        if (effect.ms !== undefined) this.metrics.echoSeconds.observe(effect.ms / 1000);
+        return;
+      case "counted":
+        return this.#count(effect.what);
     }
   }
 
-  subscribed(boardId: BoardId): void {
-    const board = this.#boards.get(Number(boardId));
-    if (board !== undefined) this.#publish(board, { ask: true });
+  #admit(id: ConnectionId, boardId: BoardId, self: number): void {
+    const seat = this.#connection(id)?.seats.find(({ fanout }) => fanout.boardId === boardId);
+    if (seat === undefined) return;
+    seat.fanout.admit(seat, self, this.#clock.now());
+    this.#ticker.local(seat.fanout);
+    const { early } = seat;
+    seat.early = undefined;
+    if (early !== undefined) this.moved(seat, early.x, early.y);
   }
 
-  #join(socket: ClassicSocket, number: number, key: string, username: string): Local {
-    let board = this.#boards.get(number);
-    if (board === undefined) {
-      board = { number, people: new Map(), locals: new Set() };
-      this.#boards.set(number, board);
-      this.#bus?.subscribe(this.#channels.board(String(number) as BoardId));
-    }
-    for (const other of board.people.values()) socket.send(encodeClassic({ kind: "user_joined", board: number, ...other }));
-    const local = { socket, person: this.#add(board, key, username) };
-    board.locals.add(local);
-    this.#publish(board, { key, joined: username });
-    this.#tell(board, encodeClassic({ kind: "presence_update", board: number, count: board.people.size }));
-    return local;
-  }
-
-  #leave(number: number, local: Local): void {
-    const board = this.#boards.get(number);
+  #changed(boardId: BoardId, change: RosterChange): void {
+    if (this.#isWordy) this.#log.debug({ board: boardId, actor: change.actor }, changeInWords(change));
+    const board = this.#fanouts.get(boardId);
     if (board === undefined) return;
-    board.locals.delete(local);
-    this.#publish(board, { key: local.person.key, left: true });
-    this.#remove(board, local.person.key);
+    board.change(change);
+    this.#ticker.local(board);
   }
 
-  #add(board: Board, key: string, username: string): Person {
-    const known = board.people.get(key);
-    if (known !== undefined) return known;
-    const taken = new Set([...board.people.values()].map((person) => person.user));
-    let user = 0;
-    while (taken.has(user)) user++;
-    const person = { key, user, username, color: "#3366cc" };
-    board.people.set(key, person);
-    this.#tell(board, encodeClassic({ kind: "user_joined", board: board.number, ...person }));
-    return person;
+  #setDegraded(on: boolean): void {
+    this.#isDegraded = on;
+    this.metrics.degraded = on ? 1 : 0;
+    if (on) this.#log.warn("degraded: own messages do not come back through Redis; only local people see each other");
+    else this.#log.info("no longer degraded: other instances are heard again");
+    for (const slot of this.#wheel)
+      for (const connection of slot.values()) if (!connection.isGreeting) connection.send({ kind: "degraded", on });
   }
 
-  #remove(board: Board, key: string): void {
-    const person = board.people.get(key);
-    if (person === undefined) return;
-    board.people.delete(key);
-    this.#tell(board, encodeClassic({ kind: "user_left", board: board.number, user: person.user }));
-    this.#tell(board, encodeClassic({ kind: "presence_update", board: board.number, count: board.people.size }));
+  #judged({ instanceId, state }: Extract<Effect, { kind: "peer" }>): void {
+    if (state === "suspect") this.metrics.suspects++;
+    if (state === "down") this.metrics.downs++;
+    const words = {
+      up: "another instance is up",
+      suspect: "another instance is silent",
+      down: "another instance is given up",
+      left: "another instance has left",
+    };
+    this.#log[state === "up" || state === "left" ? "info" : "warn"]({ peer: instanceId }, words[state]);
   }
 
-  #moved(board: Board, person: Person, x: number, y: number, mover?: Local): void {
-    this.#tell(board, encodeClassic({ kind: "cursor_broadcast", board: board.number, user: person.user, x, y }), mover);
+  #count(what: Counted): void {
+    switch (what) {
+      case "ask":
+        this.metrics.asks++;
+        return;
+      case "resync":
+        this.metrics.resyncs++;
+        return;
+      case "divergence":
+        this.metrics.divergences++;
+        return this.#warn({}, "a slice differed from its owner's at the same position; it is being replaced. Please report this");
+      case "old_link":
+      case "invalid":
+        this.metrics.busDropped[what]++;
+        return;
+      case "mute":
+        return this.#warn({}, "other instances do not acknowledge this one: looking for the Redis that they are on");
+    }
   }
 
-  #tell(board: Board, bytes: Uint8Array, except?: Local): void {
-    for (const local of board.locals) if (local !== except) local.socket.send(bytes);
+  // Of connections.
+
+  get cursorMs(): Millis {
+    return this.#ticker.cursorMs;
   }
 
-  #publish(board: Board, message: object): void {
-    const bytes = Buffer.from(JSON.stringify({ from: this.#instanceId, ...message }));
-    this.#bus?.publish(this.#channels.board(String(board.number) as BoardId), bytes).catch(() => {});
+  get isDegraded(): boolean {
+    return this.#isDegraded;
+  }
+
+  now(): Millis {
+    return this.#clock.now();
+  }
+
+  moved(seat: Seat, x: number, y: number): void {
+    const { fanout, actor } = seat;
+    if (actor === undefined) return;
+    if (!this.#core.markCursor(fanout.boardId, actor, x, y, this.#clock.now())) this.metrics.cursorsConflated++;
+    this.#ticker.local(fanout);
+  }
+
+  sit(connection: Connection, boardId: BoardId): Seat {
+    let board = this.#fanouts.get(boardId);
+    if (board === undefined) {
+      board = new BoardFanout(boardId, this.#boardNumbers.take(this.#clock.now()), this.#core, this.metrics);
+      this.#fanouts.set(boardId, board);
+    }
+    board.seats++;
+    return new Seat(connection, board);
+  }
+
+  leave(seat: Seat): void {
+    const { fanout } = seat;
+    fanout.remove(seat);
+    if (--fanout.seats > 0) return;
+    this.#fanouts.delete(fanout.boardId);
+    this.#ticker.forget(fanout);
+    this.#boardNumbers.free(fanout.number, this.#clock.now());
+  }
+
+  touch(board: BoardFanout): void {
+    this.#ticker.local(board);
+  }
+
+  over(connection: Connection, graceMs: Millis): void {
+    const { id, encoding, seats } = connection;
+    this.#slot(id).delete(id);
+    this.#greeting.delete(connection);
+    this.#closing.add(connection);
+    this.metrics.connections[encoding]--;
+    this.#debug({ connection: id, graceMs }, "disconnected");
+    for (const seat of seats.splice(0)) this.leave(seat);
+    // Whose instance stops is claimed elsewhere: nobody is told that they left.
+    if (!this.#isStopping) this.input({ kind: "disconnected", connection: id, graceMs });
+  }
+
+  gone(connection: Connection): void {
+    this.#closing.delete(connection);
+    if (this.#isStopping && this.#closing.size === 0) this.#allClosed();
+  }
+
+  hostFailed(err: unknown): void {
+    this.#log.error({ err }, "the host's authenticate or authorize failed; the connection is closed");
+  }
+
+  #slot(id: ConnectionId): Map<ConnectionId, Connection> {
+    return this.#wheel[id % WHEEL] as Map<ConnectionId, Connection>;
+  }
+
+  #connection(id: ConnectionId): Connection | undefined {
+    return this.#slot(id).get(id);
+  }
+
+  // Of the bus.
+
+  message(channel: Channel, bytes: Uint8Array): void {
+    const heard = this.#line?.read(channel, bytes);
+    if (heard !== undefined) this.input({ kind: "heard", ...heard });
+  }
+
+  subscribed(channel: Channel): void {
+    const boardId = this.#options.channels.boardOf(channel);
+    if (boardId !== undefined) this.input({ kind: "subscribed", boardId });
+  }
+
+  linkUp(link: Link, number: number): void {
+    this.metrics.linkUp[link] = 1;
+    this.metrics.connects[link]++;
+    this.#log.info({ link, number }, "the bus is connected");
+    this.input({ kind: "link_up", link });
+  }
+
+  linkDown(link: Link, reason: string): void {
+    this.metrics.linkUp[link] = 0;
+    this.#log.warn({ link, reason }, "lost a connection of the bus; trying again");
+    this.input({ kind: "link_down", link });
+  }
+
+  attemptFailed(attempt: FailedAttempt): void {
+    this.#warn(attempt, "cannot connect to Redis; trying again");
+  }
+
+  refused(refusal: Refusal): void {
+    this.#warn(refusal, "Redis refuses a subscription; trying again");
+  }
+
+  // The clock.
+
+  #flush(board: BoardFanout, isLocal: boolean, now: Millis): void {
+    board.flush(now, this.#ticker.cursorMs);
+    if (isLocal) this.#publishCursors(board, now);
+    this.#deadline.set(this.#core.nextDeadline());
+  }
+
+  #publishCursors(board: BoardFanout, now: Millis): void {
+    // Over the budget they stay marked, and the next tick has the latest of them.
+    if (this.#cursorsPaidUntil > now + CURSOR_BURST_MS) return this.#ticker.local(board);
+    const cursors = this.#core.takeOwnCursors(board.boardId, now);
+    if (cursors === undefined || this.#line === undefined) return;
+    const bytes = this.#line.publish(board.boardId, cursors);
+    this.#cursorsPaidUntil = Math.max(now, this.#cursorsPaidUntil) + bytes / CURSOR_BYTES_PER_MS;
+  }
+
+  #visit(): void {
+    const now = this.#clock.now();
+    this.#step.set(now + STEP_MS);
+    this.#ticker.adapt(this.#clock.load());
+    for (const connection of this.#greeting) {
+      if (connection.isGreeting) connection.hurry(now);
+      else this.#greeting.delete(connection);
+    }
+    for (const connection of this.#slot(this.#steps++).values()) connection.visit(now);
+  }
+
+  get #isWordy(): boolean {
+    return this.#log.isLevelEnabled?.("debug") !== false;
+  }
+
+  #debug(fields: object, words: string): void {
+    if (this.#isWordy) this.#log.debug(fields, words);
+  }
+}
+
+function changeInWords(change: RosterChange): string {
+  switch (change.change) {
+    case "joined":
+      return `"${change.member.username}" joins`;
+    case "updated":
+      return `"${change.member.username}" changes ${Object.keys(change.patch).join(" and ")}`;
+    case "left":
+      return `leaves (${change.reason})`;
   }
 }

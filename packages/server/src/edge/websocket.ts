@@ -1,20 +1,157 @@
-/** Takes WebSocket upgrades and hands plain sockets to the connection manager. The only file that names `ws`. */
+/**
+ * Takes WebSocket upgrades and hands sockets to the connection manager. It knows HTTP and the WebSocket library, of which it is the
+ * only user, and nothing of what is said. Reading, masks and control frames are the library's; our frames go straight to the socket
+ * beneath it (F3).
+ */
 
-import type { Server } from "node:http";
-import { CLIENT_MESSAGE_BYTES_MAX } from "@presence-service/protocol";
-import { WebSocketServer } from "ws";
+import type { IncomingMessage, Server } from "node:http";
+import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { CLIENT_MESSAGE_BYTES_MAX, CLOSE, type CloseReason } from "@presence-service/protocol";
+import { WebSocket, WebSocketServer } from "ws";
+import type { Connection } from "../connection/connection.ts";
 import type { ConnectionManager } from "../connection/manager.ts";
+import type { ClientSocket } from "../connection/socket.ts";
+import type { Encoding } from "../connection/wires.ts";
 
-export function acceptWebSockets(http: Server, manager: ConnectionManager): void {
-  const wss = new WebSocketServer({ noServer: true, maxPayload: CLIENT_MESSAGE_BYTES_MAX });
-  http.on("upgrade", (request, socket, head) => {
+export type UpgradeOptions = {
+  readonly manager: ConnectionManager;
+  /** Upgrades elsewhere are left to others, if there are others. */
+  readonly paths: readonly string[];
+  /** Nobody else takes upgrades on this server: what is not for us is not found. */
+  readonly isAlone: boolean;
+  /** False: come back later. */
+  readonly isServing: () => boolean;
+  /** Whether classic clients may say who they are by `?token=`; where the host authenticates, they are refused otherwise. */
+  readonly tokenInUrl: boolean;
+};
+
+/** What a fragmented or trickled message may be made of: a proxy's smallest pieces, and still no way to fill our memory. */
+const FRAGMENTS_MAX = 64;
+const CHUNKS_MAX = 1024;
+/** Then the socket is destroyed, whether the client has answered our close frame or not. */
+const CLOSE_TIMEOUT_MS = 5000;
+const RETRY_AFTER_S = 1;
+
+/** In order of preference. */
+const ENCODINGS: readonly (readonly [subprotocol: string, encoding: Encoding])[] = [
+  ["presence.v2", "binary"],
+  ["presence.v2.json", "json"],
+];
+
+/** Answers how to stop taking upgrades. */
+export function acceptUpgrades(server: Server, options: UpgradeOptions): () => void {
+  const { manager, paths, isAlone, isServing, tokenInUrl } = options;
+  // Apart from the call, as the types of `ws` do not know `closeTimeout` yet.
+  const settings = {
+    noServer: true,
+    WebSocket: PresenceWebSocket,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: CLIENT_MESSAGE_BYTES_MAX,
+    maxFragments: FRAGMENTS_MAX,
+    maxBufferedChunks: CHUNKS_MAX,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+    handleProtocols: (offered: Set<string>) => ENCODINGS.find(([subprotocol]) => offered.has(subprotocol))?.[0] ?? false,
+  };
+  const wss = new WebSocketServer(settings);
+  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const [path = "/", query] = (request.url ?? "/").split("?", 2);
+    if (!paths.includes(path)) {
+      if (isAlone) refuse(socket, 404);
+      return;
+    }
+    if (!isServing()) return refuse(socket, 503, `Retry-After: ${RETRY_AFTER_S}\r\n`);
     wss.handleUpgrade(request, socket, head, (ws) => {
-      const connection = manager.open({ send: (bytes) => ws.send(bytes) });
-      ws.on("message", (data, isBinary) => {
-        if (isBinary) connection.receive(data as Buffer);
-      });
-      ws.on("error", () => {});
-      ws.on("close", () => connection.closed());
+      const encoding = ENCODINGS.find(([subprotocol]) => subprotocol === ws.protocol)?.[1] ?? "classic";
+      const token = tokenInUrl ? (new URLSearchParams(query).get("token") ?? undefined) : undefined;
+      ws.connection = manager.open(new WsSocket(ws, socket), { encoding, request, token });
+      ws.on("message", onMessage).on("pong", onPong).on("error", onError).on("close", onClose);
     });
-  });
+  };
+  server.on("upgrade", upgrade);
+  return () => void server.removeListener("upgrade", upgrade);
+}
+
+/** Knows its connection, so that all sockets share the four listeners below. */
+class PresenceWebSocket extends WebSocket {
+  connection: Connection | undefined;
+}
+
+function connectionOf(ws: WebSocket): Connection | undefined {
+  return (ws as PresenceWebSocket).connection;
+}
+
+function onMessage(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void {
+  connectionOf(this)?.received(data as Buffer, isBinary); // `binaryType` is "nodebuffer"
+}
+
+function onPong(this: WebSocket): void {
+  connectionOf(this)?.ponged();
+}
+
+/** The library has sent its close frame already, if one makes sense. */
+function onError(this: WebSocket, error: Error & { readonly code?: string }): void {
+  connectionOf(this)?.broken(error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? CLOSE.tooBig : CLOSE.lost);
+}
+
+function onClose(this: WebSocket, code: number): void {
+  connectionOf(this)?.closed(code);
+}
+
+class WsSocket implements ClientSocket {
+  readonly #ws: WebSocket;
+  readonly #socket: Duplex;
+
+  constructor(ws: WebSocket, socket: Duplex) {
+    this.#ws = ws;
+    this.#socket = socket;
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(frames: Buffer): void {
+    // Between the other side's end and its report there is nobody to write to.
+    if (this.#socket.writable) this.#socket.write(frames);
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  ping(): void {
+    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping();
+  }
+
+  pause(): void {
+    this.#ws.pause();
+  }
+
+  resume(): void {
+    this.#ws.resume();
+  }
+
+  onceDrained(callback: () => void): void {
+    this.#socket.once("drain", callback);
+  }
+
+  close({ code, meaning }: CloseReason): void {
+    this.#ws.resume(); // a paused socket would never read the answer
+    this.#ws.close(code, meaning);
+  }
+
+  terminate(): void {
+    this.#ws.terminate();
+  }
+}
+
+function refuse(socket: Duplex, status: number, headers = ""): void {
+  socket.on("error", () => {}); // whoever is refused may be gone already
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n${headers}\r\n`);
 }

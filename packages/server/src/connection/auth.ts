@@ -1,0 +1,121 @@
+/**
+ * Who a connection is (C1): the host's word where it authenticates, otherwise nobody in particular; the session's public id; name and
+ * colour as everybody will see them. No keys and no secrets are kept here, so that any instance comes to the same answers.
+ */
+
+import { createHash, randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import {
+  AVATAR_BYTES_MAX,
+  type MemberId,
+  type ResumeToken,
+  USER_ID_BYTES_MAX,
+  USERNAME_BYTES_MAX,
+  utf8Bytes,
+} from "@presence-service/protocol";
+
+/** A person, as the host knows them. */
+export type User = {
+  /** 1–128 bytes; members with the same one are shown as one person. */
+  readonly userId: string;
+  /** Replaces what the client calls itself. */
+  readonly username?: string;
+  /** `#rrggbb`; otherwise made of the userId. */
+  readonly color?: string;
+  /** URL, up to 512 bytes. */
+  readonly avatar?: string;
+};
+
+/** Says whose token this is; undefined: nobody's, and the connection is closed with 4401. `token` undefined: none was given. */
+export type Authenticate = (token: string | undefined, request: IncomingMessage) => User | undefined | Promise<User | undefined>;
+
+/** Whether that user may enter that board; asked with every join. */
+export type Authorize = (user: User, boardId: string) => boolean | Promise<boolean>;
+
+/** What one connection's members have in common. `username` undefined: as the client says. */
+export type Identity = {
+  readonly memberId: MemberId;
+  readonly user: User;
+  readonly color: string;
+};
+
+/** `user` undefined: nobody authenticates here, and the member's userId is its memberId. */
+export function identityOf(user: User | undefined, resumeToken: ResumeToken): Identity {
+  const hash = createHash("sha256")
+    .update(user?.userId ?? "")
+    .update(resumeToken, "hex");
+  const memberId = hash.digest("hex").slice(0, 32) as MemberId;
+  const known = user ?? { userId: memberId };
+  return { memberId, user: known, color: known.color?.toLowerCase() ?? colorOf(known.userId) };
+}
+
+export function newResumeToken(): ResumeToken {
+  return randomBytes(16).toString("hex") as ResumeToken;
+}
+
+/** The host's `authenticate`, its answers checked. */
+export function checked(authenticate: Authenticate): Authenticate {
+  const check = (user: User | undefined) => user && checkedUser(user);
+  return (token, request) => {
+    const answer = authenticate(token, request);
+    return answer instanceof Promise ? answer.then(check) : check(answer);
+  };
+}
+
+/** What it gave, held to the limits of the wire: a name is cut to fit, anything else wrong is the host's mistake. */
+export function checkedUser(user: User): User {
+  const { userId, username, color, avatar } = user;
+  const demand = (holds: boolean, sentence: string) => {
+    if (!holds) throw new TypeError(`authenticate gave ${sentence}`);
+  };
+  demand(
+    typeof userId === "string" && userId !== "" && utf8Bytes(userId) <= USER_ID_BYTES_MAX,
+    "a userId that is not 1 to 128 bytes of text",
+  );
+  demand(username === undefined || typeof username === "string", "a username that is no text");
+  demand(color === undefined || /^#[0-9a-f]{6}$/i.test(color), "a color that is not #rrggbb");
+  demand(avatar === undefined || (typeof avatar === "string" && utf8Bytes(avatar) <= AVATAR_BYTES_MAX), "an avatar of more than 512 bytes");
+  if (username === undefined) return user;
+  let name = cleanName(username);
+  while (utf8Bytes(name) > USERNAME_BYTES_MAX) name = name.replace(/.$/su, "");
+  return { ...user, username: name };
+}
+
+/** Controls, line separators, the marks and overrides that change the direction of what stands beside the name, and halves of characters. */
+const UNFIT_FOR_NAMES = /[\p{Cc}\p{Surrogate}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
+
+export function isFitName(name: string): boolean {
+  return !UNFIT_FOR_NAMES.test(name);
+}
+
+/** For names of clients that cannot be told what is wrong with theirs. */
+export function cleanName(name: string): string {
+  return name.replace(new RegExp(UNFIT_FOR_NAMES, "gu"), "");
+}
+
+/** White text is readable on each (contrast of 4.5 or more), and so is each on white; neighbours differ in hue. */
+export const PALETTE = [
+  "#b3261e",
+  "#0b57d0",
+  "#146c2e",
+  "#8430ce",
+  "#9a5b00",
+  "#00677d",
+  "#b0206b",
+  "#4a5c00",
+  "#5145cd",
+  "#a33c00",
+  "#006b5f",
+  "#7a4069",
+  "#0a6399",
+  "#7d5260",
+  "#3f6212",
+  "#6b4f2a",
+] as const;
+
+/** The same for the same person everywhere (FNV-1a). */
+export function colorOf(userId: string): string {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < userId.length; at++) hash = Math.imul(hash ^ userId.charCodeAt(at), 0x01000193);
+  return PALETTE[(hash >>> 0) % PALETTE.length] ?? PALETTE[0];
+}

@@ -1,0 +1,88 @@
+/**
+ * The manager's line to the bus: core messages out and in, as bytes, counted and worded. A publish that fails is counted and
+ * forgotten, since every rule of the core expects that; nothing is kept for later.
+ */
+
+import type { BoardId, InstanceId } from "@presence-service/protocol";
+import type { Bus, Channel, Channels } from "../bus/bus.ts";
+import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "../bus/envelope.ts";
+import type { BusMessage } from "../core/messages.ts";
+import { type Logger, rateLimited } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { inWords } from "./words.ts";
+
+/** One line per outage and this often while it lasts; the metrics count them all. */
+const WARN_EVERY_MS = 10_000;
+
+export type BusLineOptions = {
+  readonly instanceId: InstanceId;
+  readonly channels: Channels;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** A roster message of that board was taken, and reached so many subscribers. */
+  readonly published: (boardId: BoardId, receivers: number | undefined) => void;
+};
+
+export class BusLine {
+  readonly #options: BusLineOptions;
+  readonly #bus: Bus;
+  readonly #warn: ReturnType<typeof rateLimited>;
+
+  constructor(bus: Bus, options: BusLineOptions) {
+    this.#bus = bus;
+    this.#options = options;
+    this.#warn = rateLimited(options.log.warn.bind(options.log), WARN_EVERY_MS);
+  }
+
+  /** Answers how many bytes it was. `boardId` undefined: the global channel. */
+  publish(boardId: BoardId | undefined, message: BusMessage): number {
+    const { instanceId, channels, metrics, published } = this.#options;
+    const channel = boardId === undefined ? channels.global : channels.board(boardId);
+    const bytes = encodeRedisMessage({ from: instanceId, link: this.#bus.publisherLink, message });
+    metrics.busBytes.out += bytes.length;
+    this.#say("publish", channel, message);
+    const taken = this.#bus.publish(channel, bytes);
+    // Cursors are the most of all messages, and nothing follows from how many heard them: no closure for each.
+    if (message.kind === "cursors") taken.then(this.#cursorsTaken, this.#failed);
+    else {
+      taken.then((receivers) => {
+        metrics.published[message.kind]++;
+        if (boardId !== undefined) published(boardId, receivers);
+      }, this.#failed);
+    }
+    return bytes.length;
+  }
+
+  /** What came in on that channel; undefined: nothing for us. */
+  read(channel: Channel, bytes: Uint8Array): (RedisMessage & { readonly boardId: BoardId | undefined }) | undefined {
+    const { instanceId, channels, metrics, log } = this.#options;
+    metrics.busBytes.in += bytes.length;
+    const decoded = decodeRedisMessage(bytes);
+    if (!decoded.ok) {
+      metrics.busDropped[decoded.why]++;
+      if (this.#isWordy) log.debug({ channel, bytes: bytes.length }, `ignored a message that is ${decoded.why}`);
+      return undefined;
+    }
+    const { from, message } = decoded.value;
+    if (from !== instanceId) metrics.received[message.kind]++;
+    this.#say(from === instanceId ? "own echo" : `heard ${from}`, channel, message);
+    return { ...decoded.value, boardId: channels.boardOf(channel) };
+  }
+
+  readonly #cursorsTaken = () => {
+    this.#options.metrics.published.cursors++;
+  };
+
+  readonly #failed = (error: unknown) => {
+    this.#options.metrics.publishFailures++;
+    this.#warn({ reason: error instanceof Error ? error.message : String(error) }, "publishing failed: other instances are not told");
+  };
+
+  get #isWordy(): boolean {
+    return this.#options.log.isLevelEnabled?.("debug") !== false;
+  }
+
+  #say(act: string, channel: Channel, message: BusMessage): void {
+    if (this.#isWordy) this.#options.log.debug({ channel }, `${act}: ${inWords(message)}`);
+  }
+}

@@ -1,0 +1,522 @@
+/**
+ * One client's conversation, in whichever encoding it speaks (docs/PROTOCOL.md): hello, then boards, until either side ends it. It
+ * checks what the client may say, answers for it, and hands facts to the core; what becomes of them is decided there. It has no timer:
+ * the manager visits it.
+ */
+
+import type { IncomingMessage } from "node:http";
+import {
+  BOARDS_PER_CONNECTION_MAX,
+  type BoardId,
+  type BoardRef,
+  CLOSE,
+  type ClientMessage,
+  type CloseReason,
+  type CursorInput,
+  closeReason,
+  decodeClassic,
+  decodeClientBinary,
+  decodeClientJson,
+  type ErrorCode,
+  encodeBinary,
+  encodeClassic,
+  encodeJson,
+  type Grace,
+  HIDDEN,
+  type Millis,
+  type ResumeToken,
+  readCursor,
+  type ServerMessage,
+  STATE_BYTES_MAX,
+} from "@presence-service/protocol";
+import type { ConnectionId, Input } from "../core/effects.ts";
+import { OUTBOX } from "../core/outbox.ts";
+import { TokenBucket } from "../core/token-bucket.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { type Authenticate, type Authorize, cleanName, type Identity, identityOf, isFitName, newResumeToken, type User } from "./auth.ts";
+import type { BoardFanout, Seat, SeatHolder } from "./board-fanout.ts";
+import { binaryFrame, type ClientSocket, textFrame } from "./socket.ts";
+import type { Encoding } from "./wires.ts";
+
+/** How often each connection is visited; every second visit brings a heartbeat. */
+export const VISIT_MS = 5000;
+const HEARTBEAT_MS = 2 * VISIT_MS;
+/** Visits without a word in between: 20 to 25 s, in which two heartbeats went unanswered, however long we were stopped ourselves (C3). */
+const SILENT_VISITS_MAX = 5;
+const HELLO_MS_MAX = 5000;
+/** From the hello on, for the host's `authenticate`. */
+const AUTHENTICATE_MS_MAX = 10_000;
+/** C2. The full one outlasts a reconnect through a change of networks. */
+const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
+
+/** C4. A client with a bug gets some answers to learn from. */
+const PATIENCE = { perSecond: 1, burst: 30 };
+/** Joins, updates and broadcasts: 32 boards joined at once, then more than any hand can do. Each costs every viewer a frame. */
+const DEMANDS = { perSecond: 50, burst: 200 };
+
+/** Reused for every cursor that comes in: nothing is allocated for it. */
+const CURSOR: CursorInput = { board: 0, x: 0, y: 0 };
+
+/** What a connection needs of its instance. */
+export interface Hub {
+  readonly instanceId: string;
+  readonly metrics: Metrics;
+  readonly authenticate: Authenticate | undefined;
+  readonly authorize: Authorize | undefined;
+  /** The pace for clients at the moment. */
+  readonly cursorMs: Millis;
+  readonly isDegraded: boolean;
+  now(): Millis;
+  input(input: Input): void;
+  moved(seat: Seat, x: number, y: number): void;
+  /** A place on that board; given back by `leave`. */
+  sit(connection: Connection, boardId: BoardId): Seat;
+  leave(seat: Seat): void;
+  /** The board is due for sockets that have drained. */
+  touch(board: BoardFanout): void;
+  /** Its seats are given back; its members are lost with that grace. */
+  over(connection: Connection, graceMs: Millis): void;
+  /** The socket is closed; nothing comes of this connection any more. */
+  gone(connection: Connection): void;
+  /** The host's `authenticate` or `authorize` threw. */
+  hostFailed(error: unknown): void;
+}
+
+type State =
+  /** `request` only where the host wants to see it. */
+  | { readonly phase: "greeting"; readonly until: Millis; readonly request: IncomingMessage | undefined }
+  | { readonly phase: "open"; readonly identity: Identity; readonly request: IncomingMessage | undefined }
+  | { readonly phase: "over" };
+
+type Unread = { readonly data: Buffer; readonly isBinary: boolean };
+
+export class Connection implements SeatHolder {
+  readonly id: ConnectionId;
+  readonly encoding: Encoding;
+  readonly socket: ClientSocket;
+  readonly seats: Seat[] = [];
+  cursorMs: Millis;
+  readonly #hub: Hub;
+  #state: State;
+  /** Messages that came while the host is being asked; undefined: it is not. */
+  #unread: Unread[] | undefined;
+  #silentVisits = 0;
+  #isBeatNext = false;
+  #isBeatUnanswered = false;
+  #awaitsDrain = false;
+  /** For classic clients, which know none (R11). */
+  #attempt = 0;
+  #token: string | undefined;
+  #patience: TokenBucket | undefined;
+  #demands: TokenBucket | undefined;
+
+  /** `token`: from the URL, of a classic client. */
+  constructor(
+    hub: Hub,
+    id: ConnectionId,
+    socket: ClientSocket,
+    client: { readonly encoding: Encoding; readonly request: IncomingMessage | undefined; readonly token: string | undefined },
+  ) {
+    this.#hub = hub;
+    this.id = id;
+    this.socket = socket;
+    this.encoding = client.encoding;
+    this.cursorMs = hub.cursorMs;
+    this.#state = { phase: "greeting", until: hub.now() + HELLO_MS_MAX, request: hub.authenticate && client.request };
+    this.#token = client.token;
+  }
+
+  /** Once the hub knows it. Classic clients say no hello: whoever they are, they are it from here on. */
+  start(): void {
+    if (this.encoding === "classic" && this.#state.phase === "greeting")
+      this.#authenticate(this.#token, newResumeToken(), this.#state.request);
+  }
+
+  get isGreeting(): boolean {
+    return this.#state.phase === "greeting";
+  }
+
+  // What the socket reports.
+
+  received(data: Buffer, isBinary: boolean): void {
+    this.#silentVisits = 0;
+    if (this.#unread === undefined) this.#read(data, isBinary);
+    else this.#unread.push({ data, isBinary });
+  }
+
+  /** The answer to a WebSocket ping. */
+  ponged(): void {
+    this.#silentVisits = 0;
+  }
+
+  /** What it said cannot be read any further. `closed` follows. */
+  broken(reason: CloseReason): void {
+    this.#hub.metrics.clientRejected.bad_message++;
+    this.#over(reason);
+  }
+
+  closed(code: number): void {
+    this.#over(closeReason(code));
+    this.#hub.gone(this);
+  }
+
+  // What the manager asks for.
+
+  /** Every VISIT_MS. */
+  visit(now: Millis): void {
+    if (this.#state.phase !== "open") return;
+    if (this.seats.some(({ outbox }) => outbox.isHopeless(this.socket.queuedBytes, now))) return this.#giveUp();
+    if (++this.#silentVisits >= SILENT_VISITS_MAX) {
+      if (this.encoding === "classic") this.terminate(CLOSE.unresponsive);
+      else this.end(CLOSE.unresponsive);
+      return;
+    }
+    if (this.#isBeatNext) this.#beat();
+    this.#isBeatNext = !this.#isBeatNext;
+  }
+
+  /** While it greets, several times a second. */
+  hurry(now: Millis): void {
+    if (this.#state.phase !== "greeting" || now < this.#state.until) return;
+    this.end(this.#unread === undefined ? CLOSE.helloTimeout : CLOSE.internal);
+  }
+
+  /** The core did not carry something out. */
+  refused(code: ErrorCode, boardId: BoardId): void {
+    const seat = this.#seatOn(boardId);
+    if (code === "superseded" && seat?.actor === undefined) this.#giveBack(seat);
+    this.#refuse(code, REFUSALS[code], boardId);
+  }
+
+  send(message: ServerMessage): void {
+    if (this.encoding === "classic") return;
+    // Who does not read gets no answers either: they would only pile up.
+    const isDispensable = message.kind === "error" || message.kind === "heartbeat";
+    if (isDispensable && this.socket.queuedBytes > OUTBOX.lowBytes) return;
+    this.#write(this.encoding === "binary" ? binaryFrame(encodeBinary(message)) : textFrame(encodeJson(message)));
+  }
+
+  end(reason: CloseReason): void {
+    if (this.#state.phase === "over") return;
+    this.#over(reason);
+    this.socket.close(reason);
+  }
+
+  /** Without a word: nobody would read it. */
+  terminate(reason: CloseReason): void {
+    this.#over(reason);
+    this.socket.terminate();
+  }
+
+  awaitDrain(): void {
+    if (this.#awaitsDrain) return;
+    this.#awaitsDrain = true;
+    this.socket.onceDrained(() => {
+      this.#awaitsDrain = false;
+      for (const { outbox, fanout } of this.seats) if (!outbox.isLive) this.#hub.touch(fanout);
+    });
+  }
+
+  // Reading.
+
+  #read(data: Buffer, isBinary: boolean): void {
+    if (this.#state.phase === "over") return;
+    switch (this.encoding) {
+      case "binary":
+        if (isBinary && this.#state.phase === "open" && readCursor(data, CURSOR)) {
+          this.#hub.metrics.clientMessages.cursor++;
+          return this.#moved(this.#seatOn(CURSOR.board), CURSOR.x, CURSOR.y);
+        }
+        return this.#handle(isBinary ? decodeClientBinary(data) : undefined);
+      case "json":
+        return this.#handle(isBinary ? undefined : decodeClientJson(data.toString()));
+      case "classic":
+        return this.#readClassic(isBinary ? data : EMPTY);
+    }
+  }
+
+  #readClassic(data: Buffer): void {
+    const { clientMessages } = this.#hub.metrics;
+    if (data[0] === CURSOR_UPDATE && data.length === CURSOR_UPDATE_BYTES) {
+      clientMessages.cursor++;
+      return this.#moved(this.#classicSeat(data.readUInt16BE(1)), data.readUInt16BE(3), data.readUInt16BE(5));
+    }
+    const message = decodeClassic(data);
+    switch (message?.kind) {
+      case "join":
+        clientMessages.join++;
+        if (this.#classicSeat(message.board) !== undefined) return;
+        return this.#join({
+          kind: "join",
+          boardId: String(message.board) as BoardId,
+          attempt: ++this.#attempt,
+          username: cleanName(message.username),
+          status: "active",
+          state: {},
+        });
+      case "leave":
+        clientMessages.leave++;
+        return this.#leave(this.#classicSeat(message.board));
+      case "heartbeat":
+        clientMessages.heartbeat++;
+        if (this.socket.queuedBytes <= OUTBOX.lowBytes) this.#write(CLASSIC_HEARTBEAT);
+        return;
+      default:
+        return this.#refuse("bad_message", "");
+    }
+  }
+
+  #handle(message: ClientMessage | undefined): void {
+    if (message === undefined) return this.#refuse("bad_message", "this message cannot be decoded, or breaks a limit");
+    this.#hub.metrics.clientMessages[message.kind]++;
+    const state = this.#state;
+    if (state.phase !== "open") {
+      if (message.kind !== "hello") return this.#refuse("bad_message", "hello comes first", message.kind);
+      this.#authenticate(message.token, message.resumeToken ?? newResumeToken(), state.phase === "greeting" ? state.request : undefined);
+      return;
+    }
+    switch (message.kind) {
+      case "hello":
+        return this.#refuse("bad_message", "hello was said already", message.kind);
+      case "join":
+        if (!isFitName(message.username))
+          return this.#refuse("bad_username", "a name holds no control or bidirectional characters", message.boardId);
+        return this.#join(message);
+      case "leave":
+        return this.#leave(this.#seatOn(message.board), refOf(message));
+      case "cursor":
+        return this.#moved(this.#seatOn(message.board), message.at?.x ?? HIDDEN, message.at?.y ?? 0);
+      case "update":
+      case "broadcast":
+        return this.#demand(message);
+      case "heartbeat":
+        // The first after ours is its answer; any other one is a question.
+        if (!this.#isBeatUnanswered) this.send({ kind: "heartbeat" });
+        this.#isBeatUnanswered = false;
+        return;
+      case "auth":
+        return this.#renew(message.token, state);
+    }
+  }
+
+  // Saying who one is.
+
+  #authenticate(token: string | undefined, resumeToken: ResumeToken, request: IncomingMessage | undefined): void {
+    const { authenticate } = this.#hub;
+    // The host has to see a request to decide; only tests have none.
+    if (authenticate === undefined || request === undefined) return this.#open(undefined, resumeToken, request);
+    this.#state = { phase: "greeting", until: this.#hub.now() + AUTHENTICATE_MS_MAX, request };
+    this.#ask(
+      () => authenticate(token, request),
+      (user) => (user === undefined ? this.end(CLOSE.unauthorized) : this.#open(user, resumeToken, request)),
+    );
+  }
+
+  #open(user: User | undefined, resumeToken: ResumeToken, request: IncomingMessage | undefined): void {
+    const identity = identityOf(user, resumeToken);
+    this.#state = { phase: "open", identity, request };
+    this.cursorMs = this.#hub.cursorMs;
+    this.send({
+      kind: "welcome",
+      memberId: identity.memberId,
+      resumeToken,
+      instanceId: this.#hub.instanceId,
+      heartbeatMs: HEARTBEAT_MS,
+      graceMs: GRACE_MS.full,
+      cursorMs: this.cursorMs,
+      stateBytesMax: STATE_BYTES_MAX,
+    });
+    if (this.#hub.isDegraded) this.send({ kind: "degraded", on: true });
+  }
+
+  /** A fresh token of the same user, or the end. */
+  #renew(token: string, { identity, request }: Extract<State, { phase: "open" }>): void {
+    const { authenticate } = this.#hub;
+    if (authenticate === undefined || request === undefined) return;
+    this.#ask(
+      () => authenticate(token, request),
+      (user) => {
+        if (user?.userId !== identity.user.userId) this.end(CLOSE.unauthorized);
+      },
+    );
+  }
+
+  // Boards.
+
+  #join(message: Extract<ClientMessage, { kind: "join" }>): void {
+    const { boardId } = message;
+    if (!this.#mayDemand(boardId)) return;
+    if (this.seats.length >= BOARDS_PER_CONNECTION_MAX && this.#seatOn(boardId) === undefined) {
+      return this.#refuse("too_many_boards", `a connection may be on ${BOARDS_PER_CONNECTION_MAX} boards`, boardId);
+    }
+    const { authorize } = this.#hub;
+    if (this.#state.phase !== "open") return;
+    const { user } = this.#state.identity;
+    if (authorize === undefined) return this.#enter(message);
+    this.#ask(
+      () => authorize(user, boardId),
+      (isAllowed) => (isAllowed === true ? this.#enter(message) : this.#refuse("bad_board", "no such board", boardId)),
+    );
+  }
+
+  #enter({ boardId, attempt, username, status, state }: Extract<ClientMessage, { kind: "join" }>): void {
+    if (this.#state.phase !== "open") return;
+    const { memberId, user, color } = this.#state.identity;
+    if (this.#seatOn(boardId) === undefined) this.seats.push(this.#hub.sit(this, boardId));
+    const { userId, avatar } = user;
+    const member = {
+      memberId,
+      userId,
+      username: user.username ?? username,
+      color,
+      ...(avatar === undefined ? {} : { avatar }),
+      status,
+      state,
+    };
+    this.#hub.input({ kind: "join", connection: this.id, boardId, attempt, member });
+  }
+
+  #leave(seat: Seat | undefined, ref?: string): void {
+    if (seat === undefined) return this.#refuse("not_joined", "not on this board", ref);
+    const { boardId } = seat.fanout;
+    this.#giveBack(seat);
+    this.#hub.input({ kind: "leave", connection: this.id, boardId });
+  }
+
+  #moved(seat: Seat | undefined, x: number, y: number): void {
+    if (seat === undefined) this.#refuse("not_joined", "not on this board", "cursor");
+    else if (seat.actor === undefined) seat.early = { x, y };
+    else this.#hub.moved(seat, x, y);
+  }
+
+  #demand(message: Extract<ClientMessage, { kind: "update" | "broadcast" }>): void {
+    const seat = this.#seatOn(message.board);
+    if (seat === undefined) return this.#refuse("not_joined", "not on this board", refOf(message));
+    const { boardId } = seat.fanout;
+    if (!this.#mayDemand(boardId)) return;
+    const { board: _, ...rest } = message;
+    this.#hub.input({ ...rest, connection: this.id, boardId });
+  }
+
+  #mayDemand(boardId: BoardId): boolean {
+    const now = this.#hub.now();
+    this.#demands ??= new TokenBucket(DEMANDS, now);
+    if (this.#demands.take(now)) return true;
+    this.#refuse("too_fast", "more joins, updates or broadcasts than are taken; slow down", boardId);
+    return false;
+  }
+
+  #seatOn(board: BoardRef): Seat | undefined {
+    const { seats } = this;
+    for (let at = 0; at < seats.length; at++) {
+      const seat = seats[at];
+      if (seat !== undefined && (seat.fanout.number === board || seat.fanout.boardId === board)) return seat;
+    }
+    return undefined;
+  }
+
+  #classicSeat(board: number): Seat | undefined {
+    return this.seats.find(({ fanout }) => fanout.classicNumber === board);
+  }
+
+  #giveBack(seat: Seat | undefined): void {
+    if (seat === undefined) return;
+    this.seats.splice(this.seats.indexOf(seat), 1);
+    this.#hub.leave(seat);
+  }
+
+  // Answering.
+
+  /** Asks the host; until it has answered, nothing else of this client is done, so that its messages keep their order. */
+  #ask<T>(question: () => T | Promise<T>, answered: (answer: T) => void): void {
+    let answer: T | Promise<T>;
+    try {
+      answer = question();
+    } catch (error) {
+      return this.#hostFailed(error);
+    }
+    if (!(answer instanceof Promise)) return answered(answer);
+    this.#unread = [];
+    this.socket.pause();
+    const resume = (act: () => void) => {
+      const unread = this.#unread ?? [];
+      this.#unread = undefined;
+      if (this.#state.phase === "over") return;
+      act();
+      this.#catchUp(unread);
+    };
+    answer.then(
+      (value) => resume(() => answered(value)),
+      (error: unknown) => resume(() => this.#hostFailed(error)),
+    );
+  }
+
+  #hostFailed(error: unknown): void {
+    this.#hub.hostFailed(error);
+    this.end(CLOSE.internal);
+  }
+
+  #catchUp(unread: Unread[]): void {
+    for (const { data, isBinary } of unread) this.received(data, isBinary);
+    if (this.#unread === undefined && this.#state.phase !== "over") this.socket.resume();
+  }
+
+  #refuse(code: ErrorCode, message: string, ref?: string): void {
+    this.#hub.metrics.clientRejected[code]++;
+    if (this.encoding === "classic") return;
+    if (code === "bad_message" || code === "not_joined") {
+      const now = this.#hub.now();
+      this.#patience ??= new TokenBucket(PATIENCE, now);
+      if (!this.#patience.take(now)) return this.end(CLOSE.abuse);
+    }
+    this.send({ kind: "error", code, message, ...(ref === undefined ? {} : { ref }) });
+  }
+
+  #beat(): void {
+    if (this.encoding === "classic") return this.socket.ping();
+    this.#isBeatUnanswered = true;
+    this.send({ kind: "heartbeat" });
+  }
+
+  #write(frame: Buffer): void {
+    if (this.#state.phase === "over") return;
+    this.#hub.metrics.framesOut++;
+    this.#hub.metrics.bytesOut += frame.length;
+    this.socket.write(frame);
+  }
+
+  #giveUp(): void {
+    this.#hub.metrics.terminatedClients++;
+    this.terminate(CLOSE.slowReader);
+  }
+
+  #over(reason: CloseReason): void {
+    if (this.#state.phase === "over") return;
+    this.#state = { phase: "over" };
+    this.#unread = undefined;
+    // Gone is gone for classic clients: they cannot come back as the same member.
+    this.#hub.over(this, this.encoding === "classic" ? 0 : GRACE_MS[reason.grace]);
+  }
+}
+
+/** The board's id, or where it goes by a number the kind of message. */
+function refOf({ kind, board }: { readonly kind: string; readonly board: BoardRef }): string {
+  return typeof board === "string" ? board : kind;
+}
+
+const EMPTY = Buffer.alloc(0);
+const CURSOR_UPDATE = 0x01;
+const CURSOR_UPDATE_BYTES = 7;
+const CLASSIC_HEARTBEAT = binaryFrame(encodeClassic({ kind: "heartbeat" }));
+
+const REFUSALS: Record<ErrorCode, string> = {
+  bad_message: "this message cannot be carried out",
+  bad_board: "no such board",
+  bad_username: "this name cannot be shown",
+  bad_state: "the state would be larger than stateBytesMax, or too deep",
+  not_joined: "not on this board",
+  too_many_boards: "on too many boards",
+  superseded: "a newer join has this session",
+  unauthorized: "the token does not allow this",
+  too_fast: "slow down",
+};
