@@ -63,6 +63,8 @@ const DEFAULTS = {
   beaconUnechoedMsMin: 1000 as Millis,
   beaconUnechoedMsMax: 4000 as Millis,
   beaconMsMin: 15_000 as Millis,
+  /** R6. While nobody else is subscribed, one of so many: often enough to notice a lost subscription within 60 s, a publish a minute. */
+  idleBeaconsPerBeacon: 3,
   /** R6. Beacons per second by the whole cluster. */
   beaconsPerSecond: 10_000,
   beaconJitter: 0.2,

@@ -28,8 +28,10 @@ type Peer = {
   beaconMs: Millis;
   boards: number;
   isDegraded: boolean;
-  /** Its beats since it last acknowledged a recent one of ours. */
-  beatsSinceAck: number;
+  /** The last of our beats that it acknowledged; of a new peer, the one it met us at. */
+  ackedBeat: number;
+  /** At its last heartbeat that was too long ago: it does not hear us (R10). */
+  isDeaf: boolean;
   /** When a peer that is down or left is forgotten. */
   forgetAt: Millis;
 };
@@ -69,6 +71,8 @@ export class Peers {
   #isCleared = false;
   #recycledAt: Millis = Number.NEGATIVE_INFINITY;
   #muteRetryMs: Millis;
+  /** The last beat before the publisher was replaced for being mute: one acknowledged after it shows that it helped. */
+  #muteBeat = 0;
   /** The last live peer was judged down, and nobody has been heard since. */
   #isLonely = false;
 
@@ -189,11 +193,11 @@ export class Peers {
     const isKnown = peer.beat > 0;
     const skipped = isKnown && beat > peer.beat + 1;
     const former = peer.state;
-    const beats = isKnown ? beat - peer.beat : 1;
     Object.assign(peer, { beat, intervalMs, beaconMs, boards, isDegraded: status === "degraded", ageMs: 0, heardAt: now, state: "up" });
     peer.forgetAt = NEVER;
     this.#isLonely = false;
-    peer.beatsSinceAck = this.#isHeardBy(peer, acks) ? 0 : peer.beatsSinceAck + beats;
+    if (former === "down") peer.ackedBeat = this.#beat;
+    this.#noteAck(peer, acks);
     if (former !== "up") {
       this.#host.emit({ kind: "peer", instanceId, state: "up" });
       this.#host.judged(instanceId, false);
@@ -235,6 +239,11 @@ export class Peers {
   #recover(): void {
     this.#recoveryBeat = NEVER;
     this.#calmBeats = this.#constants.calmBeats;
+    // Nobody can have heard the beats that were lost.
+    for (const peer of this.#peers.values()) {
+      peer.ackedBeat = Math.max(peer.ackedBeat, this.#beat - 1);
+      peer.isDeaf = false;
+    }
     if (this.#isDegraded) {
       this.#isDegraded = false;
       this.#host.emit({ kind: "degraded", on: false });
@@ -277,14 +286,16 @@ export class Peers {
     return acks.map(({ short, beat }) => ({ peer: short, beat: beat & 0xffff }));
   }
 
-  #isHeardBy(peer: Peer, acks: readonly Ack[]): boolean {
+  #noteAck(peer: Peer, acks: readonly Ack[]): void {
     const ack = acks.find(({ peer: short }) => short === this.#short);
-    // An old beat proves only that it heard us once.
-    return ack !== undefined && ((this.#beat - ack.beat) & 0xffff) <= this.#turnBeatsMax(peer);
+    // It says the low 16 bits, nine hours' worth: the latest such beat is meant.
+    if (ack !== undefined) peer.ackedBeat = Math.max(peer.ackedBeat, this.#beat - ((this.#beat - ack.beat) & 0xffff));
+    if (peer.ackedBeat > this.#muteBeat) this.#muteRetryMs = this.#constants.muteRetryMsMin;
+    peer.isDeaf = this.#beat - peer.ackedBeat > this.#ackBeatsMax(peer);
   }
 
   /** Within so many beats somebody who hears us names us: two of its turns, and some slack. */
-  #turnBeatsMax({ intervalMs }: Peer): number {
+  #ackBeatsMax({ intervalMs }: Peer): number {
     const turn = Math.ceil(this.livePeers / this.#constants.acksPerBeat);
     // Its beats in ours, where the intervals differ.
     return (2 * turn + this.#constants.muteSlackBeats) * Math.max(1, intervalMs / this.#intervalMs());
@@ -304,7 +315,8 @@ export class Peers {
       beaconMs: beaconMsMin,
       boards: 0,
       isDegraded: false,
-      beatsSinceAck: 0,
+      ackedBeat: this.#beat,
+      isDeaf: false,
       forgetAt: NEVER,
     });
     this.#isLonely = false;
@@ -382,12 +394,10 @@ export class Peers {
   /** R10. A demoted master takes what we publish, echoes it, and nobody else hears it. */
   #judgeMute(now: Millis): void {
     const witnesses = [...this.#peers.values()].filter(({ state, isDegraded, beat }) => state === "up" && !isDegraded && beat > 0);
-    const deaf = witnesses.filter((peer) => peer.beatsSinceAck > this.#turnBeatsMax(peer)).length;
-    if (deaf < 2 && (deaf === 0 || deaf < witnesses.length) && !this.#isLonely) {
-      this.#muteRetryMs = this.#constants.muteRetryMsMin;
-      return;
-    }
+    const deaf = witnesses.filter(({ isDeaf }) => isDeaf).length;
+    if (deaf < 2 && (deaf === 0 || deaf < witnesses.length) && !this.#isLonely) return;
     if (!this.#isUp.publisher || !this.#recycle("publisher", this.#muteRetryMs, now)) return;
+    this.#muteBeat = this.#beat;
     this.#muteRetryMs = Math.min(this.#constants.muteRetryMsMax, this.#muteRetryMs * 2);
     this.#host.emit({ kind: "counted", what: "mute" });
   }

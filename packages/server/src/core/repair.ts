@@ -46,6 +46,8 @@ export class Repair {
   #beaconsAfterChange: Millis[] = [];
   #beaconUnechoedAt: Millis = NEVER;
   #beaconAt: Millis;
+  /** Periodic beacons in a row that came while nobody else was subscribed. */
+  #idleBeacons = 0;
   /** The own seq that has come back. */
   #echoedSeq = 0;
   /** The oldest own message on this board since the last echo of any. */
@@ -242,11 +244,13 @@ export class Repair {
     if (!afterChange && !isPeriodic && now < this.#beaconUnechoedAt) return;
     this.#beaconsAfterChange = this.#beaconsAfterChange.filter((at) => at > now);
     if (isPeriodic) this.#beaconAt = this.#nextBeacon(now);
-    // Alone on this board: nobody needs to be reminded.
-    const isHeard = this.#receivers !== 1 || afterChange || now >= this.#beaconUnechoedAt;
+    // Alone on this board nobody needs to be reminded; but a subscription that was lost shows only when something does not come back.
+    const isIdle = this.#receivers === 1 && !afterChange && now < this.#beaconUnechoedAt;
+    this.#idleBeacons = isIdle ? this.#idleBeacons + 1 : 0;
     this.#beaconUnechoedAt = NEVER;
     this.#expectEcho(now);
-    if (isHeard) this.#host.publish({ kind: "beacon", ...this.#slice.standing() }, now);
+    if (this.#idleBeacons % this.#context.constants.idleBeaconsPerBeacon === 0)
+      this.#host.publish({ kind: "beacon", ...this.#slice.standing() }, now);
   }
 
   #expectEcho(now: Millis): void {
