@@ -85,6 +85,12 @@ export class Crowd {
     clearInterval(this.#timer);
   }
 
+  /** Everybody makes one last move, which the last to come have not seen on joining. */
+  rest(): void {
+    this.stop();
+    for (const walker of this.walkers) walker.move();
+  }
+
   /** What anybody shows wrongly of the people there: who is missing, who is too much, who is somewhere else. Empty: all is right. */
   differences(): string[] {
     const present = new Map(this.walkers.map((walker) => [walker.name, walker]));

@@ -1,0 +1,145 @@
+/** The demo page in a real browser: two pages on two instances see each other move. */
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { type BrowserContext, chromium, type Page } from "playwright-core";
+import { ClassicClient, eventually, freePort, startCluster } from "./harness/index.ts";
+
+const CHROMIUM = "/usr/bin/chromium";
+const FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
+const VIEW = { width: 900, height: 640 };
+/** The page glides cursors to where they are; afterwards a pixel of rounding may remain. */
+const PIXELS_OFF_MAX = 3;
+/** For a browser that starts on a busy machine. */
+const WAITED_MS_MAX = 10_000;
+
+test("in a real browser", { timeout: 120_000 }, async (t) => {
+  const { one, two } = await startCluster(t);
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  t.after(() => browser.close());
+
+  await t.test("two pages on two instances see each other's cursor move", async (t) => {
+    const [ana, ben] = [await open(t, browser, `${one.url}/?board=7&name=Ana`), await open(t, browser, `${two.url}/?board=7&name=Ben`)];
+    await member(ana.page, "Ben").waitFor();
+    await member(ben.page, "Ana").waitFor();
+    const instances = await Promise.all(
+      [member(ana.page, "Ana"), member(ana.page, "Ben")].map((item) => item.getAttribute("data-instance")),
+    );
+    assert.notEqual(instances[0], instances[1], "they are on two instances");
+
+    for (const [mover, watcher, name] of [
+      [ana.page, ben.page, "Ana"],
+      [ben.page, ana.page, "Ben"],
+    ] as const) {
+      for (const [x, y] of [
+        [0.25, 0.3],
+        [0.6, 0.7],
+      ] as const) {
+        await pointAt(mover, x, y);
+        await cursor(watcher, name).waitFor({ state: "visible" });
+        await eventually(async () => Math.hypot(...(await offset(watcher, name, x, y))) < PIXELS_OFF_MAX, {
+          what: `${name}'s cursor is where ${name} points`,
+        });
+      }
+    }
+
+    const shot = join(tmpdir(), "presence-two-pages.png");
+    await ben.page.screenshot({ path: shot });
+    t.diagnostic(`screenshot: ${shot}`);
+
+    // A reload: nobody sees a leave, and the name is still Ana's.
+    await ana.page.reload();
+    await eventually(async () => (await member(ben.page, "Ana").getAttribute("data-status")) === "active", { what: "Ana is back" });
+    await ana.page.close();
+    await member(ben.page, "Ana").waitFor({ state: "detached", timeout: 8000 });
+    assert.deepEqual([...ana.problems, ...ben.problems], []);
+  });
+
+  await t.test("names are text, whatever they look like", async (t) => {
+    const name = '<img src=x onerror="document.title=1">';
+    const ana = await open(t, browser, `${one.url}/?board=8&name=Ana`);
+    const eve = await open(t, browser, `${two.url}/?board=8&name=${encodeURIComponent(name)}`);
+    const item = ana.page.locator('[data-testid="member"][data-self="false"]');
+    await item.waitFor();
+    assert.ok((await item.textContent())?.includes(name));
+    await pointAt(eve.page, 0.5, 0.5);
+    await ana.page.locator('[data-testid="cursor"]').waitFor({ state: "visible" });
+    assert.equal(await ana.page.locator('img[src="x"]').count(), 0);
+    assert.equal(await ana.page.title(), "Presence");
+  });
+
+  await t.test("a plain WebSocket from a page of another origin", async (t) => {
+    const port = await freePort();
+    const site = createServer((_, response) => response.end("<!doctype html><title>another site</title>")).listen(port);
+    t.after(() => void site.close());
+    const ben = await ClassicClient.connect(t, two.wsUrl);
+    ben.join(9, "ben");
+    const { page } = await open(t, browser, `http://localhost:${port}/`);
+    const heard = page.evaluate(
+      (url) =>
+        new Promise<string>((resolve, reject) => {
+          const socket = new WebSocket(url);
+          socket.binaryType = "arraybuffer";
+          socket.onerror = () => reject(new Error("refused"));
+          socket.onopen = () => {
+            socket.send(new Uint8Array([0x03, 0, 9, 3, 0x61, 0x6e, 0x61]));
+            socket.send(new Uint8Array([0x01, 0, 9, 1, 0, 2, 0]));
+          };
+          socket.onmessage = ({ data }) => {
+            const bytes = [...new Uint8Array(data)];
+            if (bytes[0] === 0x05) resolve(String.fromCharCode(...bytes.slice(5, 8)));
+          };
+        }),
+      one.wsUrl,
+    );
+    assert.equal(await heard, "ben");
+    await eventually(() => ben.cursorOf(9, "ana")?.x === 256, { what: "ben sees the page's cursor" });
+  });
+});
+
+type Opened = { readonly page: Page /** What the console and the page complained about. */; readonly problems: string[] };
+
+/** A page in a profile of its own. */
+async function open(t: TestContext, browser: { newContext(options: object): Promise<BrowserContext> }, url: string): Promise<Opened> {
+  const context = await browser.newContext({ viewport: VIEW });
+  t.after(() => context.close());
+  const page = await context.newPage();
+  page.setDefaultTimeout(WAITED_MS_MAX);
+  const problems: string[] = [];
+  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error") problems.push(message.text());
+  });
+  await page.goto(url);
+  return { page, problems };
+}
+
+function member(page: Page, name: string) {
+  return page.locator(`[data-testid="member"][data-name="${name}"]`);
+}
+
+function cursor(page: Page, name: string) {
+  return page.locator(`[data-testid="cursor"][data-name="${name}"]`);
+}
+
+async function surface(page: Page) {
+  return (await page.locator("#surface").boundingBox()) ?? assert.fail("there is no board on the page");
+}
+
+async function pointAt(page: Page, x: number, y: number): Promise<void> {
+  const box = await surface(page);
+  await page.mouse.move(box.x + x * box.width, box.y + y * box.height, { steps: 5 });
+}
+
+/** By how many pixels the tip of a cursor is away from that place of the board. */
+async function offset(page: Page, name: string, x: number, y: number): Promise<[number, number]> {
+  const box = await surface(page);
+  const tip = await cursor(page, name).evaluate((element) => {
+    const { e, f } = new DOMMatrix(getComputedStyle(element).transform);
+    return { x: e, y: f };
+  });
+  return [tip.x - x * box.width, tip.y - y * box.height];
+}

@@ -1,0 +1,109 @@
+/** The service as a guest in somebody's own HTTP server: it takes its upgrades, and leaves everything else alone. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import { type TestContext, test } from "node:test";
+import { createPresence } from "@presence-service/client";
+import { createPresenceServer } from "../src/server.ts";
+import { ClassicClient, eventually, freePort, Instance, RawSocket, RedisProcess, SessionClient } from "./harness/index.ts";
+
+test("attached to a host's server", { timeout: 60_000 }, async (t) => {
+  const redis = await RedisProcess.start(t);
+  const alone = await Instance.start(t, { redisUrl: redis.url });
+
+  await t.test("it shares a board with other instances, and the host keeps its routes, upgrades and life", async (t) => {
+    const { host, port } = await startHost(t);
+    const presence = await createPresenceServer({ server: host, redisUrl: redis.url });
+    let isClosed = false;
+    t.after(() => (isClosed ? undefined : presence.close()));
+
+    const page = await fetch(`http://localhost:${port}/health`);
+    assert.equal(await page.text(), "the host's own /health", "requests are the host's");
+    const other = await RawSocket.request(t, { port, path: "/other" });
+    assert.equal(other.headers.get("x-by"), "host", "so are other upgrades");
+
+    const ana = await SessionClient.connect(t, `ws://localhost:${port}/presence`);
+    const ben = await ClassicClient.connect(t, alone.wsUrl);
+    await ana.join("1", "ana");
+    ben.join(1, "ben");
+    await eventually(() => ana.names("1").includes("ben") && ben.names(1).includes("ana"), { what: "they see each other" });
+    ben.move(1, 3, 4);
+    await eventually(() => ana.cursorOf("1", "ben")?.y === 4, { what: "cursors cross" });
+
+    const listeners = process.listenerCount("SIGTERM") + process.listenerCount("uncaughtException");
+    await presence.close();
+    isClosed = true;
+    await eventually(() => ana.ended !== undefined, { what: "its sockets are closed" });
+    await eventually(() => ben.names(1).length === 0, { what: "its people are gone", withinMs: 10_000 });
+    assert.equal(await (await fetch(`http://localhost:${port}/still`)).text(), "the host's own /still");
+    assert.equal((await RawSocket.request(t, { port, path: "/other" })).headers.get("x-by"), "host");
+    assert.equal(process.listenerCount("SIGTERM") + process.listenerCount("uncaughtException"), listeners, "no handler on the process");
+  });
+
+  await t.test("two in one process are two instances; each on its path", async (t) => {
+    const { host, port } = await startHost(t);
+    const first = await createPresenceServer({ server: host, redisUrl: redis.url, path: "/first" });
+    t.after(() => first.close());
+    const second = await createPresenceServer({ server: host, redisUrl: redis.url, path: "/second" });
+    t.after(() => second.close());
+    assert.notEqual(first.instanceId, second.instanceId);
+    const boards = ["first", "second"].map((path) => {
+      const presence = createPresence({ url: `ws://localhost:${port}/${path}` });
+      t.after(() => presence.close());
+      return presence.board("doc-2", { username: path });
+    });
+    await eventually(() => boards.every((board) => board.others.length === 1), { what: "they see each other" });
+    assert.deepEqual(
+      boards.map(({ instanceId }) => instanceId),
+      [first.instanceId, second.instanceId],
+    );
+  });
+
+  await t.test("the host says who is who, and who may go where", async (t) => {
+    const { host, port } = await startHost(t);
+    const presence = await createPresenceServer({
+      server: host,
+      redisUrl: redis.url,
+      authenticate: (token) => (token === "ana's" ? { userId: "u-1", username: "Ana of the host" } : undefined),
+      authorize: (_user, boardId) => boardId !== "secret",
+    });
+    t.after(() => presence.close());
+    const url = `ws://localhost:${port}/presence`;
+    const ana = createPresence({ url, token: "ana's" });
+    t.after(() => ana.close());
+    const board = ana.board("doc-3", { username: "whoever" });
+    await eventually(() => board.self !== null, { what: "ana is there" });
+    assert.deepEqual([board.self?.userId, board.self?.username], ["u-1", "Ana of the host"]);
+    const secret = ana.board("secret", { username: "whoever" });
+    const codes: string[] = [];
+    secret.on("error", ({ code }) => codes.push(code));
+    await eventually(() => codes.length > 0, { what: "the other board is refused" });
+    assert.deepEqual(codes, ["bad_board"]);
+
+    const eve = createPresence({ url, token: "eve's" });
+    t.after(() => eve.close());
+    const refused = eve.board("doc-3", { username: "eve" });
+    refused.on("error", ({ code }) => codes.push(code));
+    await eventually(() => refused.status === "closed", { what: "a wrong token is refused for good" });
+    assert.equal(codes.at(-1), "unauthorized");
+    assert.equal(board.others.length, 0);
+  });
+});
+
+/** A server with routes and upgrades of its own, as an app has them. */
+async function startHost(t: TestContext): Promise<{ host: Server; port: number }> {
+  const host = createServer((request, response) => response.end(`the host's own ${request.url}`));
+  host.on("upgrade", (request, socket) => {
+    if (request.url === "/other")
+      socket.end("HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\nConnection: Upgrade\r\nX-By: host\r\n\r\n");
+  });
+  const port = await freePort();
+  host.listen(port);
+  await once(host, "listening");
+  t.after(() => {
+    host.closeAllConnections();
+    host.close();
+  });
+  return { host, port };
+}

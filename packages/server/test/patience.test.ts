@@ -1,0 +1,169 @@
+/** What takes its time: subscriptions that linger, connections that died without a word, readers that do not read. All at once. */
+
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { setInterval as every } from "node:timers/promises";
+import { ClassicClient, eventually, FaultProxy, Instance, type RedisProcess, SessionClient, startCluster } from "./harness/index.ts";
+
+const LINGER_MS = 30_000;
+/** What a busy machine may add. */
+const SLACK_MS = 8000;
+const RECONNECTING_MS_MAX = 25_000;
+const GONE_MS_MAX = 40_000;
+
+const FLOOD_MS = 12_000;
+const FLOOD_EVERY_MS = 200;
+const TALKERS = 20;
+const SLOW_READERS = 20;
+/** Of the largest there are: an event and a state. */
+const FILLER = "x".repeat(3900);
+/** The flood is 10 MB for each reader; the system holds up to 4 MB of it, and none of that counts as the server's. */
+const GROWTH_BYTES_MAX = 100_000_000;
+
+test("with patience", { concurrency: true, timeout: 150_000 }, async (t) => {
+  const { redis, one, two } = await startCluster(t);
+
+  const lingering = t.test("subscriptions follow boards: given up 30 s after the last local member left", async (t) => {
+    const ana = await ClassicClient.connect(t, one.wsUrl);
+    const ben = await ClassicClient.connect(t, two.wsUrl);
+    const cleo = await ClassicClient.connect(t, two.wsUrl);
+    for (const board of [77, 78]) {
+      ana.join(board, "ana");
+      ben.join(board, "ben");
+    }
+    cleo.join(77, "cleo");
+    for (const board of [77, 78]) {
+      await eventually(async () => (await subscribers(redis, board)) === 2, { what: "each instance with members is subscribed" });
+    }
+    ana.leave(77);
+    ana.leave(78);
+    await ben.close();
+    const leftAt = performance.now();
+    await eventually(async () => (await redis.channels("presence:board:78")).length === 0, {
+      what: "PUBSUB CHANNELS no longer lists the board without members",
+      withinMs: LINGER_MS + SLACK_MS,
+    });
+    assert.ok(performance.now() - leftAt > LINGER_MS - 1000, `it lingered only ${seconds(leftAt)} s`);
+    await eventually(async () => (await subscribers(redis, 77)) === 1, { what: "on the other board only the instance with cleo is left" });
+    ana.join(77, "ana");
+    await eventually(() => ana.names(77).includes("cleo") && cleo.names(77).includes("ana"), { what: "a newcomer finds who stayed" });
+    assert.deepEqual([...ana.violations, ...cleo.violations], []);
+  });
+
+  const halfOpen = t.test("a half-open client is reconnecting within 25 s and gone within 40 s; idle ones stay", async (t) => {
+    const watcher = await SessionClient.connect(t, two.wsUrl);
+    await watcher.join("88", "watcher");
+    const idle = await SessionClient.connect(t, one.wsUrl, { encoding: "binary" });
+    await idle.join("88", "idle");
+    const idleClassic = await ClassicClient.connect(t, one.wsUrl);
+    idleClassic.join(88, "idle classic");
+    const proxy = await FaultProxy.start(t, { target: one.port });
+    const url = `ws://127.0.0.1:${proxy.port}`;
+    const json = await SessionClient.connect(t, url);
+    await json.join("88", "dead json");
+    const binary = await SessionClient.connect(t, url, { encoding: "binary" });
+    await binary.join("88", "dead binary");
+    const classic = await ClassicClient.connect(t, url);
+    classic.join(88, "dead classic");
+    await eventually(() => watcher.names("88").length === 5, { what: "all are seen" });
+
+    proxy.toTarget.stall();
+    proxy.toClient.stall();
+    const stalledAt = performance.now();
+    const left = (untilMs: number) => untilMs - (performance.now() - stalledAt);
+    for (const name of ["dead json", "dead binary"]) {
+      const what = `${name} is shown as reconnecting`;
+      await eventually(() => watcher.memberOf("88", name)?.status === "reconnecting", { what, withinMs: left(RECONNECTING_MS_MAX) });
+    }
+    t.diagnostic(`half-open clients are reconnecting after ${seconds(stalledAt)} s`);
+    await eventually(() => String(watcher.names("88")) === "idle,idle classic", {
+      what: () => `only the idle ones are left, not ${watcher.names("88")}`,
+      withinMs: left(GONE_MS_MAX),
+    });
+    t.diagnostic(`and gone after ${seconds(stalledAt)} s`);
+    assert.equal(watcher.memberOf("88", "idle")?.status, "active");
+    assert.deepEqual([idle.ended, idleClassic.ended, watcher.ended], [undefined, undefined, undefined]);
+    assert.deepEqual([...watcher.violations, ...idle.violations, ...idleClassic.violations], []);
+  });
+
+  const slow = t.test("readers that stop reading cost bounded memory, and nobody else notices", async (t) => {
+    const busy = await Instance.start(t, { redisUrl: redis.url });
+    const proxy = await FaultProxy.start(t, { target: busy.port });
+    const talkers = await people(t, busy.wsUrl, "talker", TALKERS);
+    const watchers = [...(await people(t, busy.wsUrl, "watcher", 1)), ...(await people(t, two.wsUrl, "far watcher", 1))];
+    const slowReaders = await people(t, `ws://127.0.0.1:${proxy.port}`, "slow", SLOW_READERS);
+    const restBytes = await busy.residentBytes();
+
+    proxy.toClient.stall();
+    const startedAt = performance.now();
+    let peakBytes = 0;
+    let round = 0;
+    let worstLagMs = 0;
+    for await (const _ of every(FLOOD_EVERY_MS)) {
+      round++;
+      for (const talker of talkers) {
+        talker.move("busy", round, round);
+        talker.update("busy", { state: { round, filler: FILLER + round } });
+        talker.broadcast("busy", "talk", { round, filler: FILLER });
+      }
+      const saidAt = performance.now();
+      const isCurrent = () => watchers.every((watcher) => talkers.every((_, nth) => roundOf(watcher, `talker ${nth}`) === round));
+      await eventually(isCurrent, { what: `those who read see round ${round}` });
+      worstLagMs = Math.max(worstLagMs, performance.now() - saidAt);
+      peakBytes = Math.max(peakBytes, await busy.residentBytes());
+      if (performance.now() - startedAt > FLOOD_MS) break;
+    }
+    t.diagnostic(
+      `${SLOW_READERS} slow readers, ${round} rounds: ${Math.round((peakBytes - restBytes) / 1e6)} MB more, rounds seen within ${Math.round(worstLagMs)} ms`,
+    );
+    assert.ok(peakBytes - restBytes < GROWTH_BYTES_MAX, `it grew by ${peakBytes - restBytes} bytes`);
+    for (const watcher of watchers) {
+      const heard = watcher.received.filter(({ kind }) => kind === "event").length;
+      assert.equal(heard, round * TALKERS, "who reads misses no event");
+    }
+    const metrics = await busy.metrics();
+    const noticed = metrics("presence_clients_stale_total") + metrics("presence_clients_terminated_total");
+    assert.ok(noticed > 0, "nobody was slow enough: the flood is too small");
+
+    proxy.toClient.pass();
+    for (const reader of slowReaders) {
+      const isFresh = () =>
+        talkers.every((_, nth) => roundOf(reader, `talker ${nth}`) === round && reader.cursorOf("busy", `talker ${nth}`)?.x === round);
+      const sees = (watcher: string) => reader.names("busy").includes(watcher);
+      await eventually(() => reader.ended !== undefined || (isFresh() && sees("watcher 0") && sees("far watcher 0")), {
+        what: () => `a slow reader is up to date, or ended: ${talkers.map((_, nth) => roundOf(reader, `talker ${nth}`))} of ${round}`,
+        withinMs: 10_000,
+      });
+      assert.deepEqual(reader.violations, []);
+    }
+    const ended = slowReaders.filter((reader) => reader.ended !== undefined).length;
+    t.diagnostic(`${ended} slow readers were ended, ${SLOW_READERS - ended} caught up`);
+    assert.ok(talkers.every((talker) => talker.errors.length === 0));
+  });
+
+  await Promise.all([lingering, halfOpen, slow]);
+});
+
+/** So many on the board "busy", called `prefix 0` and so on. */
+async function people(t: TestContext, url: string, prefix: string, count: number): Promise<SessionClient[]> {
+  const clients: SessionClient[] = [];
+  for (let nth = 0; nth < count; nth++) {
+    const client = await SessionClient.connect(t, url, { encoding: nth % 4 === 3 ? "json" : "binary" });
+    await client.join("busy", `${prefix} ${nth}`);
+    clients.push(client);
+  }
+  return clients;
+}
+
+function roundOf(viewer: SessionClient, name: string): unknown {
+  return viewer.memberOf("busy", name)?.state["round"];
+}
+
+async function subscribers(redis: RedisProcess, board: number): Promise<number> {
+  const reply = await redis.cli("PUBSUB", "NUMSUB", `presence:board:${board}`);
+  return Number(Array.isArray(reply) ? reply[1] : Number.NaN);
+}
+
+function seconds(since: number): string {
+  return ((performance.now() - since) / 1000).toFixed(1);
+}

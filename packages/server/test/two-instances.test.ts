@@ -1,0 +1,260 @@
+/** One board on two instances, as people see it: whatever client they use, they see the same people in the same places. */
+
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { type Board, type CursorMove, createPresence } from "@presence-service/client";
+import {
+  ClassicClient,
+  type Cluster,
+  eventually,
+  type Instance,
+  type Scope,
+  SessionClient,
+  startCluster,
+  throughout,
+} from "./harness/index.ts";
+
+/** Longer than any answer, echo or repetition on a local Redis takes. */
+const SETTLED_MS = 600;
+
+type State = { tool?: string; size?: number };
+type Events = { wave: { n: number } };
+
+test("two instances, one Redis", { timeout: 120_000 }, async (t) => {
+  const cluster = await startCluster(t);
+  const { one, two } = cluster;
+
+  await t.test("who joins elsewhere is told, moves are cursor updates, a leave is UserLeft, rosters are equal", async (t) => {
+    const ana = await ClassicClient.connect(t, one.wsUrl);
+    const ben = await ClassicClient.connect(t, two.wsUrl);
+    ben.join(1, "ben");
+    await eventually(() => ben.board(1).count === 1, { what: "ben is on the board" });
+    ana.join(1, "ana");
+    await eventually(() => ben.has("user_joined", { board: 1, username: "ana" }), { what: "ben is told UserJoined" });
+    await eventually(() => ana.has("user_joined", { board: 1, username: "ben" }), { what: "ana is told of ben, who was there" });
+    for (const client of [ana, ben]) await eventually(() => client.board(1).count === 2, { what: "both are counted" });
+    const [user] = ben.board(1).people.keys();
+    for (let x = 100; x < 110; x++) {
+      ana.move(1, x, 7);
+      await eventually(() => ben.has("cursor_broadcast", { board: 1, user, x, y: 7 }), { what: `ben is told ${x}` });
+    }
+
+    for (const instance of [one, two]) {
+      const late = await ClassicClient.connect(t, instance.wsUrl);
+      late.join(1, "late");
+      await eventually(() => late.board(1).count > 0, { what: "the late one has its answer" });
+      const kinds = late.received.map(({ kind }) => kind).filter((kind) => kind !== "cursor_broadcast");
+      assert.deepEqual(kinds, ["user_joined", "user_joined", "presence_update"], "both at once");
+      assert.deepEqual([late.names(1), late.board(1).count], [["ana", "ben"], 3]);
+      await eventually(() => ana.names(1).includes("late") && ben.names(1).includes("late"), { what: "the late one is seen" });
+      late.leave(1);
+      await eventually(() => ana.names(1).length === 1 && ben.names(1).length === 1, { what: "the late one has left" });
+    }
+
+    ana.leave(1);
+    await eventually(() => ben.has("user_left", { board: 1, user }), { what: "ben is told UserLeft" });
+    await eventually(() => ben.board(1).count === 1, { what: "ben is alone" });
+    assert.deepEqual([...ana.violations, ...ben.violations], []);
+  });
+
+  await t.test("the first one here of a board that is busy elsewhere gets the whole roster in the first answer", async (t) => {
+    const ana = await SessionClient.connect(t, one.wsUrl);
+    const ben = await SessionClient.connect(t, one.wsUrl);
+    await ana.join("doc-2", "ana", { tool: "pen" });
+    await ben.join("doc-2", "ben");
+    ben.move("doc-2", 5, 6);
+    await eventually(() => ana.cursorOf("doc-2", "ben")?.x === 5, { what: "ana sees ben" });
+    const cleo = await SessionClient.connect(t, two.wsUrl, { encoding: "binary" });
+    await cleo.join("doc-2", "cleo");
+    assert.deepEqual(cleo.names("doc-2"), ["ana", "ben"]);
+    assert.deepEqual(cleo.memberOf("doc-2", "ana"), ana.memberOf("doc-2", "ana"));
+    await eventually(() => cleo.cursorOf("doc-2", "ben")?.y === 6, { what: "and where ben points" });
+    assert.equal(cleo.has("user_joined", { board: 2 }), false);
+    nobodyWasMisled(ana, ben, cleo);
+  });
+
+  await t.test("binary, JSON and classic clients on one board see each other", async (t) => {
+    const [sdk, json, classic] = [await sdkOn(t, one, "3", "sdk"), await SessionClient.connect(t, two.wsUrl), await classicOn(t, one)];
+    await json.join("3", "json", { tool: "eraser", size: 3 });
+    const far = { sdk: await sdkOn(t, two, "3", "far sdk"), binary: await SessionClient.connect(t, one.wsUrl, { encoding: "binary" }) };
+    await far.binary.join("3", "binary");
+    const farClassic = await classicOn(t, two, "far classic");
+    const everybody = ["binary", "classic", "far classic", "far sdk", "json", "sdk"];
+    const others = (name: string) => String(everybody.filter((other) => other !== name));
+    const views: [string, () => string[]][] = [
+      ["sdk", () => namesOf(sdk.board)],
+      ["far sdk", () => namesOf(far.sdk.board)],
+      ["json", () => json.names("3")],
+      ["binary", () => far.binary.names("3")],
+      ["classic", () => classic.names(3)],
+      ["far classic", () => farClassic.names(3)],
+    ];
+    for (const [name, names] of views) await eventually(() => String(names()) === others(name), { what: () => `${name} sees ${names()}` });
+    await eventually(() => classic.board(3).count === 6 && json.board("3").count === 6 && sdk.board.memberCount === 6, { what: "six" });
+
+    const colour = json.memberOf("3", "sdk")?.color;
+    assert.equal(sdk.board.self?.color, colour);
+    const sdkAtClassic = [...farClassic.board(3).people.values()].find(({ username }) => username === "sdk");
+    assert.equal(sdkAtClassic?.color, colour, "one colour everywhere");
+
+    // Cursors: a fraction of the board is an integer for all others.
+    sdk.board.moveCursor(0.5, 1);
+    for (const seen of [() => json.cursorOf("3", "sdk"), () => far.binary.cursorOf("3", "sdk"), () => farClassic.cursorOf(3, "sdk")]) {
+      await eventually(() => seen()?.x === 32_768 && seen()?.y === 65_535, {
+        what: () => `the SDK's cursor, not at ${JSON.stringify(seen())}`,
+      });
+    }
+    classic.move(3, 100, 200);
+    await eventually(() => far.sdk.cursors.get("classic")?.point.y === 200 && json.cursorOf("3", "classic")?.x === 100, {
+      what: "the classic cursor at the others",
+    });
+    json.move("3", -5, 70_000);
+    await eventually(() => far.binary.cursorOf("3", "json")?.x === -5 && sdk.cursors.get("json")?.point.y === 70_000, {
+      what: "beyond 16 bits",
+    });
+    await eventually(() => classic.cursorOf(3, "json")?.x === 0 && classic.cursorOf(3, "json")?.y === 65_535, {
+      what: "clamped for classic",
+    });
+    json.hide("3");
+    await eventually(() => sdk.cursors.get("json")?.hidden && far.binary.cursorOf("3", "json") === undefined, {
+      what: "a hidden cursor is hidden",
+    });
+    assert.deepEqual(farClassic.cursorOf(3, "json"), { x: 0, y: 65_535 }, "classic clients are not told of hiding");
+
+    // State, by merge patch.
+    far.sdk.board.update({ tool: "brush", size: 9 });
+    await eventually(() => sameJson(json.memberOf("3", "far sdk")?.state, { tool: "brush", size: 9 }), { what: "a state arrives" });
+    json.update("3", { status: "idle", state: { size: null } });
+    await eventually(() => sameJson(memberOf(sdk.board, "json")?.state, { tool: "eraser" }), { what: "a patch is merged" });
+    assert.equal(memberOf(sdk.board, "json")?.status, "idle");
+    assert.deepEqual(far.binary.memberOf("3", "json")?.state, { tool: "eraser" });
+    assert.deepEqual(memberOf(sdk.board, "classic")?.state, {});
+
+    // Events reach all others, in order, and not the sender.
+    for (let n = 0; n < 5; n++) sdk.board.broadcast("wave", { n });
+    json.broadcast("3", "wave", { n: 100 });
+    const heard = (client: SessionClient) =>
+      client.received.flatMap((one) => (one.kind === "event" ? [Reflect.get(Object(one.data), "n")] : []));
+    await eventually(() => String(heard(far.binary).filter((n) => n < 100)) === "0,1,2,3,4" && heard(far.binary).length === 6, {
+      what: () => `binary hears all waves, not ${heard(far.binary)}`,
+    });
+    await eventually(() => String(heard(json)) === "0,1,2,3,4" && String(far.sdk.waves.filter((n) => n < 100)) === "0,1,2,3,4", {
+      what: "so do the others",
+    });
+    await eventually(() => String(sdk.waves) === "100", { what: "the SDK hears JSON's, and not its own" });
+
+    // Leaves.
+    const gone = (name: string) => views.filter(([viewer]) => viewer !== name).every(([, names]) => !names().includes(name));
+    classic.leave(3);
+    views.splice(4, 1);
+    await eventually(() => gone("classic"), { what: "the classic one is gone for all" });
+    json.leave("3");
+    views.splice(2, 1);
+    await eventually(() => gone("json"), { what: "the JSON one is gone for all" });
+    sdk.board.leave();
+    views.splice(0, 1);
+    await eventually(() => gone("sdk"), { what: "the SDK is gone for all" });
+    assert.deepEqual(farClassic.names(3), ["binary", "far sdk"]);
+    nobodyWasMisled(json, far.binary, classic, farClassic);
+  });
+
+  await t.test("an instance never applies its own messages: each join is told once, echoes are counted and timed", async (t) => {
+    const before = await echoes(one);
+    const watchers = [
+      await SessionClient.connect(t, one.wsUrl),
+      await SessionClient.connect(t, two.wsUrl, { encoding: "binary" }),
+      await SessionClient.connect(t, two.wsUrl),
+    ];
+    for (const [index, watcher] of watchers.entries()) await watcher.join("doc-4", `watcher ${index}`);
+    const ana = await SessionClient.connect(t, one.wsUrl);
+    await ana.join("doc-4", "ana");
+    ana.update("doc-4", { state: { tool: "pen" } });
+    for (const watcher of watchers) {
+      await eventually(() => watcher.memberOf("doc-4", "ana")?.state["tool"] === "pen", { what: "ana is seen" });
+    }
+    await throughout(
+      () => watchers.every((watcher) => joinsOf(watcher, "ana") === 1 && updatesOf(watcher) === 1 && !watcher.has("user_left")),
+      { what: "a join and an update of ana are told once", forMs: SETTLED_MS },
+    );
+    assert.equal(joinsOf(ana, "ana"), 0, "ana is not told of herself");
+    for (const client of [...watchers, ana]) assert.deepEqual([client.board("doc-4").count, client.names("doc-4").length], [4, 3]);
+    const after = await echoes(one);
+    assert.ok(after.counted > before.counted && after.timed > before.timed, `${JSON.stringify(before)} → ${JSON.stringify(after)}`);
+    assert.equal(await one.metric("presence_slice_divergences_total"), 0);
+    nobodyWasMisled(...watchers, ana);
+  });
+
+  await t.test("several boards of one connection do not mix", async (t) => {
+    const ana = await SessionClient.connect(t, one.wsUrl, { encoding: "binary" });
+    const ben = await SessionClient.connect(t, two.wsUrl);
+    for (const board of ["doc-5", "doc-6", "doc-7"]) {
+      await ana.join(board, `ana on ${board}`);
+      await ben.join(board, `ben on ${board}`);
+    }
+    ana.move("doc-6", 66, 66);
+    ben.leave("doc-7");
+    await eventually(() => ben.cursorOf("doc-6", "ana on doc-6")?.x === 66 && ana.names("doc-7").length === 0, {
+      what: "each on its board",
+    });
+    assert.deepEqual([ana.names("doc-5"), ana.names("doc-6")], [["ben on doc-5"], ["ben on doc-6"]]);
+    assert.equal(ben.cursorOf("doc-5", "ana on doc-5"), undefined);
+    nobodyWasMisled(ana, ben);
+  });
+});
+
+/** The SDK under Node, with what its listeners were told. */
+async function sdkOn(t: TestContext, instance: Cluster["one"], id: string, username: string) {
+  const presence = createPresence<State, Events>({ url: instance.wsUrl });
+  t.after(() => presence.close());
+  const board: Board<State, Events> = presence.board(id, { username });
+  const cursors = new Map<string, CursorMove<State>>();
+  const waves: number[] = [];
+  board.cursors.subscribe((moved) => {
+    for (const move of moved) cursors.set(move.member.username, move);
+  });
+  board.on("wave", ({ data }) => waves.push(data.n));
+  await eventually(() => board.status === "connected" && board.self !== null, {
+    what: () => `${username} is connected, not ${board.status}`,
+  });
+  return { board, cursors, waves };
+}
+
+async function classicOn(scope: Scope, instance: Instance, username = "classic"): Promise<ClassicClient> {
+  const client = await ClassicClient.connect(scope, instance.wsUrl);
+  client.join(3, username);
+  await eventually(() => client.board(3).count > 0, { what: `${username} is on the board` });
+  return client;
+}
+
+function namesOf(board: Board<State, Events>): string[] {
+  return board.others.map(({ username }) => username).sort();
+}
+
+function memberOf(board: Board<State, Events>, username: string) {
+  return board.others.find((member) => member.username === username);
+}
+
+function joinsOf(client: SessionClient, username: string): number {
+  return client.received.filter((message) => message.kind === "user_joined" && message.member.username === username).length;
+}
+
+function updatesOf(client: SessionClient): number {
+  return client.received.filter((message) => message.kind === "user_updated").length;
+}
+
+async function echoes(instance: Instance): Promise<{ counted: number; timed: number }> {
+  const metrics = await instance.metrics();
+  return { counted: metrics("presence_bus_echoes_total"), timed: metrics("presence_bus_echo_seconds_count") };
+}
+
+function sameJson(actual: unknown, expected: unknown): boolean {
+  assert.deepEqual(actual, expected);
+  return true;
+}
+
+function nobodyWasMisled(...clients: readonly { readonly violations: readonly string[] }[]): void {
+  assert.deepEqual(
+    clients.flatMap(({ violations }) => violations),
+    [],
+  );
+}
