@@ -41,7 +41,8 @@ start("redis", "redis-server", [...redisArgs, "--loglevel", "warning"], process.
 const redisUrl = `redis://127.0.0.1:${redisPort}`;
 const node = node24();
 for (const port of PORTS) {
-  const env = { ...process.env, WS_PORT: String(port), REDIS_URL: redisUrl };
+  // For people: their terminal is ours, not the instances'.
+  const env = { LOG_FORMAT: "text", ...process.env, WS_PORT: String(port), REDIS_URL: redisUrl };
   start(String(port), node, ["--conditions=development", join(ROOT, "packages/server/src/cli.ts"), ...process.argv.slice(2)], env);
 }
 const readiness = await Promise.all(PORTS.map(isReady));
