@@ -68,6 +68,7 @@ function announce(server: PresenceServer, settings: Settings, log: Logger): void
     },
     "presence-service is ready",
   );
+  log.warn("anybody who reaches this port may join any board, from pages of any origin: for trials and private networks");
   if (settings.redisUrl === "memory:") {
     log.warn(
       { instance: instanceId },
