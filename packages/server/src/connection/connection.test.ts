@@ -1,0 +1,305 @@
+/** One client's conversation: who may say what and when, what is answered, and how it ends. docs/PROTOCOL.md; C1–C5. */
+
+import assert from "node:assert/strict";
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
+import { test } from "node:test";
+import { BOARDS_PER_CONNECTION_MAX, CLOSE, type ErrorCode, type ServerMessage } from "@presence-service/protocol";
+import { OUTBOX } from "../core/outbox.ts";
+import { type Client, Desk } from "../testing/desk.ts";
+
+const REQUEST = new IncomingMessage(new Socket());
+
+/** What is told in the second after, but heartbeats. */
+function told(desk: Desk, client: Client): ServerMessage[] {
+  desk.clock.advance(1000);
+  return client.socket.takeMessages().filter(({ kind }) => kind !== "heartbeat");
+}
+
+function errors(messages: readonly ServerMessage[]): ErrorCode[] {
+  return messages.flatMap((message) => (message.kind === "error" ? [message.code] : []));
+}
+
+for (const encoding of ["binary", "json"] as const) {
+  test(`${encoding}: hello is answered by welcome, join by joined`, async () => {
+    const desk = await Desk.open();
+    const ana = desk.connect(encoding);
+    ana.hello();
+    const [welcome] = ana.socket.takeMessages();
+    assert.ok(welcome?.kind === "welcome");
+    assert.deepEqual([welcome.resumeToken, welcome.heartbeatMs, welcome.graceMs, welcome.cursorMs], [ana.resumeToken, 10_000, 15_000, 16]);
+    ana.join("b", "Ana");
+    const [joined, ...more] = told(desk, ana);
+    assert.ok(joined?.kind === "joined" && joined.members === 1 && joined.roster[0]?.actor === joined.self);
+    assert.equal(joined.roster[0]?.member.memberId, welcome.memberId);
+    assert.deepEqual(more, []);
+  });
+
+  test(`${encoding}: a session is made for who has none`, async () => {
+    const desk = await Desk.open();
+    const ana = desk.connect(encoding);
+    ana.say({ kind: "hello" });
+    const [welcome] = ana.socket.takeMessages();
+    assert.match(welcome?.kind === "welcome" ? welcome.resumeToken : "", /^[0-9a-f]{32}$/);
+  });
+}
+
+test("hello comes first, and once", async () => {
+  const desk = await Desk.open();
+  const ana = desk.connect("json");
+  ana.join("b", "Ana");
+  assert.deepEqual(errors(told(desk, ana)), ["bad_message"]);
+  ana.hello();
+  ana.hello();
+  const [welcome, error] = told(desk, ana);
+  assert.deepEqual([welcome?.kind, error?.kind === "error" && error.ref], ["welcome", "hello"]);
+  assert.equal(desk.metrics.clientRejected.bad_message, 2);
+});
+
+test("who says no hello for 5 s is closed with 4410; classic clients need none", async () => {
+  const desk = await Desk.open();
+  const silent = desk.connect("binary");
+  const classic = desk.connect("classic");
+  desk.clock.advance(4900);
+  assert.equal(silent.socket.closedWith, undefined);
+  desk.clock.advance(500);
+  assert.equal(silent.socket.closedWith, CLOSE.helloTimeout);
+  assert.equal(classic.socket.closedWith, undefined);
+});
+
+test("[C4] what makes no sense is answered by its error, and changes nothing", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("json", "b", "Ana");
+  const cases: [ErrorCode, () => void][] = [
+    ["bad_message", () => ana.connection.received(Buffer.from("{}"), false)],
+    ["bad_message", () => ana.connection.received(Buffer.from("{}"), true)],
+    ["bad_username", () => ana.join("c", "A\u202ena")],
+    ["not_joined", () => ana.leave("elsewhere")],
+    ["not_joined", () => ana.move("elsewhere", 1, 1)],
+    ["not_joined", () => ana.say({ kind: "broadcast", board: ana.ref("elsewhere"), name: "n", data: 1 })],
+    ["superseded", () => ana.join("b", "Ana", 1)],
+    ["bad_state", () => ana.say({ kind: "update", board: ana.ref("b"), state: { a: "x".repeat(2500), b: "x".repeat(1400) } })],
+  ];
+  ana.say({ kind: "update", board: ana.ref("b"), state: { c: "x".repeat(2500) } });
+  assert.deepEqual(told(desk, ana), []);
+  for (const [code, act] of cases) {
+    act();
+    assert.deepEqual(errors(told(desk, ana)), [code]);
+  }
+  assert.deepEqual([ana.socket.closedWith, ana.connection.seats.length], [undefined, 1]);
+});
+
+test("[C4] who goes on with garbage is closed with 4411, without grace; a classic client never", async () => {
+  const desk = await Desk.open();
+  const eve = desk.enter("binary", "1", "Eve");
+  const classic = desk.enter("classic", "1", "classic");
+  for (let count = 0; count < 200; count++) {
+    eve.connection.received(Buffer.of(0xff), true);
+    classic.connection.received(Buffer.of(0xff), true);
+  }
+  assert.equal(eve.socket.closedWith, CLOSE.abuse);
+  assert.equal(classic.socket.closedWith, undefined);
+  desk.clock.advance(100);
+  assert.deepEqual(
+    classic.socket.takeClassic().map(({ kind }) => kind),
+    ["user_left", "presence_update"],
+  );
+});
+
+test("[C4] floods of joins, updates and broadcasts are told to slow down, floods of cursors are not", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary", "b", "Ana");
+  for (let count = 0; count < 1000; count++) ana.move("b", count, 0);
+  assert.deepEqual(errors(told(desk, ana)), []);
+  assert.ok(desk.metrics.cursorsConflated > 900);
+  for (let count = 0; count < 1000; count++) ana.say({ kind: "broadcast", board: ana.ref("b"), name: "n", data: count });
+  assert.deepEqual(new Set(errors(told(desk, ana))), new Set(["too_fast"]));
+  assert.equal(ana.socket.closedWith, undefined);
+});
+
+test("a connection may be on 32 boards", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("json");
+  for (let count = 0; count <= BOARDS_PER_CONNECTION_MAX; count++) ana.join(`b${count}`, "Ana");
+  const messages = told(desk, ana);
+  assert.deepEqual(errors(messages), ["too_many_boards"]);
+  assert.equal(messages.filter(({ kind }) => kind === "joined").length, BOARDS_PER_CONNECTION_MAX);
+});
+
+test("[C3] heartbeats come every 10 s; the first one after is an answer, another one a question", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary");
+  const beats = () => ana.socket.takeMessages().filter(({ kind }) => kind === "heartbeat").length;
+  for (let second = 0; second < 60; second++) {
+    desk.clock.advance(1000);
+    ana.connection.ponged(); // silent but alive
+  }
+  assert.equal(beats(), 6);
+  ana.say({ kind: "heartbeat" });
+  assert.equal(beats(), 0, "an answer is not answered");
+  ana.say({ kind: "heartbeat" });
+  assert.equal(beats(), 1, "a question is");
+});
+
+for (const encoding of ["binary", "classic"] as const) {
+  test(`[C3] ${encoding}: silent for 20 to 25 s is lost; who answers is not`, async () => {
+    const desk = await Desk.open();
+    const dead = desk.enter(encoding);
+    const alive = desk.enter(encoding);
+    const isOver = () => dead.socket.closedWith !== undefined || dead.socket.isTerminated;
+    let silentMs = 0;
+    for (; !isOver() && silentMs < 60_000; silentMs += 100) {
+      desk.clock.advance(100);
+      if (encoding === "classic") alive.connection.ponged();
+      else if (silentMs % 10_000 === 0) alive.say({ kind: "heartbeat" });
+    }
+    assert.ok(silentMs >= 20_000 && silentMs <= 25_300, `after ${silentMs} ms`);
+    assert.deepEqual([alive.socket.closedWith, alive.socket.isTerminated], [undefined, false]);
+    if (encoding === "classic") assert.ok(dead.socket.pings >= 2);
+    else assert.equal(dead.socket.closedWith, CLOSE.unresponsive);
+  });
+}
+
+test("[C3] a pause of our own makes nobody silent", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary");
+  desk.clock.stall(60_000);
+  desk.clock.advance(5000);
+  assert.equal(ana.socket.closedWith, undefined);
+});
+
+test("[C2] how a connection ended decides how long its members stay", async () => {
+  const desk = await Desk.open();
+  const watcher = desk.enter("binary", "b", "watcher");
+  const cases: [number, number][] = [
+    [CLOSE.normal.code, 0],
+    [CLOSE.goingAway.code, 3000],
+    [CLOSE.noStatus.code, 3000],
+    [CLOSE.lost.code, 15_000],
+    [4999, 15_000],
+  ];
+  for (const [code, graceMs] of cases) {
+    const ana = desk.enter("binary", "b", "Ana");
+    watcher.socket.takeFrames();
+    ana.close(code);
+    if (graceMs > 0) {
+      desk.clock.advance(graceMs - 100);
+      const kinds = watcher.socket.takeMessages().map(({ kind }) => kind);
+      assert.deepEqual([kinds.includes("user_updated"), kinds.includes("user_left")], [true, false], `${code}: reconnecting`);
+    }
+    desk.clock.advance(300);
+    watcher.say({ kind: "heartbeat" });
+    assert.equal(watcher.socket.takeMessages().filter(({ kind }) => kind === "user_left").length, 1, `${code}: gone after ${graceMs} ms`);
+  }
+});
+
+test("gone is gone for a classic client, however it went", async () => {
+  const desk = await Desk.open();
+  const watcher = desk.enter("classic", "1", "watcher");
+  const ana = desk.enter("classic", "1", "Ana");
+  watcher.socket.takeFrames();
+  ana.close(CLOSE.lost.code);
+  desk.clock.advance(100);
+  assert.deepEqual(
+    watcher.socket.takeClassic().map(({ kind }) => kind),
+    ["user_left", "presence_update"],
+  );
+});
+
+test("[R11] the older of two connections of a session is closed with 4409; its member stays", async () => {
+  const desk = await Desk.open();
+  const watcher = desk.enter("binary", "b", "watcher");
+  const older = desk.enter("binary", "b", "Ana");
+  watcher.socket.takeFrames();
+  const newer = desk.connect("json");
+  newer.hello({ resumeToken: older.resumeToken });
+  newer.join("b", "Ana", 2);
+  assert.equal(older.socket.closedWith, CLOSE.superseded);
+  const kinds = told(desk, watcher).map(({ kind }) => kind);
+  assert.deepEqual(
+    kinds.filter((kind) => kind === "user_joined" || kind === "user_left"),
+    [],
+  );
+  assert.equal(told(desk, newer).at(-1)?.kind, "joined");
+});
+
+test("the host says who one is, while later messages wait in order", async () => {
+  let answer: (user: { userId: string; username: string } | undefined) => void = () => {};
+  const desk = await Desk.open({
+    authenticate: (token) => (token === "slow" ? new Promise((resolve) => (answer = resolve)) : undefined),
+    authorize: (user, boardId) => Promise.resolve(boardId === `of-${user.userId}`),
+  });
+  const wrong = desk.connect("binary", { request: REQUEST });
+  wrong.hello({ token: "nobody's" });
+  assert.equal(wrong.socket.closedWith, CLOSE.unauthorized);
+
+  const ana = desk.connect("binary", { request: REQUEST });
+  ana.hello({ token: "slow" });
+  ana.join("of-ana", "whoever");
+  ana.join("of-ben", "whoever");
+  assert.equal(ana.socket.isPaused, true);
+  answer({ userId: "ana", username: "Ana" });
+  for (let turns = 0; turns < 10; turns++) await Promise.resolve();
+  const [welcome, error, joined] = told(desk, ana);
+  assert.equal(welcome?.kind, "welcome");
+  assert.deepEqual(error?.kind === "error" && [error.code, error.ref], ["bad_board", "of-ben"]);
+  assert.equal(joined?.kind === "joined" && joined.roster[0]?.member.username, "Ana");
+  assert.equal(ana.socket.isPaused, false);
+
+  ana.say({ kind: "auth", token: "another user's" });
+  assert.equal(ana.socket.closedWith, CLOSE.unauthorized);
+});
+
+test("a connection that is gone by the time the host answers stays gone", async () => {
+  let answer: (user: { userId: string }) => void = () => {};
+  const desk = await Desk.open({ authenticate: () => new Promise((resolve) => (answer = resolve)) });
+  const ana = desk.connect("binary", { request: REQUEST });
+  ana.hello();
+  ana.close(CLOSE.lost.code);
+  answer({ userId: "ana" });
+  await Promise.resolve();
+  assert.deepEqual(ana.socket.takeFrames(), []);
+});
+
+test("a host that fails, or never answers, ends the connection with 1011 and a line in the log", async () => {
+  const desk = await Desk.open({
+    authenticate: (token) => {
+      if (token === "slow") return new Promise(() => {});
+      throw new Error("no database");
+    },
+  });
+  const ana = desk.connect("json", { request: REQUEST });
+  ana.hello();
+  assert.equal(ana.socket.closedWith, CLOSE.internal);
+  assert.ok(desk.lines.some((line) => line.startsWith("error the host's authenticate")));
+  const ben = desk.connect("json", { request: REQUEST });
+  ben.hello({ token: "slow" });
+  desk.clock.advance(11_000);
+  assert.equal(ben.socket.closedWith, CLOSE.internal);
+});
+
+test("a classic client is who its token says, or is closed", async () => {
+  const desk = await Desk.open({ authenticate: (token) => (token === "ana's" ? { userId: "ana", username: "Ana" } : undefined) });
+  assert.equal(desk.connect("classic", { request: REQUEST }).socket.closedWith, CLOSE.unauthorized);
+  const ana = desk.connect("classic", { request: REQUEST, token: "ana's" });
+  ana.join("1", "whoever");
+  assert.equal(ana.socket.closedWith, undefined);
+});
+
+test("[F4] a client that does not read gets no answers, and is ended after half a minute", async () => {
+  const desk = await Desk.open();
+  const slow = desk.enter("json", "b", "slow");
+  const ana = desk.enter("json", "b", "Ana");
+  slow.socket.takeFrames();
+  slow.socket.queuedBytes = OUTBOX.lowBytes + 1;
+  slow.connection.received(Buffer.from("garbage"), false);
+  for (let second = 0; second < 40; second++) {
+    ana.move("b", second, 0);
+    slow.connection.ponged();
+    desk.clock.advance(1000);
+  }
+  assert.deepEqual(slow.socket.takeFrames(), []);
+  assert.equal(slow.socket.isTerminated, true);
+  assert.equal(desk.metrics.terminatedClients, 1);
+  assert.ok(desk.metrics.cursorFramesSkipped > 0);
+});

@@ -1,0 +1,156 @@
+/** The core and the world: effects carried out in order, the bus counted and survived, and the end announced. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CLOSE } from "@presence-service/protocol";
+import { encodeRedisMessage } from "../bus/envelope.ts";
+import { Desk } from "../testing/desk.ts";
+
+const SUM = (counts: Record<string, number>) => Object.values(counts).reduce((sum, count) => sum + count, 0);
+
+test("two instances on one bus show each other's people and cursors", async () => {
+  const one = await Desk.open();
+  const two = await Desk.open({ beside: one });
+  const ana = one.enter("binary", "b", "Ana");
+  const ben = two.enter("json", "b", "Ben");
+  one.clock.advance(500);
+  ana.socket.takeFrames();
+  ben.move("b", 3, 4);
+  one.clock.advance(50);
+  const [cursors] = ana.socket.takeMessages();
+  assert.deepEqual(cursors?.kind === "cursors" && cursors.moves[0]?.at, { x: 3, y: 4 });
+  assert.deepEqual([one.manager.stats().peers[0]?.state, one.manager.stats().shown], ["up", 2]);
+  await Promise.resolve(); // Redis answers publishers
+  assert.ok(one.metrics.received.cursors > 0 && one.metrics.received.delta + one.metrics.received.snapshot > 0);
+  assert.ok(two.metrics.published.cursors > 0 && one.metrics.echoes > 0);
+  assert.ok(one.metrics.busBytes.in > 0 && one.metrics.busBytes.out > 0);
+});
+
+test("[F6] nothing but heartbeats is published for a board where nobody else is", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary", "b", "Ana");
+  desk.clock.advance(5000);
+  const before = desk.metrics.published.cursors;
+  for (let step = 0; step < 100; step++) {
+    ana.move("b", step, 0);
+    desk.clock.advance(10);
+  }
+  assert.equal(desk.metrics.published.cursors, before);
+});
+
+test("publishing that fails is counted and warned about once; local people go on", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary", "b", "Ana");
+  const ben = desk.enter("binary", "b", "Ben");
+  desk.clock.advance(100);
+  ana.socket.takeFrames();
+  desk.bus.isDown = true;
+  for (let second = 0; second < 5; second++) {
+    ben.move("b", second, 0);
+    desk.clock.advance(1000);
+    await Promise.resolve();
+  }
+  assert.ok(desk.metrics.publishFailures >= 5);
+  assert.equal(desk.lines.filter((line) => line.startsWith("warn publishing failed")).length, 1);
+  assert.ok(ana.socket.takeMessages().filter(({ kind }) => kind === "cursors").length >= 5);
+});
+
+test("[R9] without echoes clients are told degraded, those who come later too, and again when it is over", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary", "b", "Ana");
+  const classic = desk.enter("classic", "1", "classic");
+  classic.socket.takeFrames();
+  desk.bus.isDown = true;
+  desk.clock.advance(4000);
+  assert.deepEqual(
+    ana.socket.takeMessages().filter(({ kind }) => kind === "degraded"),
+    [{ kind: "degraded", on: true }],
+  );
+  assert.deepEqual([desk.metrics.degraded, desk.manager.stats().status], [1, "degraded"]);
+  assert.deepEqual(classic.socket.takeFrames(), []);
+  const ben = desk.connect("json");
+  ben.hello();
+  assert.deepEqual(
+    ben.socket.takeMessages().map(({ kind }) => kind),
+    ["welcome", "degraded"],
+  );
+  desk.bus.isDown = false;
+  desk.manager.linkUp("publisher", 2);
+  desk.manager.linkUp("subscriber", 2);
+  desk.clock.advance(2000);
+  assert.ok(ana.socket.takeMessages().some((message) => message.kind === "degraded" && !message.on));
+});
+
+test("[R9] after a pause of the process the bus is heard before anybody is judged", async () => {
+  const one = await Desk.open();
+  const two = await Desk.open({ beside: one });
+  one.clock.advance(3000);
+  for (let pause = 0; pause < 5; pause++) {
+    one.clock.stall(2000);
+    one.clock.advance(1000);
+  }
+  for (const { metrics, manager } of [one, two]) {
+    assert.deepEqual([metrics.downs, metrics.recycles.subscriber, metrics.degraded], [0, 0, 0]);
+    assert.equal(manager.stats().peers[0]?.state, "up");
+  }
+});
+
+test("[R13] what cannot be read on our channels is counted and has no effect", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary", "b", "Ana");
+  desk.clock.advance(100);
+  ana.socket.takeFrames();
+  const good = encodeRedisMessage({ from: desk.manager.instanceId, link: 1, message: { kind: "goodbye" } });
+  for (const bytes of [Buffer.from('{"type":"cursor"}'), good.subarray(0, 5), Buffer.alloc(0)]) desk.manager.message("test:board:b", bytes);
+  assert.ok(desk.metrics.busDropped.foreign > 0 && SUM(desk.metrics.busDropped) === 3);
+  desk.clock.advance(100);
+  assert.deepEqual(ana.socket.takeFrames(), []);
+});
+
+test("at level debug every join, leave, publish and bus message is said in words", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary", "b", "Ana");
+  ana.leave("b");
+  const said = (words: RegExp) =>
+    assert.ok(
+      desk.lines.some((line) => words.test(line)),
+      `${words} in\n${desk.lines.join("\n")}`,
+    );
+  said(/^debug "Ana" joins .*"board":"b"/);
+  said(/^debug leaves \(left\) .*"board":"b"/);
+  said(/^debug publish: snapshot at 1, part 1 of 1: 1 members/);
+  said(/^debug own echo: heartbeat 1/);
+  said(/^debug subscribe .*"board":"b"/);
+});
+
+test("a board's number is not given to another board while clients may still use it", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary", "b", "Ana");
+  const first = ana.ref("b");
+  ana.leave("b");
+  ana.join("c", "Ana");
+  assert.notEqual(ana.ref("c"), first);
+});
+
+test("stopping: goodbye, close codes, and nobody is told that people leave", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary", "1", "Ana");
+  const classic = desk.enter("classic", "1", "classic");
+  const silent = desk.connect("json");
+  ana.socket.takeFrames();
+  const stopped = desk.manager.stop();
+  const [goodbye, ...more] = ana.socket.takeMessages();
+  assert.ok(goodbye?.kind === "goodbye" && goodbye.code === CLOSE.draining.code && goodbye.retryAfterMs <= 2000);
+  assert.deepEqual(more, []);
+  assert.deepEqual(
+    [ana, classic, silent].map(({ socket }) => socket.closedWith),
+    [CLOSE.draining, CLOSE.goingAway, CLOSE.draining],
+  );
+  assert.equal(desk.metrics.published.delta, 0);
+  ana.close(CLOSE.draining.code);
+  desk.clock.advance(3000);
+  assert.deepEqual([ana.socket.isTerminated, classic.socket.isTerminated], [false, true], "who does not answer is not waited for");
+  for (const client of [classic, silent]) client.close(CLOSE.lost.code);
+  await stopped;
+  assert.equal(SUM(desk.metrics.connections), 0);
+});

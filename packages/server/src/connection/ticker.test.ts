@@ -1,0 +1,104 @@
+/** When boards are told: at once after a rest, at a rate when busy, less often under load. F2 */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FakeClock } from "../testing/fake-clock.ts";
+import { Pace, TICK_MS_MAX, TICK_MS_MIN, Ticker } from "./ticker.ts";
+
+function ticking() {
+  const clock = new FakeClock();
+  const flushes: { board: string; isLocal: boolean; at: number }[] = [];
+  const ticker = new Ticker<{ name: string; pace: Pace }>(clock, ({ name }, isLocal, now) =>
+    flushes.push({ board: name, isLocal, at: now - 1000 }),
+  );
+  const board = (name: string) => ({ name, pace: new Pace() });
+  return { clock, flushes, ticker, board };
+}
+
+test("[F2] what is read in one turn of the loop is one flush at its end", () => {
+  const { clock, flushes, ticker, board } = ticking();
+  const one = board("one");
+  for (let count = 0; count < 5; count++) ticker.local(one);
+  assert.deepEqual(flushes, []);
+  clock.turn();
+  assert.deepEqual(flushes, [{ board: "one", isLocal: true, at: 0 }]);
+});
+
+test("[F2] three at once, then one per tick, and a rest fills the burst again", () => {
+  const { clock, flushes, ticker, board } = ticking();
+  const one = board("one");
+  const run = (ms: number) => {
+    for (let step = 0; step < ms; step++) {
+      ticker.local(one);
+      clock.advance(1);
+    }
+    return flushes.splice(0).map(({ at }) => at);
+  };
+  assert.deepEqual(run(60), [0, 1, 2, 16, 32, 48]);
+  clock.advance(1000);
+  flushes.length = 0;
+  const again = run(10);
+  assert.equal(again.length, 3);
+});
+
+test("[F2] remote cursors go out at once after a rest, else half a tick after the last frame", () => {
+  const { clock, flushes, ticker, board } = ticking();
+  const one = board("one");
+  for (let step = 0; step < 39; step++) {
+    ticker.remote(one);
+    clock.advance(1);
+  }
+  assert.deepEqual(
+    flushes.map(({ at, isLocal }) => [at, isLocal]),
+    [0, 8, 16, 24, 32].map((at) => [at, false]),
+  );
+});
+
+test("a remote flush before its time does not count as the local tick", () => {
+  const { clock, flushes, ticker, board } = ticking();
+  const one = board("one");
+  for (let step = 0; step < 4; step++) {
+    ticker.local(one);
+    clock.advance(1);
+  }
+  flushes.length = 0;
+  ticker.remote(one);
+  clock.advance(30);
+  assert.deepEqual(
+    flushes.map(({ at, isLocal }) => [at, isLocal]),
+    [
+      [10, false],
+      [16, true],
+    ],
+  );
+});
+
+test("[F2] boards do not wait for each other; a forgotten one is not flushed", () => {
+  const { clock, flushes, ticker, board } = ticking();
+  const [one, two] = [board("one"), board("two")];
+  for (let step = 0; step < 5; step++) {
+    ticker.local(one);
+    clock.advance(1);
+  }
+  flushes.length = 0;
+  ticker.local(two);
+  clock.turn();
+  assert.deepEqual(flushes, [{ board: "two", isLocal: true, at: 5 }]);
+  ticker.forget(one);
+  clock.advance(100);
+  assert.equal(flushes.length, 1);
+});
+
+test("[F2] the tick grows at once with the load, shrinks slowly, and rests in between", () => {
+  const { ticker } = ticking();
+  ticker.adapt(0.9);
+  assert.equal(ticker.cursorMs, 22);
+  for (let count = 0; count < 10; count++) ticker.adapt(0.7);
+  assert.equal(ticker.cursorMs, 22);
+  for (let count = 0; count < 10; count++) ticker.adapt(1);
+  assert.equal(ticker.cursorMs, TICK_MS_MAX);
+  for (let count = 0; count < 3; count++) ticker.adapt(0.1);
+  assert.equal(ticker.cursorMs, TICK_MS_MAX);
+  for (let count = 0; count < 40; count++) ticker.adapt(0.1);
+  assert.equal(ticker.cursorMs, TICK_MS_MIN);
+});

@@ -1,0 +1,155 @@
+/** A whole instance from sockets to core on a fake clock, and clients in a test's words. The bus is memory, the metrics are real. */
+
+import type { IncomingMessage } from "node:http";
+import {
+  type BoardId,
+  type ClassicMessage,
+  type ClientMessage,
+  encodeBinary,
+  encodeClassic,
+  encodeJson,
+  type InstanceId,
+  type Millis,
+  type ResumeToken,
+} from "@presence-service/protocol";
+import { Channels } from "../bus/bus.ts";
+import type { Connection } from "../connection/connection.ts";
+import { ConnectionManager, type ManagerOptions } from "../connection/manager.ts";
+import type { Encoding } from "../connection/wires.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { FakeSocket } from "./fake-socket.ts";
+import { LoopbackBus } from "./loopback-bus.ts";
+
+export type DeskOptions = Pick<ManagerOptions, "authenticate" | "authorize"> & {
+  /** Another desk on the same bus and clock. */
+  readonly beside?: Desk;
+};
+
+/** Longer than the first joiner of a board waits for its roster. */
+const OPENED_MS: Millis = 200;
+
+export class Desk {
+  readonly clock: FakeClock;
+  readonly bus: LoopbackBus;
+  readonly metrics: Metrics = createMetrics({ version: "test" });
+  readonly manager: ConnectionManager;
+  /** `level words`, in order. */
+  readonly lines: string[] = [];
+  /** Sessions of one desk are none of another's. */
+  #clients: number;
+
+  private constructor({ beside, ...options }: DeskOptions) {
+    this.#clients = beside === undefined ? 0 : 1_000_000;
+    this.clock = beside?.clock ?? new FakeClock();
+    this.bus = beside?.bus ?? new LoopbackBus(this.clock);
+    // Nothing here is read from the outside, so nothing measures the event loop of the tests.
+    this.metrics.close();
+    this.manager = new ConnectionManager({
+      ...options,
+      instanceId: `${beside === undefined ? "1" : "2"}0000000-0000-4000-8000-000000000000` as InstanceId,
+      channels: new Channels("test"),
+      clock: this.clock,
+      metrics: this.metrics,
+      log: logTo(this.lines),
+      seed: 7,
+    });
+  }
+
+  /** Ready when it is returned. */
+  static async open(options: DeskOptions = {}): Promise<Desk> {
+    const desk = new Desk(options);
+    const bus = desk.bus.connect(desk.manager);
+    desk.manager.use(bus);
+    await bus.start();
+    desk.clock.turn();
+    await desk.manager.ready;
+    return desk;
+  }
+
+  /** Connected, nothing said. */
+  connect(encoding: Encoding, more: { readonly request?: IncomingMessage; readonly token?: string } = {}): Client {
+    const socket = new FakeSocket();
+    const connection = this.manager.open(socket, { encoding, ...more });
+    return new Client(encoding, socket, connection, ++this.#clients);
+  }
+
+  /** Welcomed, and on that board, if one is given; what it was told so far is taken. */
+  enter(encoding: Encoding, board?: string, username = "somebody"): Client {
+    const client = this.connect(encoding);
+    if (encoding !== "classic") client.hello();
+    if (board !== undefined) {
+      client.join(board, username);
+      this.clock.advance(OPENED_MS);
+    }
+    client.socket.takeFrames();
+    return client;
+  }
+}
+
+export class Client {
+  readonly encoding: Encoding;
+  readonly socket: FakeSocket;
+  readonly connection: Connection;
+  readonly #number: number;
+  #attempt = 0;
+
+  constructor(encoding: Encoding, socket: FakeSocket, connection: Connection, number: number) {
+    this.encoding = encoding;
+    this.socket = socket;
+    this.connection = connection;
+    this.#number = number;
+  }
+
+  get resumeToken(): ResumeToken {
+    return this.#number.toString(16).padStart(32, "0") as ResumeToken;
+  }
+
+  hello(more: { readonly token?: string; readonly resumeToken?: ResumeToken } = {}): void {
+    this.say({ kind: "hello", resumeToken: this.resumeToken, ...more });
+  }
+
+  join(board: string, username: string, attempt = ++this.#attempt): void {
+    if (this.encoding === "classic") return this.sayClassic({ kind: "join", board: Number(board), username });
+    this.say({ kind: "join", boardId: board as BoardId, attempt, username, status: "active", state: {} });
+  }
+
+  leave(board: string): void {
+    if (this.encoding === "classic") return this.sayClassic({ kind: "leave", board: Number(board) });
+    this.say({ kind: "leave", board: this.ref(board) });
+  }
+
+  move(board: string, x: number, y: number): void {
+    if (this.encoding === "classic") return this.sayClassic({ kind: "cursor_update", board: Number(board), x, y });
+    this.say({ kind: "cursor", board: this.ref(board), at: { x, y } });
+  }
+
+  /** How this client names that board. */
+  ref(board: string): number | BoardId {
+    if (this.encoding === "json") return board as BoardId;
+    return this.connection.seats.find(({ fanout }) => fanout.boardId === board)?.fanout.number ?? 4_000_000;
+  }
+
+  say(message: ClientMessage): void {
+    const data = this.encoding === "json" ? Buffer.from(encodeJson(message)) : Buffer.from(encodeBinary(message));
+    this.connection.received(data, this.encoding === "binary");
+  }
+
+  sayClassic(message: ClassicMessage): void {
+    this.connection.received(Buffer.from(encodeClassic(message)), true);
+  }
+
+  /** The socket's end, as its library reports it. */
+  close(code: number): void {
+    this.connection.closed(code);
+  }
+}
+
+function logTo(lines: string[]): Logger {
+  const write =
+    (level: string) =>
+    (fields: object | string, words?: string): void =>
+      void lines.push(`${level} ${words ?? String(fields)} ${JSON.stringify(fields)}`);
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error"), isLevelEnabled: () => true };
+}

@@ -1,0 +1,86 @@
+/** A bus for instances on one fake clock: delivers at the end of the turn, to all who are subscribed, and can be broken. */
+
+import type { Millis } from "@presence-service/protocol";
+import type { Bus, BusListener, Channel, Link } from "../bus/bus.ts";
+import type { Clock } from "../clock.ts";
+import { PresenceError } from "../errors.ts";
+
+export class LoopbackBus {
+  readonly #clock: Clock;
+  readonly #ends: BusEnd[] = [];
+  /** Publishing fails, and nothing is delivered. */
+  isDown = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  connect(listener: BusListener): Bus {
+    const end = new BusEnd(this, listener);
+    this.#ends.push(end);
+    return end;
+  }
+
+  /** Answers how many it reaches. */
+  deliver(channel: Channel, message: Uint8Array): number {
+    const receivers = this.#ends.filter(({ wanted }) => wanted.has(channel));
+    this.later(() => {
+      if (!this.isDown) for (const { listener } of receivers) listener.message(channel, message);
+    });
+    return receivers.length;
+  }
+
+  later(report: () => void): void {
+    this.#clock.afterReads(report);
+  }
+}
+
+class BusEnd implements Bus {
+  readonly listener: BusListener;
+  readonly wanted = new Set<Channel>();
+  readonly #bus: LoopbackBus;
+  publisherLink = 0;
+
+  constructor(bus: LoopbackBus, listener: BusListener) {
+    this.#bus = bus;
+    this.listener = listener;
+  }
+
+  async start(): Promise<void> {
+    this.publisherLink = 1;
+    this.#bus.later(() => {
+      this.listener.linkUp("publisher", 1);
+      this.listener.linkUp("subscriber", 1);
+    });
+  }
+
+  publish(channel: Channel, message: Uint8Array): Promise<number> {
+    if (this.#bus.isDown) return Promise.reject(new PresenceError("BUS_DOWN", "no connection"));
+    return Promise.resolve(this.#bus.deliver(channel, message));
+  }
+
+  subscribe(channel: Channel): void {
+    this.wanted.add(channel);
+    this.#bus.later(() => this.listener.subscribed(channel));
+  }
+
+  unsubscribe(channel: Channel): void {
+    this.wanted.delete(channel);
+  }
+
+  resubscribe(channel: Channel): void {
+    this.subscribe(channel);
+  }
+
+  recycle(_link: Link): void {}
+
+  oldestUnansweredMs(): Millis {
+    return 0;
+  }
+
+  async healthCheck(): Promise<Millis> {
+    return 0;
+  }
+
+  async close(): Promise<void> {}
+}
