@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
-import { ClassicClient, eventually, FaultProxy, Instance, RedisProcess, throughout } from "./harness/index.ts";
+import { ClassicClient, Crowd, eventually, FaultProxy, Instance, RedisProcess, throughout } from "./harness/index.ts";
 
 test("a Redis is empty after a restart, silent while paused, and answers afterwards", async (t) => {
   const redis = await RedisProcess.start(t);
@@ -78,6 +78,40 @@ test("an instance is ready when started, and its end is told", async (t) => {
   assert.deepEqual(await instance.kill("SIGKILL"), { code: null, signal: "SIGKILL" });
   assert.equal(instance.isRunning, false);
   await eventually(() => ana.ended !== undefined, { what: "ana's connection ends" });
+});
+
+test("what is published is seen byte for byte", async (t) => {
+  const redis = await RedisProcess.start(t);
+  const published = await redis.watch(t, "a:*");
+  const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+  await redis.cli("PUBLISH", "b:1", "not this");
+  await redis.cli("PUBLISH", "a:1", bytes);
+  await eventually(() => published.length > 0, { what: "the message is seen" });
+  assert.deepEqual(published, [{ channel: "a:1", bytes }]);
+});
+
+test("a crowd notices who is missing, who is too much, and who is shown elsewhere", async (t) => {
+  const redis = await RedisProcess.start(t);
+  const instance = await Instance.start(t, { redisUrl: redis.url });
+  const crowd = new Crowd(t, 1);
+  const [first] = await crowd.add(instance, 4);
+  assert.ok(first !== undefined);
+  crowd.rest();
+  const isRight = () => String(crowd.differences()) === "";
+  await eventually(isRight, { what: () => `all is right, not ${crowd.differences()}` });
+
+  first.moves++;
+  assert.match(String(crowd.differences()), /has walker 0 at 0,1 instead of 0,2/);
+  first.moves--;
+
+  const [stranger] = await new Crowd(t, 2).add(instance, 1);
+  crowd.walkers.push(stranger ?? assert.fail());
+  assert.match(String(crowd.differences()), /misses walker/);
+  assert.match(String(crowd.strangers()), /shows 4 people instead of 5/);
+  crowd.walkers.pop();
+
+  crowd.walkers.splice(crowd.walkers.indexOf(first), 1);
+  assert.match(String(crowd.differences()), /still shows walker 0/);
 });
 
 test("waiting in vain says for what, and what was seen last", async () => {
