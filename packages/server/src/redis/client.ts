@@ -1,95 +1,225 @@
 /**
- * The only file that knows the Redis driver. It opens single connections and says when one is lost; it never reconnects by
- * itself, queues nothing while down and restores nothing: a link is one connection, and pubsub.ts decides about the next.
+ * The only file that knows the Redis driver. It opens single connections and says when one is over; it never reconnects by
+ * itself, queues nothing while down and restores nothing: link.ts decides about the next connection.
  */
 
+import { isIP } from "node:net";
 import type { Millis } from "@presence-service/protocol";
-import { createClient } from "@redis/client";
+import { RedisClient as Driver, ErrorReply } from "@redis/client";
+import { explain, type Failure, silence } from "./failure.ts";
 
 export type RedisTarget = {
-  /** `redis://` or `rediss://`, credentials included: never log it, log `address`. */
+  /** `redis://` or `rediss://`, credentials included: never log it, log `address`. A database number is ignored, as pub/sub does. */
   readonly url: string;
   /** Shown by `CLIENT LIST`. */
   readonly name: string;
 };
 
-export type MessageListener = (message: Buffer, channel: string) => void;
+/** `message` is a view of what one read brought, and nobody else's: the driver reads into fresh memory each time. */
+export type MessageListener = (channel: string, message: Uint8Array) => void;
 
-/** A local Redis connects in 1 ms, one across a continent in 0.3 s; what takes longer is as good as down for presence. */
-const CONNECT_TIMEOUT_MS = 2000;
+/**
+ * From the first packet to the answer to HELLO. A local Redis takes 1 ms, one across an ocean with TLS about 1 s; a lost first
+ * packet is sent again after 1 s. What takes longer is as good as down, and the next attempt starts at once.
+ */
+const OPEN_MS_MAX = 2000;
 
+/** As long as a publish may be unanswered (R9): Redis answers in order and in a millisecond, or it hangs. */
+const ANSWER_MS_MAX = 3000;
+
+/** A health page that waits longer says "not healthy" just as well. */
+const PING_MS_MAX = 1000;
+
+/** One Redis, standalone. */
 export class RedisClient {
-  readonly #target: RedisTarget;
   /** Host and port, without credentials. */
   readonly address: string;
+  readonly #options: ReturnType<typeof connectionOptions>;
+  readonly #name: string;
 
   constructor(target: RedisTarget) {
-    this.#target = target;
-    const url = new URL(target.url);
-    this.address = `${url.hostname || "localhost"}:${url.port || "6379"}`;
+    this.#options = connectionOptions(new URL(target.url));
+    this.#name = target.name;
+    const { host, port } = this.#options.socket;
+    this.address = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
   }
 
-  /** One attempt. Rejects with the driver's error. `onLost` is called once, when the connection ends without `destroy()`. */
-  async connect(role: string, onLost: (reason: string) => void): Promise<RedisConnection> {
-    const client = createClient({
-      url: this.#target.url,
-      name: `${this.#target.name}:${role}`,
-      RESP: 3,
-      maintNotifications: "disabled",
-      disableOfflineQueue: true,
-      socket: { reconnectStrategy: false, connectTimeout: CONNECT_TIMEOUT_MS, noDelay: true },
+  /** One attempt to connect. `role` goes into the name that `CLIENT LIST` shows. */
+  open(role: string, onMessage: MessageListener): RedisConnection {
+    return new RedisConnection({ ...this.#options, name: `${this.#name}:${role}` }, onMessage);
+  }
+}
+
+/** Whether Redis itself said no; anything else that rejects means that the connection is over. */
+export function isErrorReply(error: unknown): error is Error {
+  return error instanceof ErrorReply;
+}
+
+type ConnectionOptions = ReturnType<typeof connectionOptions> & { readonly name: string };
+
+export class RedisConnection {
+  /** Resolves when commands are answered, and also when it is over before. */
+  readonly opened: Promise<void>;
+  /** Resolves once, when the connection is of no use any more, whoever ended it. */
+  readonly over: Promise<Failure>;
+  readonly #driver: ReturnType<typeof newDriver>;
+  readonly #abort = new AbortController();
+  readonly #deliver: (message: Buffer, channel: Buffer) => void;
+  #isOver = false;
+  #resolveOver: (failure: Failure) => void = () => {};
+  #ping: Promise<Millis> | undefined;
+
+  constructor(options: ConnectionOptions, onMessage: MessageListener) {
+    this.#driver = newDriver(options, this.#abort.signal);
+    this.#deliver = (message, channel) => {
+      // Ended from within a message, the driver starts over with the bytes at hand: none of that is heard.
+      if (this.#isOver) return;
+      try {
+        onMessage(channel.toString("latin1"), message);
+      } catch (error) {
+        // Our defect, which the driver would take for bad bytes from Redis.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    };
+    this.over = new Promise((resolve) => {
+      this.#resolveOver = resolve;
     });
-    let state: "connecting" | "up" | "over" = "connecting";
-    const lost = (reason: string) => {
-      const wasUp = state === "up";
-      state = "over";
-      if (wasUp) onLost(reason);
-    };
-    client.on("error", (error: Error) => lost(describe(error)));
-    client.on("end", () => lost("closed"));
-    // A server that accepts and then says nothing passes the connect timeout: the handshake has the same limit.
-    const deadline = setTimeout(() => client.destroy(), 2 * CONNECT_TIMEOUT_MS);
+    this.opened = this.#open(options.socket.tls === true);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Ends it at once, in whatever state; everything unanswered is rejected, no message follows. */
+  end(failure: Failure): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#driver.destroy();
+    // The driver cannot destroy a socket that is still connecting; the signal can.
+    this.#abort.abort();
+    this.#resolveOver(failure);
+  }
+
+  /**
+   * Resolves to the number of subscribers reached; rejects with Redis's error or when the connection is over. Publishes of
+   * one turn of the event loop leave in one write. Not `driver.publish`, which costs twice as much.
+   */
+  publish(channel: string, message: Uint8Array): Promise<number> {
+    const bytes = message instanceof Buffer ? message : Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+    return this.#driver.sendCommand<number>(["PUBLISH", channel, bytes]);
+  }
+
+  /** Resolves when all are confirmed. Rejects with Redis's error, and then none is subscribed, or when the connection is over. */
+  subscribe(channels: readonly string[]): Promise<void> {
+    return this.#answered("SUBSCRIBE", () => this.#driver.subscribe([...channels], this.#deliver, true));
+  }
+
+  /** The driver knows a channel by its listener: only with it does a SUBSCRIBE that follows at once reach Redis. */
+  unsubscribe(channels: readonly string[]): Promise<void> {
+    return this.#answered("UNSUBSCRIBE", () => this.#driver.unsubscribe([...channels], this.#deliver, true));
+  }
+
+  /** Round trip of one PING. Who asks while one is under way shares it, so that a hung Redis does not gather them. */
+  async healthCheck(): Promise<Millis> {
+    this.#ping ??= this.#roundTrip().finally(() => {
+      this.#ping = undefined;
+    });
+    let cancel = () => {};
+    const late = new Promise<never>((_resolve, reject) => {
+      cancel = deadline(PING_MS_MAX, () => reject(new Error(silence("PING", PING_MS_MAX).reason)));
+    });
     try {
-      await client.connect();
-      if (!client.isReady) throw new Error("closed while connecting");
-    } catch (error) {
-      state = "over";
-      client.destroy();
-      throw new Error(describe(error), { cause: error });
+      return await Promise.race([this.#ping, late]);
     } finally {
-      clearTimeout(deadline);
+      cancel();
     }
-    state = "up";
-    return {
-      publish: (channel, message) => client.publish(channel, message as Buffer),
-      subscribe: (channels, listener) =>
-        client.subscribe([...channels], (message, channel) => listener(message, channel.toString("latin1")), true),
-      unsubscribe: (channels) => client.unsubscribe([...channels]),
-      ping: async () => {
-        const sentAt = performance.now();
-        await client.ping();
-        return performance.now() - sentAt;
-      },
-      destroy: () => {
-        state = "over";
-        client.destroy();
-      },
-    };
+  }
+
+  async #roundTrip(): Promise<Millis> {
+    const sentAt = performance.now();
+    await this.#driver.sendCommand(["PING"]);
+    return performance.now() - sentAt;
+  }
+
+  async #open(isTls: boolean): Promise<void> {
+    const fail = (error: unknown) => this.end(explain(error));
+    // Also what comes after the end: an error event without a listener would end the process.
+    this.#driver.on("error", fail);
+    this.#driver.on("end", () => fail(new Error("closed unexpectedly")));
+    // A Redis without TLS waits in silence for the rest of what it takes for a long command.
+    let awaited = isTls ? "a TLS handshake" : "a connection request";
+    this.#driver.on("connect", () => {
+      awaited = "HELLO";
+    });
+    const cancel = deadline(OPEN_MS_MAX, () => this.end(silence(awaited, OPEN_MS_MAX)));
+    const connected = this.#driver.connect().then(() => {
+      // It got through although it was ended while connecting.
+      if (this.#isOver) this.#driver.destroy();
+    }, fail);
+    await Promise.race([connected, this.over]);
+    cancel();
+  }
+
+  /** Nothing waits for an answer without a deadline: a Redis that does not confirm is a Redis that hangs. */
+  async #answered(what: string, send: () => Promise<void>): Promise<void> {
+    // The driver would keep it for a connection that never comes.
+    if (this.#isOver) throw new Error("the connection is over");
+    const cancel = deadline(ANSWER_MS_MAX, () => this.end(silence(what, ANSWER_MS_MAX)));
+    try {
+      await send();
+    } finally {
+      cancel();
+    }
   }
 }
 
-export interface RedisConnection {
-  /** Resolves to the number of subscribers reached. */
-  publish(channel: string, message: Uint8Array): Promise<number>;
-  subscribe(channels: readonly string[], listener: MessageListener): Promise<void>;
-  unsubscribe(channels: readonly string[]): Promise<void>;
-  ping(): Promise<Millis>;
-  /** Ends it at once and without a report; everything unanswered is rejected. */
-  destroy(): void;
+/**
+ * RESP 3 has messages come as pushes, apart from answers; hence Redis 6. Made once: `createClient` puts hundreds of commands
+ * on a new class whenever its options change, which holds up the event loop for 20 ms.
+ */
+const driverOf = Driver.factory({ RESP: 3 });
+
+function newDriver({ socket, ...options }: ConnectionOptions, signal: AbortSignal) {
+  // No time-out of the driver's, nor its PINGs: own deadlines here, and own echoes in the core (R9), see more.
+  const socketOptions = { ...socket, reconnectStrategy: false as const, connectTimeout: 0, signal };
+  return driverOf({
+    ...options,
+    maintNotifications: "disabled",
+    // Two commands that least rights do not cover.
+    disableClientInfo: true,
+    disableOfflineQueue: true,
+    // The driver's default gives each command an abort signal of its own: 4 to 5 µs of CPU, more than the publish.
+    commandOptions: { timeout: 0 },
+    socket: socketOptions,
+  });
 }
 
-function describe(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(describe).join("; ");
-  if (error instanceof Error) return error.message || error.name;
-  return String(error);
+function connectionOptions(url: URL) {
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1") || "localhost";
+  const isTls = url.protocol === "rediss:";
+  return {
+    ...(url.username === "" ? {} : { username: decodeURIComponent(url.username) }),
+    ...(url.password === "" ? {} : { password: decodeURIComponent(url.password) }),
+    socket: {
+      host,
+      port: Number(url.port || 6379),
+      // Servers of many names choose their certificate by it; an IP address is no name.
+      ...(isTls ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : { tls: false as const }),
+    },
+  };
+}
+
+/** Calls `late` unless cancelled. After a stall of our own, sockets are read first: an answer that is there counts. */
+function deadline(ms: Millis, late: () => void): () => void {
+  let afterReading: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    afterReading = setImmediate(late);
+  }, ms);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(afterReading);
+  };
 }

@@ -1,120 +1,134 @@
 /**
- * The bus over Redis pub/sub: one publisher and one subscriber connection, each replaced with backoff when it is lost.
+ * The bus over Redis pub/sub: one publisher and one subscriber connection, each replaced when it is lost. A pool of publishers
+ * would break the order that R3 and R7 rest on. When a healthy-looking connection is to be given up, the core says so.
  */
 
 import type { Millis } from "@presence-service/protocol";
 import type { Bus, BusListener, Channel, Link } from "../bus/bus.ts";
 import { PresenceError } from "../errors.ts";
-import type { RedisClient, RedisConnection } from "./client.ts";
+import type { RedisClient } from "./client.ts";
+import { RedisLink } from "./link.ts";
+import { Outgoing } from "./outgoing.ts";
+import { Subscriptions } from "./subscriptions.ts";
 
-const BACKOFF_MS_MIN = 50;
-/** Under suspect + down (4 s), so that a Redis that is back is used before peers are given up. */
-const BACKOFF_MS_MAX = 1000;
+/** Long enough for a Redis that starts together with us, short enough for a person who waits for the error. */
+const START_MS_MAX = 5000;
+const CLOSE_MS_MAX = 1000;
 
 export class RedisPubSub implements Bus {
   readonly #client: RedisClient;
-  readonly #listener: BusListener;
-  readonly #wanted = new Set<Channel>();
-  #publisher: RedisConnection | undefined;
-  #subscriber: RedisConnection | undefined;
-  #links = { publisher: 0, subscriber: 0 };
-  #closed = false;
+  readonly #subscriptions: Subscriptions;
+  readonly #publisher: RedisLink;
+  readonly #subscriber: RedisLink;
+  /** Of the last publisher connection. */
+  #outgoing: Outgoing | undefined;
+  #isStarted = false;
+  #closing: Promise<void> | undefined;
 
-  private constructor(client: RedisClient, listener: BusListener) {
+  constructor(client: RedisClient, listener: BusListener) {
     this.#client = client;
-    this.#listener = listener;
+    this.#subscriptions = new Subscriptions(listener);
+    this.#publisher = new RedisLink({
+      link: "publisher",
+      client,
+      listener,
+      prepare: async (connection) => {
+        this.#outgoing = new Outgoing(connection);
+      },
+    });
+    this.#subscriber = new RedisLink({
+      link: "subscriber",
+      client,
+      listener,
+      prepare: async (connection) => {
+        await this.#subscriptions.restore(connection);
+        // Later a refused channel is one channel's trouble; at the start it is wrong settings.
+        const { refusal } = this.#subscriptions;
+        if (!this.#isStarted && refusal !== undefined) connection.end(refusal);
+      },
+    });
   }
 
-  /** Connects both links, once each. Rejects with the driver's error. */
-  static async connect(client: RedisClient, listener: BusListener): Promise<RedisPubSub> {
-    const bus = new RedisPubSub(client, listener);
-    await Promise.all([bus.#open("publisher"), bus.#open("subscriber")]);
-    return bus;
+  async start(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, START_MS_MAX);
+    });
+    // One after the other: what one link is refused, the other would be as well, and would only double the log.
+    for (const link of [this.#publisher, this.#subscriber]) {
+      await Promise.race([link.start(), late]);
+      if (link.connection !== undefined) continue;
+      clearTimeout(timer);
+      const wasClosed = this.#closing !== undefined;
+      await this.close();
+      throw wasClosed ? new PresenceError("BUS_DOWN", "closed while starting") : this.#unreachable(link);
+    }
+    clearTimeout(timer);
+    this.#isStarted = true;
   }
 
   get publisherLink(): number {
-    return this.#links.publisher;
+    return this.#publisher.number;
   }
 
-  async publish(channel: Channel, message: Uint8Array): Promise<number | undefined> {
-    if (this.#publisher === undefined) throw new PresenceError("BUS_DOWN", "no connection to publish on");
-    return this.#publisher.publish(channel, message);
+  publish(channel: Channel, message: Uint8Array): Promise<number | undefined> {
+    if (this.#outgoing === undefined || this.#publisher.connection === undefined || this.#closing !== undefined) {
+      return Promise.reject(this.#down());
+    }
+    return this.#outgoing.publish(channel, message);
   }
 
   subscribe(channel: Channel): void {
-    if (this.#wanted.has(channel)) return;
-    this.#wanted.add(channel);
-    void this.#subscribe([channel]);
+    this.#subscriptions.subscribe(channel);
   }
 
   unsubscribe(channel: Channel): void {
-    if (!this.#wanted.delete(channel)) return;
-    this.#subscriber?.unsubscribe([channel]).catch(() => {});
+    this.#subscriptions.unsubscribe(channel);
   }
 
   resubscribe(channel: Channel): void {
-    this.unsubscribe(channel);
-    this.subscribe(channel);
+    this.#subscriptions.resubscribe(channel);
   }
 
   recycle(link: Link): void {
-    const connection = link === "publisher" ? this.#publisher : this.#subscriber;
-    connection?.destroy();
-    this.#lost(link, "recycled");
+    (link === "publisher" ? this.#publisher : this.#subscriber).recycle();
   }
 
   oldestUnansweredMs(): Millis {
-    return 0;
+    return this.#publisher.connection === undefined ? 0 : (this.#outgoing?.oldestMs() ?? 0);
   }
 
   async healthCheck(): Promise<Millis> {
-    if (this.#publisher === undefined) throw new PresenceError("BUS_DOWN", "not connected");
-    return this.#publisher.ping();
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#publisher?.destroy();
-    this.#subscriber?.destroy();
-  }
-
-  async #open(link: Link): Promise<void> {
-    const connection = await this.#client.connect(link, (reason) => this.#lost(link, reason));
-    if (this.#closed) return connection.destroy();
-    this.#links[link]++;
-    if (link === "publisher") this.#publisher = connection;
-    else {
-      this.#subscriber = connection;
-      await this.#subscribe([...this.#wanted]);
-    }
-    this.#listener.linkUp(link, this.#links[link]);
-  }
-
-  #lost(link: Link, reason: string): void {
-    if (link === "publisher") this.#publisher = undefined;
-    else this.#subscriber = undefined;
-    if (this.#closed) return;
-    this.#listener.linkDown(link, reason);
-    void this.#reopen(link);
-  }
-
-  async #reopen(link: Link): Promise<void> {
-    for (let attempt = 0; !this.#closed; attempt++) {
-      const ceiling = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** attempt);
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * ceiling));
-      try {
-        return await this.#open(link);
-      } catch {}
-    }
-  }
-
-  async #subscribe(channels: readonly Channel[]): Promise<void> {
-    if (channels.length === 0 || this.#subscriber === undefined) return;
+    const { connection } = this.#publisher;
+    if (connection === undefined) throw this.#down();
     try {
-      await this.#subscriber.subscribe(channels, (message, channel) => this.#listener.message(channel, message));
-      for (const channel of channels) this.#listener.subscribed(channel);
-    } catch {
-      // The link is going down; the next one subscribes everything wanted.
+      return await connection.healthCheck();
+    } catch (error) {
+      throw new PresenceError("BUS_DOWN", `Redis at ${this.#client.address}: ${(error as Error).message}`, { cause: error });
     }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#publisher.connection !== undefined) await this.#outgoing?.empty(CLOSE_MS_MAX);
+    this.#subscriptions.close();
+    this.#publisher.close();
+    this.#subscriber.close();
+  }
+
+  #down(): PresenceError {
+    if (this.#closing !== undefined) return new PresenceError("BUS_DOWN", "the bus is closed");
+    const reason = this.#publisher.lastFailure?.reason ?? "not yet connected";
+    return new PresenceError("BUS_DOWN", `no connection to Redis at ${this.#client.address}: ${reason}`);
+  }
+
+  #unreachable(link: RedisLink): PresenceError {
+    const { reason, advice } = link.lastFailure ?? { reason: "no answer", advice: "" };
+    const message = `No Redis to work with at ${this.#client.address} in ${START_MS_MAX / 1000} s: ${reason}. ${advice}`;
+    return new PresenceError("REDIS_UNREACHABLE", message.trim());
   }
 }

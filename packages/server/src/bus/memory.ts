@@ -1,0 +1,96 @@
+/**
+ * The bus of one instance alone (`REDIS_URL=memory:`): within the process, shared with nobody. It keeps the same contract as
+ * Redis, own messages and all, so that nothing else has to know; it is never down.
+ */
+
+import { setImmediate as endOfTurn } from "node:timers/promises";
+import type { Millis } from "@presence-service/protocol";
+import { PresenceError } from "../errors.ts";
+import type { Bus, BusListener, Channel, Link } from "./bus.ts";
+
+export class MemoryBus implements Bus {
+  readonly #listener: BusListener;
+  readonly #wanted = new Set<Channel>();
+  readonly #links: Record<Link, number> = { publisher: 0, subscriber: 0 };
+  /** Told to the listener at the end of this turn of the event loop, in this order. */
+  #reports: (() => void)[] = [];
+  #flush: NodeJS.Immediate | undefined;
+  #isOpen = false;
+
+  constructor(listener: BusListener) {
+    this.#listener = listener;
+  }
+
+  get publisherLink(): number {
+    return this.#links.publisher;
+  }
+
+  async start(): Promise<void> {
+    this.#isOpen = true;
+    this.#connect("publisher");
+    this.#connect("subscriber");
+    await endOfTurn();
+  }
+
+  publish(channel: Channel, message: Uint8Array): Promise<number> {
+    if (!this.#isOpen) return Promise.reject(new PresenceError("BUS_DOWN", "the bus is not open"));
+    if (!this.#wanted.has(channel)) return Promise.resolve(0);
+    const copy = message.slice();
+    this.#report(() => this.#listener.message(channel, copy));
+    return Promise.resolve(1);
+  }
+
+  subscribe(channel: Channel): void {
+    if (this.#wanted.has(channel)) return;
+    this.#wanted.add(channel);
+    this.resubscribe(channel);
+  }
+
+  unsubscribe(channel: Channel): void {
+    this.#wanted.delete(channel);
+  }
+
+  resubscribe(channel: Channel): void {
+    if (!this.#wanted.has(channel) || !this.#isOpen) return;
+    this.#report(() => {
+      if (this.#wanted.has(channel)) this.#listener.subscribed(channel);
+    });
+  }
+
+  recycle(link: Link): void {
+    if (!this.#isOpen) return;
+    this.#report(() => this.#listener.linkDown(link, "recycled"));
+    this.#connect(link);
+  }
+
+  oldestUnansweredMs(): Millis {
+    return 0;
+  }
+
+  async healthCheck(): Promise<Millis> {
+    if (!this.#isOpen) throw new PresenceError("BUS_DOWN", "the bus is not open");
+    return 0;
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false;
+    this.#reports = [];
+    clearImmediate(this.#flush);
+  }
+
+  #connect(link: Link): void {
+    const number = ++this.#links[link];
+    if (link === "subscriber") for (const channel of this.#wanted) this.resubscribe(channel);
+    this.#report(() => this.#listener.linkUp(link, number));
+  }
+
+  #report(report: () => void): void {
+    this.#reports.push(report);
+    this.#flush ??= setImmediate(() => {
+      this.#flush = undefined;
+      const reports = this.#reports;
+      this.#reports = [];
+      for (const report of reports) if (this.#isOpen) report();
+    });
+  }
+}

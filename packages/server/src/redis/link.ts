@@ -1,0 +1,112 @@
+/**
+ * One link of the bus: a connection, and the next one whenever it is lost. It waits between attempts, but for nothing without
+ * a deadline, and can be told at any time to start over.
+ */
+
+import type { Millis } from "@presence-service/protocol";
+import type { BusListener, Link } from "../bus/bus.ts";
+import { BACKOFF_MS_MAX, backoffMs } from "./backoff.ts";
+import type { RedisClient, RedisConnection } from "./client.ts";
+import type { Failure } from "./failure.ts";
+
+export type RedisLinkOptions = {
+  readonly link: Link;
+  readonly client: RedisClient;
+  readonly listener: BusListener;
+  /** What has to happen on a new connection before the link is up. Ends the connection if it cannot be done. */
+  readonly prepare: (connection: RedisConnection) => Promise<void>;
+};
+
+export class RedisLink {
+  /** Counts the connections that came up. */
+  number = 0;
+  /** Why there is no connection, or why there was none before this one. */
+  lastFailure: Failure | undefined;
+  readonly #options: RedisLinkOptions;
+  #current: RedisConnection | undefined;
+  #isUp = false;
+  #isClosed = false;
+  /** Skips the next wait. */
+  #isHurried = false;
+  #wake: (() => void) | undefined;
+
+  constructor(options: RedisLinkOptions) {
+    this.#options = options;
+  }
+
+  /** The connection while the link is up. */
+  get connection(): RedisConnection | undefined {
+    return this.#isUp && this.#current?.isOver === false ? this.#current : undefined;
+  }
+
+  /** Resolves when it is up for the first time, or closed. It never gives up by itself. */
+  start(): Promise<void> {
+    return new Promise((resolve) => {
+      void this.#keepConnected(resolve).finally(resolve);
+    });
+  }
+
+  /** Ends the connection or the attempt, whatever it looks like, and starts the next attempt at once. */
+  recycle(): void {
+    this.#isHurried = true;
+    this.#current?.end({ reason: "recycled", advice: "" });
+    this.#wake?.();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#current?.end({ reason: "closed", advice: "" });
+    this.#wake?.();
+  }
+
+  async #keepConnected(onUp: () => void): Promise<void> {
+    const { link, client, listener, prepare } = this.#options;
+    // Failures decide about the next wait, attempts are counted for logs.
+    for (let failures = 0, attempt = 1; !this.#isClosed; attempt++) {
+      const startedAt = performance.now();
+      const connection = client.open(link, (channel, message) => listener.message(channel, message));
+      this.#current = connection;
+      await connection.opened;
+      if (!connection.isOver) await prepare(connection);
+      if (connection.isOver) {
+        const failure = await connection.over;
+        if (this.#isClosed) return;
+        this.lastFailure = failure;
+        failures++;
+        // An attempt that hung has waited enough; the next may be the one that is answered.
+        const retryMs = this.#isHurried ? 0 : Math.max(0, backoffMs(failures) - (performance.now() - startedAt));
+        listener.attemptFailed({ link, address: client.address, reason: failure.reason, attempt, retryMs });
+        await this.#pause(retryMs);
+        continue;
+      }
+      this.#isUp = true;
+      this.#isHurried = false;
+      this.number++;
+      attempt = 0;
+      listener.linkUp(link, this.number);
+      onUp();
+      const upAt = performance.now();
+      this.lastFailure = await connection.over;
+      this.#isUp = false;
+      if (this.#isClosed) return;
+      listener.linkDown(link, this.lastFailure.reason);
+      // Up and gone at once, again and again, is a way of failing.
+      failures = performance.now() - upAt < BACKOFF_MS_MAX ? failures + 1 : 0;
+      await this.#pause(backoffMs(failures));
+    }
+  }
+
+  async #pause(ms: Millis): Promise<void> {
+    if (!this.#isHurried && !this.#isClosed) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#wake = undefined;
+    this.#isHurried = false;
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Which channels are wanted, and what the present connection has been asked for. Everything asked within one turn of the event
+ * loop leaves together; what Redis refuses is tried again, channel by channel, without holding up the others.
+ */
+
+import type { BusListener, Channel } from "../bus/bus.ts";
+import { backoffMs } from "./backoff.ts";
+import { isErrorReply, type RedisConnection } from "./client.ts";
+import { explain, type Failure } from "./failure.ts";
+
+type Refusal = { readonly failure: Failure; readonly times: number; readonly timer: NodeJS.Timeout };
+
+export class Subscriptions {
+  readonly #listener: BusListener;
+  readonly #wanted = new Set<Channel>();
+  // Asked in this turn, in this order: leave first, then join. A channel in both is taken anew.
+  readonly #leaving = new Set<Channel>();
+  readonly #joining = new Set<Channel>();
+  readonly #refused = new Map<Channel, Refusal>();
+  /** Where changes go; undefined while there is none, or one that is still being restored. */
+  #connection: RedisConnection | undefined;
+  #flush: NodeJS.Immediate | undefined;
+
+  constructor(listener: BusListener) {
+    this.#listener = listener;
+  }
+
+  /** Of a wanted channel that Redis refuses at present. */
+  get refusal(): Failure | undefined {
+    return this.#refused.values().next().value?.failure;
+  }
+
+  subscribe(channel: Channel): void {
+    if (this.#wanted.has(channel)) return;
+    this.#wanted.add(channel);
+    this.#joining.add(channel);
+    this.#flushSoon();
+  }
+
+  unsubscribe(channel: Channel): void {
+    if (!this.#wanted.delete(channel)) return;
+    this.#forgetRefusal(channel);
+    if (!this.#joining.delete(channel)) this.#leaving.add(channel);
+    this.#flushSoon();
+  }
+
+  resubscribe(channel: Channel): void {
+    if (!this.#wanted.has(channel)) return;
+    this.#leaving.add(channel);
+    this.#joining.add(channel);
+    this.#flushSoon();
+  }
+
+  /** On a new connection: resolves when each wanted channel is confirmed or refused, or the connection is over. */
+  async restore(connection: RedisConnection): Promise<void> {
+    this.#connection = undefined;
+    this.#leaving.clear();
+    for (const channel of this.#wanted) this.#joining.add(channel);
+    for (const { timer } of this.#refused.values()) clearTimeout(timer);
+    // What is asked meanwhile belongs to it as well.
+    while (this.#joining.size + this.#leaving.size > 0 && !connection.isOver) await this.#exchange(connection);
+    this.#connection = connection;
+  }
+
+  close(): void {
+    this.#wanted.clear();
+    this.#connection = undefined;
+    clearImmediate(this.#flush);
+    for (const channel of this.#refused.keys()) this.#forgetRefusal(channel);
+  }
+
+  #flushSoon(): void {
+    // The end of the turn, not of the current callback: one turn reads from many sockets.
+    this.#flush ??= setImmediate(() => {
+      this.#flush = undefined;
+      if (this.#connection?.isOver === false) void this.#exchange(this.#connection);
+    });
+  }
+
+  async #exchange(connection: RedisConnection): Promise<void> {
+    const [leaving, joining] = [[...this.#leaving], [...this.#joining]];
+    this.#leaving.clear();
+    this.#joining.clear();
+    // An unsubscription that fails leaves messages that nobody wants: ignored where they are heard.
+    if (leaving.length > 0) connection.unsubscribe(leaving).catch(() => {});
+    await this.#subscribeWithRetry(connection, joining);
+  }
+
+  /** Resolves when each is confirmed or refused, or the connection is over: the next one restores all that is wanted. */
+  async #subscribeWithRetry(connection: RedisConnection, channels: readonly Channel[]): Promise<void> {
+    const wanted = channels.filter((channel) => this.#wanted.has(channel));
+    if (wanted.length === 0) return;
+    try {
+      await connection.subscribe(wanted);
+    } catch (error) {
+      if (!isErrorReply(error) || connection.isOver) return;
+      const [first, ...others] = wanted;
+      if (first !== undefined && others.length === 0) return this.#refuse(first, explain(error));
+      // Redis refuses all for the sake of one. Halving finds it among thousands with a few dozen commands.
+      const half = wanted.length >> 1;
+      await Promise.all([
+        this.#subscribeWithRetry(connection, wanted.slice(0, half)),
+        this.#subscribeWithRetry(connection, wanted.slice(half)),
+      ]);
+      return;
+    }
+    for (const channel of wanted) {
+      if (!this.#wanted.has(channel) || connection.isOver) continue;
+      this.#forgetRefusal(channel);
+      this.#listener.subscribed(channel);
+    }
+  }
+
+  #refuse(channel: Channel, failure: Failure): void {
+    if (!this.#wanted.has(channel)) return;
+    const times = (this.#refused.get(channel)?.times ?? 0) + 1;
+    this.#forgetRefusal(channel);
+    const retryMs = backoffMs(times);
+    const timer = setTimeout(() => {
+      this.#joining.add(channel);
+      this.#flushSoon();
+    }, retryMs);
+    this.#refused.set(channel, { failure, times, timer });
+    this.#listener.refused({ channel, reason: failure.reason, attempt: times, retryMs });
+  }
+
+  #forgetRefusal(channel: Channel): void {
+    clearTimeout(this.#refused.get(channel)?.timer);
+    this.#refused.delete(channel);
+  }
+}

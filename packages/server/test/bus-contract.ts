@@ -1,0 +1,313 @@
+/**
+ * The delivery contract of `Bus` as tests, one sentence after the other, for every implementation. Each bus here is alone on
+ * its Redis, if it has one, so that numbers of subscribers are its own.
+ */
+
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import type { Bus, BusListener, FailedAttempt, Link, Refusal } from "../src/bus/bus.ts";
+import { PresenceError } from "../src/errors.ts";
+import { eventually, throughout } from "./harness/index.ts";
+
+/** Notes what it is told, in order: `up publisher 1`, `subscribed a`, `down subscriber`, and messages apart. */
+export class Recorder implements BusListener {
+  readonly facts: string[] = [];
+  readonly messages: { readonly channel: string; readonly message: Uint8Array }[] = [];
+  readonly downs: string[] = [];
+  readonly failed: FailedAttempt[] = [];
+  readonly refusals: Refusal[] = [];
+  /** Called on top, at each message. */
+  onMessage: (channel: string, message: Uint8Array) => void = () => {};
+  /** What came from within a call that `outside` made. */
+  readonly violations: string[] = [];
+  #isInCall = false;
+
+  message(channel: string, message: Uint8Array): void {
+    this.#judge(`message on ${channel}`);
+    this.messages.push({ channel, message });
+    this.onMessage(channel, message);
+  }
+
+  subscribed(channel: string): void {
+    this.#note(`subscribed ${channel}`);
+  }
+
+  linkUp(link: Link, number: number): void {
+    this.#note(`up ${link} ${number}`);
+  }
+
+  linkDown(link: Link, reason: string): void {
+    this.downs.push(reason);
+    this.#note(`down ${link}`);
+  }
+
+  attemptFailed(attempt: FailedAttempt): void {
+    this.failed.push(attempt);
+  }
+
+  refused(refusal: Refusal): void {
+    this.refusals.push(refusal);
+  }
+
+  /** Makes a call during which nothing may be told. */
+  outside<T>(call: () => T): T {
+    this.#isInCall = true;
+    try {
+      return call();
+    } finally {
+      this.#isInCall = false;
+    }
+  }
+
+  /** The texts of messages on a channel. */
+  texts(channel: string): string[] {
+    return this.messages.flatMap((heard) => (heard.channel === channel ? [Buffer.from(heard.message).toString()] : []));
+  }
+
+  count(fact: string): number {
+    return this.facts.filter((noted) => noted === fact).length;
+  }
+
+  async until(fact: string, times = 1): Promise<void> {
+    await eventually(() => this.count(fact) >= times, { what: () => `${times} × "${fact}" among: ${this.facts.join(", ")}` });
+  }
+
+  #note(fact: string): void {
+    this.#judge(fact);
+    this.facts.push(fact);
+  }
+
+  #judge(fact: string): void {
+    if (this.#isInCall) this.violations.push(fact);
+  }
+}
+
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+export function hasCode(code: PresenceError["code"], words = /./): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof PresenceError, String(error));
+    assert.equal(error.code, code);
+    assert.match(error.message, words);
+    return true;
+  };
+}
+
+/** `make` gives a bus that is not started yet, and closes it with the test. */
+export function busContract(name: string, make: (scope: TestContext, listener: BusListener) => Promise<Bus> | Bus): void {
+  const started = async (scope: TestContext, channels: readonly string[] = []): Promise<{ bus: Bus; heard: Recorder }> => {
+    const heard = new Recorder();
+    const bus = await make(scope, heard);
+    for (const channel of channels) bus.subscribe(channel);
+    await bus.start();
+    return { bus, heard };
+  };
+
+  test(`${name}: start resolves when both links were reported up, after the subscriptions asked for by then`, async (t) => {
+    const { bus, heard } = await started(t, ["a", "b"]);
+    assert.deepEqual([...heard.facts].sort(), ["subscribed a", "subscribed b", "up publisher 1", "up subscriber 1"]);
+    assert.equal(heard.facts.at(-1), "up subscriber 1");
+    assert.equal(bus.publisherLink, 1);
+  });
+
+  test(`${name}: own messages come back, byte for byte and in order, on the channels subscribed to`, async (t) => {
+    const { bus, heard } = await started(t, ["presence:board:a/b@c~d:e", "presence:global"]);
+    const all = Uint8Array.from({ length: 256 }, (_, index) => index);
+    const large = new Uint8Array(300_000).fill(7);
+    for (const message of [all, new Uint8Array(0), bytes("\r\n$5\r\n>3\r\n"), large]) void bus.publish("presence:board:a/b@c~d:e", message);
+    void bus.publish("presence:elsewhere", bytes("no"));
+    await bus.publish("presence:global", bytes("last"));
+    await eventually(() => heard.texts("presence:global").length === 1, { what: "the last message" });
+    const board = heard.messages.filter(({ channel }) => channel !== "presence:global");
+    assert.deepEqual(
+      board.map(({ channel }) => channel),
+      Array(4).fill("presence:board:a/b@c~d:e"),
+    );
+    assert.deepEqual(
+      board.map(({ message }) => message.length),
+      [256, 0, 10, 300_000],
+    );
+    assert.ok(Buffer.from(all).equals(board[0]?.message ?? bytes("nothing")));
+    assert.ok(Buffer.from(large).equals(board[3]?.message ?? bytes("nothing")));
+  });
+
+  test(`${name}: a publish resolves to the number of subscribers reached`, async (t) => {
+    const { bus, heard } = await started(t, ["a"]);
+    assert.equal(await bus.publish("a", bytes("1")), 1);
+    assert.equal(await bus.publish("b", bytes("1")), 0);
+    bus.subscribe("b");
+    await heard.until("subscribed b");
+    assert.equal(await bus.publish("b", bytes("1")), 1);
+  });
+
+  test(`${name}: a message is the listener's to keep, and the publisher's again once the publish has settled`, async (t) => {
+    const { bus, heard } = await started(t, ["a"]);
+    const reused = new Uint8Array(1000);
+    for (let n = 0; n < 300; n++) {
+      reused.fill(n % 256);
+      await bus.publish("a", reused);
+    }
+    await eventually(() => heard.messages.length === 300, { what: "300 messages" });
+    for (const [n, { message }] of heard.messages.entries()) assert.ok(Buffer.alloc(1000, n % 256).equals(message), `message ${n}`);
+  });
+
+  test(`${name}: a subscription is wanted until unsubscribe, both idempotent, and reported each time it took effect`, async (t) => {
+    const { bus, heard } = await started(t, ["end"]);
+    for (let times = 0; times < 3; times++) bus.subscribe("a");
+    await heard.until("subscribed a");
+    bus.subscribe("a");
+    for (let times = 0; times < 3; times++) bus.unsubscribe("a");
+    bus.unsubscribe("never wanted");
+    await eventually(async () => (await bus.publish("a", bytes("nobody's"))) === 0, { what: "nobody is subscribed" });
+    assert.equal(heard.count("subscribed a"), 1);
+
+    bus.subscribe("a");
+    await heard.until("subscribed a", 2);
+    await bus.publish("a", bytes("mine"));
+    await eventually(() => heard.texts("a").at(-1) === "mine", { what: "the message after the second subscription" });
+  });
+
+  test(`${name}: of what is asked in one turn the last word counts`, async (t) => {
+    const { bus, heard } = await started(t, ["held", "dropped"]);
+    bus.subscribe("brief");
+    bus.unsubscribe("brief");
+    bus.unsubscribe("held");
+    bus.subscribe("held");
+    bus.unsubscribe("dropped");
+    bus.subscribe("dropped");
+    bus.unsubscribe("dropped");
+    bus.subscribe("new");
+    bus.unsubscribe("new");
+    bus.subscribe("new");
+    await heard.until("subscribed held", 2);
+    await heard.until("subscribed new");
+    const receivers = await Promise.all(["brief", "held", "dropped", "new"].map((channel) => bus.publish(channel, bytes("x"))));
+    assert.deepEqual(receivers, [0, 1, 0, 1]);
+  });
+
+  test(`${name}: unsubscribed and subscribed again before the first was confirmed, a channel is held`, async (t) => {
+    const { bus, heard } = await started(t);
+    for (let turn = 0; turn < 20; turn++) {
+      bus.subscribe("a");
+      await nextTurn();
+      bus.unsubscribe("a");
+      if (turn % 3 === 0) await nextTurn();
+    }
+    bus.subscribe("a");
+    bus.subscribe("end");
+    await heard.until("subscribed end");
+    assert.equal(await bus.publish("a", bytes("x")), 1);
+    await eventually(() => heard.texts("a").length === 1, { what: "the message" });
+  });
+
+  test(`${name}: resubscribe takes a wanted subscription anew and says so, and is ignored for others`, async (t) => {
+    const { bus, heard } = await started(t, ["a"]);
+    bus.resubscribe("b");
+    bus.resubscribe("a");
+    await heard.until("subscribed a", 2);
+    assert.equal(await bus.publish("a", bytes("x")), 1);
+    assert.equal(await bus.publish("b", bytes("x")), 0);
+    await eventually(() => heard.texts("a").length === 1, { what: "one message" });
+    assert.equal(heard.count("subscribed b"), 0);
+  });
+
+  test(`${name}: a recycled publisher goes down and up once, with the next link number`, async (t) => {
+    const { bus, heard } = await started(t, ["a"]);
+    heard.facts.length = 0;
+    bus.recycle("publisher");
+    await heard.until("up publisher 2");
+    assert.deepEqual(heard.facts, ["down publisher", "up publisher 2"]);
+    assert.equal(bus.publisherLink, 2);
+    assert.equal(await bus.publish("a", bytes("x")), 1);
+  });
+
+  test(`${name}: a recycled subscriber is up once all wanted subscriptions took effect again`, async (t) => {
+    const channels = Array.from({ length: 200 }, (_, index) => `board:${index}`);
+    const { bus, heard } = await started(t, channels);
+    heard.facts.length = 0;
+    bus.recycle("subscriber");
+    await heard.until("up subscriber 2");
+    assert.equal(heard.facts[0], "down subscriber");
+    assert.equal(heard.facts.at(-1), "up subscriber 2");
+    assert.deepEqual(heard.facts.slice(1, -1).sort(), channels.map((channel) => `subscribed ${channel}`).sort());
+    const receivers = await Promise.all(channels.map((channel) => bus.publish(channel, bytes("x"))));
+    assert.deepEqual(new Set(receivers), new Set([1]));
+    await eventually(() => heard.messages.length === channels.length, { what: "a message on each channel" });
+    assert.equal(bus.publisherLink, 1);
+  });
+
+  test(`${name}: links recycled from within a message come up again, and no message is told twice`, async (t) => {
+    const { bus, heard } = await started(t, ["a"]);
+    heard.onMessage = () => {
+      heard.onMessage = () => {};
+      bus.recycle("subscriber");
+      bus.recycle("publisher");
+    };
+    for (let n = 0; n < 100; n++) bus.publish("a", bytes(`before ${n}`)).catch(() => {});
+    await heard.until("up subscriber 2");
+    await heard.until("up publisher 2");
+    await bus.publish("a", bytes("after"));
+    await eventually(() => heard.texts("a").at(-1) === "after", { what: "a message after it" });
+    assert.equal(new Set(heard.texts("a")).size, heard.texts("a").length);
+    assert.deepEqual([heard.count("down subscriber"), heard.count("down publisher")], [1, 1]);
+  });
+
+  test(`${name}: at rest nothing is unanswered, and a health check takes some milliseconds`, async (t) => {
+    const { bus } = await started(t);
+    await bus.publish("a", bytes("x"));
+    assert.equal(bus.oldestUnansweredMs(), 0);
+    const ms = await bus.healthCheck();
+    assert.ok(ms >= 0 && ms < 1000, `${ms} ms`);
+  });
+
+  test(`${name}: nothing is told from within a call`, async (t) => {
+    const heard = new Recorder();
+    const bus = await make(t, heard);
+    heard.outside(() => bus.subscribe("early"));
+    await heard.outside(() => bus.start());
+    const calls = [
+      () => bus.subscribe("a"),
+      () => bus.publish("early", bytes("x")),
+      () => bus.resubscribe("early"),
+      () => bus.unsubscribe("a"),
+      () => bus.recycle("subscriber"),
+      () => bus.recycle("publisher"),
+    ];
+    for (const call of calls) await heard.outside(call);
+    await heard.until("up publisher 2");
+    await heard.until("up subscriber 2");
+    await heard.outside(() => bus.close());
+    assert.deepEqual(heard.violations, []);
+  });
+
+  test(`${name}: before start and after close it is down, and calls do no harm`, async (t) => {
+    const heard = new Recorder();
+    const bus = await make(t, heard);
+    assert.equal(bus.publisherLink, 0);
+    assert.equal(bus.oldestUnansweredMs(), 0);
+    await assert.rejects(bus.publish("a", bytes("x")), hasCode("BUS_DOWN"));
+    await assert.rejects(bus.healthCheck(), hasCode("BUS_DOWN"));
+    bus.subscribe("a");
+    await bus.start();
+
+    const underWay = bus.publish("a", bytes("x"));
+    await Promise.all([bus.close(), bus.close()]);
+    assert.equal(await underWay, 1, "a publish under way is waited for");
+    const told = heard.facts.length + heard.messages.length;
+    await assert.rejects(bus.publish("a", bytes("x")), hasCode("BUS_DOWN"));
+    await assert.rejects(bus.healthCheck(), hasCode("BUS_DOWN"));
+    bus.subscribe("b");
+    bus.resubscribe("a");
+    bus.unsubscribe("a");
+    bus.recycle("publisher");
+    bus.recycle("subscriber");
+    await bus.close();
+    await throughout(() => heard.facts.length + heard.messages.length === told, { what: "nothing is told after close", forMs: 200 });
+  });
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

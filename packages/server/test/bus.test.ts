@@ -1,0 +1,84 @@
+/** Both buses keep the contract; and what a Redis shows of how ours talks to it. */
+
+import assert from "node:assert/strict";
+import { after, type TestContext, test } from "node:test";
+import type { BusListener } from "../src/bus/bus.ts";
+import { MemoryBus } from "../src/bus/memory.ts";
+import { RedisClient } from "../src/redis/client.ts";
+import { RedisPubSub } from "../src/redis/pubsub.ts";
+import { busContract, bytes, Recorder } from "./bus-contract.ts";
+import { eventually, RedisProcess } from "./harness/index.ts";
+
+const redis = await RedisProcess.start({ after });
+
+busContract("MemoryBus", (scope, listener) => closing(scope, new MemoryBus(listener)));
+busContract("RedisPubSub", (scope, listener) => redisBus(scope, listener));
+
+test("what is asked for in one turn leaves as one SUBSCRIBE, whichever callback asked", async (t) => {
+  const heard = new Recorder();
+  const bus = redisBus(t, heard);
+  await bus.start();
+  await redis.cli("CONFIG", "RESETSTAT");
+  for (let n = 0; n < 1000; n++) bus.subscribe(`board:${n}`);
+  await Promise.resolve();
+  process.nextTick(() => bus.subscribe("from a later callback"));
+  await eventually(() => heard.facts.filter((fact) => fact.startsWith("subscribed")).length === 1001, { what: "1001 subscriptions" });
+  assert.match(String(await redis.cli("INFO", "commandstats")), /cmdstat_subscribe:calls=1,/);
+});
+
+test("publishes of one turn leave in one write", async (t) => {
+  const bus = redisBus(t, new Recorder());
+  await bus.start();
+  await bus.publish("a", bytes("warm"));
+  const before = await reads();
+  await Promise.all(Array.from({ length: 200 }, (_, n) => bus.publish("a", bytes(`message ${n}`))));
+  const spent = (await reads()) - before;
+  // One is the question about it.
+  assert.ok(spent <= 3, `Redis read ${spent} times`);
+});
+
+test("connections are named after instance and link, and know no more commands than least rights allow", async (t) => {
+  await redis.cli(
+    "ACL",
+    "SETUSER",
+    "least",
+    "on",
+    ">s3cret/@:",
+    "resetkeys",
+    "resetchannels",
+    "&presence:*",
+    "-@all",
+    "+subscribe",
+    "+unsubscribe",
+    "+publish",
+    "+ping",
+    "+hello",
+  );
+  await redis.cli("ACL", "LOG", "RESET");
+  const heard = new Recorder();
+  const url = `redis://least:${encodeURIComponent("s3cret/@:")}@127.0.0.1:${redis.port}/5`;
+  const bus = redisBus(t, heard, url);
+  bus.subscribe("presence:global");
+  await bus.start();
+  assert.equal(await bus.publish("presence:global", bytes("x")), 1);
+  await bus.healthCheck();
+  bus.unsubscribe("presence:global");
+  await eventually(async () => (await redis.channels("presence:*")).length === 0, { what: "it is unsubscribed" });
+  assert.match(String(await redis.cli("CLIENT", "LIST")), /name=presence-test:publisher[\s\S]*name=presence-test:subscriber/);
+  assert.deepEqual(await redis.cli("ACL", "LOG"), []);
+  assert.equal(new RedisClient({ url, name: "x" }).address, `127.0.0.1:${redis.port}`);
+});
+
+function redisBus(scope: TestContext, listener: BusListener, url: string = redis.url): RedisPubSub {
+  return closing(scope, new RedisPubSub(new RedisClient({ url, name: "presence-test" }), listener));
+}
+
+function closing<B extends { close(): Promise<void> }>(scope: TestContext, bus: B): B {
+  scope.after(() => bus.close());
+  return bus;
+}
+
+async function reads(): Promise<number> {
+  const found = /total_reads_processed:(\d+)/.exec(String(await redis.cli("INFO", "stats")));
+  return Number(found?.[1]);
+}
