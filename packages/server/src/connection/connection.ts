@@ -165,11 +165,12 @@ export class Connection implements SeatHolder {
   /** Every VISIT_MS. */
   visit(now: Millis): void {
     if (this.#state.phase !== "open") return;
-    if (this.seats.some(({ outbox }) => outbox.isHopeless(this.socket.queuedBytes, now))) return this.#giveUp();
+    if (this.#isHopeless(now)) {
+      this.#hub.metrics.terminatedClients++;
+      return this.terminate(CLOSE.slowReader);
+    }
     if (++this.#silentVisits >= SILENT_VISITS_MAX) {
-      if (this.encoding === "classic") this.terminate(CLOSE.unresponsive);
-      else this.end(CLOSE.unresponsive);
-      return;
+      return this.encoding === "classic" ? this.terminate(CLOSE.unresponsive) : this.end(CLOSE.unresponsive);
     }
     if (this.#isBeatNext) this.#beat();
     this.#isBeatNext = !this.#isBeatNext;
@@ -185,14 +186,11 @@ export class Connection implements SeatHolder {
   refused(code: ErrorCode, boardId: BoardId): void {
     const seat = this.#seatOn(boardId);
     if (code === "superseded" && seat?.actor === undefined) this.#giveBack(seat);
-    this.#refuse(code, REFUSALS[code], boardId);
+    this.#refuse(code, boardId);
   }
 
   send(message: ServerMessage): void {
     if (this.encoding === "classic") return;
-    // Who does not read gets no answers either: they would only pile up.
-    const isDispensable = message.kind === "error" || message.kind === "heartbeat";
-    if (isDispensable && this.socket.queuedBytes > OUTBOX.lowBytes) return;
     this.#write(this.encoding === "binary" ? binaryFrame(encodeBinary(message)) : textFrame(encodeJson(message)));
   }
 
@@ -262,25 +260,24 @@ export class Connection implements SeatHolder {
         if (this.socket.queuedBytes <= OUTBOX.lowBytes) this.#write(CLASSIC_HEARTBEAT);
         return;
       default:
-        return this.#refuse("bad_message", "");
+        return this.#refuse("bad_message");
     }
   }
 
   #handle(message: ClientMessage | undefined): void {
-    if (message === undefined) return this.#refuse("bad_message", "this message cannot be decoded, or breaks a limit");
+    if (message === undefined) return this.#refuse("bad_message");
     this.#hub.metrics.clientMessages[message.kind]++;
     const state = this.#state;
     if (state.phase !== "open") {
-      if (message.kind !== "hello") return this.#refuse("bad_message", "hello comes first", message.kind);
+      if (message.kind !== "hello") return this.#refuse("bad_message", message.kind);
       this.#authenticate(message.token, message.resumeToken ?? newResumeToken(), state.phase === "greeting" ? state.request : undefined);
       return;
     }
     switch (message.kind) {
       case "hello":
-        return this.#refuse("bad_message", "hello was said already", message.kind);
+        return this.#refuse("bad_message", message.kind);
       case "join":
-        if (!isFitName(message.username))
-          return this.#refuse("bad_username", "a name holds no control or bidirectional characters", message.boardId);
+        if (!isFitName(message.username)) return this.#refuse("bad_username", message.boardId);
         return this.#join(message);
       case "leave":
         return this.#leave(this.#seatOn(message.board), refOf(message));
@@ -291,7 +288,7 @@ export class Connection implements SeatHolder {
         return this.#demand(message);
       case "heartbeat":
         // The first after ours is its answer; any other one is a question.
-        if (!this.#isBeatUnanswered) this.send({ kind: "heartbeat" });
+        if (!this.#isBeatUnanswered) this.#answer({ kind: "heartbeat" });
         this.#isBeatUnanswered = false;
         return;
       case "auth":
@@ -347,7 +344,7 @@ export class Connection implements SeatHolder {
     const { boardId } = message;
     if (!this.#mayDemand(boardId)) return;
     if (this.seats.length >= BOARDS_PER_CONNECTION_MAX && this.#seatOn(boardId) === undefined) {
-      return this.#refuse("too_many_boards", `a connection may be on ${BOARDS_PER_CONNECTION_MAX} boards`, boardId);
+      return this.#refuse("too_many_boards", boardId);
     }
     const { authorize } = this.#hub;
     if (this.#state.phase !== "open") return;
@@ -355,7 +352,7 @@ export class Connection implements SeatHolder {
     if (authorize === undefined) return this.#enter(message);
     this.#ask(
       () => authorize(user, boardId),
-      (isAllowed) => (isAllowed === true ? this.#enter(message) : this.#refuse("bad_board", "no such board", boardId)),
+      (isAllowed) => (isAllowed === true ? this.#enter(message) : this.#refuse("bad_board", boardId)),
     );
   }
 
@@ -377,21 +374,21 @@ export class Connection implements SeatHolder {
   }
 
   #leave(seat: Seat | undefined, ref?: string): void {
-    if (seat === undefined) return this.#refuse("not_joined", "not on this board", ref);
+    if (seat === undefined) return this.#refuse("not_joined", ref);
     const { boardId } = seat.fanout;
     this.#giveBack(seat);
     this.#hub.input({ kind: "leave", connection: this.id, boardId });
   }
 
   #moved(seat: Seat | undefined, x: number, y: number): void {
-    if (seat === undefined) this.#refuse("not_joined", "not on this board", "cursor");
+    if (seat === undefined) this.#refuse("not_joined", "cursor");
     else if (seat.actor === undefined) seat.early = { x, y };
     else this.#hub.moved(seat, x, y);
   }
 
   #demand(message: Extract<ClientMessage, { kind: "update" | "broadcast" }>): void {
     const seat = this.#seatOn(message.board);
-    if (seat === undefined) return this.#refuse("not_joined", "not on this board", refOf(message));
+    if (seat === undefined) return this.#refuse("not_joined", refOf(message));
     const { boardId } = seat.fanout;
     if (!this.#mayDemand(boardId)) return;
     const { board: _, ...rest } = message;
@@ -402,7 +399,7 @@ export class Connection implements SeatHolder {
     const now = this.#hub.now();
     this.#demands ??= new TokenBucket(DEMANDS, now);
     if (this.#demands.take(now)) return true;
-    this.#refuse("too_fast", "more joins, updates or broadcasts than are taken; slow down", boardId);
+    this.#refuse("too_fast", boardId);
     return false;
   }
 
@@ -461,7 +458,7 @@ export class Connection implements SeatHolder {
     if (this.#unread === undefined && this.#state.phase !== "over") this.socket.resume();
   }
 
-  #refuse(code: ErrorCode, message: string, ref?: string): void {
+  #refuse(code: ErrorCode, ref?: string): void {
     this.#hub.metrics.clientRejected[code]++;
     if (this.encoding === "classic") return;
     if (code === "bad_message" || code === "not_joined") {
@@ -469,7 +466,12 @@ export class Connection implements SeatHolder {
       this.#patience ??= new TokenBucket(PATIENCE, now);
       if (!this.#patience.take(now)) return this.end(CLOSE.abuse);
     }
-    this.send({ kind: "error", code, message, ...(ref === undefined ? {} : { ref }) });
+    this.#answer({ kind: "error", code, message: REFUSALS[code], ...(ref === undefined ? {} : { ref }) });
+  }
+
+  /** Who does not read gets none: they would only pile up. */
+  #answer(message: ServerMessage): void {
+    if (this.socket.queuedBytes <= OUTBOX.lowBytes) this.send(message);
   }
 
   #beat(): void {
@@ -485,9 +487,9 @@ export class Connection implements SeatHolder {
     this.socket.write(frame);
   }
 
-  #giveUp(): void {
-    this.#hub.metrics.terminatedClients++;
-    this.terminate(CLOSE.slowReader);
+  #isHopeless(now: Millis): boolean {
+    const { queuedBytes } = this.socket;
+    return queuedBytes > OUTBOX.bytesMax || this.seats.some(({ outbox }) => outbox.isStalled(queuedBytes, now));
   }
 
   #over(reason: CloseReason): void {
@@ -510,13 +512,13 @@ const CURSOR_UPDATE_BYTES = 7;
 const CLASSIC_HEARTBEAT = binaryFrame(encodeClassic({ kind: "heartbeat" }));
 
 const REFUSALS: Record<ErrorCode, string> = {
-  bad_message: "this message cannot be carried out",
+  bad_message: "this message cannot be decoded, breaks a limit, or does not belong here: hello comes first, and once",
   bad_board: "no such board",
-  bad_username: "this name cannot be shown",
+  bad_username: "a name holds no control or bidirectional characters",
   bad_state: "the state would be larger than stateBytesMax, or too deep",
-  not_joined: "not on this board",
-  too_many_boards: "on too many boards",
+  not_joined: "this connection is not on that board",
+  too_many_boards: `a connection may be on ${BOARDS_PER_CONNECTION_MAX} boards`,
   superseded: "a newer join has this session",
   unauthorized: "the token does not allow this",
-  too_fast: "slow down",
+  too_fast: "more joins, updates or broadcasts than are taken; slow down",
 };

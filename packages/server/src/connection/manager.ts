@@ -150,6 +150,8 @@ export class ConnectionManager implements Hub, BusListener {
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    // Who never spoke has nobody to take leave of.
+    if (!this.#isReady) this.#line = undefined;
     this.input({ kind: "stop" });
     for (const slot of this.#wheel) for (const connection of [...slot.values()]) this.#dismiss(connection);
     if (this.#closing.size > 0) {
@@ -269,33 +271,18 @@ export class ConnectionManager implements Hub, BusListener {
   #judged({ instanceId, state }: Extract<Effect, { kind: "peer" }>): void {
     if (state === "suspect") this.metrics.suspects++;
     if (state === "down") this.metrics.downs++;
-    const words = {
-      up: "another instance is up",
-      suspect: "another instance is silent",
-      down: "another instance is given up",
-      left: "another instance has left",
-    };
-    this.#log[state === "up" || state === "left" ? "info" : "warn"]({ peer: instanceId }, words[state]);
+    const isWell = state === "up" || state === "left";
+    this.#log[isWell ? "info" : "warn"]({ peer: instanceId }, PEER_WORDS[state]);
   }
 
   #count(what: Counted): void {
-    switch (what) {
-      case "ask":
-        this.metrics.asks++;
-        return;
-      case "resync":
-        this.metrics.resyncs++;
-        return;
-      case "divergence":
-        this.metrics.divergences++;
-        return this.#warn({}, "a slice differed from its owner's at the same position; it is being replaced. Please report this");
-      case "old_link":
-      case "invalid":
-        this.metrics.busDropped[what]++;
-        return;
-      case "mute":
-        return this.#warn({}, "other instances do not acknowledge this one: looking for the Redis that they are on");
-    }
+    if (what === "ask") this.metrics.asks++;
+    else if (what === "resync") this.metrics.resyncs++;
+    else if (what === "mute") this.#warn({}, "other instances do not acknowledge this one: looking for the Redis that they are on");
+    else if (what === "divergence") {
+      this.metrics.divergences++;
+      this.#warn({}, "a slice differed from its owner's at the same position; it is being replaced. Please report this");
+    } else this.metrics.busDropped[what]++;
   }
 
   // Of connections.
@@ -440,6 +427,13 @@ export class ConnectionManager implements Hub, BusListener {
     if (this.#isWordy) this.#log.debug(fields, words);
   }
 }
+
+const PEER_WORDS = {
+  up: "another instance is up",
+  suspect: "another instance is silent",
+  down: "another instance is given up",
+  left: "another instance has left",
+};
 
 function changeInWords(change: RosterChange): string {
   switch (change.change) {

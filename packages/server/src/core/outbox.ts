@@ -12,7 +12,7 @@ export const OUTBOX = {
   lowBytes: 64 * 1024,
   /** Above this roster changes wait, too: about 2 000 of them. */
   rosterBytesMax: 256 * 1024,
-  /** Whatever it is made of. The largest roster of 1 000 members with full states is 5 MB. */
+  /** Above this it is ended, whatever is queued. The largest roster of 1 000 members with full states is 5 MB. */
   bytesMax: 16 * 1024 * 1024,
   /** Who reads nothing for so long is not slow, but gone: twice the pause of the worst mobile handover. */
   stalledMsMax: 30_000 as Millis,
@@ -82,8 +82,8 @@ export class Outbox {
     this.#freshBytes = bytes;
   }
 
-  /** It reads nothing, or far too little: end it. */
-  isHopeless(queuedBytes: number, now: Millis): boolean {
-    return queuedBytes > OUTBOX.bytesMax || (queuedBytes > OUTBOX.lowBytes && !this.isLive && now - this.#since > OUTBOX.stalledMsMax);
+  /** It has read nothing, or far too little, for too long: end it. */
+  isStalled(queuedBytes: number, now: Millis): boolean {
+    return queuedBytes > OUTBOX.lowBytes && !this.isLive && now - this.#since > OUTBOX.stalledMsMax;
   }
 }
