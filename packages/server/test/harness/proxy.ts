@@ -69,7 +69,7 @@ export class FaultProxy {
     this.port = port;
     this.#target = target;
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
-      if (this.#refuses) return client.resetAndDestroy();
+      if (this.#refuses) return reset(client);
       this.#link(client, connect({ port: this.#target, host: "127.0.0.1", allowHalfOpen: true, noDelay: true }));
     });
   }
@@ -95,8 +95,8 @@ export class FaultProxy {
   /** Resets all open connections at both ends. New ones are still taken. */
   cut(): void {
     for (const [client, target] of this.#pairs) {
-      client.resetAndDestroy();
-      target.resetAndDestroy();
+      reset(client);
+      reset(target);
     }
   }
 
@@ -120,7 +120,7 @@ export class FaultProxy {
     this.toTarget.add(client, target);
     this.toClient.add(target, client);
     for (const [socket, other] of [pair, [target, client] as const]) {
-      socket.on("error", () => other.resetAndDestroy());
+      socket.on("error", () => reset(other));
       socket.on("close", () => {
         this.#pairs.delete(pair);
         other.destroy();
@@ -181,4 +181,10 @@ class Pipe {
     if (this.#heldBytes >= HELD_BYTES_MAX) this.#from.pause();
     this.pump();
   }
+}
+
+/** Node cannot reset a socket whose end is just being sent: the handle would leak, and the process spin instead of exiting. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
