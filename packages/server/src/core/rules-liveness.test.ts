@@ -1,0 +1,485 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { BoardId, Millis } from "@presence-service/protocol";
+import { type Delivery, HEALTHY } from "../testing/network.ts";
+import { eachSeed, type Recorded, World } from "../testing/world.ts";
+import { CONSTANTS } from "./constants.ts";
+
+const { heartbeatMs } = CONSTANTS;
+const B1 = "b1" as BoardId;
+
+/** Ana at instance 0, ben at 1, and so on, all on b1. */
+function settled(options: Partial<ConstructorParameters<typeof World>[0]> = {}) {
+  const world = new World({ seed: 1, instances: 2, ...options });
+  const names = ["ana", "ben", "cleo", "dan", "eve"].slice(0, world.instances.length);
+  const [ana, ben, ...others] = names.map((name, via) => world.join(name, { board: "b1", via }));
+  assert.ok(ana !== undefined && ben !== undefined);
+  world.advance(3_000);
+  return { world, ana, ben, others };
+}
+
+function lose(world: World, loses: (delivery: Delivery) => boolean): void {
+  world.network.faults = { ...HEALTHY, loses };
+}
+
+function loseNothing(world: World): void {
+  world.network.faults = HEALTHY;
+}
+
+function recycledLinks(world: World, instance: number): string[] {
+  return world.instance(instance).recycles.map(({ link }) => link);
+}
+
+function asksOfAll(said: readonly Recorded<"publish">[], instance: number): Recorded<"publish">[] {
+  return said.filter((one) => one.instance === instance && one.message.kind === "sync" && one.message.asks === "all");
+}
+
+function gaps(times: readonly Millis[]): Millis[] {
+  return times.slice(1).map((at, index) => at - (times[index] ?? 0));
+}
+
+/** Judgements of others by anybody, but that they are up. */
+function accusations(judged: readonly Recorded<"peer">[], ...by: number[]): string[] {
+  return judged
+    .filter(({ instance, state }) => state !== "up" && (by.length === 0 || by.includes(instance)))
+    .map(({ instance, state }) => `${instance}: ${state}`);
+}
+
+// R7 Alive.
+
+test("[R7] people on a silent instance leave the roster after eight unanswered beats", () => {
+  const { world, ana } = settled({ seed: 7 });
+  world.network.cut(1);
+  world.advance((world.config.downBeats + 1) * world.config.heartbeatMs);
+  assert.deepEqual(ana.roster(), ["ana"]);
+});
+
+test("[R7] kill -9: its people are shown reconnecting within 2 s, and leave as instance_lost within 5 s", () => {
+  eachSeed(40, (seed) => {
+    const { world, ana } = settled({ seed, instances: 3 });
+    world.kill(1);
+    const suspectedAfterMs = world.until(() => ana.sees("ben")?.status === "reconnecting", 2_050);
+    const goneAfterMs = suspectedAfterMs + world.until(() => ana.sees("ben") === undefined, 5_000 - suspectedAfterMs);
+    assert.deepEqual(ana.log.slice(-2), ["~ben reconnecting", "-ben instance_lost"]);
+    // Not sooner than a stall of 2 s and two lost beats.
+    assert.ok(goneAfterMs >= 3_000, `${goneAfterMs}`);
+    world.untilEqual(500);
+  });
+});
+
+for (const stallMs of [2_000, 3_000]) {
+  test(`[R7] a stall of ${stallMs / 1000} s: nobody is down, the stalled one suspects nobody, nobody leaves`, () => {
+    eachSeed(40, (seed) => {
+      const { world, ana, ben } = settled({ seed, instances: 3 });
+      const judged = world.record("peer");
+      world.pause(1);
+      world.advance(stallMs);
+      world.resume(1);
+      world.untilEqual(heartbeatMs);
+      world.advance(10_000);
+      assert.ok(!judged.some(({ state }) => state === "down"));
+      assert.deepEqual(accusations(judged, 1), []);
+      assert.deepEqual(
+        [...ana.log, ...ben.log].filter((line) => line.startsWith("-")),
+        [],
+      );
+      assert.deepEqual(
+        world.instances.map(({ recycles, isDegraded }) => [recycles.length, isDegraded]),
+        Array(3).fill([0, false]),
+      );
+    });
+  });
+}
+
+test("[R7] after a stall of 30 s all are back without a word of theirs", () => {
+  eachSeed(10, (seed) => {
+    const { world, ana } = settled({ seed, instances: 3 });
+    world.pause(1);
+    world.advance(30_000);
+    assert.deepEqual(ana.roster(), ["ana", "cleo"]);
+    world.resume(1);
+    world.untilEqual(1_500);
+  });
+});
+
+const HELPLESS: Record<string, (world: World) => void> = {
+  deaf: (world) => world.network.deafen(1, { stays: true }),
+  "cut off": (world) => world.network.cut(1),
+  "cut off without knowing": (world) => world.network.cut(1, { silently: true }),
+};
+for (const [how, begin] of Object.entries(HELPLESS)) {
+  test(`[R7] an instance that is ${how} ages nobody`, () => {
+    const { world, ben } = settled({ instances: 3 });
+    const judged = world.record("peer");
+    begin(world);
+    world.advance(CONSTANTS.clearRemoteMs - 3_000);
+    assert.deepEqual([accusations(judged, 1), ben.roster()], [[], ["ana", "ben", "cleo"]]);
+  });
+}
+
+test("[R7] nobody becomes suspect when Redis is back after a pause that all of them felt", () => {
+  eachSeed(40, (seed) => {
+    const { world } = settled({ seed, instances: 3 });
+    const judged = world.record("peer");
+    world.network.stopRedis(seed % 2 === 0 ? "paused" : "killed");
+    world.advance(5_000);
+    world.network.startRedis();
+    world.advance(10_000);
+    assert.deepEqual(accusations(judged), []);
+  });
+});
+
+test("[R7] a lost beat alone makes nobody suspect", () => {
+  const { world } = settled();
+  const judged = world.record("peer");
+  let beats = 0;
+  lose(world, ({ from, to, message }) => from === 1 && to === 0 && message.kind === "heartbeat" && beats++ % 2 === 0);
+  world.advance(20_000);
+  assert.ok(beats >= 35);
+  assert.deepEqual(accusations(judged), []);
+});
+
+test("[R7] in a large cluster beats are rarer, and patience is counted in them", () => {
+  const { world, ana } = settled({ instances: 4, constants: { heartbeatInstancesMax: 2, heartbeatMsPerInstance: 250 } });
+  world.advance(5_000);
+  const said = world.record("publish");
+  world.advance(10_000);
+  assert.ok(Math.abs(said.filter(({ instance, message }) => instance === 0 && message.kind === "heartbeat").length - 10) <= 1);
+  world.kill(1);
+  world.advance(CONSTANTS.downBeats * heartbeatMs + 1_000);
+  assert.equal(ana.sees("ben")?.status, "reconnecting");
+  world.until(() => ana.sees("ben") === undefined, CONSTANTS.downBeats * heartbeatMs);
+});
+
+// R8 Up.
+
+test("[R8] a newcomer is up from its first message and starts no doubt", () => {
+  const { world } = settled({ instances: 3 });
+  const said = world.record("publish");
+  const newcomer = world.start();
+  world.advance(1_000);
+  assert.deepEqual([world.judges(0, newcomer), world.judges(newcomer, 0)], ["up", "up"]);
+  assert.deepEqual(
+    said.filter(({ message }) => message.kind !== "heartbeat"),
+    [],
+  );
+  // Also if all its heartbeats are lost.
+  lose(world, ({ from, message }) => from === newcomer + 1 && message.kind === "heartbeat");
+  const late = world.start();
+  world.advance(1_000);
+  assert.equal(world.judges(0, late), undefined);
+  world.join("dan", { board: "b1", via: late });
+  world.advance(200);
+  assert.equal(world.judges(0, late), "up");
+});
+
+test("[R8] who was judged down comes back by a newer heartbeat only, with empty slices, and is asked", () => {
+  const { world, ana, ben } = settled();
+  const said = world.record("publish");
+  lose(world, ({ from, to }) => from === 1 && to === 0);
+  world.until(() => world.judges(0, 1) === "down", 5_000);
+  // It speaks on the board, and is not believed.
+  lose(world, ({ from, to, boardId }) => from === 1 && to === 0 && boardId === undefined);
+  ben.update({ state: { tool: "pen" } });
+  ben.move(1, 1);
+  world.advance(3_000);
+  assert.deepEqual([world.judges(0, 1), ana.roster()], ["down", ["ana"]]);
+  // An old heartbeat proves nothing.
+  world.network.faults = {
+    ...HEALTHY,
+    rewrites: ({ from, to, message }) => (from === 1 && to === 0 && message.kind === "heartbeat" ? { ...message, beat: 3 } : message),
+  };
+  world.advance(1_000);
+  assert.equal(world.judges(0, 1), "down");
+  // A new one does; before it was asked and has answered nothing of it is shown.
+  said.length = 0;
+  lose(world, ({ from, to, boardId }) => from === 1 && to === 0 && boardId !== undefined);
+  world.until(() => world.judges(0, 1) === "up", heartbeatMs + 20);
+  assert.deepEqual(ana.roster(), ["ana"]);
+  loseNothing(world);
+  world.untilEqual(CONSTANTS.askMsMax + 20);
+  const asks = said.flatMap(({ instance, message }) =>
+    instance === 0 && message.kind === "sync" && message.asks !== "all" ? message.asks : [],
+  );
+  assert.deepEqual(asks, [{ owner: world.instance(1).instanceId, seq: 0 }]);
+});
+
+test("[R8] who was judged down is remembered for 60 s, then forgotten", () => {
+  const { world } = settled();
+  const third = world.start();
+  world.advance(2_000);
+  world.network.cut(third);
+  world.until(() => world.judges(0, third) === "down", 5_000);
+  const known = () => world.instance(0).core.stats(0).peers.length;
+  world.advance(CONSTANTS.downRememberedMs - 1_000);
+  assert.equal(known(), 2);
+  world.advance(2_000);
+  assert.equal(known(), 1);
+});
+
+// R9 Broken bus.
+
+test("[R9] a healthy connection that delivers nothing: degraded and recycled after four unechoed beats, then all is asked for", () => {
+  eachSeed(20, (seed) => {
+    const { world, ana, ben } = settled({ seed });
+    world.network.deafen(1);
+    ana.update({ state: { missed: true } });
+    const noticedMs = world.until(() => world.instance(1).isDegraded, 5 * heartbeatMs);
+    assert.ok(noticedMs >= 3 * heartbeatMs);
+    assert.deepEqual(recycledLinks(world, 1), ["subscriber"]);
+    world.untilEqual(1_000);
+    world.until(() => !world.instance(1).isDegraded, 1_000);
+    assert.deepEqual(ben.sees("ana")?.state, { missed: true });
+    assert.deepEqual(recycledLinks(world, 0), []);
+  });
+});
+
+test("[R9] a publisher that hangs is noticed after 3 s at the latest and replaced", () => {
+  eachSeed(20, (seed) => {
+    const { world, ana } = settled({ seed });
+    world.network.hang(0, "publisher");
+    ana.update({ state: { waiting: true } });
+    world.until(() => recycledLinks(world, 0).length > 0, 3_600);
+    assert.equal(recycledLinks(world, 0).at(-1), "publisher");
+    world.untilEqual(2_000);
+  });
+});
+
+test("[R9] while Redis hangs a link is recycled every 4 s at most; it is back, and all are equal within 2.4 s", () => {
+  eachSeed(20, (seed) => {
+    const { world, ana, ben } = settled({ seed, instances: 3 });
+    world.network.stopRedis("paused");
+    ana.update({ state: { said: "into the void" } });
+    world.advance(20_000);
+    for (const { recycles, isDegraded } of world.instances) {
+      assert.ok(isDegraded && recycles.length > 0);
+      assert.ok(gaps(recycles.map(({ at }) => at)).every((gap) => gap >= CONSTANTS.recycleMsMin));
+    }
+    world.network.startRedis();
+    world.untilEqual(2_400);
+    assert.deepEqual(
+      ben.log.filter((line) => line.startsWith("-")),
+      [],
+    );
+  });
+});
+
+test("[R9] Redis is killed and restarted: degraded within 2.5 s, nothing is recycled that is being replaced, equal within 2.4 s", () => {
+  eachSeed(40, (seed) => {
+    const { world, ana, ben } = settled({ seed, instances: 3 });
+    world.network.stopRedis("killed");
+    world.until(() => world.instances.every(({ isDegraded }) => isDegraded), 5 * heartbeatMs);
+    ana.update({ state: { said: "into the void" } });
+    world.advance(world.random.between(0, 15_000));
+    assert.deepEqual(
+      world.instances.map(({ recycles }) => recycles.length),
+      [0, 0, 0],
+    );
+    world.network.startRedis();
+    world.untilEqual(2_400);
+    world.until(() => world.instances.every(({ isDegraded }) => !isDegraded), 1_000);
+    assert.deepEqual(
+      ben.log.filter((line) => line.startsWith("-")),
+      [],
+    );
+  });
+});
+
+test("[R9] an instance that slept reads its sockets before it judges the bus", () => {
+  const { world, ben } = settled();
+  const { unansweredMsMax } = CONSTANTS;
+  ben.update({ state: { asleep: true } });
+  world.pause(1);
+  world.advance(unansweredMsMax + 500);
+  assert.ok(world.network.oldestUnansweredMs(1) >= unansweredMsMax);
+  world.resume(1);
+  world.advance(5_000);
+  assert.deepEqual([world.instance(1).isDegraded, recycledLinks(world, 1)], [false, []]);
+});
+
+test("[R9] a board whose own message has not echoed in 2 s while heartbeats do is subscribed anew", () => {
+  eachSeed(10, (seed) => {
+    const { world, ana, ben } = settled({ seed });
+    const resubscribed = world.record("resubscribe");
+    world.network.dropSubscription(0, B1);
+    const droppedAt = world.now;
+    ben.update({ state: { missed: true } });
+    world.advance(20);
+    ana.update({ status: "idle" });
+    assert.deepEqual(ana.sees("ben")?.state, {});
+    world.untilEqual(CONSTANTS.boardUnechoedMs + heartbeatMs);
+    // What was on its way when the subscription was lost did not come back either.
+    const afterMs = resubscribed.map(({ instance, at }) => [instance, at - droppedAt >= CONSTANTS.boardUnechoedMs - 20]);
+    assert.deepEqual(afterMs, [[0, true]]);
+    assert.deepEqual([recycledLinks(world, 0), world.instance(0).isDegraded], [[], false]);
+  });
+});
+
+test("[R9] the reader's subscription is lost: its own beacon shows it within a period", () => {
+  const { world, ben } = settled();
+  world.network.dropSubscription(0, B1);
+  ben.update({ state: { missed: true } });
+  world.untilEqual(CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter) + CONSTANTS.boardUnechoedMs + heartbeatMs);
+});
+
+test("[R9] also where it is alone on the board, in three periods", () => {
+  eachSeed(10, (seed) => {
+    const world = new World({ seed, instances: 2 });
+    world.join("ana", { board: "b1", via: 0 });
+    world.advance(20_000);
+    world.network.dropSubscription(0, B1);
+    world.join("ben", { board: "b1", via: 1 });
+    world.untilEqual(3 * CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter) + CONSTANTS.boardUnechoedMs + heartbeatMs);
+  });
+});
+
+test("[R9] after 30 s without an echo remote members are cleared, not before; they return with the bus", () => {
+  const { world, ben } = settled({ instances: 3 });
+  world.network.deafen(1, { stays: true });
+  world.advance(CONSTANTS.clearRemoteMs - 1_000);
+  assert.deepEqual(ben.roster(), ["ana", "ben", "cleo"]);
+  world.advance(2_000);
+  assert.deepEqual(ben.roster(), ["ben"]);
+  assert.ok(ben.log.includes("-ana instance_lost"));
+  world.network.mend(1);
+  world.untilEqual(2_000);
+});
+
+test("[R9] recovery asks everybody on every board, once, spread over the time that the pairs of the cluster need", () => {
+  const { world, ana } = settled({ constants: { recoveryPairsPerSecond: 5 } });
+  const boards = Array.from({ length: 8 }, (_, index) => `more-${index}` as BoardId);
+  for (const board of boards) ana.session.join(board, {});
+  world.advance(20_000);
+  world.network.reset(0, "publisher");
+  const said = world.record("publish");
+  world.advance(5_000);
+  const asked = asksOfAll(said, 0);
+  assert.equal(asked.length, 9);
+  assert.deepEqual(new Set(asked.map(({ boardId }) => boardId)), new Set([B1, ...boards]));
+  // Ten pairs at five a second.
+  const spreadMs = (asked.at(-1)?.at ?? 0) - (asked[0]?.at ?? 0);
+  assert.ok(spreadMs > 700 && spreadMs <= 2_000, `${spreadMs}`);
+});
+
+test("[R9] a skipped own beat is answered with a question to everybody", () => {
+  const { world, ana } = settled();
+  world.advance(20_000);
+  const said = world.record("publish");
+  lose(world, ({ to }) => to === 1);
+  ana.update({ state: { missed: true } });
+  world.advance(600);
+  loseNothing(world);
+  world.until(() => asksOfAll(said, 1).length > 0, heartbeatMs + 50);
+});
+
+// R10 Mute.
+
+test("[R10] a demoted master: missing acknowledgements make the mute instance reconnect its publisher", () => {
+  eachSeed(40, (seed) => {
+    const { world, ben } = settled({ seed, instances: 3 });
+    world.network.mute(1);
+    ben.update({ state: { heard: false } });
+    // Two turns and three beats, the beat that was heard last and the one that tells.
+    world.until(() => recycledLinks(world, 1).includes("publisher"), 7 * heartbeatMs);
+    assert.deepEqual([recycledLinks(world, 1), world.instance(1).counted.mute], [["publisher"], 1]);
+    world.untilEqual(1_000);
+    world.advance(20_000);
+    assert.deepEqual(
+      world.instances.map(({ recycles }) => recycles.length),
+      [0, 1, 0],
+    );
+  });
+});
+
+test("[R10] an instance that slept does not believe itself mute", () => {
+  eachSeed(10, (seed) => {
+    const { world } = settled({ seed, instances: 3 });
+    world.pause(1);
+    world.advance(world.random.between(3_000, 30_000));
+    world.resume(1);
+    world.advance(10_000);
+    assert.deepEqual(recycledLinks(world, 1), []);
+  });
+});
+
+test("[R10] also where the only witness has just started", () => {
+  eachSeed(20, (seed) => {
+    const world = new World({ seed, instances: 1 });
+    const ana = world.join("ana", { board: "b1", via: 0 });
+    world.network.mute(0);
+    world.advance(20_000);
+    world.join("ben", { board: "b1", via: world.start() });
+    world.untilEqual(10_000);
+    assert.deepEqual(ana.roster(), ["ana", "ben"]);
+  });
+});
+
+test("[R10] also where both are mute", () => {
+  eachSeed(20, (seed) => {
+    const { world } = settled({ seed });
+    world.network.mute(0);
+    world.network.mute(1);
+    world.advance(5_000);
+    world.untilEqual(10_000);
+  });
+});
+
+test("[R10] also where one is alone with a master of its own", () => {
+  eachSeed(20, (seed) => {
+    const { world } = settled({ seed, instances: 3 });
+    world.network.split([2]);
+    world.until(() => recycledLinks(world, 2).includes("publisher"), 6_000);
+    world.untilEqual(10_000);
+  });
+});
+
+test("[R10] while it does not help the publisher is reconnected after 4, 8, 16 and then every 30 s", () => {
+  const { world } = settled({ instances: 3 });
+  world.network.mute(1, { stays: true });
+  world.advance(150_000);
+  const waits = gaps(world.instance(1).recycles.map(({ at }) => at));
+  assert.ok(waits.length >= 5, `${waits}`);
+  for (const [index, expected] of [8_000, 16_000, 30_000, 30_000].entries())
+    assert.ok(Math.abs((waits[index] ?? 0) - expected) <= 2 * heartbeatMs, `${waits}`);
+});
+
+test("[R10] nor is anybody blamed by a peer that is degraded itself", () => {
+  const { world } = settled();
+  world.network.deafen(1, { stays: true });
+  world.advance(60_000);
+  assert.deepEqual(recycledLinks(world, 0), []);
+});
+
+test("[R10] one of several peers that does not hear me is its own trouble", () => {
+  const { world } = settled({ instances: 4 });
+  lose(world, ({ from, to, message }) => from === 0 && to === 1 && message.kind === "heartbeat");
+  world.advance(60_000);
+  assert.deepEqual(recycledLinks(world, 0), []);
+});
+
+test("[R10] with many peers everybody is acknowledged in turn, and nobody takes a turn's wait for deafness", () => {
+  const { world } = settled({ instances: 2 });
+  for (let more = 0; more < 12; more++) world.start();
+  world.advance(60_000);
+  assert.deepEqual(
+    world.instances.flatMap(({ recycles }) => recycles),
+    [],
+  );
+  const said = world.record("publish");
+  world.advance(heartbeatMs);
+  const acks = said.flatMap(({ message }) => (message.kind === "heartbeat" ? [message.acks.length] : []));
+  assert.deepEqual(acks, Array(14).fill(CONSTANTS.acksPerBeat));
+});
+
+test("[R10] when the last peer was judged down, the publisher is reconnected, in case it is I who is not heard", () => {
+  const { world } = settled();
+  world.kill(1);
+  world.until(() => world.judges(0, 1) === "down", 5_000);
+  world.advance(heartbeatMs);
+  assert.deepEqual(recycledLinks(world, 0), ["publisher"]);
+  world.advance(CONSTANTS.downRememberedMs);
+  const times = world.instance(0).recycles.length;
+  assert.ok(times <= 5);
+  world.advance(60_000);
+  assert.equal(world.instance(0).recycles.length, times);
+});

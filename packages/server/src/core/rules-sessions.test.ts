@@ -1,0 +1,306 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { BoardId, Millis } from "@presence-service/protocol";
+import { type Delivery, HEALTHY } from "../testing/network.ts";
+import { watchLeaves, watchSlices } from "../testing/oracles.ts";
+import { eachSeed, World } from "../testing/world.ts";
+import { LOST_GRACE_MS } from "../testing/world-instance.ts";
+import { CONSTANTS } from "./constants.ts";
+
+const GOING_AWAY_GRACE_MS: Millis = 3_000;
+/** A change at one instance is shown at the others. */
+const SHOWN_MS: Millis = 20;
+
+/** Ana at instance 0; zoe watches from the last instance. */
+function watched(options: Partial<ConstructorParameters<typeof World>[0]> = {}) {
+  const world = new World({ seed: 1, instances: 3, ...options });
+  watchSlices(world);
+  watchLeaves(world);
+  const ana = world.join("ana", { board: "b1", via: 0 });
+  const zoe = world.join("zoe", { board: "b1", via: world.instances.length - 1 });
+  world.advance(3_000);
+  zoe.log.length = 0;
+  return { world, ana, zoe };
+}
+
+function lose(world: World, loses: (delivery: Delivery) => boolean): void {
+  world.network.faults = { ...HEALTHY, loses };
+}
+
+// C2 Graces.
+
+test("[C2] an explicit leave is shown at once, and is no timeout", () => {
+  const { world, ana, zoe } = watched();
+  ana.leave();
+  world.untilEqual(SHOWN_MS);
+  assert.deepEqual(zoe.log, ["-ana left"]);
+});
+
+for (const [how, graceMs] of [
+  ["going away", GOING_AWAY_GRACE_MS],
+  ["lost", LOST_GRACE_MS],
+] as const) {
+  test(`[C2] ${how}: reconnecting for ${graceMs / 1000} s, then gone by timeout`, () => {
+    const { world, ana, zoe } = watched();
+    ana.disconnect(graceMs);
+    world.untilEqual(SHOWN_MS);
+    assert.equal(zoe.sees("ana")?.status, "reconnecting");
+    world.advance(graceMs - SHOWN_MS - 5);
+    assert.equal(zoe.sees("ana")?.status, "reconnecting");
+    world.advance(SHOWN_MS + 30);
+    assert.deepEqual(zoe.log, ["~ana reconnecting", "-ana timeout"]);
+  });
+}
+
+for (const via of [0, 1]) {
+  test(`[C2] a session resumed within its grace ${via === 0 ? "in place" : "elsewhere"} is no leave and no join, and does not time out later`, () => {
+    eachSeed(20, (seed) => {
+      const { world, ana, zoe } = watched({ seed });
+      ana.disconnect(LOST_GRACE_MS);
+      world.advance(world.random.between(0, LOST_GRACE_MS - 100));
+      ana.resume({ via });
+      world.untilEqual(SHOWN_MS + CONSTANTS.openMs);
+      world.advance(2 * LOST_GRACE_MS);
+      assert.deepEqual(zoe.log, ["~ana reconnecting", "~ana active"]);
+    });
+  });
+}
+
+test("[C2] an update is never leave and join", () => {
+  const { world, ana, zoe } = watched();
+  ana.update({ status: "idle", state: { tool: "pen", layer: { name: "a" } } });
+  world.advance(SHOWN_MS);
+  ana.update({ state: { layer: { name: null, depth: 1 } } });
+  world.advance(SHOWN_MS);
+  assert.deepEqual(zoe.sees("ana")?.state, { tool: "pen", layer: { depth: 1 } });
+  assert.ok(zoe.log.every((line) => line.startsWith("~ana")));
+  assert.equal(world.difference(), undefined);
+});
+
+// R11 Sessions move.
+
+test("[R11] a resume elsewhere supersedes the older connection; others see no leave and no join", () => {
+  eachSeed(20, (seed) => {
+    const { world, ana, zoe } = watched({ seed });
+    const superseded = world.record("superseded");
+    const old = ana.session.connection;
+    ana.resume({ via: 1 });
+    world.untilEqual(CONSTANTS.openMs + SHOWN_MS);
+    assert.deepEqual([superseded.map(({ instance, connection }) => [instance, connection]), old.isOpen], [[[0, old.id]], false]);
+    world.advance(2 * LOST_GRACE_MS);
+    assert.deepEqual([zoe.log, world.difference()], [[], undefined]);
+  });
+});
+
+test("[R11] the late disconnect of the old connection changes nothing", () => {
+  for (const via of [0, 1]) {
+    const { world, ana, zoe } = watched();
+    // The old instance is deaf: it knows nothing of the resume when it learns that its connection is gone.
+    if (via !== 0) world.network.deafen(0);
+    ana.resume({ via });
+    world.advance(500);
+    ana.session.loseAbandoned(0);
+    world.advance(20_000);
+    assert.deepEqual(
+      [zoe.log.filter((line) => line !== "~ana active"), zoe.roster(), world.difference()],
+      [[], ["ana", "zoe"], undefined],
+      `via ${via}`,
+    );
+  }
+});
+
+test("[R11] a leave elsewhere ends the half-open older entry, although its owner heard neither resume nor leave", () => {
+  eachSeed(20, (seed) => {
+    const { world, ana, zoe } = watched({ seed });
+    const old = ana.session.connection;
+    world.network.cut(0);
+    ana.resume({ via: 1 });
+    world.advance(500);
+    ana.leave();
+    world.advance(world.random.between(0, 8_000));
+    assert.deepEqual(zoe.roster(), ["zoe"]);
+    world.network.mend(0);
+    world.until(() => !old.isOpen, 10_000);
+    world.advance(40_000);
+    // Ended attempts travel in snapshots, also of a slice that is empty: ana never comes back, not even for a moment.
+    assert.deepEqual(
+      zoe.log.filter((line) => line.includes("ana") && !line.startsWith("~")),
+      ["-ana left"],
+    );
+    assert.equal(world.difference(), undefined);
+  });
+});
+
+test("[R11] a superseded member without a visible successor is shown as reconnecting for a second at most", () => {
+  const { world, ana, zoe } = watched();
+  // Zoe's instance hears that the old entry is superseded, and nothing of the new one.
+  lose(world, ({ from, to }) => from === 1 && to === 2);
+  ana.resume({ via: 1 });
+  const from = world.now;
+  world.until(() => zoe.sees("ana")?.status === "reconnecting", CONSTANTS.openMs);
+  world.until(() => zoe.sees("ana") === undefined, CONSTANTS.successorMs + 30);
+  assert.ok(world.now - from >= CONSTANTS.successorMs);
+  assert.deepEqual(zoe.log, ["~ana reconnecting", "-ana left"]);
+});
+
+test("[R11] a successor that is heard of in time makes it no leave", () => {
+  const { world, ana, zoe } = watched();
+  lose(world, ({ from, to, message }) => from === 1 && to === 2 && message.kind !== "beacon");
+  ana.resume({ via: 1 });
+  world.advance(100);
+  world.network.faults = HEALTHY;
+  world.advance(2_000);
+  assert.deepEqual(zoe.log, ["~ana reconnecting", "~ana active"]);
+});
+
+test("[R11] a resume in place keeps the actor, brings its full state, and the old connection is closed", () => {
+  const { world, ana, zoe } = watched();
+  const bob = world.join("bob", { board: "b1", via: 0 });
+  ana.update({ state: { tool: "pen" } });
+  world.advance(100);
+  const old = ana.session.connection;
+  const actor = old.actors.get(ana.boardId);
+  ana.resume({ via: 0 });
+  world.untilEqual(SHOWN_MS);
+  assert.equal(ana.session.connection.actors.get(ana.boardId), actor);
+  assert.deepEqual([old.isOpen, zoe.sees("ana")?.state], [false, {}]);
+  for (const viewer of [zoe, bob]) assert.ok(viewer.log.every((line) => !line.startsWith("-") && line !== "+ana"));
+});
+
+test("[R11] a join once more on the same connection replaces the entry in place", () => {
+  const { world, ana, zoe } = watched();
+  ana.join({ status: "idle", state: { tool: "ink" } });
+  world.untilEqual(SHOWN_MS);
+  assert.deepEqual([ana.session.connection.isOpen, ana.log.length, ana.log.at(-1)], [true, 3, "joined ana zoe"]);
+  assert.deepEqual(zoe.log, ['~ana {"state":{"tool":"ink"},"status":"idle"}']);
+});
+
+test("[R11] a join at or below a visible attempt is refused, here and elsewhere, and changes nothing", () => {
+  const { world, ana, zoe } = watched();
+  ana.resume({ via: 1 });
+  ana.resume({ via: 0 });
+  world.untilEqual(CONSTANTS.openMs + SHOWN_MS);
+  zoe.log.length = 0;
+  for (const via of [0, 1, 2])
+    for (const attempt of [1, 3]) {
+      const copy = world.join("ana", { board: "b1", via, attempt });
+      world.advance(200);
+      assert.deepEqual([copy.refusals, copy.isOpen, copy.session.connection.isOpen], [["superseded"], false, true]);
+    }
+  assert.deepEqual([zoe.log, world.difference()], [[], undefined]);
+  const next = world.join("ana", { board: "b1", via: 2, attempt: 4 });
+  world.advance(SHOWN_MS);
+  assert.deepEqual([next.refusals, ana.session.isSuperseded], [[], true]);
+});
+
+test("[R11] a join at or below an ended attempt is refused, for 45 s", () => {
+  const { world, ana } = watched();
+  ana.resume({ via: 0 });
+  ana.leave();
+  world.advance(SHOWN_MS);
+  const tries = (attempt: number, via: number) => {
+    const copy = world.join("ana", { board: "b1", via, attempt });
+    world.advance(200);
+    return copy;
+  };
+  assert.deepEqual([tries(1, 2).refusals, tries(2, 2).refusals, tries(2, 0).refusals], [["superseded"], ["superseded"], ["superseded"]]);
+  world.advance(CONSTANTS.endedMs - 5_000);
+  assert.deepEqual(tries(2, 2).refusals, ["superseded"]);
+  world.advance(5_000);
+  assert.deepEqual(tries(1, 2).refusals, []);
+});
+
+test("[R11] of two entries with one attempt that of the higher instanceId stays, everywhere", () => {
+  eachSeed(10, (seed) => {
+    const { world, zoe } = watched({ seed });
+    const copies = [0, 1].map((via) => world.join("bob", { board: "b1", via, state: { via } }));
+    world.advance(1_000);
+    const ids = [0, 1].map((index) => world.instance(index).instanceId);
+    const winner = (ids[0] ?? "") > (ids[1] ?? "") ? 0 : 1;
+    assert.deepEqual(
+      copies.map(({ session }) => session.isSuperseded),
+      [winner !== 0, winner !== 1],
+    );
+    for (const viewer of [zoe, copies[winner]]) assert.deepEqual(viewer?.sees("bob")?.state, { via: winner });
+  });
+});
+
+test("[R11] the other boards of a superseded socket stay reconnecting for the grace", () => {
+  const { world, ana } = watched();
+  ana.session.join("b2" as BoardId, {});
+  const yan = world.join("yan", { board: "b2", via: 2 });
+  world.advance(500);
+  world.join("ana", { board: "b1", via: 1, attempt: 9 });
+  world.advance(500);
+  assert.equal(yan.sees("ana")?.status, "reconnecting");
+  world.advance(LOST_GRACE_MS - 1_000);
+  assert.equal(yan.sees("ana")?.status, "reconnecting");
+  world.advance(1_000);
+  assert.deepEqual(yan.log.slice(-2), ["~ana reconnecting", "-ana timeout"]);
+  assert.deepEqual(world.union("b2"), ["yan"]);
+});
+
+test("[R11] input of an outranked socket is dropped", () => {
+  const { world, ana, zoe } = watched();
+  const old = ana.session.connection;
+  ana.resume({ via: 1 });
+  world.untilEqual(CONSTANTS.openMs + SHOWN_MS);
+  zoe.log.length = 0;
+  const said = world.record("publish");
+  const { boardId } = ana;
+  world.instance(0).receive(() => ({ kind: "update", connection: old.id, boardId, state: { stale: true } }));
+  world.instance(0).receive(() => ({ kind: "broadcast", connection: old.id, boardId, name: "stale", data: null }));
+  world.instance(0).receive(() => ({ kind: "leave", connection: old.id, boardId }));
+  world.advance(100);
+  assert.deepEqual([zoe.log, zoe.events, said.filter(({ message }) => message.kind === "delta" || message.kind === "event")], [[], [], []]);
+});
+
+test("[R11] cursors of a member that moved on come from its new owner alone", () => {
+  const { world, ana, zoe } = watched();
+  ana.move(1, 1);
+  world.advance(100);
+  ana.resume({ via: 1 });
+  world.untilEqual(CONSTANTS.openMs + SHOWN_MS);
+  ana.move(2, 2);
+  world.advance(1_000);
+  assert.deepEqual(zoe.cursorOf("ana"), { x: 2, y: 2 });
+});
+
+test("[R11] an instance that was down with an older entry brings nobody back and loses its claim", () => {
+  eachSeed(10, (seed) => {
+    const { world, ana, zoe } = watched({ seed });
+    world.pause(0);
+    world.advance(8_000);
+    assert.deepEqual(zoe.roster(), ["zoe"]);
+    ana.resume({ via: 1 });
+    world.advance(1_000);
+    world.resume(0);
+    world.untilEqual(2_000);
+    world.advance(20_000);
+    assert.deepEqual(zoe.log, ["~ana reconnecting", "-ana instance_lost", "+ana"]);
+  });
+});
+
+test("[R11] a higher entry whose instance is killed is gone; an entry it superseded does not return", () => {
+  const { world, ana, zoe } = watched();
+  ana.resume({ via: 1 });
+  world.untilEqual(CONSTANTS.openMs + SHOWN_MS);
+  world.kill(1);
+  world.advance(5_000);
+  assert.deepEqual([zoe.roster(), world.difference()], [["zoe"], undefined]);
+});
+
+// R12 Goodbye.
+
+test("[R12] people of an instance that said goodbye are shown as reconnecting, and those who come back never left", () => {
+  const { world, ana, zoe } = watched();
+  const bob = world.join("bob", { board: "b1", via: 0 });
+  world.advance(500);
+  world.stop(0);
+  world.advance(200);
+  assert.deepEqual([zoe.sees("ana")?.status, zoe.sees("bob")?.status, world.judges(2, 0)], ["reconnecting", "reconnecting", "left"]);
+  ana.resume({ via: 1 });
+  world.advance(CONSTANTS.goodbyeMs);
+  assert.deepEqual(zoe.log, ["+bob", "~ana reconnecting", "~bob reconnecting", "~ana active", "-bob instance_lost"]);
+  assert.equal(bob.session.connection.isOpen, false);
+});

@@ -1,0 +1,151 @@
+/**
+ * The truth of a World: who is on which board, by what clients did at which instance and nothing else. Rosters are measured
+ * against it. It does not know what instances have heard of each other.
+ */
+
+import type { BoardId, JsonObject, Member, MemberId, Millis } from "@presence-service/protocol";
+import type { ChosenStatus, ConnectionId } from "../core/effects.ts";
+import { applyMergePatch } from "../core/merge-patch.ts";
+
+/** A member's entry at one instance, from its join until nobody there holds it any more. */
+type Claim = {
+  readonly instance: number;
+  readonly boardId: BoardId;
+  readonly attempt: number;
+  readonly connection: ConnectionId;
+  member: Member;
+  /** Infinity while the connection is open; then the end of its grace, or when the claim was given up. */
+  until: Millis;
+  /** When `until` has passed, this attempt and all below are ended (R11). */
+  endsAttempt: boolean;
+  /** The instance that ended it is gone: others may have heard of that end or not. */
+  isEndRumour: boolean;
+};
+
+export class Claims {
+  /** Of each member, oldest first. */
+  readonly #boards = new Map<BoardId, Map<MemberId, Claim[]>>();
+  readonly #pausedSince = new Map<number, Millis>();
+
+  joined(claim: Omit<Claim, "until" | "endsAttempt" | "isEndRumour">, now: Millis): void {
+    const members = this.#boards.get(claim.boardId) ?? new Map<MemberId, Claim[]>();
+    this.#boards.set(claim.boardId, members);
+    const claims = members.get(claim.member.memberId) ?? [];
+    members.set(claim.member.memberId, claims);
+    for (const older of claims) if (older.instance === claim.instance) giveUp(older, now);
+    claims.push({ ...claim, until: Number.POSITIVE_INFINITY, endsAttempt: false, isEndRumour: false });
+  }
+
+  left(boardId: BoardId, connection: ConnectionId, now: Millis): void {
+    for (const claim of this.#connected(connection, boardId)) Object.assign(claim, { until: now, endsAttempt: true });
+  }
+
+  disconnected(connection: ConnectionId, graceMs: Millis, now: Millis): void {
+    for (const claim of this.#connected(connection)) Object.assign(claim, { until: now + graceMs, endsAttempt: true });
+  }
+
+  updated(boardId: BoardId, connection: ConnectionId, change: { readonly status?: ChosenStatus; readonly state?: JsonObject }): void {
+    for (const claim of this.#connected(connection, boardId)) {
+      const { status = claim.member.status, state = {} } = change;
+      claim.member = { ...claim.member, status, state: applyMergePatch(claim.member.state, state) as JsonObject };
+    }
+  }
+
+  /** The instance gave up an entry as superseded. False if no higher one anywhere, and no end, has ever justified that. */
+  superseded(instance: number, boardId: BoardId, memberId: MemberId, attempt: number, now: Millis): boolean {
+    const claims = this.#of(boardId, memberId);
+    for (const claim of claims) if (claim.instance === instance && claim.attempt <= attempt) giveUp(claim, now);
+    return claims.some((claim) => claim.instance !== instance && claim.attempt >= attempt) || attempt <= this.#endedUpTo(claims, now);
+  }
+
+  died(instance: number, now: Millis): void {
+    this.#pausedSince.delete(instance);
+    for (const claim of this.#all()) {
+      if (claim.instance !== instance) continue;
+      giveUp(claim, now);
+      claim.isEndRumour = true;
+    }
+  }
+
+  paused(instance: number, now: Millis): void {
+    this.#pausedSince.set(instance, now);
+  }
+
+  /** A grace that ran out meanwhile ends now. */
+  resumed(instance: number, now: Millis): void {
+    for (const claim of this.#all()) if (claim.instance === instance && this.#isHeld(claim, now)) claim.until = Math.max(claim.until, now);
+    this.#pausedSince.delete(instance);
+  }
+
+  /** Who should be shown there: per member the highest entry that is held and not ended; by username. */
+  union(boardId: BoardId, now: Millis): Member[] {
+    const members: Member[] = [];
+    for (const claims of this.#boards.get(boardId)?.values() ?? []) {
+      const ended = this.#endedUpTo(claims, now);
+      let highest: Claim | undefined;
+      for (const claim of claims)
+        if (this.#isHeld(claim, now) && claim.attempt > ended && claim.attempt >= (highest?.attempt ?? 0)) highest = claim;
+      if (highest === undefined) continue;
+      members.push(highest.until === Number.POSITIVE_INFINITY ? highest.member : { ...highest.member, status: "reconnecting" });
+    }
+    return members.sort((a, b) => (a.username < b.username ? -1 : 1));
+  }
+
+  /** Whether a lower entry of that member is held while the end of a higher one may be forgotten by all: either view of it is right. */
+  isUncertain(boardId: BoardId, memberId: MemberId, now: Millis): boolean {
+    const claims = this.#of(boardId, memberId);
+    const surely = this.#endedUpTo(
+      claims.filter(({ isEndRumour }) => !isEndRumour),
+      now,
+    );
+    return this.#endedUpTo(claims, now) > surely && claims.some((claim) => this.#isHeld(claim, now));
+  }
+
+  /** When some instance that was alive last held an entry of that member; -Infinity: never. */
+  lastHeldAt(boardId: BoardId, memberId: MemberId, now: Millis): Millis {
+    const times = this.#of(boardId, memberId).map((claim) => (this.#isHeld(claim, now) ? now : claim.until));
+    return Math.max(Number.NEGATIVE_INFINITY, ...times);
+  }
+
+  /** Whether a client is connected there whose entry nothing has ended. */
+  isConnectedAt(instance: number, boardId: BoardId, memberId: MemberId, now: Millis): boolean {
+    const claims = this.#of(boardId, memberId);
+    const ended = this.#endedUpTo(claims, now);
+    return claims.some((claim) => claim.instance === instance && claim.until === Number.POSITIVE_INFINITY && claim.attempt > ended);
+  }
+
+  /** Whether that member ever joined that board there. */
+  hasJoinedAt(instance: number, boardId: BoardId, memberId: MemberId): boolean {
+    return this.#of(boardId, memberId).some((claim) => claim.instance === instance);
+  }
+
+  #isHeld(claim: Claim, now: Millis): boolean {
+    return claim.until > Math.min(now, this.#pausedSince.get(claim.instance) ?? now);
+  }
+
+  #endedUpTo(claims: readonly Claim[], now: Millis): number {
+    return Math.max(0, ...claims.filter((claim) => claim.endsAttempt && !this.#isHeld(claim, now)).map(({ attempt }) => attempt));
+  }
+
+  #of(boardId: BoardId, memberId: MemberId): readonly Claim[] {
+    return this.#boards.get(boardId)?.get(memberId) ?? [];
+  }
+
+  *#all(): Iterable<Claim> {
+    for (const members of this.#boards.values()) for (const claims of members.values()) yield* claims;
+  }
+
+  *#connected(connection: ConnectionId, boardId?: BoardId): Iterable<Claim> {
+    for (const claim of this.#all()) {
+      const isIts = claim.connection === connection && (boardId === undefined || claim.boardId === boardId);
+      if (isIts && claim.until === Number.POSITIVE_INFINITY) yield claim;
+    }
+  }
+}
+
+/** Without an end for anybody else. */
+function giveUp(claim: Claim, now: Millis): void {
+  if (claim.until <= now) return;
+  claim.until = now;
+  claim.endsAttempt = false;
+}

@@ -1,0 +1,450 @@
+/**
+ * A pretend Redis between the instances of a World, on virtual time, and all that may go wrong with it. It keeps the contract of
+ * bus/bus.ts (at most once; in order per publisher, to each subscriber; own messages too) and reports what a bus reports.
+ * It decides nothing: an instance that is not told to recycle a dead connection keeps it.
+ */
+
+import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
+import type { Input, Link } from "../core/effects.ts";
+import type { BusMessage } from "../core/messages.ts";
+import type { Random } from "../core/random.ts";
+import type { VirtualClock } from "./virtual-clock.ts";
+
+/** How every message fares, at all times. What befalls one instance, or Redis itself, are the verbs of `Network`. */
+export type Faults = {
+  /** One way, between an instance and Redis; drawn for each message, order kept. */
+  readonly latencyMsMin: Millis;
+  readonly latencyMsMax: Millis;
+  /** How much longer than the way there and back it takes until a subscription is confirmed. */
+  readonly subscribeMsMax: Millis;
+  /** A lost connection is opened anew with doubling backoff and full jitter, from 50 ms up to this. */
+  readonly reconnectMsMax: Millis;
+  /** Of a message on its way to one subscriber. */
+  readonly lossRate: number;
+  readonly duplicateRate: number;
+  /** Messages to lose. */
+  readonly loses?: ((delivery: Delivery) => boolean) | undefined;
+  /** What one subscriber gets instead. */
+  readonly rewrites?: ((delivery: Delivery) => BusMessage) | undefined;
+};
+
+export const HEALTHY: Faults = {
+  latencyMsMin: 0.2,
+  latencyMsMax: 3,
+  subscribeMsMax: 5,
+  reconnectMsMax: 1000,
+  lossRate: 0,
+  duplicateRate: 0,
+};
+
+/** One message on its way from one instance to another, by their places in `World.instances`. */
+export type Delivery = {
+  readonly from: number;
+  readonly to: number;
+  /** Undefined: the global channel. */
+  readonly boardId: BoardId | undefined;
+  readonly link: number;
+  readonly message: BusMessage;
+};
+
+/** Puts something into the socket of an instance; `read` is called when the instance gets to it. */
+export type Receive = (read: () => Input | undefined) => void;
+
+type Channel = BoardId | undefined;
+/** A replica hears all that its master hears, and is heard by nobody but its own subscribers. */
+type Server = { readonly replicaOf: Server | undefined };
+
+type Port = {
+  readonly index: number;
+  readonly instanceId: InstanceId;
+  readonly receive: Receive;
+  readonly wanted: Set<Channel>;
+  readonly connections: Record<Link, Connection | undefined>;
+  /** How many connections of that link there have been. */
+  readonly numbers: Record<Link, number>;
+  /** Counts what makes an older attempt to connect pointless. */
+  readonly openings: Record<Link, number>;
+  /** No connection of that link can be opened. */
+  readonly cut: Set<Link>;
+  /** New connections lead here instead of to the master. */
+  pinned: Server | undefined;
+  /** New subscribers are deaf, too. */
+  staysDeaf: boolean;
+  isGone: boolean;
+};
+
+type Connection = {
+  readonly port: Port;
+  readonly link: Link;
+  readonly number: number;
+  server: Server;
+  /** The instance holds on to it. */
+  isOpen: boolean;
+  /** The instance was told that it is up. */
+  isTold: boolean;
+  /** Nothing passes, in either direction, and nobody notices: what is sent waits in buffers. */
+  isHung: boolean;
+  /** Subscriber: what is sent to it vanishes. */
+  isDeaf: boolean;
+  /** Its Redis was killed: what is under way is lost. */
+  isDead: boolean;
+  readonly toRedis: (() => void)[];
+  readonly fromRedis: (() => void)[];
+  /** When the last thing sent on it arrives at Redis. */
+  sentUntil: Millis;
+  /** When the last thing of a sender arrives here; the order of each sender is kept, across senders there is none. */
+  readonly arrivedUntil: Map<Connection, Millis>;
+  /** Subscriber: channels as Redis knows them, and from when on the instance can know it. */
+  readonly channels: Map<Channel, Millis>;
+  /** Publisher: when those were sent that have no answer yet. */
+  readonly unanswered: Millis[];
+};
+
+const LINKS: readonly Link[] = ["publisher", "subscriber"];
+const BACKOFF_MS_MIN = 50;
+
+export class Network {
+  faults: Faults;
+  readonly #clock: VirtualClock;
+  readonly #random: Random;
+  readonly #ports: Port[] = [];
+  /** Connections with something in their buffers; abandoned ones among them. */
+  readonly #waiting = new Set<Connection>();
+  #master: Server = { replicaOf: undefined };
+  #redis: "running" | "paused" | "killed" = "running";
+
+  constructor(options: { readonly clock: VirtualClock; readonly random: Random; readonly faults: Faults }) {
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.faults = options.faults;
+  }
+
+  // What an instance asks of its bus.
+
+  /** Both links are opened, and whatever happens to them later is repaired as far as the faults allow. */
+  attach(instanceId: InstanceId, receive: Receive): void {
+    const port: Port = {
+      index: this.#ports.length,
+      instanceId,
+      receive,
+      wanted: new Set([undefined]),
+      connections: { publisher: undefined, subscriber: undefined },
+      numbers: { publisher: 0, subscriber: 0 },
+      openings: { publisher: 0, subscriber: 0 },
+      cut: new Set(),
+      pinned: undefined,
+      staysDeaf: false,
+      isGone: false,
+    };
+    this.#ports.push(port);
+    for (const link of LINKS) this.#open(port, link);
+  }
+
+  /** The instance is gone without a word. What it sent is still executed. */
+  detach(instance: number): void {
+    const port = this.#port(instance);
+    port.isGone = true;
+    port.wanted.clear();
+    for (const link of LINKS) {
+      const connection = port.connections[link];
+      if (connection !== undefined) connection.isOpen = false;
+      port.connections[link] = undefined;
+    }
+  }
+
+  publish(instance: number, boardId: BoardId | undefined, message: BusMessage): void {
+    const publisher = this.#port(instance).connections.publisher;
+    if (publisher === undefined) return;
+    // All cores of a World share the message: frozen, so that none can change another's by mistake.
+    deepFreeze(message);
+    publisher.unanswered.push(this.#clock.now);
+    this.#send(publisher, () => {
+      const receivers = this.#execute(publisher, boardId, message);
+      this.#reply(publisher, () => {
+        publisher.unanswered.shift();
+        return boardId === undefined ? undefined : { kind: "published", boardId, receivers };
+      });
+    });
+  }
+
+  subscribe(instance: number, boardId: BoardId): void {
+    const port = this.#port(instance);
+    if (port.wanted.has(boardId)) return;
+    port.wanted.add(boardId);
+    if (port.connections.subscriber !== undefined) this.#subscribe(port.connections.subscriber, boardId);
+  }
+
+  unsubscribe(instance: number, boardId: BoardId): void {
+    const port = this.#port(instance);
+    port.wanted.delete(boardId);
+    const subscriber = port.connections.subscriber;
+    if (subscriber !== undefined) this.#send(subscriber, () => subscriber.channels.delete(boardId));
+  }
+
+  resubscribe(instance: number, boardId: BoardId): void {
+    this.unsubscribe(instance, boardId);
+    this.subscribe(instance, boardId);
+  }
+
+  recycle(instance: number, link: Link): void {
+    const port = this.#port(instance);
+    // The master is looked up again.
+    if (port.connections[link] === undefined) this.#open(port, link);
+    else this.#drop(port, link);
+  }
+
+  oldestUnansweredMs(instance: number): Millis {
+    const sent = this.#port(instance).connections.publisher?.unanswered[0];
+    return sent === undefined ? 0 : this.#clock.now - sent;
+  }
+
+  // What goes wrong with one instance; `mend` ends all of it.
+
+  /** No way to Redis. `silently`: the connections look healthy, what is sent on them waits; otherwise they are reset. */
+  cut(instance: number, options: { readonly links?: readonly Link[]; readonly silently?: boolean } = {}): void {
+    const port = this.#port(instance);
+    for (const link of options.links ?? LINKS) {
+      port.cut.add(link);
+      if (options.silently === true) this.hang(instance, link);
+      else if (port.connections[link] !== undefined) this.#drop(port, link);
+    }
+  }
+
+  /** The connection of this moment is half-open; a new one would work. What waits in it is executed when it is mended (R3). */
+  hang(instance: number, link: Link): void {
+    const connection = this.#port(instance).connections[link];
+    if (connection !== undefined) connection.isHung = true;
+  }
+
+  /** The connection is lost and everybody knows, as after CLIENT KILL. */
+  reset(instance: number, link: Link): void {
+    const port = this.#port(instance);
+    if (port.connections[link] !== undefined) this.#drop(port, link);
+  }
+
+  /** Both connections are with a demoted master: heard by itself alone. Ends when the publisher is recycled, unless `stays`. */
+  mute(instance: number, options: { readonly stays?: boolean } = {}): void {
+    this.#move([instance], { replicaOf: this.#master }, options.stays === true);
+  }
+
+  /** A side with a master of its own: these hear each other, and nobody of the rest. Ends with their next connections, unless `stays`. */
+  split(instances: readonly number[], options: { readonly stays?: boolean } = {}): void {
+    this.#move(instances, { replicaOf: undefined }, options.stays === true);
+  }
+
+  /** The subscriber gets nothing, not even its own messages. Ends when it is recycled, unless `stays`. */
+  deafen(instance: number, options: { readonly stays?: boolean } = {}): void {
+    const port = this.#port(instance);
+    port.staysDeaf = options.stays === true;
+    if (port.connections.subscriber !== undefined) port.connections.subscriber.isDeaf = true;
+  }
+
+  /** Redis has forgotten this one subscription. */
+  dropSubscription(instance: number, boardId: BoardId): void {
+    this.#port(instance).connections.subscriber?.channels.delete(boardId);
+  }
+
+  mend(instance: number): void {
+    const port = this.#port(instance);
+    port.cut.clear();
+    port.pinned = undefined;
+    port.staysDeaf = false;
+    for (const connection of [port.connections.publisher, port.connections.subscriber, ...this.#waiting]) {
+      if (connection?.port !== port) continue;
+      connection.isHung = false;
+      connection.isDeaf = false;
+      connection.server = this.#master;
+    }
+    this.#flush();
+  }
+
+  mendAll(): void {
+    for (const port of this.#ports) this.mend(port.index);
+  }
+
+  // What goes wrong with Redis.
+
+  /** Killed: all connections and all that was under way are lost. Paused: everything waits, and is executed when it continues. */
+  stopRedis(how: "killed" | "paused"): void {
+    this.#redis = how;
+    if (how === "paused") return;
+    this.#waiting.clear();
+    for (const port of this.#ports)
+      for (const link of LINKS) {
+        const connection = port.connections[link];
+        if (connection === undefined) continue;
+        connection.isDead = true;
+        this.#drop(port, link);
+      }
+  }
+
+  startRedis(): void {
+    this.#redis = "running";
+    this.#flush();
+  }
+
+  // Connections.
+
+  #open(port: Port, link: Link, attempt = 0): void {
+    const opening = ++port.openings[link];
+    const backoffMs = Math.min(this.faults.reconnectMsMax, BACKOFF_MS_MIN * 2 ** attempt);
+    this.#clock.after(this.#random.between(0, backoffMs), () => {
+      if (port.isGone || port.openings[link] !== opening) return;
+      if (this.#redis !== "running" || port.cut.has(link)) this.#open(port, link, attempt + 1);
+      else this.#connect(port, link);
+    });
+  }
+
+  #connect(port: Port, link: Link): void {
+    const connection: Connection = {
+      port,
+      link,
+      number: ++port.numbers[link],
+      server: port.pinned ?? this.#master,
+      isOpen: true,
+      isTold: false,
+      isHung: false,
+      isDeaf: port.staysDeaf,
+      isDead: false,
+      toRedis: [],
+      fromRedis: [],
+      sentUntil: 0,
+      arrivedUntil: new Map(),
+      channels: new Map(),
+      unanswered: [],
+    };
+    port.connections[link] = connection;
+    if (link === "subscriber") for (const channel of port.wanted) this.#subscribe(connection, channel);
+    // Comes after all confirmations: the way in and the way out keep their order.
+    this.#send(connection, () =>
+      this.#arrive(connection, connection, () => {
+        connection.isTold = true;
+        port.receive(() => ({ kind: "link_up", link }));
+      }),
+    );
+  }
+
+  #drop(port: Port, link: Link): void {
+    const connection = port.connections[link];
+    if (connection !== undefined) connection.isOpen = false;
+    port.connections[link] = undefined;
+    if (connection?.isTold) this.#clock.after(0, () => port.isGone || port.receive(() => ({ kind: "link_down", link })));
+    this.#open(port, link);
+  }
+
+  #subscribe(subscriber: Connection, channel: Channel): void {
+    const waitMs = this.#random.between(0, this.faults.subscribeMsMax);
+    this.#send(
+      subscriber,
+      () => {
+        if (!subscriber.port.wanted.has(channel)) return;
+        const at = this.#reply(subscriber, () => (channel === undefined ? undefined : { kind: "subscribed", boardId: channel }));
+        subscriber.channels.set(channel, at);
+      },
+      waitMs,
+    );
+  }
+
+  #move(instances: readonly number[], server: Server, stays: boolean): void {
+    for (const port of instances.map((instance) => this.#port(instance))) {
+      if (stays) port.pinned = server;
+      for (const link of LINKS) {
+        const connection = port.connections[link];
+        if (connection !== undefined) connection.server = server;
+      }
+    }
+  }
+
+  // The way of a message: sent on a connection, executed by Redis, received by subscribers.
+
+  #send(connection: Connection, execute: () => void, waitMs: Millis = 0): void {
+    connection.sentUntil = Math.max(connection.sentUntil, this.#clock.now + this.#latencyMs() + waitMs);
+    this.#clock.at(connection.sentUntil, () => {
+      if (connection.isDead) return;
+      if (connection.isHung || this.#redis === "paused") this.#wait(connection, connection.toRedis, execute);
+      else execute();
+    });
+  }
+
+  /** Answers how many subscribers Redis counts, whether or not they get it. */
+  #execute(publisher: Connection, boardId: BoardId | undefined, message: BusMessage): number {
+    let receivers = 0;
+    for (const port of this.#ports) {
+      const subscriber = port.connections.subscriber;
+      if (!subscriber?.channels.has(boardId) || !reaches(publisher.server, subscriber.server)) continue;
+      receivers++;
+      this.#deliver(publisher, subscriber, boardId, message);
+    }
+    return receivers;
+  }
+
+  #deliver(publisher: Connection, subscriber: Connection, boardId: BoardId | undefined, message: BusMessage): void {
+    const { faults } = this;
+    const delivery = { from: publisher.port.index, to: subscriber.port.index, boardId, link: publisher.number, message };
+    if (subscriber.isDeaf || this.#random.next() < faults.lossRate || faults.loses?.(delivery)) return;
+    const heard: Input = {
+      kind: "heard",
+      boardId,
+      from: publisher.port.instanceId,
+      link: publisher.number,
+      message: deepFreeze(faults.rewrites?.(delivery) ?? message),
+    };
+    const copies = this.#random.next() < faults.duplicateRate ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) this.#arrive(publisher, subscriber, () => subscriber.port.receive(() => heard), boardId);
+  }
+
+  #reply(connection: Connection, read: () => Input | undefined): Millis {
+    return this.#arrive(connection, connection, () => connection.port.receive(read));
+  }
+
+  /** At the instance that holds `to`; answers when. */
+  #arrive(from: Connection, to: Connection, receive: () => void, channel?: Channel): Millis {
+    // Nothing of a channel comes before the confirmation of its subscription.
+    const earliest = Math.max(to.arrivedUntil.get(from) ?? 0, from === to ? 0 : (to.channels.get(channel) ?? 0));
+    const at = Math.max(earliest, this.#clock.now + this.#latencyMs());
+    to.arrivedUntil.set(from, at);
+    this.#clock.at(at, () => {
+      if (!to.isOpen) return;
+      if (to.isHung) this.#wait(to, to.fromRedis, receive);
+      else receive();
+    });
+    return at;
+  }
+
+  #wait(connection: Connection, buffer: (() => void)[], run: () => void): void {
+    buffer.push(run);
+    this.#waiting.add(connection);
+  }
+
+  #flush(): void {
+    if (this.#redis !== "running") return;
+    for (const connection of this.#waiting) {
+      if (connection.isHung) continue;
+      this.#waiting.delete(connection);
+      for (const run of connection.toRedis.splice(0)) run();
+      for (const run of connection.fromRedis.splice(0)) if (connection.isOpen) run();
+    }
+  }
+
+  #latencyMs(): Millis {
+    return this.#random.between(this.faults.latencyMsMin, this.faults.latencyMsMax);
+  }
+
+  #port(instance: number): Port {
+    const port = this.#ports[instance];
+    if (port === undefined) throw new RangeError(`there is no instance ${instance}`);
+    return port;
+  }
+}
+
+function reaches(from: Server, to: Server): boolean {
+  for (let server: Server | undefined = to; server !== undefined; server = server.replicaOf) if (server === from) return true;
+  return false;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return value;
+}

@@ -1,0 +1,98 @@
+/**
+ * What one client knows of one board: the roster it was given and every change it was told since, replayed. Complains when
+ * what it is told does not follow from what it knows (S6, C6).
+ */
+
+import { HIDDEN, type Json, type Member, type Point, type RosterEntry } from "@presence-service/protocol";
+import type { RosterChange } from "../core/effects.ts";
+import { applyMergePatch } from "../core/merge-patch.ts";
+import type { Moves } from "../core/messages.ts";
+
+export class View {
+  readonly members = new Map<number, Member>();
+  readonly #places = new Map<number, Point>();
+
+  constructor(entries: readonly RosterEntry[]) {
+    for (const { actor, member, at } of entries) {
+      this.#enter(actor, member);
+      if (at !== undefined) this.#places.set(actor, at);
+    }
+  }
+
+  /** Answers the change in words: `+ben`, `~ben reconnecting`, `~ben {"state":{"tool":"pen"}}`, `-ben timeout`. */
+  apply(change: RosterChange): string {
+    switch (change.change) {
+      case "joined":
+        this.#enter(change.actor, change.member);
+        return `+${change.member.username}`;
+      case "updated": {
+        const before = this.#known(change.actor, "is updated");
+        const after = applyMergePatch(before as Json, change.patch);
+        if (!isSame(after, change.member)) throw new Error(`S6: the patch for ${before.username} does not lead to ${text(change.member)}`);
+        if (before.memberId !== change.member.memberId) throw new Error(`S6: actor ${change.actor} becomes another member by an update`);
+        this.members.set(change.actor, change.member);
+        const { status, ...rest } = change.patch;
+        return `~${before.username} ${Object.keys(rest).length === 0 ? status : text(change.patch)}`;
+      }
+      case "left": {
+        const { username } = this.#known(change.actor, "leaves");
+        this.members.delete(change.actor);
+        this.#places.delete(change.actor);
+        return `-${username} ${change.reason}`;
+      }
+    }
+  }
+
+  move(moves: Moves): void {
+    for (let index = 0; index < moves.length; index += 3) {
+      const [actor = -1, x = 0, y = 0] = moves.slice(index, index + 3);
+      this.#known(actor, "moves");
+      if (x === HIDDEN) this.#places.delete(actor);
+      else this.#places.set(actor, { x, y });
+    }
+  }
+
+  of(username: string): Member | undefined {
+    return [...this.members.values()].find((member) => member.username === username);
+  }
+
+  placeOf(username: string): Point | undefined {
+    for (const [actor, member] of this.members) if (member.username === username) return this.#places.get(actor);
+    return undefined;
+  }
+
+  /** What differs from that roster, in words; undefined: nothing. Cursors come later than the roster, and are not compared. */
+  differsFrom(entries: readonly RosterEntry[]): string | undefined {
+    for (const { actor, member } of entries) {
+      const known = this.members.get(actor);
+      if (known === undefined || !isSame(known, member)) return `actor ${actor} is ${text(known ?? null)} to it, not ${text(member)}`;
+    }
+    return this.members.size === entries.length ? undefined : `it knows ${this.members.size} members, not ${entries.length}`;
+  }
+
+  #enter(actor: number, member: Member): void {
+    if (this.members.has(actor)) throw new Error(`S6: ${member.username} enters as actor ${actor}, which somebody is already`);
+    for (const known of this.members.values())
+      if (known.memberId === member.memberId) throw new Error(`S6: ${member.username} enters and never left`);
+    this.members.set(actor, member);
+  }
+
+  #known(actor: number, verb: string): Member {
+    const member = this.members.get(actor);
+    if (member === undefined) throw new Error(`S6: actor ${actor} ${verb} and was never introduced`);
+    return member;
+  }
+}
+
+/** Whatever the order of keys. */
+function isSame(a: Json | Member, b: Json | Member): boolean {
+  return a === b || text(a) === text(b);
+}
+
+function text(value: Json | Member): string {
+  return JSON.stringify(value, (_key, inner) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}

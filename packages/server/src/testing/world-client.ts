@@ -1,0 +1,274 @@
+/**
+ * The clients of a World. A session is what a browser tab keeps (R11): its name stands for its memberId, so two sessions of one
+ * name are copies of one; a member is its place on one board, and what tests talk to.
+ */
+
+import {
+  type BoardId,
+  type ErrorCode,
+  HIDDEN,
+  type Json,
+  type JsonObject,
+  type Member,
+  type MemberId,
+  type Millis,
+  type Point,
+  type RosterEntry,
+  type Status,
+} from "@presence-service/protocol";
+import type { ChosenStatus, ConnectionId, Input, RosterChange } from "../core/effects.ts";
+import { Random } from "../core/random.ts";
+import { View } from "./view.ts";
+import type { WorldInstance } from "./world-instance.ts";
+
+/** What clients need of their World. */
+export type Gateway = {
+  readonly now: Millis;
+  instance(index: number): WorldInstance;
+  nextConnection(): ConnectionId;
+};
+
+/** One socket of an instance, as its client sees it. */
+export class WorldConnection {
+  readonly id: ConnectionId;
+  readonly session: WorldSession;
+  readonly instance: WorldInstance;
+  /** Boards whose roster has come. */
+  readonly views = new Map<BoardId, View>();
+  readonly actors = new Map<BoardId, number>();
+  /** Boards its client has joined and not left. */
+  readonly boards = new Set<BoardId>();
+  isOpen = true;
+
+  constructor(id: ConnectionId, session: WorldSession, instance: WorldInstance) {
+    this.id = id;
+    this.session = session;
+    this.instance = instance;
+    if (instance.state === "gone") this.isOpen = false;
+    else instance.connections.set(id, this);
+  }
+
+  send(input: Input): void {
+    if (this.isOpen) this.instance.receive(() => input);
+  }
+
+  forget(boardId: BoardId): void {
+    this.boards.delete(boardId);
+    this.views.delete(boardId);
+    this.actors.delete(boardId);
+  }
+
+  // What the instance says.
+
+  joined(boardId: BoardId, self: number, entries: readonly RosterEntry[]): void {
+    // Left again before the answer came.
+    if (!this.boards.has(boardId)) return;
+    const view = new View(entries);
+    if (view.members.get(self)?.memberId !== this.session.memberId)
+      throw new Error(`C6: ${this.session.name} is told to be actor ${self}, which it is not`);
+    this.views.set(boardId, view);
+    this.actors.set(boardId, self);
+    this.#member(boardId)?.wasJoined(view);
+  }
+
+  changed(boardId: BoardId, change: RosterChange): void {
+    const line = this.views.get(boardId)?.apply(change);
+    if (line !== undefined) this.#member(boardId)?.log.push(line);
+  }
+
+  happened(boardId: BoardId, actor: number, name: string, data: Json): void {
+    const view = this.views.get(boardId);
+    if (view === undefined || actor === this.actors.get(boardId)) return;
+    const sender = view.members.get(actor);
+    if (sender === undefined) throw new Error(`C6: an event of actor ${actor}, who was never introduced`);
+    this.#member(boardId)?.events.push(`${sender.username} ${name} ${JSON.stringify(data)}`);
+  }
+
+  refused(boardId: BoardId, code: ErrorCode): void {
+    // Its former join there still holds, if there was one.
+    if (!this.views.has(boardId)) this.forget(boardId);
+    this.#member(boardId)?.refusals.push(code);
+  }
+
+  superseded(): void {
+    this.isOpen = false;
+    if (this.session.connection === this) this.session.isSuperseded = true;
+  }
+
+  /** Undefined once the client has moved on to another connection. */
+  #member(boardId: BoardId): WorldMember | undefined {
+    return this.session.connection === this ? this.session.members.get(boardId) : undefined;
+  }
+}
+
+export class WorldSession {
+  readonly name: string;
+  readonly memberId: MemberId;
+  /** Of the last join. */
+  attempt: number;
+  connection: WorldConnection;
+  readonly members = new Map<BoardId, WorldMember>();
+  /** Closed by its instance, since the session lives elsewhere. */
+  isSuperseded = false;
+  readonly #gateway: Gateway;
+  /** Half-open: the client has left them, their instances do not know. */
+  readonly #abandoned: WorldConnection[] = [];
+
+  constructor(name: string, options: { readonly via: number; readonly attempt: number }, gateway: Gateway) {
+    this.name = name;
+    this.memberId = memberIdOf(name);
+    this.attempt = options.attempt - 1;
+    this.#gateway = gateway;
+    this.connection = this.#connect(options.via);
+  }
+
+  get now(): Millis {
+    return this.#gateway.now;
+  }
+
+  join(boardId: BoardId, options: { readonly status?: ChosenStatus; readonly state?: JsonObject }): WorldMember {
+    const member = this.members.get(boardId) ?? new WorldMember(this, boardId);
+    member.join(options);
+    return member;
+  }
+
+  /** The connection is gone and its instance knows. 0: nobody waits for its return. */
+  disconnect(graceMs: Millis): void {
+    const { id } = this.connection;
+    this.connection.send({ kind: "disconnected", connection: id, graceMs });
+    this.connection.isOpen = false;
+  }
+
+  /** On a new connection, all boards again. The old one stays half-open, unless it was disconnected before. */
+  resume(via: number): void {
+    if (this.connection.isOpen) this.#abandoned.push(this.connection);
+    this.connection = this.#connect(via);
+    this.isSuperseded = false;
+    for (const member of this.members.values()) member.join({});
+  }
+
+  /** At last the instances learn that older connections are gone. */
+  loseAbandoned(graceMs: Millis): void {
+    for (const connection of this.#abandoned.splice(0)) connection.send({ kind: "disconnected", connection: connection.id, graceMs });
+  }
+
+  #connect(via: number): WorldConnection {
+    return new WorldConnection(this.#gateway.nextConnection(), this, this.#gateway.instance(via));
+  }
+}
+
+export class WorldMember {
+  readonly session: WorldSession;
+  readonly boardId: BoardId;
+  /** All it was told, in order: `joined ana ben`, then the words of `View.apply`. */
+  readonly log: string[] = [];
+  /** As in `ben wave {"hand":"left"}`. */
+  readonly events: string[] = [];
+  readonly refusals: ErrorCode[] = [];
+  /** From the last join to its roster; undefined: not yet. */
+  openedAfterMs: Millis | undefined;
+  #member: Member;
+  #joinedAt: Millis = 0;
+  #view: View | undefined;
+
+  constructor(session: WorldSession, boardId: BoardId) {
+    this.session = session;
+    this.boardId = boardId;
+    this.#member = memberOf(session.name);
+  }
+
+  // What it does. On a connection that is gone nothing of it reaches anybody.
+
+  /** Also once more on the same connection: the full state is sent again, with the next attempt. */
+  join({ status = this.#member.status, state = this.#member.state }: { readonly status?: Status; readonly state?: JsonObject } = {}): void {
+    this.session.members.set(this.boardId, this);
+    this.#member = { ...this.#member, status, state };
+    this.#joinedAt = this.session.now;
+    this.openedAfterMs = undefined;
+    this.session.connection.boards.add(this.boardId);
+    this.#send({ kind: "join", attempt: ++this.session.attempt, member: this.#member });
+  }
+
+  leave(): void {
+    this.#send({ kind: "leave" });
+    this.session.members.delete(this.boardId);
+    this.session.connection.forget(this.boardId);
+  }
+
+  update(change: { readonly status?: ChosenStatus; readonly state?: JsonObject }): void {
+    this.#send({ kind: "update", ...change });
+  }
+
+  broadcast(name: string, data: Json): void {
+    this.#send({ kind: "broadcast", name, data });
+  }
+
+  move(x: number, y: number): void {
+    const { isOpen, instance, actors } = this.session.connection;
+    const actor = actors.get(this.boardId);
+    if (isOpen && actor !== undefined) instance.mark(this.boardId, actor, x, y);
+  }
+
+  hide(): void {
+    this.move(HIDDEN, 0);
+  }
+
+  /** From all its boards. */
+  disconnect(graceMs: Millis): void {
+    this.session.disconnect(graceMs);
+  }
+
+  /** Back on all its boards. */
+  resume({ via }: { readonly via: number }): void {
+    this.session.resume(via);
+  }
+
+  // What it sees.
+
+  get isOpen(): boolean {
+    return this.openedAfterMs !== undefined;
+  }
+
+  /** Usernames, sorted. */
+  roster(): string[] {
+    return [...(this.#view?.members.values() ?? [])].map(({ username }) => username).sort();
+  }
+
+  /** How that member is shown; undefined: not at all. */
+  sees(username: string): Member | undefined {
+    return this.#view?.of(username);
+  }
+
+  cursorOf(username: string): Point | undefined {
+    return this.#view?.placeOf(username);
+  }
+
+  wasJoined(view: View): void {
+    this.#view = view;
+    this.openedAfterMs = this.session.now - this.#joinedAt;
+    this.log.push(`joined ${this.roster().join(" ")}`);
+  }
+
+  #send(said: Unaddressed<Extract<Input, { kind: "join" | "leave" | "update" | "broadcast" }>>): void {
+    const { connection } = this.session;
+    connection.send({ ...said, connection: connection.id, boardId: this.boardId } as Input);
+  }
+}
+
+type Unaddressed<T> = T extends Input ? Omit<T, "connection" | "boardId"> : never;
+
+export function memberIdOf(name: string): MemberId {
+  let hash = 0x811c9dc5;
+  for (const character of name) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  return hexDigits(new Random(hash), 32) as MemberId;
+}
+
+/** Also where each person is one member: the userId is the memberId, as without auth (C1). */
+export function memberOf(name: string): Member {
+  const memberId = memberIdOf(name);
+  return { memberId, userId: memberId, username: name, color: "#336699", status: "active", state: {} };
+}
+
+export function hexDigits(random: Random, count: number): string {
+  return Array.from({ length: count }, () => Math.floor(random.next() * 16).toString(16)).join("");
+}

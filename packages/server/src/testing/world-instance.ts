@@ -1,0 +1,286 @@
+/**
+ * One instance of a World: a real core, its sockets and its clock. Carries out the core's effects in order, as
+ * connection/manager.ts does, on a pretend network and pretend clients. Decides nothing.
+ */
+
+import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
+import type { Constants } from "../core/constants.ts";
+import { Core } from "../core/core.ts";
+import type { ConnectionId, Counted, Effect, Input, Link } from "../core/effects.ts";
+import type { Claims } from "./claims.ts";
+import type { Network } from "./network.ts";
+import type { VirtualClock } from "./virtual-clock.ts";
+import type { WorldConnection } from "./world-client.ts";
+
+/** Sees every effect before it is carried out. */
+export type Observer = (instance: WorldInstance, effect: Effect) => void;
+
+/** What the instances of a World have in common. */
+export type Surroundings = {
+  readonly clock: VirtualClock;
+  readonly network: Network;
+  readonly claims: Claims;
+  readonly observers: readonly Observer[];
+  readonly constants: Constants;
+  /** Throws, with the seed. */
+  readonly fail: (sentence: string) => never;
+};
+
+/** C2. What a connection that was closed as superseded is reported with, too. */
+export const LOST_GRACE_MS: Millis = 15_000;
+/** F2. Cursors marked meanwhile leave together. */
+const CURSOR_TICK_MS: Millis = 8;
+/** A core that wants to be called more often than this without time passing is caught in a loop. */
+const TICKS_AT_ONCE_MAX = 1000;
+
+export class WorldInstance {
+  readonly index: number;
+  readonly instanceId: InstanceId;
+  readonly core: Core;
+  readonly connections = new Map<ConnectionId, WorldConnection>();
+  /** It is subscribed to, or wants to be. */
+  readonly boards = new Set<BoardId>();
+  /** How often what was counted. */
+  readonly counted: Partial<Record<Counted, number>> = {};
+  /** How it judges others, by their `instanceId`, and every judgement it ever made. */
+  readonly peers = new Map<InstanceId, "up" | "suspect" | "down" | "left">();
+  readonly judgements: string[] = [];
+  readonly recycles: { readonly at: Millis; readonly link: Link }[] = [];
+  state: "running" | "paused" | "gone" = "running";
+  /** Since its start, or when it was last resumed. */
+  runsSince: Millis;
+  isReady = false;
+  isDegraded = false;
+  /** When its core wants to be called. */
+  wakeAt: Millis = 0;
+  readonly #around: Surroundings;
+  /** Its clock and the World's differ by this: no rule may compare clocks. */
+  readonly #clockOffset: Millis;
+  /** What waits in its sockets while it is paused. */
+  readonly #unread: (() => Input | undefined)[] = [];
+  readonly #flushes = new Set<BoardId>();
+  readonly #linksUp = new Set<Link>();
+  #ticksAtOnce = { at: -1, count: 0 };
+
+  constructor(options: { index: number; instanceId: InstanceId; seed: number; clockOffset: Millis }, around: Surroundings) {
+    this.index = options.index;
+    this.instanceId = options.instanceId;
+    this.#clockOffset = options.clockOffset;
+    this.#around = around;
+    this.runsSince = around.clock.now;
+    this.core = new Core({ instanceId: this.instanceId, seed: options.seed, now: this.#now(), constants: around.constants });
+    this.#setAlarm();
+  }
+
+  /** Both links are up, as far as it knows. */
+  get isConnected(): boolean {
+    return this.#linksUp.size === 2;
+  }
+
+  get canRun(): boolean {
+    return this.state === "running";
+  }
+
+  /** Something came into one of its sockets. */
+  receive(read: () => Input | undefined): void {
+    if (this.state === "paused") this.#unread.push(read);
+    if (this.state !== "running") return;
+    const input = read();
+    if (input !== undefined) this.#handle(input, this.#now());
+  }
+
+  tick(): void {
+    const { clock, network, fail } = this.#around;
+    const { at, count } = this.#ticksAtOnce;
+    this.#ticksAtOnce = { at: clock.now, count: at === clock.now ? count + 1 : 0 };
+    if (count > TICKS_AT_ONCE_MAX) fail(`the core of instance ${this.index} wants to be called again and again`);
+    // Not a rounding error too early: the core would ask again for the same moment.
+    const now = Math.max(this.#now(), this.core.nextDeadline());
+    this.#handle({ kind: "tick", oldestUnansweredMs: network.oldestUnansweredMs(this.index) }, now);
+  }
+
+  /** SIGSTOP: neither timers nor sockets, until `resume`. */
+  pause(): void {
+    if (this.state !== "running") return;
+    this.state = "paused";
+    this.#around.claims.paused(this.index, this.#around.clock.now);
+  }
+
+  /** What waited in sockets is read before timers fire late. */
+  resume(): void {
+    if (this.state !== "paused") return;
+    this.state = "running";
+    this.runsSince = this.#around.clock.now;
+    this.#around.claims.resumed(this.index, this.#around.clock.now);
+    for (const read of this.#unread.splice(0)) this.receive(read);
+  }
+
+  /** It is no more; its clients' connections are lost. */
+  end(): void {
+    if (this.state === "gone") return;
+    this.state = "gone";
+    this.#around.network.detach(this.index);
+    this.#around.claims.died(this.index, this.#around.clock.now);
+    for (const connection of this.connections.values()) connection.isOpen = false;
+    this.connections.clear();
+  }
+
+  /** A local client points somewhere; x = HIDDEN: nowhere. */
+  mark(boardId: BoardId, actor: number, x: number, y: number): void {
+    if (!this.canRun) return;
+    this.core.markCursor(boardId, actor, x, y, this.#now());
+    this.#flushSoon(boardId);
+    this.#setAlarm();
+  }
+
+  #handle(input: Input, now: Millis): void {
+    const effects = this.core.handle(input, now);
+    this.#note(input, effects);
+    const changed = new Set<BoardId>();
+    for (const effect of effects) {
+      for (const observe of this.#around.observers) observe(this, effect);
+      this.#carryOut(effect);
+      if (effect.kind === "roster" || effect.kind === "joined") changed.add(effect.boardId);
+    }
+    for (const boardId of changed) this.#compareViews(boardId);
+    this.#setAlarm();
+  }
+
+  #carryOut(effect: Effect): void {
+    const { network, clock } = this.#around;
+    switch (effect.kind) {
+      case "publish":
+        this.#giveUpSuperseded(effect);
+        network.publish(this.index, effect.boardId, effect.message);
+        break;
+      case "subscribe":
+      case "unsubscribe":
+      case "resubscribe":
+        if (effect.kind === "unsubscribe") this.boards.delete(effect.boardId);
+        else this.boards.add(effect.boardId);
+        network[effect.kind](this.index, effect.boardId);
+        break;
+      case "recycle":
+        this.recycles.push({ at: clock.now, link: effect.link });
+        network.recycle(this.index, effect.link);
+        break;
+      case "joined":
+        this.connections.get(effect.connection)?.joined(effect.boardId, effect.self, this.core.roster(effect.boardId).entries);
+        break;
+      case "refused":
+        this.connections.get(effect.connection)?.refused(effect.boardId, effect.code);
+        break;
+      case "superseded": {
+        const { connection } = effect;
+        this.connections.get(connection)?.superseded();
+        clock.after(0, () => this.receive(() => ({ kind: "disconnected", connection, graceMs: LOST_GRACE_MS })));
+        break;
+      }
+      case "roster":
+        for (const connection of this.connections.values()) connection.changed(effect.boardId, effect.change);
+        break;
+      case "event":
+        for (const connection of this.connections.values()) connection.happened(effect.boardId, effect.actor, effect.name, effect.data);
+        break;
+      case "cursors":
+        this.#flushSoon(effect.boardId);
+        break;
+      case "degraded":
+        this.isDegraded = effect.on;
+        break;
+      case "ready":
+        this.isReady = true;
+        break;
+      case "peer":
+        this.peers.set(effect.instanceId, effect.state);
+        this.judgements.push(effect.state);
+        break;
+      case "echo":
+        break;
+      case "counted":
+        this.counted[effect.what] = (this.counted[effect.what] ?? 0) + 1;
+        break;
+    }
+  }
+
+  /** What the input means for the truth, if the core took it. */
+  #note(input: Input, effects: readonly Effect[]): void {
+    const { claims, clock } = this.#around;
+    switch (input.kind) {
+      case "join": {
+        const { connection, boardId, attempt, member } = input;
+        const isRefused = effects.some(
+          (effect) => effect.kind === "refused" && effect.connection === connection && effect.boardId === boardId,
+        );
+        if (!isRefused) claims.joined({ instance: this.index, boardId, connection, attempt, member }, clock.now);
+        break;
+      }
+      case "leave":
+        claims.left(input.boardId, input.connection, clock.now);
+        break;
+      case "update":
+        claims.updated(input.boardId, input.connection, input);
+        break;
+      case "disconnected":
+        claims.disconnected(input.connection, input.graceMs, clock.now);
+        this.connections.delete(input.connection);
+        break;
+      case "link_up":
+        this.#linksUp.add(input.link);
+        break;
+      case "link_down":
+        this.#linksUp.delete(input.link);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #giveUpSuperseded({ boardId, message }: Extract<Effect, { kind: "publish" }>): void {
+    if (boardId === undefined || message.kind !== "delta") return;
+    const { claims, clock, fail } = this.#around;
+    for (const op of message.ops) {
+      if (op.op !== "del" || op.reason !== "superseded") continue;
+      if (!claims.superseded(this.index, boardId, op.memberId, op.attempt, clock.now))
+        fail(`R11: instance ${this.index} gave up ${op.memberId} on ${boardId} as superseded, and nobody has superseded it`);
+    }
+  }
+
+  #compareViews(boardId: BoardId): void {
+    const { entries, members, users } = this.core.roster(boardId);
+    const people = new Set(entries.map(({ member }) => member.userId)).size;
+    if (members !== entries.length || users !== people)
+      this.#around.fail(
+        `instance ${this.index} counts ${members} members and ${users} users on ${boardId}, and shows ${entries.length} and ${people}`,
+      );
+    for (const connection of this.connections.values()) {
+      const difference = connection.views.get(boardId)?.differsFrom(entries);
+      if (difference !== undefined) this.#around.fail(`S6: ${connection.session.name} at instance ${this.index} was misled: ${difference}`);
+    }
+  }
+
+  #flushSoon(boardId: BoardId): void {
+    if (this.#flushes.has(boardId)) return;
+    this.#flushes.add(boardId);
+    this.#around.clock.after(CURSOR_TICK_MS, () => {
+      this.#flushes.delete(boardId);
+      if (!this.canRun) return;
+      const own = this.core.takeOwnCursors(boardId, this.#now());
+      if (own !== undefined) {
+        for (const observe of this.#around.observers) observe(this, { kind: "publish", boardId, message: own });
+        this.#around.network.publish(this.index, boardId, own);
+      }
+      const moves = this.core.takeCursors(boardId);
+      for (const connection of this.connections.values()) connection.views.get(boardId)?.move(moves);
+      this.#setAlarm();
+    });
+  }
+
+  #now(): Millis {
+    return this.#around.clock.now + this.#clockOffset;
+  }
+
+  #setAlarm(): void {
+    this.wakeAt = this.core.nextDeadline() - this.#clockOffset;
+  }
+}

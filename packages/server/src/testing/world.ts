@@ -1,0 +1,268 @@
+/**
+ * K instances with real cores, their clients and a bus that can misbehave, on a virtual clock: what tests of the rules and the
+ * simulator drive. Everything follows from the seed; no test waits. Whoever is right about who is where is in claims.ts.
+ */
+
+import { type BoardId, type InstanceId, isBoardId, type JsonObject, type Member, type Millis } from "@presence-service/protocol";
+import { CONSTANTS, type Constants } from "../core/constants.ts";
+import type { ChosenStatus, ConnectionId, Effect } from "../core/effects.ts";
+import { Random } from "../core/random.ts";
+import { Claims } from "./claims.ts";
+import { type Faults, HEALTHY, Network } from "./network.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+import { hexDigits, type WorldMember, WorldSession } from "./world-client.ts";
+import { type Observer, type Surroundings, WorldInstance } from "./world-instance.ts";
+
+export type WorldOptions = {
+  readonly seed: number;
+  /** Started one after another, within a heartbeat each: their beats are not in step. */
+  readonly instances: number;
+  readonly constants?: Partial<Constants>;
+  readonly faults?: Partial<Faults>;
+  /** Passes before the constructor returns, so that instances are ready and know each other; 0: nothing has happened yet. */
+  readonly warmUpMs?: Millis;
+};
+
+export type JoinOptions = {
+  readonly board: string;
+  /** Which instance. */
+  readonly via: number;
+  readonly attempt?: number;
+  readonly status?: ChosenStatus;
+  readonly state?: JsonObject;
+};
+
+/** One effect of one instance, and when. */
+export type Recorded<Kind extends Effect["kind"] = Effect["kind"]> = Extract<Effect, { kind: Kind }> & {
+  readonly at: Millis;
+  readonly instance: number;
+};
+
+/** How finely `until` looks. */
+const LOOK_MS: Millis = 5;
+
+export class World {
+  readonly seed: number;
+  readonly config: Constants;
+  readonly network: Network;
+  readonly instances: WorldInstance[] = [];
+  /** For whoever drives this World: does not disturb the randomness inside. */
+  readonly random: Random;
+  readonly #clock = new VirtualClock();
+  readonly #claims = new Claims();
+  readonly #observers: Observer[] = [];
+  readonly #inner: Random;
+  #connections = 0;
+
+  constructor({ seed, instances, constants = {}, faults = {}, warmUpMs }: WorldOptions) {
+    this.seed = seed;
+    this.config = { ...CONSTANTS, ...constants };
+    this.random = new Random(seed);
+    this.#inner = new Random(seed ^ 0x5eed);
+    this.network = new Network({ clock: this.#clock, random: new Random(seed ^ 0xb05), faults: { ...HEALTHY, ...faults } });
+    for (let started = 0; started < instances; started++) {
+      this.start();
+      if (warmUpMs !== 0) this.advance(this.#inner.between(0, this.config.heartbeatMs));
+    }
+    this.advance(warmUpMs ?? 4 * this.config.heartbeatMs);
+  }
+
+  get now(): Millis {
+    return this.#clock.now;
+  }
+
+  // Time.
+
+  advance(ms: Millis): void {
+    const end = this.now + ms;
+    for (;;) {
+      const first = this.#firstToWake();
+      const wakeAt = first?.wakeAt ?? Number.POSITIVE_INFINITY;
+      // What came into sockets is read before timers fire.
+      if (this.#clock.next() <= Math.min(wakeAt, end)) this.#clock.runNext();
+      else if (first !== undefined && wakeAt <= end) {
+        this.#clock.jumpTo(wakeAt);
+        first.tick();
+      } else break;
+    }
+    this.#clock.jumpTo(end);
+  }
+
+  after(ms: Millis, run: () => void): void {
+    this.#clock.after(ms, run);
+  }
+
+  /** How long it took until that held; fails if it does not within that time. */
+  until(holds: () => boolean, withinMs: Millis, what: () => string = () => "what was waited for"): Millis {
+    const from = this.now;
+    while (!holds()) {
+      if (this.now - from >= withinMs) this.fail(`not within ${withinMs} ms: ${what()}`);
+      this.advance(Math.min(LOOK_MS, from + withinMs - this.now));
+    }
+    return this.now - from;
+  }
+
+  /** How long it took until every client sees on its boards who is there, and nobody else, with status and state. */
+  untilEqual(withinMs: Millis): Millis {
+    return this.until(
+      () => this.difference() === undefined,
+      withinMs,
+      () => `all rosters equal the union of slices; ${this.difference()}`,
+    );
+  }
+
+  // Clients.
+
+  join(name: string, { board, via, attempt = 1, ...entry }: JoinOptions): WorldMember {
+    return new WorldSession(name, { via, attempt }, this).join(boardIdOf(board), entry);
+  }
+
+  /** Usernames of all who are there in truth: connected, or within their grace, at an instance that lives; sorted. */
+  union(board: string): string[] {
+    return this.members(board).map(({ username }) => username);
+  }
+
+  members(board: string): Member[] {
+    return this.#claims.union(boardIdOf(board), this.now);
+  }
+
+  /** A number for a socket, given once. */
+  nextConnection(): ConnectionId {
+    return ++this.#connections;
+  }
+
+  // Instances.
+
+  /** A new one, which knows nothing; answers its index. */
+  start(): number {
+    const index = this.instances.length;
+    const around: Surroundings = {
+      clock: this.#clock,
+      network: this.network,
+      claims: this.#claims,
+      observers: this.#observers,
+      constants: this.config,
+      fail: (sentence) => this.fail(sentence),
+    };
+    const instance = new WorldInstance(
+      {
+        index,
+        instanceId: uuid(this.#inner),
+        seed: Math.floor(this.#inner.next() * 0xffff_ffff),
+        clockOffset: Math.floor(this.#inner.between(1, 1e9)),
+      },
+      around,
+    );
+    this.instances.push(instance);
+    this.network.attach(instance.instanceId, (read) => instance.receive(read));
+    return index;
+  }
+
+  /** kill -9. */
+  kill(index: number): void {
+    this.instance(index).end();
+  }
+
+  /** SIGSTOP, until `resume`. */
+  pause(index: number): void {
+    this.instance(index).pause();
+  }
+
+  resume(index: number): void {
+    this.instance(index).resume();
+  }
+
+  /** It says goodbye (R12), waits for the echo, and exits. */
+  stop(index: number, exitMs: Millis = 100): void {
+    const instance = this.instance(index);
+    instance.receive(() => ({ kind: "stop" }));
+    this.after(exitMs, () => instance.end());
+  }
+
+  instance(index: number): WorldInstance {
+    return this.instances[index] ?? this.fail(`there is no instance ${index}`);
+  }
+
+  /** How one instance judges another; undefined: it never heard of it. */
+  judges(index: number, other: number): "up" | "suspect" | "down" | "left" | undefined {
+    return this.instance(index).peers.get(this.instance(other).instanceId);
+  }
+
+  // For oracles.
+
+  observe(observer: Observer): void {
+    this.#observers.push(observer);
+  }
+
+  /** All effects of a kind; fills from now on. */
+  record<Kind extends Effect["kind"]>(kind: Kind): Recorded<Kind>[] {
+    const recorded: Recorded<Kind>[] = [];
+    this.observe((instance, effect) => {
+      if (effect.kind === kind) recorded.push({ ...effect, at: this.now, instance: instance.index } as Recorded<Kind>);
+    });
+    return recorded;
+  }
+
+  get claims(): Pick<Claims, "lastHeldAt" | "isConnectedAt" | "hasJoinedAt"> {
+    return this.#claims;
+  }
+
+  /** The first difference between what some client sees and what is true, in words. */
+  difference(): string | undefined {
+    const truths = new Map<BoardId, string[]>();
+    for (const instance of this.instances)
+      for (const connection of instance.connections.values()) {
+        if (!connection.isOpen) continue;
+        for (const boardId of connection.boards)
+          if (!connection.views.has(boardId)) return `${connection.session.name} waits for the roster of ${boardId}`;
+        for (const [boardId, view] of connection.views) {
+          const certain = (members: Iterable<Member>) =>
+            [...members]
+              .filter(({ memberId }) => !this.#claims.isUncertain(boardId, memberId, this.now))
+              .map(inWords)
+              .sort();
+          const truth = truths.get(boardId) ?? certain(this.#claims.union(boardId, this.now));
+          truths.set(boardId, truth);
+          const shown = certain(view.members.values());
+          if (shown.join() !== truth.join())
+            return `${connection.session.name} at instance ${instance.index} sees ${shown} on ${boardId}, there are ${truth}`;
+        }
+      }
+    return undefined;
+  }
+
+  fail(sentence: string): never {
+    throw new Error(`seed ${this.seed}, ${Math.round(this.now)} ms: ${sentence}`);
+  }
+
+  #firstToWake(): WorldInstance | undefined {
+    let first: WorldInstance | undefined;
+    for (const instance of this.instances)
+      if (instance.canRun && instance.wakeAt < (first?.wakeAt ?? Number.POSITIVE_INFINITY)) first = instance;
+    return first;
+  }
+}
+
+/** Runs once for each seed from 1 on; a failure names its seed. */
+export function eachSeed(count: number, run: (seed: number) => void): void {
+  for (let seed = 1; seed <= count; seed++) {
+    try {
+      run(seed);
+    } catch (error) {
+      throw new Error(`seed ${seed} fails: ${error instanceof Error ? error.message : error}`, { cause: error });
+    }
+  }
+}
+
+function boardIdOf(text: string): BoardId {
+  if (!isBoardId(text)) throw new TypeError(`${text} is no board id`);
+  return text;
+}
+
+function uuid(random: Random): InstanceId {
+  return [8, 4, 4, 4, 12].map((digits) => hexDigits(random, digits)).join("-") as InstanceId;
+}
+
+function inWords({ username, status, state }: Member): string {
+  return `${username} ${status} ${JSON.stringify(state)}`;
+}
