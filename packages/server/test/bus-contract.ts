@@ -16,8 +16,9 @@ export class Recorder implements BusListener {
   readonly downs: string[] = [];
   readonly failed: FailedAttempt[] = [];
   readonly refusals: Refusal[] = [];
-  /** Called on top, at each message. */
+  /** Called on top. */
   onMessage: (channel: string, message: Uint8Array) => void = () => {};
+  onSubscribed: (channel: string) => void = () => {};
   /** What came from within a call that `outside` made. */
   readonly violations: string[] = [];
   #isInCall = false;
@@ -30,6 +31,7 @@ export class Recorder implements BusListener {
 
   subscribed(channel: string): void {
     this.#note(`subscribed ${channel}`);
+    this.onSubscribed(channel);
   }
 
   linkUp(link: Link, number: number): void {

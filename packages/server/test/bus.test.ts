@@ -6,7 +6,7 @@ import type { BusListener } from "../src/bus/bus.ts";
 import { MemoryBus } from "../src/bus/memory.ts";
 import { RedisClient } from "../src/redis/client.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
-import { busContract, bytes, Recorder } from "./bus-contract.ts";
+import { busContract, bytes, hasCode, Recorder } from "./bus-contract.ts";
 import { eventually, RedisProcess } from "./harness/index.ts";
 
 const redis = await RedisProcess.start({ after });
@@ -66,7 +66,17 @@ test("connections are named after instance and link, and know no more commands t
   await eventually(async () => (await redis.channels("presence:*")).length === 0, { what: "it is unsubscribed" });
   assert.match(String(await redis.cli("CLIENT", "LIST")), /name=presence-test:publisher[\s\S]*name=presence-test:subscriber/);
   assert.deepEqual(await redis.cli("ACL", "LOG"), []);
-  assert.equal(new RedisClient({ url, name: "x" }).address, `127.0.0.1:${redis.port}`);
+});
+
+test("an address is host and port without credentials, and a URL that is none is refused without showing it", () => {
+  const addresses = ["redis://u:p@h", "rediss://:p@[::1]:7000/3", "redis://h:1/"].map((url) => new RedisClient({ url, name: "x" }).address);
+  assert.deepEqual(addresses, ["h:6379", "[::1]:7000", "h:1"]);
+  for (const url of ["s3cret", "http://s3cret@h", "redis://s3cret@h/mymaster", "redis://:s3cret%@h", "redis://s3cret%zz@h"]) {
+    assert.throws(
+      () => new RedisClient({ url, name: "x" }),
+      (error) => hasCode("BAD_SETTINGS", /^(?!.*s3cret).*REDIS_URL/)(error),
+    );
+  }
 });
 
 function redisBus(scope: TestContext, listener: BusListener, url: string = redis.url): RedisPubSub {

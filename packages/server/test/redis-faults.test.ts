@@ -35,7 +35,7 @@ test("[R9] a Redis that is killed and comes back finds both links, the next link
   const askedAt = performance.now();
   await assert.rejects(bus.publish("a", bytes("x")), hasCode("BUS_DOWN", /no connection to Redis at 127\.0\.0\.1:\d+: /));
   await assert.rejects(bus.healthCheck(), hasCode("BUS_DOWN"));
-  assert.ok(performance.now() - askedAt < 50, "both fail at once");
+  assert.ok(performance.now() - askedAt < 100, "both fail at once");
   bus.subscribe("asked for while down");
   bus.unsubscribe("b");
   await eventually(() => heard.failed.length >= 6, { what: "some attempts" });
@@ -77,7 +77,7 @@ test("[R9] a Redis stopped for 8 s is noticed, costs bounded memory, and is used
   const lost = recycled.bus.publish("a", bytes("lost"));
   const checkedAt = performance.now();
   const checks = await Promise.allSettled(Array.from({ length: 50 }, () => recycled.bus.healthCheck()));
-  assert.ok(checks.every(({ status }) => status === "rejected") && performance.now() - checkedAt < 1300, "health says no in 1 s");
+  assert.ok(checks.every(({ status }) => status === "rejected") && performance.now() - checkedAt < 1500, "health says no in 1 s");
   await eventually(() => recycled.bus.oldestUnansweredMs() > 2000, { what: "the oldest publish grows old" });
   const age = recycled.bus.oldestUnansweredMs();
   assert.ok(Math.abs(age - (performance.now() - stoppedAt)) < 300, `it is ${age} ms old`);
@@ -88,6 +88,9 @@ test("[R9] a Redis stopped for 8 s is noticed, costs bounded memory, and is used
   await assert.rejects(recycled.bus.publish("a", bytes("x")), hasCode("BUS_DOWN", /recycled/));
   assert.equal(recycled.bus.oldestUnansweredMs(), 0);
   await eventually(() => recycled.heard.failed.some(({ reason }) => reason === "no answer to HELLO in 2 s"), { what: "an attempt hung" });
+  for (const { reason, retryMs } of recycled.heard.failed) {
+    if (reason.startsWith("no answer")) assert.equal(retryMs, 0, "an attempt that hung is followed by the next at once");
+  }
   // In the middle of hanging attempts.
   recycled.bus.recycle("publisher");
   recycled.bus.recycle("subscriber");
@@ -143,7 +146,7 @@ test("a link that is stalled, cut or half closed is replaced within 1 s of being
     await isWhole();
   }
   assert.deepEqual([heard.count("down publisher"), heard.count("down subscriber")], [number - 1, number - 1]);
-  assert.ok(bus.publisherLink === number);
+  assert.equal(bus.publisherLink, number);
 });
 
 test("a SUBSCRIBE that stays unanswered ends the link after 3 s", async (t) => {
@@ -171,6 +174,52 @@ test("[R9] a stall of our own is not taken for one of Redis", async (t) => {
   assert.deepEqual(heard.downs, []);
 });
 
+test("wanted again between the answers to its SUBSCRIBE and its UNSUBSCRIBE, a channel is held", async (t) => {
+  const redis = await RedisProcess.start(t);
+  const proxy = await FaultProxy.start(t, { target: redis.port });
+  const { bus, heard } = await started(t, `redis://127.0.0.1:${proxy.port}`);
+  proxy.toClient.delay(200);
+  bus.subscribe("a");
+  bus.subscribe("confirmed together with a");
+  await eventually(async () => (await redis.channels()).includes("a"), { what: "Redis has taken the subscription" });
+  bus.unsubscribe("a");
+  heard.onSubscribed = () => {
+    assert.equal(heard.count("subscribed a"), 0);
+    heard.onSubscribed = () => {};
+    bus.subscribe("a");
+  };
+  await heard.until("subscribed a");
+  proxy.toClient.pass();
+  assert.equal(await bus.publish("a", bytes("x")), 1);
+  await eventually(() => heard.texts("a").length === 1, { what: "the message" });
+});
+
+test("recycled in the middle of connecting, a link starts over at once and leaves nothing behind", async (t) => {
+  for (const scheme of ["redis", "rediss"]) {
+    let accepted = 0;
+    let open = 0;
+    const silent = createServer((socket) => {
+      accepted++;
+      open++;
+      socket.on("error", () => {});
+      socket.on("close", () => open--);
+      socket.resume();
+    });
+    const url = `${scheme}://127.0.0.1:${await listening(t, silent)}`;
+    const bus = new RedisPubSub(new RedisClient({ url, name: "presence-test" }), new Recorder());
+    const start = assert.rejects(bus.start(), hasCode("BUS_DOWN", /closed/));
+    const startedAt = performance.now();
+    for (let n = 1; n <= 10; n++) {
+      await eventually(() => accepted === n, { what: `connection ${n}` });
+      bus.recycle("publisher");
+    }
+    assert.ok(performance.now() - startedAt < 1000, "it does not wait in between");
+    await bus.close();
+    await start;
+    await eventually(() => open === 0, { what: () => `all connections are closed, not ${open} open`, withinMs: 500 });
+  }
+});
+
 test("links that Redis drops as soon as they are up do not come back in a hot loop", async (t) => {
   const redis = await RedisProcess.start(t);
   const { bus, heard } = await started(t, redis.url);
@@ -193,7 +242,7 @@ test("a Redis that hangs does not hold up close", async (t) => {
   const lost = assert.rejects(publish, hasCode("BUS_DOWN"));
   await bus.close();
   await lost;
-  assert.ok(performance.now() - closedAt < 1200);
+  assert.ok(performance.now() - closedAt < 1500);
   redis.resume();
 });
 
@@ -203,7 +252,7 @@ test("a channel that Redis forbids is tried again and holds up no other; a forbi
   const allowed = Array.from({ length: 50 }, (_, n) => `allowed:${n}`);
   const { bus, heard } = await started(t, `redis://ana:pw@127.0.0.1:${redis.port}`, ["allowed:first"]);
   for (const channel of [...allowed.slice(0, 20), "forbidden:1", ...allowed.slice(20), "forbidden:2"]) bus.subscribe(channel);
-  await within(500, () => allowed.every((channel) => heard.count(`subscribed ${channel}`) === 1), "the others are subscribed");
+  await within(1000, () => allowed.every((channel) => heard.count(`subscribed ${channel}`) === 1), "the others are subscribed");
   await eventually(() => heard.refusals.filter(({ channel }) => channel === "forbidden:1").length >= 3, { what: "it is tried again" });
   for (const { channel, reason, attempt, retryMs } of heard.refusals) {
     assert.match(channel, /^forbidden:/);

@@ -6,6 +6,7 @@
 import { isIP } from "node:net";
 import type { Millis } from "@presence-service/protocol";
 import { RedisClient as Driver, ErrorReply } from "@redis/client";
+import { PresenceError } from "../errors.ts";
 import { explain, type Failure, silence } from "./failure.ts";
 
 export type RedisTarget = {
@@ -38,7 +39,7 @@ export class RedisClient {
   readonly #name: string;
 
   constructor(target: RedisTarget) {
-    this.#options = connectionOptions(new URL(target.url));
+    this.#options = connectionOptions(target.url);
     this.#name = target.name;
     const { host, port } = this.#options.socket;
     this.address = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
@@ -148,7 +149,6 @@ export class RedisConnection {
     const fail = (error: unknown) => this.end(explain(error));
     // Also what comes after the end: an error event without a listener would end the process.
     this.#driver.on("error", fail);
-    this.#driver.on("end", () => fail(new Error("closed unexpectedly")));
     // A Redis without TLS waits in silence for the rest of what it takes for a long command.
     let awaited = isTls ? "a TLS handshake" : "a connection request";
     this.#driver.on("connect", () => {
@@ -197,12 +197,20 @@ function newDriver({ socket, ...options }: ConnectionOptions, signal: AbortSigna
   });
 }
 
-function connectionOptions(url: URL) {
+function connectionOptions(text: string) {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  // A path that is no database number names a Sentinel master.
+  if (url === undefined || !/^rediss?:$/.test(url.protocol) || !/^\/?\d*$/.test(url.pathname)) {
+    throw new PresenceError(
+      "BAD_SETTINGS",
+      "REDIS_URL must be redis://[user:password@]host[:port] or the same with rediss:// (Sentinel and Cluster are not supported yet)",
+    );
+  }
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1") || "localhost";
   const isTls = url.protocol === "rediss:";
   return {
-    ...(url.username === "" ? {} : { username: decodeURIComponent(url.username) }),
-    ...(url.password === "" ? {} : { password: decodeURIComponent(url.password) }),
+    ...(url.username === "" ? {} : { username: decoded(url.username) }),
+    ...(url.password === "" ? {} : { password: decoded(url.password) }),
     socket: {
       host,
       port: Number(url.port || 6379),
@@ -210,6 +218,14 @@ function connectionOptions(url: URL) {
       ...(isTls ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : { tls: false as const }),
     },
   };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new PresenceError("BAD_SETTINGS", "user or password in REDIS_URL has a % that encodes nothing; write %25 for it");
+  }
 }
 
 /** Calls `late` unless cancelled. After a stall of our own, sockets are read first: an answer that is there counts. */

@@ -15,6 +15,8 @@ const CASES: readonly (readonly [error: unknown, reason: RegExp, advice: RegExp]
   [new Error("WRONGPASS invalid username-password pair or user is disabled."), /^wrong user or password/, /redis:\/\/user:password@host/],
   [new Error("NOAUTH HELLO must be called with the client already authenticated"), /^it wants a password/, /redis:\/\/:password@host/],
   [new Error("NOPERM this user has no permissions to run the 'publish' command"), /^not permitted/, /ACL SETUSER/],
+  [new Error("DENIED Redis is running in protected mode because"), /^it is in protected mode/, /requirepass/],
+  [new Error("ERR max number of clients reached"), /^it has too many connections/, /maxclients/],
   [new Error("ERR unknown command `HELLO`, with args beginning with: `3`"), /^it is too old/, /Redis 6/],
   [new Error("ERR unknown command 'HELLO'"), /^it is too old/, /Redis 6/],
   [failing("ERR_SSL_WRONG_VERSION_NUMBER", "C01:error:0A00010B:SSL routines::wrong version number"), /^no TLS/, /redis:\/\/ instead/],

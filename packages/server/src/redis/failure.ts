@@ -38,6 +38,11 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
     "Redis knows the user but lacks a rule for it: ACL SETUSER … &<prefix>:* +subscribe +unsubscribe +publish +ping +hello.",
   ],
   [/unknown command '?`?HELLO|NOPROTO/, "it is too old", "Redis 6 or later is needed."],
+  [
+    /DENIED/,
+    "it is in protected mode",
+    "Redis takes no connections from other machines without a password: give it one (`requirepass`, or an ACL user) and put it into REDIS_URL.",
+  ],
   [/max number of clients/, "it has too many connections", "Raise `maxclients` of Redis, or find out who holds them."],
   [
     /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|EPROTO|SSL routines/i,

@@ -16,6 +16,11 @@ export class Subscriptions {
   // Asked in this turn, in this order: leave first, then join. A channel in both is taken anew.
   readonly #leaving = new Set<Channel>();
   readonly #joining = new Set<Channel>();
+  /**
+   * Asked of Redis and not yet answered; they wait for their turn. A SUBSCRIBE that meets an UNSUBSCRIBE under way would be
+   * answered by the driver itself, as long as the answer to that is not there, and the channel be lost with it.
+   */
+  #busy = new Set<Channel>();
   readonly #refused = new Map<Channel, Refusal>();
   /** Where changes go; undefined while there is none, or one that is still being restored. */
   #connection: RedisConnection | undefined;
@@ -54,6 +59,7 @@ export class Subscriptions {
   /** On a new connection: resolves when each wanted channel is confirmed or refused, or the connection is over. */
   async restore(connection: RedisConnection): Promise<void> {
     this.#connection = undefined;
+    this.#busy = new Set();
     this.#leaving.clear();
     for (const channel of this.#wanted) this.#joining.add(channel);
     for (const { timer } of this.#refused.values()) clearTimeout(timer);
@@ -78,12 +84,19 @@ export class Subscriptions {
   }
 
   async #exchange(connection: RedisConnection): Promise<void> {
-    const [leaving, joining] = [[...this.#leaving], [...this.#joining]];
-    this.#leaving.clear();
-    this.#joining.clear();
+    const busy = this.#busy;
+    const leaving = [...this.#leaving].filter((channel) => !busy.has(channel));
+    const joining = [...this.#joining].filter((channel) => !busy.has(channel));
+    for (const channel of leaving) this.#leaving.delete(channel);
+    for (const channel of joining) this.#joining.delete(channel);
+    const asked = [...leaving, ...joining];
+    for (const channel of asked) busy.add(channel);
     // An unsubscription that fails leaves messages that nobody wants: ignored where they are heard.
-    if (leaving.length > 0) connection.unsubscribe(leaving).catch(() => {});
+    const left = leaving.length > 0 ? connection.unsubscribe(leaving).catch(() => {}) : undefined;
     await this.#subscribeWithRetry(connection, joining);
+    await left;
+    for (const channel of asked) busy.delete(channel);
+    if (this.#leaving.size + this.#joining.size > 0) this.#flushSoon();
   }
 
   /** Resolves when each is confirmed or refused, or the connection is over: the next one restores all that is wanted. */
