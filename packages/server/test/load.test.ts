@@ -14,8 +14,8 @@ const OUTAGE_MS = 10_000;
 const PAUSE_MS = 8000;
 /** A second and a half of moves: a cursor of the same instance that is this late has stopped. */
 const LOCAL_LAG_MAX = 30;
-/** A heap may breathe under load; what is queued for a Redis that is gone would be 4 000 messages a second. */
-const GROWTH_BYTES_MAX = 120_000_000;
+/** A heap breathes under load, by a few MB here. That nothing queues is seen in failed publishes, and in the age of unanswered ones. */
+const GROWTH_BYTES_MAX = 60_000_000;
 
 test("a hundred people walk on two instances", { timeout: 180_000 }, async (t) => {
   const { redis, one, two } = await startCluster(t);
