@@ -45,6 +45,8 @@ const CURSOR_BYTES_PER_MS = 1000;
 const CURSOR_BURST_MS = 250;
 /** A client that does not answer our close frame has had enough time to read it. */
 const CLOSING_MS_MAX = 2000;
+/** The core's deadlines are met up to so much later: a thousand boards then share a hundred wake-ups a second. */
+const DEADLINE_GRAIN_MS = 10;
 /** Clients of a stopped instance come back within this time, spread evenly. */
 const RETRY_MS_MAX = 2000;
 const WARN_EVERY_MS = 10_000;
@@ -189,7 +191,11 @@ export class ConnectionManager implements Hub, BusListener {
     } finally {
       this.#isHandling = false;
     }
-    this.#deadline.set(this.#core.nextDeadline());
+    this.#armDeadline();
+  }
+
+  #armDeadline(): void {
+    this.#deadline.set(Math.ceil(this.#core.nextDeadline() / DEADLINE_GRAIN_MS) * DEADLINE_GRAIN_MS);
   }
 
   #carryOut(effect: Effect): void {
@@ -396,7 +402,7 @@ export class ConnectionManager implements Hub, BusListener {
   #flush(board: BoardFanout, isLocal: boolean, now: Millis): void {
     board.flush(now, this.#ticker.cursorMs);
     if (isLocal) this.#publishCursors(board, now);
-    this.#deadline.set(this.#core.nextDeadline());
+    this.#armDeadline();
   }
 
   #publishCursors(board: BoardFanout, now: Millis): void {

@@ -12,7 +12,7 @@ import { Alarm } from "./alarm.ts";
 export const TICK_MS_MIN = 16;
 /** Ten times a second still reads as movement. */
 export const TICK_MS_MAX = 100;
-/** Ticks that a board at rest has saved up: a first move, its answer and one more go out at once. */
+/** What a board at rest has saved up, of ticks and of frames: a first move, its answer and one more go out at once. */
 const BURST = 3;
 /** Between these the tick stays. Their quotient exceeds the step, so that a step cannot undo itself. */
 const LOAD_HIGH = 0.85;
@@ -23,8 +23,10 @@ const CALM_SAMPLES = 4;
 
 /** A board's place in the schedule; belongs to the ticker. */
 export class Pace {
-  /** Up to when the ticks used are paid for: a bucket of `BURST` tokens in one number. */
-  paidUntil: Millis = 0;
+  /** Up to when the local ticks used are paid for: a bucket of `BURST` tokens in one number. */
+  ticksPaidUntil: Millis = 0;
+  /** The same for frames, of which there are two per tick. */
+  framesPaidUntil: Millis = 0;
   flushedAt: Millis = 0;
   isLocalDue = false;
   isRemoteDue = false;
@@ -60,11 +62,11 @@ export class Ticker<B extends { readonly pace: Pace }> {
     this.#schedule(board, this.#localAt(board.pace));
   }
 
-  /** Cursors of other instances moved. They wait half a tick from the last frame, so that a viewer gets two frames per tick at most. */
+  /** Cursors of other instances moved, of however many: a viewer gets two frames per tick at most, and waits for half a tick. */
   remote(board: B): void {
     if (board.pace.isRemoteDue) return;
     board.pace.isRemoteDue = true;
-    this.#schedule(board, board.pace.flushedAt + this.#tickMs / 2);
+    this.#schedule(board, board.pace.framesPaidUntil - ((BURST - 1) * this.#tickMs) / 2);
   }
 
   forget(board: B): void {
@@ -86,7 +88,7 @@ export class Ticker<B extends { readonly pace: Pace }> {
   }
 
   #localAt(pace: Pace): Millis {
-    return pace.paidUntil - (BURST - 1) * this.#tickMs;
+    return pace.ticksPaidUntil - (BURST - 1) * this.#tickMs;
   }
 
   #schedule(board: B, at: Millis): void {
@@ -118,8 +120,9 @@ export class Ticker<B extends { readonly pace: Pace }> {
     const isLocal = pace.isLocalDue && this.#localAt(pace) <= now;
     if (isLocal) {
       pace.isLocalDue = false;
-      pace.paidUntil = Math.max(now, pace.paidUntil) + this.#tickMs;
+      pace.ticksPaidUntil = Math.max(now, pace.ticksPaidUntil) + this.#tickMs;
     }
+    pace.framesPaidUntil = Math.max(now, pace.framesPaidUntil) + this.#tickMs / 2;
     pace.isRemoteDue = false;
     pace.dueAt = Number.POSITIVE_INFINITY;
     this.#flush(board, isLocal, now);
