@@ -16,6 +16,8 @@ import "./setup.js";
 const PORTS = [3001, 3002];
 /** An instance starts in about a second; five more are its attempts to reach Redis. */
 const READY_MS_MAX = 15_000;
+/** Long enough to watch what the others make of it, short enough to wait for its return. */
+const RESTART_MS = 5000;
 /** Longer than a drain of two people who are slow to leave. */
 const STOP_MS_MAX = 10_000;
 const COLOURS = { redis: 35, 3001: 36, 3002: 33 };
@@ -24,6 +26,8 @@ const isColoured = process.stdout.isTTY && !process.env.NO_COLOR;
 /** @type {Set<import("node:child_process").ChildProcess>} */
 const children = new Set();
 let isStopping = false;
+/** Everything was ready once. */
+let isRunning = false;
 const folder = mkdtempSync(join(tmpdir(), "presence-cluster-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => void stop(0));
@@ -40,14 +44,11 @@ start("redis", "redis-server", [...redisArgs, "--loglevel", "warning"], process.
 
 const redisUrl = `redis://127.0.0.1:${redisPort}`;
 const node = node24();
-for (const port of PORTS) {
-  // For people: their terminal is ours, not the instances'.
-  const env = { LOG_FORMAT: "text", ...process.env, WS_PORT: String(port), REDIS_URL: redisUrl };
-  start(String(port), node, ["--conditions=development", join(ROOT, "packages/server/src/cli.ts"), ...process.argv.slice(2)], env);
-}
+PORTS.forEach(startInstance);
 const readiness = await Promise.all(PORTS.map(isReady));
 if (!isStopping) {
   if (readiness.every(Boolean)) {
+    isRunning = true;
     const pages = PORTS.map((port) => `http://localhost:${port}/`).join("  and  ");
     console.log(
       `\n  ${pages}\n  Redis: ${redisUrl}   (redis-cli -p ${redisPort} PSUBSCRIBE 'presence:*' shows the traffic)\n  Ctrl-C stops everything.\n`,
@@ -56,6 +57,12 @@ if (!isStopping) {
     console.error(`cluster: not ready after ${READY_MS_MAX / 1000} s: port ${PORTS.filter((_, index) => !readiness[index]).join(", ")}`);
     await stop(1);
   }
+}
+
+function startInstance(/** @type {number} */ port) {
+  // For people: their terminal is ours, not the instances'.
+  const env = { LOG_FORMAT: "text", ...process.env, WS_PORT: String(port), REDIS_URL: redisUrl };
+  start(String(port), node, ["--conditions=development", join(ROOT, "packages/server/src/cli.ts"), ...process.argv.slice(2)], env);
 }
 
 /**
@@ -85,7 +92,14 @@ function start(name, program, args, env) {
     children.delete(child);
     if (isStopping) return;
     for (const line of unsaid) console.log(prefix + line);
-    console.error(`cluster: ${name} ended (${signal ?? `exit code ${code}`}), so everything stops`);
+    const how = signal ?? `exit code ${code}`;
+    // Killing one to see what the other shows is what this is for; one that cannot start will not start next time either.
+    if (isRunning && name !== "redis") {
+      console.error(`cluster: ${name} ended (${how}); it starts again in ${RESTART_MS / 1000} s`);
+      setTimeout(() => isStopping || startInstance(Number(name)), RESTART_MS);
+      return;
+    }
+    console.error(`cluster: ${name} ended (${how}), so everything stops`);
     void stop(1);
   });
 }
