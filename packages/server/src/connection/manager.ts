@@ -50,6 +50,11 @@ const DEADLINE_GRAIN_MS = 10;
 /** Clients of a stopped instance come back within this time, spread evenly. */
 const RETRY_MS_MAX = 2000;
 const WARN_EVERY_MS = 10_000;
+const RECYCLED = {
+  unanswered: "Redis does not answer on this connection: replacing it",
+  unechoed: "own messages do not come back through this connection to Redis: replacing it",
+  unheard: "no other instance hears this one, or none is left: connecting to Redis anew, in case it has moved",
+};
 
 export class ConnectionManager implements Hub, BusListener {
   readonly instanceId: InstanceId;
@@ -209,7 +214,7 @@ export class ConnectionManager implements Hub, BusListener {
         return this.#bus?.[effect.kind](this.#options.channels.board(effect.boardId));
       case "recycle":
         this.metrics.recycles[effect.link]++;
-        this.#log.warn({ link: effect.link }, "nothing comes back through this connection to Redis: replacing it");
+        this.#log.warn({ link: effect.link }, RECYCLED[effect.why]);
         return this.#bus?.recycle(effect.link);
       case "joined":
         return this.#admit(effect.connection, effect.boardId, effect.self);

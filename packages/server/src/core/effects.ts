@@ -60,7 +60,8 @@ export type Effect =
   /** `boardId` undefined: the global channel. Lost if the bus is down: every rule expects that. */
   | { readonly kind: "publish"; readonly boardId: BoardId | undefined; readonly message: BusMessage }
   | { readonly kind: "subscribe" | "unsubscribe" | "resubscribe"; readonly boardId: BoardId }
-  | { readonly kind: "recycle"; readonly link: Link }
+  /** Replace this connection. `unheard`: it works as far as we see, but nobody else seems to be on the same Redis (R10). */
+  | { readonly kind: "recycle"; readonly link: Link; readonly why: "unanswered" | "unechoed" | "unheard" }
   /** Send this connection the board's roster (`Core.roster`) now; later changes follow as `roster`. `self` is its own actor. */
   | { readonly kind: "joined"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly self: number }
   /** The input was not carried out; the connection lives on. */

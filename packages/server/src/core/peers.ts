@@ -369,15 +369,16 @@ export class Peers {
     // A link that is down is being replaced already; and without a publisher nothing proves the subscriber dead.
     if (this.#isUp.publisher && this.#isUp.subscriber) {
       const isUnanswered = oldestUnansweredMs >= unansweredMsMax / 2;
-      this.#recycle(isUnanswered ? "publisher" : "subscriber", this.#constants.recycleMsMin, now);
-    } else if (this.#isUp.publisher && isHung) this.#recycle("publisher", this.#constants.recycleMsMin, now);
+      if (isUnanswered) this.#recycle("publisher", "unanswered", now);
+      else this.#recycle("subscriber", "unechoed", now);
+    } else if (this.#isUp.publisher && isHung) this.#recycle("publisher", "unanswered", now);
     if (now - this.#echoedAt >= clearRemoteMs && !this.#isCleared) this.#clearRemote(now);
   }
 
-  #recycle(link: Link, msMin: Millis, now: Millis): boolean {
-    if (now - this.#recycledAt < msMin) return false;
+  #recycle(link: Link, why: Extract<Effect, { kind: "recycle" }>["why"], now: Millis): boolean {
+    if (now - this.#recycledAt < (why === "unheard" ? this.#muteRetryMs : this.#constants.recycleMsMin)) return false;
     this.#recycledAt = now;
-    this.#host.emit({ kind: "recycle", link });
+    this.#host.emit({ kind: "recycle", link, why });
     return true;
   }
 
@@ -396,7 +397,7 @@ export class Peers {
     const witnesses = [...this.#peers.values()].filter(({ state, isDegraded, beat }) => state === "up" && !isDegraded && beat > 0);
     const deaf = witnesses.filter(({ isDeaf }) => isDeaf).length;
     if (deaf < 2 && (deaf === 0 || deaf < witnesses.length) && !this.#isLonely) return;
-    if (!this.#isUp.publisher || !this.#recycle("publisher", this.#muteRetryMs, now)) return;
+    if (!this.#isUp.publisher || !this.#recycle("publisher", "unheard", now)) return;
     this.#muteBeat = this.#beat;
     this.#muteRetryMs = Math.min(this.#constants.muteRetryMsMax, this.#muteRetryMs * 2);
     this.#host.emit({ kind: "counted", what: "mute" });
