@@ -42,7 +42,11 @@ async function run(settings: Settings): Promise<void> {
       // Still starting: nobody is connected, there is nothing to say goodbye to.
       if (server === undefined) process.exit(0);
       log.info({ signal }, "stopping; the same signal again ends it at once");
-      void server.close().then(() => process.exit(0));
+      const startedAt = performance.now();
+      void server.close().then(() => {
+        log.info({ ms: Math.round(performance.now() - startedAt) }, "stopped");
+        process.exit(0);
+      });
     });
   }
   server = await createPresenceServer({

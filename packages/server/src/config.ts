@@ -172,7 +172,12 @@ const SCHEMA = z.object({
 function describeProblem(name: Name, text: string, origin: string): string {
   const shown = JSON.stringify(escapeUnprintable(name === "REDIS_URL" ? redactUrl(text) : text));
   const { default: fallback, allowed } = SETTINGS[name];
-  return `${name} is ${shown} (${origin}); allowed: ${allowed}. Change it, or leave it out for ${fallback || "none"}.`;
+  // What is shown has no password, so what is wrong with one cannot be seen.
+  const hint =
+    name === "REDIS_URL" && text.includes("@")
+      ? " In a user or password, special characters are percent-encoded: / is %2F, @ is %40, : is %3A."
+      : "";
+  return `${name} is ${shown} (${origin}); allowed: ${allowed}. Change it, or leave it out for ${fallback || "none"}.${hint}`;
 }
 
 /** By flag name; `true` flags have the value "". */

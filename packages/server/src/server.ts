@@ -135,8 +135,9 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   };
 
   try {
-    await bus.start();
+    // The port first: who cannot have it should not have greeted the other instances. Until all is ready, it says so.
     const port = own !== undefined && !("server" in options) ? await listen(own, options) : 0;
+    await bus.start();
     await echoed(manager, redis.address);
     return { instanceId, port, handler, close };
   } catch (error) {

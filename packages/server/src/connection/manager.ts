@@ -384,7 +384,8 @@ export class ConnectionManager implements Hub, BusListener {
   linkUp(link: Link, number: number): void {
     this.metrics.linkUp[link] = 1;
     this.metrics.connects[link]++;
-    this.#log.info({ link, number }, "the bus is connected");
+    if (number > 1) this.#log.info({ link, connection: number }, "connected to the bus again");
+    else this.#debug({ link }, "connected to the bus");
     this.input({ kind: "link_up", link });
   }
 
@@ -395,11 +396,14 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   attemptFailed(attempt: FailedAttempt): void {
-    this.#warn(attempt, "cannot connect to Redis; trying again");
+    const { retryMs, ...rest } = attempt;
+    // At the start somebody watches, and it lasts seconds; later an outage may last for hours.
+    const warn = this.#isReady ? this.#warn : this.#log.warn.bind(this.#log);
+    warn({ ...rest, retryMs: Math.round(retryMs) }, "cannot connect to Redis; trying again");
   }
 
   refused(refusal: Refusal): void {
-    this.#warn(refusal, "Redis refuses a subscription; trying again");
+    this.#warn({ ...refusal, retryMs: Math.round(refusal.retryMs) }, "Redis refuses a subscription; trying again");
   }
 
   // The clock.
