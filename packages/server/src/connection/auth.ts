@@ -55,11 +55,17 @@ export function newResumeToken(): ResumeToken {
 
 /** The host's `authenticate`, its answers checked. */
 export function checked(authenticate: Authenticate): Authenticate {
-  const check = (user: User | undefined) => user && checkedUser(user);
+  // Databases say "nobody" in many ways; none of them may open the door.
+  const check = (user: User | undefined) => (user ? checkedUser(user) : undefined);
   return (token, request) => {
     const answer = authenticate(token, request);
-    return answer instanceof Promise ? answer.then(check) : check(answer);
+    return isPromise(answer) ? Promise.resolve(answer).then(check) : check(answer);
   };
+}
+
+/** Of whatever library or realm. */
+export function isPromise<T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> {
+  return typeof (answer as { readonly then?: unknown } | null | undefined)?.then === "function";
 }
 
 /** What it gave, held to the limits of the wire: a name is cut to fit, anything else wrong is the host's mistake. */

@@ -33,7 +33,17 @@ import type { ConnectionId, Input } from "../core/effects.ts";
 import { OUTBOX } from "../core/outbox.ts";
 import { TokenBucket } from "../core/token-bucket.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { type Authenticate, type Authorize, cleanName, type Identity, identityOf, isFitName, newResumeToken, type User } from "./auth.ts";
+import {
+  type Authenticate,
+  type Authorize,
+  cleanName,
+  type Identity,
+  identityOf,
+  isFitName,
+  isPromise,
+  newResumeToken,
+  type User,
+} from "./auth.ts";
 import type { BoardFanout, Seat, SeatHolder } from "./board-fanout.ts";
 import { binaryFrame, type ClientSocket, textFrame } from "./socket.ts";
 import type { Encoding } from "./wires.ts";
@@ -53,6 +63,8 @@ const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
 const PATIENCE = { perSecond: 1, burst: 30 };
 /** Joins, updates and broadcasts: 32 boards joined at once, then more than any hand can do. Each costs every viewer a frame. */
 const DEMANDS = { perSecond: 50, burst: 200 };
+/** Answers to heartbeats: far more than anybody needs to find out whether we are there. */
+const ECHOES = { perSecond: 1, burst: 5 };
 
 /** Reused for every cursor that comes in: nothing is allocated for it. */
 const CURSOR: CursorInput = { board: 0, x: 0, y: 0 };
@@ -109,6 +121,7 @@ export class Connection implements SeatHolder {
   #token: string | undefined;
   #patience: TokenBucket | undefined;
   #demands: TokenBucket | undefined;
+  #echoes: TokenBucket | undefined;
 
   /** `token`: from the URL, of a classic client. */
   constructor(
@@ -182,10 +195,9 @@ export class Connection implements SeatHolder {
     this.end(this.#unread === undefined ? CLOSE.helloTimeout : CLOSE.internal);
   }
 
-  /** The core did not carry something out. */
-  refused(code: ErrorCode, boardId: BoardId): void {
-    const seat = this.#seatOn(boardId);
-    if (code === "superseded" && seat?.actor === undefined) this.#giveBack(seat);
+  /** The core did not carry something out. `isMember`: this client is on that board all the same. */
+  refused(code: ErrorCode, boardId: BoardId, isMember: boolean): void {
+    if (!isMember) this.#giveBack(this.#seatOn(boardId));
     this.#refuse(code, boardId);
   }
 
@@ -257,7 +269,7 @@ export class Connection implements SeatHolder {
         return this.#leave(this.#classicSeat(message.board));
       case "heartbeat":
         clientMessages.heartbeat++;
-        if (this.socket.queuedBytes <= OUTBOX.lowBytes) this.#write(CLASSIC_HEARTBEAT);
+        if (this.socket.queuedBytes <= OUTBOX.lowBytes && this.#mayEcho()) this.#write(CLASSIC_HEARTBEAT);
         return;
       default:
         return this.#refuse("bad_message");
@@ -269,26 +281,26 @@ export class Connection implements SeatHolder {
     this.#hub.metrics.clientMessages[message.kind]++;
     const state = this.#state;
     if (state.phase !== "open") {
-      if (message.kind !== "hello") return this.#refuse("bad_message", message.kind);
+      if (message.kind !== "hello") return this.#refuse("bad_message", message.kind, "hello comes first");
       this.#authenticate(message.token, message.resumeToken ?? newResumeToken(), state.phase === "greeting" ? state.request : undefined);
       return;
     }
     switch (message.kind) {
       case "hello":
-        return this.#refuse("bad_message", message.kind);
+        return this.#refuse("bad_message", message.kind, "hello is said once");
       case "join":
         if (!isFitName(message.username)) return this.#refuse("bad_username", message.boardId);
         return this.#join(message);
       case "leave":
         return this.#leave(this.#seatOn(message.board), refOf(message));
       case "cursor":
-        return this.#moved(this.#seatOn(message.board), message.at?.x ?? HIDDEN, message.at?.y ?? 0);
+        return this.#moved(this.#seatOn(message.board), message.at?.x ?? HIDDEN, message.at?.y ?? 0, refOf(message));
       case "update":
       case "broadcast":
         return this.#demand(message);
       case "heartbeat":
         // The first after ours is its answer; any other one is a question.
-        if (!this.#isBeatUnanswered) this.#answer({ kind: "heartbeat" });
+        if (!this.#isBeatUnanswered && this.#mayEcho()) this.#answer({ kind: "heartbeat" });
         this.#isBeatUnanswered = false;
         return;
       case "auth":
@@ -380,8 +392,8 @@ export class Connection implements SeatHolder {
     this.#hub.input({ kind: "leave", connection: this.id, boardId });
   }
 
-  #moved(seat: Seat | undefined, x: number, y: number): void {
-    if (seat === undefined) this.#refuse("not_joined", "cursor");
+  #moved(seat: Seat | undefined, x: number, y: number, ref = "cursor"): void {
+    if (seat === undefined) this.#refuse("not_joined", ref);
     else if (seat.actor === undefined) seat.early = { x, y };
     else this.#hub.moved(seat, x, y);
   }
@@ -401,6 +413,13 @@ export class Connection implements SeatHolder {
     if (this.#demands.take(now)) return true;
     this.#refuse("too_fast", boardId);
     return false;
+  }
+
+  /** A client that answers our answers would keep both of us busy for ever. */
+  #mayEcho(): boolean {
+    const now = this.#hub.now();
+    this.#echoes ??= new TokenBucket(ECHOES, now);
+    return this.#echoes.take(now);
   }
 
   #seatOn(board: BoardRef): Seat | undefined {
@@ -432,7 +451,7 @@ export class Connection implements SeatHolder {
     } catch (error) {
       return this.#hostFailed(error);
     }
-    if (!(answer instanceof Promise)) return answered(answer);
+    if (!isPromise(answer)) return answered(answer);
     this.#unread = [];
     this.socket.pause();
     const resume = (act: () => void) => {
@@ -458,7 +477,7 @@ export class Connection implements SeatHolder {
     if (this.#unread === undefined && this.#state.phase !== "over") this.socket.resume();
   }
 
-  #refuse(code: ErrorCode, ref?: string): void {
+  #refuse(code: ErrorCode, ref?: string, message = REFUSALS[code]): void {
     this.#hub.metrics.clientRejected[code]++;
     if (this.encoding === "classic") return;
     if (code === "bad_message" || code === "not_joined") {
@@ -466,7 +485,7 @@ export class Connection implements SeatHolder {
       this.#patience ??= new TokenBucket(PATIENCE, now);
       if (!this.#patience.take(now)) return this.end(CLOSE.abuse);
     }
-    this.#answer({ kind: "error", code, message: REFUSALS[code], ...(ref === undefined ? {} : { ref }) });
+    this.#answer({ kind: "error", code, message, ...(ref === undefined ? {} : { ref }) });
   }
 
   /** Who does not read gets none: they would only pile up. */
@@ -512,7 +531,7 @@ const CURSOR_UPDATE_BYTES = 7;
 const CLASSIC_HEARTBEAT = binaryFrame(encodeClassic({ kind: "heartbeat" }));
 
 const REFUSALS: Record<ErrorCode, string> = {
-  bad_message: "this message cannot be decoded, breaks a limit, or does not belong here: hello comes first, and once",
+  bad_message: "this message cannot be decoded, or one of its fields breaks a limit",
   bad_board: "no such board",
   bad_username: "a name holds no control or bidirectional characters",
   bad_state: "the state would be larger than stateBytesMax, or too deep",

@@ -219,7 +219,7 @@ export class ConnectionManager implements Hub, BusListener {
       case "joined":
         return this.#admit(effect.connection, effect.boardId, effect.self);
       case "refused":
-        return this.#connection(effect.connection)?.refused(effect.code, effect.boardId);
+        return this.#connection(effect.connection)?.refused(effect.code, effect.boardId, effect.isMember);
       case "superseded":
         return this.#connection(effect.connection)?.end(CLOSE.superseded);
       case "roster":

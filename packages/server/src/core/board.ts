@@ -35,7 +35,7 @@ type Opening = {
 };
 
 /** An entry that was superseded by one not heard of yet. */
-type Orphan = Visible & { readonly attempt: number; readonly until: Millis };
+type Orphan = Visible & { readonly until: Millis };
 
 export class Board {
   readonly boardId: BoardId;
@@ -60,7 +60,11 @@ export class Board {
     this.boardId = boardId;
     this.#context = context;
     this.#slice = new Slice(context);
-    this.roster = new Roster(context, (change) => context.emit({ kind: "roster", boardId, change }));
+    this.roster = new Roster(
+      context,
+      (change) => context.emit({ kind: "roster", boardId, change }),
+      () => context.emit({ kind: "cursors", boardId }),
+    );
     this.repair = new Repair(
       context,
       this.#slice,
@@ -111,7 +115,8 @@ export class Board {
   join(connection: ConnectionId, attempt: number, member: Member, now: Millis): void {
     const { memberId } = member;
     if (attempt <= this.#highestAttempt(memberId)) {
-      this.#context.emit({ kind: "refused", connection, code: "superseded", boardId: this.boardId });
+      const isMember = this.isMember(connection);
+      this.#context.emit({ kind: "refused", connection, code: "superseded", boardId: this.boardId, isMember });
       return;
     }
     const before = this.#slice.get(memberId)?.connection;
@@ -166,12 +171,12 @@ export class Board {
 
   // Of the bus.
 
-  subscribed(now: Millis): void {
-    if (!this.#isAnnounced) {
-      this.#isAnnounced = true;
-      if (this.#slice.size > 0) this.#changed(this.#slice.snapshot(), now);
-    }
-    this.repair.subscribed(now);
+  /** `isRestored`: one of many that a new connection has taken again; recovery asks, once and in its time (R9). */
+  subscribed(isRestored: boolean, now: Millis): void {
+    const isFirst = !this.#isAnnounced;
+    this.#isAnnounced = true;
+    if (isFirst && this.#slice.size > 0) this.#changed(this.#slice.snapshot(), now);
+    this.repair.subscribed(isFirst || !isRestored, now);
   }
 
   published(receivers: number | undefined, now: Millis): void {
@@ -186,11 +191,15 @@ export class Board {
       case "delta":
       case "snapshot":
       case "beacon":
-      case "sync":
+      case "sync": {
+        const wasEmpty = replica.size === 0;
         this.#apply(replica.handle(message, now), now);
+        // While nobody was there to see them, moves were not published.
+        if (wasEmpty && replica.size > 0) this.repair.owePositions(now);
         if (message.kind === "sync") this.repair.asked(message, now);
         if (message.kind !== "delta" && !replica.isInDoubt) this.#opening?.answered.add(from);
         break;
+      }
       case "cursors":
         replica.word(now, message.seq);
         this.#move(from, replica, message.moves, now);
@@ -299,7 +308,7 @@ export class Board {
     const own = this.#slice.get(memberId);
     if (own !== undefined && own.attempt > highest) {
       highest = own.attempt;
-      best = { member: own.member, owner: instanceId, slot: own.slot };
+      best = { member: own.member, owner: instanceId, slot: own.slot, attempt: own.attempt };
     }
     for (const [owner, replica] of this.repair.replicas) {
       const entry = replica.get(memberId);
@@ -308,7 +317,8 @@ export class Board {
       const liveness = bus.livenessOf(owner);
       if (liveness === "gone") continue;
       highest = entry.attempt;
-      best = { member: liveness === "live" ? entry.member : reconnecting(entry.member), owner, slot: entry.slot };
+      const member = liveness === "live" ? entry.member : reconnecting(entry.member);
+      best = { member, owner, slot: entry.slot, attempt: entry.attempt };
     }
     return best;
   }
@@ -374,7 +384,8 @@ export class Board {
         continue;
       }
       this.#ended.delete(memberId);
-      if (this.#slice.ended.get(memberId) === attempt) this.#slice.ended.delete(memberId);
+      // A higher attempt may have been ended elsewhere since: ours is over all the sooner.
+      if ((this.#slice.ended.get(memberId) ?? Number.POSITIVE_INFINITY) <= attempt) this.#slice.ended.delete(memberId);
       this.#refresh(memberId, "left", now);
     }
   }

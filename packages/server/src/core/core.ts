@@ -182,7 +182,7 @@ export class Core {
         });
       case "update":
         return this.#ofMember(input, (board) => {
-          if (!board.update(input.connection, input.status, input.state, now)) this.#refuse(input, "bad_state");
+          if (!board.update(input.connection, input.status, input.state, now)) this.#refuse(input, "bad_state", true);
         });
       case "broadcast":
         return this.#ofMember(input, (board) => board.broadcast(input.connection, input.name, input.data, now));
@@ -195,7 +195,7 @@ export class Core {
       case "heard":
         return input.from === this.instanceId ? this.#echoed(input.boardId, input.message, now) : this.#heard(input, now);
       case "subscribed":
-        return this.#on(input.boardId, (board) => board.subscribed(now));
+        return this.#on(input.boardId, (board) => board.subscribed(!this.#peers.isSubscriberUp, now));
       case "published":
         return this.#on(input.boardId, (board) => board.published(input.receivers, now));
       case "link_up":
@@ -264,12 +264,16 @@ export class Core {
   }
 
   #ofMember(input: Extract<Input, { kind: "leave" | "update" | "broadcast" }>, act: (board: Board) => void): void {
-    if (!this.#boards.get(input.boardId)?.isMember(input.connection)) return this.#refuse(input, "not_joined");
+    if (!this.#boards.get(input.boardId)?.isMember(input.connection)) return this.#refuse(input, "not_joined", false);
     this.#on(input.boardId, act);
   }
 
-  #refuse({ connection, boardId }: { connection: ConnectionId; boardId: BoardId }, code: "not_joined" | "bad_state"): void {
-    this.#effects.push({ kind: "refused", connection, code, boardId });
+  #refuse(
+    { connection, boardId }: { connection: ConnectionId; boardId: BoardId },
+    code: "not_joined" | "bad_state",
+    isMember: boolean,
+  ): void {
+    this.#effects.push({ kind: "refused", connection, code, boardId, isMember });
   }
 
   #each(act: (board: Board) => void): void {

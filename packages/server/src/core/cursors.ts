@@ -39,6 +39,13 @@ export class Cursors {
     this.#flags[actor] = (this.#flags[actor] ?? 0) & ~KNOWN;
   }
 
+  /** The actor's member is another session's life now: where it pointed is over. False: nobody was shown a place. */
+  clear(actor: number, now: Millis): boolean {
+    if (this.at(actor) === undefined) return false;
+    this.mark(actor, HIDDEN, 0, now);
+    return true;
+  }
+
   /** x = HIDDEN: the cursor is not shown. Answers whether no earlier move was overwritten: the first since the last `take`. */
   mark(actor: number, x: number, y: number, now: Millis): boolean {
     if (actor >= this.#flags.length) return true;
@@ -101,12 +108,12 @@ export class Cursors {
     return rested;
   }
 
-  /** Visible places of all local members, by slot: for who asked (R5). */
+  /** Places of all local members, hidden ones too, by slot: for who asked (R5), and may have missed that somebody hid. */
   own(): Moves {
     const own: number[] = [];
     for (let actor = 0; actor < this.#flags.length; actor++) {
       const slot = this.#slot[actor] ?? REMOTE;
-      if (slot !== REMOTE && this.at(actor) !== undefined) own.push(slot, this.#x[actor] ?? 0, this.#y[actor] ?? 0);
+      if (slot !== REMOTE && ((this.#flags[actor] ?? 0) & KNOWN) !== 0) own.push(slot, this.#x[actor] ?? 0, this.#y[actor] ?? 0);
     }
     return own;
   }

@@ -44,7 +44,7 @@ export type Input =
       readonly link: number;
       readonly message: BusMessage;
     }
-  /** The subscription to this board took effect: at first, or again. */
+  /** The subscription to this board took effect: at first, or again; before the subscriber's `link_up` if a new connection restored it. */
   | { readonly kind: "subscribed"; readonly boardId: BoardId }
   /** The subscriber counts as up once all its subscriptions, the global one too, are restored. */
   | { readonly kind: "link_up"; readonly link: Link }
@@ -64,8 +64,14 @@ export type Effect =
   | { readonly kind: "recycle"; readonly link: Link; readonly why: "unanswered" | "unechoed" | "unheard" }
   /** Send this connection the board's roster (`Core.roster`) now; later changes follow as `roster`. `self` is its own actor. */
   | { readonly kind: "joined"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly self: number }
-  /** The input was not carried out; the connection lives on. */
-  | { readonly kind: "refused"; readonly connection: ConnectionId; readonly code: ErrorCode; readonly boardId: BoardId }
+  /** The input was not carried out; the connection lives on. `isMember`: and so does its member on that board. */
+  | {
+      readonly kind: "refused";
+      readonly connection: ConnectionId;
+      readonly code: ErrorCode;
+      readonly boardId: BoardId;
+      readonly isMember: boolean;
+    }
   /** The session lives on elsewhere: close this connection as `superseded`, and report it as disconnected with full grace. */
   | { readonly kind: "superseded"; readonly connection: ConnectionId }
   /** What this instance shows on that board has changed: for every local connection on it. */

@@ -100,6 +100,10 @@ export class Peers {
     return this.#echoedAt;
   }
 
+  get isSubscriberUp(): boolean {
+    return this.#isUp.subscriber;
+  }
+
   get echoMs(): Millis | null {
     return this.#echoMs;
   }

@@ -42,6 +42,8 @@ export class Repair {
   #answeredAt: Millis = Number.NEGATIVE_INFINITY;
   #answerAt: Millis = NEVER;
   #answersInFull = false;
+  /** Own places are said then, unless an answer says them before. */
+  #positionsAt: Millis = NEVER;
 
   #beaconsAfterChange: Millis[] = [];
   #beaconUnechoedAt: Millis = NEVER;
@@ -87,6 +89,7 @@ export class Repair {
       this.#askAt,
       this.#silenceAt,
       this.#answerAt,
+      this.#positionsAt,
       this.#beaconsAfterChange[0] ?? NEVER,
       this.#beaconUnechoedAt,
       this.#beaconAt,
@@ -99,15 +102,17 @@ export class Repair {
     if (now >= this.#askAllAt || now >= this.#askAllAgainAt) this.#askAll(now);
     if (now >= this.#askAt) this.#ask(now);
     if (now >= this.#answerAt) this.#answer(now);
+    if (now >= this.#positionsAt) this.#sayPositions(now);
     this.#beaconIfDue(now);
     if (this.#isSubscribed && now >= this.#unechoedSince + this.#context.constants.boardUnechoedMs) this.#judgeSubscription(now);
   }
 
   // What happened.
 
-  subscribed(now: Millis): void {
+  subscribed(asks: boolean, now: Millis): void {
     this.#isSubscribed = true;
     this.#unechoedSince = NEVER;
+    if (!asks) return;
     this.#askAllAt = now;
     this.#askAllAgainAt = now + this.#context.constants.syncAgainMs;
   }
@@ -143,6 +148,11 @@ export class Repair {
     if (mine.seq !== this.#slice.seq) this.#answersInFull = true;
     this.#answerAt = Math.max(now, this.#answeredAt + constants.answerMs);
     if (this.#answerAt <= now) this.#answer(now);
+  }
+
+  /** Somebody came who has not heard where the own members point, and may not ask. */
+  owePositions(now: Millis): void {
+    this.#positionsAt = Math.min(this.#positionsAt, now + this.#context.constants.answerMs);
   }
 
   /** An own message came back on this board. */
@@ -235,6 +245,11 @@ export class Repair {
     this.#answeredAt = now;
     if (inFull) for (const part of this.#slice.snapshot()) this.#host.publish(part, now);
     else this.#host.publish({ kind: "beacon", ...this.#slice.standing() }, now);
+    this.#sayPositions(now);
+  }
+
+  #sayPositions(now: Millis): void {
+    this.#positionsAt = NEVER;
     this.#host.publishPositions(now);
   }
 

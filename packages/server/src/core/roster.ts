@@ -12,22 +12,30 @@ import { mergePatchBetween } from "./merge-patch.ts";
 import { Numbers } from "./numbers.ts";
 
 /** The entry that speaks for a member. `owner` undefined: none does at the moment. */
-export type Visible = { readonly member: Member; readonly owner: InstanceId | undefined; readonly slot: number };
+export type Visible = {
+  readonly member: Member;
+  readonly owner: InstanceId | undefined;
+  readonly slot: number;
+  readonly attempt: number;
+};
 
-type Shown = { readonly actor: number; member: Member; owner: InstanceId | undefined };
+type Shown = { readonly actor: number; member: Member; owner: InstanceId | undefined; attempt: number };
 
 export class Roster {
   readonly #context: Context;
   readonly #changed: (change: RosterChange) => void;
+  readonly #moved: () => void;
   readonly #actors: Numbers;
   readonly #shown = new Map<MemberId, Shown>();
   /** Members per user. */
   readonly #users = new Map<string, number>();
   readonly cursors = new Cursors();
 
-  constructor(context: Context, changed: (change: RosterChange) => void) {
+  /** `moved`: a cursor was marked by us. */
+  constructor(context: Context, changed: (change: RosterChange) => void, moved: () => void) {
     this.#context = context;
     this.#changed = changed;
+    this.#moved = moved;
     this.#actors = new Numbers(context.constants.numberRestMs);
   }
 
@@ -58,17 +66,20 @@ export class Roster {
   }
 
   /** The member is to be shown like this from now on. */
-  show(memberId: MemberId, { member, owner, slot }: Visible, now: Millis): void {
+  show(memberId: MemberId, { member, owner, slot, attempt }: Visible, now: Millis): void {
     const shown = this.#shown.get(memberId);
     const actor = shown?.actor ?? this.#actors.take(now);
     this.cursors.assign(actor, owner === this.#context.instanceId ? slot : undefined);
     if (shown === undefined) {
-      this.#shown.set(memberId, { actor, member, owner });
+      this.#shown.set(memberId, { actor, member, owner, attempt });
       this.#count(member, 1);
       this.#changed({ change: "joined", actor, member });
       return;
     }
     shown.owner = owner;
+    // A new attempt tells its own place; until then all viewers agree that there is none, also those who come now.
+    if (shown.attempt !== attempt && this.cursors.clear(actor, now)) this.#moved();
+    shown.attempt = attempt;
     if (shown.member === member) return;
     const patch = mergePatchBetween(shown.member as unknown as JsonObject, member as unknown as JsonObject);
     if (patch === undefined) return;

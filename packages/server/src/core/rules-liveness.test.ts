@@ -183,7 +183,7 @@ test("[R8] who was judged down comes back by a newer heartbeat only, with empty 
   ben.update({ state: { tool: "pen" } });
   ben.move(1, 1);
   world.advance(3_000);
-  assert.deepEqual([world.judges(0, 1), ana.roster()], ["down", ["ana"]]);
+  assert.deepEqual([world.judges(0, 1), ana.roster(), ana.log.at(-1)], ["down", ["ana"], "-ben instance_lost"]);
   // An old heartbeat proves nothing.
   world.network.faults = {
     ...HEALTHY,
@@ -243,6 +243,26 @@ test("[R9] a publisher that hangs is noticed after 3 s at the latest and replace
     assert.equal(recycledLinks(world, 0).at(-1), "publisher");
     world.untilEqual(2_000);
   });
+});
+
+test("[R9] also where beats are so rare that four of them would take longer", () => {
+  const { world } = settled({ constants: { heartbeatInstancesMax: 1, heartbeatMsPerInstance: 1000 as Millis } });
+  world.network.hang(0, "publisher");
+  world.until(() => recycledLinks(world, 0).length > 0, CONSTANTS.unansweredMsMax + 2 * 2_000);
+  assert.deepEqual(recycledLinks(world, 0), ["publisher"]);
+});
+
+test("[R9] while nothing comes back no single board is blamed", () => {
+  const { world, ben } = settled();
+  const resubscribed = world.record("resubscribe");
+  world.network.deafen(1, { stays: true });
+  for (let second = 0; second < 20; second++) {
+    ben.update({ state: { second } });
+    world.advance(1_000);
+  }
+  world.network.mend(1);
+  world.untilEqual(2_000);
+  assert.deepEqual(resubscribed, []);
 });
 
 test("[R9] while Redis hangs a link is recycled every 4 s at most; it is back, and all are equal within 2.4 s", () => {

@@ -26,6 +26,7 @@ export type Gateway = {
   readonly now: Millis;
   instance(index: number): WorldInstance;
   nextConnection(): ConnectionId;
+  after(ms: Millis, run: () => void): void;
 };
 
 /** One socket of an instance, as its client sees it. */
@@ -101,6 +102,10 @@ export class WorldConnection {
   }
 }
 
+/** C3: a connection that is silent for so long is lost; C2: and how long its members then wait for it. */
+const HALF_OPEN_MS_MAX: Millis = 25_000;
+const LOST_GRACE_MS: Millis = 15_000;
+
 export class WorldSession {
   readonly name: string;
   readonly memberId: MemberId;
@@ -139,9 +144,13 @@ export class WorldSession {
     this.connection.isOpen = false;
   }
 
-  /** On a new connection, all boards again. The old one stays half-open, unless it was disconnected before. */
+  /** On a new connection, all boards again. The old one stays half-open until its instance misses its heartbeats, unless it was disconnected before. */
   resume(via: number): void {
-    if (this.connection.isOpen) this.#abandoned.push(this.connection);
+    const former = this.connection;
+    if (former.isOpen) {
+      this.#abandoned.push(former);
+      this.#gateway.after(HALF_OPEN_MS_MAX, () => this.#lose(former, LOST_GRACE_MS));
+    }
     this.connection = this.#connect(via);
     this.isSuperseded = false;
     for (const member of this.members.values()) member.join({});
@@ -149,7 +158,14 @@ export class WorldSession {
 
   /** At last the instances learn that older connections are gone. */
   loseAbandoned(graceMs: Millis): void {
-    for (const connection of this.#abandoned.splice(0)) connection.send({ kind: "disconnected", connection: connection.id, graceMs });
+    for (const connection of [...this.#abandoned]) this.#lose(connection, graceMs);
+  }
+
+  #lose(connection: WorldConnection, graceMs: Millis): void {
+    const index = this.#abandoned.indexOf(connection);
+    if (index === -1) return;
+    this.#abandoned.splice(index, 1);
+    connection.send({ kind: "disconnected", connection: connection.id, graceMs });
   }
 
   #connect(via: number): WorldConnection {

@@ -95,9 +95,10 @@ export class World {
   /** How long it took until that held; fails if it does not within that time. */
   until(holds: () => boolean, withinMs: Millis, what: () => string = () => "what was waited for"): Millis {
     const from = this.now;
+    const end = from + withinMs;
     while (!holds()) {
-      if (this.now - from >= withinMs) this.fail(`not within ${withinMs} ms: ${what()}`);
-      this.advance(Math.min(LOOK_MS, from + withinMs - this.now));
+      if (this.now >= end) this.fail(`not within ${withinMs} ms: ${what()}`);
+      this.advance(Math.min(LOOK_MS, end - this.now));
     }
     return this.now - from;
   }
