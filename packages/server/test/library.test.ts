@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
+import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { createPresence } from "@presence-service/client";
 import { createPresenceServer } from "../src/server.ts";
@@ -106,4 +107,60 @@ async function startHost(t: TestContext): Promise<{ host: Server; port: number }
     host.close();
   });
   return { host, port };
+}
+
+test("a host without upgrades of its own answers requests that offer one, before, while and after presence is attached", async (t) => {
+  const host = createServer((_request, response) => response.end("host"));
+  const port = await freePort();
+  host.listen(port, "127.0.0.1");
+  await once(host, "listening");
+  t.after(() => {
+    host.close();
+    host.closeAllConnections();
+  });
+  // As curl --http2 and Java's client ask of their own accord.
+  const offered = () =>
+    fetchRaw(
+      port,
+      "GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n",
+    );
+  assert.match(await offered(), /\r\n\r\nhost$/);
+  const presence = await createPresenceServer({ server: host, redisUrl: "memory:" });
+  assert.match(await offered(), /\r\n\r\nhost$/);
+  await presence.close();
+  assert.match(await offered(), /\r\n\r\nhost$/);
+});
+
+test("a refused upgrade holds no socket, although the client closes nothing", async (t) => {
+  const presence = await createPresenceServer({ port: 0, redisUrl: "memory:" });
+  t.after(() => presence.close());
+  const answer = await fetchRaw(
+    presence.port,
+    "GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+  );
+  assert.match(answer, /^HTTP\/1\.1 404 /);
+});
+
+/** What is answered until the other side has closed for good; this side never does. */
+async function fetchRaw(port: number, request: string): Promise<string> {
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  let answer = "";
+  let isClosed = false;
+  socket.setEncoding("latin1").on("data", (text) => {
+    answer += text;
+  });
+  socket.on("error", () => {});
+  socket.on("close", () => {
+    isClosed = true;
+  });
+  socket.write(request);
+  try {
+    // A write to a socket that is closed at the other end is answered by a reset: one that is only half closed takes it.
+    await eventually(() => isClosed || (socket.readableEnded && socket.write("\r\n") && false), {
+      what: () => `the server closes; it said ${answer}`,
+    });
+  } finally {
+    socket.destroy();
+  }
+  return answer;
 }

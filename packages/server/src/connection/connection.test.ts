@@ -304,3 +304,50 @@ test("[F4] a client that does not read gets no answers, and is ended after half 
   assert.equal(desk.metrics.terminatedClients, 1);
   assert.ok(desk.metrics.cursorFramesSkipped > 0);
 });
+
+for (const nobody of [undefined, null, false, 0, ""]) {
+  test(`an authenticate that answers ${JSON.stringify(nobody) ?? "undefined"} lets nobody in`, async () => {
+    const desk = await Desk.open({ authenticate: () => nobody as undefined });
+    const ana = desk.connect("json", { request: REQUEST });
+    ana.hello();
+    assert.deepEqual([told(desk, ana), ana.socket.closedWith?.code], [[], CLOSE.unauthorized.code]);
+  });
+}
+
+test("a second join that is refused while the first still waits for its roster takes nothing away", async () => {
+  const desk = await Desk.open();
+  await Desk.open({ beside: desk });
+  desk.clock.advance(2000);
+  const ana = desk.connect("json");
+  ana.hello();
+  ana.socket.takeMessages();
+  ana.join("b", "Ana", 1);
+  ana.join("b", "Ana", 1);
+  assert.deepEqual(
+    told(desk, ana).flatMap((message) => (message.kind === "error" ? [message.code] : [message.kind])),
+    ["superseded", "joined"],
+  );
+  ana.leave("b");
+  desk.clock.advance(1000);
+  assert.equal(desk.manager.stats().own, 0);
+});
+
+for (const encoding of ["binary", "json", "classic"] as const) {
+  test(`${encoding}: who answers our answers to its heartbeats is not answered for ever`, async () => {
+    const desk = await Desk.open();
+    const ana = desk.connect(encoding);
+    const isClassic = encoding === "classic";
+    if (!isClassic) ana.hello();
+    ana.socket.takeMessages();
+    const beat = () => {
+      if (isClassic) ana.sayClassic({ kind: "heartbeat" });
+      else ana.say({ kind: "heartbeat" });
+      return (isClassic ? ana.socket.takeClassic() : ana.socket.takeMessages()).length;
+    };
+    let answers = 0;
+    for (let round = 0; round < 100; round++) answers += beat();
+    assert.equal(answers, 5);
+    desk.clock.advance(1000);
+    assert.equal(beat(), 1);
+  });
+}

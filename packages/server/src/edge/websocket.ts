@@ -70,7 +70,36 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     });
   };
   server.on("upgrade", upgrade);
-  return () => void server.removeListener("upgrade", upgrade);
+  const stopSorting = sortUpgrades(server, (request) => {
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === "websocket";
+    return isWebSocket && (isAlone || paths.includes((request.url ?? "/").split("?", 1)[0] ?? "/"));
+  });
+  return () => {
+    stopSorting();
+    server.removeListener("upgrade", upgrade);
+  };
+}
+
+/**
+ * A listener for upgrades makes Node take every request that offers one for an upgrade, and then nobody answers it: curl and Java offer
+ * `h2c` of their own accord. From Node 24.9 on the server may say which ones are meant. Before that, they hang as in any server
+ * with WebSockets.
+ */
+function sortUpgrades(server: Server, isOurs: (request: IncomingMessage) => boolean): () => void {
+  const sorting = server as { shouldUpgradeCallback?: (request: IncomingMessage) => boolean };
+  const former = sorting.shouldUpgradeCallback;
+  if (former === undefined) return () => {};
+  let isStopped = false;
+  const sort = (request: IncomingMessage): boolean => {
+    if (!isStopped && isOurs(request)) return true;
+    // Not ours: for the host and its other listeners, if it has any.
+    return server.listenerCount("upgrade") > (isStopped ? 0 : 1) && former.call(server, request);
+  };
+  sorting.shouldUpgradeCallback = sort;
+  return () => {
+    isStopped = true;
+    if (sorting.shouldUpgradeCallback === sort) sorting.shouldUpgradeCallback = former;
+  };
 }
 
 /** Knows its connection, so that all sockets share the four listeners below. */
@@ -153,5 +182,7 @@ class WsSocket implements ClientSocket {
 
 function refuse(socket: Duplex, status: number, headers = ""): void {
   socket.on("error", () => {}); // whoever is refused may be gone already
+  // Without it a client that does not close its side would hold the socket for ever.
+  socket.once("finish", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n${headers}\r\n`);
 }
