@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { test } from "node:test";
-import { BOARDS_PER_CONNECTION_MAX, CLOSE, type ErrorCode, type ServerMessage } from "@presence-service/protocol";
+import { BOARDS_PER_CONNECTION_MAX, type BoardId, CLOSE, type ErrorCode, type ServerMessage } from "@presence-service/protocol";
 import { OUTBOX } from "../core/outbox.ts";
 import { type Client, Desk } from "../testing/desk.ts";
 
@@ -351,3 +351,20 @@ for (const encoding of ["binary", "json", "classic"] as const) {
     assert.equal(beat(), 1);
   });
 }
+
+test("what names a board just left is answered for a while, and is no abuse", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("json", "b", "Ana");
+  ana.leave("b");
+  ana.socket.takeMessages();
+  for (let move = 0; move < 100; move++) ana.say({ kind: "cursor", board: "b" as BoardId, at: { x: move, y: 0 } });
+  assert.equal(errors(told(desk, ana)).length, 30);
+  assert.deepEqual([ana.socket.closedWith, desk.metrics.clientRejected.not_joined], [undefined, 100]);
+});
+
+test("connections that we close are counted by code", async () => {
+  const desk = await Desk.open();
+  desk.connect("json");
+  desk.clock.advance(6000);
+  assert.deepEqual([desk.metrics.closes[4410], desk.metrics.closes[4411]], [1, 0]);
+});

@@ -88,6 +88,8 @@ export interface Hub {
   touch(board: BoardFanout): void;
   /** Its seats are given back; its members are lost with that grace. */
   over(connection: Connection, graceMs: Millis): void;
+  /** We close it, and why. */
+  closes(reason: CloseReason): void;
   /** The socket is closed; nothing comes of this connection any more. */
   gone(connection: Connection): void;
   /** The host's `authenticate` or `authorize` threw. */
@@ -164,6 +166,7 @@ export class Connection implements SeatHolder {
 
   /** What it said cannot be read any further. `closed` follows. */
   broken(reason: CloseReason): void {
+    this.#hub.closes(reason);
     this.#hub.metrics.clientRejected.bad_message++;
     this.#over(reason);
   }
@@ -208,12 +211,14 @@ export class Connection implements SeatHolder {
 
   end(reason: CloseReason): void {
     if (this.#state.phase === "over") return;
+    this.#hub.closes(reason);
     this.#over(reason);
     this.socket.close(reason);
   }
 
   /** Without a word: nobody would read it. */
   terminate(reason: CloseReason): void {
+    if (this.#state.phase !== "over") this.#hub.closes(reason);
     this.#over(reason);
     this.socket.terminate();
   }
@@ -483,7 +488,10 @@ export class Connection implements SeatHolder {
     if (code === "bad_message" || code === "not_joined") {
       const now = this.#hub.now();
       this.#patience ??= new TokenBucket(PATIENCE, now);
-      if (!this.#patience.take(now)) return this.end(CLOSE.abuse);
+      const isPatient = this.#patience.take(now);
+      // What names a board just left, or not let in yet, was under way: it gets no more answers, but it is no abuse.
+      if (!isPatient && code === "not_joined") return;
+      if (!isPatient) return this.end(CLOSE.abuse);
     }
     this.#answer({ kind: "error", code, message, ...(ref === undefined ? {} : { ref }) });
   }

@@ -4,7 +4,7 @@
  */
 
 import type { IncomingMessage } from "node:http";
-import { type BoardId, CLOSE, type InstanceId, type Millis } from "@presence-service/protocol";
+import { type BoardId, CLOSE, type CloseReason, type InstanceId, type Millis } from "@presence-service/protocol";
 import type { Bus, BusListener, Channel, Channels, FailedAttempt, Link, Refusal } from "../bus/bus.ts";
 import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
@@ -50,6 +50,10 @@ const DEADLINE_GRAIN_MS = 10;
 /** Clients of a stopped instance come back within this time, spread evenly. */
 const RETRY_MS_MAX = 2000;
 const WARN_EVERY_MS = 10_000;
+/** Ends that no well-behaved client comes to. */
+const NOTEWORTHY: ReadonlySet<number> = new Set(
+  [CLOSE.tooBig, CLOSE.slowReader, CLOSE.helloTimeout, CLOSE.abuse, CLOSE.unauthorized].map(({ code }) => code),
+);
 const RECYCLED = {
   unanswered: "Redis does not answer on this connection: replacing it",
   unechoed: "own messages do not come back through this connection to Redis: replacing it",
@@ -350,6 +354,12 @@ export class ConnectionManager implements Hub, BusListener {
     for (const seat of seats.splice(0)) this.leave(seat);
     // Whose instance stops is claimed elsewhere: nobody is told that they left.
     if (!this.#isStopping) this.input({ kind: "disconnected", connection: id, graceMs });
+  }
+
+  closes({ code, meaning }: CloseReason): void {
+    const key = String(code);
+    if (key in this.metrics.closes) this.metrics.closes[key as keyof Metrics["closes"]]++;
+    if (NOTEWORTHY.has(code)) this.#warn({ code }, `closing clients: ${meaning}`);
   }
 
   gone(connection: Connection): void {

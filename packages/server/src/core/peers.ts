@@ -226,6 +226,8 @@ export class Peers {
     if (beat <= this.#echoedBeat) return;
     if (sentAt !== undefined) this.#echoMs = now - sentAt;
     const skipped = this.#isReady && beat > this.#echoedBeat + 1;
+    // What piled up in a Redis that stalled comes in one burst, own echoes before the beats of others: that is one judgement, not many.
+    const isBurst = now - this.#echoedAt < this.#intervalMs() / 2;
     this.#echoedBeat = beat;
     this.#echoedAt = now;
     this.#unechoed = this.#beat - beat;
@@ -235,6 +237,7 @@ export class Peers {
       this.#recoveryBeat = NEVER;
       this.#host.emit({ kind: "ready" });
     } else if (this.#isDegraded || beat >= this.#recoveryBeat || skipped) this.#recover();
+    if (isBurst) return;
     this.#judgePeers(now);
     this.#judgeMute(now);
     if (this.#calmBeats > 0) this.#calmBeats--;

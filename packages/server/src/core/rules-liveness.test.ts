@@ -129,6 +129,19 @@ test("[R7] nobody becomes suspect when Redis is back after a pause that all of t
   });
 });
 
+test("[R7] nor when Redis stalled for less than what degrades an instance, though own echoes come in a burst before others' beats", () => {
+  eachSeed(20, (seed) => {
+    const world = new World({ seed, instances: 2 + (seed % 7) });
+    world.advance(3_000 + seed * 37);
+    const judged = world.record("peer");
+    world.network.stopRedis("paused");
+    world.advance(1_000 + (seed % 10) * 100);
+    world.network.startRedis();
+    world.advance(5_000);
+    assert.deepEqual(accusations(judged), []);
+  });
+});
+
 test("[R7] a lost beat alone makes nobody suspect", () => {
   const { world } = settled();
   const judged = world.record("peer");

@@ -155,3 +155,9 @@ test("the page's files: types, caching, validation, HEAD and a content security 
   assert.equal(await script.text(), "");
   assert.equal(await rawStatus(port, "/assets/"), 404);
 });
+
+test("a browser that opens the WebSocket's path is told what it is", async (t) => {
+  const { base } = await serve(t);
+  const response = await fetch(`${base}/ws`);
+  assert.deepEqual([response.status, response.headers.get("upgrade")], [426, "websocket"]);
+});

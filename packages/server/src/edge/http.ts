@@ -68,6 +68,7 @@ export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
       async () => ({ status: 200, type: dependencies.metrics.contentType, body: await dependencies.metrics.expose(), headers: UNCACHED }),
     ],
     ["/", () => text(200, WHAT_THIS_IS)],
+    ["/ws", () => ({ ...text(426, "WebSockets connect here; see docs/PROTOCOL.md.\n"), headers: { ...UNCACHED, upgrade: "websocket" } })],
     ...(dependencies.demoDir === undefined ? [] : staticRoutes(dependencies.demoDir)),
   ]);
   return (request, response) => {

@@ -189,6 +189,13 @@ export const METRICS = {
     type: "counter",
     help: "Clients ended because they did not read at all.",
   },
+  closes: {
+    name: "presence_client_closes_total",
+    type: "counter",
+    help: "Connections that this instance closed, by close code; docs/PROTOCOL.md says what they mean.",
+    label: "code",
+    values: ["1001", "1009", "1011", "4000", "4001", "4008", "4401", "4409", "4410", "4411"],
+  },
 
   // The process.
   loopDelay: {
