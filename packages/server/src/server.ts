@@ -95,7 +95,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
         ...redis,
         publisher: metrics.linkUp.publisher === 1 ? "up" : "down",
         subscriber: metrics.linkUp.subscriber === 1 ? "up" : "down",
-        echoMs,
+        echoMs: echoMs === null ? null : Math.round(echoMs * 100) / 100,
         oldestUnansweredMs: Math.round(bus.oldestUnansweredMs()),
       },
       peers,
