@@ -5,6 +5,7 @@
  */
 
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { ERROR_CODES } from "@presence-service/protocol";
 import { Counter, Gauge, Histogram, Registry } from "@prometheus-io/client";
 
 type Entry = {
@@ -144,17 +145,7 @@ export const METRICS = {
     type: "counter",
     help: "Messages of clients that were refused or ignored, by the code of the error.",
     label: "reason",
-    values: [
-      "bad_message",
-      "bad_board",
-      "bad_username",
-      "bad_state",
-      "not_joined",
-      "too_many_boards",
-      "superseded",
-      "unauthorized",
-      "too_fast",
-    ],
+    values: ERROR_CODES,
   },
 
   // To clients.
