@@ -57,7 +57,7 @@ const NOTEWORTHY: ReadonlySet<number> = new Set(
 const RECYCLED = {
   unanswered: "Redis does not answer on this connection: replacing it",
   unechoed: "own messages do not come back through this connection to Redis: replacing it",
-  unheard: "no other instance hears this one, or none is left: connecting to Redis anew, in case it has moved",
+  unheard: "no other instance hears this one, or none is left: connecting to Redis anew, in case it is this one that is cut off",
 };
 
 export class ConnectionManager implements Hub, BusListener {
@@ -218,7 +218,7 @@ export class ConnectionManager implements Hub, BusListener {
         return this.#bus?.[effect.kind](this.#options.channels.board(effect.boardId));
       case "recycle":
         this.metrics.recycles[effect.link]++;
-        this.#log.warn({ link: effect.link }, RECYCLED[effect.why]);
+        this.#log[effect.why === "unheard" ? "info" : "warn"]({ link: effect.link }, RECYCLED[effect.why]);
         return this.#bus?.recycle(effect.link);
       case "joined":
         return this.#admit(effect.connection, effect.boardId, effect.self);
@@ -291,13 +291,25 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   #count(what: Counted): void {
-    if (what === "ask") this.metrics.asks++;
-    else if (what === "resync") this.metrics.resyncs++;
-    else if (what === "mute") this.#warn({}, "other instances do not acknowledge this one: looking for the Redis that they are on");
-    else if (what === "divergence") {
-      this.metrics.divergences++;
-      this.#warn({}, "a slice differed from its owner's at the same position; it is being replaced. Please report this");
-    } else this.metrics.busDropped[what]++;
+    switch (what) {
+      case "ask":
+        this.metrics.asks++;
+        return;
+      case "resync":
+        this.metrics.resyncs++;
+        return;
+      case "divergence":
+        this.metrics.divergences++;
+        return this.#warn({}, "a slice differed from its owner's at the same position; it is being replaced. Please report this");
+      case "old_link":
+        this.metrics.busDropped.old_link++;
+        return;
+      case "forged":
+        this.metrics.busDropped.foreign++;
+        return this.#warn({}, "somebody else publishes in the name of this instance: keep Redis private, and change REDIS_PREFIX");
+      case "mute":
+        return; // `recycle` says it
+    }
   }
 
   // Of connections.
@@ -401,7 +413,9 @@ export class ConnectionManager implements Hub, BusListener {
 
   linkDown(link: Link, reason: string): void {
     this.metrics.linkUp[link] = 0;
-    this.#log.warn({ link, reason }, "lost a connection of the bus; trying again");
+    // Our own doing was logged with its reason.
+    if (reason === "recycled") this.#debug({ link }, "dropped a connection of the bus");
+    else this.#log.warn({ link, reason }, "lost a connection of the bus; trying again");
     this.input({ kind: "link_down", link });
   }
 

@@ -91,7 +91,7 @@ export type Effect =
   | { readonly kind: "counted"; readonly what: Counted };
 
 /** What metrics want to know and nothing else shows. */
-export type Counted = "ask" | "resync" | "divergence" | "old_link" | "invalid" | "mute";
+export type Counted = "ask" | "resync" | "divergence" | "old_link" | "forged" | "mute";
 
 /** Told in order, these lead from one `Core.roster` to the next. */
 export type RosterChange =

@@ -220,6 +220,11 @@ export class Peers {
 
   /** An own heartbeat came back: the one moment at which others are judged. */
   echoed(beat: number, now: Millis): void {
+    if (beat > this.#beat) {
+      // Not ours, whatever it says. Believed, it would stop the clock by which others are judged.
+      this.#host.emit({ kind: "counted", what: "forged" });
+      return;
+    }
     const sentAt = this.#sentAt.get(beat);
     for (const older of this.#sentAt.keys()) if (older <= beat) this.#sentAt.delete(older);
     this.#host.emit({ kind: "echo", ...(sentAt !== undefined && { ms: now - sentAt }) });

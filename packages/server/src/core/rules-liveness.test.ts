@@ -265,6 +265,14 @@ test("[R9] also where beats are so rare that four of them would take longer", ()
   assert.deepEqual(recycledLinks(world, 0), ["publisher"]);
 });
 
+test("[R9] a link is recycled every 4 s at most, although that does not help", () => {
+  const { world } = settled();
+  world.network.deafen(1, { stays: true });
+  world.advance(25_000);
+  const waits = gaps(world.instance(1).recycles.map(({ at }) => at));
+  assert.ok(waits.length >= 4 && waits.every((wait) => wait >= CONSTANTS.recycleMsMin), `${waits}`);
+});
+
 test("[R9] while nothing comes back no single board is blamed", () => {
   const { world, ben } = settled();
   const resubscribed = world.record("resubscribe");
@@ -311,6 +319,9 @@ test("[R9] Redis is killed and restarted: degraded within 2.5 s, nothing is recy
     world.network.startRedis();
     world.untilEqual(2_400);
     world.until(() => world.instances.every(({ isDegraded }) => !isDegraded), 1_000);
+    // Nor does anybody believe itself mute, since beats were lost.
+    world.advance(10_000);
+    assert.ok(world.instances.every(({ recycles }) => recycles.length === 0));
     assert.deepEqual(
       ben.log.filter((line) => line.startsWith("-")),
       [],

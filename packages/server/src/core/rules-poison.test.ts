@@ -141,3 +141,22 @@ function spoilt(message: BusMessage, random: Random): BusMessage {
       return message;
   }
 }
+
+test("[R13] a heartbeat in our own name that we never sent proves nothing, and does not stop the clock by which others are judged", () => {
+  const { world, ana } = settled();
+  const heartbeat = {
+    kind: "heartbeat",
+    beat: 2 ** 31,
+    intervalMs: 500,
+    beaconMs: 15_000,
+    boards: 0,
+    status: "ready",
+    acks: [],
+    versions: { min: 1, max: 1 },
+  };
+  hear(world, heartbeat, undefined, world.instance(0).instanceId);
+  assert.equal(world.instance(0).counted.forged, 1);
+  world.kill(1);
+  world.advance(5_000);
+  assert.deepEqual(ana.roster(), ["ana"]);
+});

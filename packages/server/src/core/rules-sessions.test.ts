@@ -109,27 +109,30 @@ test("[R11] the late disconnect of the old connection changes nothing", () => {
   }
 });
 
-test("[R11] a leave elsewhere ends the half-open older entry, although its owner heard neither resume nor leave", () => {
-  eachSeed(20, (seed) => {
-    const { world, ana, zoe } = watched({ seed });
-    const old = ana.session.connection;
-    world.network.cut(0);
-    ana.resume({ via: 1 });
-    world.advance(500);
-    ana.leave();
-    world.advance(world.random.between(0, 8_000));
-    assert.deepEqual(zoe.roster(), ["zoe"]);
-    world.network.mend(0);
-    world.until(() => !old.isOpen, 10_000);
-    world.advance(40_000);
-    // Ended attempts travel in snapshots, also of a slice that is empty: ana never comes back, not even for a moment.
-    assert.deepEqual(
-      zoe.log.filter((line) => line.includes("ana") && !line.startsWith("~")),
-      ["-ana left"],
-    );
-    assert.equal(world.difference(), undefined);
+for (const [how, reason] of [
+  ["a leave", "left"],
+  ["a timeout", "timeout"],
+] as const) {
+  test(`[R11] ${how} elsewhere ends the half-open older entry, although its owner heard neither resume nor end`, () => {
+    eachSeed(20, (seed) => {
+      const { world, ana, zoe } = watched({ seed });
+      const old = ana.session.connection;
+      world.network.cut(0);
+      ana.resume({ via: 1 });
+      world.advance(500);
+      if (reason === "left") ana.leave();
+      else ana.disconnect(100);
+      world.advance(world.random.between(150, 8_000));
+      assert.deepEqual(zoe.roster(), ["zoe"]);
+      world.network.mend(0);
+      world.until(() => !old.isOpen, 10_000);
+      world.advance(40_000);
+      // Ended attempts travel in snapshots, also of a slice that is empty: ana never comes back, not even for a moment.
+      const moves = zoe.log.filter((line) => line.includes("ana") && !line.startsWith("~"));
+      assert.deepEqual([moves, world.difference()], [[`-ana ${reason}`], undefined]);
+    });
   });
-});
+}
 
 test("[R11] a superseded member without a visible successor is shown as reconnecting for a second at most", () => {
   const { world, ana, zoe } = watched();
@@ -257,11 +260,14 @@ test("[R11] input of an outranked socket is dropped", () => {
 
 test("[R11] cursors of a member that moved on come from its new owner alone", () => {
   const { world, ana, zoe } = watched();
-  ana.move(1, 1);
-  world.advance(100);
+  const actor = ana.session.connection.actors.get(ana.boardId) ?? 0;
+  // The old owner is deaf, and goes on speaking for her.
+  world.network.deafen(0, { stays: true });
   ana.resume({ via: 1 });
-  world.untilEqual(CONSTANTS.openMs + SHOWN_MS);
+  world.advance(500);
   ana.move(2, 2);
+  world.advance(100);
+  world.instance(0).mark(ana.boardId, actor, 9, 9);
   world.advance(1_000);
   assert.deepEqual(zoe.cursorOf("ana"), { x: 2, y: 2 });
 });
