@@ -416,6 +416,22 @@ test("[R9] a skipped own beat is answered with a question to everybody", () => {
   world.until(() => asksOfAll(said, 1).length > 0, heartbeatMs + 50);
 });
 
+test("[C6] rosters are settling for 15 s after a start and after a recovery", () => {
+  const { world } = settled();
+  const isSettling = () => world.instance(1).core.roster(B1).settling;
+  assert.ok(isSettling());
+  world.advance(CONSTANTS.settlingMs);
+  assert.ok(!isSettling());
+  world.network.deafen(1);
+  world.until(() => world.instance(1).isDegraded, 3_000);
+  assert.ok(isSettling());
+  world.until(() => !world.instance(1).isDegraded, 3_000);
+  world.advance(CONSTANTS.settlingMs - 100);
+  assert.ok(isSettling());
+  world.advance(100 + heartbeatMs);
+  assert.ok(!isSettling());
+});
+
 // R10 Mute.
 
 test("[R10] a demoted master: missing acknowledgements make the mute instance reconnect its publisher", () => {

@@ -96,6 +96,26 @@ test("[R2] numbers rise over all boards of an instance, and go on when a board i
 
 // R3 Apply.
 
+test("[R2] a slot is not given to somebody else within 60 s", () => {
+  const { world, ana } = settled();
+  const said = world.record("publish");
+  ana.leave();
+  const slotOf = (name: string) => {
+    world.join(name, { board: "b1", via: 0 });
+    world.advance(100);
+    const snapshot = saidBy(said, 0, "snapshot").at(-1)?.message;
+    const delta = saidBy(said, 0, "delta").at(-1)?.message;
+    const op = delta?.kind === "delta" ? delta.ops[0] : undefined;
+    if (op?.op === "set" && op.member.username === name) return op.slot;
+    return snapshot?.kind === "snapshot" ? snapshot.entries[0]?.slot : undefined;
+  };
+  assert.equal(slotOf("bob"), 1);
+  world.advance(CONSTANTS.numberRestMs - 1_000);
+  assert.equal(slotOf("cleo"), 2);
+  world.advance(1_000);
+  assert.equal(slotOf("dan"), 0);
+});
+
 test("[R3] what an abandoned connection had in its buffer is dropped when Redis executes it later", () => {
   const { world, ana, ben } = settled();
   world.network.hang(0, "publisher");
@@ -138,6 +158,29 @@ test("[R3] a snapshot older than what is held is dropped", () => {
   ana.update({ status: "active" });
   world.advance(20);
   assert.deepEqual([repeats > 0, ben.sees("ana")?.status, ben.log.slice(-2)], [true, "idle", ["+newcomer", "~ana idle"]]);
+});
+
+test("[R3] a snapshot in parts counts once it is whole", () => {
+  const { world } = settled({ constants: { snapshotMembersMax: 2 } });
+  for (const name of ["cleo", "dan", "eve", "finn"]) world.join(name, { board: "b1", via: 0 });
+  const newcomer = world.start();
+  world.advance(2_000);
+  const said = world.record("publish");
+  const gil = world.join("gil", { board: "b1", via: newcomer });
+  world.until(() => gil.sees("finn") !== undefined, 1_000);
+  const parts = saidBy(said, 0, "snapshot").flatMap(({ message }) => (message.kind === "snapshot" ? [message.part] : []));
+  assert.deepEqual(parts.slice(0, 3), [0, 1, 2]);
+  assert.deepEqual(gil.roster(), ["ana", "ben", "cleo", "dan", "eve", "finn", "gil"]);
+  world.untilEqual(100);
+});
+
+test("events come once, in the order of each sender, to all but the sender", () => {
+  const { world, ana, ben } = settled();
+  const bob = world.join("bob", { board: "b1", via: 0 });
+  world.advance(100);
+  for (const count of [1, 2, 3]) ana.broadcast("count", count);
+  world.advance(100);
+  assert.deepEqual([ana.events, bob.events, ben.events], [[], ...Array(2).fill(["ana count 1", "ana count 2", "ana count 3"])]);
 });
 
 // R4 Doubt.
