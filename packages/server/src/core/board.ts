@@ -29,7 +29,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** Local members wait for their first roster. */
 type Opening = {
   readonly by: Millis;
-  readonly waiting: { readonly connection: ConnectionId; readonly memberId: MemberId }[];
+  readonly waiting: Map<ConnectionId, MemberId>;
   /** Who has told where its slice stands, and is believed. */
   readonly answered: Set<InstanceId>;
 };
@@ -76,7 +76,7 @@ export class Board {
       },
       now,
     );
-    this.#opening = { by: now + context.constants.openMs, waiting: [], answered: new Set() };
+    this.#opening = { by: now + context.constants.openMs, waiting: new Map(), answered: new Set() };
     this.#lingersUntil = now + context.constants.lingerMs;
   }
 
@@ -130,8 +130,7 @@ export class Board {
     this.#changed(this.#slice.set({ ...member, state }, attempt, connection, now), now);
     this.#refresh(memberId, "left", now);
     if (this.#opening === undefined) return this.#tellJoined(connection, memberId);
-    this.#stopWaiting(connection);
-    this.#opening.waiting.push({ connection, memberId });
+    this.#opening.waiting.set(connection, memberId);
     this.#openIfDue(now);
   }
 
@@ -140,7 +139,7 @@ export class Board {
     const entry = this.#entryOf(connection);
     if (entry === undefined) return;
     this.#memberOf.delete(connection);
-    this.#stopWaiting(connection);
+    this.#opening?.waiting.delete(connection);
     if (graceMs === 0) return this.#end(entry, "left", now);
     const lost = { connection: undefined, graceEndsAt: now + graceMs };
     this.#changed(this.#slice.patch(entry, { status: "reconnecting" }, lost), now);
@@ -205,7 +204,6 @@ export class Board {
         this.#move(from, replica, message.moves, now);
         break;
       case "event": {
-        replica.word(now);
         const memberId = replica.memberAt(message.slot);
         if (memberId !== undefined) this.#tellEvent(memberId, message.name, message.data);
         break;
@@ -331,7 +329,7 @@ export class Board {
 
   #supersede(connection: ConnectionId): void {
     this.#memberOf.delete(connection);
-    this.#stopWaiting(connection);
+    this.#opening?.waiting.delete(connection);
     this.#context.emit({ kind: "superseded", connection });
   }
 
@@ -400,18 +398,12 @@ export class Board {
     const expected = Math.min(livePeers, (this.repair.receivers ?? Number.POSITIVE_INFINITY) - 1);
     if (now < by && livePeers > 0 && !(this.#isAnnounced && answered.size >= expected)) return;
     this.#opening = undefined;
-    for (const { connection, memberId } of waiting) this.#tellJoined(connection, memberId);
+    for (const [connection, memberId] of waiting) this.#tellJoined(connection, memberId);
   }
 
   #tellJoined(connection: ConnectionId, memberId: MemberId): void {
     const self = this.roster.actorOf(memberId);
     if (self !== undefined) this.#context.emit({ kind: "joined", connection, boardId: this.boardId, self });
-  }
-
-  #stopWaiting(connection: ConnectionId): void {
-    const { waiting } = this.#opening ?? { waiting: [] };
-    const index = waiting.findIndex((one) => one.connection === connection);
-    if (index >= 0) waiting.splice(index, 1);
   }
 
   #tellEvent(memberId: MemberId, name: string, data: Json): void {

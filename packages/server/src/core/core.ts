@@ -81,7 +81,10 @@ export class Core {
         },
         emit,
         judged: (peer, isGone) => core.#each((board) => (isGone ? board.drop(peer, core.#now) : board.judge(peer, core.#now))),
-        missed: (peer) => core.#each((board) => board.repair.doubt(peer, core.#now, bus.spreadMs)),
+        missed: (peer, all) =>
+          core.#each((board) => {
+            if (all || board.repair.replicas.has(peer)) board.repair.doubt(peer, core.#now, bus.spreadMs);
+          }),
         recover: () => core.#recover(random),
       },
       now,

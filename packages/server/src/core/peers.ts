@@ -41,8 +41,8 @@ export interface Host {
   emit(effect: Effect): void;
   /** Its members look otherwise now; `isGone`: they are not shown any more. */
   judged(instanceId: InstanceId, isGone: boolean): void;
-  /** Anything of this peer may have been missed, on any board. */
-  missed(instanceId: InstanceId): void;
+  /** Something of this peer may have been missed. `all`: also on boards where nothing is held of it. */
+  missed(instanceId: InstanceId, all: boolean): void;
   /** Anything may have been missed: ask everybody on every board. */
   recover(): void;
 }
@@ -206,7 +206,7 @@ export class Peers {
       this.#host.emit({ kind: "peer", instanceId, state: "up" });
       this.#host.judged(instanceId, false);
     }
-    if (skipped || former === "down") this.#host.missed(instanceId);
+    if (skipped || former === "down") this.#host.missed(instanceId, former === "down");
   }
 
   goodbye(instanceId: InstanceId, now: Millis): void {

@@ -63,10 +63,6 @@ export class Repair {
     this.#beaconAt = this.#nextBeacon(now);
   }
 
-  get isSubscribed(): boolean {
-    return this.#isSubscribed;
-  }
-
   /** Subscribers of the board at the last publish, this instance included. */
   get receivers(): number | undefined {
     return this.#receivers;

@@ -82,7 +82,8 @@ export class Replica {
   }
 
   handle(heard: Delta | Snapshot | Beacon | Sync, now: Millis): Applied {
-    this.word(now);
+    // A delta or a snapshot that does not fit raises its own doubt below.
+    this.word(now, 0);
     switch (heard.kind) {
       case "delta":
         return this.#applyInOrder(heard);
@@ -94,8 +95,8 @@ export class Replica {
     }
   }
 
-  /** Any message of the owner on this board. `seq`: the position of its slice, where it names one. */
-  word(now: Millis, seq: Seq = 0): void {
+  /** A message of the owner on this board that says where its slice stands: at `seq`. */
+  word(now: Millis, seq: Seq): void {
     this.#heardAt = now;
     this.#silent = false;
     this.unanswered = 0;
@@ -151,11 +152,11 @@ export class Replica {
   /** Parts follow each other without a gap; one that does not fit is a gap. */
   #assemble(snapshot: Snapshot): Applied {
     const { seq, part, parts } = snapshot;
+    this.#known = Math.max(this.#known, seq);
     if (part === 0) this.#assembly = { seq, parts: [] };
     const assembly = this.#assembly;
     if (assembly?.seq !== seq || assembly.parts.length !== part) {
       this.#assembly = undefined;
-      this.#known = Math.max(this.#known, seq);
       return NOTHING;
     }
     assembly.parts.push(snapshot);
@@ -184,6 +185,8 @@ export class Replica {
     }
     for (const memberId of old.keys()) touched.set(memberId, undefined);
     this.#seq = seq;
+    // The owner's own word, after all it said before: whatever claimed more was not true.
+    this.#known = seq;
     this.#diverged = false;
     return { touched, ended: parts.flatMap(({ ended }) => ended), counted: "resync" };
   }

@@ -297,13 +297,18 @@ test("[R4] a living owner that leaves five asks unanswered has no slice here; ba
   world.untilEqual(CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter) + ASKED_AND_ANSWERED_MS);
 });
 
-test("[R4] one that is not on the board is asked twice, and no more", () => {
+test("[R4] a skipped beat of a peer that is not on the board asks nobody; its revival asks it twice, and no more", () => {
   const { world } = settled({ instances: 2 });
   const third = world.start();
   world.advance(2_000);
   const said = world.record("publish");
   lose(world, ({ from, to }) => from === third && to === 0);
   world.advance(1_100);
+  loseNothing(world);
+  world.advance(20_000);
+  assert.equal(asksBy(said, 0).length, 0);
+  lose(world, ({ from, to }) => from === third && to === 0);
+  world.until(() => world.judges(0, third) === "down", 6_000);
   loseNothing(world);
   world.advance(20_000);
   assert.equal(asksBy(said, 0).length, CONSTANTS.unansweredAsksMaxUnknown);

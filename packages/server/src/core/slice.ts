@@ -65,11 +65,6 @@ export class Slice {
     return [this.#delta(prev, { op: "patch", slot: entry.slot, patch })];
   }
 
-  /** Keeps the member as it is and notes only what happened to its connection: nobody is told. */
-  note(entry: OwnEntry, change: Pick<OwnEntry, "connection" | "graceEndsAt">): void {
-    this.#entries.set(entry.member.memberId, { ...entry, ...change });
-  }
-
   remove(entry: OwnEntry, reason: DelReason, now: Millis): BoardMessage[] {
     const { memberId } = entry.member;
     const prev = this.#advance();
