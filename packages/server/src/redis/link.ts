@@ -5,7 +5,8 @@
 
 import type { Millis } from "@presence-service/protocol";
 import type { BusListener, Link } from "../bus/bus.ts";
-import { BACKOFF_MS_MAX, backoffMs } from "./backoff.ts";
+import { CONSTANTS } from "../core/constants.ts";
+import { backoffMs } from "./backoff.ts";
 import type { RedisClient, RedisConnection } from "./client.ts";
 import type { Failure } from "./failure.ts";
 
@@ -49,7 +50,9 @@ export class RedisLink {
   /** Ends the connection or the attempt, whatever it looks like, and starts the next attempt at once. */
   recycle(): void {
     this.#isHurried = true;
-    this.#current?.end({ reason: "recycled", advice: "" });
+    // Now, as whoever publishes in this turn is told it.
+    this.lastFailure = { reason: "recycled", advice: "" };
+    this.#current?.end(this.lastFailure);
     this.#wake?.();
   }
 
@@ -91,7 +94,7 @@ export class RedisLink {
       if (this.#isClosed) return;
       listener.linkDown(link, this.lastFailure.reason);
       // Up and gone at once, again and again, is a way of failing.
-      failures = performance.now() - upAt < BACKOFF_MS_MAX ? failures + 1 : 0;
+      failures = performance.now() - upAt < CONSTANTS.reconnectMsMax ? failures + 1 : 0;
       await this.#pause(backoffMs(failures));
     }
   }
