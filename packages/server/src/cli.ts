@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /**
  * The command `presence-service`: reads settings, starts one instance, stops it on a signal. The only file that ends the
  * process, and the only one that installs handlers on it.

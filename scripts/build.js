@@ -1,0 +1,22 @@
+/**
+ * Makes of each published package what others can install: JavaScript and types in `dist/`. Development needs none of it, as it runs
+ * the sources; whoever takes a package from here to another project does: `npm run build`, then `npm install <path of the package>`.
+ */
+
+import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "./node-24.js";
+import "./setup.js";
+
+/** Each after those whose types it needs. */
+const PACKAGES = ["protocol", "client", "server"];
+
+for (const name of PACKAGES) {
+  const folder = join(ROOT, "packages", name);
+  rmSync(join(folder, "dist"), { recursive: true, force: true });
+  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+  const { status } = spawnSync(process.execPath, [tsc, "--project", join(folder, "tsconfig.build.json")], { stdio: "inherit" });
+  if (status !== 0) process.exit(1);
+  console.log(`build: packages/${name}/dist`);
+}
