@@ -33,7 +33,8 @@ const STANDARD: readonly Omit<Load, "seconds" | "warmUpSeconds">[] = [
   { protocol: "binary", usersPerInstance: 500, boardSize: 10, movesPerSecond: 5 },
   { protocol: "binary", usersPerInstance: 250, boardSize: 500, movesPerSecond: 10 },
 ];
-const STANDARD_IDLE = 2000;
+/** On one instance, at two sizes: their difference is what a connection costs, without what a process needs once. */
+const STANDARD_IDLE = [2000, 8000];
 
 const { values } = parseArgs({
   options: {
@@ -77,7 +78,8 @@ async function standard(instances: number): Promise<void> {
     results.push(await measure(instances, { ...load, seconds: numberOf("seconds"), warmUpSeconds: numberOf("warm-up") }));
   console.log(`${loadTable(results)}\n`);
   const idleResults = [];
-  for (const protocol of ["binary", "classic"] as const) idleResults.push(await measureIdle(instances, protocol, STANDARD_IDLE, 10));
+  for (const protocol of ["binary", "classic"] as const)
+    for (const connections of STANDARD_IDLE) idleResults.push(await measureIdle(1, protocol, connections, 10));
   console.log(idleTable(idleResults));
 }
 
