@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ResumeToken } from "@presence-service/protocol";
-import { checkedUser, cleanName, colorOf, identityOf, isFitName, newResumeToken, PALETTE } from "./auth.ts";
+import { checkedUser, cleanName, colorOf, identityOf, isFitName, newResumeToken, PALETTE, type User } from "./auth.ts";
 
 const TOKEN = "00112233445566778899aabbccddeeff" as ResumeToken;
 
@@ -43,10 +43,16 @@ test("what authenticate gives is held to the wire's limits", () => {
   for (const wrong of [
     { userId: "" },
     { userId: "x".repeat(129) },
+    { userId: "a\ud800" },
+    { userId: 7 },
+    { userId: "a", username: ["Ana"] },
     { userId: "a", color: "red" },
+    { userId: "a", color: ["#aabbcc"] },
     { userId: "a", avatar: "x".repeat(513) },
+    { userId: "a", avatar: "https://a.example/\udc00.png" },
+    { userId: "a", avatar: ["x"] },
   ])
-    assert.throws(() => checkedUser(wrong), /authenticate gave/);
+    assert.throws(() => checkedUser(wrong as User), /authenticate gave/);
 });
 
 /** WCAG 2: relative luminance. */

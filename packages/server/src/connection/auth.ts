@@ -74,17 +74,19 @@ export function checkedUser(user: User): User {
   const demand = (holds: boolean, sentence: string) => {
     if (!holds) throw new TypeError(`authenticate gave ${sentence}`);
   };
-  demand(
-    typeof userId === "string" && userId !== "" && utf8Bytes(userId) <= USER_ID_BYTES_MAX,
-    "a userId that is not 1 to 128 bytes of text",
-  );
+  demand(isText(userId, USER_ID_BYTES_MAX) && userId !== "", "a userId that is not 1 to 128 bytes of text");
   demand(username === undefined || typeof username === "string", "a username that is no text");
-  demand(color === undefined || /^#[0-9a-f]{6}$/i.test(color), "a color that is not #rrggbb");
-  demand(avatar === undefined || (typeof avatar === "string" && utf8Bytes(avatar) <= AVATAR_BYTES_MAX), "an avatar of more than 512 bytes");
+  demand(color === undefined || (typeof color === "string" && /^#[0-9a-f]{6}$/i.test(color)), "a color that is not #rrggbb");
+  demand(avatar === undefined || isText(avatar, AVATAR_BYTES_MAX), "an avatar that is not text of up to 512 bytes");
   if (username === undefined) return user;
   let name = cleanName(username);
   while (utf8Bytes(name) > USERNAME_BYTES_MAX) name = name.replace(/.$/su, "");
   return { ...user, username: name };
+}
+
+/** Halves of characters have no UTF-8: one of them would make every message that holds it unreadable for everybody else. */
+function isText(value: unknown, bytesMax: number): boolean {
+  return typeof value === "string" && !/\p{Surrogate}/u.test(value) && utf8Bytes(value) <= bytesMax;
 }
 
 /** Controls, line separators, the marks and overrides that change the direction of what stands beside the name, and halves of characters. */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { BOARDS_PER_CONNECTION_MAX, type BoardId, CLOSE, type ErrorCode, type ServerMessage } from "@presence-service/protocol";
 import { OUTBOX } from "../core/outbox.ts";
 import { type Client, Desk } from "../testing/desk.ts";
@@ -367,4 +368,19 @@ test("connections that we close are counted by code", async () => {
   desk.connect("json");
   desk.clock.advance(6000);
   assert.deepEqual([desk.metrics.closes[4410], desk.metrics.closes[4411]], [1, 0]);
+});
+
+test("an answer of the host's that is no promise but looks like one harms its own connection only", async () => {
+  const broken = {
+    // biome-ignore lint/suspicious/noThenProperty: it is what is tested
+    then() {
+      throw new Error("boom");
+    },
+  };
+  const desk = await Desk.open({ authorize: () => broken as unknown as Promise<boolean> });
+  const ana = desk.enter("json");
+  ana.join("b", "Ana");
+  await nextTurn();
+  assert.equal(ana.socket.closedWith, CLOSE.internal);
+  assert.ok(desk.lines.some((line) => line.startsWith("error the host's authenticate or authorize failed")));
 });

@@ -453,10 +453,12 @@ export class Connection implements SeatHolder {
     let answer: T | Promise<T>;
     try {
       answer = question();
+      // Not every thenable keeps the rules of promises; ours does.
+      if (isPromise(answer)) answer = Promise.resolve(answer);
     } catch (error) {
       return this.#hostFailed(error);
     }
-    if (!isPromise(answer)) return answered(answer);
+    if (!(answer instanceof Promise)) return answered(answer);
     this.#unread = [];
     this.socket.pause();
     const resume = (act: () => void) => {
