@@ -123,8 +123,12 @@ class Client {
       ? undefined
       : driver.watchPage?.({
           awake: (isOnline) => {
-            if (isOnline) connection.hurry(driver.now());
+            connection.hurry(driver.now(), isOnline);
             this.#tick();
+          },
+          active: () => {
+            connection.hurry(driver.now(), false);
+            this.#arm();
           },
           blurred: () => this.#each((membership) => membership.move(null)),
         });

@@ -110,7 +110,7 @@ test("attempts to connect time out after 10 s, back off, and a connection that l
       assert.equal(driver.socket.closedWith, CLOSE.unresponsive.code);
     } else driver.socket.drop(1006);
   }
-  assert.deepEqual(delays, [1_000, 2_000, 4_000, 8_000, 15_000]);
+  assert.deepEqual(delays, [1_000, 2_000, 2_500, 2_500, 2_500]);
   await driver.advance(15_000);
   await greet(driver);
   await driver.advance(5_000);
@@ -134,6 +134,32 @@ test("the network is back: no waiting, unless the service asked for it", async (
   assert.equal(driver.sockets.length, 2);
   await driver.advance(60_000);
   assert.ok(driver.sockets.length > 2);
+});
+
+test("who is there and waits is not kept waiting; a hand that never rests makes no hot loop", async () => {
+  const { driver, socket } = await atDesk();
+  await driver.advance(5_000);
+  socket.drop(1006);
+  // Two minutes without a service: by now the client takes its time.
+  const until = driver.now() + 120_000;
+  while (driver.now() < until) {
+    const { length } = driver.sockets;
+    while (driver.sockets.length === length) await driver.advance(100);
+    driver.socket.drop(1006);
+  }
+  const { length } = driver.sockets;
+  await driver.advance(1_900);
+  driver.page?.active();
+  await driver.advance(99);
+  assert.equal(driver.sockets.length, length);
+  await driver.advance(1);
+  assert.equal(driver.sockets.length, length + 1);
+  for (let ms = 0; ms < 10_000; ms += 10) {
+    driver.socket.drop(1006);
+    driver.page?.active();
+    await driver.advance(10);
+  }
+  assert.equal(driver.sockets.length, length + 6);
 });
 
 test("[R12] sent elsewhere: back within half a second", async () => {

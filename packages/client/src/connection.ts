@@ -27,6 +27,10 @@ const SILENCE_HEARTBEATS = 2.5;
 const HEARTBEAT_MS_MIN = 1_000;
 /** A connection that was open for so long was no failed attempt. */
 const LIVED_MS = 5_000;
+/** A network that comes back does so for many at once. */
+const ONLINE_MS = 500;
+/** The shortest wait that a person who is there may shorten to: the first one, in which nobody hurries, is not longer. */
+const HURRY_MS = 2_000;
 /** Sessions given up in a row before we suspect that the service is at fault, and take our time. */
 const RENEWALS_AT_ONCE_MAX = 3;
 
@@ -51,7 +55,7 @@ type State =
       isDegraded: boolean;
     }
   /** `isImposed`: the service named the time, so nothing shortens it. */
-  | { readonly phase: "waiting"; readonly retryAt: Millis; readonly isImposed: boolean }
+  | { readonly phase: "waiting"; readonly since: Millis; readonly retryAt: Millis; readonly isImposed: boolean }
   | { readonly phase: "closed" };
 
 export interface ConnectionEvents {
@@ -134,10 +138,13 @@ export class Connection {
     }
   }
 
-  /** The network is back: no need to sit out a delay that was meant for a network that is not. */
-  hurry(now: Millis): void {
+  /** Somebody is there who waits, or the network is back: no need to sit out a delay that was meant for nobody, or for no network. */
+  hurry(now: Millis, isOnline: boolean): void {
     if (this.#state.phase !== "waiting" || this.#state.isImposed) return;
-    this.#state = { phase: "waiting", isImposed: false, retryAt: Math.min(this.#state.retryAt, now + this.#driver.random() * 500) };
+    const { since, retryAt } = this.#state;
+    // A hand that moves all the time must neither make a hot loop, nor bring all of a dead instance's clients back as one.
+    const soonest = isOnline ? now + this.#driver.random() * ONLINE_MS : Math.max(now, since + HURRY_MS);
+    this.#state = { ...this.#state, retryAt: Math.min(retryAt, soonest) };
   }
 
   /** `false`: there is nobody to send it to. */
@@ -277,13 +284,17 @@ export class Connection {
   #renew(): void {
     this.#releaseIdentity();
     this.#identity = renewIdentity(this.#driver, this.#options.url);
-    if (this.#renewals++ < RENEWALS_AT_ONCE_MAX) this.#state = { phase: "waiting", retryAt: this.#driver.now(), isImposed: false };
+    if (this.#renewals++ < RENEWALS_AT_ONCE_MAX) this.#waitFor(0, false);
     else this.#retry("backoff");
   }
 
   #retry(retry: Exclude<Retry, "never">, retryAfterMs: Millis = 0): void {
-    const delayMs = this.#backoff.delayMs(retry, this.#driver.random(), retryAfterMs);
-    this.#state = { phase: "waiting", retryAt: this.#driver.now() + delayMs, isImposed: retryAfterMs > 0 };
+    this.#waitFor(this.#backoff.delayMs(retry, this.#driver.random(), this.#driver.now(), retryAfterMs), retryAfterMs > 0);
+  }
+
+  #waitFor(delayMs: Millis, isImposed: boolean): void {
+    const since = this.#driver.now();
+    this.#state = { phase: "waiting", since, retryAt: since + delayMs, isImposed };
   }
 
   #end(code: PresenceErrorCode, message: string): void {

@@ -49,6 +49,8 @@ export interface SessionStorage {
 export interface PageEvents {
   /** Timers may have slept. `isOnline`: the network has just come back. */
   awake(isOnline: boolean): void;
+  /** Somebody uses the page. Cheap: call it for every move. */
+  active(): void;
   /** The pointer is no longer ours to show. */
   blurred(): void;
 }
@@ -158,6 +160,10 @@ function watchPage(events: PageEvents): () => void {
   window.addEventListener("online", () => events.awake(true), { signal });
   window.addEventListener("pageshow", () => events.awake(false), { signal });
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && events.awake(false), { signal });
+  // In the capturing phase: what an app stops there is a sign of life all the same.
+  for (const sign of ["focus", "keydown", "pointerdown", "pointermove"]) {
+    window.addEventListener(sign, () => events.active(), { signal, capture: true, passive: true });
+  }
   window.addEventListener("blur", () => events.blurred(), { signal });
   window.addEventListener("pagehide", () => events.blurred(), { signal });
   return () => stop.abort();

@@ -9,22 +9,28 @@ import type { Millis, Retry } from "@presence-service/protocol";
 const FIRST_MS = 2_000;
 /** An instance that drains sends us away while others wait for us: only enough jitter to spread a wave. */
 const ELSEWHERE_MS = 500;
+/** As long as somebody may be looking at the page and waiting: a restart takes seconds. */
+const YOUNG_MS = 60_000;
+const YOUNG_MS_MAX = 5_000;
 const MAX_MS = 30_000;
 
 export class Backoff {
-  #failures = 0;
+  /** Of the last try; a half of the first before there was one. */
+  #windowMs = FIRST_MS / 2;
+  #since: Millis = 0;
 
   /** `random` in [0, 1). Never less than `atLeastMs`, which is what the service asked for. Counts as a failure until `reset`. */
-  delayMs(retry: Exclude<Retry, "never">, random: number, atLeastMs: Millis = 0): Millis {
+  delayMs(retry: Exclude<Retry, "never">, random: number, now: Millis, atLeastMs: Millis = 0): Millis {
+    const isFirst = this.#windowMs < FIRST_MS;
+    if (isFirst) this.#since = now;
+    this.#windowMs = Math.min(2 * this.#windowMs, now - this.#since < YOUNG_MS ? YOUNG_MS_MAX : MAX_MS);
     // Only the first time: two instances that both send us away must not turn us into a hot loop.
-    const isQuick = this.#failures === 0 && (retry === "elsewhere" || atLeastMs > 0);
-    const windowMs = isQuick ? ELSEWHERE_MS : Math.min(MAX_MS, FIRST_MS * 2 ** this.#failures);
-    this.#failures = Math.min(this.#failures + 1, 10);
-    return atLeastMs + random * windowMs;
+    const isQuick = isFirst && (retry === "elsewhere" || atLeastMs > 0);
+    return atLeastMs + random * (isQuick ? ELSEWHERE_MS : this.#windowMs);
   }
 
   /** A connection lived. */
   reset(): void {
-    this.#failures = 0;
+    this.#windowMs = FIRST_MS / 2;
   }
 }
