@@ -1,15 +1,11 @@
 /** One client's conversation: who may say what and when, what is answered, and how it ends. docs/PROTOCOL.md; C1–C5. */
 
 import assert from "node:assert/strict";
-import { IncomingMessage } from "node:http";
-import { Socket } from "node:net";
 import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BOARDS_PER_CONNECTION_MAX, type BoardId, CLOSE, type ErrorCode, type ServerMessage } from "@presence-service/protocol";
 import { OUTBOX } from "../core/outbox.ts";
 import { type Client, Desk } from "../testing/desk.ts";
-
-const REQUEST = new IncomingMessage(new Socket());
 
 /** What is told in the second after, but heartbeats. */
 function told(desk: Desk, client: Client): ServerMessage[] {
@@ -230,11 +226,11 @@ test("the host says who one is, while later messages wait in order", async () =>
     authenticate: (token) => (token === "slow" ? new Promise((resolve) => (answer = resolve)) : undefined),
     authorize: (user, boardId) => Promise.resolve(boardId === `of-${user.userId}`),
   });
-  const wrong = desk.connect("binary", { request: REQUEST });
+  const wrong = desk.connect("binary");
   wrong.hello({ token: "nobody's" });
   assert.equal(wrong.socket.closedWith, CLOSE.unauthorized);
 
-  const ana = desk.connect("binary", { request: REQUEST });
+  const ana = desk.connect("binary");
   ana.hello({ token: "slow" });
   ana.join("of-ana", "whoever");
   ana.join("of-ben", "whoever");
@@ -254,7 +250,7 @@ test("the host says who one is, while later messages wait in order", async () =>
 test("a connection that is gone by the time the host answers stays gone", async () => {
   let answer: (user: { userId: string }) => void = () => {};
   const desk = await Desk.open({ authenticate: () => new Promise((resolve) => (answer = resolve)) });
-  const ana = desk.connect("binary", { request: REQUEST });
+  const ana = desk.connect("binary");
   ana.hello();
   ana.close(CLOSE.lost.code);
   answer({ userId: "ana" });
@@ -269,11 +265,11 @@ test("a host that fails, or never answers, ends the connection with 1011 and a l
       throw new Error("no database");
     },
   });
-  const ana = desk.connect("json", { request: REQUEST });
+  const ana = desk.connect("json");
   ana.hello();
   assert.equal(ana.socket.closedWith, CLOSE.internal);
   assert.ok(desk.lines.some((line) => line.startsWith("error the host's authenticate")));
-  const ben = desk.connect("json", { request: REQUEST });
+  const ben = desk.connect("json");
   ben.hello({ token: "slow" });
   desk.clock.advance(11_000);
   assert.equal(ben.socket.closedWith, CLOSE.internal);
@@ -281,8 +277,8 @@ test("a host that fails, or never answers, ends the connection with 1011 and a l
 
 test("a classic client is who its token says, or is closed", async () => {
   const desk = await Desk.open({ authenticate: (token) => (token === "ana's" ? { userId: "ana", username: "Ana" } : undefined) });
-  assert.equal(desk.connect("classic", { request: REQUEST }).socket.closedWith, CLOSE.unauthorized);
-  const ana = desk.connect("classic", { request: REQUEST, token: "ana's" });
+  assert.equal(desk.connect("classic").socket.closedWith, CLOSE.unauthorized);
+  const ana = desk.connect("classic", { token: "ana's" });
   ana.join("1", "whoever");
   assert.equal(ana.socket.closedWith, undefined);
 });
@@ -309,7 +305,7 @@ test("[F4] a client that does not read gets no answers, and is ended after half 
 for (const nobody of [undefined, null, false, 0, ""]) {
   test(`an authenticate that answers ${JSON.stringify(nobody) ?? "undefined"} lets nobody in`, async () => {
     const desk = await Desk.open({ authenticate: () => nobody as undefined });
-    const ana = desk.connect("json", { request: REQUEST });
+    const ana = desk.connect("json");
     ana.hello();
     assert.deepEqual([told(desk, ana), ana.socket.closedWith?.code], [[], CLOSE.unauthorized.code]);
   });

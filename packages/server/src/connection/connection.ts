@@ -97,9 +97,8 @@ export interface Hub {
 }
 
 type State =
-  /** `request` only where the host wants to see it. */
-  | { readonly phase: "greeting"; readonly until: Millis; readonly request: IncomingMessage | undefined }
-  | { readonly phase: "open"; readonly identity: Identity; readonly request: IncomingMessage | undefined }
+  | { readonly phase: "greeting"; readonly until: Millis }
+  | { readonly phase: "open"; readonly identity: Identity }
   | { readonly phase: "over" };
 
 type Unread = { readonly data: Buffer; readonly isBinary: boolean };
@@ -111,6 +110,8 @@ export class Connection implements SeatHolder {
   readonly seats: Seat[] = [];
   cursorMs: Millis;
   readonly #hub: Hub;
+  /** Asks the host, which sees the request; undefined: everybody is somebody new. */
+  readonly #whose: ((token: string | undefined) => ReturnType<Authenticate>) | undefined;
   #state: State;
   /** Messages that came while the host is being asked; undefined: it is not. */
   #unread: Unread[] | undefined;
@@ -130,21 +131,22 @@ export class Connection implements SeatHolder {
     hub: Hub,
     id: ConnectionId,
     socket: ClientSocket,
-    client: { readonly encoding: Encoding; readonly request: IncomingMessage | undefined; readonly token: string | undefined },
+    client: { readonly encoding: Encoding; readonly request: IncomingMessage; readonly token: string | undefined },
   ) {
     this.#hub = hub;
     this.id = id;
     this.socket = socket;
     this.encoding = client.encoding;
     this.cursorMs = hub.cursorMs;
-    this.#state = { phase: "greeting", until: hub.now() + HELLO_MS_MAX, request: hub.authenticate && client.request };
+    const { authenticate } = hub;
+    this.#whose = authenticate && ((token) => authenticate(token, client.request));
+    this.#state = { phase: "greeting", until: hub.now() + HELLO_MS_MAX };
     this.#token = client.token;
   }
 
   /** Once the hub knows it. Classic clients say no hello: whoever they are, they are it from here on. */
   start(): void {
-    if (this.encoding === "classic" && this.#state.phase === "greeting")
-      this.#authenticate(this.#token, newResumeToken(), this.#state.request);
+    if (this.encoding === "classic") this.#authenticate(this.#token, newResumeToken());
   }
 
   get isGreeting(): boolean {
@@ -287,8 +289,7 @@ export class Connection implements SeatHolder {
     const state = this.#state;
     if (state.phase !== "open") {
       if (message.kind !== "hello") return this.#refuse("bad_message", message.kind, "hello comes first");
-      this.#authenticate(message.token, message.resumeToken ?? newResumeToken(), state.phase === "greeting" ? state.request : undefined);
-      return;
+      return this.#authenticate(message.token, message.resumeToken ?? newResumeToken());
     }
     switch (message.kind) {
       case "hello":
@@ -315,20 +316,19 @@ export class Connection implements SeatHolder {
 
   // Saying who one is.
 
-  #authenticate(token: string | undefined, resumeToken: ResumeToken, request: IncomingMessage | undefined): void {
-    const { authenticate } = this.#hub;
-    // The host has to see a request to decide; only tests have none.
-    if (authenticate === undefined || request === undefined) return this.#open(undefined, resumeToken, request);
-    this.#state = { phase: "greeting", until: this.#hub.now() + AUTHENTICATE_MS_MAX, request };
+  #authenticate(token: string | undefined, resumeToken: ResumeToken): void {
+    const whose = this.#whose;
+    if (whose === undefined) return this.#open(undefined, resumeToken);
+    this.#state = { phase: "greeting", until: this.#hub.now() + AUTHENTICATE_MS_MAX };
     this.#ask(
-      () => authenticate(token, request),
-      (user) => (user === undefined ? this.end(CLOSE.unauthorized) : this.#open(user, resumeToken, request)),
+      () => whose(token),
+      (user) => (user === undefined ? this.end(CLOSE.unauthorized) : this.#open(user, resumeToken)),
     );
   }
 
-  #open(user: User | undefined, resumeToken: ResumeToken, request: IncomingMessage | undefined): void {
+  #open(user: User | undefined, resumeToken: ResumeToken): void {
     const identity = identityOf(user, resumeToken);
-    this.#state = { phase: "open", identity, request };
+    this.#state = { phase: "open", identity };
     this.cursorMs = this.#hub.cursorMs;
     this.send({
       kind: "welcome",
@@ -344,11 +344,11 @@ export class Connection implements SeatHolder {
   }
 
   /** A fresh token of the same user, or the end. */
-  #renew(token: string, { identity, request }: Extract<State, { phase: "open" }>): void {
-    const { authenticate } = this.#hub;
-    if (authenticate === undefined || request === undefined) return;
+  #renew(token: string, { identity }: Extract<State, { phase: "open" }>): void {
+    const whose = this.#whose;
+    if (whose === undefined) return;
     this.#ask(
-      () => authenticate(token, request),
+      () => whose(token),
       (user) => {
         if (user?.userId !== identity.user.userId) this.end(CLOSE.unauthorized);
       },

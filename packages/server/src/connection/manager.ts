@@ -142,10 +142,7 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   /** A new WebSocket. `request` is seen by the host's `authenticate` only; `token`: from the URL, of a classic client. */
-  open(
-    socket: ClientSocket,
-    client: { encoding: Encoding; request?: IncomingMessage | undefined; token?: string | undefined },
-  ): Connection {
+  open(socket: ClientSocket, client: { encoding: Encoding; request: IncomingMessage; token?: string | undefined }): Connection {
     const id = this.#nextId++;
     const { encoding, request, token } = client;
     const connection = new Connection(this, id, socket, { encoding, request, token });

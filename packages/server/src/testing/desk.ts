@@ -1,6 +1,7 @@
 /** A whole instance from sockets to core on a fake clock, and clients in a test's words. The bus is memory, the metrics are real. */
 
-import type { IncomingMessage } from "node:http";
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
 import {
   type BoardId,
   type ClassicMessage,
@@ -27,6 +28,8 @@ export type DeskOptions = Pick<ManagerOptions, "authenticate" | "authorize"> & {
   readonly beside?: Desk;
 };
 
+/** The same for all: nobody here looks at what is in it. */
+const REQUEST = new IncomingMessage(new Socket());
 /** Longer than the first joiner of a board waits for its roster. */
 const OPENED_MS: Millis = 200;
 
@@ -69,9 +72,9 @@ export class Desk {
   }
 
   /** Connected, nothing said. */
-  connect(encoding: Encoding, more: { readonly request?: IncomingMessage; readonly token?: string } = {}): Client {
+  connect(encoding: Encoding, more: { readonly token?: string } = {}): Client {
     const socket = new FakeSocket();
-    const connection = this.manager.open(socket, { encoding, ...more });
+    const connection = this.manager.open(socket, { encoding, request: REQUEST, ...more });
     return new Client(encoding, socket, connection, ++this.#clients);
   }
 
