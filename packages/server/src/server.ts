@@ -37,6 +37,13 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
   readonly log?: Logger;
   /** Without it everybody may connect, as somebody new. */
   readonly authenticate?: Authenticate;
+  /**
+   * Pages of which origins may connect, each as a browser says it: `https://app.example.com`, with the port if it is not the usual one.
+   * `["*"]`: all; `"null"` allows pages without an origin (files, sandboxed frames). Clients that send no `Origin` are no pages and not asked.
+   * Default: with `authenticate` only pages from the host that they connect to (behind a proxy that rewrites `Host`, list them),
+   * because `authenticate` may read a cookie, which comes along whoever's page it is; without it, all.
+   */
+  readonly allowedOrigins?: readonly string[];
   /** Without it everybody may enter every board. */
   readonly authorize?: Authorize;
   /** Lets classic clients pass `?token=` to `authenticate`. Default: no, as URLs end up in logs; they are closed with 4401 then. */
@@ -118,7 +125,8 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     "server" in options
       ? { server: options.server, paths: [options.path ?? "/presence"], isAlone: false }
       : { server: own as Server, paths: ["/", "/ws"], isAlone: true };
-  const stopUpgrades = acceptUpgrades(where.server, { manager, isServing, tokenInUrl, ...where });
+  const { allowedOrigins = authenticate === undefined ? ["*"] : undefined } = options;
+  const stopUpgrades = acceptUpgrades(where.server, { manager, isServing, tokenInUrl, allowedOrigins, log, ...where });
 
   let closing: Promise<void> | undefined;
   const shut = async () => {

@@ -141,6 +141,58 @@ test("a refused upgrade holds no socket, although the client closes nothing", as
   assert.match(answer, /^HTTP\/1\.1 404 /);
 });
 
+test("pages of other origins may not connect where the host authenticates, and any may where it does not", async (t) => {
+  const authenticate = () => ({ userId: "ana" });
+  const open = async (options: { authenticate?: typeof authenticate; allowedOrigins?: readonly string[] }) => {
+    const presence = await createPresenceServer({ port: 0, host: "127.0.0.1", redisUrl: "memory:", ...options });
+    t.after(() => presence.close());
+    return async (origin: string | undefined, host = "app.example") => {
+      const headers = { Host: host, ...(origin === undefined ? {} : { Origin: origin }) };
+      return (await RawSocket.request(t, { port: presence.port, headers })).status;
+    };
+  };
+
+  const byHost = await open({ authenticate });
+  const matrix: [origin: string | undefined, status: number, host?: string][] = [
+    ["https://app.example", 101],
+    ["http://app.example", 101],
+    ["https://app.example", 101, "App.Example"],
+    ["http://app.example:3001", 101, "app.example:3001"],
+    [undefined, 101],
+    ["https://evil.example", 403],
+    ["https://app.example.evil.example", 403],
+    ["https://evil-app.example", 403],
+    ["https://sub.app.example", 403],
+    ["https://app.example:8443", 403],
+    ["https://app.example", 403, "app.example:3001"],
+    ["https://app.example/", 403],
+    ["https://app.example@evil.example", 403],
+    ["https://app.example, https://evil.example", 403],
+    ["chrome-extension://app.example", 403],
+    ["app.example", 403],
+    ["null", 403],
+    ["", 403],
+  ];
+  for (const [origin, status, host] of matrix) assert.equal(await byHost(origin, host), status, `${origin} at ${host}`);
+
+  const listed = await open({ authenticate, allowedOrigins: ["https://app.example:8443", "null"] });
+  for (const [origin, status] of [
+    ["https://app.example:8443", 101],
+    ["null", 101],
+    [undefined, 101],
+    ["http://app.example:8443", 403],
+    ["https://app.example:84430", 403],
+    ["https://app.example:844", 403],
+    ["https://app.example", 403],
+  ] as const)
+    assert.equal(await listed(origin), status, origin);
+
+  assert.equal(await (await open({ authenticate, allowedOrigins: ["*"] }))("https://evil.example"), 101);
+  assert.equal(await (await open({ allowedOrigins: [] }))("https://app.example"), 403);
+  const anybody = await open({});
+  for (const origin of ["https://evil.example", "null", undefined]) assert.equal(await anybody(origin), 101, origin);
+});
+
 /** What is answered until the other side has closed for good; this side never does. */
 async function fetchRaw(port: number, request: string): Promise<string> {
   const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });

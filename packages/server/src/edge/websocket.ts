@@ -13,6 +13,7 @@ import type { Connection } from "../connection/connection.ts";
 import type { ConnectionManager } from "../connection/manager.ts";
 import type { ClientSocket } from "../connection/socket.ts";
 import type { Encoding } from "../connection/wires.ts";
+import { type Logger, rateLimited } from "../telemetry/log.ts";
 
 export type UpgradeOptions = {
   readonly manager: ConnectionManager;
@@ -24,6 +25,9 @@ export type UpgradeOptions = {
   readonly isServing: () => boolean;
   /** Whether classic clients may say who they are by `?token=`; where the host authenticates, they are refused otherwise. */
   readonly tokenInUrl: boolean;
+  /** Pages of which origins may connect; undefined: only those of this very host. Who sends no origin is no page. */
+  readonly allowedOrigins: readonly string[] | undefined;
+  readonly log: Logger;
 };
 
 /** What a fragmented or trickled message may be made of: a proxy's smallest pieces, and still no way to fill our memory. */
@@ -32,6 +36,7 @@ const CHUNKS_MAX = 1024;
 /** Then the socket is destroyed, whether the client has answered our close frame or not. */
 const CLOSE_TIMEOUT_MS = 5000;
 const RETRY_AFTER_S = 1;
+const WARN_EVERY_MS = 10_000;
 
 /** In order of preference. */
 const ENCODINGS: readonly (readonly [subprotocol: string, encoding: Encoding])[] = [
@@ -41,7 +46,9 @@ const ENCODINGS: readonly (readonly [subprotocol: string, encoding: Encoding])[]
 
 /** Answers how to stop taking upgrades. */
 export function acceptUpgrades(server: Server, options: UpgradeOptions): () => void {
-  const { manager, paths, isAlone, isServing, tokenInUrl } = options;
+  const { manager, paths, isAlone, isServing, tokenInUrl, log } = options;
+  const isAllowed = originRule(options.allowedOrigins);
+  const warn = rateLimited(log.warn.bind(log), WARN_EVERY_MS);
   // Apart from the call, as the types of `ws` do not know `closeTimeout` yet.
   const settings = {
     noServer: true,
@@ -61,6 +68,11 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
       if (isAlone) refuse(socket, 404);
       return;
     }
+    if (!isAllowed(request)) {
+      const { origin, host } = request.headers;
+      warn({ origin, host }, "refused a page of another origin; those in allowedOrigins may connect");
+      return refuse(socket, 403);
+    }
     if (!isServing()) return refuse(socket, 503, `Retry-After: ${RETRY_AFTER_S}\r\n`);
     wss.handleUpgrade(request, socket, head, (ws) => {
       const encoding = ENCODINGS.find(([subprotocol]) => subprotocol === ws.protocol)?.[1] ?? "classic";
@@ -77,6 +89,18 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
   return () => {
     stopSorting();
     server.removeListener("upgrade", upgrade);
+  };
+}
+
+/** Whole origins, as browsers send them. They cannot be prevented from sending cookies along; other clients say what they like. */
+function originRule(allowed: readonly string[] | undefined): (request: IncomingMessage) => boolean {
+  const origins = allowed && new Set(allowed);
+  return ({ headers: { origin, host = "" } }) => {
+    if (origin === undefined || origins?.has("*")) return true;
+    if (origins) return origins.has(origin);
+    // Whether the page came by TLS is known only to the proxy that ended it.
+    const ownHost = host.toLowerCase();
+    return ownHost !== "" && (origin === `https://${ownHost}` || origin === `http://${ownHost}`);
   };
 }
 
