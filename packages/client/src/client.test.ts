@@ -164,6 +164,25 @@ test("bad input throws where it is given, and changes nothing", async () => {
   assert.deepEqual(socket.kinds, ["hello", "join"]);
 });
 
+test("a name that nobody may have throws where it is given, and enters nothing", async () => {
+  const { presence, socket } = await atDesk();
+  for (const username of ["x".repeat(257), "é".repeat(129)]) assert.throws(() => presence.board("b2", { username }), RangeError);
+  for (const char of ["\0", "\n", "\u202e", "\u200f", "\u2066", "\u2028", "\u061c", "\ud800"]) {
+    assert.throws(() => presence.board("b2", { username: `Ana${char}` }), TypeError);
+  }
+  assert.throws(() => presence.board("b2", { username: null as never }), TypeError);
+  assert.equal(socket.sent("join").length, 1);
+  assert.equal(presence.board("b2", { username: "é".repeat(128) }).status, "connecting");
+});
+
+test("a join that the service could not read ends its board, if it can be told which", async () => {
+  const { presence, board, socket } = await atDesk();
+  const other = presence.board("b2");
+  const log = logOf(other);
+  socket.serve({ kind: "error", code: "bad_message", message: "?" });
+  assert.deepEqual([board.status, other.status, log], ["connected", "closed", ["!bad_message"]]);
+});
+
 test("[F6] cursors: fractions to integers, paced, silent while alone", async () => {
   const { board, socket, driver } = await atDesk();
   board.moveCursor(0.25, 2);

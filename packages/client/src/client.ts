@@ -15,7 +15,7 @@ import {
 import { BoardHandle } from "./board-handle.ts";
 import { Connection } from "./connection.ts";
 import { createDriver, type Driver } from "./driver.ts";
-import { boardIdOf, checkState, jsonObjectOf } from "./input.ts";
+import { boardIdOf, checkState, jsonObjectOf, nameOf } from "./input.ts";
 import { type Host, Membership } from "./membership.ts";
 import type { Presence, PresenceError, PresenceOptions, PresenceStatus } from "./types.ts";
 
@@ -60,10 +60,11 @@ class Client {
 
   board(boardId: string, { username = "", state = {} }: { readonly username?: string; readonly state?: object } = {}): BoardHandle {
     const id = boardIdOf(boardId);
+    const name = nameOf(username);
     const running = this.#run();
     let membership = this.#memberships.get(id);
     if (!membership) {
-      membership = this.#enter(running, id, username, state);
+      membership = this.#enter(running, id, name, state);
       if (!this.#isClosed) this.#memberships.set(id, membership);
       if (this.#cursorMs !== undefined) membership.setPace(this.#cursorMs);
       membership.join();
@@ -165,7 +166,14 @@ class Client {
 
   #failed({ code, message, ref }: Extract<ServerMessage, { kind: "error" }>): void {
     if (code === "superseded") return this.#running?.connection.renewSession();
-    this.#fail({ code, message, ...(ref !== undefined && { ref }) });
+    const about = ref ?? (code === "bad_message" ? this.#onlyUnanswered() : undefined);
+    this.#fail({ code, message, ...(about !== undefined && { ref: about }) });
+  }
+
+  /** The answer to a join that could not even be read names no board; it is known if only one waits for its answer. */
+  #onlyUnanswered(): BoardId | undefined {
+    const [membership, ...more] = [...this.#memberships.values()].filter(({ isUnanswered }) => isUnanswered);
+    return more.length === 0 ? membership?.boardId : undefined;
   }
 
   /** To the board it is about, or to all; to the console if nobody listens. */

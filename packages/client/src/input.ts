@@ -11,6 +11,7 @@ import {
   type Json,
   type JsonObject,
   type Point,
+  USERNAME_BYTES_MAX,
   utf8Bytes,
 } from "@presence-service/protocol";
 import { isObject } from "./core/merge-patch.ts";
@@ -32,6 +33,17 @@ export function isReserved(name: string): name is keyof BoardEvents {
 export function boardIdOf(text: string): BoardId {
   if (!isBoardId(text)) throw new TypeError(`"${text}" is no board id: 1 to 128 of A–Z a–z 0–9 . _ ~ : @ / -`);
   return text;
+}
+
+/** What the service refuses as `bad_username`, and halves of characters, which cannot travel. */
+const UNFIT_FOR_NAMES = /[\p{Cc}\p{Surrogate}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
+
+export function nameOf(username: unknown): string {
+  if (typeof username !== "string") throw new TypeError(`a username is text, not ${typeof username}`);
+  if (UNFIT_FOR_NAMES.test(username))
+    throw new TypeError("a username holds no control characters and none that change the direction of text");
+  checkBytes(username, USERNAME_BYTES_MAX, "a username");
+  return username;
 }
 
 /** A copy as plain JSON: what is undefined is dropped, what cannot be said in JSON throws TypeError. */

@@ -17,7 +17,7 @@ const UPDATE_MS = 50;
 const REJOIN_MS = 1_000;
 
 /** Codes that end a join which was not answered yet. */
-const REFUSALS: ReadonlySet<string> = new Set(["bad_board", "bad_username", "bad_state", "too_many_boards", "unauthorized"]);
+const REFUSALS: ReadonlySet<string> = new Set(["bad_message", "bad_board", "bad_username", "bad_state", "too_many_boards", "unauthorized"]);
 
 /** What a membership needs of the client around it. */
 export interface Host {
@@ -153,6 +153,10 @@ export class Membership {
     listeners?.emit(error as never);
     this.refresh();
     return (listeners?.size ?? 0) > 0;
+  }
+
+  get isUnanswered(): boolean {
+    return this.#place === "joining" && this.#rejoinAt === Number.POSITIVE_INFINITY;
   }
 
   announced(text: string): void {

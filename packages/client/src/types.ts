@@ -122,7 +122,7 @@ export interface Board<State extends object = JsonObject, Events extends object 
 }
 
 export type BoardOptions<State extends object> = {
-  /** Up to 256 bytes of UTF-8; the service may know better if it knows who we are. */
+  /** Up to 256 bytes of UTF-8, without control characters; the service may know better if it knows who we are. */
   readonly username?: string;
 } & (Record<never, never> extends State ? { readonly state?: State } : { readonly state: State });
 
@@ -133,7 +133,8 @@ export interface Presence<State extends object = JsonObject, Events extends obje
   /**
    * Enters a board, and connects if this is the first. Counted: a board asked for twice is entered once (with the options of the
    * first call) and left when both handles were. After the end of it all the board is `closed`.
-   * Throws TypeError on an id that is not 1–128 of `A–Z a–z 0–9 . _ ~ : @ / -`.
+   * Throws TypeError on an id that is not 1–128 of `A–Z a–z 0–9 . _ ~ : @ / -`, and on a name that nobody may have; RangeError on
+   * a name above 256 bytes or a state above 4 KiB.
    */
   board(boardId: string, ...options: BoardArguments<State>): Board<State, Events>;
   readonly status: PresenceStatus;
