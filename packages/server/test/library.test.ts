@@ -131,15 +131,34 @@ test("a host without upgrades of its own answers requests that offer one, before
   assert.match(await offered(), /\r\n\r\nhost$/);
 });
 
+test("an upgrade on another path is not left without an answer where nobody else takes upgrades", async (t) => {
+  const host = createServer((_request, response) => response.end("the host's own page"));
+  const port = await freePort();
+  host.listen(port, "127.0.0.1");
+  await once(host, "listening");
+  t.after(() => {
+    host.close();
+    host.closeAllConnections();
+  });
+  const presence = await createPresenceServer({ server: host, redisUrl: "memory:" });
+  t.after(() => presence.close());
+  const answer = () => fetchRaw(port, UPGRADE.replace("/nowhere", "/presence/").replace("Upgrade\r", "Upgrade, close\r"));
+  assert.match(await answer(), /\r\n\r\nthe host's own page$/);
+  // Older versions of Node ask nobody, and take every offer for an upgrade.
+  Object.assign(host, { shouldUpgradeCallback: () => true });
+  assert.match(await answer(), /^HTTP\/1\.1 404 /);
+  host.once("upgrade", (_request, socket) => socket.end("HTTP/1.1 418 By Somebody Else\r\n\r\n", () => socket.destroy()));
+  assert.match(await answer(), /^HTTP\/1\.1 418 /);
+});
+
 test("a refused upgrade holds no socket, although the client closes nothing", async (t) => {
   const presence = await createPresenceServer({ port: 0, redisUrl: "memory:" });
   t.after(() => presence.close());
-  const answer = await fetchRaw(
-    presence.port,
-    "GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-  );
-  assert.match(answer, /^HTTP\/1\.1 404 /);
+  assert.match(await fetchRaw(presence.port, UPGRADE), /^HTTP\/1\.1 404 /);
 });
+
+const UPGRADE =
+  "GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 test("pages of other origins may not connect where the host authenticates, and any may where it does not", async (t) => {
   const authenticate = () => ({ userId: "ana" });

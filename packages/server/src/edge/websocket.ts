@@ -65,7 +65,8 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const [path = "/", query] = (request.url ?? "/").split("?", 2);
     if (!paths.includes(path)) {
-      if (isAlone) refuse(socket, 404);
+      // Left to the others, if there are others: without, nobody would ever answer.
+      if (isAlone || !hasOthers(server)) refuse(socket, 404);
       return;
     }
     if (!isAllowed(request)) {
@@ -104,6 +105,11 @@ function originRule(allowed: readonly string[] | undefined): (request: IncomingM
   };
 }
 
+/** Whether anybody but us listens for upgrades; asked each time, as some begin with the first request. */
+function hasOthers(server: Server): boolean {
+  return server.listenerCount("upgrade") > 1;
+}
+
 /**
  * A listener for upgrades makes Node take every request that offers one for an upgrade, and then nobody answers it: curl and Java offer
  * `h2c` of their own accord. From Node 24.9 on the server may say which ones are meant. Before that, they hang as in any server
@@ -116,8 +122,8 @@ function sortUpgrades(server: Server, isOurs: (request: IncomingMessage) => bool
   let isStopped = false;
   const sort = (request: IncomingMessage): boolean => {
     if (!isStopped && isOurs(request)) return true;
-    // Not ours: for the host and its other listeners, if it has any.
-    return server.listenerCount("upgrade") > (isStopped ? 0 : 1) && former.call(server, request);
+    // Not ours: for the host's other listeners, and if it has none, for its request handler.
+    return (isStopped || hasOthers(server)) && former.call(server, request);
   };
   sorting.shouldUpgradeCallback = sort;
   return () => {
