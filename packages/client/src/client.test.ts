@@ -150,6 +150,18 @@ test("updates of one task travel as one patch, show at once, and precede a broad
   assert.equal(socket.sent("update").length, 3);
 });
 
+test("broadcasts faster than the service takes them are not sent, and say so; updates are not held up by them", async () => {
+  const { board, socket, driver } = await atDesk(["ana"]);
+  const sent = (count: number) => Array.from({ length: count }, (_, at) => board.broadcast("stroke", at)).filter(Boolean).length;
+  assert.equal(sent(1_000), 100);
+  board.update({ k: 1 });
+  await driver.advance(100);
+  assert.equal(sent(1_000), 5);
+  await driver.advance(10_000);
+  assert.equal(sent(1_000), 100);
+  assert.deepEqual([socket.sent("broadcast").length, socket.sent("update").length], [205, 1]);
+});
+
 test("bad input throws where it is given, and changes nothing", async () => {
   const { board, presence, socket, driver } = await atDesk();
   const { self } = board;

@@ -14,6 +14,7 @@ import {
 } from "@presence-service/protocol";
 import { BoardHandle } from "./board-handle.ts";
 import { Connection } from "./connection.ts";
+import { TokenBucket } from "./core/token-bucket.ts";
 import { createDriver, type Driver } from "./driver.ts";
 import { boardIdOf, checkState, jsonObjectOf, nameOf } from "./input.ts";
 import { type Host, Membership } from "./membership.ts";
@@ -21,6 +22,8 @@ import type { Presence, PresenceError, PresenceOptions, PresenceStatus } from ".
 
 /** Until `welcome` says otherwise. */
 const GRACE_MS_DEFAULT = 15_000;
+/** Well below what the service takes of one connection (docs/PROTOCOL.md, `too_fast`), so that none is refused where nobody learns of it. */
+const BROADCASTS = { perSecond: 50, burst: 100 };
 /** Longer delays make `setTimeout` fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
@@ -42,6 +45,7 @@ class Client {
   readonly #memberships = new Map<BoardId, Membership>();
   /** Those joined in this connection, by the name they have in it. */
   readonly #joined = new Map<BoardRef, Membership>();
+  readonly #broadcasts = new TokenBucket(BROADCASTS);
   #cursorMs: Millis | undefined;
   #timer: { readonly at: Millis; readonly cancel: () => void } | undefined;
 
@@ -251,6 +255,7 @@ class Client {
       now: () => driver.now(),
       nextAttempt: () => (client.#isClosed ? undefined : client.#running?.connection.nextAttempt()),
       send: (message) => client.#running?.connection.send(message) ?? false,
+      mayBroadcast: () => client.#broadcasts.take(driver.now()),
       rearm: () => client.#arm(),
       report: (problem, error) => driver.report(problem, error),
       fail: (error) => client.#fail(error),

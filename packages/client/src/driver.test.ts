@@ -57,3 +57,24 @@ test("outside of a page there is nothing to watch and nowhere to store; time pas
   const cancel = driver.setTimer(() => assert.fail("cancelled"), 0);
   cancel();
 });
+
+test("the console hears equal problems once per 10 s, and different ones each", (t) => {
+  let ms = 0;
+  const said: unknown[][] = [];
+  t.mock.method(console, "error", (...words: unknown[]) => said.push(words));
+  t.mock.method(performance, "now", () => ms);
+  t.mock.method(Date, "now", () => ms);
+  const driver = createDriver({ WebSocket: Socket });
+  const [one, two] = [new Error("one"), new Error("two")];
+  for (let at = 0; at < 100; at++) driver.report("too_fast");
+  driver.report("a listener threw", one);
+  driver.report("a listener threw", one);
+  driver.report("a listener threw", two);
+  assert.deepEqual(said, [["[presence] too_fast"], ["[presence] a listener threw", one], ["[presence] a listener threw", two]]);
+  ms = 9_999;
+  driver.report("too_fast");
+  assert.equal(said.length, 3);
+  ms = 10_000;
+  driver.report("too_fast");
+  assert.equal(said.length, 4);
+});

@@ -77,9 +77,10 @@ export function createDriver(options: { readonly WebSocket?: WebSocketClass } = 
       'This runtime has no WebSocket: createPresence({ driver: createDriver({ WebSocket }) }), with the class of the package "ws"',
     );
   const sessions = pageSessions();
+  const now = sleeplessClock();
   return {
     connect: (url, protocol, events) => connect(Socket, url, protocol, events),
-    now: sleeplessClock(),
+    now,
     setTimer(run, delayMs) {
       const timer = setTimeout(run, delayMs);
       return () => clearTimeout(timer);
@@ -88,7 +89,21 @@ export function createDriver(options: { readonly WebSocket?: WebSocketClass } = 
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
     ...(sessions && { sessions }),
     ...(typeof window === "object" && typeof document === "object" && { watchPage }),
-    report: (problem, error) => console.error(`[presence] ${problem}`, ...(error === undefined ? [] : [error])),
+    report: calmReport(now),
+  };
+}
+
+/** To the console; what it has just said is not said again for a while: one mistake in a loop must not bury everything else. */
+function calmReport(now: () => Millis): Driver["report"] {
+  const REPEAT_MS = 10_000;
+  const KNOWN_MAX = 100;
+  const saidAt = new Map<string, Millis>();
+  return (problem, error) => {
+    const text = `${problem} ${String(error)}`;
+    if (now() < (saidAt.get(text) ?? Number.NEGATIVE_INFINITY) + REPEAT_MS) return;
+    if (saidAt.size >= KNOWN_MAX) saidAt.clear();
+    saidAt.set(text, now());
+    console.error(`[presence] ${problem}`, ...(error === undefined ? [] : [error]));
   };
 }
 

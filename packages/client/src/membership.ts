@@ -27,6 +27,8 @@ export interface Host {
   now(): Millis;
   nextAttempt(): number | undefined;
   send(message: ClientMessage): boolean;
+  /** Takes one of the broadcasts that the service grants us now. */
+  mayBroadcast(): boolean;
   /** `deadline` may be sooner than it was. */
   rearm(): void;
   report(problem: string, error?: unknown): void;
@@ -211,7 +213,7 @@ export class Membership {
   }
 
   broadcast(name: string, data: Json): boolean {
-    if (typeof this.#place !== "object") return false;
+    if (typeof this.#place !== "object" || !this.#host.mayBroadcast()) return false;
     this.#flush(); // what was said first is heard first
     return this.#host.send({ kind: "broadcast", board: this.#place.board, name, data });
   }

@@ -103,7 +103,8 @@ export interface Board<State extends object = JsonObject, Events extends object 
   /** Says that we look away, or are back. */
   setStatus(status: "active" | "idle"): void;
   /**
-   * Tells everybody else here, at most once, in order. `false`: not connected, nothing was sent, nothing will be.
+   * Tells everybody else here, at most once, in order. `false`: nothing was sent, and nothing will be, as we are not connected or
+   * faster than 50 a second (100 at once, all boards together).
    * Throws TypeError on a name of `BoardEvents` and on what is not JSON, RangeError above 4 KiB of data or 64 bytes of name.
    */
   broadcast<N extends keyof Events & string>(name: N, data: Events[N]): boolean;

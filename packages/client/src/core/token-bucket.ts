@@ -1,0 +1,24 @@
+/** A rate with a burst: so many at once, then so many per second. Pure: time is passed in. */
+
+import type { Millis } from "@presence-service/protocol";
+
+export class TokenBucket {
+  readonly #perMs: number;
+  readonly #burst: number;
+  #tokens: number;
+  #at: Millis = 0;
+
+  constructor({ perSecond, burst }: { readonly perSecond: number; readonly burst: number }) {
+    this.#perMs = perSecond / 1_000;
+    this.#burst = this.#tokens = burst;
+  }
+
+  /** Takes one token, or says that there is none. */
+  take(now: Millis): boolean {
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) * this.#perMs);
+    this.#at = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+}
