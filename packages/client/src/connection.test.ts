@@ -136,6 +136,27 @@ test("the network is back: no waiting, unless the service asked for it", async (
   assert.ok(driver.sockets.length > 2);
 });
 
+test("a service that cannot be reached is reported after the third failure, once, without the query", async () => {
+  const driver = new FakeDriver();
+  createPresence({ url: "ws://nobody/presence?token=secret", driver }).board("desk");
+  const fail = async () => {
+    const { length } = driver.sockets;
+    while (driver.sockets.length === length) await driver.advance(100);
+    driver.socket.drop(1006);
+  };
+  await fail();
+  await fail();
+  assert.deepEqual(driver.reports, []);
+  for (let more = 0; more < 8; more++) await fail();
+  assert.deepEqual(driver.reports, ["cannot reach ws://nobody/presence: trying again"]);
+  const { length } = driver.sockets;
+  while (driver.sockets.length === length) await driver.advance(100);
+  await greet(driver);
+  driver.socket.drop(1006);
+  for (let more = 0; more < 3; more++) await fail();
+  assert.equal(driver.reports.length, 2);
+});
+
 test("who is there and waits is not kept waiting; a hand that never rests makes no hot loop", async () => {
   const { driver, socket } = await atDesk();
   await driver.advance(5_000);

@@ -31,6 +31,8 @@ const LIVED_MS = 5_000;
 const ONLINE_MS = 500;
 /** The shortest wait that a person who is there may shorten to: the first one, in which nobody hurries, is not longer. */
 const HURRY_MS = 2_000;
+/** One failure or two are a restart; after so many in a row the developer is told, once. */
+const FAILURES_REPORTED = 3;
 /** Sessions given up in a row before we suspect that the service is at fault, and take our time. */
 const RENEWALS_AT_ONCE_MAX = 3;
 
@@ -82,6 +84,8 @@ export class Connection {
   #identity: Promise<Identity> | undefined;
   #goodbye: { readonly code: number; readonly retryAfterMs: Millis } | undefined;
   #wasOpen = false;
+  /** Attempts in a row that came to nothing. */
+  #failures = 0;
   #renewals = 0;
 
   constructor(driver: Driver, options: PresenceOptions<never>, events: ConnectionEvents) {
@@ -252,6 +256,7 @@ export class Connection {
           isDegraded: false,
         };
         this.#wasOpen = true;
+        this.#failures = 0;
         break;
       case "heartbeat":
         this.send({ kind: "heartbeat" });
@@ -273,6 +278,10 @@ export class Connection {
     if (this.#state.phase === "open" && this.#driver.now() - this.#state.openedAt >= LIVED_MS) {
       this.#backoff.reset();
       this.#renewals = 0;
+    }
+    if (this.#state.phase !== "open" && ++this.#failures === FAILURES_REPORTED) {
+      // What follows may be a secret of the app's.
+      this.#driver.report(`cannot reach ${this.#options.url.replace(/[?#].*/, "")}: trying again`);
     }
     const { code: reason, retry, meaning } = closeReason(this.#goodbye?.code ?? code);
     if (reason === CLOSE.superseded.code || code === CLOSE.superseded.code) this.#renew();
