@@ -296,8 +296,12 @@ test("[R9] while Redis hangs a link is recycled every 4 s at most; it is back, a
       assert.ok(isDegraded && recycles.length > 0);
       assert.ok(gaps(recycles.map(({ at }) => at)).every((gap) => gap >= CONSTANTS.recycleMsMin));
     }
+    const recycles = world.record("recycle");
     world.network.startRedis();
     world.untilEqual(2_400);
+    // Nor does anybody believe itself mute, since beats were lost.
+    world.advance(10_000);
+    assert.deepEqual(recycles, []);
     assert.deepEqual(
       ben.log.filter((line) => line.startsWith("-")),
       [],

@@ -4,8 +4,10 @@ import type { BoardId, Millis } from "@presence-service/protocol";
 import { type Delivery, HEALTHY } from "../testing/network.ts";
 import { watchLeaves, watchSlices } from "../testing/oracles.ts";
 import { eachSeed, World } from "../testing/world.ts";
+import { memberOf } from "../testing/world-client.ts";
 import { LOST_GRACE_MS } from "../testing/world-instance.ts";
 import { CONSTANTS } from "./constants.ts";
+import type { Snapshot } from "./messages.ts";
 
 const GOING_AWAY_GRACE_MS: Millis = 3_000;
 /** A change at one instance is shown at the others. */
@@ -309,4 +311,22 @@ test("[R12] people of an instance that said goodbye are shown as reconnecting, a
   world.advance(CONSTANTS.goodbyeMs);
   assert.deepEqual(zoe.log, ["+bob", "~ana reconnecting", "~bob reconnecting", "~ana active", "-bob instance_lost"]);
   assert.equal(bob.session.connection.isOpen, false);
+});
+
+test("[R12] late words of an instance that said goodbye bring nobody back", () => {
+  const { world, ana, zoe } = watched();
+  const { instanceId } = world.instance(0);
+  const said = world.record("publish");
+  ana.update({ status: "idle" });
+  world.stop(0);
+  world.advance(CONSTANTS.goodbyeMs + 100);
+  assert.deepEqual(zoe.roster(), ["zoe"]);
+  const late = said.find(({ instance, message }) => instance === 0 && message.kind === "delta")?.message;
+  assert.ok(late?.kind === "delta");
+  const entries = [{ slot: 0, attempt: 1, seq: late.seq, member: memberOf("ana") }];
+  const snapshot: Snapshot = { kind: "snapshot", seq: late.seq, part: 0, parts: 1, entries, ended: [] };
+  for (const message of [late, snapshot])
+    world.instance(2).receive(() => ({ kind: "heard", boardId: zoe.boardId, from: instanceId, link: 1, message }));
+  world.advance(100);
+  assert.deepEqual(zoe.roster(), ["zoe"]);
 });
