@@ -161,3 +161,22 @@ test("a browser that opens the WebSocket's path is told what it is", async (t) =
   const response = await fetch(`${base}/ws`);
   assert.deepEqual([response.status, response.headers.get("upgrade")], [426, "websocket"]);
 });
+
+test("mounted behind somebody who has answered already, it does no harm", async (t) => {
+  const metrics = createMetrics({ version: "0" });
+  t.after(() => metrics.close());
+  const handler = createHttpHandler({ report: () => REPORT, healthCheck: async () => 0, metrics });
+  const server = createServer((request, response) => {
+    response.end("the host's");
+    handler(request, response);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  assert(address !== null && typeof address === "object");
+  // The test fails if a rejection is left to the process.
+  assert.equal(await (await fetch(`http://127.0.0.1:${address.port}/livez`)).text(), "the host's");
+});

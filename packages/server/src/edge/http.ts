@@ -72,7 +72,7 @@ export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
     ...(dependencies.demoDir === undefined ? [] : staticRoutes(dependencies.demoDir)),
   ]);
   return (request, response) => {
-    void answer(routes, request).then((reply) => {
+    const replied = answer(routes, request).then((reply) => {
       // HEAD: Node leaves the body out and keeps its length.
       response.writeHead(reply.status, {
         "content-type": reply.type,
@@ -83,6 +83,7 @@ export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
       });
       response.end(reply.body);
     });
+    replied.catch(() => {}); // whoever mounted this has answered already, or the client is gone
   };
 }
 
