@@ -6,7 +6,7 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { InstanceId } from "@presence-service/protocol";
-import { type Bus, type BusListener, Channels } from "./bus/bus.ts";
+import { type Bus, Channels } from "./bus/bus.ts";
 import { MemoryBus } from "./bus/memory.ts";
 import { SystemClock } from "./clock.ts";
 import type { Authenticate, Authorize } from "./connection/auth.ts";
@@ -74,6 +74,8 @@ export type PresenceServer = {
   close(): Promise<void>;
 };
 
+/** As config.ts demands it of the command. */
+const REDIS_PREFIX = /^[a-z0-9-]{1,32}$/;
 /** From the first heartbeat to its echo: a millisecond, or pub/sub does not work. */
 const READY_MS_MAX = 5000;
 /** For whole requests and their headers: there are only small ones. */
@@ -84,11 +86,17 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const { redisPrefix = "presence", log = SILENT, authenticate, authorize, tokenInUrl = false } = options;
   const startedAt = performance.now();
   const instanceId = randomUUID() as InstanceId;
+  if (!REDIS_PREFIX.test(redisPrefix)) {
+    throw new PresenceError("BAD_SETTINGS", `redisPrefix is ${JSON.stringify(redisPrefix)}; it must be 1 to 32 of a-z, 0-9 and -`);
+  }
+  // First, as it refuses bad URLs: nothing has been made yet that would have to be taken back.
+  const client = options.redisUrl === "memory:" ? undefined : new RedisClient({ url: options.redisUrl, name: `presence-${instanceId}` });
+  const address = client?.address ?? options.redisUrl;
   const channels = new Channels(redisPrefix);
   const metrics = createMetrics({ version: VERSION });
   const seed = randomInt(2 ** 32);
   const manager = new ConnectionManager({ instanceId, channels, clock: new SystemClock(), metrics, log, seed, authenticate, authorize });
-  const { bus, ...redis } = busFor(options.redisUrl, instanceId, manager);
+  const bus: Bus = client === undefined ? new MemoryBus(manager) : new RedisPubSub(client, manager);
   manager.use(bus);
 
   const report = (): HealthReport => {
@@ -99,7 +107,8 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       version: VERSION,
       uptimeMs: Math.round(performance.now() - startedAt),
       redis: {
-        ...redis,
+        mode: client === undefined ? "memory" : "standalone",
+        address,
         publisher: metrics.linkUp.publisher === 1 ? "up" : "down",
         subscriber: metrics.linkUp.subscriber === 1 ? "up" : "down",
         echoMs: echoMs === null ? null : Math.round(echoMs * 100) / 100,
@@ -131,8 +140,9 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   let closing: Promise<void> | undefined;
   const shut = async () => {
     await manager.stop();
-    stopUpgrades();
     await bus.close();
+    // Not before: while the bus closes, upgrades are told to come back later, and not taken for requests.
+    stopUpgrades();
     own?.close();
     own?.closeAllConnections();
     metrics.close();
@@ -146,22 +156,12 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     // The port first: who cannot have it should not have greeted the other instances. Until all is ready, it says so.
     const port = own !== undefined && !("server" in options) ? await listen(own, options) : 0;
     await bus.start();
-    await echoed(manager, redis.address);
+    await echoed(manager, address);
     return { instanceId, port, handler, close };
   } catch (error) {
     await close();
     throw error;
   }
-}
-
-function busFor(
-  redisUrl: string,
-  instanceId: InstanceId,
-  listener: BusListener,
-): Pick<HealthReport["redis"], "mode" | "address"> & { bus: Bus } {
-  if (redisUrl === "memory:") return { mode: "memory", address: redisUrl, bus: new MemoryBus(listener) };
-  const client = new RedisClient({ url: redisUrl, name: `presence-${instanceId}` });
-  return { mode: "standalone", address: client.address, bus: new RedisPubSub(client, listener) };
 }
 
 async function echoed(manager: ConnectionManager, address: string): Promise<void> {

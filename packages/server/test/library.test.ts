@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { createPresence } from "@presence-service/client";
 import { createPresenceServer } from "../src/server.ts";
-import { ClassicClient, eventually, freePort, Instance, RawSocket, RedisProcess, SessionClient } from "./harness/index.ts";
+import { ClassicClient, eventually, FaultProxy, freePort, Instance, RawSocket, RedisProcess, SessionClient } from "./harness/index.ts";
 
 test("attached to a host's server", { timeout: 60_000 }, async (t) => {
   const redis = await RedisProcess.start(t);
@@ -210,6 +210,29 @@ test("pages of other origins may not connect where the host authenticates, and a
   assert.equal(await (await open({ allowedOrigins: [] }))("https://app.example"), 403);
   const anybody = await open({});
   for (const origin of ["https://evil.example", "null", undefined]) assert.equal(await anybody(origin), 101, origin);
+});
+
+test("settings that cannot be are refused, and the host's server is as before", async () => {
+  const host = createServer();
+  for (const options of [
+    { redisPrefix: "My:Prefix" },
+    { redisPrefix: "" },
+    { redisPrefix: "x".repeat(33) },
+    { redisUrl: "http://localhost" },
+  ])
+    await assert.rejects(createPresenceServer({ server: host, redisUrl: "memory:", ...options }), { code: "BAD_SETTINGS" });
+  assert.equal(host.listenerCount("upgrade"), 0);
+});
+
+test("while it closes, upgrades are told to come back later", { timeout: 30_000 }, async (t) => {
+  const redis = await RedisProcess.start(t);
+  const proxy = await FaultProxy.start(t, { target: redis.port });
+  const { host, port } = await startHost(t);
+  const presence = await createPresenceServer({ server: host, redisUrl: `redis://127.0.0.1:${proxy.port}` });
+  proxy.toClient.stall(); // it waits a while for Redis to take its goodbye
+  const closed = presence.close();
+  assert.equal((await RawSocket.request(t, { port, path: "/presence" })).status, 503);
+  await closed;
 });
 
 /** What is answered until the other side has closed for good; this side never does. */
