@@ -2,7 +2,7 @@
 
 import type { JsonObject } from "@presence-service/protocol";
 import type { AnyCursorMove, AnyMember } from "./core/board-view.ts";
-import { eventOf, isReserved, jsonObjectOf, pointOf } from "./input.ts";
+import { eventOf, isReserved, jsonObjectOf, nameOf, pointOf } from "./input.ts";
 import { CLOSED, type Membership } from "./membership.ts";
 import type { Board, BoardSnapshot, MoveOptions, PresenceStatus, Stop, User } from "./types.ts";
 
@@ -72,6 +72,11 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
 
   setStatus(status: "active" | "idle"): void {
     if (!this.#isLeft) this.#membership.setStatus(status);
+  }
+
+  rename(username: string): void {
+    const name = nameOf(username);
+    if (!this.#isLeft) this.#membership.rename(name);
   }
 
   broadcast(name: string, data: unknown): boolean {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BoardId } from "@presence-service/protocol";
+import type { BoardId, ErrorCode } from "@presence-service/protocol";
 import { createPresence } from "./client.ts";
 import type { CursorMove, Member } from "./index.ts";
-import { FakeDriver } from "./testing/fake-driver.ts";
+import { FakeDriver, type FakeSocket } from "./testing/fake-driver.ts";
 import { atDesk, greet, INSTANCE, joined, logOf, memberOf, names } from "./testing/service.ts";
 
 const desk = "desk" as BoardId;
@@ -238,16 +238,166 @@ test("errors reach the board they are about; unheard ones the console", async ()
   assert.deepEqual(log, ["!bad_message"]);
 });
 
-test("a join that came too fast is tried again", async () => {
+function refuse(socket: FakeSocket, code: ErrorCode, ref = "desk"): void {
+  socket.serve({ kind: "error", code, message: "no", ref });
+}
+
+test("a join that came too fast is tried again, ever more slowly while it goes on", async () => {
   const { presence, socket, driver } = await atDesk();
-  const board = presence.board("b2");
-  board.on("error", () => {});
-  socket.serve({ kind: "error", code: "too_fast", message: "slow down", ref: "b2" });
+  presence.board("b2").on("error", () => {});
+  for (const [turn, pauseMs] of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000].entries()) {
+    refuse(socket, "too_fast", "b2");
+    await driver.advance(pauseMs / 2);
+    socket.serve({ kind: "heartbeat" });
+    await driver.advance(pauseMs / 2 - 1);
+    assert.equal(socket.sent("join").length, turn + 2);
+    await driver.advance(1);
+    assert.equal(socket.sent("join").at(-1)?.attempt, turn + 3);
+  }
+  socket.serve(joined("b2", [], { board: 8 }));
+  await driver.advance(10_000);
+  refuse(socket, "too_fast", "b2");
   await driver.advance(1_000);
+  assert.equal(socket.sent("join").length, 10);
+});
+
+test("an update that came too fast is not lost: after a pause without updates a join says everything, seen by nobody else", async () => {
+  const { board, socket, driver, log } = await atDesk(["ana"], { tool: "pen", size: 1 });
+  const seen: string[] = [];
+  board.update({ size: null });
+  await driver.advance();
+  refuse(socket, "too_fast");
+  board.subscribe(() => seen.push(board.status));
+  board.update({ tool: "ink" });
+  refuse(socket, "too_fast");
+  await driver.advance(999);
+  assert.deepEqual([socket.sent("update").length, socket.sent("join").length, board.self?.state], [1, 1, { tool: "ink" }]);
+  await driver.advance(1);
+  assert.deepEqual(socket.sent("join").at(-1), {
+    kind: "join",
+    boardId: desk,
+    attempt: 2,
+    username: "me",
+    status: "active",
+    state: { tool: "ink" },
+  });
+  board.update({ tool: "gum" });
+  await driver.advance(50);
+  assert.deepEqual(socket.sent("update").at(-1)?.state, { tool: "gum" });
+  socket.serve(joined("desk", ["ana"]));
   assert.deepEqual(
-    socket.sent("join").map(({ attempt }) => attempt),
-    [1, 2, 3],
+    [log, seen],
+    [
+      ["!too_fast", "!too_fast"],
+      ["connected", "connected"],
+    ],
   );
+  await driver.advance(10_000);
+  assert.equal(socket.sent("join").length, 2);
+});
+
+test("a state that is refused is told, and said again as a whole; what is refused as a whole gives way to what was fine", async () => {
+  const { board, socket, driver, log } = await atDesk([], { tool: "pen" });
+  board.update({ big: "x" });
+  await driver.advance();
+  refuse(socket, "bad_state");
+  assert.deepEqual(log, ["!bad_state"]);
+  await driver.advance(1_000);
+  assert.deepEqual(socket.sent("join").at(-1)?.state, { tool: "pen", big: "x" });
+  refuse(socket, "bad_state");
+  assert.deepEqual([board.status, board.self?.state], ["connected", { tool: "pen" }]);
+  await driver.advance(2_000);
+  assert.deepEqual(socket.sent("join").at(-1)?.state, { tool: "pen" });
+  refuse(socket, "bad_state");
+  assert.deepEqual([board.status, socket.sent("leave").length], ["closed", 1]);
+});
+
+test("renamed: shown at once, one join in place, and the cursor stays", async () => {
+  const { board, socket, driver, log } = await atDesk(["ana"]);
+  board.moveCursor(0, 0);
+  await driver.advance(100);
+  const statuses: string[] = [];
+  board.subscribe(() => statuses.push(board.status));
+  board.rename("Zed");
+  board.rename("Zed");
+  assert.equal(board.self?.username, "Zed");
+  assert.deepEqual(socket.kinds.slice(-2), ["join", "cursor"]);
+  assert.deepEqual(
+    socket
+      .sent("join")
+      .map(({ attempt, username }) => [attempt, username])
+      .slice(1),
+    [[2, "Zed"]],
+  );
+  const { self } = board;
+  socket.serve(joined("desk", ["ana"], { me: memberOf("me", { username: "Zed" }) }));
+  assert.equal(board.self, self);
+  assert.deepEqual([statuses, log, driver.sockets.length], [["connected"], [], 1]);
+  assert.throws(() => board.rename("Zed\u202e"), TypeError);
+  assert.throws(() => board.rename("x".repeat(257)), RangeError);
+  assert.equal(board.self, self);
+});
+
+test("renamed twice in one breath: the second waits for the answer to the first", async () => {
+  const { board, socket } = await atDesk();
+  for (const name of ["Y", "Ye", "Yen"]) board.rename(name);
+  assert.deepEqual(
+    socket.sent("join").map(({ username }) => username),
+    ["me", "Y"],
+  );
+  socket.serve(joined("desk", [], { me: memberOf("me", { username: "Y" }) }));
+  assert.equal(board.self?.username, "Yen");
+  assert.deepEqual(
+    socket.sent("join").map(({ username }) => username),
+    ["me", "Y", "Yen"],
+  );
+  socket.serve(joined("desk", [], { me: memberOf("me", { username: "Yen" }) }));
+  assert.equal(socket.sent("join").length, 3);
+});
+
+test("renamed while offline: kept, and sent on return", async () => {
+  const { board, socket, driver } = await atDesk();
+  await driver.advance(5_000);
+  socket.drop(1006);
+  board.rename("Zed");
+  assert.equal(board.self?.username, "Zed");
+  await driver.advance(1_000);
+  const next = await greet(driver);
+  assert.deepEqual(
+    next.sent("join").map(({ username }) => username),
+    ["Zed"],
+  );
+});
+
+test("a name that the service refuses, or replaces, is not kept up", async () => {
+  const { board, socket, driver, log } = await atDesk();
+  board.rename("Admin");
+  refuse(socket, "bad_username");
+  assert.deepEqual([board.status, board.self?.username, log], ["connected", "me", ["!bad_username"]]);
+  await driver.advance(1_000);
+  assert.equal(socket.sent("join").at(-1)?.username, "me");
+  socket.serve(joined("desk"));
+  board.rename("Zed");
+  socket.serve(joined("desk", [], { me: memberOf("me", { username: "Ms Known" }) }));
+  assert.equal(board.self?.username, "Ms Known");
+});
+
+test("renamed when joins come too fast: the pause is kept, and so is the name", async () => {
+  const { board, socket, driver } = await atDesk();
+  board.rename("Zed");
+  refuse(socket, "too_fast");
+  board.rename("Zoe");
+  assert.equal(socket.sent("join").length, 2);
+  await driver.advance(1_000);
+  assert.deepEqual([socket.sent("join").at(-1)?.username, board.self?.username], ["Zoe", "Zoe"]);
+});
+
+test("a board that is not allowed any more is left", async () => {
+  const { board, socket, log } = await atDesk(["ana"]);
+  board.rename("Zed");
+  refuse(socket, "bad_board");
+  socket.serve({ kind: "user_left", board: 7, actor: 1, reason: "left" }, joined("desk", ["ana"]));
+  assert.deepEqual([board.status, board.others, log, socket.sent("leave").length], ["closed", [], ["!bad_board"], 1]);
 });
 
 test("kicked from a board: closed, and nobody is shown", async () => {

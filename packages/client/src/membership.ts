@@ -13,11 +13,18 @@ import type { BoardSnapshot, PresenceError, PresenceStatus, Stop } from "./types
 
 /** Updates are gathered: the first goes with the current task, those after it no more often than this. */
 const UPDATE_MS = 50;
-/** After the service has told us to slow down, or has dropped us from the board while we are connected. */
+/** After the service has told us to slow down, or has dropped us from the board while we are connected; doubled while it goes on. */
 const REJOIN_MS = 1_000;
+const REJOIN_MS_MAX = 30_000;
+/** A refusal so long after we have joined again is another one. */
+const CALM_MS = 10_000;
 
-/** Codes that end a join which was not answered yet. */
-const REFUSALS: ReadonlySet<string> = new Set(["bad_message", "bad_board", "bad_username", "bad_state", "too_many_boards", "unauthorized"]);
+/** Codes that refuse a join. Those of the second kind are about what it says, and another one may say something else. */
+const REFUSALS: ReadonlySet<string> = new Set(["bad_board", "too_many_boards", "unauthorized"]);
+const OBJECTIONS: ReadonlySet<string> = new Set(["bad_message", "bad_username", "bad_state"]);
+
+/** What a join says of us. */
+type Said = { readonly username: string; readonly own: OwnSide };
 
 /** What a membership needs of the client around it. */
 export interface Host {
@@ -50,16 +57,22 @@ export class Membership {
   readonly moved: Listeners<readonly AnyCursorMove[]>;
   readonly #named = new Map<string, Listeners<never>>();
   readonly #host: Host;
-  readonly #username: string;
   readonly #view: BoardView;
   readonly #pacer = new CursorPacer();
+  #username: string;
   #own: OwnSide;
   /** What the service has of it, or will have when it has read what we sent. */
   #sent: OwnSide;
   #place: "waiting" | "joining" | { readonly board: BoardRef } | "over" = "waiting";
-  #wasJoined = false;
+  /** The join that waits for its answer. */
+  #asked: Said | undefined;
+  /** The last one that was answered with the board: known to be fine. */
+  #confirmed: Said | undefined;
   #flushedAt: Millis = Number.NEGATIVE_INFINITY;
+  /** While it is set nothing is flushed: the join will say it all. */
   #rejoinAt: Millis = Number.POSITIVE_INFINITY;
+  #rejoinedAt: Millis = Number.NEGATIVE_INFINITY;
+  #rejoinMs: Millis = REJOIN_MS;
   #snapshot: BoardSnapshot<object> | undefined;
   #snapshotVersion = -1;
   /** What `changed` was last called for. */
@@ -80,7 +93,7 @@ export class Membership {
     if (this.#place === "over") return "closed";
     const { status } = this.#host;
     if (typeof this.#place === "object" || status === "closed") return status;
-    return this.#wasJoined ? "reconnecting" : "connecting";
+    return this.#confirmed ? "reconnecting" : "connecting";
   }
 
   snapshot(): BoardSnapshot<object> {
@@ -94,34 +107,50 @@ export class Membership {
     return this.#snapshot;
   }
 
-  /** Enters the board in this connection. Again: what we say of ourselves replaces what we said. */
+  /** Enters the board in this connection. Again: what we say of ourselves replaces what the service has, whatever that is. */
   join(): void {
     const attempt = this.#place === "over" ? undefined : this.#host.nextAttempt();
     this.#rejoinAt = Number.POSITIVE_INFINITY;
     if (attempt === undefined) return;
-    this.#pacer.lost();
-    this.#place = "joining";
+    this.#asked = { username: this.#username, own: this.#own };
     this.#sent = this.#own;
     this.#host.send({ kind: "join", boardId: this.boardId, attempt, username: this.#username, ...this.#own });
+    if (typeof this.#place === "object") {
+      // A new attempt has no cursor yet: told at once, nobody sees it go.
+      this.#pacer.joined();
+      this.#sendCursor(this.#host.now());
+    } else {
+      this.#pacer.lost();
+      this.#place = "joining";
+    }
   }
 
   joined(message: Extract<ServerMessage, { kind: "joined" }>): void {
+    if (this.#place === "over") return;
+    const asked = this.#asked;
+    this.#asked = undefined;
+    this.#confirmed = asked ?? this.#confirmed;
     this.#place = { board: message.board };
-    this.#wasJoined = true;
     this.#pacer.joined();
-    this.#tell(this.#view.joined(message, this.#host.graceMs, this.#host.now()));
+    const changes = this.#view.joined(message, this.#host.graceMs, this.#host.now());
+    const isRenamed = asked !== undefined && asked.username !== this.#username;
+    if (asked && !isRenamed) this.#view.rename(undefined);
+    this.#tell(changes);
+    if (isRenamed && typeof this.#place === "object") this.join();
   }
 
   /** The connection is gone. */
   lost(): void {
     if (this.#place === "over") return;
     this.#place = "waiting";
+    this.#asked = undefined;
     this.#rejoinAt = Number.POSITIVE_INFINITY;
     this.#pacer.lost();
     this.#tell(this.#view.lost());
   }
 
   handle(message: BoardMessage): void {
+    if (this.#place === "over") return;
     switch (message.kind) {
       case "user_joined":
         return this.#tell(this.#view.userJoined(message.actor, message.member));
@@ -147,10 +176,7 @@ export class Membership {
 
   /** An error about this board or the whole connection. `false`: nobody listened. */
   failed(error: PresenceError): boolean {
-    if (error.ref === this.boardId && this.#place === "joining") {
-      if (error.code === "too_fast") this.#rejoinAt = this.#host.now() + REJOIN_MS;
-      if (REFUSALS.has(error.code)) this.#place = "over";
-    }
+    if (error.ref === this.boardId && this.#place !== "over") this.#mend(error.code);
     const listeners = this.#named.get("error");
     listeners?.emit(error as never);
     this.refresh();
@@ -158,7 +184,7 @@ export class Membership {
   }
 
   get isUnanswered(): boolean {
-    return this.#place === "joining" && this.#rejoinAt === Number.POSITIVE_INFINITY;
+    return this.#asked !== undefined;
   }
 
   announced(text: string): void {
@@ -183,8 +209,7 @@ export class Membership {
   /** The last handle is gone. Sends the leave if the service knows us here; if it has not answered yet, the client does. */
   leave(): void {
     this.#flush();
-    if (typeof this.#place === "object") this.#host.send({ kind: "leave", board: this.#place.board });
-    this.#place = "over";
+    this.#goOut();
   }
 
   get board(): BoardRef | undefined {
@@ -212,6 +237,17 @@ export class Membership {
     this.#setOwn({ ...this.#own, status });
   }
 
+  /** One join at a time: what is said meanwhile goes with the next. */
+  rename(username: string): void {
+    if (username === this.#username) return;
+    this.#username = username;
+    this.#view.rename(username);
+    this.#tell(NOTHING);
+    if (typeof this.#place !== "object" || this.#asked || this.#rejoinAt < Number.POSITIVE_INFINITY) return;
+    this.join();
+    this.#host.rearm();
+  }
+
   broadcast(name: string, data: Json): boolean {
     if (typeof this.#place !== "object" || !this.#host.mayBroadcast()) return false;
     this.#flush(); // what was said first is heard first
@@ -236,15 +272,21 @@ export class Membership {
 
   tick(now: Millis): void {
     if (now < this.deadline) return;
-    if (now >= this.#rejoinAt) this.join();
+    if (now >= this.#rejoinAt) {
+      this.#rejoinedAt = now;
+      this.join();
+    }
     if (now >= this.#flushAt) this.#flush();
     this.#tell(this.#view.expire(now));
     this.#sendCursor(now);
   }
 
   get #flushAt(): Millis {
-    const isPending = this.#own !== this.#sent && typeof this.#place === "object";
-    return isPending ? this.#flushedAt + UPDATE_MS : Number.POSITIVE_INFINITY;
+    return this.#own !== this.#sent && this.#mayFlush ? this.#flushedAt + UPDATE_MS : Number.POSITIVE_INFINITY;
+  }
+
+  get #mayFlush(): boolean {
+    return typeof this.#place === "object" && this.#rejoinAt === Number.POSITIVE_INFINITY;
   }
 
   #setOwn(own: OwnSide): void {
@@ -258,7 +300,7 @@ export class Membership {
   }
 
   #flush(): void {
-    if (typeof this.#place !== "object" || this.#own === this.#sent) return;
+    if (typeof this.#place !== "object" || !this.#mayFlush || this.#own === this.#sent) return;
     const state = mergePatchBetween(this.#sent.state, this.#own.state);
     const status = this.#own.status === this.#sent.status ? undefined : this.#own.status;
     this.#sent = this.#own;
@@ -281,9 +323,47 @@ export class Membership {
       this.#host.fail({ code: "kicked", message: "removed from this board by an operator", ref: this.boardId });
     } else {
       this.#place = "joining";
-      this.#rejoinAt = this.#host.now() + REJOIN_MS;
+      this.#joinAgain();
       this.refresh();
     }
+  }
+
+  /** Something that we said was not taken. Which of it, no error tells; so all of it is said again, or what has been fine before. */
+  #mend(code: PresenceError["code"]): void {
+    const asked = this.#asked;
+    if (code === "too_fast" || (code === "bad_state" && !asked)) {
+      this.#asked = undefined;
+      this.#joinAgain();
+    } else if (asked && (REFUSALS.has(code) || (OBJECTIONS.has(code) && !this.#fallBack(code, asked)))) this.#goOut();
+  }
+
+  /** `false`: the service has had nothing better of us. */
+  #fallBack(code: PresenceError["code"], asked: Said): boolean {
+    const fine = this.#confirmed;
+    const isNameNew = code !== "bad_state" && fine?.username !== asked.username;
+    const isOwnNew = code !== "bad_username" && fine?.own !== asked.own;
+    if (!fine || !(isNameNew || isOwnNew)) return false;
+    this.#asked = undefined;
+    this.#joinAgain();
+    if (isNameNew) {
+      this.#username = fine.username;
+      this.#view.rename(undefined);
+    }
+    if (isOwnNew) this.#setOwn(fine.own);
+    return true;
+  }
+
+  #joinAgain(): void {
+    if (this.#rejoinAt < Number.POSITIVE_INFINITY) return;
+    const now = this.#host.now();
+    this.#rejoinMs = now - this.#rejoinedAt < CALM_MS ? Math.min(2 * this.#rejoinMs, REJOIN_MS_MAX) : REJOIN_MS;
+    this.#rejoinAt = now + this.#rejoinMs;
+  }
+
+  #goOut(): void {
+    if (typeof this.#place === "object") this.#host.send({ kind: "leave", board: this.#place.board });
+    this.#asked = undefined;
+    this.#place = "over";
   }
 
   /** In this order: what happened, where cursors are, that the snapshot is new. */

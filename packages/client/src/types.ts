@@ -103,6 +103,12 @@ export interface Board<State extends object = JsonObject, Events extends object 
   /** Says that we look away, or are back. */
   setStatus(status: "active" | "idle"): void;
   /**
+   * Another username, with the limits of the first. Shown in `self` at once, kept while offline; the others see one `user_updated`.
+   * It costs a fresh roster, so call it when a name is chosen, not while it is typed. A service that knows who we are may keep its
+   * own; one that refuses it says so by an `error`, and the old one stays.
+   */
+  rename(username: string): void;
+  /**
    * Tells everybody else here, at most once, in order. `false`: nothing was sent, and nothing will be, as we are not connected or
    * faster than 50 a second (100 at once, all boards together).
    * Throws TypeError on a name of `BoardEvents` and on what is not JSON, RangeError above 4 KiB of data or 64 bytes of name.
@@ -132,8 +138,8 @@ export type BoardArguments<State extends object> =
 
 export interface Presence<State extends object = JsonObject, Events extends object = JsonObject> {
   /**
-   * Enters a board, and connects if this is the first. Counted: a board asked for twice is entered once (with the options of the
-   * first call) and left when both handles were. After the end of it all the board is `closed`.
+   * Enters a board, and connects if this is the first. Counted: a board asked for twice is entered once and left when both handles
+   * were. The options are those of the first call; `rename` and `update` change them. After the end of it all the board is `closed`.
    * Throws TypeError on an id that is not 1–128 of `A–Z a–z 0–9 . _ ~ : @ / -`, and on a name that nobody may have; RangeError on
    * a name above 256 bytes or a state above 4 KiB.
    */

@@ -56,8 +56,10 @@ export class BoardView {
   /** Raised with every change of self, others, users or counts: what is derived from them is stale. */
   version = 0;
   #own: OwnSide;
+  /** The name that we have asked for, until the service has answered. */
+  #wantedName: string | undefined;
   readonly #parse: (state: JsonObject) => object;
-  #self: { actor: number; wire: WireMember; shown: AnyMember } | undefined;
+  #self: { actor: number; wire: WireMember; shown: WireMember } | undefined;
   /** In order of appearance. */
   readonly #entries = new Map<MemberId, Entry>();
   readonly #byActor = new Map<number, Entry>();
@@ -175,6 +177,12 @@ export class BoardView {
     if (this.#self) this.#placeSelf({ actor: this.#self.actor, member: this.#self.wire });
   }
 
+  /** undefined: the name is what the service says it is. */
+  rename(username: string | undefined): void {
+    this.#wantedName = username;
+    if (this.#self) this.#placeSelf({ actor: this.#self.actor, member: this.#self.wire });
+  }
+
   get selfActor(): number | undefined {
     return this.#isLost ? undefined : this.#self?.actor;
   }
@@ -218,15 +226,12 @@ export class BoardView {
   }
 
   #placeSelf({ actor, member }: { readonly actor: number; readonly member: WireMember }): void {
-    const { status, state } = this.#own;
-    const old = this.#self;
     // Our own words come back late: taking them would undo what was said since.
-    const wire = { ...member, status, state };
-    if (old && isSame(old.wire, wire)) old.actor = actor;
-    else {
-      this.#self = { actor, wire, shown: wire };
-      this.version++;
-    }
+    const said = { ...member, ...this.#own, ...(this.#wantedName !== undefined && { username: this.#wantedName }) };
+    const old = this.#self?.shown;
+    const shown = old && isSame(old, said) ? old : said;
+    this.#self = { actor, wire: member, shown };
+    if (shown !== old) this.version++;
   }
 
   #place({ actor, member, at }: RosterEntry, changes: Changes): void {
