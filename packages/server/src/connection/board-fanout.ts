@@ -193,7 +193,7 @@ class Audience {
     for (const seat of this.#seats) {
       const { outbox, holder } = seat;
       const queued = holder.socket.queuedBytes;
-      switch (queued === 0 && outbox.isLive ? "all" : outbox.offer(queued, draft.rosterBytes, tick.since)) {
+      switch (outbox.offer(queued, draft.rosterBytes, tick.since)) {
         case "all":
           this.#write(seat, draft, bytes, draft.bytes);
           break;

@@ -43,6 +43,18 @@ test("[F4] a roster larger than the budget does not make its receiver stale agai
   assert.equal(outbox.offer(1_000_000 + rosterBytesMax, 100, 32), "nothing");
 });
 
+test("[F4] once such a roster has drained, its receiver may queue as much as everybody else", () => {
+  const outbox = live();
+  outbox.sentFresh(5_000_000);
+  assert.equal(outbox.offer(5_000_000, 100, 16), "roster");
+  assert.equal(outbox.offer(0, 100, 32), "catch_up");
+  assert.equal(outbox.offer(rosterBytesMax, 100, 48), "nothing");
+});
+
+test("[F4] who has read everything gets everything of a tick, however much that is", () => {
+  assert.equal(live().offer(0, rosterBytesMax + 1, 16), "all");
+});
+
 test("[F4] who does not read at all is given up, who catches up in time is not", () => {
   const outbox = live();
   outbox.offer(lowBytes + 1, 0, 1000);

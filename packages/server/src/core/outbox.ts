@@ -33,6 +33,7 @@ export class Outbox {
   /** A new client is one that lacks the roster. */
   #state: "live" | "behind" | "stale" = "stale";
   #since: Millis = 0;
+  /** How much of the roster sent last may still wait in the socket. */
   #freshBytes = 0;
 
   get isLive(): boolean {
@@ -55,6 +56,8 @@ export class Outbox {
    * were left after that. The answer is carried out: it counts as sent.
    */
   offer(queuedBytes: number, rosterBytes: number, since: Millis): Offer {
+    this.#freshBytes = Math.min(this.#freshBytes, queuedBytes);
+    if (queuedBytes === 0 && this.#state === "live") return "all";
     const isLow = queuedBytes <= OUTBOX.lowBytes;
     if (this.#state === "stale") {
       if (!isLow) return "nothing";
