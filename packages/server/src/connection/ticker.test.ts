@@ -54,6 +54,23 @@ test("[F2] remote cursors go out at once after a rest, then two frames per tick"
   );
 });
 
+test("[F2] a remote batch waits for half a tick at most, after a burst of both kinds, too", () => {
+  const { clock, flushes, ticker, board } = ticking();
+  const one = board("one");
+  for (let step = 0; step < 3; step++) {
+    ticker.remote(one);
+    clock.turn();
+  }
+  for (let step = 0; step < 3; step++) {
+    ticker.local(one);
+    clock.turn();
+  }
+  assert.equal(flushes.length, 6);
+  ticker.remote(one);
+  clock.advance(TICK_MS_MIN / 2);
+  assert.deepEqual(flushes.at(6), { board: "one", isLocal: false, at: TICK_MS_MIN / 2 });
+});
+
 test("a remote flush before its time does not count as the local tick", () => {
   const { clock, flushes, ticker, board } = ticking();
   const one = board("one");

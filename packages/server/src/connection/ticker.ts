@@ -122,7 +122,9 @@ export class Ticker<B extends { readonly pace: Pace }> {
       pace.isLocalDue = false;
       pace.ticksPaidUntil = Math.max(now, pace.ticksPaidUntil) + this.#tickMs;
     }
-    pace.framesPaidUntil = Math.max(now, pace.framesPaidUntil) + this.#tickMs / 2;
+    // Local ticks use up frames without asking; what they owe keeps nobody waiting for longer than half a tick.
+    const framesPaidUntil = Math.max(now, pace.framesPaidUntil) + this.#tickMs / 2;
+    pace.framesPaidUntil = Math.min(framesPaidUntil, now + (BURST * this.#tickMs) / 2);
     pace.isRemoteDue = false;
     pace.dueAt = Number.POSITIVE_INFINITY;
     this.#flush(board, isLocal, now);
