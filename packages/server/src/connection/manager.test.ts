@@ -154,3 +154,15 @@ test("stopping: goodbye, close codes, and nobody is told that people leave", asy
   await stopped;
   assert.equal(SUM(desk.metrics.connections), 0);
 });
+
+test("a logger that throws once does not stop the heartbeats", async () => {
+  const desk = await Desk.open();
+  desk.lines.push = () => {
+    throw new Error("disk full");
+  };
+  assert.throws(() => desk.clock.advance(1000), /disk full/);
+  desk.lines.push = Array.prototype.push;
+  const before = desk.metrics.echoes;
+  desk.clock.advance(5000);
+  assert.ok(desk.metrics.echoes > before + 5);
+});

@@ -195,9 +195,10 @@ export class ConnectionManager implements Hub, BusListener {
         for (const effect of this.#core.handle(next, this.#clock.now())) this.#carryOut(effect);
       }
     } finally {
+      // Also if a host's logger has thrown: the next heartbeat must not wait for the next input.
       this.#isHandling = false;
+      this.#armDeadline();
     }
-    this.#armDeadline();
   }
 
   #armDeadline(): void {
