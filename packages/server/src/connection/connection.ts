@@ -59,12 +59,19 @@ const AUTHENTICATE_MS_MAX = 10_000;
 /** C2. The full one outlasts a reconnect through a change of networks. */
 const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
 
-/** C4. A client with a bug gets some answers to learn from. */
-const PATIENCE = { perSecond: 1, burst: 30 };
-/** Joins, updates and broadcasts: 32 boards joined at once, then more than any hand can do. Each costs every viewer a frame. */
-const DEMANDS = { perSecond: 50, burst: 200 };
-/** Answers to heartbeats: far more than anybody needs to find out whether we are there. */
-const ECHOES = { perSecond: 1, burst: 5 };
+/** C4. What one connection may do, each kind for itself: an app that broadcasts too much must not lose its updates. */
+const BUDGETS = {
+  /** 32 boards joined at once, several times over. Each costs every viewer a frame. */
+  join: { perSecond: 50, burst: 200 },
+  /** More than any hand can do; strokes of a pen, at the pace of a screen, are to be gathered. */
+  broadcast: { perSecond: 50, burst: 200 },
+  /** All of a state but its last is soon of no interest; the SDK gathers them, to 20 a second on a board. */
+  update: { perSecond: 20, burst: 60 },
+  /** A client with a bug gets some answers to learn from. */
+  mistake: { perSecond: 1, burst: 30 },
+  /** Answers to heartbeats: far more than anybody needs to find out whether we are there. */
+  echo: { perSecond: 1, burst: 5 },
+};
 
 /** Reused for every cursor that comes in: nothing is allocated for it. */
 const CURSOR: CursorInput = { board: 0, x: 0, y: 0 };
@@ -122,9 +129,8 @@ export class Connection implements SeatHolder {
   /** For classic clients, which know none (R11). */
   #attempt = 0;
   #token: string | undefined;
-  #patience: TokenBucket | undefined;
-  #demands: TokenBucket | undefined;
-  #echoes: TokenBucket | undefined;
+  /** Made when needed: most connections never need most of them. */
+  readonly #budgets: { [of in keyof typeof BUDGETS]?: TokenBucket } = {};
 
   /** `token`: from the URL, of a classic client. */
   constructor(
@@ -276,7 +282,7 @@ export class Connection implements SeatHolder {
         return this.#leave(this.#classicSeat(message.board));
       case "heartbeat":
         clientMessages.heartbeat++;
-        if (this.socket.queuedBytes <= OUTBOX.lowBytes && this.#mayEcho()) this.#write(CLASSIC_HEARTBEAT);
+        if (this.socket.queuedBytes <= OUTBOX.lowBytes && this.#take("echo")) this.#write(CLASSIC_HEARTBEAT);
         return;
       default:
         return this.#refuse("bad_message");
@@ -306,7 +312,8 @@ export class Connection implements SeatHolder {
         return this.#demand(message);
       case "heartbeat":
         // The first after ours is its answer; any other one is a question.
-        if (!this.#isBeatUnanswered && this.#mayEcho()) this.#answer({ kind: "heartbeat" });
+        // A client that answers our answers would keep both of us busy for ever.
+        if (!this.#isBeatUnanswered && this.#take("echo")) this.#answer({ kind: "heartbeat" });
         this.#isBeatUnanswered = false;
         return;
       case "auth":
@@ -359,7 +366,7 @@ export class Connection implements SeatHolder {
 
   #join(message: Extract<ClientMessage, { kind: "join" }>): void {
     const { boardId } = message;
-    if (!this.#mayDemand(boardId)) return;
+    if (!this.#take("join")) return this.#refuse("too_fast", boardId);
     if (this.seats.length >= BOARDS_PER_CONNECTION_MAX && this.#seatOn(boardId) === undefined) {
       return this.#refuse("too_many_boards", boardId);
     }
@@ -407,24 +414,15 @@ export class Connection implements SeatHolder {
     const seat = this.#seatOn(message.board);
     if (seat === undefined) return this.#refuse("not_joined", refOf(message));
     const { boardId } = seat.fanout;
-    if (!this.#mayDemand(boardId)) return;
+    if (!this.#take(message.kind)) return this.#refuse("too_fast", boardId);
     const { board: _, ...rest } = message;
     this.#hub.input({ ...rest, connection: this.id, boardId });
   }
 
-  #mayDemand(boardId: BoardId): boolean {
+  #take(of: keyof typeof BUDGETS): boolean {
     const now = this.#hub.now();
-    this.#demands ??= new TokenBucket(DEMANDS, now);
-    if (this.#demands.take(now)) return true;
-    this.#refuse("too_fast", boardId);
-    return false;
-  }
-
-  /** A client that answers our answers would keep both of us busy for ever. */
-  #mayEcho(): boolean {
-    const now = this.#hub.now();
-    this.#echoes ??= new TokenBucket(ECHOES, now);
-    return this.#echoes.take(now);
+    this.#budgets[of] ??= new TokenBucket(BUDGETS[of], now);
+    return this.#budgets[of].take(now);
   }
 
   #seatOn(board: BoardRef): Seat | undefined {
@@ -488,9 +486,7 @@ export class Connection implements SeatHolder {
     this.#hub.metrics.clientRejected[code]++;
     if (this.encoding === "classic") return;
     if (code === "bad_message" || code === "not_joined") {
-      const now = this.#hub.now();
-      this.#patience ??= new TokenBucket(PATIENCE, now);
-      const isPatient = this.#patience.take(now);
+      const isPatient = this.#take("mistake");
       // What names a board just left, or not let in yet, was under way: it gets no more answers, but it is no abuse.
       if (!isPatient && code === "not_joined") return;
       if (!isPatient) return this.end(CLOSE.abuse);
