@@ -93,8 +93,10 @@ export interface Hub {
   leave(seat: Seat): void;
   /** The board is due for sockets that have drained. */
   touch(board: BoardFanout): void;
-  /** Its seats are given back; its members are lost with that grace. */
-  over(connection: Connection, graceMs: Millis): void;
+  /** It refuses a message of its client; `ref` as the client is told. */
+  refuses(connection: Connection, code: ErrorCode, ref: string | undefined): void;
+  /** For that reason its seats are given back; its members are lost with that grace. */
+  over(connection: Connection, reason: CloseReason, graceMs: Millis): void;
   /** We close it, and why. */
   closes(reason: CloseReason): void;
   /** The socket is closed; nothing comes of this connection any more. */
@@ -175,7 +177,7 @@ export class Connection implements SeatHolder {
   /** What it said cannot be read any further. `closed` follows. */
   broken(reason: CloseReason): void {
     this.#hub.closes(reason);
-    this.#hub.metrics.clientRejected.bad_message++;
+    this.#hub.refuses(this, "bad_message", undefined);
     this.#over(reason);
   }
 
@@ -483,7 +485,7 @@ export class Connection implements SeatHolder {
   }
 
   #refuse(code: ErrorCode, ref?: string, message = REFUSALS[code]): void {
-    this.#hub.metrics.clientRejected[code]++;
+    this.#hub.refuses(this, code, ref);
     if (this.encoding === "classic") return;
     if (code === "bad_message" || code === "not_joined") {
       const isPatient = this.#take("mistake");
@@ -522,7 +524,7 @@ export class Connection implements SeatHolder {
     this.#state = { phase: "over" };
     this.#unread = undefined;
     // Gone is gone for classic clients: they cannot come back as the same member.
-    this.#hub.over(this, this.encoding === "classic" ? 0 : GRACE_MS[reason.grace]);
+    this.#hub.over(this, reason, this.encoding === "classic" ? 0 : GRACE_MS[reason.grace]);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CLOSE } from "@presence-service/protocol";
+import { type BoardId, CLOSE } from "@presence-service/protocol";
 import { encodeRedisMessage } from "../bus/envelope.ts";
 import { Desk } from "../testing/desk.ts";
 
@@ -121,6 +121,25 @@ test("at level debug every join, leave, publish and bus message is said in words
   said(/^debug publish: snapshot at 1, part 1 of 1: 1 members/);
   said(/^debug own echo: heartbeat 1/);
   said(/^debug subscribe .*"board":"b"/);
+});
+
+test("at level debug it is said what was refused to a client, and how each connection ended", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("json", "b", "Ana");
+  const classic = desk.enter("classic", "1", "Ben");
+  desk.connect("json");
+  desk.lines.length = 0;
+  ana.say({ kind: "leave", board: "elsewhere" as BoardId });
+  classic.connection.received(Buffer.of(0xff), true);
+  ana.close(4999);
+  desk.clock.advance(6000);
+  const lines = desk.lines.filter((line) => /^debug (refused|disconnected) /.test(line)).map((line) => line.slice("debug ".length));
+  assert.deepEqual(lines, [
+    'refused a message {"connection":1,"code":"not_joined","ref":"elsewhere"}',
+    'refused a message {"connection":2,"code":"bad_message"}',
+    'disconnected {"connection":1,"code":4999,"reason":"the connection broke","graceMs":15000}',
+    'disconnected {"connection":3,"code":4410,"reason":"no hello within 5 s of connecting","graceMs":15000}',
+  ]);
 });
 
 test("a board's number is not given to another board while clients may still use it", async () => {

@@ -4,7 +4,7 @@
  */
 
 import type { IncomingMessage } from "node:http";
-import { type BoardId, CLOSE, type CloseReason, type InstanceId, type Millis } from "@presence-service/protocol";
+import { type BoardId, CLOSE, type CloseReason, type ErrorCode, type InstanceId, type Millis } from "@presence-service/protocol";
 import type { Bus, BusListener, Channel, Channels, FailedAttempt, Link, Refusal } from "../bus/bus.ts";
 import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
@@ -354,13 +354,18 @@ export class ConnectionManager implements Hub, BusListener {
     this.#ticker.local(board);
   }
 
-  over(connection: Connection, graceMs: Millis): void {
+  refuses({ id }: Connection, code: ErrorCode, ref: string | undefined): void {
+    this.metrics.clientRejected[code]++;
+    this.#debug({ connection: id, code, ref }, "refused a message");
+  }
+
+  over(connection: Connection, { code, meaning }: CloseReason, graceMs: Millis): void {
     const { id, encoding, seats } = connection;
     this.#slot(id).delete(id);
     this.#greeting.delete(connection);
     this.#closing.add(connection);
     this.metrics.connections[encoding]--;
-    this.#debug({ connection: id, graceMs }, "disconnected");
+    this.#debug({ connection: id, code, reason: meaning, graceMs }, "disconnected");
     for (const seat of seats.splice(0)) this.leave(seat);
     // Whose instance stops is claimed elsewhere: nobody is told that they left.
     if (!this.#isStopping) this.input({ kind: "disconnected", connection: id, graceMs });
