@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inkOn } from "./colour.ts";
+import { connectionText, displayName, instancesText, personOf } from "./people.ts";
 import { readReaction } from "./reactions.ts";
 
 test("text on a colour is black or white, whichever can be read", () => {
@@ -28,4 +29,35 @@ test("a reaction of somebody else is shown only if it is one of ours, on the boa
   ]) {
     assert.equal(readReaction(bad), undefined);
   }
+});
+
+test("a page that is offline says so of itself, and accuses nobody", () => {
+  const shown = (status: "connected" | "reconnecting" | "degraded", isSelf: boolean, instance = "a") => {
+    const state = { instance };
+    const theirs = status === "reconnecting" && !isSelf ? "reconnecting" : "active";
+    const member = { memberId: "1" as never, userId: "1", username: "Ana", color: "#336699", status: theirs, state } as const;
+    const { status: said, remark } = personOf(member, isSelf, { status, instance: "a" });
+    return [said, remark];
+  };
+  assert.deepEqual(shown("connected", true), ["active", "you"]);
+  assert.deepEqual(shown("connected", false), ["active", ""]);
+  assert.deepEqual(shown("reconnecting", true), ["reconnecting", "you, offline"]);
+  assert.deepEqual(shown("reconnecting", false), ["unknown", ""]);
+  assert.equal(connectionText("reconnecting"), "You are offline: trying again…");
+  assert.equal(connectionText("connected"), "connected");
+});
+
+test("while other instances cannot be heard, people there are shown as last known, and no number is claimed", () => {
+  const member = { memberId: "1" as never, userId: "1", username: "Ana", color: "#336699", status: "active" } as const;
+  const of = (instance: string) => personOf({ ...member, state: { instance } }, false, { status: "degraded", instance: "a" });
+  assert.deepEqual([of("a").status, of("b").status, of("b").remark], ["active", "unknown", "last known"]);
+  assert.deepEqual(
+    [instancesText("degraded", 2), instancesText("connected", 2), instancesText("reconnecting", 2)],
+    ["1", "2", "–"],
+  );
+});
+
+test("who has no name that can be seen is Anonymous", () => {
+  for (const name of ["", "  ", "\u00a0\u3000", "\u200b\ufeff\u00ad"]) assert.equal(displayName(name), "Anonymous");
+  for (const name of ["Ana", "😀", " x "]) assert.equal(displayName(name), name);
 });

@@ -2,14 +2,13 @@
 
 import { createPresence } from "@presence-service/client";
 import { CursorLayer } from "./cursor-layer.ts";
-import { boardId, chooseName, cleanName, initialName, isSameOrigin, neighbourPort, pageAddress, serverUrl } from "./place.ts";
+import { connectionText, instancesText, personOf, type State } from "./people.ts";
+import { boardId, chooseName, cleanName, initialName, isSameOrigin, madeUpName, neighbourPort, pageAddress, serverUrl } from "./place.ts";
 import { followPointer } from "./pointer.ts";
 import { Reactions, readReaction } from "./reactions.ts";
-import { type Person, RosterPanel } from "./roster-panel.ts";
+import { RosterPanel } from "./roster-panel.ts";
 import { watchService } from "./service.ts";
 
-/** `instance`: the first part of the id of the instance that serves this page; others' is untrusted text. */
-type State = { instance: string };
 type Events = { reaction: { emoji: string; x: number; y: number } };
 
 const byId = (id: string): HTMLElement => {
@@ -26,38 +25,52 @@ const presence = createPresence<State, Events>({
   url: serverUrl,
   parseState: ({ instance }) => ({ instance: typeof instance === "string" ? shortId(instance) : "" }),
 });
-const board = presence.board(boardId, { username: initialName(), state: { instance: "" } });
+let name = initialName();
+const board = enter();
+
+/** A name in the address may be one that nobody may have. */
+function enter() {
+  const state = { instance: "" };
+  try {
+    return presence.board(boardId, { username: name, state });
+  } catch (error) {
+    name = madeUpName();
+    complain(`You are ${name}: ${messageOf(error)}.`);
+    return presence.board(boardId, { username: name, state });
+  }
+}
+
+function complain(problem: string): void {
+  byId("problem").textContent = problem;
+  byId("problem").hidden = problem === "";
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
 
 // People and the connection.
 
+/** Itself and those it hears, as our instance last said. */
+let knownInstances: number | undefined;
+
 function render(): void {
   const { self, others, status } = board;
-  const people = [...(self === null ? [] : [person(self, true)]), ...others.map((member) => person(member, false))];
-  roster.show(people);
-  cursors.people(people.filter(({ isSelf }) => !isSelf).map((one) => ({ ...one, faded: one.status === "reconnecting" })));
+  const ours = { status, instance: shortId(presence.instanceId) };
+  const people = others.map((member) => personOf(member, false, ours));
+  roster.show(self === null ? people : [personOf(self, true, ours), ...people]);
+  cursors.people(people.map((one) => ({ ...one, faded: one.status === "reconnecting" || one.status === "unknown" })));
 
   byId("status").dataset["status"] = status;
-  byId("status").textContent = status;
+  byId("status").textContent = connectionText(status);
   byId("degraded").hidden = status !== "degraded";
   byId("hint").hidden = others.length > 0;
 
-  const instance = shortId(presence.instanceId);
+  const { instance } = ours;
   byId("instance").textContent = instance || "–";
   byId("instance").title = presence.instanceId ?? "";
+  byId("instances").textContent = instancesText(status, knownInstances);
   if (self !== null && instance !== "" && self.state.instance !== instance) board.update({ instance });
-}
-
-type Member = (typeof board.others)[number];
-
-function person(member: Member, isSelf: boolean): Person {
-  return {
-    id: member.memberId,
-    name: member.username,
-    colour: member.color,
-    status: member.status,
-    instance: member.state.instance,
-    isSelf,
-  };
 }
 
 function shortId(instanceId: string | undefined): string {
@@ -96,28 +109,40 @@ board.on("reaction", ({ data }) => {
   if (reaction !== undefined) reactions.show(reaction);
 });
 
-board.on("error", ({ message }) => {
-  byId("problem").textContent = message;
-  byId("problem").hidden = false;
+board.on("error", ({ code, message }) => {
+  complain(message);
+  // The SDK has gone back to the name before.
+  if (code === "bad_username" && board.self !== null) keepName(board.self.username);
 });
 
 // The page itself.
 
 const nameField = byId("name") as HTMLInputElement;
-nameField.value = initialName();
+nameField.value = name;
 nameField.addEventListener("change", () => {
-  const name = cleanName(nameField.value);
-  if (name === "") {
-    nameField.value = initialName();
-    return;
+  const wanted = cleanName(nameField.value);
+  try {
+    if (wanted === "") return;
+    board.rename(wanted);
+    complain("");
+    keepName(wanted);
+  } catch (error) {
+    complain(`Your name stays ${name}: ${messageOf(error)}.`);
+  } finally {
+    nameField.value = name;
   }
-  chooseName(name);
-  // A session keeps its name. The page starts anew and resumes it under the new one: others see no coming and going.
-  location.replace(pageAddress());
 });
 nameField.addEventListener("keydown", (event) => {
   if (event.key === "Enter") nameField.blur();
 });
+
+function keepName(chosen: string): void {
+  name = chosen;
+  nameField.value = chosen;
+  chooseName(chosen);
+  // A name in the address would come back with a reload.
+  history.replaceState(null, "", pageAddress());
+}
 
 const toggle = byId("toggle");
 toggle.addEventListener("click", () => toggle.setAttribute("aria-expanded", String(toggle.getAttribute("aria-expanded") !== "true")));
@@ -128,7 +153,8 @@ byId("board").textContent = boardId;
 if (isSameOrigin) {
   watchService(({ isAlone, instances }) => {
     byId("alone").hidden = !isAlone;
-    byId("instances").textContent = String(instances);
+    knownInstances = instances;
+    render();
     const port = neighbourPort();
     // Only where there is somebody to find: the ports are those of `npm run cluster`.
     byId("another-instance").hidden = port === undefined || instances < 2;

@@ -59,7 +59,10 @@ export const serverUrl = otherServer ?? new URL("./", location.href).href.replac
 /** A chosen name is this browser's; a made-up one is this tab's, so that two tabs tell themselves apart. */
 export function initialName(): string {
   const given = cleanName(query.get("name") ?? "") || recall(() => localStorage);
-  if (given !== "") return given;
+  return given === "" ? madeUpName() : given;
+}
+
+export function madeUpName(): string {
   const made = recall(() => sessionStorage) || `${oneOf(ADJECTIVES)} ${oneOf(ANIMALS)}`;
   remember(() => sessionStorage, made);
   return made;
@@ -70,10 +73,10 @@ export function chooseName(name: string): void {
 }
 
 export function cleanName(text: string): string {
-  return text.trim().slice(0, NAME_LENGTH_MAX);
+  return [...text.trim()].slice(0, NAME_LENGTH_MAX).join("");
 }
 
-/** The same page again, on another port or on this one; a name in the address is left out. */
+/** This page, on another port or on this one; a name in the address is left out. */
 export function pageAddress(port = location.port): string {
   const url = new URL(location.href);
   url.port = port;

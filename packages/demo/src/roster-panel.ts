@@ -1,16 +1,7 @@
 /** The list of people: name, colour, status, and which instance serves them. Elements are kept while their member is there. */
 
 import { paint } from "./colour.ts";
-
-export type Person = {
-  readonly id: string;
-  readonly name: string;
-  readonly colour: string;
-  readonly status: string;
-  /** First part of the instance's id; empty: not known yet. */
-  readonly instance: string;
-  readonly isSelf: boolean;
-};
+import type { Person } from "./people.ts";
 
 const DOTS_MAX = 5;
 
@@ -73,7 +64,7 @@ function fill(item: HTMLLIElement, person: Person, ownInstance: string | undefin
   paint(item, person.colour);
   dot.textContent = initial(person.name);
   who.textContent = person.name;
-  state.textContent = person.isSelf ? "you" : person.status === "active" ? "" : person.status;
+  state.textContent = person.remark;
   where.textContent = person.instance;
   where.classList.toggle("same", person.instance === ownInstance);
   (where as HTMLElement).title =

@@ -1,0 +1,51 @@
+/** What this page says of a member. It may be cut off itself, and then it must not say that the others are. */
+
+import type { Member, PresenceStatus } from "@presence-service/client";
+
+/** `instance`: the first part of the id of the instance that serves a page; others' is untrusted text. */
+export type State = { readonly instance: string };
+
+export type Person = {
+  readonly id: string;
+  readonly name: string;
+  readonly colour: string;
+  /** `unknown`: cannot be heard, for a reason that is not theirs. */
+  readonly status: Member["status"] | "unknown";
+  /** Words beside the name; empty: nothing is remarkable. */
+  readonly remark: string;
+  /** Empty: not known yet. */
+  readonly instance: string;
+  readonly isSelf: boolean;
+};
+
+/** `ours`: how this page is connected, and to which instance. */
+export function personOf(
+  member: Member<State>,
+  isSelf: boolean,
+  ours: { readonly status: PresenceStatus; readonly instance: string },
+): Person {
+  const { instance } = member.state;
+  const base = { id: member.memberId, name: displayName(member.username), colour: member.color, instance, isSelf };
+  if (ours.status === "reconnecting") {
+    return isSelf ? { ...base, status: "reconnecting", remark: "you, offline" } : { ...base, status: "unknown", remark: "" };
+  }
+  if (isSelf) return { ...base, status: member.status, remark: "you" };
+  if (ours.status === "degraded" && instance !== ours.instance) return { ...base, status: "unknown", remark: "last known" };
+  return { ...base, status: member.status, remark: member.status === "active" ? "" : member.status };
+}
+
+/** Names of spaces and invisible characters are none. */
+export function displayName(username: string): string {
+  return /[^\s\p{Cf}\p{Zs}]/u.test(username) ? username : "Anonymous";
+}
+
+/** For the sign at the top. */
+export function connectionText(status: PresenceStatus): string {
+  return status === "reconnecting" ? "You are offline: trying again…" : status;
+}
+
+/** How many instances see each other. What is not known at the moment is not claimed. */
+export function instancesText(status: PresenceStatus, known: number | undefined): string {
+  if (status === "degraded") return "1";
+  return status === "connected" && known !== undefined ? String(known) : "–";
+}
