@@ -1,6 +1,13 @@
 /** Emojis that rise where somebody points. What others send is only shown if it is one of ours. */
 
-export const EMOJIS = ["👋", "👍", "🎉", "❤️", "😂"] as const;
+/** With the names that are read out. */
+const EMOJIS = new Map([
+  ["👋", "Wave"],
+  ["👍", "Thumbs up"],
+  ["🎉", "Celebrate"],
+  ["❤️", "Heart"],
+  ["😂", "Laugh"],
+]);
 export type Reaction = { readonly emoji: string; readonly x: number; readonly y: number };
 
 /** Who floods gets a full screen, not a full memory. */
@@ -9,7 +16,7 @@ const SHOWN_MAX = 60;
 /** Untrusted: undefined if it is not what this page sends. */
 export function readReaction(data: unknown): Reaction | undefined {
   const { emoji, x, y } = (data ?? {}) as Record<string, unknown>;
-  if (typeof emoji !== "string" || !(EMOJIS as readonly string[]).includes(emoji)) return undefined;
+  if (typeof emoji !== "string" || !EMOJIS.has(emoji)) return undefined;
   if (typeof x !== "number" || typeof y !== "number" || !(x >= 0 && x <= 1 && y >= 0 && y <= 1)) return undefined;
   return { emoji, x, y };
 }
@@ -20,16 +27,18 @@ export class Reactions {
   /** Buttons for a tap, and the keys 1 to 5 for who does not want to move the pointer away. */
   constructor(surface: HTMLElement, bar: HTMLElement, react: (emoji: string) => void) {
     this.#surface = surface;
-    EMOJIS.forEach((emoji, index) => {
+    const emojis = [...EMOJIS.keys()];
+    emojis.forEach((emoji, index) => {
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = emoji;
-      button.title = `Key ${index + 1}`;
+      button.ariaLabel = EMOJIS.get(emoji) ?? emoji;
+      button.title = `${button.ariaLabel} (key ${index + 1})`;
       button.addEventListener("click", () => react(emoji));
       bar.append(button);
     });
     addEventListener("keydown", (event) => {
-      const emoji = EMOJIS[Number(event.key) - 1];
+      const emoji = emojis[Number(event.key) - 1];
       if (emoji !== undefined && !event.repeat && !(event.target instanceof HTMLInputElement)) react(emoji);
     });
   }
