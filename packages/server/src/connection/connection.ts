@@ -65,8 +65,8 @@ const BUDGETS = {
   join: { perSecond: 50, burst: 200 },
   /** More than any hand can do; strokes of a pen, at the pace of a screen, are to be gathered. */
   broadcast: { perSecond: 50, burst: 200 },
-  /** All of a state but its last is soon of no interest; the SDK gathers them, to 20 a second on a board. */
-  update: { perSecond: 20, burst: 60 },
+  /** The SDK gathers them to 20 a second on a board, and says those that are due before each broadcast. */
+  update: { perSecond: 50, burst: 200 },
   /** A client with a bug gets some answers to learn from. */
   mistake: { perSecond: 1, burst: 30 },
   /** Answers to heartbeats: far more than anybody needs to find out whether we are there. */
