@@ -51,10 +51,7 @@ test("while other instances cannot be heard, people there are shown as last know
   const member = { memberId: "1" as never, userId: "1", username: "Ana", color: "#336699", status: "active" } as const;
   const of = (instance: string) => personOf({ ...member, state: { instance } }, false, { status: "degraded", instance: "a" });
   assert.deepEqual([of("a").status, of("b").status, of("b").remark], ["active", "unknown", "last known"]);
-  assert.deepEqual(
-    [instancesText("degraded", 2), instancesText("connected", 2), instancesText("reconnecting", 2)],
-    ["1", "2", "–"],
-  );
+  assert.deepEqual([instancesText("degraded", 2), instancesText("connected", 2), instancesText("reconnecting", 2)], ["1", "2", "–"]);
 });
 
 test("who has no name that can be seen is Anonymous", () => {
