@@ -221,8 +221,10 @@ export class Peers {
   /** An own heartbeat came back: the one moment at which others are judged. */
   echoed(beat: number, now: Millis): void {
     if (beat > this.#beat) {
-      // Not ours, whatever it says. Believed, it would stop the clock by which others are judged.
+      // Not ours, whatever it says: believed, it would stop the clock by which others are judged. They may believe it, and would take
+      // no lower beat of ours again: we go on above it.
       this.#host.emit({ kind: "counted", what: "forged" });
+      if (beat < FORGED_BEAT_MAX) this.#beat = beat;
       return;
     }
     const sentAt = this.#sentAt.get(beat);
@@ -415,6 +417,9 @@ export class Peers {
     this.#host.emit({ kind: "counted", what: "mute" });
   }
 }
+
+/** A beat beyond what any instance lives to send; far enough below 2^53 to count on from. */
+const FORGED_BEAT_MAX = 2 ** 50;
 
 /** Beats whose echo is still timed; later ones tell less than nothing. */
 const SENT_BEATS_MAX = 64;

@@ -154,8 +154,18 @@ test("[R13] a heartbeat in our own name that we never sent proves nothing, and d
     acks: [],
     versions: { min: 1, max: 1 },
   };
-  hear(world, heartbeat, undefined, world.instance(0).instanceId);
+  const forged = {
+    kind: "heard",
+    boardId: undefined,
+    from: world.instance(0).instanceId,
+    link: 1,
+    message: heartbeat as BusMessage,
+  } as const;
+  // Everybody hears it, and whoever believes it takes us again: we go on above it.
+  for (const index of [0, 1]) world.instance(index).receive(() => forged);
   assert.equal(world.instance(0).counted.forged, 1);
+  world.advance(10_000);
+  assert.deepEqual([world.judges(1, 0), world.judges(0, 1), world.difference()], ["up", "up", undefined]);
   world.kill(1);
   world.advance(5_000);
   assert.deepEqual(ana.roster(), ["ana"]);
