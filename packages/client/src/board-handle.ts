@@ -71,6 +71,7 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
   }
 
   setStatus(status: "active" | "idle"): void {
+    if (status !== "active" && status !== "idle") throw new TypeError(`the status is "active" or "idle", not ${String(status)}`);
     if (!this.#isLeft) this.#membership.setStatus(status);
   }
 

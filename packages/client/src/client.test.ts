@@ -141,6 +141,8 @@ test("updates of one task travel as one patch, show at once, and precede a broad
   assert.equal(socket.sent("update").length, 1);
   assert.equal(board.broadcast("done", null), true);
   assert.deepEqual(socket.kinds.slice(-2), ["update", "broadcast"]);
+  // As plain JavaScript may call it: refused here, since the service would refuse the state beside it, too.
+  assert.throws(() => board.setStatus("away" as "idle"), TypeError);
   board.setStatus("idle");
   await driver.advance(50);
   assert.deepEqual(socket.sent("update").at(-1), { kind: "update", board: 7, status: "idle" });
