@@ -7,6 +7,7 @@ import {
   EVENT_DATA_BYTES_MAX,
   EVENT_NAME_BYTES_MAX,
   isBoardId,
+  isFitName,
   isSafeJson,
   type Json,
   type JsonObject,
@@ -35,13 +36,9 @@ export function boardIdOf(text: string): BoardId {
   return text;
 }
 
-/** What the service refuses as `bad_username`, and halves of characters, which cannot travel. */
-const UNFIT_FOR_NAMES = /[\p{Cc}\p{Surrogate}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
-
 export function nameOf(username: unknown): string {
   if (typeof username !== "string") throw new TypeError(`a username is text, not ${typeof username}`);
-  if (UNFIT_FOR_NAMES.test(username))
-    throw new TypeError("a username holds no control characters and none that change the direction of text");
+  if (!isFitName(username)) throw new TypeError("a username holds no control characters and none that change the direction of text");
   checkBytes(username, USERNAME_BYTES_MAX, "a username");
   return username;
 }

@@ -49,11 +49,24 @@ export type Point = { readonly x: number; readonly y: number };
 
 export type LeaveReason = "left" | "timeout" | "kicked" | "instance_lost";
 
+/** Controls, line separators, the marks and overrides that change the direction of what stands beside the name, and halves of characters. */
+const UNFIT_FOR_NAMES = /[\p{Cc}\p{Surrogate}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
+
 const BOARD_ID = /^[A-Za-z0-9._~:@/-]+$/;
 const HEX_16_BYTES = /^[0-9a-f]{32}$/;
 
 export function isBoardId(text: unknown): text is BoardId {
   return typeof text === "string" && text.length <= BOARD_ID_BYTES_MAX && BOARD_ID.test(text);
+}
+
+/** Whether a name may be shown beside others as it is; if not, the service refuses it as `bad_username`. */
+export function isFitName(name: string): boolean {
+  return !UNFIT_FOR_NAMES.test(name);
+}
+
+/** The name without what names may not hold: for who cannot be told what is wrong with theirs. */
+export function cleanName(name: string): string {
+  return name.replace(new RegExp(UNFIT_FOR_NAMES, "gu"), "");
 }
 
 export function isResumeToken(text: unknown): text is ResumeToken {

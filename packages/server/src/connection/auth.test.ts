@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ResumeToken } from "@presence-service/protocol";
-import { checkedUser, cleanName, colorOf, identityOf, isFitName, newResumeToken, PALETTE, type User } from "./auth.ts";
+import { cleanName, isFitName } from "@presence-service/protocol";
+import { checkedUser, colorOf, identityOf, newResumeToken, PALETTE, type User } from "./auth.ts";
 
 const TOKEN = "00112233445566778899aabbccddeeff" as ResumeToken;
 

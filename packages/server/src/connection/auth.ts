@@ -7,6 +7,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import {
   AVATAR_BYTES_MAX,
+  cleanName,
   type MemberId,
   type ResumeToken,
   USER_ID_BYTES_MAX,
@@ -87,18 +88,6 @@ export function checkedUser(user: User): User {
 /** Halves of characters have no UTF-8: one of them would make every message that holds it unreadable for everybody else. */
 function isText(value: unknown, bytesMax: number): boolean {
   return typeof value === "string" && !/\p{Surrogate}/u.test(value) && utf8Bytes(value) <= bytesMax;
-}
-
-/** Controls, line separators, the marks and overrides that change the direction of what stands beside the name, and halves of characters. */
-const UNFIT_FOR_NAMES = /[\p{Cc}\p{Surrogate}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
-
-export function isFitName(name: string): boolean {
-  return !UNFIT_FOR_NAMES.test(name);
-}
-
-/** For names of clients that cannot be told what is wrong with theirs. */
-export function cleanName(name: string): string {
-  return name.replace(new RegExp(UNFIT_FOR_NAMES, "gu"), "");
 }
 
 /** White text is readable on each (contrast of 4.5 or more), and so is each on white; neighbours differ in hue. */

@@ -13,6 +13,7 @@ import {
   type ClientMessage,
   type CloseReason,
   type CursorInput,
+  cleanName,
   closeReason,
   decodeClassic,
   decodeClientBinary,
@@ -23,6 +24,7 @@ import {
   encodeJson,
   type Grace,
   HIDDEN,
+  isFitName,
   type Millis,
   type ResumeToken,
   readCursor,
@@ -33,17 +35,7 @@ import type { ConnectionId, Input } from "../core/effects.ts";
 import { OUTBOX } from "../core/outbox.ts";
 import { TokenBucket } from "../core/token-bucket.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import {
-  type Authenticate,
-  type Authorize,
-  cleanName,
-  type Identity,
-  identityOf,
-  isFitName,
-  isPromise,
-  newResumeToken,
-  type User,
-} from "./auth.ts";
+import { type Authenticate, type Authorize, type Identity, identityOf, isPromise, newResumeToken, type User } from "./auth.ts";
 import type { BoardFanout, Seat, SeatHolder } from "./board-fanout.ts";
 import { binaryFrame, type ClientSocket, textFrame } from "./socket.ts";
 import type { Encoding } from "./wires.ts";
