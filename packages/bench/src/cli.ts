@@ -1,6 +1,6 @@
 /**
  * The load generator: starts a Redis and instances, puts people on them, prints tables. Without arguments it runs what
- * docs/BENCHMARKS.md shows, in about five minutes; `--help` lists the arguments for a run of one's own.
+ * docs/BENCHMARKS.md shows, in three and a half minutes; `--help` lists the arguments for a run of one's own.
  */
 
 import { cpus } from "node:os";
