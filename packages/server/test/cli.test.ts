@@ -32,7 +32,7 @@ function start(args: readonly string[], env: Record<string, string> = {}) {
 async function startReady(t: TestContext, env: Record<string, string> = {}) {
   const running = start([], { REDIS_URL: "memory:", WS_PORT: "0", ...env });
   t.after(() => running.child.kill("SIGKILL"));
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 30_000;
   while (!running.output().includes("is ready")) {
     if (performance.now() > deadline || running.child.exitCode !== null) assert.fail(`not ready: ${running.output()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));

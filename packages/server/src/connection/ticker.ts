@@ -62,7 +62,7 @@ export class Ticker<B extends { readonly pace: Pace }> {
     this.#schedule(board, this.#localAt(board.pace));
   }
 
-  /** Cursors of other instances moved, of however many: a viewer gets two frames per tick at most, and waits for half a tick. */
+  /** Cursors of other instances moved, of however many: a viewer gets about two frames per tick, and waits for half a tick. */
   remote(board: B): void {
     if (board.pace.isRemoteDue) return;
     board.pace.isRemoteDue = true;

@@ -193,8 +193,10 @@ export class Replica {
 
   #compare({ seq, hash, count }: Beacon | Sync): Applied {
     if (seq > this.#seq) this.#known = Math.max(this.#known, seq);
-    if (seq !== this.#seq || (hash === this.#hash >>> 0 && count === this.size)) return NOTHING;
-    return { ...NOTHING, ...this.#diverge() };
+    if (seq !== this.#seq) return NOTHING;
+    // The owner's word in its own order: whatever claimed more was not true.
+    this.#known = seq;
+    return hash === this.#hash >>> 0 && count === this.size ? NOTHING : { ...NOTHING, ...this.#diverge() };
   }
 
   #diverge(): Pick<Applied, "counted"> {

@@ -402,6 +402,17 @@ test("[R9] recovery asks everybody on every board, once, spread over the time th
   assert.ok(spreadMs > 700 && spreadMs <= 2_000, `${spreadMs}`);
 });
 
+test("[R9] subscriptions that a new connection restored ask nobody by themselves: recovery asks, once", () => {
+  const { world, ana } = settled();
+  const boards = Array.from({ length: 8 }, (_, index) => `more-${index}` as BoardId);
+  for (const board of boards) ana.session.join(board, {});
+  world.advance(20_000);
+  world.network.reset(0, "subscriber");
+  const said = world.record("publish");
+  world.advance(5_000);
+  assert.equal(asksOfAll(said, 0).length, 9);
+});
+
 test("[R9] a skipped own beat is answered with a question to everybody", () => {
   const { world, ana } = settled();
   world.advance(20_000);

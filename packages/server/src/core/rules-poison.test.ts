@@ -170,3 +170,15 @@ test("[R13] a heartbeat in our own name that we never sent proves nothing, and d
   world.advance(5_000);
   assert.deepEqual(ana.roster(), ["ana"]);
 });
+
+test("[R13] a position that the owner never reached keeps nobody in doubt longer than until its next word", () => {
+  const { world } = settled();
+  hear(world, { kind: "sync", seq: 2 ** 40, hash: 1, count: 1, asks: [] });
+  world.advance(CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter));
+  const said = world.record("publish");
+  world.advance(10_000);
+  assert.deepEqual(
+    said.filter(({ instance, message }) => instance === 0 && message.kind === "sync"),
+    [],
+  );
+});
