@@ -248,7 +248,10 @@ export class Core {
 
   #tick(oldestUnansweredMs: Millis, now: Millis): void {
     this.#peers.tick(oldestUnansweredMs, now);
-    for (let boardId = this.#deadlines.takeDue(now); boardId !== undefined; boardId = this.#deadlines.takeDue(now)) {
+    // First all, then each: a board that is due again at once waits for the next tick, and cannot keep this one from ending.
+    const due: BoardId[] = [];
+    for (let boardId = this.#deadlines.takeDue(now); boardId !== undefined; boardId = this.#deadlines.takeDue(now)) due.push(boardId);
+    for (const boardId of due) {
       this.#on(boardId, (board) => board.tick(now));
       if (this.#boards.get(boardId)?.isOver(now)) this.#giveUp(boardId);
     }
