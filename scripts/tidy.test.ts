@@ -226,7 +226,7 @@ const RULES: Rule[] = [
         return found === null ? [] : [`${path}:${lineOf(text, found.index)}: ${found[0]} is a path of one machine`];
       }),
     bad: sample("docs/a.md", `run ${["", "home", "ana", "presence"].join("/")}/run.sh`),
-    good: sample("docs/a.md", "GET https://example.com/home/ana/ and packages/work/root/"),
+    good: sample("docs/a.md", `GET https://example.com/home/ana/ and ${["packages", "work", "root"].join("/")}/`),
   },
 ];
 

@@ -39,11 +39,14 @@ const DEFAULTS = {
   acksPerBeat: 3,
   /** R10. Beats of slack on top of two of the peer's turns. */
   muteSlackBeats: 3,
+  /** R10. As for `recycleMsMin`: a new publisher has to be heard and acknowledged before it is judged. */
   muteRetryMsMin: 4000 as Millis,
+  /** R10. While reconnecting does not help, it is tried ever more rarely. */
   muteRetryMsMax: 30_000 as Millis,
   /** R4. Jitter before the first ask, so that viewers of one loss do not ask in one breath. */
   askMsMin: 20 as Millis,
   askMsMax: 100 as Millis,
+  /** R4. Between asks that brought no answer: many times a slow round trip, and doubling. */
   askBackoffMsMin: 250 as Millis,
   askBackoffMsMax: 1000 as Millis,
   /** R4. Asks that echoed and that a living owner left unanswered, before its slice counts as none. */
@@ -62,11 +65,13 @@ const DEFAULTS = {
   /** R6. While the own echo has not shown the last change. */
   beaconUnechoedMsMin: 1000 as Millis,
   beaconUnechoedMsMax: 4000 as Millis,
+  /** R6. In peace. Four of these without a word, about a minute, raise a doubt (R4). */
   beaconMsMin: 15_000 as Millis,
   /** R6. While nobody else is subscribed, one of so many: often enough to notice a lost subscription within 60 s, a publish a minute. */
   idleBeaconsPerBeacon: 3,
   /** R6. Beacons per second by the whole cluster. */
   beaconsPerSecond: 10_000,
+  /** R6. So that beacons of many boards spread out by themselves. */
   beaconJitter: 0.2,
   /** R6. After movement stops the last position is said once more. */
   repeatCursorMs: 300 as Millis,

@@ -1,30 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BoardId, Millis } from "@presence-service/protocol";
-import { type Delivery, HEALTHY } from "../testing/network.ts";
+import { HEALTHY } from "../testing/network.ts";
+import { B1, lose, loseNothing, settled } from "../testing/settled.ts";
 import { eachSeed, type Recorded, World } from "../testing/world.ts";
 import { CONSTANTS } from "./constants.ts";
 
 const { heartbeatMs } = CONSTANTS;
-const B1 = "b1" as BoardId;
-
-/** Ana at instance 0, ben at 1, and so on, all on b1. */
-function settled(options: Partial<ConstructorParameters<typeof World>[0]> = {}) {
-  const world = new World({ seed: 1, instances: 2, ...options });
-  const names = ["ana", "ben", "cleo", "dan", "eve"].slice(0, world.instances.length);
-  const [ana, ben, ...others] = names.map((name, via) => world.join(name, { board: "b1", via }));
-  assert.ok(ana !== undefined && ben !== undefined);
-  world.advance(3_000);
-  return { world, ana, ben, others };
-}
-
-function lose(world: World, loses: (delivery: Delivery) => boolean): void {
-  world.network.faults = { ...HEALTHY, loses };
-}
-
-function loseNothing(world: World): void {
-  world.network.faults = HEALTHY;
-}
 
 function recycledLinks(world: World, instance: number): string[] {
   return world.instance(instance).recycles.map(({ link }) => link);
@@ -206,6 +188,7 @@ test("[R8] who was judged down comes back by a newer heartbeat only, with empty 
   assert.equal(world.judges(0, 1), "down");
   // A new one does; before it was asked and has answered nothing of it is shown.
   said.length = 0;
+  loseNothing(world);
   lose(world, ({ from, to, boardId }) => from === 1 && to === 0 && boardId !== undefined);
   world.until(() => world.judges(0, 1) === "up", heartbeatMs + 20);
   assert.deepEqual(ana.roster(), ["ana"]);

@@ -1,0 +1,251 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { BoardId, Millis } from "@presence-service/protocol";
+import { HEALTHY } from "../testing/network.ts";
+import { B1, isTo, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
+import { eachSeed, World } from "../testing/world.ts";
+import { CONSTANTS } from "./constants.ts";
+import type { Sync } from "./messages.ts";
+
+/** A question and its answer, each once through Redis, at its slowest. */
+const ROUND_TRIP_MS: Millis = 4 * HEALTHY.latencyMsMax;
+const ASKED_AND_ANSWERED_MS: Millis = CONSTANTS.askMsMax + ROUND_TRIP_MS;
+
+// R5 Ask and answer.
+
+test("[R5] who has subscribed asks everybody, at once and again after 250 ms", () => {
+  const { world } = settled();
+  const subscribed = world.start();
+  world.advance(2_000);
+  const said = world.record("publish");
+  const dan = world.join("dan", { board: "b1", via: subscribed });
+  world.advance(1_000);
+  const asked = saidBy(said, subscribed, "sync");
+  assert.deepEqual(
+    asked.map(({ message }) => (message as Sync).asks),
+    ["all", "all"],
+  );
+  const [first = 0, second = 0] = asked.map(({ at }) => at);
+  assert.ok(first - (world.now - 1_000) < 20);
+  assert.equal(Math.round(second - first), CONSTANTS.syncAgainMs);
+  assert.deepEqual(dan.roster(), ["ana", "ben", "dan"]);
+});
+
+test("[R5] only who is asked answers: with a beacon if the position held is right, with a snapshot otherwise", () => {
+  const { world, ana, ben } = settled({ instances: 3 });
+  const said = world.record("publish");
+  lose(world, isTo(2, "delta"));
+  ana.update({ state: { lost: true } });
+  world.advance(10);
+  loseNothing(world);
+  ana.update({ state: { heard: true } });
+  world.advance(ASKED_AND_ANSWERED_MS);
+  assert.deepEqual([saidBy(said, 0, "snapshot").length, saidBy(said, 1).length], [1, 0]);
+  // A skipped beat, and nothing lost with it.
+  said.length = 0;
+  world.advance(3_000);
+  said.length = 0;
+  lose(world, ({ from, to }) => from === 1 && to === 2);
+  world.advance(700);
+  loseNothing(world);
+  world.advance(CONSTANTS.heartbeatMs + ASKED_AND_ANSWERED_MS);
+  assert.deepEqual([saidBy(said, 1, "beacon", "snapshot").map(({ message }) => message.kind), saidBy(said, 0)], [["beacon"], []]);
+  assert.deepEqual(ben.roster(), ["ana", "ben", "cleo"]);
+});
+
+test("[R5] positions follow the answer", () => {
+  const { world, ana } = settled();
+  ana.move(3, 4);
+  world.advance(5_000);
+  const newcomer = world.start();
+  world.advance(2_000);
+  const dan = world.join("dan", { board: "b1", via: newcomer });
+  world.advance(200);
+  assert.deepEqual(dan.cursorOf("ana"), { x: 3, y: 4 });
+});
+
+test("[R5] the first answer comes at once, then one per 100 ms for all who asked", () => {
+  const world = new World({ seed: 1, instances: 8 });
+  world.join("ana", { board: "b1", via: 0 });
+  world.advance(3_000);
+  const said = world.record("publish");
+  for (let via = 1; via < 8; via++) world.join(`guest${via}`, { board: "b1", via });
+  const from = world.now;
+  world.advance(1_000);
+  const answers = saidBy(said, 0, "snapshot", "beacon").map(({ at }) => at);
+  assert.ok((answers[0] ?? 0) - from < 20);
+  for (const [index, at] of answers.entries())
+    assert.ok(index === 0 || at - (answers[index - 1] ?? 0) >= CONSTANTS.answerMs - 0.001, `${answers}`);
+  assert.ok(answers.length <= 5, `${answers}`);
+  assert.equal(world.difference(), undefined);
+});
+
+test("[R5] a first joiner gets the roster as soon as those who can answer have answered, once and complete", () => {
+  eachSeed(20, (seed) => {
+    const { world } = settled({ seed, instances: 3 });
+    const newcomer = world.start();
+    world.advance(2_000);
+    const dan = world.join("dan", { board: "b1", via: newcomer });
+    world.until(() => dan.isOpen, 60);
+    assert.deepEqual(dan.log, ["joined ana ben cleo dan"]);
+  });
+});
+
+test("[R5] where nobody else is on the board a first joiner does not wait for those elsewhere; alone, not at all", () => {
+  const { world } = settled({ instances: 3 });
+  const dan = world.join("dan", { board: "another", via: 0 });
+  world.until(() => dan.isOpen, 30);
+  const alone = new World({ seed: 1, instances: 1 });
+  assert.equal(alone.join("ana", { board: "b1", via: 0 }).openedAfterMs, 0);
+});
+
+const OBSTACLES: Record<string, (world: World) => void> = {
+  "Redis is killed": (world) => world.network.stopRedis("killed"),
+  "Redis is paused": (world) => world.network.stopRedis("paused"),
+  "the subscriber is deaf": (world) => world.network.deafen(2, { stays: true }),
+  "the publisher hangs": (world) => world.network.hang(2, "publisher"),
+  "another instance sleeps": (world) => world.pause(0),
+  "every answer is lost": (world) => lose(world, isTo(2, "snapshot", "beacon", "sync")),
+};
+for (const [obstacle, begin] of Object.entries(OBSTACLES)) {
+  test(`[R5] a first joiner waits 150 ms at the longest, although ${obstacle}`, () => {
+    const { world } = settled();
+    world.start();
+    world.advance(2_000);
+    begin(world);
+    const dan = world.join("dan", { board: "b1", via: 2 });
+    world.advance(CONSTANTS.openMs + 1);
+    assert.deepEqual([Math.round(dan.openedAfterMs ?? 0), dan.roster().includes("dan")], [CONSTANTS.openMs, true]);
+  });
+}
+
+test("[R5] who joins again while it waits is told once, and who leaves meanwhile never", () => {
+  const { world } = settled();
+  const newcomer = world.start();
+  world.advance(2_000);
+  lose(world, isTo(newcomer, "snapshot", "beacon", "sync"));
+  const [dan, eve] = ["dan", "eve"].map((name) => world.join(name, { board: "b1", via: newcomer }));
+  world.advance(50);
+  dan?.join({ state: { again: true } });
+  eve?.leave();
+  eve?.session.connection.boards.add(B1);
+  world.advance(200);
+  assert.deepEqual([dan?.log, eve?.log], [["joined dan"], []]);
+});
+
+// R6 Beacons.
+
+test("[R6] a slice says where it stands 0.3 and 1.5 s after its last change", () => {
+  const { world, ana } = settled();
+  const said = world.record("publish");
+  ana.update({ state: { n: 1 } });
+  world.advance(200);
+  ana.update({ state: { n: 2 } });
+  const changedAt = world.now;
+  world.advance(5_000);
+  assert.deepEqual(
+    saidBy(said, 0, "beacon").map(({ at }) => Math.round(at - changedAt)),
+    [...CONSTANTS.beaconAfterChangeMs],
+  );
+});
+
+for (const [lost, afterMs] of [
+  [1, 300],
+  [2, 1_500],
+] as const) {
+  test(`[R6] a lost last change is repaired ${afterMs / 1000} s later${lost === 1 ? "" : ", if the first beacon is lost, too"}`, () => {
+    eachSeed(10, (seed) => {
+      const { world, ana } = settled({ seed });
+      let losses = 0;
+      lose(world, (delivery) => isTo(1, "delta", "beacon")(delivery) && delivery.from === 0 && ++losses <= lost);
+      ana.update({ state: { lost: true } });
+      const tookMs = world.untilEqual(afterMs + ASKED_AND_ANSWERED_MS);
+      assert.ok(tookMs >= afterMs && losses > lost);
+    });
+  });
+}
+
+test("[R6] while the own echo has not shown the last change, a beacon follows after 1 to 4 s", () => {
+  eachSeed(10, (seed) => {
+    const { world, ana } = settled({ seed, constants: { boardUnechoedMs: 60_000 } });
+    const said = world.record("publish");
+    lose(world, ({ from, to, boardId }) => from === 0 && to === 0 && boardId !== undefined);
+    ana.update({ state: { n: 1 } });
+    const changedAt = world.now;
+    world.advance(10_000);
+    const beacons = saidBy(said, 0, "beacon").map(({ at }) => Math.round(at - changedAt));
+    const between = beacons.map((at, index) => at - (beacons[index - 1] ?? 0));
+    assert.ok(beacons.length >= 4 && between.every((ms) => ms <= CONSTANTS.beaconUnechoedMsMax), `${beacons}`);
+    loseNothing(world);
+    world.advance(CONSTANTS.beaconUnechoedMsMax);
+    said.length = 0;
+    world.advance(10_000);
+    assert.ok(saidBy(said, 0, "beacon").length <= 1);
+  });
+});
+
+test("[R6] in peace a slice says where it stands every 15 s, give or take a fifth, and everybody knows this period", () => {
+  const { world } = settled();
+  const said = world.record("publish");
+  world.advance(120_000);
+  const at = saidBy(said, 0, "beacon").map((one) => one.at);
+  const gaps = at.slice(1).map((one, index) => one - (at[index] ?? 0));
+  const [low, high] = [CONSTANTS.beaconMsMin * (1 - CONSTANTS.beaconJitter), CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter)];
+  assert.ok(gaps.length >= 5 && gaps.every((gap) => gap >= low && gap <= high), `${gaps}`);
+  assert.ok(new Set(gaps.map(Math.round)).size > 1);
+  for (const { message } of said) if (message.kind === "heartbeat") assert.equal(message.beaconMs, CONSTANTS.beaconMsMin);
+});
+
+test("[R6] the period grows with the pairs of boards and instances", () => {
+  const { world, ana } = settled({ constants: { beaconsPerSecond: 0.2 } });
+  for (const board of ["b2", "b3", "b4", "b5"]) ana.session.join(board as BoardId, {});
+  world.advance(2_000);
+  const said = world.record("publish");
+  world.advance(CONSTANTS.heartbeatMs);
+  // Five at one, one at the other.
+  assert.deepEqual(
+    said.flatMap(({ message }) => (message.kind === "heartbeat" ? [message.beaconMs] : [])),
+    [30_000, 30_000],
+  );
+});
+
+test("[R6] where nobody listens there are next to no beacons, and no cursors", () => {
+  const world = new World({ seed: 1, instances: 2 });
+  const ana = world.join("ana", { board: "b1", via: 0 });
+  world.advance(3_000);
+  const said = world.record("publish");
+  for (let second = 0; second < 100; second++) {
+    ana.move(second, second);
+    world.advance(1_000);
+  }
+  assert.ok(saidBy(said, 0).length <= 2);
+});
+
+test("[R6] a lost last position is repeated 0.3 s after movement stops, once", () => {
+  const { world, ana, ben } = settled();
+  const said = world.record("publish");
+  ana.move(1, 1);
+  world.advance(50);
+  lose(world, isTo(1, "cursors"));
+  ana.move(2, 2);
+  const stoppedAt = world.now;
+  world.advance(50);
+  loseNothing(world);
+  assert.deepEqual(ben.cursorOf("ana"), { x: 1, y: 1 });
+  world.until(() => ben.cursorOf("ana")?.x === 2, 2 * CONSTANTS.repeatCursorMs);
+  assert.ok(world.now - stoppedAt >= CONSTANTS.repeatCursorMs);
+  world.advance(10_000);
+  assert.equal(saidBy(said, 0, "cursors").length, 3);
+});
+
+test("[R6] a lost hiding of the cursor is repeated as well", () => {
+  const { world, ana, ben } = settled();
+  ana.move(1, 1);
+  world.advance(1_000);
+  lose(world, isTo(1, "cursors"));
+  ana.hide();
+  world.advance(50);
+  loseNothing(world);
+  assert.deepEqual(ben.cursorOf("ana"), { x: 1, y: 1 });
+  world.until(() => ben.cursorOf("ana") === undefined, 2 * CONSTANTS.repeatCursorMs);
+});
