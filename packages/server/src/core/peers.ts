@@ -195,7 +195,7 @@ export class Peers {
     if (peer === undefined || heartbeat.beat <= peer.beat) return;
     const { beat, intervalMs, beaconMs, boards, status, acks } = heartbeat;
     const isKnown = peer.beat > 0;
-    const skipped = isKnown && beat > peer.beat + 1;
+    const skipped = isKnown ? beat - peer.beat - 1 : 0;
     const former = peer.state;
     Object.assign(peer, { beat, intervalMs, beaconMs, boards, isDegraded: status === "degraded", ageMs: 0, heardAt: now, state: "up" });
     peer.forgetAt = NEVER;
@@ -206,7 +206,9 @@ export class Peers {
       this.#host.emit({ kind: "peer", instanceId, state: "up" });
       this.#host.judged(instanceId, false);
     }
-    if (skipped || former === "down") this.#host.missed(instanceId, former === "down");
+    // A short silence cannot hide a change and both beacons after it; a longer one may hide that there is a slice at all.
+    const isLong = former === "down" || skipped >= this.#constants.suspectBeats;
+    if (skipped > 0 || former === "down") this.#host.missed(instanceId, isLong);
   }
 
   goodbye(instanceId: InstanceId, now: Millis): void {

@@ -282,16 +282,22 @@ test("[R4] a living owner that leaves five asks unanswered has no slice here; ba
   world.untilEqual(CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter) + ASKED_AND_ANSWERED_MS);
 });
 
-test("[R4] a skipped beat of a peer that is not on the board asks nobody; its revival asks it twice, and no more", () => {
+test("[R4] a skipped beat of a peer that is not on the board asks nobody; a silence of three, or its revival, asks it twice, and no more", () => {
   const { world } = settled({ instances: 2 });
   const third = world.start();
   world.advance(2_000);
   const said = world.record("publish");
-  lose(world, ({ from, to }) => from === third && to === 0);
-  world.advance(1_100);
-  loseNothing(world);
-  world.advance(20_000);
-  assert.equal(asksBy(said, 0).length, 0);
+  const silent = (ms: Millis) => {
+    said.length = 0;
+    lose(world, ({ from, to }) => from === third && to === 0);
+    world.advance(ms);
+    loseNothing(world);
+    world.advance(20_000);
+    return asksBy(said, 0).length;
+  };
+  assert.equal(silent(1.2 * CONSTANTS.heartbeatMs), 0);
+  assert.equal(silent(CONSTANTS.suspectBeats * CONSTANTS.heartbeatMs + 100), CONSTANTS.unansweredAsksMaxUnknown);
+  said.length = 0;
   lose(world, ({ from, to }) => from === third && to === 0);
   world.until(() => world.judges(0, third) === "down", 6_000);
   loseNothing(world);
