@@ -119,15 +119,37 @@ test("JSON is bounded in depth before it is parsed, and keys that reach prototyp
 });
 
 test("JSON that grows when written again is measured as written", () => {
-  const growing = `[${Array(100).fill("1e20").join(",")}]`;
-  const reader = new Reader(new Writer().string(growing).finish());
-  assert.equal(reader.json(utf8Bytes(growing)), null);
-  assert.ok(reader.failed);
-  // Nothing else grows: whatever was read within a limit can be written within it.
+  const refuses = (text: string, bytesMax = utf8Bytes(text)) => {
+    const reader = new Reader(new Writer().string(text).finish());
+    reader.json(bytesMax);
+    return reader.failed;
+  };
+  for (const number of ["1e20", "-1e20", "1e-6", "9999999999999999", "99999999999999999", "-99999999999999999999"]) {
+    const growing = `[${Array(100).fill(number).join(",")}]`;
+    const written = utf8Bytes(JSON.stringify(JSON.parse(growing)));
+    assert.ok(written > utf8Bytes(growing), number);
+    assert.ok(refuses(growing) && refuses(growing, written - 1) && !refuses(growing, written), number);
+  }
+  // A lone one, too: the shortest text that outgrows its limit.
+  assert.ok(refuses("1e20") && refuses("1e20", 20) && !refuses("1e20", 21));
+});
+
+test("whatever was read within a limit is written within it, and is read again", () => {
+  const digits = fc.bigInt({ min: -(10n ** 24n), max: 10n ** 24n }).map(String);
+  const exponents = fc.tuple(fc.integer({ min: -99, max: 99 }), fc.integer({ min: -30, max: 30 })).map(([m, e]) => `${m}e${e}`);
+  const nines = fc.integer({ min: 1, max: 22 }).map((count) => "9".repeat(count));
+  const escapes = fc.constantFrom('"\\ud800"', '"\\udc00\\ud800"', '"\\u0001"', '"\\/"', '"\u2028"', '"\ufeff"', '"🎉"', "-0", "[[[]]]");
+  const item = fc.oneof(digits, exponents, nines, escapes, fc.json({ maxDepth: 3 }));
   fc.assert(
-    fc.property(fc.json({ maxDepth: 4 }), (text) => {
-      const back = new Reader(new Writer().string(text).finish()).json(utf8Bytes(text));
-      assert.ok(utf8Bytes(JSON.stringify(back)) <= Math.max(utf8Bytes(text), 4));
+    fc.property(fc.array(item, { maxLength: 300 }), fc.integer({ min: -30, max: 30 }), (items, slack) => {
+      const text = `[${items.join(",")}]`;
+      const bytesMax = Math.max(0, utf8Bytes(text) + slack);
+      const reader = new Reader(new Writer().string(text).finish());
+      const value = reader.json(bytesMax);
+      if (reader.failed) return;
+      const again = new Reader(new Writer().json(value).finish());
+      assert.deepEqual([JSON.stringify(again.json(bytesMax)), again.done], [JSON.stringify(value), true]);
     }),
+    { numRuns: 500 },
   );
 });

@@ -205,9 +205,10 @@ export class Reader {
   json(bytesMax: number, depthMax = JSON_DEPTH_MAX): Json {
     const text = this.string(bytesMax);
     const value = this.#failed ? undefined : parseJson(text, depthMax);
-    // Only an exponent makes our own text longer than what came: 1e20 is written with 21 digits. A state that grew past its
-    // limit on the way to the bus would be refused by every other instance.
-    if (value === undefined || (/\d[eE]/.test(text) && utf8Bytes(JSON.stringify(value)) > bytesMax)) {
+    // The value is measured as it will be written, not as it came: 99999999999999999 gains a digit, 1e20 gains 17. A state that
+    // grew past its limit would be refused by everybody it is sent to.
+    const mayGrowTooLarge = text.length * JSON_GROWTH_MAX > bytesMax;
+    if (value === undefined || (mayGrowTooLarge && utf8Bytes(JSON.stringify(value)) > bytesMax)) {
       this.fail();
       return null;
     }
@@ -230,6 +231,9 @@ export class Reader {
     return true;
   }
 }
+
+/** The most that JSON grows when it is written again: `1e20` from 4 to 21 characters. Short texts need not be measured. */
+const JSON_GROWTH_MAX = 6;
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 

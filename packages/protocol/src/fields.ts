@@ -156,6 +156,12 @@ export const u32 = varint(limits.U32_MAX);
 export const actor = varint(limits.ACTOR_MAX);
 export const bool = oneOf([false, true]);
 export const state = jsonObject(limits.STATE_BYTES_MAX);
+
+/** The one rule for states, at every door: a JSON object within `STATE_BYTES_MAX` as it is written, and within `JSON_DEPTH_MAX`. */
+export function isFitState(value: unknown): value is JsonObject {
+  return state.check(value) !== undefined;
+}
+
 export const eventName = text(limits.EVENT_NAME_BYTES_MAX);
 export const eventData = json(limits.EVENT_DATA_BYTES_MAX);
 export const username = text(limits.USERNAME_BYTES_MAX);

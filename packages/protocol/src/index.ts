@@ -3,7 +3,7 @@ export * from "./bytes.ts";
 export * from "./classic.ts";
 export * from "./close-codes.ts";
 export * from "./domain.ts";
-export { readMember, readUuid, STATUSES, writeMember } from "./fields.ts";
+export { isFitState, readMember, readUuid, STATUSES, writeMember } from "./fields.ts";
 export * from "./json.ts";
 export * from "./limits.ts";
 export { LEAVE_REASONS } from "./message-fields.ts";

@@ -6,14 +6,13 @@
 import {
   type BoardId,
   type InstanceId,
+  isFitState,
   type Json,
   type JsonObject,
   type LeaveReason,
   type Member,
   type MemberId,
   type Millis,
-  STATE_BYTES_MAX,
-  utf8Bytes,
 } from "@presence-service/protocol";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId } from "./effects.ts";
@@ -153,7 +152,7 @@ export class Board {
     if (entry === undefined) return true;
     const old = { status: entry.member.status, state: entry.member.state };
     const state = patch === undefined ? old.state : (applyMergePatch(old.state, patch) as JsonObject);
-    if (patch !== undefined && utf8Bytes(JSON.stringify(state)) > STATE_BYTES_MAX) return false;
+    if (patch !== undefined && !isFitState(state)) return false;
     const change = mergePatchBetween(old, { status: status ?? old.status, state });
     if (change === undefined) return true;
     this.#changed(this.#slice.patch(entry, change), now);

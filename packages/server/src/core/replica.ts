@@ -3,8 +3,7 @@
  * Pure: tell it what was heard and when; it answers whose entry is another one now. Rules R3 and R4 of docs/REPLICATION.md.
  */
 
-import type { JsonObject, Member, MemberId, Millis } from "@presence-service/protocol";
-import { STATUSES } from "@presence-service/protocol";
+import { isFitState, type JsonObject, type Member, type MemberId, type Millis, STATUSES } from "@presence-service/protocol";
 import { applyMergePatch, isObject } from "./merge-patch.ts";
 import type { Beacon, Delta, Ended, Op, Seq, SliceEntry, Snapshot, Sync } from "./messages.ts";
 import { hashOf } from "./slice.ts";
@@ -133,8 +132,10 @@ export class Replica {
       }
       case "patch": {
         const entry = this.#bySlot.get(op.slot);
-        if (entry === undefined) return false;
-        this.#put({ ...entry, seq, member: patched(entry.member, op.patch) });
+        const member = entry && patched(entry.member, op.patch);
+        // A state that outgrew its limit patch by patch could be sent to no client.
+        if (entry === undefined || member === undefined || !isFitState(member.state)) return false;
+        this.#put({ ...entry, seq, member });
         touched.set(entry.member.memberId, undefined);
         return true;
       }
