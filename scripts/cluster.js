@@ -62,7 +62,7 @@ if (!isStopping) {
 function startInstance(/** @type {number} */ port) {
   // For people: their terminal is ours, not the instances'.
   const env = { LOG_FORMAT: "text", ...process.env, WS_PORT: String(port), REDIS_URL: redisUrl };
-  start(String(port), node, ["--conditions=development", join(ROOT, "packages/server/src/cli.ts"), ...process.argv.slice(2)], env);
+  start(String(port), node, ["--conditions=presence-source", join(ROOT, "packages/server/src/cli.ts"), ...process.argv.slice(2)], env);
 }
 
 /**

@@ -24,7 +24,7 @@ if (!env.REDIS_URL && !envFileSetsRedis()) {
 }
 process.exitCode = await runToEnd(
   node24(),
-  ["--conditions=development", join(ROOT, "packages/server/src/cli.ts"), ...process.argv.slice(2)],
+  ["--conditions=presence-source", join(ROOT, "packages/server/src/cli.ts"), ...process.argv.slice(2)],
   env,
 );
 

@@ -41,7 +41,7 @@ console.log(`\n${sum("passed")} passed, ${sum("failed")} failed${sum("skipped") 
 
 async function runFiles(/** @type {string[]} */ files, /** @type {number} */ concurrency) {
   if (files.length === 0) return;
-  const execArgv = ["--conditions=development", `--test-timeout=${TEST_TIMEOUT_MS}`];
+  const execArgv = ["--conditions=presence-source", `--test-timeout=${TEST_TIMEOUT_MS}`];
   const only = name === undefined ? {} : { testNamePatterns: new RegExp(name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")) };
   const open = new Map(files.map((file) => [file, new FileReport(relative(ROOT, file))]));
   reports.push(...open.values());

@@ -40,7 +40,7 @@ export class Cluster {
       const port = await freePort();
       const env = { ...process.env, WS_PORT: String(port), REDIS_URL: `redis://127.0.0.1:${redisPort}`, LOG_LEVEL: "error", DEMO: "off" };
       const options: SpawnOptions = { env, cwd: folder, stdio: ["ignore", "inherit", "inherit"] };
-      instances.push(new Instance(spawn(process.execPath, ["--conditions=development", SERVER_CLI], options), port));
+      instances.push(new Instance(spawn(process.execPath, ["--conditions=presence-source", SERVER_CLI], options), port));
     }
     const cluster = new Cluster(redis, instances, folder);
     try {

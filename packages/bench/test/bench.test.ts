@@ -10,7 +10,7 @@ const CLI = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
 const exec = promisify(execFile);
 
 async function bench(...args: string[]): Promise<Record<string, string>> {
-  const { stdout } = await exec(process.execPath, ["--conditions=development", CLI, ...args], { timeout: 60_000 });
+  const { stdout } = await exec(process.execPath, ["--conditions=presence-source", CLI, ...args], { timeout: 60_000 });
   const [titles, , cells] = stdout
     .split("\n")
     .filter((line) => line.startsWith("|"))

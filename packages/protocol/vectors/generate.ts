@@ -1,5 +1,5 @@
 /**
- * Writes the golden vectors next to it: `node --conditions=development packages/protocol/vectors/generate.ts`. Run it after adding a
+ * Writes the golden vectors next to it: `node --conditions=presence-source packages/protocol/vectors/generate.ts`. Run it after adding a
  * message; a change to a line that was there before breaks every client that is out there.
  * The tests compare the codecs with the files as committed, and do not run this.
  */

@@ -1,4 +1,4 @@
-/** What others install: the built packages run in a plain Node, without our sources and without the `development` condition. */
+/** What others install: the built packages run in a plain Node, without our sources and without the `presence-source` condition. */
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";

@@ -12,7 +12,7 @@ const CLI = new URL("../src/cli.ts", import.meta.url).pathname;
 
 /** Runs elsewhere than in the repository, whose `.env` is somebody's own. */
 function start(args: readonly string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ["--conditions=development", CLI, ...args], {
+  const child = spawn(process.execPath, ["--conditions=presence-source", CLI, ...args], {
     env: { PATH: process.env["PATH"], ...env },
     cwd: tmpdir(),
   });

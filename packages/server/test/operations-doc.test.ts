@@ -1,6 +1,6 @@
 /**
  * docs/OPERATIONS.md and .env.example say what the code says. After a change of a table in the code:
- * `UPDATE_DOCS=1 node --conditions=development --test packages/server/test/operations-doc.test.ts`.
+ * `UPDATE_DOCS=1 node --conditions=presence-source --test packages/server/test/operations-doc.test.ts`.
  */
 
 import assert from "node:assert/strict";

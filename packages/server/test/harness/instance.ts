@@ -81,7 +81,7 @@ export class Instance {
     const ownPort = port ?? (await freePort());
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !SETTINGS.test(name)));
     const redis = redisUrl === undefined ? {} : { REDIS_URL: redisUrl };
-    const child = spawn(process.execPath, ["--conditions=development", CLI, ...args], {
+    const child = spawn(process.execPath, ["--conditions=presence-source", CLI, ...args], {
       env: { ...inherited, ...redis, WS_PORT: String(ownPort), ...env },
       // Not the repository: the developer's `.env` is no test's business.
       cwd: tmpdir(),
