@@ -3,7 +3,7 @@
  * a driver of their own; the default one works in browsers and in Node 22 and later. Nothing here knows presence.
  */
 
-import type { Millis } from "@presence-service/protocol";
+import type { Bytes, Millis } from "@presence-service/protocol";
 
 export interface Driver {
   /** Begins to connect. Never calls `events` before it has returned. Throws if the URL is no good. */
@@ -34,7 +34,7 @@ export interface SocketEvents {
 
 export interface DriverSocket {
   /** Only after `opened`. Never throws; bytes for a socket that is closing are lost. */
-  send(bytes: Uint8Array<ArrayBuffer>): void;
+  send(bytes: Bytes): void;
   /** `code`: 1000 or 3000–4999. */
   close(code: number): void;
 }
@@ -65,7 +65,7 @@ export type WebSocketClass = new (
   onmessage: unknown;
   onclose: unknown;
   onerror: unknown;
-  send(bytes: Uint8Array<ArrayBuffer>): void;
+  send(bytes: Bytes): void;
   close(code?: number): void;
 };
 

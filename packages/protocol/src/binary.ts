@@ -4,7 +4,7 @@
  * `undefined`. Lengths are checked here; which characters a name may hold and who may say what is the server's business.
  */
 
-import { Reader, Writer } from "./bytes.ts";
+import { type Bytes, Reader, Writer } from "./bytes.ts";
 import { U32_MAX } from "./limits.ts";
 import { isSentByClients, isSentByServers, MESSAGE_FIELDS, type MessageFields } from "./message-fields.ts";
 import type { BinaryMessage, ClientMessage, ServerMessage } from "./messages.ts";
@@ -19,7 +19,7 @@ const FOR_SERVERS = new Map(KINDS.filter(([, message]) => isSentByClients(messag
 const FOR_CLIENTS = new Map(KINDS.filter(([, message]) => isSentByServers(message)).map((entry) => [entry[1].tag, entry]));
 
 /** Throws on a board given by its id: on this wire boards go by the number that `joined` gave. */
-export function encodeBinary(message: BinaryMessage): Uint8Array<ArrayBuffer> {
+export function encodeBinary(message: BinaryMessage): Bytes {
   const { tag, body } = MESSAGE_FIELDS[message.kind] as MessageFields<object>;
   writer.reset().u8(tag);
   body.write(writer, message);
@@ -43,7 +43,7 @@ function decode(byTag: typeof FOR_SERVERS, bytes: Uint8Array): object | undefine
 }
 
 /** The bytes of a `cursors` message from flat triples `actor, x, y` (x = HIDDEN: hidden): once per tick and board, for all its sockets. */
-export function encodeCursors(board: number, moves: readonly number[]): Uint8Array<ArrayBuffer> {
+export function encodeCursors(board: number, moves: readonly number[]): Bytes {
   writer.reset().u8(MESSAGE_FIELDS.cursors.tag).varint(board);
   writeMoves(writer, moves);
   return writer.finish();

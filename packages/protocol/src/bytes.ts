@@ -10,9 +10,15 @@ import { JSON_DEPTH_MAX } from "./limits.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/**
+ * Bytes in memory that is shared with nobody. Spelled without `Uint8Array<ArrayBuffer>`, so that what we publish is understood by
+ * TypeScript before 5.7, where `Uint8Array` takes no parameter.
+ */
+export type Bytes = ReturnType<Uint8Array["slice"]>;
+
 /** Grows as needed and keeps its memory: `reset()` and write again, so that a hot path allocates only what `finish()` returns. */
 export class Writer {
-  #bytes: Uint8Array<ArrayBuffer>;
+  #bytes: Bytes;
   #length = 0;
 
   constructor(capacity = 256) {
@@ -30,7 +36,7 @@ export class Writer {
   }
 
   /** A copy of exactly what was written: it stays valid when this writer is used again. */
-  finish(): Uint8Array<ArrayBuffer> {
+  finish(): Bytes {
     return this.#bytes.slice(0, this.#length);
   }
 

@@ -3,6 +3,7 @@
  * A wrong length or an unknown type decodes to `undefined`: ignored and counted, the connection kept.
  */
 
+import type { Bytes } from "./bytes.ts";
 import { CLASSIC_USERNAME_BYTES_MAX } from "./limits.ts";
 
 export type ClassicMessage =
@@ -26,7 +27,7 @@ export type ClassicMessage =
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-export function encodeClassic(message: ClassicMessage): Uint8Array<ArrayBuffer> {
+export function encodeClassic(message: ClassicMessage): Bytes {
   switch (message.kind) {
     case "cursor_update":
       return Uint8Array.of(0x01, ...u16(message.board), ...u16(message.x), ...u16(message.y));
