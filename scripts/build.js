@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "./node-24.js";
 import "./setup.js";
@@ -18,5 +18,7 @@ for (const name of PACKAGES) {
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
   const { status } = spawnSync(process.execPath, [tsc, "--project", join(folder, "tsconfig.build.json")], { stdio: "inherit" });
   if (status !== 0) process.exit(1);
+  // npm packs a licence only from the package's own folder.
+  copyFileSync(join(ROOT, "LICENSE"), join(folder, "LICENSE"));
   console.log(`build: packages/${name}/dist`);
 }

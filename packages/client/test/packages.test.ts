@@ -1,0 +1,156 @@
+/**
+ * The packages as an app gets them: packed, unpacked in a folder without our sources, and used by the tools that apps use. Vite's
+ * dev server and Vitest set the condition `development`; a name of our own must not be found there.
+ */
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
+import { publint } from "publint";
+
+const run = promisify(execFile);
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const PACKAGES = ["protocol", "client", "server"] as const;
+const app = mkdtempSync(join(tmpdir(), "presence-app-"));
+const tarballs = new Map<string, string>();
+
+/** Of the repository; the packages themselves are the packed ones. */
+const TOOLS = ["@prometheus-io", "@redis", "@types", "pino", "ws", "zod", "vite", "vitest", "typescript", "typescript-5.4"];
+
+const APP = `import { createPresence } from "@presence-service/client";
+export const presence = createPresence({ url: "ws://localhost:3001" });
+`;
+const VITE_APP = `import { build, createServer } from "vite";
+const options = { root: import.meta.dirname, logLevel: "error", configFile: false };
+await build(options);
+const server = await createServer({ ...options, server: { host: "127.0.0.1", port: 0, ws: false } });
+await server.listen();
+const fetched = async (path) => (await fetch(new URL(path, server.resolvedUrls.local[0]))).text();
+const imported = /from "([^"]*presence[^"]*)"/.exec(await fetched("/app.js"))[1];
+if (!(await fetched(imported)).includes("presence.v2")) throw new Error("the page gets no client from " + imported);
+const { presence } = await server.ssrLoadModule("/app.js");
+await server.close();
+console.log(presence.status);
+`;
+const TYPED_APP = `import { createDriver, createPresence, type Member } from "@presence-service/client";
+import { decodeServerBinary, encodeBinary } from "@presence-service/protocol";
+type State = { tool: string };
+const presence = createPresence<State, { reaction: { emoji: string } }>({ url: "ws://localhost:3001", driver: createDriver() });
+const board = presence.board("doc-42", { username: "Ana", state: { tool: "pen" } });
+export const names = board.others.map((member: Member<State>) => member.state.tool + member.username);
+export const back = decodeServerBinary(encodeBinary({ kind: "heartbeat" }));
+`;
+
+before(async () => {
+  await run(process.execPath, ["scripts/build.js"], { cwd: ROOT });
+  mkdirSync(join(app, "node_modules/@presence-service"), { recursive: true });
+  for (const name of PACKAGES) {
+    const folder = join(app, "node_modules/@presence-service", name);
+    const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", app], { cwd: join(ROOT, "packages", name) });
+    const tarball = join(app, /"filename": "([^"]+)"/.exec(stdout)?.[1] ?? "");
+    tarballs.set(name, tarball);
+    mkdirSync(folder);
+    await run("tar", ["-xzf", tarball, "--strip-components=1", "-C", folder]);
+  }
+  for (const tool of TOOLS) symlinkSync(join(ROOT, "node_modules", tool), join(app, "node_modules", tool));
+  writeFileSync(join(app, "package.json"), JSON.stringify({ name: "app", private: true, type: "module" }));
+  writeFileSync(join(app, "app.js"), APP);
+  writeFileSync(join(app, "vite-app.js"), VITE_APP);
+  writeFileSync(join(app, "typed.ts"), TYPED_APP);
+  // No types but those of the packages: whatever an app has installed must not be what makes them valid.
+  mkdirSync(join(app, "no-types"));
+  writeFileSync(join(app, "index.html"), '<!doctype html><script type="module" src="/app.js"></script>');
+  writeFileSync(
+    join(app, "app.test.js"),
+    'import { expect, test } from "vitest";\nimport { presence } from "./app.js";\ntest("it is there", () => expect(presence.status).toBe("connecting"));\n',
+  );
+});
+
+after(() => rmSync(app, { recursive: true, force: true }));
+
+test("a tarball holds what is run and what is read, the licence too, and no sources", async () => {
+  for (const name of PACKAGES) {
+    const { stdout } = await run("tar", ["-tzf", tarballs.get(name) ?? ""]);
+    const files = stdout.trim().split("\n");
+    for (const wanted of ["package/LICENSE", "package/README.md", "package/package.json"])
+      assert.ok(files.includes(wanted), `${name}: ${wanted}`);
+    assert.deepEqual(
+      files.filter((file) => /\/src\/|\.test\./.test(file)),
+      [],
+      name,
+    );
+  }
+});
+
+test("Node finds the client whatever conditions it is given", async () => {
+  for (const conditions of [[], ["--conditions=development"], ["--conditions=production"]]) {
+    const { stdout } = await run(process.execPath, [...conditions, "--input-type=module", "--eval", `${APP}console.log(presence.status)`], {
+      cwd: app,
+    });
+    assert.equal(stdout, "connecting\n", conditions.join());
+  }
+});
+
+test("Vite builds an app with the client, and its dev server finds it", async () => {
+  // In a process of its own: this one is run with the condition that leads to our sources.
+  const { stdout } = await run(process.execPath, ["vite-app.js"], { cwd: app });
+  assert.equal(stdout, "connecting\n");
+});
+
+test("Vitest finds the client", { timeout: 60_000 }, async () => {
+  const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
+  const { stdout } = await run(process.execPath, [vitest, "run", "--root", app, "--no-color"], {
+    cwd: app,
+    env: { ...process.env, CI: "true" },
+  });
+  assert.match(stdout, /Tests +1 passed/);
+});
+
+test("the types are understood by TypeScript 5.4 and by ours, in both ways of resolving, libraries checked", {
+  timeout: 120_000,
+}, async () => {
+  for (const compiler of ["typescript-5.4/bin/tsc", "typescript/bin/tsc"]) {
+    for (const module of [
+      ["--module", "NodeNext", "--moduleResolution", "NodeNext"],
+      ["--module", "ESNext", "--moduleResolution", "Bundler"],
+    ]) {
+      const options = [
+        "--noEmit",
+        "--strict",
+        "--target",
+        "ES2022",
+        "--lib",
+        "ES2022,DOM",
+        "--typeRoots",
+        "no-types",
+        "--skipLibCheck",
+        "false",
+        ...module,
+      ];
+      const checked = run(process.execPath, [join(ROOT, "node_modules", compiler), ...options, "typed.ts"], { cwd: app });
+      await checked.catch(({ stdout }) => assert.fail(`${compiler} ${module.join(" ")}\n${stdout}`));
+    }
+  }
+});
+
+test("publint and Are The Types Wrong find nothing", async () => {
+  for (const name of PACKAGES) {
+    const { messages } = await publint({ pkgDir: join(app, "node_modules/@presence-service", name), pack: false, strict: true });
+    assert.deepEqual(messages, [], name);
+    const checked = await checkPackage(createPackageFromTarballData(readFileSync(tarballs.get(name) ?? "")));
+    assert.ok(checked.types, `${name} has types`);
+    // These packages are ES modules only: older resolution, and `require` in older Nodes, are not served.
+    const problems = checked.problems.filter(({ kind }) => kind !== "CJSResolvesToESM");
+    assert.deepEqual(
+      problems.filter((problem) => !("resolutionKind" in problem) || problem.resolutionKind !== "node10"),
+      [],
+      name,
+    );
+  }
+});
