@@ -14,6 +14,7 @@ import {
   USERNAME_BYTES_MAX,
   utf8Bytes,
 } from "@presence-service/protocol";
+import { colorOf } from "./palette.ts";
 
 /** A person, as the host knows them. */
 export type User = {
@@ -88,31 +89,4 @@ export function checkedUser(user: User): User {
 /** Halves of characters have no UTF-8: one of them would make every message that holds it unreadable for everybody else. */
 function isText(value: unknown, bytesMax: number): boolean {
   return typeof value === "string" && !/\p{Surrogate}/u.test(value) && utf8Bytes(value) <= bytesMax;
-}
-
-/** White text is readable on each (contrast of 4.5 or more), and so is each on white; neighbours differ in hue. */
-export const PALETTE = [
-  "#b3261e",
-  "#0b57d0",
-  "#146c2e",
-  "#8430ce",
-  "#9a5b00",
-  "#00677d",
-  "#b0206b",
-  "#4a5c00",
-  "#5145cd",
-  "#a33c00",
-  "#006b5f",
-  "#7a4069",
-  "#0a6399",
-  "#7d5260",
-  "#3f6212",
-  "#6b4f2a",
-] as const;
-
-/** The same for the same person everywhere (FNV-1a). */
-export function colorOf(userId: string): string {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < userId.length; at++) hash = Math.imul(hash ^ userId.charCodeAt(at), 0x01000193);
-  return PALETTE[(hash >>> 0) % PALETTE.length] ?? PALETTE[0];
 }
