@@ -15,8 +15,13 @@ type Cursor = {
   toX: number;
   toY: number;
   hidden: boolean;
+  /** In pixels; undefined: the name has changed since it was measured. */
+  labelWidth: number | undefined;
 };
 
+/** What a label takes beside the tip of its cursor, and below it, in pixels (surface.css). */
+const LABEL_RIGHT_OF_TIP = 15;
+const LABEL_BELOW_TIP = 36;
 /** After this time 63 % of the way is done: smooth at the 16 to 100 ms between updates, and hardly behind. */
 const GLIDE_MS = 45;
 /** Below half a pixel on any screen. */
@@ -37,7 +42,10 @@ export class CursorLayer {
     new ResizeObserver(([entry]) => {
       this.#width = entry?.contentRect.width ?? 0;
       this.#height = entry?.contentRect.height ?? 0;
-      for (const cursor of this.#cursors.values()) this.#place(cursor);
+      for (const cursor of this.#cursors.values()) {
+        cursor.labelWidth = undefined;
+        this.#place(cursor);
+      }
     }).observe(parent);
   }
 
@@ -47,7 +55,10 @@ export class CursorLayer {
     for (const { id, name, colour, faded } of people) {
       gone.delete(id);
       const cursor = this.#cursors.get(id) ?? this.#add(id);
-      cursor.label.textContent = name;
+      if (cursor.label.textContent !== name) {
+        cursor.label.textContent = name;
+        cursor.labelWidth = undefined;
+      }
       cursor.element.dataset["name"] = name;
       cursor.element.classList.toggle("faded", faded);
       paint(cursor.element, colour);
@@ -63,13 +74,14 @@ export class CursorLayer {
     if (cursor === undefined) return;
     cursor.toX = x;
     cursor.toY = y;
-    // Who just appeared comes from nowhere, not from the corner.
-    if (cursor.hidden || this.#jumps.matches) {
+    // A cursor that has just appeared comes from nowhere, not from the corner.
+    const jumps = cursor.hidden || this.#jumps.matches;
+    this.#show(cursor, true);
+    if (jumps) {
       cursor.x = x;
       cursor.y = y;
       this.#place(cursor);
     }
-    this.#show(cursor, true);
     this.#wake();
   }
 
@@ -91,7 +103,7 @@ export class CursorLayer {
     const label = document.createElement("span");
     element.append(arrow, label);
     this.#parent.append(element);
-    const cursor: Cursor = { element, label, x: 0, y: 0, toX: 0, toY: 0, hidden: true };
+    const cursor: Cursor = { element, label, x: 0, y: 0, toX: 0, toY: 0, hidden: true, labelWidth: undefined };
     this.#cursors.set(id, cursor);
     return cursor;
   }
@@ -102,10 +114,15 @@ export class CursorLayer {
     cursor.element.hidden = !shown;
   }
 
-  #place({ element, x, y }: Cursor): void {
-    element.style.transform = `translate3d(${(x * this.#width).toFixed(1)}px, ${(y * this.#height).toFixed(1)}px, 0)`;
-    // Names stay readable at the right edge.
-    element.classList.toggle("flipped", x > 0.8);
+  #place(cursor: Cursor): void {
+    const { element, label } = cursor;
+    const [left, top] = [cursor.x * this.#width, cursor.y * this.#height];
+    element.style.transform = `translate3d(${left.toFixed(1)}px, ${top.toFixed(1)}px, 0)`;
+    if (cursor.hidden) return;
+    // Names stay readable at the edges: a label is at most half as wide as the surface, so one of the two sides has room.
+    cursor.labelWidth ??= label.offsetWidth;
+    element.classList.toggle("flipped", cursor.x > 0.5 && left + LABEL_RIGHT_OF_TIP + cursor.labelWidth > this.#width);
+    element.classList.toggle("raised", top + LABEL_BELOW_TIP > this.#height);
   }
 
   /** Frames are asked for only while something moves. */

@@ -31,7 +31,7 @@ test("a reaction of somebody else is shown only if it is one of ours, on the boa
   }
 });
 
-test("a page that is offline says so of itself, and accuses nobody", () => {
+test("a page that is not connected says so of itself, and accuses nobody", () => {
   const shown = (status: "connected" | "reconnecting" | "degraded", isSelf: boolean, instance = "a") => {
     const state = { instance };
     const theirs = status === "reconnecting" && !isSelf ? "reconnecting" : "active";
@@ -41,10 +41,14 @@ test("a page that is offline says so of itself, and accuses nobody", () => {
   };
   assert.deepEqual(shown("connected", true), ["active", "you"]);
   assert.deepEqual(shown("connected", false), ["active", ""]);
-  assert.deepEqual(shown("reconnecting", true), ["reconnecting", "you, offline"]);
+  assert.deepEqual(shown("reconnecting", true), ["reconnecting", "you, not connected"]);
   assert.deepEqual(shown("reconnecting", false), ["unknown", ""]);
-  assert.equal(connectionText("reconnecting"), "You are offline: trying again…");
-  assert.equal(connectionText("connected"), "connected");
+});
+
+test("the sign says offline only where the network is gone, not where an instance has died", () => {
+  assert.match(connectionText("reconnecting", false), /offline/);
+  assert.match(connectionText("reconnecting", true), /^Connection lost/);
+  for (const isOnline of [true, false]) assert.equal(connectionText("connected", isOnline), "connected");
 });
 
 test("while other instances cannot be heard, people there are shown as last known, and no number is claimed", () => {

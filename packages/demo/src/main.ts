@@ -62,7 +62,7 @@ function render(): void {
   cursors.people(people.map((one) => ({ ...one, faded: one.status === "reconnecting" || one.status === "unknown" })));
 
   byId("status").dataset["status"] = status;
-  byId("status").textContent = connectionText(status);
+  byId("status").textContent = connectionText(status, navigator.onLine);
   byId("degraded").hidden = status !== "degraded";
   byId("hint").hidden = others.length > 0;
 
@@ -78,6 +78,7 @@ function shortId(instanceId: string | undefined): string {
 }
 
 board.subscribe(render);
+for (const change of ["online", "offline"]) addEventListener(change, render);
 render();
 
 // Cursors and reactions.

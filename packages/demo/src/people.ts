@@ -27,7 +27,7 @@ export function personOf(
   const { instance } = member.state;
   const base = { id: member.memberId, name: displayName(member.username), colour: member.color, instance, isSelf };
   if (ours.status === "reconnecting") {
-    return isSelf ? { ...base, status: "reconnecting", remark: "you, offline" } : { ...base, status: "unknown", remark: "" };
+    return isSelf ? { ...base, status: "reconnecting", remark: "you, not connected" } : { ...base, status: "unknown", remark: "" };
   }
   if (isSelf) return { ...base, status: member.status, remark: "you" };
   if (ours.status === "degraded" && instance !== ours.instance) return { ...base, status: "unknown", remark: "last known" };
@@ -39,9 +39,10 @@ export function displayName(username: string): string {
   return /[^\s\p{Cf}\p{Zs}]/u.test(username) ? username : "Anonymous";
 }
 
-/** For the sign at the top. */
-export function connectionText(status: PresenceStatus): string {
-  return status === "reconnecting" ? "You are offline: trying again…" : status;
+/** For the sign at the top. `isOnline`: the browser has a network, so it is the service that does not answer. */
+export function connectionText(status: PresenceStatus, isOnline: boolean): string {
+  if (status !== "reconnecting") return status;
+  return isOnline ? "Connection lost: connecting again…" : "You are offline: waiting for the network…";
 }
 
 /** How many instances see each other. What is not known at the moment is not claimed. */

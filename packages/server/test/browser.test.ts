@@ -5,12 +5,14 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import axe from "axe-core";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { ClassicClient, eventually, freePort, startCluster } from "./harness/index.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 const FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
 const VIEW = { width: 900, height: 640 };
+const PHONE = { width: 390, height: 844 };
 /** The page glides cursors to where they are; afterwards a pixel of rounding may remain. */
 const PIXELS_OFF_MAX = 3;
 /** For a browser that starts on a busy machine. */
@@ -71,6 +73,59 @@ test("in a real browser", { timeout: 120_000 }, async (t) => {
     assert.equal(await ana.page.title(), "Presence");
   });
 
+  await t.test("on a phone, whole names stand beside cursors, wherever these point", async (t) => {
+    const name = "Maximiliana Featherstonehaugh";
+    const ana = await open(t, browser, `${one.url}/?board=10&name=Ana`, PHONE);
+    const far = await open(t, browser, `${two.url}/?board=10&name=${encodeURIComponent(name)}`);
+    await member(far.page, "Ana").waitFor({ state: "attached" });
+    for (const [x, y] of [
+      [0.02, 0.02],
+      [0.49, 0.5],
+      [0.6, 0.5],
+      [0.75, 0.99],
+      [0.99, 0.5],
+    ] as const) {
+      await pointAt(far.page, x, y);
+      await cursor(ana.page, name).waitFor({ state: "visible" });
+      await eventually(async () => Math.hypot(...(await offset(ana.page, name, x, y))) < PIXELS_OFF_MAX, {
+        what: "the cursor has arrived",
+      });
+      const label = await cursor(ana.page, name).locator("span").boundingBox();
+      const board = await surface(ana.page);
+      assert.ok(label !== null && label.x >= board.x && label.y >= board.y, `at ${x}, ${y} it is not cut at the left or top`);
+      assert.ok(label.x + label.width <= board.x + board.width, `at ${x}, ${y} it is not cut at the right`);
+      assert.ok(label.y + label.height <= board.y + board.height, `at ${x}, ${y} it is not cut at the bottom`);
+    }
+    const shot = join(tmpdir(), "presence-phone.png");
+    await ana.page.screenshot({ path: shot });
+    t.diagnostic(`screenshot: ${shot}`);
+  });
+
+  await t.test("axe finds nothing on the page, and the list of people is scrolled with the keyboard", async (t) => {
+    const crowd = await ClassicClient.connect(t, two.wsUrl);
+    crowd.join(11, "crowd");
+    for (let at = 0; at < 40; at++) (await ClassicClient.connect(t, two.wsUrl)).join(11, `person ${at}`);
+    for (const [view, scheme] of [
+      [VIEW, "light"],
+      [VIEW, "dark"],
+      [PHONE, "light"],
+    ] as const) {
+      // Axe is put into the page, which the page's own policy forbids.
+      const { page } = await open(t, browser, `${one.url}/?board=11&name=Ana`, view, { bypassCSP: true, colorScheme: scheme });
+      if (view === PHONE) await page.locator("#toggle").click();
+      await member(page, "person 39").waitFor();
+      await page.addScriptTag({ content: axe.source });
+      const violations = await page.evaluate(async () => {
+        const { axe } = window as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
+        return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+      });
+      assert.deepEqual(violations, [], `${scheme}, ${view.width} px`);
+      await page.locator("#roster").focus();
+      await page.keyboard.press("End");
+      await eventually(() => page.locator("#roster").evaluate((list) => list.scrollTop > 0), { what: "the list has scrolled" });
+    }
+  });
+
   await t.test("a plain WebSocket from a page of another origin", async (t) => {
     const port = await freePort();
     const site = createServer((_, response) => response.end("<!doctype html><title>another site</title>")).listen(port);
@@ -98,13 +153,30 @@ test("in a real browser", { timeout: 120_000 }, async (t) => {
     assert.equal(await heard, "ben");
     await eventually(() => ben.cursorOf(9, "ana")?.x === 256, { what: "ben sees the page's cursor" });
   });
+
+  await t.test("a page whose instance has died says that the connection is lost, not that the page is offline", async (t) => {
+    const { page } = await open(t, browser, `${one.url}/?board=12&name=Ana`);
+    const sign = page.locator("#status");
+    await member(page, "Ana").waitFor();
+    await one.kill("SIGKILL");
+    await eventually(async () => (await sign.textContent())?.startsWith("Connection lost"), { what: "it says so" });
+    assert.equal(await member(page, "Ana").locator(".state").textContent(), "you, not connected");
+    await page.context().setOffline(true);
+    await eventually(async () => (await sign.textContent())?.startsWith("You are offline"), { what: "it says that, too" });
+  });
 });
 
 type Opened = { readonly page: Page /** What the console and the page complained about. */; readonly problems: string[] };
 
 /** A page in a profile of its own. */
-async function open(t: TestContext, browser: { newContext(options: object): Promise<BrowserContext> }, url: string): Promise<Opened> {
-  const context = await browser.newContext({ viewport: VIEW });
+async function open(
+  t: TestContext,
+  browser: { newContext(options: object): Promise<BrowserContext> },
+  url: string,
+  viewport = VIEW,
+  options: object = {},
+): Promise<Opened> {
+  const context = await browser.newContext({ viewport, ...options });
   t.after(() => context.close());
   const page = await context.newPage();
   page.setDefaultTimeout(WAITED_MS_MAX);
