@@ -298,7 +298,7 @@ export class ConnectionManager implements Hub, BusListener {
         return;
       case "divergence":
         this.metrics.divergences++;
-        return this.#warn({}, "a slice differed from its owner's at the same position; it is being replaced. Please report this");
+        return this.#warn({}, "a slice contradicted a word of its owner; it is being replaced. Please report this");
       case "old_link":
         this.metrics.busDropped.old_link++;
         return;

@@ -43,8 +43,8 @@ export class Board {
   readonly #context: Context;
   readonly #slice: Slice;
   readonly #memberOf = new Map<ConnectionId, MemberId>();
-  /** Attempts that are over for everybody, and until when that is remembered. */
-  readonly #ended = new Map<MemberId, { readonly attempt: number; readonly until: Millis }>();
+  /** Attempts that are over for everybody, who said so, and until when that is remembered. */
+  readonly #ended = new Map<MemberId, { readonly attempt: number; readonly by: InstanceId; readonly until: Millis }>();
   readonly #orphans = new Map<MemberId, Orphan>();
   #opening: Opening | undefined;
   /** When the next grace, ended attempt or orphan runs out. */
@@ -191,7 +191,7 @@ export class Board {
       case "beacon":
       case "sync": {
         const wasEmpty = replica.size === 0;
-        this.#apply(replica.handle(message, now), now);
+        this.#apply(from, replica, replica.handle(message, now), now);
         // While nobody was there to see them, moves were not published.
         if (wasEmpty && replica.size > 0) this.repair.owePositions(now);
         if (message.kind === "sync") this.repair.asked(message, now);
@@ -199,7 +199,7 @@ export class Board {
         break;
       }
       case "cursors":
-        replica.word(now, message.seq);
+        this.#count(replica.word(now, message.seq));
         this.#move(from, replica, message.moves, now);
         break;
       case "event": {
@@ -271,10 +271,11 @@ export class Board {
 
   // Who is shown.
 
-  #apply({ touched, ended, counted }: Applied, now: Millis): void {
-    if (counted !== undefined) this.#context.emit({ kind: "counted", what: counted });
+  #apply(owner: InstanceId, replica: Replica, { touched, ended, counted }: Applied, now: Millis): void {
+    this.#count(counted);
+    for (const memberId of touched.keys()) this.#takeBack(memberId, owner, replica);
     for (const { memberId, attempt } of ended) {
-      this.#remember(memberId, attempt, now);
+      this.#remember(memberId, attempt, owner, now);
       if (!touched.has(memberId)) this.#refresh(memberId, "left", now);
     }
     for (const [memberId, del] of touched) {
@@ -336,17 +337,28 @@ export class Board {
   #end(entry: OwnEntry, reason: LeaveReason, now: Millis): void {
     const { memberId } = entry.member;
     this.#changed(this.#slice.remove(entry, reason, now), now);
-    this.#remember(memberId, entry.attempt, now);
+    this.#remember(memberId, entry.attempt, this.#context.instanceId, now);
     this.#refresh(memberId, reason, now);
   }
 
   /** That all entries of this member up to this attempt are over (R11). */
-  #remember(memberId: MemberId, attempt: number, now: Millis): void {
+  #remember(memberId: MemberId, attempt: number, by: InstanceId, now: Millis): void {
     if (attempt <= (this.#ended.get(memberId)?.attempt ?? -1)) return;
     const until = now + this.#context.constants.endedMs;
-    this.#ended.set(memberId, { attempt, until });
+    this.#ended.set(memberId, { attempt, by, until });
     if (attempt >= (this.#orphans.get(memberId)?.attempt ?? Number.POSITIVE_INFINITY)) this.#orphans.delete(memberId);
     this.#expireBy(until);
+  }
+
+  /** Whoever ended an attempt and shows it again later has never ended it: that was said in its name. */
+  #takeBack(memberId: MemberId, owner: InstanceId, replica: Replica): void {
+    const end = this.#ended.get(memberId);
+    const entry = replica.get(memberId);
+    if (end?.by === owner && entry !== undefined && entry.attempt <= end.attempt) this.#ended.delete(memberId);
+  }
+
+  #count(what: Applied["counted"]): void {
+    if (what !== undefined) this.#context.emit({ kind: "counted", what });
   }
 
   /** Superseded, and its successor not heard of: shown a little longer, so that a move between instances is no leave. */

@@ -243,7 +243,7 @@ export class Core {
     if (message.kind === "heartbeat") return this.#peers.echoed(message.beat, now);
     this.#effects.push({ kind: "echo" });
     if (boardId === undefined || message.kind === "goodbye") return;
-    this.#on(boardId, (board) => board.repair.echoed(message));
+    this.#on(boardId, (board) => board.repair.echoed(message, now));
   }
 
   #tick(oldestUnansweredMs: Millis, now: Millis): void {

@@ -138,12 +138,11 @@ export class Repair {
 
   /** Somebody else's question; `sync` is its beacon too, which the replica has compared. */
   asked({ asks }: Sync, now: Millis): void {
-    const { instanceId, constants } = this.#context;
+    const { instanceId } = this.#context;
     const mine = asks === "all" ? { seq: 0 } : asks.find(({ owner }) => owner === instanceId);
     if (mine === undefined) return;
     if (mine.seq !== this.#slice.seq) this.#answersInFull = true;
-    this.#answerAt = Math.max(now, this.#answeredAt + constants.answerMs);
-    if (this.#answerAt <= now) this.#answer(now);
+    this.#answerSoon(now);
   }
 
   /** Somebody came who has not heard where the own members point, and may not ask. */
@@ -152,8 +151,13 @@ export class Repair {
   }
 
   /** An own message came back on this board. */
-  echoed(message: BoardMessage): void {
+  echoed(message: BoardMessage, now: Millis): void {
     this.#unechoedSince = NEVER;
+    if ("seq" in message && message.seq > this.#slice.seq) {
+      // Not ours: we have not been there. Whoever believes it learns from where we stand that it is not true (R4).
+      this.#context.emit({ kind: "counted", what: "forged" });
+      return this.#answerSoon(now);
+    }
     if ("seq" in message && message.kind !== "cursors") this.#echoedSeq = Math.max(this.#echoedSeq, message.seq);
     if (this.#echoedSeq >= this.#slice.seq) this.#beaconUnechoedAt = NEVER;
     if (message.kind !== "sync" || message.asks === "all" || this.#unechoedAsk === undefined) return;
@@ -232,6 +236,11 @@ export class Repair {
 
   #silenceOf(owner: InstanceId, replica: Replica): Millis {
     return replica.heardAt + this.#context.constants.silentBeacons * this.#context.bus.beaconMsOf(owner);
+  }
+
+  #answerSoon(now: Millis): void {
+    this.#answerAt = Math.max(now, this.#answeredAt + this.#context.constants.answerMs);
+    if (this.#answerAt <= now) this.#answer(now);
   }
 
   #answer(now: Millis): void {

@@ -16,7 +16,7 @@ export type Applied = {
   readonly touched: ReadonlyMap<MemberId, Del | undefined>;
   /** Attempts that are over for everybody (R11). */
   readonly ended: readonly Ended[];
-  readonly counted?: "resync" | "divergence";
+  readonly counted?: "resync" | "divergence" | undefined;
 };
 
 const NOTHING: Applied = { touched: new Map(), ended: [] };
@@ -26,9 +26,9 @@ export class Replica {
   readonly #byMember = new Map<MemberId, SliceEntry>();
   #seq: Seq = 0;
   #hash = 0;
-  /** A seq known to exist; below it we have missed something. */
-  #known: Seq = 0;
-  /** Same seq, other content: only a snapshot can help. */
+  /** The seq that the owner named last: if it is above what is held, we have missed something. */
+  #named: Seq = 0;
+  /** The owner's word contradicts what is held: only a snapshot can help. */
   #diverged = false;
   /** Something may have been missed; any word of the owner ends it. */
   #silent = false;
@@ -42,7 +42,7 @@ export class Replica {
   }
 
   get isInDoubt(): boolean {
-    return this.#seq < this.#known || this.#diverged || this.#silent;
+    return this.#seq < this.#named || this.#diverged || this.#silent;
   }
 
   /** What to ask with: 0 where only a snapshot can help. */
@@ -81,8 +81,8 @@ export class Replica {
   }
 
   handle(heard: Delta | Snapshot | Beacon | Sync, now: Millis): Applied {
-    // A delta or a snapshot that does not fit raises its own doubt below.
-    this.word(now, 0);
+    const contradiction = this.word(now, heard.seq);
+    if (contradiction !== undefined) return { ...NOTHING, counted: contradiction };
     switch (heard.kind) {
       case "delta":
         return this.#applyInOrder(heard);
@@ -94,26 +94,27 @@ export class Replica {
     }
   }
 
-  /** A message of the owner on this board that says where its slice stands: at `seq`. */
-  word(now: Millis, seq: Seq): void {
+  /**
+   * A message of the owner on this board that says where its slice stands: at `seq`. An owner's messages arrive in order, and its
+   * numbers only rise: if it names a seq below the one held, it has never reached that one, and only its snapshot can help (R4).
+   */
+  word(now: Millis, seq: Seq): "divergence" | undefined {
     this.#heardAt = now;
     this.#silent = false;
     this.unanswered = 0;
-    this.#known = Math.max(this.#known, seq);
+    this.#named = seq;
+    return seq < this.#seq ? this.#diverge() : undefined;
   }
 
   #applyInOrder({ prev, seq, ops }: Delta): Applied {
-    if (prev !== this.#seq) {
-      // At or below what is held: late, or twice. Above: a gap.
-      this.#known = Math.max(this.#known, seq);
-      return NOTHING;
-    }
+    // The same once more, or a gap: `word` has seen which.
+    if (prev !== this.#seq) return NOTHING;
     this.#seq = seq;
     const touched = new Map<MemberId, Del | undefined>();
     const ended: Ended[] = [];
     let diverged = false;
     for (const op of ops) if (!this.#apply(op, seq, touched, ended)) diverged = true;
-    return { touched, ended, ...(diverged && this.#diverge()) };
+    return { touched, ended, counted: diverged ? this.#diverge() : undefined };
   }
 
   /** False: it makes no sense here, so what we hold is not what the owner has. */
@@ -142,10 +143,12 @@ export class Replica {
       case "del": {
         const { memberId, attempt, reason } = op;
         const entry = this.#byMember.get(memberId);
-        if (entry !== undefined && entry.attempt <= attempt) this.#remove(entry);
+        // An owner ends what it holds. What it really ended, its snapshot tells.
+        if (entry?.attempt !== attempt) return false;
+        this.#remove(entry);
         if (reason !== "superseded") ended.push({ memberId, attempt });
         touched.set(memberId, op);
-        return entry !== undefined;
+        return true;
       }
     }
   }
@@ -153,7 +156,6 @@ export class Replica {
   /** Parts follow each other without a gap; one that does not fit is a gap. */
   #assemble(snapshot: Snapshot): Applied {
     const { seq, part, parts } = snapshot;
-    this.#known = Math.max(this.#known, seq);
     if (part === 0) this.#assembly = { seq, parts: [] };
     const assembly = this.#assembly;
     if (assembly?.seq !== seq || assembly.parts.length !== part) {
@@ -163,8 +165,6 @@ export class Replica {
     assembly.parts.push(snapshot);
     if (part + 1 < parts) return NOTHING;
     this.#assembly = undefined;
-    // Older than what is held: it was under way while newer changes overtook nothing, so it is of an abandoned link or a repeat.
-    if (seq < this.#seq) return NOTHING;
     return this.#replace(seq, assembly.parts);
   }
 
@@ -186,24 +186,23 @@ export class Replica {
     }
     for (const memberId of old.keys()) touched.set(memberId, undefined);
     this.#seq = seq;
-    // The owner's own word, after all it said before: whatever claimed more was not true.
-    this.#known = seq;
     this.#diverged = false;
-    return { touched, ended: parts.flatMap(({ ended }) => ended), counted: "resync" };
+    // A member that the owner lists is not over for it, whatever else the same message says.
+    const ended = parts
+      .flatMap(({ ended }) => ended)
+      .filter(({ memberId, attempt }) => (this.get(memberId)?.attempt ?? Number.POSITIVE_INFINITY) > attempt);
+    return { touched, ended, counted: "resync" };
   }
 
   #compare({ seq, hash, count }: Beacon | Sync): Applied {
-    if (seq > this.#seq) this.#known = Math.max(this.#known, seq);
-    if (seq !== this.#seq) return NOTHING;
-    // The owner's word in its own order: whatever claimed more was not true.
-    this.#known = seq;
-    return hash === this.#hash >>> 0 && count === this.size ? NOTHING : { ...NOTHING, ...this.#diverge() };
+    const isOther = seq === this.#seq && (hash !== this.#hash >>> 0 || count !== this.size);
+    return isOther ? { ...NOTHING, counted: this.#diverge() } : NOTHING;
   }
 
-  #diverge(): Pick<Applied, "counted"> {
-    if (this.#diverged) return {};
+  #diverge(): "divergence" | undefined {
+    if (this.#diverged) return undefined;
     this.#diverged = true;
-    return { counted: "divergence" };
+    return "divergence";
   }
 
   #put(entry: SliceEntry): void {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BoardId, InstanceId } from "@presence-service/protocol";
+import { ATTEMPT_MAX, type BoardId, type InstanceId, type Millis } from "@presence-service/protocol";
 import { type Delivery, HEALTHY } from "../testing/network.ts";
+import { asksBy } from "../testing/settled.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import { memberOf } from "../testing/world-client.ts";
-import { CONSTANTS } from "./constants.ts";
-import type { BusMessage } from "./messages.ts";
+import { CONSTANTS, type Constants } from "./constants.ts";
+import type { BusMessage, SliceEntry, Snapshot } from "./messages.ts";
 import type { Random } from "./random.ts";
 
 // What is no message at all is refused by bus/envelope.ts before it gets here.
@@ -13,8 +14,8 @@ import type { Random } from "./random.ts";
 const B1 = "b1" as BoardId;
 const STRANGER = "ffffffff-0000-4000-8000-000000000000" as InstanceId;
 
-function settled(seed = 1) {
-  const world = new World({ seed, instances: 2 });
+function settled(seed = 1, constants: Partial<Constants> = {}) {
+  const world = new World({ seed, instances: 2, constants });
   const [ana, ben] = [world.join("ana", { board: "b1", via: 0 }), world.join("ben", { board: "b1", via: 1 })];
   world.advance(3_000);
   ana.log.length = 0;
@@ -22,8 +23,13 @@ function settled(seed = 1) {
 }
 
 /** Instance 0 hears this from instance 1 by its current connection, or from somebody else. */
-function hear(world: World, message: unknown, boardId: BoardId | undefined = B1, from = world.instance(1).instanceId): void {
-  world.instance(0).receive(() => ({ kind: "heard", boardId, from, link: 1, message: message as BusMessage }));
+function hear(world: World, message: unknown, boardId: BoardId | undefined = B1, from = world.instance(1).instanceId, to = 0): void {
+  world.instance(to).receive(() => ({ kind: "heard", boardId, from, link: 1, message: message as BusMessage }));
+}
+
+/** Everybody hears it, instance 1, in whose name it is said, too. */
+function hearAll(world: World, message: unknown, from = world.instance(1).instanceId): void {
+  for (const { index } of world.instances) hear(world, message, B1, from, index);
 }
 
 test("[R13] kinds that a later version may say are ignored, on boards and globally", () => {
@@ -181,4 +187,193 @@ test("[R13] a position that the owner never reached keeps nobody in doubt longer
     said.filter(({ instance, message }) => instance === 0 && message.kind === "sync"),
     [],
   );
+});
+
+// R4: what an owner never said.
+
+/** The longest time between two beacons, and what follows on the second. */
+const BEACON_MS: Millis = CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter) + CONSTANTS.askMsMax + 50;
+/** A position beyond any that an instance lives to reach. */
+const NEVER_REACHED = 2 ** 40;
+
+function snapshotOf(seq: number, entries: readonly SliceEntry[] = [], ended: Snapshot["ended"] = []): Snapshot {
+  return { kind: "snapshot", seq, part: 0, parts: 1, entries, ended };
+}
+
+/** The last snapshot of instance 1: ben is in it. */
+function heldOf(world: World): Snapshot {
+  const said = world.record("publish");
+  hear(world, { kind: "sync", asks: "all", held: [], seq: 0, hash: 0, count: 0 }, B1, STRANGER, 1);
+  const snapshot = said.find(({ instance, message }) => instance === 1 && message.kind === "snapshot")?.message;
+  assert.ok(snapshot?.kind === "snapshot");
+  world.advance(2_000);
+  return snapshot;
+}
+
+const APPLIED: Record<string, (held: Snapshot) => BusMessage> = {
+  "an empty snapshot": () => snapshotOf(NEVER_REACHED),
+  "a snapshot of somebody else": () => snapshotOf(NEVER_REACHED, [{ slot: 0, attempt: 1, seq: 1, member: memberOf("eve") }]),
+  "a change": ({ seq }) => ({
+    kind: "delta",
+    prev: seq,
+    seq: NEVER_REACHED,
+    ops: [{ op: "set", slot: 7, attempt: 1, member: memberOf("eve") }],
+  }),
+  "a leave": ({ seq, entries: [ben] }) => ({
+    kind: "delta",
+    prev: seq,
+    seq: NEVER_REACHED,
+    ops: [{ op: "del", memberId: (ben as SliceEntry).member.memberId, attempt: 1, reason: "left" }],
+  }),
+};
+for (const [what, forge] of Object.entries(APPLIED)) {
+  test(`[R4] ${what} at a position that the owner never reached is a divergence, and ends with its next word`, () => {
+    const { world } = settled();
+    const forged = forge(heldOf(world));
+    const said = world.record("publish");
+    hear(world, forged);
+    assert.notEqual(world.difference(), undefined);
+    world.untilEqual(BEACON_MS);
+    assert.deepEqual([world.instance(0).counted.divergence, asksBy(said, 0).length], [1, 1]);
+    // And it is over.
+    said.length = 0;
+    world.advance(60_000);
+    assert.deepEqual([asksBy(said, 0).length, world.difference()], [0, undefined]);
+  });
+
+  test(`[R4] ${what} that was said in an instance's name and that it hears, too, is put right at once`, () => {
+    eachSeed(10, (seed) => {
+      const { world, ben } = settled(seed);
+      hearAll(world, forge(heldOf(world)));
+      assert.deepEqual([world.instance(1).counted.forged, ben.roster()], [1, ["ana", "ben"]]);
+      world.untilEqual(CONSTANTS.answerMs + CONSTANTS.askMsMax + 50);
+    });
+  });
+}
+
+test("[R4] a change whose position was damaged on its way is put right by the beacon after it", () => {
+  const { world, ben } = settled();
+  let damages = 1;
+  const rewrites = ({ to, message }: Delivery) =>
+    to === 0 && message.kind === "delta" && damages-- > 0 ? { ...message, seq: message.seq + 1000 } : message;
+  world.network.faults = { ...HEALTHY, rewrites };
+  ben.update({ state: { n: 1 } });
+  world.advance(20);
+  ben.update({ state: { n: 2 } });
+  world.untilEqual(CONSTANTS.beaconAfterChangeMs[0] ?? 0);
+  assert.equal(world.instance(0).counted.divergence, 1);
+});
+
+test("[R4] any word of the owner shows it, a cursor as well", () => {
+  const { world, ben } = settled();
+  hear(world, snapshotOf(NEVER_REACHED));
+  ben.move(1, 1);
+  world.untilEqual(CONSTANTS.askMsMax + 50);
+  assert.equal(world.instance(0).counted.divergence, 1);
+});
+
+test("[R4] a word below the position held changes nothing by itself", () => {
+  const { world, ana, ben } = settled();
+  const held = heldOf(world);
+  ben.update({ status: "idle" });
+  world.advance(5_000);
+  ana.log.length = 0;
+  hear(world, held);
+  hear(world, { kind: "delta", prev: held.seq - 1, seq: held.seq, ops: [] });
+  world.advance(CONSTANTS.askMsMin - 1);
+  assert.deepEqual([ana.log, world.instance(0).counted.divergence], [[], 1]);
+});
+
+for (const kind of ["sync", "beacon", "cursors"] as const) {
+  test(`[R4] ${kind} that name a position which the owner never reached ask once, and its answer ends that: beacon or snapshot`, () => {
+    for (const isBehind of [false, true]) {
+      const { world, ben } = settled();
+      if (isBehind) {
+        world.network.faults = { ...HEALTHY, loses: ({ to, message }) => to === 0 && message.kind === "delta" };
+        ben.update({ state: { lost: true } });
+        world.advance(10);
+        world.network.faults = HEALTHY;
+      }
+      const said = world.record("publish");
+      const rest = { sync: { hash: 1, count: 1, asks: [] }, beacon: { hash: 1, count: 1 }, cursors: { moves: [] } };
+      hear(world, { kind, seq: NEVER_REACHED, ...rest[kind] });
+      world.advance(CONSTANTS.askMsMax + 50);
+      assert.deepEqual([asksBy(said, 0).length, world.difference()], [1, undefined]);
+      const answers = said.filter(({ instance, message }) => instance === 1 && message.kind === (isBehind ? "snapshot" : "beacon"));
+      assert.equal(answers.length, 1);
+      world.advance(200);
+      assert.equal(asksBy(said, 0).length, 1);
+    }
+  });
+}
+
+test("[R6] a position forged in an instance's name does not make it believe that its later changes came back", () => {
+  const { world, ben } = settled(1, { boardUnechoedMs: 60_000 });
+  hear(world, { kind: "beacon", seq: NEVER_REACHED, hash: 0, count: 0 }, B1, world.instance(1).instanceId, 1);
+  world.advance(5_000);
+  const said = world.record("publish");
+  world.network.faults = { ...HEALTHY, loses: ({ from, to, boardId }) => from === 1 && to === 1 && boardId !== undefined };
+  ben.update({ status: "idle" });
+  world.advance(10_000);
+  assert.ok(said.filter(({ instance, message }) => instance === 1 && message.kind === "beacon").length >= 4);
+});
+
+// R11: what nobody ended.
+
+test("[R11] an instance ends only what it holds: a leave of somebody else is a divergence, of another attempt, too", () => {
+  const { world, ana, ben } = settled();
+  ben.join();
+  world.advance(2_000);
+  const { seq, entries } = heldOf(world);
+  const held = entries[0] as SliceEntry;
+  const ends = [
+    { memberId: ana.session.memberId, attempt: ATTEMPT_MAX },
+    { memberId: held.member.memberId, attempt: held.attempt - 1 },
+    { memberId: held.member.memberId, attempt: ATTEMPT_MAX },
+  ];
+  ana.log.length = 0;
+  for (const [index, end] of ends.entries()) {
+    hear(world, { kind: "delta", prev: seq + index, seq: seq + index + 1, ops: [{ op: "del", ...end, reason: "left" }] });
+    assert.deepEqual([ana.roster(), ana.session.isSuperseded, world.instance(0).counted.divergence], [["ana", "ben"], false, 1]);
+  }
+  world.advance(BEACON_MS);
+  assert.deepEqual([ana.log, world.difference()], [[], undefined]);
+});
+
+test("[R11] an end that was said in an owner's name is taken back by its next snapshot, not only after 45 s", () => {
+  const { world, ana, ben } = settled();
+  const { memberId } = ben.session;
+  hearAll(world, snapshotOf(NEVER_REACHED, [], [{ memberId, attempt: ATTEMPT_MAX }]));
+  assert.deepEqual([ana.roster(), ben.session.isSuperseded], [["ana"], false]);
+  world.untilEqual(CONSTANTS.answerMs + CONSTANTS.askMsMax + 50);
+  ben.join();
+  world.untilEqual(50);
+  // The end that it means is an end.
+  ben.leave();
+  world.advance(50);
+  assert.deepEqual(ana.roster(), ["ana"]);
+});
+
+test("[R11] an end is taken back by nobody else: an instance that has not heard of it brings nobody back", () => {
+  const { world, ana, ben } = settled();
+  ben.leave();
+  world.advance(50);
+  hear(world, snapshotOf(1, [{ slot: 0, attempt: 1, seq: 1, member: memberOf("ben") }]), B1, STRANGER);
+  assert.deepEqual(ana.roster(), ["ana"]);
+});
+
+test("[R11] a snapshot cannot end whom it lists", () => {
+  const { world, ana } = settled();
+  const held = heldOf(world);
+  hear(world, { ...held, ended: held.entries.map(({ member: { memberId } }) => ({ memberId, attempt: ATTEMPT_MAX })) });
+  assert.deepEqual(ana.roster(), ["ana", "ben"]);
+});
+
+test("[R11] the highest attempt there is, claimed for somebody in another's name, locks the session out until that other's next word", () => {
+  const { world } = settled();
+  const held = heldOf(world);
+  hearAll(world, snapshotOf(NEVER_REACHED, [...held.entries, { slot: 9, attempt: ATTEMPT_MAX, seq: 1, member: memberOf("dan") }]));
+  assert.deepEqual(world.join("dan", { board: "b1", via: 0 }).refusals, ["superseded"]);
+  world.untilEqual(CONSTANTS.answerMs + CONSTANTS.askMsMax + 50);
+  assert.deepEqual(world.join("dan", { board: "b1", via: 0 }).refusals, []);
 });

@@ -112,7 +112,7 @@ export const METRICS = {
   divergences: {
     name: "presence_slice_divergences_total",
     type: "counter",
-    help: "Slices found to differ from their owner's at the same position; healed by a snapshot. Anything but 0 is worth a bug report.",
+    help: "Slices that contradicted a word of their owner; healed by a snapshot. Anything but 0 is worth a bug report.",
   },
 
   // People.
