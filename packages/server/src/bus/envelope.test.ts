@@ -16,6 +16,7 @@ import {
 } from "@presence-service/protocol";
 import fc, { type Arbitrary } from "fast-check";
 import { actor, damaged, member, point, state, text, u32 } from "../../../protocol/test/arbitraries.ts";
+import { CONSTANTS } from "../core/constants.ts";
 import type { BusMessage, DelReason, InstanceStatus, Op, SliceEntry } from "../core/messages.ts";
 import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "./envelope.ts";
 
@@ -72,7 +73,10 @@ const VECTORS: Record<string, [BusMessage, string]> = {
     },
     `12 ad02 00 00 01 01 05 01 ${ANA_HEX} 01 ffffffffffffffffffffffffffffffff 02`,
   ],
-  "sync: all": [{ kind: "sync", seq: 301, hash: 0x9e3779b9, count: 1, asks: "all" }, "13 ad02 9e3779b9 01 00"],
+  "sync: all": [
+    { kind: "sync", seq: 301, hash: 0x9e3779b9, count: 1, asks: "all", held: [{ owner: OTHER, seq: 77 }] },
+    "13 ad02 9e3779b9 01 00 01 b81e0d225c394f178e40a1b2c3d4e5f6 4d",
+  ],
   "sync: one owner": [
     { kind: "sync", seq: 301, hash: 0x9e3779b9, count: 1, asks: [{ owner: OTHER, seq: 77 }] },
     "13 ad02 9e3779b9 01 02 b81e0d225c394f178e40a1b2c3d4e5f6 4d",
@@ -110,6 +114,7 @@ const statuses: Record<InstanceStatus, true> = { ready: true, draining: true, de
 const anyOf = <K extends string>(keys: Record<K, true>) => fc.constantFrom(...(Object.keys(keys) as K[]));
 const patch = record({ status: fc.constantFrom(...STATUSES), state }, { requiredKeys: [] }).map((fields) => ({ ...fields }) as JsonObject);
 const standing = { seq, hash: u32, count: u32 };
+const held = fc.array(record({ owner: instanceId, seq }), { maxLength: 4 });
 
 const op: Arbitrary<Op> = fc.oneof(
   record({ op: fc.constant("set" as const), slot: actor, attempt, member }),
@@ -148,11 +153,10 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
     part: message.part % message.parts,
     entries: message.entries.map((entry) => ({ ...entry, seq: Math.min(entry.seq, message.seq) })),
   })),
-  sync: record({
-    kind: fc.constant("sync"),
-    ...standing,
-    asks: fc.oneof(fc.constant("all" as const), fc.array(record({ owner: instanceId, seq }), { maxLength: 4 })),
-  }),
+  sync: fc.oneof(
+    record({ kind: fc.constant("sync" as const), ...standing, asks: fc.constant("all" as const), held }),
+    record({ kind: fc.constant("sync" as const), ...standing, asks: held }),
+  ),
   beacon: record({ kind: fc.constant("beacon"), ...standing }),
   cursors: record({
     kind: fc.constant("cursors"),
@@ -306,6 +310,7 @@ test("[R13] the work is that of the bytes that came, whatever they promise", () 
     "12 05 00 00 ffffffff0f",
     "12 05 00 00 00 ffffffff0f",
     "13 05 00000000 00 ffffffff0f",
+    "13 05 00000000 00 00 ffffffff0f",
   ];
   for (const hex of promises) assert.equal(outcome(bytes(`${ENVELOPE} ${hex}`)), "invalid");
 
@@ -317,6 +322,7 @@ test("[R13] the work is that of the bytes that came, whatever they promise", () 
     dels: million("11 05 00 ffffffff0f", `02 ${ANA} 01 00`),
     "small members": million("12 05 00 00 ffffffff0f", `00 05 01 ${ANA_HEX}`),
     owners: million("13 05 00000000 00 ffffffff0f", "00"),
+    "owners of which something is held": million("13 05 00000000 00 00 ffffffff0f", "00"),
     "hidden cursors": million("15 05", "01"),
     "nested data": million("16 05 00 808040", "5b"),
     "a goodbye that goes on": million("02", "00"),
@@ -427,6 +433,12 @@ test("a user joined is at most 64 bytes besides userId and name", () => {
   const snapshot: BusMessage = { kind: "snapshot", seq: SEQ, part: 0, parts: 1, entries: [{ ...entry, seq: SEQ }], ended: [] };
   assert.equal(sizeOf(delta) - userId.length - username.length, 63);
   assert.equal(sizeOf(snapshot) - userId.length - username.length, 61);
+});
+
+test("a question to all that names what is held of 128 owners is at most 2.8 KB", () => {
+  const held = Array.from({ length: CONSTANTS.heldOwnersMax }, () => ({ owner: OTHER, seq: SEQ }));
+  assert.equal(sizeOf({ kind: "sync", seq: SEQ, hash: U32_MAX, count: 2 ** 14 - 1, asks: "all", held: [] }), 33);
+  assert.equal(sizeOf({ kind: "sync", seq: SEQ, hash: U32_MAX, count: 2 ** 14 - 1, asks: "all", held }), 34 + 128 * 21);
 });
 
 test("REPLICATION.md: its examples are the vectors", () => {

@@ -32,9 +32,9 @@ import type {
   DelReason,
   Ended,
   Heartbeat,
+  Held,
   InstanceStatus,
   Op,
-  Seq,
   SliceEntry,
   Snapshot,
   Standing,
@@ -311,20 +311,26 @@ function readStanding(from: Reader): Standing {
   return { seq: from.varint(), hash: from.u32(), count: from.varint(U32_MAX) };
 }
 
-/** 0: all owners are asked; otherwise one more than are named. */
+/** 0: all owners are asked, and what is held of some follows; otherwise one more than are named. */
 function writeSync(to: Writer, sync: Sync): void {
   writeStanding(to, sync);
-  to.varint(sync.asks === "all" ? 0 : sync.asks.length + 1);
-  if (sync.asks !== "all") for (const { owner, seq } of sync.asks) to.hex(owner, 16).varint(seq);
+  if (sync.asks === "all") return writeList(to.varint(0), sync.held, writeHeld);
+  to.varint(sync.asks.length + 1);
+  for (const held of sync.asks) writeHeld(to, held);
 }
 
 function readSync(from: Reader): Sync {
   const standing = readStanding(from);
   const named = from.varint(U32_MAX);
-  return { kind: "sync", ...standing, asks: named === 0 ? "all" : readItems(from, named - 1, readAsk) };
+  if (named === 0) return { kind: "sync", ...standing, asks: "all", held: readList(from, readHeld) };
+  return { kind: "sync", ...standing, asks: readItems(from, named - 1, readHeld) };
 }
 
-function readAsk(from: Reader): { owner: InstanceId; seq: Seq } {
+function writeHeld(to: Writer, { owner, seq }: Held): void {
+  to.hex(owner, 16).varint(seq);
+}
+
+function readHeld(from: Reader): Held {
   return { owner: readUuid(from) as InstanceId, seq: from.varint() };
 }
 

@@ -56,6 +56,8 @@ const DEFAULTS = {
   silentBeacons: 4,
   /** R5. The second question reaches who subscribed in between. */
   syncAgainMs: 250 as Millis,
+  /** R5. A question to all names what is held of so many owners at most, in 2.8 KB: more than a cluster of usual size has on one board. */
+  heldOwnersMax: 128,
   /** R5. One answer per board in this time, for all who asked. */
   answerMs: 100 as Millis,
   /** R5. The longest a first joiner waits for its roster, whatever Redis does. */

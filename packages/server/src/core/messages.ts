@@ -75,11 +75,17 @@ export type Snapshot = {
 /** Where a slice stands: the hash is the XOR over its members of h(memberId, attempt, seq of the last change), u32. */
 export type Standing = { readonly seq: Seq; readonly hash: number; readonly count: number };
 
-/** A question to all owners, or to those named with the seq held of each; and the sender's own beacon (R5). */
-export type Sync = Standing & {
-  readonly kind: "sync";
-  readonly asks: "all" | readonly { readonly owner: InstanceId; readonly seq: Seq }[];
-};
+/** How much of an owner's slice somebody holds: all of it up to `seq`. */
+export type Held = { readonly owner: InstanceId; readonly seq: Seq };
+
+/**
+ * A question to those owners that are named with the seq held of each, or to all; and the sender's own beacon (R5). Of an owner that
+ * is asked with all, and not named in `held`, nothing is held.
+ */
+export type Sync = Standing & { readonly kind: "sync" } & (
+    | { readonly asks: readonly Held[] }
+    | { readonly asks: "all"; readonly held: readonly Held[] }
+  );
 
 export type Beacon = Standing & { readonly kind: "beacon" };
 

@@ -5,7 +5,7 @@
 
 import type { InstanceId, Millis } from "@presence-service/protocol";
 import type { Context } from "./context.ts";
-import type { BoardMessage, Sync } from "./messages.ts";
+import type { BoardMessage, Held, Sync } from "./messages.ts";
 import { Replica } from "./replica.ts";
 import type { Slice } from "./slice.ts";
 
@@ -137,11 +137,11 @@ export class Repair {
   }
 
   /** Somebody else's question; `sync` is its beacon too, which the replica has compared. */
-  asked({ asks }: Sync, now: Millis): void {
-    const { instanceId } = this.#context;
-    const mine = asks === "all" ? { seq: 0 } : asks.find(({ owner }) => owner === instanceId);
-    if (mine === undefined) return;
-    if (mine.seq !== this.#slice.seq) this.#answersInFull = true;
+  asked(sync: Sync, now: Millis): void {
+    const isToAll = sync.asks === "all";
+    const held = (isToAll ? sync.held : sync.asks).find(({ owner }) => owner === this.#context.instanceId);
+    if (!isToAll && held === undefined) return;
+    if (held?.seq !== this.#slice.seq) this.#answersInFull = true;
     this.#answerSoon(now);
   }
 
@@ -190,10 +190,18 @@ export class Repair {
     const isAgain = now < this.#askAllAt;
     if (isAgain) this.#askAllAgainAt = NEVER;
     else this.#askAllAt = NEVER;
-    this.#host.publish({ kind: "sync", asks: "all", ...this.#slice.standing() }, now);
+    this.#host.publish({ kind: "sync", asks: "all", held: this.#held(), ...this.#slice.standing() }, now);
     // Who has something and does not answer is asked by name.
     if (!isAgain) for (const replica of this.replicas.values()) replica.doubt();
     this.checkDoubt(now);
+  }
+
+  /** What nobody needs to tell again; if it is too much to be said, the largest slices, since these cost most. */
+  #held(): Held[] {
+    const { heldOwnersMax } = this.#context.constants;
+    const held = [...this.replicas].filter(([, { seqToAsk }]) => seqToAsk > 0);
+    const named = held.length <= heldOwnersMax ? held : held.sort(([, a], [, b]) => b.size - a.size).slice(0, heldOwnersMax);
+    return named.map(([owner, { seqToAsk }]) => ({ owner, seq: seqToAsk }));
   }
 
   #ask(now: Millis): void {
@@ -211,7 +219,7 @@ export class Repair {
     this.#askBackoffMs = Math.min(constants.askBackoffMsMax, this.#askBackoffMs * 2);
   }
 
-  #whomToAsk(now: Millis): Exclude<Sync["asks"], "all"> {
+  #whomToAsk(now: Millis): Held[] {
     const { bus, constants } = this.#context;
     return [...this.replicas].flatMap(([owner, replica]) => {
       if (!replica.isInDoubt) return [];

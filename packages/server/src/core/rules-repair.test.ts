@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { BoardId, Millis } from "@presence-service/protocol";
 import { HEALTHY } from "../testing/network.ts";
 import { B1, isTo, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
-import { eachSeed, World } from "../testing/world.ts";
+import { eachSeed, type Recorded, World } from "../testing/world.ts";
 import { CONSTANTS } from "./constants.ts";
 import type { Sync } from "./messages.ts";
 
@@ -29,6 +29,62 @@ test("[R5] who has subscribed asks everybody, at once and again after 250 ms", (
   assert.ok(first - (world.now - 1_000) < 20);
   assert.equal(Math.round(second - first), CONSTANTS.syncAgainMs);
   assert.deepEqual(dan.roster(), ["ana", "ben", "dan"]);
+});
+
+/** How many members were told in snapshots. */
+function toldIn(said: readonly Recorded<"publish">[]): number {
+  return said.reduce((sum, { message }) => sum + (message.kind === "snapshot" ? message.entries.length : 0), 0);
+}
+
+/** So many people on b1, in turn at all instances. */
+function crowd(people: number, options: Partial<ConstructorParameters<typeof World>[0]> = {}) {
+  const world = new World({ seed: 1, instances: 4, ...options });
+  const members = Array.from({ length: people }, (_, index) => world.join(`p${index}`, { board: "b1", via: index % 4 }));
+  world.advance(3_000);
+  return { world, members };
+}
+
+test("[R5] a newcomer is told of 200 people once: its second question names what it holds by then", () => {
+  const { world } = crowd(200);
+  const newcomer = world.start();
+  world.advance(2_000);
+  const said = world.record("publish");
+  const dan = world.join("dan", { board: "b1", via: newcomer });
+  world.untilEqual(CONSTANTS.openMs);
+  world.advance(20_000);
+  // The newcomer itself is told as well.
+  assert.deepEqual([toldIn(said), dan.roster().length], [201, 201]);
+});
+
+test("[R5] a question to all is answered by a beacon where nothing has changed, and in full where something has", () => {
+  const { world, members } = crowd(160);
+  const said = world.record("publish");
+  world.network.reset(0, "publisher");
+  world.advance(10_000);
+  assert.deepEqual([saidBy(said, 0, "sync").length > 0, toldIn(said)], [true, 0]);
+  said.length = 0;
+  // Instance 0 loses a change of instance 1, and cannot tell.
+  lose(world, isTo(0, "delta"));
+  members[1]?.update({ status: "idle" });
+  world.advance(50);
+  loseNothing(world);
+  world.network.reset(0, "subscriber");
+  world.untilEqual(1_500);
+  world.advance(10_000);
+  assert.equal(toldIn(said), 40);
+});
+
+test("[R5] of too many owners a question to all names the largest slices, and the others answer in full", () => {
+  const { world } = crowd(0, { constants: { heldOwnersMax: 2 } });
+  for (const [via, people] of [5, 3, 1, 4].entries())
+    for (let index = 0; index < people; index++) world.join(`${via}-${index}`, { board: "b1", via });
+  world.advance(3_000);
+  const said = world.record("publish");
+  world.network.reset(2, "publisher");
+  world.advance(10_000);
+  assert.equal(toldIn(said), 3);
+  for (const { message } of saidBy(said, 2, "sync"))
+    assert.ok(message.kind === "sync" && message.asks === "all" && message.held.length === 2);
 });
 
 test("[R5] only who is asked answers: with a beacon if the position held is right, with a snapshot otherwise", () => {
