@@ -32,6 +32,8 @@ export interface BusBelief {
   readonly beaconMs: Millis;
   /** The period that a peer announced. */
   beaconMsOf(instanceId: InstanceId): Millis;
+  /** Peers of which anything may have been missed on any board, at that time or later. */
+  missedSince(at: Millis): readonly InstanceId[];
   /** Over how much time to spread something that concerns all boards of all instances, so that Redis carries it easily. */
   readonly spreadMs: Millis;
 }

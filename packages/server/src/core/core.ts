@@ -55,6 +55,9 @@ export class Core {
   readonly #boardsOf = new Map<ConnectionId, Set<BoardId>>();
   #seq = 0;
   #now: Millis;
+  /** When boards are told of peers that were silent for long, and when they were told last. */
+  #tellMissedAt: Millis = Number.POSITIVE_INFINITY;
+  #missedToldAt: Millis = Number.NEGATIVE_INFINITY;
   /** Of the start, or the last recovery. */
   #settlingSince: Millis;
   #isStopped = false;
@@ -81,10 +84,12 @@ export class Core {
         },
         emit,
         judged: (peer, isGone) => core.#each((board) => (isGone ? board.drop(peer, core.#now) : board.judge(peer, core.#now))),
-        missed: (peer, all) =>
-          core.#each((board) => {
-            if (all || board.repair.replicas.has(peer)) board.repair.doubt(peer, core.#now, bus.spreadMs);
-          }),
+        missed: (peer, all) => {
+          // At once, and then not for a moment: those that were silent together come back one after another.
+          if (all) core.#tellMissedAt = Math.max(core.#now, core.#missedToldAt + constants.askMsMax);
+          for (const [boardId, { repair }] of core.#boards)
+            if (repair.replicas.has(peer)) core.#on(boardId, () => repair.doubt(peer, core.#now, bus.spreadMs));
+        },
         recover: () => core.#recover(random),
       },
       now,
@@ -104,6 +109,7 @@ export class Core {
       get beaconMs() {
         return peers.beaconMs;
       },
+      missedSince: (at) => peers.missedSince(at),
       get spreadMs() {
         return (peers.pairs / constants.recoveryPairsPerSecond) * 1000;
       },
@@ -123,7 +129,7 @@ export class Core {
 
   /** When `handle` must be called with a `tick`; Infinity: never. It may change with every call of any method. */
   nextDeadline(): Millis {
-    return this.#isStopped ? Number.POSITIVE_INFINITY : Math.min(this.#peers.deadline(), this.#deadlines.next());
+    return this.#isStopped ? Number.POSITIVE_INFINITY : Math.min(this.#peers.deadline(), this.#tellMissedAt, this.#deadlines.next());
   }
 
   // Cursors do not pass through `handle`, and nothing is allocated per move.
@@ -248,6 +254,7 @@ export class Core {
 
   #tick(oldestUnansweredMs: Millis, now: Millis): void {
     this.#peers.tick(oldestUnansweredMs, now);
+    if (now >= this.#tellMissedAt) this.#tellMissed(now);
     // First all, then each: a board that is due again at once waits for the next tick, and cannot keep this one from ending.
     const due: BoardId[] = [];
     for (let boardId = this.#deadlines.takeDue(now); boardId !== undefined; boardId = this.#deadlines.takeDue(now)) due.push(boardId);
@@ -267,6 +274,13 @@ export class Core {
     this.#settlingSince = this.#now;
     const { spreadMs } = this.#context.bus;
     this.#each((board) => board.repair.recover(random.between(0, spreadMs), this.#now));
+  }
+
+  #tellMissed(now: Millis): void {
+    this.#tellMissedAt = Number.POSITIVE_INFINITY;
+    this.#missedToldAt = now;
+    const { spreadMs } = this.#context.bus;
+    this.#each((board) => board.repair.missed(now, spreadMs));
   }
 
   #ofMember(input: Extract<Input, { kind: "leave" | "update" | "broadcast" }>, act: (board: Board) => void): void {

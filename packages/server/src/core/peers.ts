@@ -34,6 +34,8 @@ type Peer = {
   isDeaf: boolean;
   /** When a peer that is down or left is forgotten. */
   forgetAt: Millis;
+  /** When it was last heard after a silence that may have hidden anything, on any board (R4). */
+  missedAt: Millis;
 };
 
 export interface Host {
@@ -129,6 +131,10 @@ export class Peers {
     return this.#peers.get(instanceId)?.beaconMs ?? this.#constants.beaconMsMin;
   }
 
+  missedSince(at: Millis): InstanceId[] {
+    return [...this.#peers.values()].flatMap(({ instanceId, state, missedAt }) => (state === "up" && missedAt >= at ? [instanceId] : []));
+  }
+
   livenessOf(instanceId: InstanceId): Liveness {
     switch (this.#peers.get(instanceId)?.state) {
       case "up":
@@ -208,6 +214,7 @@ export class Peers {
     }
     // A short silence cannot hide a change and both beacons after it; a longer one may hide that there is a slice at all.
     const isLong = former === "down" || skipped >= this.#constants.suspectBeats;
+    if (isLong) peer.missedAt = now;
     if (skipped > 0 || former === "down") this.#host.missed(instanceId, isLong);
   }
 
@@ -334,6 +341,7 @@ export class Peers {
       ackedBeat: this.#beat,
       isDeaf: false,
       forgetAt: NEVER,
+      missedAt: Number.NEGATIVE_INFINITY,
     });
     this.#isLonely = false;
     this.#host.emit({ kind: "peer", instanceId, state: "up" });

@@ -34,8 +34,12 @@ export class Repair {
   /** The one timer of doubt. */
   #askAt: Millis = NEVER;
   #askBackoffMs: Millis = 0;
-  /** Whom the last ask named, until it echoes. */
-  #unechoedAsk: readonly InstanceId[] | undefined;
+  /** Whom the last ask named, until it echoes; and when it was. */
+  #unechoedAsk: { readonly owners: readonly InstanceId[]; readonly at: Millis } | undefined;
+  /** Of peers that were silent at that time or later anything may have been missed, also where nothing is held of them. */
+  #missedSince: Millis;
+  /** Asks that echoed and named those; at their maximum those that have not answered have no slice here. */
+  #missedAsks = 0;
   /** Whose silence is judged then (R4). */
   #silenceAt: Millis = NEVER;
 
@@ -61,6 +65,7 @@ export class Repair {
     this.#slice = slice;
     this.#host = host;
     this.#beaconAt = this.#nextBeacon(now);
+    this.#missedSince = now;
   }
 
   /** Subscribers of the board at the last publish, this instance included. */
@@ -118,22 +123,28 @@ export class Repair {
     this.#askAllAt = Math.min(this.#askAllAt, now + delayMs);
   }
 
-  /** Something of this owner may have been missed, whether we hold anything of it or not. */
+  /** Something of this owner, of which we hold something, may have been missed. */
   doubt(owner: InstanceId, now: Millis, spreadMs: Millis): void {
-    this.replica(owner, now).doubt();
+    this.replicas.get(owner)?.doubt();
     this.checkDoubt(now, spreadMs);
+  }
+
+  /** Some peers were silent so long that there may be a slice of theirs here of which nothing is held. */
+  missed(now: Millis, spreadMs: Millis): void {
+    this.#missedAsks = 0;
+    if (this.#askAt === NEVER) this.#askSoon(now, spreadMs);
   }
 
   /** After everything that may have raised a doubt. */
   checkDoubt(now: Millis, spreadMs: Millis = 0): void {
     if (this.#askAt !== NEVER) return;
-    for (const replica of this.replicas.values()) {
-      if (!replica.isInDoubt) continue;
-      const { askMsMin, askMsMax, askBackoffMsMin } = this.#context.constants;
-      this.#askAt = now + this.#context.random.between(askMsMin, Math.max(askMsMax, spreadMs));
-      this.#askBackoffMs = askBackoffMsMin;
-      return;
-    }
+    for (const replica of this.replicas.values()) if (replica.isInDoubt) return this.#askSoon(now, spreadMs);
+  }
+
+  #askSoon(now: Millis, spreadMs: Millis): void {
+    const { askMsMin, askMsMax, askBackoffMsMin } = this.#context.constants;
+    this.#askAt = now + this.#context.random.between(askMsMin, Math.max(askMsMax, spreadMs));
+    this.#askBackoffMs = askBackoffMsMin;
   }
 
   /** Somebody else's question; `sync` is its beacon too, which the replica has compared. */
@@ -162,11 +173,15 @@ export class Repair {
     if (this.#echoedSeq >= this.#slice.seq) this.#beaconUnechoedAt = NEVER;
     if (message.kind !== "sync" || message.asks === "all" || this.#unechoedAsk === undefined) return;
     // Only an ask that was heard can be left unanswered.
-    for (const owner of this.#unechoedAsk) {
-      const replica = this.replicas.get(owner);
-      if (replica?.isInDoubt) replica.unanswered++;
-    }
+    const { owners, at } = this.#unechoedAsk;
     this.#unechoedAsk = undefined;
+    let isMissed = false;
+    for (const owner of owners) {
+      const replica = this.replicas.get(owner);
+      if (replica === undefined) isMissed = true;
+      else if (replica.isInDoubt) replica.unanswered++;
+    }
+    if (isMissed && ++this.#missedAsks >= this.#context.constants.unansweredAsksMaxUnknown) this.#missedSince = at;
   }
 
   published(receivers: number | undefined): void {
@@ -191,6 +206,7 @@ export class Repair {
     if (isAgain) this.#askAllAgainAt = NEVER;
     else this.#askAllAt = NEVER;
     this.#host.publish({ kind: "sync", asks: "all", held: this.#held(), ...this.#slice.standing() }, now);
+    this.#missedSince = now;
     // Who has something and does not answer is asked by name.
     if (!isAgain) for (const replica of this.replicas.values()) replica.doubt();
     this.checkDoubt(now);
@@ -211,7 +227,7 @@ export class Repair {
     const asks = bus.isEchoMissing ? undefined : this.#whomToAsk(now);
     if (asks?.length === 0) return;
     if (asks !== undefined) {
-      this.#unechoedAsk = asks.map(({ owner }) => owner);
+      this.#unechoedAsk = { owners: asks.map(({ owner }) => owner), at: now };
       this.#context.emit({ kind: "counted", what: "ask" });
       this.#host.publish({ kind: "sync", asks, ...this.#slice.standing() }, now);
     }
@@ -221,7 +237,7 @@ export class Repair {
 
   #whomToAsk(now: Millis): Held[] {
     const { bus, constants } = this.#context;
-    return [...this.replicas].flatMap(([owner, replica]) => {
+    const inDoubt = [...this.replicas].flatMap(([owner, replica]) => {
       if (!replica.isInDoubt) return [];
       const asksMax = replica.holdsNothing ? constants.unansweredAsksMaxUnknown : constants.unansweredAsksMax;
       if (replica.unanswered < asksMax || bus.livenessOf(owner) !== "live") return [{ owner, seq: replica.seqToAsk }];
@@ -229,6 +245,19 @@ export class Repair {
       this.#host.drop(owner, now);
       return [];
     });
+    const missed = this.#missedPeers();
+    if (missed.length <= constants.heldOwnersMax) return [...inDoubt, ...missed.map((owner) => ({ owner, seq: 0 }))];
+    // Too many to be named.
+    this.#askAllAt = now;
+    return inDoubt;
+  }
+
+  /** Those that were silent, and have said nothing here since. */
+  #missedPeers(): InstanceId[] {
+    const { bus, constants } = this.#context;
+    // A question to all is due anyway.
+    if (this.#askAllAt !== NEVER || this.#missedAsks >= constants.unansweredAsksMaxUnknown) return [];
+    return bus.missedSince(this.#missedSince).filter((owner) => !this.replicas.has(owner));
   }
 
   #judgeSilence(now: Millis): void {

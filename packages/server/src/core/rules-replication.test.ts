@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BoardId, Millis } from "@presence-service/protocol";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import { type Delivery, HEALTHY } from "../testing/network.ts";
 import { watchSlices } from "../testing/oracles.ts";
 import { asksBy, isTo, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
@@ -304,6 +306,145 @@ test("[R4] a skipped beat of a peer that is not on the board asks nobody; a sile
   world.advance(20_000);
   assert.equal(asksBy(said, 0).length, CONSTANTS.unansweredAsksMaxUnknown);
 });
+
+test("[R4] a silence of three beats may hide that there is a slice at all: it is asked for", () => {
+  eachSeed(10, (seed) => {
+    const { world } = settled({ seed });
+    world.join("zoe", { board: "b2", via: 0 });
+    world.advance(3_000);
+    // All that instance 1 says of its first member on b2, both beacons after it included.
+    lose(world, ({ from, to }) => from === 1 && to === 0);
+    const yan = world.join("yan", { board: "b2", via: 1 });
+    world.advance(1_700);
+    loseNothing(world);
+    world.untilEqual(CONSTANTS.heartbeatMs + ASKED_AND_ANSWERED_MS);
+    assert.deepEqual(yan.roster(), ["yan", "zoe"]);
+  });
+});
+
+test("[R4] a peer that stalled, and skipped no beat, is asked when it comes back", () => {
+  eachSeed(10, (seed) => {
+    // With a third one, so that nobody believes itself alone (R10).
+    const { world } = settled({ seed, instances: 3 });
+    world.advance(world.random.between(0, 15_000));
+    world.pause(1);
+    world.until(() => world.judges(0, 1) === "down", 6_000);
+    world.resume(1);
+    world.untilEqual(CONSTANTS.heartbeatMs + ASKED_AND_ANSWERED_MS);
+  });
+});
+
+test("[R4] a peer of which something is held is asked once with what is held, however long it was silent", () => {
+  const { world } = settled();
+  const said = world.record("publish");
+  lose(world, ({ from, to }) => from === 1 && to === 0);
+  world.advance(CONSTANTS.suspectBeats * CONSTANTS.heartbeatMs + 100);
+  loseNothing(world);
+  world.advance(5_000);
+  const asked = asksBy(said, 0).flatMap(({ message }) => (message.kind === "sync" && message.asks !== "all" ? message.asks : []));
+  assert.deepEqual([asked.length, (asked[0]?.seq ?? 0) > 0], [1, true]);
+});
+
+test("[R4] who was asked twice and has no slice is not asked again when another peer was silent", () => {
+  const { world } = settled({ instances: 2 });
+  const [third, fourth] = [world.start(), world.start()];
+  world.advance(2_000);
+  const said = world.record("publish");
+  const silent = (index: number) => {
+    said.length = 0;
+    lose(world, ({ from, to }) => from === index && to === 0);
+    world.advance(CONSTANTS.suspectBeats * CONSTANTS.heartbeatMs + 100);
+    loseNothing(world);
+    world.advance(5_000);
+    return asksBy(said, 0).map(
+      ({ message }) => message.kind === "sync" && message.asks !== "all" && message.asks.map(({ owner }) => owner),
+    );
+  };
+  for (const index of [third, fourth, third]) assert.deepEqual(silent(index), Array(2).fill([world.instance(index).instanceId]));
+});
+
+for (const [when, constants] of [
+  ["was just asked", { askMsMin: 2_000, askMsMax: 2_100, openMs: 2_200 }],
+  ["is about to be asked", { recoveryPairsPerSecond: 0.1 }],
+] as const) {
+  test(`[R4] a long silence asks nobody by name on a board where all ${when}`, () => {
+    eachSeed(5, (seed) => {
+      const { world } = settled({ seed, constants });
+      const third = world.start();
+      world.advance(2_000);
+      const said = world.record("publish");
+      lose(world, ({ from, to }) => from === third && to === 0);
+      world.advance(CONSTANTS.suspectBeats * CONSTANTS.heartbeatMs + 100);
+      // One own beat is lost right after it is back: recovery (R9).
+      lose(world, ({ from, to, message }) => from === 0 && to === 0 && message.kind === "heartbeat");
+      world.advance(CONSTANTS.heartbeatMs);
+      loseNothing(world);
+      world.advance(60_000);
+      const asks = saidBy(said, 0, "sync").map(({ message }) => (message as Sync).asks);
+      assert.deepEqual(
+        asks.map((one) => one === "all" || one.filter(({ owner }) => owner === world.instance(third).instanceId).length),
+        asks.map((one) => one === "all" || 0),
+      );
+      assert.ok(asks.includes("all"));
+    });
+  });
+}
+
+test("[R4] of silent peers that are too many to be named all are asked", () => {
+  const { world } = settled({ constants: { heldOwnersMax: 0 } });
+  const said = world.record("publish");
+  world.join("zoe", { board: "b2", via: 0 });
+  world.advance(3_000);
+  said.length = 0;
+  lose(world, ({ from, to }) => from === 1 && to === 0);
+  world.join("yan", { board: "b2", via: 1 });
+  world.advance(1_700);
+  loseNothing(world);
+  world.untilEqual(CONSTANTS.heartbeatMs + ASKED_AND_ANSWERED_MS);
+  assert.ok(saidBy(said, 0, "sync").some(({ message, boardId }) => boardId === "b2" && (message as Sync).asks === "all"));
+});
+
+/** Peers that are nothing but heartbeats, and the one instance that hears them, on so many boards. */
+function heartbeatsOnly(boards: number) {
+  const world = new World({ seed: 1, instances: 1 });
+  const zoe = world.join("zoe", { board: "b0", via: 0 });
+  for (let board = 1; board < boards; board++) zoe.session.join(`b${board}` as BoardId, {});
+  world.advance(2_000);
+  const rest = { intervalMs: 60_000, beaconMs: 60_000, boards: 1, status: "ready", acks: [], versions: { min: 1, max: 1 } } as const;
+  const beat = (peer: number, number: number) => {
+    const from = `${peer.toString(16).padStart(8, "0")}-0000-4000-8000-000000000000` as InstanceId;
+    const message = { kind: "heartbeat", beat: number, ...rest } as const;
+    world.instance(0).receive(() => ({ kind: "heard", boardId: undefined, from, link: 1, message }));
+  };
+  return { world, beat };
+}
+
+test("[R4] many silent peers cost one entry each, on however many boards", () => {
+  const { world, beat } = heartbeatsOnly(1_000);
+  for (let peer = 0; peer < 100; peer++) beat(peer, 1);
+  const before = heapBytes();
+  for (let peer = 0; peer < 100; peer++) beat(peer, 10);
+  world.advance(200);
+  // 500 bytes for each board and peer would be 50 MB.
+  assert.ok(heapBytes() - before < 5e6, `${heapBytes() - before} bytes`);
+});
+
+test("[R4] peers that come back one after another are not told to all boards each time", () => {
+  const { world, beat } = heartbeatsOnly(1);
+  for (const peer of [1, 2]) beat(peer, 1);
+  const isDueNow = () => world.instance(0).wakeAt <= world.now;
+  beat(1, 10);
+  assert.equal(isDueNow(), true);
+  world.advance(1);
+  beat(2, 10);
+  assert.equal(isDueNow(), false);
+});
+
+function heapBytes(): number {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+  return process.memoryUsage().heapUsed;
+}
 
 test("[R4] asks that did not come back count as unanswered by nobody", () => {
   const { world, ana, ben } = settled({ constants: { boardUnechoedMs: 60_000 } });
