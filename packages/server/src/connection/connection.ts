@@ -42,14 +42,14 @@ import type { Encoding } from "./wires.ts";
 
 /** How often each connection is visited; every second visit brings a heartbeat. */
 export const VISIT_MS = 5000;
-const HEARTBEAT_MS = 2 * VISIT_MS;
+export const HEARTBEAT_MS = 2 * VISIT_MS;
 /** Visits without a word in between: 20 to 25 s, in which two heartbeats went unanswered, however long we were stopped ourselves (C3). */
-const SILENT_VISITS_MAX = 5;
+export const SILENT_VISITS_MAX = 5;
 const HELLO_MS_MAX = 5000;
 /** From the hello on, for the host's `authenticate`. */
 const AUTHENTICATE_MS_MAX = 10_000;
 /** C2. The full one outlasts a reconnect through a change of networks. */
-const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
+export const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
 
 /** C4. What one connection may do, each kind for itself: an app that broadcasts too much must not lose its updates. */
 const BUDGETS = {

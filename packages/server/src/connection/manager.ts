@@ -48,7 +48,7 @@ const CLOSING_MS_MAX = 2000;
 /** The core's deadlines are met up to so much later: a thousand boards then share a hundred wake-ups a second. */
 const DEADLINE_GRAIN_MS = 10;
 /** Clients of a stopped instance come back within this time, spread evenly. */
-const RETRY_MS_MAX = 2000;
+export const RETRY_MS_MAX = 2000;
 const WARN_EVERY_MS = 10_000;
 /** Ends that no well-behaved client comes to. */
 const NOTEWORTHY: ReadonlySet<number> = new Set(

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { assertConsistent, CONSTANTS } from "./constants.ts";
+import { assertConsistent, CONSTANTS, type Constants } from "./constants.ts";
 
 const DOCUMENT = new URL("../../../../docs/REPLICATION.md", import.meta.url);
 
@@ -26,8 +26,40 @@ test("the table in docs/REPLICATION.md is that of the code", () => {
   for (const name of Object.keys(CONSTANTS)) assert.ok(table().includes(`\`${name}\``), `${name} has no row`);
 });
 
+/** Of each two numbers that depend on each other, a value that does not go with the other. */
+const CONTRADICTIONS: [Partial<Constants>, RegExp][] = [
+  [{ suspectBeats: 8 }, /a peer must be suspect before it is down/],
+  [{ beaconAfterChangeMs: [300, 1400] }, /a silence that cannot hide a change and its beacons must not count as long/],
+  [{ reconnectMsMax: 10_000 }, /reconnect backoff must stay under suspect \+ down/],
+  [{ unechoedBeatsMax: 8 }, /my own silence must be noticed before/],
+  [{ unansweredMsMax: 4000 }, /a hung publisher must be noticed/],
+  [{ clearRemoteMs: 4000 }, /peers must be judged before all of them are cleared/],
+  [{ recycleMsMin: 2000, unansweredMsMax: 1000 }, /a recycled connection needs time to prove itself/],
+  [{ recycleMsMin: 3000 }, /a recycled publisher needs time to be answered/],
+  [{ muteRetryMsMin: 3999 }, /replaced as mute needs as much time as any/],
+  [{ muteRetryMsMax: 3999 }, /the first wait of a mute instance is its shortest/],
+  [{ boardUnechoedMs: 500 }, /a board's own echo is judged by heartbeats/],
+  [{ downRememberedMs: 44_999 }, /a down peer must be remembered as long as what it may bring back/],
+  [{ lingerMs: 44_999 }, /an owner must keep its board for as long as the ends/],
+  [{ numberRestMs: 59_999 }, /a number must rest until everybody forgot its last bearer/],
+  [{ goodbyeMs: 60_000 }, /a stopped peer must be remembered longer than it is shown/],
+  [{ successorMs: 150 }, /a superseded member must outlive the way of its successor/],
+  [{ askMsMin: 101 }, /the first ask comes before the second/],
+  [{ askMsMax: 251 }, /the first ask comes before the second/],
+  [{ askBackoffMsMax: 249 }, /the first wait between asks is the shortest/],
+  [{ answerMs: 250 }, /an owner that answers at its pace must not be asked again before/],
+  [{ askMsMax: 150 }, /a first joiner waits longer than a first ask/],
+  [{ answerMs: 150 }, /a first joiner waits longer than an owner that answers at its pace/],
+  [{ syncAgainMs: 100 }, /the second question to all must find an owner that may answer/],
+  [{ beaconUnechoedMsMin: 4001 }, /a change without echo is told before peace/],
+  [{ beaconUnechoedMsMax: 15_000 }, /a change without echo is told before peace/],
+  [{ beaconAfterChangeMs: [300, 12_000] }, /a change is told again before peace/],
+  [{ idleBeaconsPerBeacon: 4 }, /must speak before it is doubted/],
+];
+
 test("numbers that do not go together are refused in a sentence", () => {
   assertConsistent(CONSTANTS);
-  assert.throws(() => assertConsistent({ ...CONSTANTS, suspectBeats: 8 }), /a peer must be suspect before it is down/);
-  assert.throws(() => assertConsistent({ ...CONSTANTS, reconnectMsMax: 10_000 }), /reconnect backoff must stay under suspect \+ down/);
+  for (const [numbers, sentence] of CONTRADICTIONS) assert.throws(() => assertConsistent({ ...CONSTANTS, ...numbers }), sentence);
+  const demands = assertConsistent.toString().match(/demand\(/g)?.length ?? 0;
+  assert.equal(new Set(CONTRADICTIONS.map(([, { source }]) => source)).size, demands, "each demand has a number that contradicts it");
 });

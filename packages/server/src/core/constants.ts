@@ -83,8 +83,8 @@ const DEFAULTS = {
   successorMs: 1000 as Millis,
   /** R12. Clients of a stopped instance come back within 0–2 s; with slack. */
   goodbyeMs: 5000 as Millis,
-  /** A board's subscription outlives its last local member: page reloads and quick returns cost nothing. */
-  lingerMs: 30_000 as Millis,
+  /** A board outlives its last local member: as long as it may be asked which attempts ended there (R11), and page reloads cost nothing. */
+  lingerMs: 45_000 as Millis,
   /** A number is not given to somebody else while a message that names it may be under way. */
   numberRestMs: 60_000 as Millis,
   /** C6. How long rosters may still be incomplete after a start or a recovery. */
@@ -101,11 +101,36 @@ export function assertConsistent(c: Constants): void {
   const demand = (holds: boolean, sentence: string) => {
     if (!holds) throw new Error(`the constants of replication contradict each other: ${sentence}`);
   };
+  const beaconsMs = Math.max(...c.beaconAfterChangeMs);
   demand(c.suspectBeats < c.downBeats, "a peer must be suspect before it is down");
+  demand(c.suspectBeats * c.heartbeatMs <= beaconsMs, "a silence that cannot hide a change and its beacons must not count as long");
   demand(c.suspectBeats * c.heartbeatMs + downMs > c.reconnectMsMax, "the Redis reconnect backoff must stay under suspect + down");
   demand(c.unechoedBeatsMax * c.heartbeatMs < downMs, "my own silence must be noticed before my peers' silence is judged");
+  demand(c.unansweredMsMax < downMs, "a hung publisher must be noticed before peers give me up");
+  demand(c.clearRemoteMs > downMs, "peers must be judged before all of them are cleared");
   demand(c.recycleMsMin > c.unechoedBeatsMax * c.heartbeatMs, "a recycled connection needs time to prove itself");
+  demand(c.recycleMsMin > c.unansweredMsMax, "a recycled publisher needs time to be answered");
+  demand(c.muteRetryMsMin >= c.recycleMsMin, "a publisher that is replaced as mute needs as much time as any");
+  demand(c.muteRetryMsMin <= c.muteRetryMsMax, "the first wait of a mute instance is its shortest");
+  demand(c.boardUnechoedMs > c.heartbeatMs, "a board's own echo is judged by heartbeats that came back since");
   demand(c.downRememberedMs >= c.endedMs, "a down peer must be remembered as long as what it may bring back");
+  demand(c.lingerMs >= c.endedMs, "an owner must keep its board for as long as the ends that it may be asked for");
   demand(c.numberRestMs >= c.downRememberedMs, "a number must rest until everybody forgot its last bearer");
+  demand(c.goodbyeMs < c.downRememberedMs, "a stopped peer must be remembered longer than it is shown");
+  demand(c.successorMs > c.openMs, "a superseded member must outlive the way of its successor");
+  demand(c.askMsMin <= c.askMsMax && c.askMsMax <= c.askBackoffMsMin, "the first ask comes before the second");
+  demand(c.askBackoffMsMin <= c.askBackoffMsMax, "the first wait between asks is the shortest");
+  demand(c.askBackoffMsMin > c.answerMs, "an owner that answers at its pace must not be asked again before");
   demand(c.openMs > c.askMsMax, "a first joiner waits longer than a first ask");
+  demand(c.openMs > c.answerMs, "a first joiner waits longer than an owner that answers at its pace");
+  demand(c.syncAgainMs > c.answerMs, "the second question to all must find an owner that may answer");
+  demand(
+    c.beaconUnechoedMsMin <= c.beaconUnechoedMsMax && c.beaconUnechoedMsMax < c.beaconMsMin,
+    "a change without echo is told before peace",
+  );
+  demand(beaconsMs < c.beaconMsMin * (1 - c.beaconJitter), "a change is told again before peace");
+  demand(
+    c.idleBeaconsPerBeacon * (1 + c.beaconJitter) < c.silentBeacons,
+    "an owner that believes itself alone must speak before it is doubted",
+  );
 }

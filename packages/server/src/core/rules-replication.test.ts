@@ -364,7 +364,10 @@ test("[R4] who was asked twice and has no slice is not asked again when another 
 });
 
 for (const [when, constants] of [
-  ["was just asked", { askMsMin: 2_000, askMsMax: 2_100, openMs: 2_200 }],
+  [
+    "was just asked",
+    { askMsMin: 2_000, askMsMax: 2_100, askBackoffMsMin: 2_200, askBackoffMsMax: 4_000, openMs: 2_200, successorMs: 3_000 },
+  ],
   ["is about to be asked", { recoveryPairsPerSecond: 0.1 }],
 ] as const) {
   test(`[R4] a long silence asks nobody by name on a board where all ${when}`, () => {

@@ -136,6 +136,25 @@ for (const [how, reason] of [
   });
 }
 
+test("[R11] whoever ended an attempt can tell so for 45 s, although nobody of its own is left on the board", () => {
+  eachSeed(5, (seed) => {
+    const { world, ana } = watched({ seed });
+    const yan = world.join("yan", { board: "b1", via: 0 });
+    world.advance(1_000);
+    world.network.cut(0);
+    ana.resume({ via: 1 });
+    world.advance(500);
+    ana.leave();
+    // Ana's former instance has not heard of it, and her connection there is half-open, or within its grace.
+    world.advance(36_000);
+    assert.deepEqual(yan.roster(), ["ana", "yan"]);
+    world.network.mend(0);
+    world.until(() => world.instance(0).isConnected, 1_500);
+    world.advance(1_000);
+    assert.deepEqual([yan.roster(), world.difference()], [["yan", "zoe"], undefined]);
+  });
+});
+
 test("[R11] a superseded member without a visible successor is shown as reconnecting for a second at most", () => {
   const { world, ana, zoe } = watched();
   // Zoe's instance hears that the old entry is superseded, and nothing of the new one.

@@ -6,6 +6,7 @@
 import { isIP } from "node:net";
 import type { Millis } from "@presence-service/protocol";
 import { RedisClient as Driver, ErrorReply } from "@redis/client";
+import { CONSTANTS } from "../core/constants.ts";
 import { PresenceError } from "../errors.ts";
 import { explain, type Failure, silence } from "./failure.ts";
 
@@ -23,10 +24,10 @@ export type MessageListener = (channel: string, message: Uint8Array) => void;
  * From the first packet to the answer to HELLO. A local Redis takes 1 ms, one across an ocean with TLS about 1 s; a lost first
  * packet is sent again after 1 s. What takes longer is as good as down, and the next attempt starts at once.
  */
-const OPEN_MS_MAX = 2000;
+export const OPEN_MS_MAX = 2000;
 
 /** As long as a publish may be unanswered (R9): Redis answers in order and in a millisecond, or it hangs. */
-const ANSWER_MS_MAX = 3000;
+const ANSWER_MS_MAX = CONSTANTS.unansweredMsMax;
 
 /** A health page that waits longer says "not healthy" just as well. */
 const PING_MS_MAX = 1000;

@@ -19,7 +19,7 @@ import {
 import type { ChosenStatus, ConnectionId, Input, RosterChange } from "../core/effects.ts";
 import { Random } from "../core/random.ts";
 import { View } from "./view.ts";
-import type { WorldInstance } from "./world-instance.ts";
+import { LOST_GRACE_MS, type WorldInstance } from "./world-instance.ts";
 
 /** What clients need of their World. */
 export type Gateway = {
@@ -103,8 +103,7 @@ export class WorldConnection {
 }
 
 /** C3: a connection that is silent for so long is lost; C2: and how long its members then wait for it. */
-const HALF_OPEN_MS_MAX: Millis = 25_000;
-const LOST_GRACE_MS: Millis = 15_000;
+export const HALF_OPEN_MS_MAX: Millis = 25_000;
 
 export class WorldSession {
   readonly name: string;
