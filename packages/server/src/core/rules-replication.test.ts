@@ -490,3 +490,47 @@ test("[R4] whose answer to a question to all is lost is asked by name", () => {
     assert.ok(losses > 0 && tookMs > 0);
   });
 });
+
+test("[R4] an owner of which something is held, and which left a question to all unanswered, is asked by name", () => {
+  eachSeed(5, (seed) => {
+    const { world, ana } = settled({ seed });
+    lose(world, isTo(1, "delta", "beacon"));
+    ana.update({ state: { missed: true } });
+    world.advance(1_700);
+    // No beat of the owner is lost: only a lost beat of its own makes instance 1 ask all, and the answer is lost.
+    let beats = 0;
+    let answers = 0;
+    lose(world, (delivery) => {
+      if (delivery.to !== 1) return false;
+      if (delivery.message.kind === "heartbeat") return delivery.from === 1 && beats++ === 0;
+      return isTo(1, "snapshot", "beacon")(delivery) && answers++ === 0;
+    });
+    world.until(() => answers > 0, 3 * CONSTANTS.heartbeatMs);
+    world.untilEqual(CONSTANTS.askBackoffMsMin);
+  });
+});
+
+test("[R4] after a silence boards are asked about in turn, so that the whole cluster asks for 20 000 pairs a second", () => {
+  for (const isHeld of [true, false]) {
+    // 20 boards at one instance, and as many or one at the other.
+    const { world, ana, ben } = settled({ constants: { recoveryPairsPerSecond: 10 } });
+    const boards = Array.from({ length: 19 }, (_, index) => `more-${index}` as BoardId);
+    for (const board of boards) ana.session.join(board, {});
+    if (isHeld) for (const board of boards) ben.session.join(board, {});
+    world.advance(5_000);
+    const said = world.record("publish");
+    lose(world, ({ from, to }) => from === 1 && to === 0);
+    world.advance(CONSTANTS.suspectBeats * CONSTANTS.heartbeatMs + 100);
+    loseNothing(world);
+    world.advance(10_000);
+    const first = new Map(
+      asksBy(said, 0)
+        .map(({ boardId, at }) => [boardId, at] as const)
+        .toReversed(),
+    );
+    const spreadMs = Math.max(...first.values()) - Math.min(...first.values());
+    assert.equal(first.size, 20);
+    // 40 or 21 pairs.
+    assert.ok(spreadMs > (isHeld ? 2_800 : 1_200) && spreadMs <= (isHeld ? 4_000 : 2_100), `${spreadMs}`);
+  }
+});

@@ -167,6 +167,19 @@ test("[R11] a superseded member without a visible successor is shown as reconnec
   assert.deepEqual(zoe.log, ["~ana reconnecting", "-ana left"]);
 });
 
+test("[R11] an end of its successor that is heard of ends a superseded member at once", () => {
+  const { world, ana, zoe } = watched();
+  // Nothing of the new entry is heard but that it is over.
+  let isOver = false;
+  lose(world, ({ from, to }) => from === 1 && to === 2 && !isOver);
+  ana.resume({ via: 1 });
+  world.until(() => zoe.sees("ana")?.status === "reconnecting", CONSTANTS.openMs);
+  isOver = true;
+  ana.leave();
+  const tookMs = world.until(() => zoe.sees("ana") === undefined, CONSTANTS.successorMs);
+  assert.ok(tookMs < CONSTANTS.successorMs - 400, `${tookMs}`);
+});
+
 test("[R11] a successor that is heard of in time makes it no leave", () => {
   const { world, ana, zoe } = watched();
   lose(world, ({ from, to, message }) => from === 1 && to === 2 && message.kind !== "beacon");
@@ -189,6 +202,47 @@ test("[R11] a resume in place keeps the actor, brings its full state, and the ol
   assert.equal(ana.session.connection.actors.get(ana.boardId), actor);
   assert.deepEqual([old.isOpen, zoe.sees("ana")?.state], [false, {}]);
   for (const viewer of [zoe, bob]) assert.ok(viewer.log.every((line) => !line.startsWith("-") && line !== "+ana"));
+});
+
+test("[R11] a resume in place keeps the slot, so that cursors under way stay those of the member", () => {
+  const { world, ana } = watched();
+  world.join("bob", { board: "b1", via: 0 });
+  world.advance(100);
+  const said = world.record("publish");
+  const slots = () => {
+    ana.move(world.now, 1);
+    world.advance(20);
+    return said.flatMap(({ instance, message }) => (instance === 0 && message.kind === "cursors" ? [message.moves[0]] : []));
+  };
+  slots();
+  ana.resume({ via: 0 });
+  assert.deepEqual(slots(), [0, 0]);
+});
+
+test("[R11] an actor is not given to somebody else within 60 s", () => {
+  const { world, ana, zoe } = watched();
+  const actorOf = (name: string) => {
+    const changes = world.record("roster");
+    world.join(name, { board: "b1", via: 0 });
+    world.advance(200);
+    const joined = changes.find(({ instance, change }) => instance === 2 && change.change === "joined")?.change;
+    return joined?.actor;
+  };
+  const [anas, zoes] = [ana, zoe].map(
+    ({ session: { memberId } }) =>
+      world
+        .instance(2)
+        .core.roster(zoe.boardId)
+        .entries.find((one) => one.member.memberId === memberId)?.actor,
+  );
+  ana.leave();
+  const bobs = actorOf("bob");
+  assert.equal(new Set([anas, zoes, bobs]).size, 3);
+  world.advance(CONSTANTS.numberRestMs - 1_000);
+  const cleos = actorOf("cleo");
+  assert.equal(new Set([anas, zoes, bobs, cleos]).size, 4);
+  world.advance(1_000);
+  assert.equal(actorOf("dan"), anas);
 });
 
 test("[R11] a join once more on the same connection replaces the entry in place", () => {
