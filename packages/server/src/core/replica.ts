@@ -26,6 +26,8 @@ export class Replica {
   readonly #byMember = new Map<MemberId, SliceEntry>();
   #seq: Seq = 0;
   #hash = 0;
+  /** Before the delta that was applied last. */
+  #prev: Seq | undefined;
   /** The seq that the owner named last: if it is above what is held, we have missed something. */
   #named: Seq = 0;
   /** The owner's word contradicts what is held: only a snapshot can help. */
@@ -107,8 +109,11 @@ export class Replica {
   }
 
   #applyInOrder({ prev, seq, ops }: Delta): Applied {
-    // The same once more, or a gap: `word` has seen which.
-    if (prev !== this.#seq) return NOTHING;
+    if (prev !== this.#seq) {
+      // The same once more, or a gap. Another way to the seq held is neither: the owner has reached it with what we do not have.
+      return seq === this.#seq && prev !== this.#prev ? { ...NOTHING, counted: this.#diverge() } : NOTHING;
+    }
+    this.#prev = prev;
     this.#seq = seq;
     const touched = new Map<MemberId, Del | undefined>();
     const ended: Ended[] = [];

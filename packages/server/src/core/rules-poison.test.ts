@@ -12,6 +12,8 @@ import type { Random } from "./random.ts";
 // What is no message at all is refused by bus/envelope.ts before it gets here.
 
 const B1 = "b1" as BoardId;
+/** A position beyond any that an instance lives to reach. */
+const NEVER_REACHED = 2 ** 40;
 const STRANGER = "ffffffff-0000-4000-8000-000000000000" as InstanceId;
 
 function settled(seed = 1, constants: Partial<Constants> = {}) {
@@ -115,21 +117,26 @@ test("[R13] nothing that a peer says makes an instance throw or mislead its clie
   });
 });
 
-/** The same with one number, member or list wrong; nothing that would end an attempt for everybody. */
+/** The same with one number, member or list wrong; nobody's attempt is ended but one of the sender's own. */
 function spoilt(message: BusMessage, random: Random): BusMessage {
   const wrong = Math.floor(random.between(0, 12));
+  if ("seq" in message && random.next() < 0.2) return { ...message, seq: message.seq + (random.next() < 0.5 ? 1 : NEVER_REACHED) };
   switch (message.kind) {
     case "delta":
       if (random.next() < 0.3) return { ...message, prev: wrong, seq: message.seq };
       return {
         ...message,
         ops: message.ops.map((op) => {
-          if (op.op === "del") return op;
+          if (op.op === "del") return { ...op, attempt: op.attempt + wrong };
           if (op.op === "patch") return { ...op, slot: wrong };
           return random.next() < 0.5 ? { ...op, slot: wrong } : { ...op, attempt: wrong };
         }),
       };
     case "snapshot":
+      if (random.next() < 0.3) {
+        const ended = message.entries.map(({ member: { memberId } }) => ({ memberId, attempt: ATTEMPT_MAX }));
+        return random.next() < 0.5 ? { ...message, ended } : { ...message, entries: [], ended };
+      }
       return random.next() < 0.5
         ? { ...message, parts: message.parts + 1 }
         : { ...message, entries: message.entries.map((entry) => ({ ...entry, member: memberOf(`ghost${wrong}`), seq: wrong })) };
@@ -193,9 +200,6 @@ test("[R13] a position that the owner never reached keeps nobody in doubt longer
 
 /** The longest time between two beacons, and what follows on the second. */
 const BEACON_MS: Millis = CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter) + CONSTANTS.askMsMax + 50;
-/** A position beyond any that an instance lives to reach. */
-const NEVER_REACHED = 2 ** 40;
-
 function snapshotOf(seq: number, entries: readonly SliceEntry[] = [], ended: Snapshot["ended"] = []): Snapshot {
   return { kind: "snapshot", seq, part: 0, parts: 1, entries, ended };
 }
@@ -262,6 +266,18 @@ test("[R4] a change whose position was damaged on its way is put right by the be
   ben.update({ state: { n: 2 } });
   world.untilEqual(CONSTANTS.beaconAfterChangeMs[0] ?? 0);
   assert.equal(world.instance(0).counted.divergence, 1);
+});
+
+test("[R4] a change whose position was damaged to that of the next one is a divergence, although hash and count agree later", () => {
+  const { world, ana, ben } = settled();
+  let damages = 1;
+  const rewrites = ({ to, message }: Delivery) =>
+    to === 0 && message.kind === "delta" && damages-- > 0 ? { ...message, seq: message.seq + 1 } : message;
+  world.network.faults = { ...HEALTHY, rewrites };
+  ben.update({ state: { n: 1 } });
+  ben.update({ state: { n: 2 } });
+  world.untilEqual(CONSTANTS.askMsMax + 50);
+  assert.deepEqual([ana.sees("ben")?.state, world.instance(0).counted.divergence], [{ n: 2 }, 1]);
 });
 
 test("[R4] any word of the owner shows it, a cursor as well", () => {
