@@ -145,6 +145,10 @@ function run(trouble: Trouble, seed: number): Millis {
   // Nothing that is still under way, and no grace that runs out, makes them differ again.
   world.advance(LOST_GRACE_MS + 5_000);
   world.untilEqual(trouble.differsAgainMsMax ?? 0);
+  // Nobody said anything but the truth: whatever was lost, doubled or late, no word contradicted what was held (R3, R4).
+  for (const { index, counted } of world.instances)
+    if (counted.divergence !== undefined || counted.forged !== undefined)
+      world.fail(`instance ${index} was contradicted: ${JSON.stringify(counted)}`);
   return tookMs;
 }
 
