@@ -440,6 +440,31 @@ test("degraded is said and taken back", async () => {
   assert.equal(presence.status, "connected");
 });
 
+test("degraded on one board is said of that board only, apart from what is said of all, and ends with our place on it", async () => {
+  const { board, socket, presence, driver } = await atDesk();
+  const door = presence.board("door", { username: "me" });
+  socket.serve(joined("door", [], { board: 8 }));
+  const seen: string[] = [];
+  board.subscribe(() => seen.push(board.status));
+  const statuses = () => [presence.status, board.status, door.status];
+  socket.serve({ kind: "degraded", on: true, board: 7 });
+  assert.deepEqual(statuses(), ["connected", "degraded", "connected"]);
+  socket.serve({ kind: "degraded", on: true }, { kind: "degraded", on: false, board: 7 });
+  assert.deepEqual(statuses(), ["degraded", "degraded", "degraded"]);
+  socket.serve({ kind: "degraded", on: true, board: 7 }, { kind: "degraded", on: false });
+  assert.deepEqual(statuses(), ["connected", "degraded", "connected"]);
+  // A fresh roster says nothing of it.
+  socket.serve(joined("desk"));
+  assert.deepEqual(statuses(), ["connected", "degraded", "connected"]);
+  assert.deepEqual(seen, ["degraded"]);
+  socket.drop(1006);
+  assert.deepEqual(statuses(), ["reconnecting", "reconnecting", "reconnecting"]);
+  await driver.advance(5_000);
+  await greet(driver);
+  driver.socket.serve(joined("desk"), joined("door", [], { board: 8 }));
+  assert.deepEqual(statuses(), ["connected", "connected", "connected"]);
+});
+
 test("close leaves every board, says goodbye and ends all timers", async () => {
   const { presence, board, socket, driver } = await atDesk(["ana"]);
   const seen: string[] = [];

@@ -158,8 +158,11 @@ class Client {
         return this.#each((membership) => membership.announced(message.text));
       case "error":
         return this.#failed(message);
-      case "heartbeat":
       case "degraded":
+        // Without a board it is the connection's business.
+        if (message.board !== undefined) this.#joined.get(message.board)?.degraded(message.on);
+        return;
+      case "heartbeat":
       case "goodbye":
         return; // the connection's business
       default:

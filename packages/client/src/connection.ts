@@ -262,7 +262,7 @@ export class Connection {
         this.send({ kind: "heartbeat" });
         return;
       case "degraded":
-        if (state.phase === "open") state.isDegraded = message.on;
+        if (state.phase === "open" && message.board === undefined) state.isDegraded = message.on;
         break;
       case "goodbye":
         this.#goodbye = message;

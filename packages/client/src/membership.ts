@@ -64,6 +64,8 @@ export class Membership {
   /** What the service has of it, or will have when it has read what we sent. */
   #sent: OwnSide;
   #place: "waiting" | "joining" | { readonly board: BoardRef } | "over" = "waiting";
+  /** The service has said so of this board alone; belongs to our place on it. */
+  #isDegraded = false;
   /** The join that waits for its answer. */
   #asked: Said | undefined;
   /** The last one that was answered with the board: known to be fine. */
@@ -92,7 +94,8 @@ export class Membership {
   get status(): PresenceStatus {
     if (this.#place === "over") return "closed";
     const { status } = this.#host;
-    if (typeof this.#place === "object" || status === "closed") return status;
+    if (typeof this.#place === "object") return this.#isDegraded && status === "connected" ? "degraded" : status;
+    if (status === "closed") return status;
     return this.#confirmed ? "reconnecting" : "connecting";
   }
 
@@ -122,6 +125,7 @@ export class Membership {
     } else {
       this.#pacer.lost();
       this.#place = "joining";
+      this.#isDegraded = false;
     }
   }
 
@@ -172,6 +176,12 @@ export class Membership {
       case "joined":
         return this.joined(message);
     }
+  }
+
+  /** People of other instances cannot be heard on this board, or are heard again. */
+  degraded(on: boolean): void {
+    this.#isDegraded = on;
+    this.refresh();
   }
 
   /** An error about this board or the whole connection. `false`: nobody listened. */

@@ -20,8 +20,9 @@ export type User<State extends object = JsonObject> = {
 };
 
 /**
- * `connecting`: not yet; `connected`; `degraded`: connected, but people on other instances may be missing; `reconnecting`: lost,
- * coming back by itself; `closed`: over, by us or because the service refused (an `error` event said why).
+ * `connecting`: not yet; `connected`; `degraded`: connected, but people on other instances may be missing (`board.status`: from this board,
+ * and others may be well); `reconnecting`: lost, coming back by itself; `closed`: over, by us or because the service refused (an `error`
+ * event said why).
  */
 export type PresenceStatus = "connecting" | "connected" | "degraded" | "reconnecting" | "closed";
 

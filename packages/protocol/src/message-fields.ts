@@ -118,7 +118,7 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
   event: { tag: 0x48, body: struct<Body<"event">>({ board, actor, name: f.eventName, data: f.eventData }) },
   announcement: { tag: 0x49, body: struct<Body<"announcement">>({ text: text(limits.ANNOUNCEMENT_BYTES_MAX) }) },
   pace: { tag: 0x4a, body: struct<Body<"pace">>({ cursorMs: u32 }) },
-  degraded: { tag: 0x4b, body: struct<Body<"degraded">>({ on: f.bool }) },
+  degraded: { tag: 0x4b, body: struct<Body<"degraded">>({ on: f.bool, board: optional(board) }) },
   error: {
     tag: 0x4c,
     body: struct<Body<"error">>({

@@ -82,8 +82,8 @@ export type ServerMessage =
   | { readonly kind: "announcement"; readonly text: string }
   /** Send cursors no more often than this. */
   | { readonly kind: "pace"; readonly cursorMs: Millis }
-  /** Other instances cannot be heard (`true`) or are heard again (`false`). */
-  | { readonly kind: "degraded"; readonly on: boolean }
+  /** Other instances cannot be heard (`true`) or are heard again (`false`): on one board, or without `board` on all. */
+  | { readonly kind: "degraded"; readonly on: boolean; readonly board?: BoardRef }
   /** Answer it at once from the message handler. */
   | { readonly kind: "heartbeat" }
   /** What was wrong; the connection goes on. `ref`: the board or message it is about. */

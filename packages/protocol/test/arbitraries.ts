@@ -157,7 +157,7 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
     event: record({ kind: fc.constant("event"), board, actor, name: text(EVENT_NAME_BYTES_MAX), data: json }),
     announcement: record({ kind: fc.constant("announcement"), text: text(4096) }),
     pace: record({ kind: fc.constant("pace"), cursorMs: u32 }),
-    degraded: record({ kind: fc.constant("degraded"), on: fc.boolean() }),
+    degraded: record({ kind: fc.constant("degraded"), on: fc.boolean(), board }, { requiredKeys: ["kind", "on"] }),
     heartbeat: fc.constant({ kind: "heartbeat" }),
     error: record(
       { kind: fc.constant("error"), code: fc.constantFrom(...ERROR_CODES), message: text(1024), ref: text(ERROR_REF_BYTES_MAX) },

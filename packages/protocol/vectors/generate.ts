@@ -113,6 +113,7 @@ const messages: [name: string, Direction, BinaryMessage][] = [
   ["announcement", "server to client", { kind: "announcement", text: "Back at noon" }],
   ["pace", "server to client", { kind: "pace", cursorMs: 50 }],
   ["degraded", "server to client", { kind: "degraded", on: true }],
+  ["degraded, one board", "server to client", { kind: "degraded", on: true, board }],
   ["error", "server to client", { kind: "error", code: "superseded", message: "a newer join has this session", ref: "doc-42" }],
   ["error, about nothing in particular", "server to client", { kind: "error", code: "bad_message", message: "not a message" }],
   ["goodbye", "server to client", { kind: "goodbye", code: 4000, retryAfterMs: 250 }],
