@@ -4,6 +4,7 @@ import { test } from "node:test";
 import {
   ACTOR_MAX,
   ATTEMPT_MAX,
+  type BoardId,
   EVENT_NAME_BYTES_MAX,
   HIDDEN,
   type InstanceId,
@@ -15,7 +16,7 @@ import {
   U32_MAX,
 } from "@presence-service/protocol";
 import fc, { type Arbitrary } from "fast-check";
-import { actor, damaged, member, point, state, text, u32 } from "../../../protocol/test/arbitraries.ts";
+import { actor, boardId, damaged, member, point, state, text, u32 } from "../../../protocol/test/arbitraries.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { BusMessage, DelReason, InstanceStatus, Op, SliceEntry } from "../core/messages.ts";
 import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "./envelope.ts";
@@ -42,7 +43,21 @@ const VECTORS: Record<string, [BusMessage, string]> = {
       versions: { min: 1, max: 1 },
       acks: [{ peer: 0xb81e0d22, beat: 0x04af }],
     },
-    "01 b009 f403 9875 28 11 04 b81e0d22 04af",
+    "01 b009 f403 9875 28 11 08 b81e0d22 04af",
+  ],
+  "heartbeat: cannot speak on a board": [
+    {
+      kind: "heartbeat",
+      beat: 1200,
+      intervalMs: 500,
+      beaconMs: 15_000,
+      boards: 40,
+      status: "ready",
+      versions: { min: 1, max: 1 },
+      acks: [],
+      mute: ["doc-42" as BoardId],
+    },
+    "01 b009 f403 9875 28 11 04 01 06 646f632d3432",
   ],
   goodbye: [{ kind: "goodbye" }, "02"],
   "delta: set": [
@@ -123,19 +138,24 @@ const op: Arbitrary<Op> = fc.oneof(
 );
 
 const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessage, { kind: K }>> } = {
-  heartbeat: record({
-    kind: fc.constant("heartbeat"),
-    beat: seq,
-    intervalMs: fc.integer({ min: 1, max: 60_000 }),
-    beaconMs: fc.integer({ min: 1, max: 2 ** 21 - 1 }),
-    boards: u32,
-    status: anyOf(statuses),
-    acks: fc.array(record({ peer: u32, beat: fc.integer({ min: 0, max: 0xffff }) }), { maxLength: 5 }),
-    versions: fc.tuple(fc.integer({ min: 1, max: 15 }), fc.integer({ min: 1, max: 15 })).map((two) => ({
-      min: Math.min(...two),
-      max: Math.max(...two),
-    })),
-  }),
+  heartbeat: fc
+    .tuple(
+      record({
+        kind: fc.constant("heartbeat"),
+        beat: seq,
+        intervalMs: fc.integer({ min: 1, max: 60_000 }),
+        beaconMs: fc.integer({ min: 1, max: 2 ** 21 - 1 }),
+        boards: u32,
+        status: anyOf(statuses),
+        acks: fc.array(record({ peer: u32, beat: fc.integer({ min: 0, max: 0xffff }) }), { maxLength: 5 }),
+        versions: fc.tuple(fc.integer({ min: 1, max: 15 }), fc.integer({ min: 1, max: 15 })).map((two) => ({
+          min: Math.min(...two),
+          max: Math.max(...two),
+        })),
+      }),
+      fc.option(fc.array(boardId, { maxLength: 5 })),
+    )
+    .map(([heartbeat, mute]) => (mute === null ? heartbeat : { ...heartbeat, mute })),
   goodbye: fc.constant({ kind: "goodbye" }),
   delta: fc
     .tuple(seq, fc.nat(), fc.array(op, { maxLength: 4 }))

@@ -8,9 +8,12 @@
 import {
   ACTOR_MAX,
   ATTEMPT_MAX,
+  BOARD_ID_BYTES_MAX,
+  type BoardId,
   EVENT_DATA_BYTES_MAX,
   EVENT_NAME_BYTES_MAX,
   type InstanceId,
+  isBoardId,
   JSON_DEPTH_MAX,
   type JsonObject,
   type MemberId,
@@ -188,14 +191,18 @@ for (const { tag, read } of Object.values(KINDS)) READERS[tag] = read;
 const INSTANCE_STATUSES = numbered<InstanceStatus>({ ready: 0, draining: 1, degraded: 2 });
 const DEL_REASONS = numbered<DelReason>({ left: 0, timeout: 1, kicked: 2, instance_lost: 3, superseded: 4 });
 
-function writeHeartbeat(to: Writer, { beat, intervalMs, beaconMs, boards, status, versions, acks }: Heartbeat): void {
+/** Next to the status: boards are named on which the sender is mute. Almost always there are none, and then it costs nothing. */
+const MUTE_FLAG = 4;
+
+function writeHeartbeat(to: Writer, { beat, intervalMs, beaconMs, boards, status, versions, acks, mute }: Heartbeat): void {
   to.varint(beat)
     .varint(wholeMs(intervalMs, INTERVAL_MS_MAX))
     .varint(wholeMs(beaconMs, BEACON_MS_MAX))
     .varint(boards)
     .u8((versions.min << 4) | versions.max)
-    .varint(acks.length * 4 + INSTANCE_STATUSES.number(status));
+    .varint(acks.length * 8 + (mute === undefined ? 0 : MUTE_FLAG) + INSTANCE_STATUSES.number(status));
   for (const { peer, beat } of acks) to.u32(peer).u16(beat);
+  if (mute !== undefined) writeList(to, mute, (to, boardId) => to.string(boardId));
 }
 
 function readHeartbeat(from: Reader): Heartbeat {
@@ -207,9 +214,16 @@ function readHeartbeat(from: Reader): Heartbeat {
   const versions = { min: range >> 4, max: range & 15 };
   const head = from.varint(U32_MAX);
   const status = INSTANCE_STATUSES.read(from, head & 3);
-  const acks = readItems(from, head >>> 2, readAck);
+  const acks = readItems(from, head >>> 3, readAck);
   if (intervalMs === 0 || beaconMs === 0 || versions.min === 0 || versions.min > versions.max) from.fail();
-  return { kind: "heartbeat", beat, intervalMs, beaconMs, boards, status, acks, versions };
+  const mute = head & MUTE_FLAG ? { mute: readList(from, readBoardId) } : undefined;
+  return { kind: "heartbeat", beat, intervalMs, beaconMs, boards, status, acks, versions, ...mute };
+}
+
+function readBoardId(from: Reader): BoardId {
+  const text = from.string(BOARD_ID_BYTES_MAX);
+  if (!isBoardId(text)) from.fail();
+  return text as BoardId;
 }
 
 function readAck(from: Reader): Ack {

@@ -15,12 +15,13 @@ import {
   type Millis,
 } from "@presence-service/protocol";
 import type { Context } from "./context.ts";
-import type { ChosenStatus, ConnectionId } from "./effects.ts";
+import type { ChosenStatus, ConnectionId, Link } from "./effects.ts";
 import { applyMergePatch, mergePatchBetween } from "./merge-patch.ts";
 import type { BoardMessage, Cursors, DelReason, Moves } from "./messages.ts";
 import { Repair } from "./repair.ts";
 import type { Applied, Replica } from "./replica.ts";
 import { Roster, type Visible } from "./roster.ts";
+import { Silence } from "./silence.ts";
 import { type OwnEntry, Slice } from "./slice.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -42,6 +43,11 @@ export class Board {
   readonly repair: Repair;
   readonly #context: Context;
   readonly #slice: Slice;
+  readonly #silence: Silence;
+  /** When silence last ended. */
+  #heardAgainAt: Millis = Number.NEGATIVE_INFINITY;
+  /** Peers that cannot speak here, as they say elsewhere, and until when their people are shown. */
+  readonly #mutePeers = new Map<InstanceId, Millis>();
   readonly #memberOf = new Map<ConnectionId, MemberId>();
   /** Attempts that are over for everybody, who said so, and until when that is remembered. */
   readonly #ended = new Map<MemberId, { readonly attempt: number; readonly by: InstanceId; readonly until: Millis }>();
@@ -59,6 +65,7 @@ export class Board {
     this.boardId = boardId;
     this.#context = context;
     this.#slice = new Slice(context);
+    this.#silence = new Silence(context);
     this.roster = new Roster(
       context,
       (change) => context.emit({ kind: "roster", boardId, change }),
@@ -71,7 +78,9 @@ export class Board {
         publish: (message, at) => this.#publish(message, at),
         publishPositions: (at) => this.#publishPositions(this.roster.cursors.own(), at),
         drop: (owner, at) => this.drop(owner, at),
-        resubscribe: () => context.emit({ kind: "resubscribe", boardId }),
+        late: (since, at) => this.#late(since, at),
+        isSilent: () => this.#silence.isDegraded,
+        isMute: (owner) => this.#mutePeers.has(owner),
       },
       now,
     );
@@ -83,6 +92,21 @@ export class Board {
     return this.#slice.size;
   }
 
+  /** Other instances are not heard here, or do not hear us. */
+  get isDegraded(): boolean {
+    return this.#silence.isDegraded;
+  }
+
+  /** The bus does not take what we say here. */
+  get isMute(): boolean {
+    return this.#silence.isMute;
+  }
+
+  /** Members may be missing here, whatever holds elsewhere (C6). */
+  isSettling(now: Millis): boolean {
+    return this.isDegraded || now - this.#heardAgainAt < this.#context.constants.settlingMs;
+  }
+
   /** Empty for so long that it may be forgotten. */
   isOver(now: Millis): boolean {
     return this.#slice.size === 0 && now >= this.#lingersUntil;
@@ -91,6 +115,8 @@ export class Board {
   deadline(): Millis {
     return Math.min(
       this.repair.deadline(),
+      this.#silence.deadline(),
+      this.#mutePeers.size === 0 ? NEVER : Math.min(...this.#mutePeers.values()),
       this.#expiryAt,
       this.#repeatAt,
       this.#opening?.by ?? NEVER,
@@ -100,6 +126,9 @@ export class Board {
 
   tick(now: Millis): void {
     this.repair.tick(now);
+    if (this.#silence.hasBecomeBlind(now)) for (const owner of [...this.repair.replicas.keys()]) this.drop(owner, now);
+    if (this.#silence.takeProbe(now)) this.#publish({ kind: "beacon", ...this.#slice.standing() }, now);
+    for (const [owner, until] of this.#mutePeers) if (now >= until) this.drop(owner, now);
     if (now >= this.#expiryAt) this.#expire(now);
     if (now >= this.#repeatAt) this.#repeatPositions(now);
     this.#openIfDue(now);
@@ -169,8 +198,36 @@ export class Board {
 
   // Of the bus.
 
+  /** The bus refuses our subscription, or what we say. */
+  refused(link: Link, now: Millis): void {
+    this.#tellSilence(() => this.#silence.refused(link, now));
+    this.#openIfDue(now);
+  }
+
+  /** An own message came back. */
+  echoed(message: BoardMessage, now: Millis): void {
+    this.repair.echoed(message, now);
+    // Somebody else has said it in our name.
+    if ("seq" in message && message.seq > this.#slice.seq) return;
+    if (!this.#silence.isDegraded) return void this.#silence.ended();
+    this.#tellSilence(() => this.#silence.ended());
+    this.#heardAgainAt = now;
+    // What was said here meanwhile was missed, by us or by the others.
+    this.repair.recover(0, now);
+    this.repair.owePositions(now);
+  }
+
+  /** The peer cannot speak here, as it says itself: its people fade, and no longer than we would show them if it were us (R9). */
+  mute(owner: InstanceId, now: Millis): void {
+    const replica = this.repair.replicas.get(owner);
+    if (replica === undefined || replica.size === 0 || this.#mutePeers.has(owner)) return;
+    this.#mutePeers.set(owner, now + this.#context.constants.clearRemoteMs);
+    this.judge(owner, now);
+  }
+
   /** `isRestored`: one of many that a new connection has taken again; recovery asks, once and in its time (R9). */
   subscribed(isRestored: boolean, now: Millis): void {
+    this.#silence.taken("subscriber");
     const isFirst = !this.#isAnnounced;
     this.#isAnnounced = true;
     if (isFirst && this.#slice.size > 0) this.#changed(this.#slice.snapshot(), now);
@@ -178,12 +235,15 @@ export class Board {
   }
 
   published(receivers: number | undefined, now: Millis): void {
+    this.#silence.taken("publisher");
     this.repair.published(receivers);
     this.#openIfDue(now);
   }
 
   /** A message of another instance that counts as up. */
   heard(from: InstanceId, message: BoardMessage, now: Millis): void {
+    if (this.#silence.isBlind) return;
+    if (this.#mutePeers.delete(from)) this.judge(from, now);
     const replica = this.repair.replica(from, now);
     switch (message.kind) {
       case "delta":
@@ -223,6 +283,7 @@ export class Board {
   drop(owner: InstanceId, now: Millis): void {
     const replica = this.repair.replicas.get(owner);
     this.repair.replicas.delete(owner);
+    this.#mutePeers.delete(owner);
     for (const memberId of replica?.members() ?? []) this.#refresh(memberId, "instance_lost", now);
     this.#openIfDue(now);
   }
@@ -265,6 +326,7 @@ export class Board {
   }
 
   #isHeardElsewhere(): boolean {
+    if (!this.#isAnnounced || this.#silence.isMute) return false;
     for (const { size, isInDoubt } of this.repair.replicas.values()) if (size > 0 || isInDoubt) return true;
     return false;
   }
@@ -312,7 +374,8 @@ export class Board {
       const entry = replica.get(memberId);
       if (entry === undefined || entry.attempt < highest) continue;
       if (entry.attempt === highest && (best?.owner === undefined || owner < best.owner)) continue;
-      const liveness = bus.livenessOf(owner);
+      const judged = bus.livenessOf(owner);
+      const liveness = judged === "live" && this.#mutePeers.has(owner) ? "fading" : judged;
       if (liveness === "gone") continue;
       highest = entry.attempt;
       const member = liveness === "live" ? entry.member : reconnecting(entry.member);
@@ -401,13 +464,28 @@ export class Board {
 
   // Telling.
 
+  #late(since: Millis, now: Millis): boolean {
+    const isOrdered = this.#tellSilence(() => this.#silence.late(since, now));
+    if (isOrdered) this.#context.emit({ kind: "resubscribe", boardId: this.boardId });
+    return isOrdered;
+  }
+
+  /** Whatever begins or ends it. */
+  #tellSilence<T>(change: () => T): T {
+    const was = this.isDegraded;
+    const result = change();
+    if (this.isDegraded !== was) this.#context.emit({ kind: "degraded", on: !was, boardId: this.boardId });
+    return result;
+  }
+
   #openIfDue(now: Millis): void {
     if (this.#opening === undefined) return;
     const { livePeers } = this.#context.bus;
     const { by, waiting, answered } = this.#opening;
     // Who is subscribed and lives can answer. Never wait for everybody (R5).
     const expected = Math.min(livePeers, (this.repair.receivers ?? Number.POSITIVE_INFINITY) - 1);
-    if (now < by && livePeers > 0 && !(this.#isAnnounced && answered.size >= expected)) return;
+    const isWorthWaiting = livePeers > 0 && !this.#silence.isDegraded;
+    if (now < by && isWorthWaiting && !(this.#isAnnounced && answered.size >= expected)) return;
     this.#opening = undefined;
     for (const [connection, memberId] of waiting) this.#tellJoined(connection, memberId);
   }

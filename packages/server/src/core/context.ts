@@ -22,6 +22,8 @@ export interface Context {
 /** What peers.ts knows about the bus and the others on it. */
 export interface BusBelief {
   livenessOf(instanceId: InstanceId): Liveness;
+  /** It is up, and hears what is asked as far as it knows. */
+  canAnswer(instanceId: InstanceId): boolean;
   /** Instances that can answer: neither down nor silent for long. */
   readonly livePeers: number;
   /** My own messages do not come back at the moment: what I hear, or fail to hear, proves nothing. */

@@ -1,11 +1,12 @@
 import { test } from "node:test";
-import type { Millis } from "@presence-service/protocol";
+import type { BoardId, Millis } from "@presence-service/protocol";
 import { HEALTHY } from "../testing/network.ts";
 import { watchGhosts, watchLeaves, watchSlices } from "../testing/oracles.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import type { WorldMember } from "../testing/world-client.ts";
 import { LOST_GRACE_MS } from "../testing/world-instance.ts";
 import { CONSTANTS } from "./constants.ts";
+import type { Link } from "./effects.ts";
 
 /** For how long things go wrong, in virtual time. */
 const TROUBLE_MS: Millis = 30_000;
@@ -53,8 +54,26 @@ const dropSubscription = (world: World, victim: number) => {
   for (const boardId of world.instance(victim).boards) world.network.dropSubscription(victim, boardId);
 };
 
+const refuse =
+  (on: "board" | "boards" | "everything", links?: readonly Link[], quietly = false) =>
+  (world: World, victim: number) =>
+    world.network.refuse(victim, { on: on === "board" ? (one(world, BOARDS) as BoardId) : on, quietly, ...(links && { links }) });
+/** Subscriptions are lost, and may not be taken anew. */
+const loseRight = (world: World, victim: number) => {
+  dropSubscription(world, victim);
+  refuse("boards", ["subscriber"], true)(world, victim);
+};
+
 const INSTANCES = [kill, pause, goAway];
 const LINKS = [killRedis, pauseRedis, cut, cutPublisher, reset];
+const RIGHTS = [
+  refuse("board"),
+  refuse("board", ["subscriber"]),
+  refuse("board", ["publisher"]),
+  refuse("boards"),
+  refuse("everything", ["subscriber"]),
+  refuse("everything", ["publisher"]),
+];
 const SILENCE = [cutSilently, hangPublisher, hangSubscriber, mute, muteForLong, split, deafen, deafenForLong];
 /** The longest that a beacon and its repair take to come. */
 const BEACON_MS: Millis = 20_000;
@@ -65,13 +84,14 @@ const TROUBLES: readonly Trouble[] = [
   { name: "instances die, stall and go away", seeds: 150, begin: INSTANCES, equalMsMax: CONSTANTS.goodbyeMs + 500, hasHealthyBus: true },
   { name: "connections and Redis are lost", seeds: 200, begin: LINKS, equalMsMax: 2_400 },
   { name: "connections fail and nobody is told", seeds: 150, begin: SILENCE, equalMsMax: 5_000 },
+  { name: "Redis refuses boards, or everything", seeds: 150, begin: RIGHTS, equalMsMax: 3_000 },
   { name: "messages are lost and doubled", seeds: 150, begin: [], equalMsMax: 5_000, lossRate: 0.05 },
-  { name: "everything at once", seeds: 250, begin: [...INSTANCES, ...LINKS, ...SILENCE], equalMsMax: BEACON_MS, lossRate: 0.01 },
+  { name: "everything at once", seeds: 250, begin: [...INSTANCES, ...LINKS, ...SILENCE, ...RIGHTS], equalMsMax: BEACON_MS, lossRate: 0.01 },
   // Who is alone on a board notices by every third beacon only.
   {
     name: "subscriptions and messages are lost",
     seeds: 150,
-    begin: [dropSubscription],
+    begin: [dropSubscription, loseRight],
     equalMsMax: 3 * BEACON_MS,
     differsAgainMsMax: 3 * BEACON_MS,
     lossRate: 0.02,

@@ -28,6 +28,8 @@ export type Stats = {
   readonly status: "starting" | "ready" | "degraded";
   /** With local members, or lingering. */
   readonly boards: number;
+  /** Of these, where others are not heard, although they may be elsewhere (R9). */
+  readonly degradedBoards: number;
   /** Members, summed over boards: connected here, and shown wherever they are connected. */
   readonly own: number;
   readonly shown: number;
@@ -39,6 +41,8 @@ export type Stats = {
 export type RosterView = {
   /** Members may still be missing (C6). */
   readonly settling: boolean;
+  /** Other instances are not heard on this board, whatever holds for the others (R9). */
+  readonly degraded: boolean;
   readonly members: number;
   readonly users: number;
   /** In no particular order. */
@@ -53,6 +57,10 @@ export class Core {
   readonly #boards = new Map<BoardId, Board>();
   readonly #deadlines = new Deadlines<BoardId>();
   readonly #boardsOf = new Map<ConnectionId, Set<BoardId>>();
+  /** Boards whose people were told that others are not heard there. */
+  readonly #degraded = new Set<BoardId>();
+  /** Those where the bus does not take what we say; whoever was named longest ago is first. */
+  readonly #mute = new Set<BoardId>();
   #seq = 0;
   #now: Millis;
   /** When boards are told of peers that were silent for long, and when they were told last. */
@@ -73,6 +81,7 @@ export class Core {
     const core = this;
     const emit = (effect: Effect) => {
       if (effect.kind === "ready") core.#settlingSince = core.#now;
+      if (effect.kind === "degraded" && effect.boardId !== undefined) core.#degraded[effect.on ? "add" : "delete"](effect.boardId);
       core.#effects.push(effect);
     };
     const peers = new Peers(
@@ -91,11 +100,13 @@ export class Core {
             if (repair.replicas.has(peer)) core.#on(boardId, () => repair.doubt(peer, core.#now, bus.spreadMs));
         },
         recover: () => core.#recover(random),
+        takeMute: () => core.#takeMute(),
       },
       now,
     );
     const bus: BusBelief = {
       livenessOf: (peer) => peers.livenessOf(peer),
+      canAnswer: (peer) => peers.canAnswer(peer),
       beaconMsOf: (peer) => peers.beaconMsOf(peer),
       get livePeers() {
         return peers.livePeers;
@@ -160,8 +171,10 @@ export class Core {
   // What is shown.
 
   roster(boardId: BoardId): RosterView {
-    const settling = !this.#peers.isReady || this.#peers.isDegraded || this.#now - this.#settlingSince < this.#constants.settlingMs;
-    return { settling, ...this.counts(boardId), entries: this.#boards.get(boardId)?.roster.entries() ?? [] };
+    const board = this.#boards.get(boardId);
+    const isSettling = !this.#peers.isReady || this.#peers.isDegraded || this.#now - this.#settlingSince < this.#constants.settlingMs;
+    const settling = isSettling || board?.isSettling(this.#now) === true;
+    return { settling, degraded: board?.isDegraded === true, ...this.counts(boardId), entries: board?.roster.entries() ?? [] };
   }
 
   counts(boardId: BoardId): { readonly members: number; readonly users: number } {
@@ -177,7 +190,15 @@ export class Core {
       shown += board.roster.members;
     }
     const status = !this.#peers.isReady ? "starting" : this.#peers.isDegraded ? "degraded" : "ready";
-    return { status, boards: this.#boards.size, own, shown, echoMs: this.#peers.echoMs, peers: [...this.#peers.list(now)] };
+    return {
+      status,
+      boards: this.#boards.size,
+      degradedBoards: this.#degraded.size,
+      own,
+      shown,
+      echoMs: this.#peers.echoMs,
+      peers: [...this.#peers.list(now)],
+    };
   }
 
   #dispatch(input: Input, now: Millis): void {
@@ -204,9 +225,17 @@ export class Core {
       case "heard":
         return input.from === this.instanceId ? this.#echoed(input.boardId, input.message, now) : this.#heard(input, now);
       case "subscribed":
+        if (input.boardId === undefined) return this.#peers.answered("subscriber", false);
         return this.#on(input.boardId, (board) => board.subscribed(!this.#peers.isSubscriberUp, now));
+      case "subscribe_refused":
+        if (input.boardId === undefined) return this.#peers.answered("subscriber", true);
+        return this.#on(input.boardId, (board) => board.refused("subscriber", now));
       case "published":
+        if (input.boardId === undefined) return this.#peers.answered("publisher", false);
         return this.#on(input.boardId, (board) => board.published(input.receivers, now));
+      case "publish_refused":
+        if (input.boardId === undefined) return this.#peers.answered("publisher", true);
+        return this.#on(input.boardId, (board) => board.refused("publisher", now));
       case "link_up":
         return this.#peers.linkUp(input.link, now);
       case "link_down":
@@ -236,7 +265,9 @@ export class Core {
     if (!this.#peers.accepts(from, link, message.kind === "heartbeat", now)) return;
     switch (message.kind) {
       case "heartbeat":
-        return this.#peers.heard(from, message, now);
+        this.#peers.heard(from, message, now);
+        for (const mute of message.mute ?? []) this.#on(mute, (board) => board.mute(from, now));
+        return;
       case "goodbye":
         return this.#peers.goodbye(from, now);
       default:
@@ -249,7 +280,7 @@ export class Core {
     if (message.kind === "heartbeat") return this.#peers.echoed(message.beat, now);
     this.#effects.push({ kind: "echo" });
     if (boardId === undefined || message.kind === "goodbye") return;
-    this.#on(boardId, (board) => board.repair.echoed(message, now));
+    this.#on(boardId, (board) => board.echoed(message, now));
   }
 
   #tick(oldestUnansweredMs: Millis, now: Millis): void {
@@ -266,6 +297,8 @@ export class Core {
 
   #giveUp(boardId: BoardId): void {
     this.#boards.delete(boardId);
+    this.#degraded.delete(boardId);
+    this.#mute.delete(boardId);
     this.#deadlines.set(boardId, Number.POSITIVE_INFINITY);
     this.#effects.push({ kind: "unsubscribe", boardId });
   }
@@ -281,6 +314,20 @@ export class Core {
     this.#missedToldAt = now;
     const { spreadMs } = this.#context.bus;
     this.#each((board) => board.repair.missed(now, spreadMs));
+  }
+
+  /** In turn, if there are many. */
+  #takeMute(): BoardId[] {
+    const named: BoardId[] = [];
+    let bytes = 0;
+    for (const boardId of this.#mute) {
+      // Board ids are ASCII.
+      bytes += boardId.length + 1;
+      if (bytes > MUTE_BYTES_MAX) break;
+      named.push(boardId);
+    }
+    for (const boardId of named) if (this.#mute.delete(boardId)) this.#mute.add(boardId);
+    return named;
   }
 
   #ofMember(input: Extract<Input, { kind: "leave" | "update" | "broadcast" }>, act: (board: Board) => void): void {
@@ -304,6 +351,10 @@ export class Core {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
     act(board);
+    if (board.isMute !== this.#mute.has(boardId)) this.#mute[board.isMute ? "add" : "delete"](boardId);
     this.#deadlines.set(boardId, board.deadline());
   }
 }
+
+/** Of boards that one heartbeat names: hundreds of them, so that thousands have their turn within seconds. */
+const MUTE_BYTES_MAX = 8192;

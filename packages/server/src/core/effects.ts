@@ -44,13 +44,20 @@ export type Input =
       readonly link: number;
       readonly message: BusMessage;
     }
-  /** The subscription to this board took effect: at first, or again; before the subscriber's `link_up` if a new connection restored it. */
-  | { readonly kind: "subscribed"; readonly boardId: BoardId }
-  /** The subscriber counts as up once all its subscriptions, the global one too, are restored. */
+  /**
+   * The subscription to this board took effect: at first, or again; before the subscriber's `link_up` if a new connection restored it.
+   * In this and the next three `boardId` undefined is the global channel.
+   */
+  | { readonly kind: "subscribed"; readonly boardId: BoardId | undefined }
+  /** The bus refuses that subscription, and goes on trying. Once for each attempt. */
+  | { readonly kind: "subscribe_refused"; readonly boardId: BoardId | undefined }
+  /** The subscriber counts as up once all its subscriptions, the global one too, are restored or refused. */
   | { readonly kind: "link_up"; readonly link: Link }
   | { readonly kind: "link_down"; readonly link: Link }
   /** The bus took a message for this board and reached so many subscribers; undefined: unknown. */
-  | { readonly kind: "published"; readonly boardId: BoardId; readonly receivers: number | undefined }
+  | { readonly kind: "published"; readonly boardId: BoardId | undefined; readonly receivers: number | undefined }
+  /** The bus answered a message for this board with an error: a right is missing, or it takes none at all. */
+  | { readonly kind: "publish_refused"; readonly boardId: BoardId | undefined }
   /** `nextDeadline` has come. Age of the oldest publish without an answer, 0 if none; read after what waited in sockets was. */
   | { readonly kind: "tick"; readonly oldestUnansweredMs: Millis }
   /** This instance stops on purpose: its members are claimed elsewhere or vanish soon (R12). Nothing else is said afterwards. */
@@ -80,8 +87,8 @@ export type Effect =
   | { readonly kind: "event"; readonly boardId: BoardId; readonly actor: number; readonly name: string; readonly data: Json }
   /** Cursors of remote members were marked: `collectCursors` has something. */
   | { readonly kind: "cursors"; readonly boardId: BoardId }
-  /** Other instances are not heard (true), or are again: for every client. */
-  | { readonly kind: "degraded"; readonly on: boolean }
+  /** Other instances are not heard (true), or are again: for every client, or for those of that board. */
+  | { readonly kind: "degraded"; readonly on: boolean; readonly boardId?: BoardId }
   /** An own heartbeat has come back for the first time: this instance may take clients. */
   | { readonly kind: "ready" }
   /** How another instance is judged from now on; `left`: it said goodbye. */

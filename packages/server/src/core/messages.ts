@@ -2,7 +2,7 @@
  * What instances say to each other, decoded. bus/envelope.ts gives these their bytes; docs/REPLICATION.md their rules.
  */
 
-import type { InstanceId, Json, JsonObject, LeaveReason, Member, MemberId, Millis } from "@presence-service/protocol";
+import type { BoardId, InstanceId, Json, JsonObject, LeaveReason, Member, MemberId, Millis } from "@presence-service/protocol";
 
 /** Position of a slice's last change, counted by its owner over all its boards (R2); 0: never changed. */
 export type Seq = number;
@@ -35,6 +35,8 @@ export type Heartbeat = {
   readonly acks: readonly Ack[];
   /** Versions of this protocol that the sender reads, 1…15 (R13). */
   readonly versions: { readonly min: number; readonly max: number };
+  /** Boards on which the sender cannot speak at present (R9), some in turn if there are many. Absent: none. */
+  readonly mute?: readonly BoardId[];
 };
 
 /** The sender stops; its members are somebody else's soon. No dels follow. */

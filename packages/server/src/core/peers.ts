@@ -3,7 +3,7 @@
  * It knows no boards: `Host` is told when a peer counts otherwise, when anything may have been missed, and when all is to be asked.
  */
 
-import type { InstanceId, Millis } from "@presence-service/protocol";
+import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import type { Constants } from "./constants.ts";
 import type { Liveness } from "./context.ts";
 import type { Effect, Link } from "./effects.ts";
@@ -47,6 +47,8 @@ export interface Host {
   missed(instanceId: InstanceId, all: boolean): void;
   /** Anything may have been missed: ask everybody on every board. */
   recover(): void;
+  /** Boards on which nothing can be said at present: as many as a heartbeat names. */
+  takeMute(): readonly BoardId[];
 }
 
 export class Peers {
@@ -55,6 +57,8 @@ export class Peers {
   readonly #short: number;
   readonly #peers = new Map<InstanceId, Peer>();
   readonly #isUp: Record<Link, boolean> = { publisher: false, subscriber: false };
+  /** On the global channel the bus refuses to take our messages, or our subscription. */
+  readonly #isRefused: Record<Link, boolean> = { publisher: false, subscriber: false };
 
   #beat = 0;
   #beatAt: Millis = NEVER;
@@ -147,6 +151,11 @@ export class Peers {
     }
   }
 
+  canAnswer(instanceId: InstanceId): boolean {
+    const peer = this.#peers.get(instanceId);
+    return peer?.state === "up" && !peer.isDegraded;
+  }
+
   *list(now: Millis): Iterable<{ instanceId: InstanceId; state: "up" | "suspect" | "down"; lastHeardMs: Millis }> {
     for (const { instanceId, state, heardAt } of this.#peers.values()) {
       if (state !== "left") yield { instanceId, state, lastHeardMs: now - heardAt };
@@ -177,6 +186,12 @@ export class Peers {
 
   linkDown(link: Link): void {
     this.#isUp[link] = false;
+    this.#isRefused[link] = false;
+  }
+
+  /** On the global channel the bus has refused (true) or taken a message (`publisher`), or our subscription. */
+  answered(link: Link, isRefused: boolean): void {
+    this.#isRefused[link] = isRefused;
   }
 
   /** Whether a message of this instance may be believed; an instance never heard before is up from its first (R8). */
@@ -281,6 +296,7 @@ export class Peers {
     this.#sentAt.set(this.#beat, now);
     if (this.#sentAt.size > SENT_BEATS_MAX) this.#sentAt.delete(this.#beat - SENT_BEATS_MAX);
     if (!this.#isUp.publisher) return;
+    const mute = this.#host.takeMute();
     const message: Heartbeat = {
       kind: "heartbeat",
       beat: this.#beat,
@@ -290,6 +306,7 @@ export class Peers {
       status: this.#isDegraded ? "degraded" : "ready",
       acks: this.#acks(),
       versions: BUS_VERSIONS,
+      ...(mute.length > 0 && { mute }),
     };
     this.#host.emit({ kind: "publish", boardId: undefined, message });
   }
@@ -394,7 +411,8 @@ export class Peers {
     if (this.#isUp.publisher && this.#isUp.subscriber) {
       const isUnanswered = oldestUnansweredMs >= unansweredMsMax / 2;
       if (isUnanswered) this.#recycle("publisher", "unanswered", now);
-      else this.#recycle("subscriber", "unechoed", now);
+      // What is refused over this connection is refused over the next one, too.
+      else if (!this.#isRefused.publisher && !this.#isRefused.subscriber) this.#recycle("subscriber", "unechoed", now);
     } else if (this.#isUp.publisher && isHung) this.#recycle("publisher", "unanswered", now);
     if (now - this.#echoedAt >= clearRemoteMs && !this.#isCleared) this.#clearRemote(now);
   }

@@ -18,7 +18,12 @@ export type Host = {
   publishPositions(now: Millis): void;
   /** The peer has no slice here. */
   drop(owner: InstanceId, now: Millis): void;
-  resubscribe(): void;
+  /** An own message should have come back since then. True: the subscription was ordered anew. */
+  late(since: Millis, now: Millis): boolean;
+  /** What is asked here does not come back at present, so that no answer would. */
+  isSilent(): boolean;
+  /** The peer has said that it cannot speak here. */
+  isMute(owner: InstanceId): boolean;
 };
 
 export class Repair {
@@ -224,7 +229,7 @@ export class Repair {
     this.#askAt = NEVER;
     const { bus, constants, random } = this.#context;
     // While nothing comes back no answer would; recovery asks all.
-    const asks = bus.isEchoMissing ? undefined : this.#whomToAsk(now);
+    const asks = bus.isEchoMissing || this.#host.isSilent() ? undefined : this.#whomToAsk(now);
     if (asks?.length === 0) return;
     if (asks !== undefined) {
       this.#unechoedAsk = { owners: asks.map(({ owner }) => owner), at: now };
@@ -239,7 +244,7 @@ export class Repair {
     const { bus, constants } = this.#context;
     const inDoubt = [...this.replicas].flatMap(([owner, replica]) => {
       if (!replica.isInDoubt) return [];
-      const asksMax = replica.holdsNothing ? constants.unansweredAsksMaxUnknown : constants.unansweredAsksMax;
+      const asksMax = this.#asksMax(owner, replica);
       if (replica.unanswered < asksMax || bus.livenessOf(owner) !== "live") return [{ owner, seq: replica.seqToAsk }];
       // It lives, it was asked, it says nothing: it is not on this board.
       this.#host.drop(owner, now);
@@ -258,6 +263,14 @@ export class Repair {
     // A question to all is due anyway.
     if (this.#askAllAt !== NEVER || this.#missedAsks >= constants.unansweredAsksMaxUnknown) return [];
     return bus.missedSince(this.#missedSince).filter((owner) => !this.replicas.has(owner));
+  }
+
+  #asksMax(owner: InstanceId, replica: Replica): number {
+    const { bus, constants } = this.#context;
+    if (replica.holdsNothing) return constants.unansweredAsksMaxUnknown;
+    if (bus.canAnswer(owner) && !this.#host.isMute(owner)) return constants.unansweredAsksMax;
+    // It says itself that it cannot answer, and perhaps it lives: as long as R9 shows whom it cannot hear.
+    return constants.clearRemoteMs / constants.askBackoffMsMax;
   }
 
   #judgeSilence(now: Millis): void {
@@ -326,9 +339,8 @@ export class Repair {
     const { bus } = this.#context;
     // Nothing comes back at all, or nothing was proved since: that is the bus, not this board.
     const isBusFine = !bus.isEchoMissing && bus.echoedAt > this.#unechoedSince;
-    this.#unechoedSince = isBusFine ? NEVER : now;
-    if (!isBusFine) return;
-    this.#isSubscribed = false;
-    this.#host.resubscribe();
+    const isOrdered = isBusFine && this.#host.late(this.#unechoedSince, now);
+    this.#unechoedSince = isOrdered ? NEVER : now;
+    this.#isSubscribed = !isOrdered;
   }
 }

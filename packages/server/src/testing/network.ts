@@ -54,6 +54,8 @@ type Channel = BoardId | undefined;
 /** A replica hears all that its master hears, and is heard by nobody but its own subscribers. */
 type Server = { readonly replicaOf: Server | undefined };
 
+type Refusal = { readonly link: Link; readonly covers: (channel: Channel) => boolean };
+
 type Port = {
   readonly index: number;
   readonly instanceId: InstanceId;
@@ -70,6 +72,8 @@ type Port = {
   pinned: Server | undefined;
   /** New subscribers are deaf, too. */
   staysDeaf: boolean;
+  /** What Redis refuses to it, by its rights. */
+  readonly refused: Refusal[];
   isGone: boolean;
 };
 
@@ -134,6 +138,7 @@ export class Network {
       cut: new Set(),
       pinned: undefined,
       staysDeaf: false,
+      refused: [],
       isGone: false,
     };
     this.#ports.push(port);
@@ -159,10 +164,17 @@ export class Network {
     deepFreeze(message);
     publisher.unanswered.push(this.#clock.now);
     this.#send(publisher, () => {
+      if (isRefused(publisher, boardId)) {
+        this.#reply(publisher, () => {
+          publisher.unanswered.shift();
+          return { kind: "publish_refused", boardId };
+        });
+        return;
+      }
       const receivers = this.#execute(publisher, boardId, message);
       this.#reply(publisher, () => {
         publisher.unanswered.shift();
-        return boardId === undefined ? undefined : { kind: "published", boardId, receivers };
+        return { kind: "published", boardId, receivers };
       });
     });
   }
@@ -239,6 +251,26 @@ export class Network {
     if (port.connections.subscriber !== undefined) port.connections.subscriber.isDeaf = true;
   }
 
+  /**
+   * Its rights at Redis are cut: it may not subscribe, publish, or both, on one board, on all of them (`boards`), or at all. As Redis does,
+   * subscriptions that may not be any more end the connection, unless `quietly`: then they go on until they are asked for again.
+   */
+  refuse(
+    instance: number,
+    {
+      links = LINKS,
+      on,
+      quietly = false,
+    }: { readonly links?: readonly Link[]; readonly on: BoardId | "boards" | "everything"; readonly quietly?: boolean },
+  ): void {
+    const port = this.#port(instance);
+    const covers = (channel: Channel) => on === "everything" || (channel !== undefined && (on === "boards" || on === channel));
+    for (const link of links) port.refused.push({ link, covers });
+    const { subscriber } = port.connections;
+    if (!quietly && subscriber !== undefined && [...subscriber.channels.keys()].some((channel) => isRefused(subscriber, channel)))
+      this.#drop(port, "subscriber");
+  }
+
   /** Redis has forgotten this one subscription. */
   dropSubscription(instance: number, boardId: BoardId): void {
     this.#port(instance).connections.subscriber?.channels.delete(boardId);
@@ -247,6 +279,7 @@ export class Network {
   mend(instance: number): void {
     const port = this.#port(instance);
     port.cut.clear();
+    port.refused.length = 0;
     port.pinned = undefined;
     port.staysDeaf = false;
     for (const connection of [port.connections.publisher, port.connections.subscriber, ...this.#waiting]) {
@@ -338,11 +371,21 @@ export class Network {
       subscriber,
       () => {
         if (!subscriber.port.wanted.has(channel)) return;
-        const at = this.#reply(subscriber, () => (channel === undefined ? undefined : { kind: "subscribed", boardId: channel }));
+        if (isRefused(subscriber, channel)) return this.#refuseSubscription(subscriber, channel);
+        const at = this.#reply(subscriber, () => ({ kind: "subscribed", boardId: channel }));
         subscriber.channels.set(channel, at);
       },
       waitMs,
     );
+  }
+
+  /** It is asked for again until it is granted, as the bus does. */
+  #refuseSubscription(subscriber: Connection, channel: Channel): void {
+    this.#reply(subscriber, () => ({ kind: "subscribe_refused", boardId: channel }));
+    this.#clock.after(this.#random.between(0, this.faults.reconnectMsMax), () => {
+      if (subscriber.isOpen && subscriber.port.wanted.has(channel) && !subscriber.channels.has(channel))
+        this.#subscribe(subscriber, channel);
+    });
   }
 
   #move(instances: readonly number[], server: Server, stays: boolean): void {
@@ -435,6 +478,10 @@ export class Network {
     if (port === undefined) throw new RangeError(`there is no instance ${instance}`);
     return port;
   }
+}
+
+function isRefused({ link, port }: Connection, channel: Channel): boolean {
+  return port.refused.some((refusal) => refusal.link === link && refusal.covers(channel));
 }
 
 function reaches(from: Server, to: Server): boolean {

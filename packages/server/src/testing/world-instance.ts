@@ -51,6 +51,8 @@ export class WorldInstance {
   runsSince: Millis;
   isReady = false;
   isDegraded = false;
+  /** Whose clients were told that others are not heard there. */
+  readonly degradedBoards = new Set<BoardId>();
   /** When its core wants to be called. */
   wakeAt: Millis = 0;
   readonly #around: Surroundings;
@@ -156,8 +158,10 @@ export class WorldInstance {
       case "subscribe":
       case "unsubscribe":
       case "resubscribe":
-        if (effect.kind === "unsubscribe") this.boards.delete(effect.boardId);
-        else this.boards.add(effect.boardId);
+        if (effect.kind === "unsubscribe") {
+          this.boards.delete(effect.boardId);
+          this.degradedBoards.delete(effect.boardId);
+        } else this.boards.add(effect.boardId);
         network[effect.kind](this.index, effect.boardId);
         break;
       case "recycle":
@@ -186,7 +190,8 @@ export class WorldInstance {
         this.#flushSoon(effect.boardId);
         break;
       case "degraded":
-        this.isDegraded = effect.on;
+        if (effect.boardId === undefined) this.isDegraded = effect.on;
+        else this.degradedBoards[effect.on ? "add" : "delete"](effect.boardId);
         break;
       case "ready":
         this.isReady = true;
