@@ -100,9 +100,12 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   manager.use(bus);
 
   const report = (): HealthReport => {
-    const { status, boards, own, shown, echoMs, peers } = manager.stats();
+    const { status, boards, degradedBoards, own, shown, echoMs, peers } = manager.stats();
+    const degraded =
+      status === "degraded" || degradedBoards > 0 ? degradation(status === "degraded", degradedBoards, manager.refusal) : null;
     return {
-      status: manager.isStopping ? "draining" : status === "ready" ? "ok" : status,
+      status: manager.isStopping ? "draining" : status !== "ready" ? status : degraded !== null ? "degraded" : "ok",
+      degraded,
       instanceId,
       version: VERSION,
       uptimeMs: Math.round(performance.now() - startedAt),
@@ -168,7 +171,9 @@ async function echoed(manager: ConnectionManager, address: string): Promise<void
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      const advice = "May this user publish and subscribe to the channels of REDIS_PREFIX? See docs/OPERATIONS.md for the rights it needs.";
+      const advice =
+        manager.refusal ??
+        "May this user publish and subscribe to the channels of REDIS_PREFIX? See docs/OPERATIONS.md for the rights it needs.";
       reject(new PresenceError("REDIS_UNREACHABLE", `Redis at ${address} is connected, but own messages do not come back. ${advice}`));
     }, READY_MS_MAX);
   });
@@ -179,7 +184,13 @@ async function echoed(manager: ConnectionManager, address: string): Promise<void
   }
 }
 
-function readGauges(metrics: Metrics, { redis, peers, boards, members }: HealthReport): void {
+function degradation(all: boolean, boards: number, refusal: string | undefined): NonNullable<HealthReport["degraded"]> {
+  const where = all ? "through Redis" : "on some boards";
+  return { all, boards, reason: refusal ?? `own messages do not come back ${where}` };
+}
+
+function readGauges(metrics: Metrics, { degraded, redis, peers, boards, members }: HealthReport): void {
+  metrics.degradedBoards = degraded?.boards ?? 0;
   metrics.oldestUnansweredSeconds = redis.oldestUnansweredMs / 1000;
   metrics.peers = { up: 0, suspect: 0, down: 0 };
   for (const { state } of peers) metrics.peers[state]++;

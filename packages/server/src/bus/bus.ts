@@ -4,6 +4,7 @@
  */
 
 import type { BoardId, Millis } from "@presence-service/protocol";
+import { PresenceError } from "../errors.ts";
 
 /** A full channel name: ASCII, without pattern characters. */
 export type Channel = string;
@@ -22,7 +23,7 @@ export interface Bus {
    * they are the proof of delivery (R7). Resolves when the bus took it, not when it is delivered, to the number of
    * subscribers reached (undefined where the number means nothing, as in Cluster). Rejects with `BUS_DOWN` at once when
    * there is no connection or too much is unanswered; never queues across connections: drop it if it was a cursor,
-   * beacon later if it was a roster change. Rejects with `BUS_REFUSED` if Redis says no (rights, read-only, memory), and
+   * beacon later if it was a roster change. Rejects with `BusRefused` if Redis says no (rights, read-only, memory), and
    * with `BUS_DOWN` if the connection is lost before it answered: then nobody knows whether it was delivered.
    * `message` must stay as it is until the promise settles. What is published in one turn of the event loop leaves together.
    */
@@ -74,7 +75,10 @@ export interface BusListener {
   linkDown(link: Link, reason: string): void;
   /** Only for logs: no connection yet, and the bus goes on trying. */
   attemptFailed(attempt: FailedAttempt): void;
-  /** Only for logs: one subscription failed, by lack of rights for example; it is tried again, the others are not concerned. */
+  /**
+   * One subscription failed, by lack of rights for example; it is tried again, the others are not concerned. Once for each attempt; after a
+   * reconnect before `linkUp` of the subscriber.
+   */
   refused(refusal: Refusal): void;
 }
 
@@ -89,9 +93,28 @@ export type FailedAttempt = {
   readonly retryMs: Millis;
 };
 
-export type Refusal = {
-  readonly channel: Channel;
+/** Why Redis says no. */
+export type Cause = {
+  /** For logs: with what Redis said. */
   readonly reason: string;
+  /** For anybody: names neither channels nor users. */
+  readonly gist: string;
+  /** For people who have to mend it: a sentence or two. */
+  readonly advice: string;
+};
+
+/** Redis answered a publish with an error: `BUS_REFUSED`. Another connection would be answered the same. */
+export class BusRefused extends PresenceError {
+  readonly why: Cause;
+
+  constructor(why: Cause, options?: { cause?: unknown }) {
+    super("BUS_REFUSED", `Redis refused a publish: ${why.reason}. ${why.advice}`, options);
+    this.why = why;
+  }
+}
+
+export type Refusal = Cause & {
+  readonly channel: Channel;
   /** Counted from 1 since the channel was last subscribed. */
   readonly attempt: number;
   readonly retryMs: Millis;

@@ -28,6 +28,8 @@ export class Seat {
   readonly holder: SeatHolder;
   readonly fanout: BoardFanout;
   readonly outbox = new Outbox();
+  /** Told that other instances are not heard on this board. */
+  isToldDegraded = false;
   /** Of its own member; undefined while the core has not let it in yet. */
   actor: number | undefined;
   /** Where its client pointed before that. */
@@ -111,6 +113,11 @@ export class BoardFanout {
     for (const audience of this.#audiences.values()) audience.wire.change(change, audience.draft);
   }
 
+  /** Other instances are not heard on this board, or are again. */
+  degraded(on: boolean): void {
+    for (const audience of this.#audiences.values()) audience.degraded(on);
+  }
+
   event(actor: number, name: string, data: Json): void {
     for (const audience of this.#audiences.values()) audience.wire.event(actor, name, data, audience.draft);
   }
@@ -144,6 +151,8 @@ class Audience {
   /** Somebody is new, or was too slow. */
   #isAnyoneOwed = false;
   #cursorMs: Millis | undefined;
+  /** Said in this tick. Whoever is owed the board is told with it. */
+  #degraded: boolean | undefined;
 
   constructor(wire: Wire, board: BoardFanout, source: BoardSource, metrics: Metrics) {
     this.wire = wire;
@@ -165,6 +174,11 @@ class Audience {
     this.#seats.delete(seat);
   }
 
+  degraded(on: boolean): void {
+    this.wire.degraded(on, this.draft);
+    this.#degraded = on;
+  }
+
   flush(tick: Tick): void {
     const { draft } = this;
     if (tick.counts !== undefined) this.wire.counts(tick.counts.members, tick.counts.users, draft);
@@ -175,6 +189,7 @@ class Audience {
     this.#isAnyoneOwed = false;
     this.#tell(draft, tick);
     this.draft = new Draft();
+    this.#degraded = undefined;
     this.wire.settled();
   }
 
@@ -193,7 +208,9 @@ class Audience {
     for (const seat of this.#seats) {
       const { outbox, holder } = seat;
       const queued = holder.socket.queuedBytes;
-      switch (outbox.offer(queued, draft.rosterBytes, tick.since)) {
+      const offer = outbox.offer(queued, draft.rosterBytes, tick.since);
+      if (this.#degraded !== undefined && offer !== "fresh" && offer !== "nothing") seat.isToldDegraded = this.#degraded;
+      switch (offer) {
         case "all":
           this.#write(seat, draft, bytes, draft.bytes);
           break;
@@ -207,7 +224,7 @@ class Audience {
           break;
         case "fresh":
           board ??= this.wire.board(tick.roster());
-          this.#writeBoard(seat, board, tick.cursorMs);
+          this.#writeBoard(seat, board, tick);
           break;
         case "nothing":
           if (seat.told === undefined) {
@@ -259,10 +276,13 @@ class Audience {
     this.#write(seat, draft, draft.joined(), draft.bytes);
   }
 
-  #writeBoard(seat: Seat, board: ReturnType<Wire["board"]>, cursorMs: Millis): void {
+  #writeBoard(seat: Seat, board: ReturnType<Wire["board"]>, { cursorMs, roster }: Tick): void {
     const { holder } = seat;
+    const { degraded } = roster();
     const draft = new Draft();
     board(seat.actor ?? -1, seat.told ?? TOLD_NOTHING, draft);
+    if (seat.isToldDegraded !== degraded) this.wire.degraded(degraded, draft);
+    seat.isToldDegraded = degraded;
     if (holder.cursorMs !== cursorMs) this.wire.pace(cursorMs, draft);
     holder.cursorMs = cursorMs;
     draft.writeTo(holder.socket);

@@ -4,7 +4,7 @@
  */
 
 import type { BoardId, InstanceId } from "@presence-service/protocol";
-import type { Bus, Channel, Channels } from "../bus/bus.ts";
+import { type Bus, BusRefused, type Cause, type Channel, type Channels } from "../bus/bus.ts";
 import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "../bus/envelope.ts";
 import type { BusMessage } from "../core/messages.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
@@ -19,8 +19,10 @@ export type BusLineOptions = {
   readonly channels: Channels;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** A roster message of that board was taken, and reached so many subscribers. */
-  readonly published: (boardId: BoardId, receivers: number | undefined) => void;
+  /** A message for that board was taken, and reached so many subscribers; undefined: the global channel. Not told of cursors. */
+  readonly published: (boardId: BoardId | undefined, receivers: number | undefined) => void;
+  /** It was answered with an error. Not told of cursors. */
+  readonly refused: (boardId: BoardId | undefined, why: Cause) => void;
 };
 
 export class BusLine {
@@ -36,7 +38,7 @@ export class BusLine {
 
   /** Answers how many bytes it was. `boardId` undefined: the global channel. */
   publish(boardId: BoardId | undefined, message: BusMessage): number {
-    const { instanceId, channels, metrics, published } = this.#options;
+    const { instanceId, channels, metrics, published, refused } = this.#options;
     const channel = boardId === undefined ? channels.global : channels.board(boardId);
     const bytes = encodeRedisMessage({ from: instanceId, link: this.#bus.publisherLink, message });
     metrics.busBytes.out += bytes.length;
@@ -45,10 +47,16 @@ export class BusLine {
     // Cursors are the most of all messages, and nothing follows from how many heard them: no closure for each.
     if (message.kind === "cursors") taken.then(this.#cursorsTaken, this.#failed);
     else {
-      taken.then((receivers) => {
-        metrics.published[message.kind]++;
-        if (boardId !== undefined) published(boardId, receivers);
-      }, this.#failed);
+      taken.then(
+        (receivers) => {
+          metrics.published[message.kind]++;
+          published(boardId, receivers);
+        },
+        (error) => {
+          this.#failed(error);
+          if (error instanceof BusRefused) refused(boardId, error.why);
+        },
+      );
     }
     return bytes.length;
   }
@@ -75,6 +83,8 @@ export class BusLine {
 
   readonly #failed = (error: unknown) => {
     this.#options.metrics.publishFailures++;
+    // Said with its channel, where that is known.
+    if (error instanceof BusRefused) return;
     this.#warn({ reason: error instanceof Error ? error.message : String(error) }, "publishing failed: other instances are not told");
   };
 

@@ -18,6 +18,7 @@ import { type Authenticate, type Authorize, checked } from "./auth.ts";
 import { BoardFanout, Seat } from "./board-fanout.ts";
 import { BusLine } from "./bus-line.ts";
 import { Connection, type Hub, VISIT_MS } from "./connection.ts";
+import { Refusals } from "./refusals.ts";
 import type { ClientSocket } from "./socket.ts";
 import { Ticker } from "./ticker.ts";
 import type { Encoding } from "./wires.ts";
@@ -71,6 +72,8 @@ export class ConnectionManager implements Hub, BusListener {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #warn: ReturnType<typeof rateLimited>;
+  readonly #inform: ReturnType<typeof rateLimited>;
+  readonly #refusals: Refusals;
   readonly #core: Core;
   readonly #ticker: Ticker<BoardFanout>;
   readonly #deadline: Alarm;
@@ -105,6 +108,8 @@ export class ConnectionManager implements Hub, BusListener {
     this.#clock = clock;
     this.#log = log;
     this.#warn = rateLimited(log.warn.bind(log), WARN_EVERY_MS);
+    this.#inform = rateLimited(log.info.bind(log), WARN_EVERY_MS);
+    this.#refusals = new Refusals(options);
     this.#core = new Core({ instanceId, seed, now: clock.now() });
     this.#ticker = new Ticker(clock, (board, isLocal, now) => this.#flush(board, isLocal, now));
     this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: this.#bus?.oldestUnansweredMs() ?? 0 }));
@@ -123,7 +128,14 @@ export class ConnectionManager implements Hub, BusListener {
       metrics,
       instanceId,
       log: this.#log,
-      published: (boardId, receivers) => this.input({ kind: "published", boardId, receivers }),
+      published: (boardId, receivers) => {
+        this.#refusals.granted("publish", boardId);
+        this.input({ kind: "published", boardId, receivers });
+      },
+      refused: (boardId, why) => {
+        this.#refusals.refused("publish", boardId, why);
+        this.input({ kind: "publish_refused", boardId });
+      },
     });
     bus.subscribe(channels.global);
     this.#step.set(this.#clock.now() + STEP_MS);
@@ -135,6 +147,11 @@ export class ConnectionManager implements Hub, BusListener {
 
   get isStopping(): boolean {
     return this.#isStopping;
+  }
+
+  /** What Redis refuses at present, in words that name neither channels nor users. */
+  get refusal(): string | undefined {
+    return this.#refusals.inWords();
   }
 
   stats(): ReturnType<Core["stats"]> {
@@ -213,6 +230,7 @@ export class ConnectionManager implements Hub, BusListener {
       case "unsubscribe":
       case "resubscribe":
         this.#debug({ board: effect.boardId }, effect.kind);
+        if (effect.kind === "unsubscribe") this.#refusals.forget(effect.boardId);
         return this.#bus?.[effect.kind](this.#options.channels.board(effect.boardId));
       case "recycle":
         this.metrics.recycles[effect.link]++;
@@ -238,7 +256,7 @@ export class ConnectionManager implements Hub, BusListener {
         return;
       }
       case "degraded":
-        return this.#setDegraded(effect.on);
+        return effect.boardId === undefined ? this.#setDegraded(effect.on) : this.#setBoardDegraded(effect.boardId, effect.on);
       case "ready":
         this.#isReady = true;
         this.#becameReady();
@@ -275,10 +293,22 @@ export class ConnectionManager implements Hub, BusListener {
   #setDegraded(on: boolean): void {
     this.#isDegraded = on;
     this.metrics.degraded = on ? 1 : 0;
-    if (on) this.#log.warn("degraded: own messages do not come back through Redis; only local people see each other");
+    const { refusal } = this;
+    if (on) this.#log.warn({ ...(refusal !== undefined && { reason: refusal }) }, DEGRADED);
     else this.#log.info("no longer degraded: other instances are heard again");
     for (const slot of this.#wheel)
       for (const connection of slot.values()) if (!connection.isGreeting) connection.send({ kind: "degraded", on });
+  }
+
+  #setBoardDegraded(boardId: BoardId, on: boolean): void {
+    const boards = this.stats().degradedBoards;
+    if (!on) this.#inform({ board: boardId, boards }, "a board is no longer degraded: other instances are heard there again");
+    // What is refused has been said, with the channel and the right that is missing.
+    else if (this.refusal === undefined) this.#warn({ board: boardId, boards }, BOARD_DEGRADED);
+    const board = this.#fanouts.get(boardId);
+    if (board === undefined) return;
+    board.degraded(on);
+    this.#ticker.local(board);
   }
 
   #judged({ instanceId, state }: Extract<Effect, { kind: "peer" }>): void {
@@ -403,7 +433,8 @@ export class ConnectionManager implements Hub, BusListener {
 
   subscribed(channel: Channel): void {
     const boardId = this.#options.channels.boardOf(channel);
-    if (boardId !== undefined) this.input({ kind: "subscribed", boardId });
+    this.#refusals.granted("subscribe", boardId);
+    this.input({ kind: "subscribed", boardId });
   }
 
   linkUp(link: Link, number: number): void {
@@ -430,7 +461,9 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   refused(refusal: Refusal): void {
-    this.#warn({ ...refusal, retryMs: Math.round(refusal.retryMs) }, "Redis refuses a subscription; trying again");
+    const boardId = this.#options.channels.boardOf(refusal.channel);
+    this.#refusals.refused("subscribe", boardId, refusal);
+    this.input({ kind: "subscribe_refused", boardId });
   }
 
   // The clock.
@@ -469,6 +502,9 @@ export class ConnectionManager implements Hub, BusListener {
     if (this.#isWordy) this.#log.debug(fields, words);
   }
 }
+
+const DEGRADED = "degraded: own messages do not come back through Redis; only local people see each other";
+const BOARD_DEGRADED = "degraded on a board: own messages do not come back there, though a new subscription was confirmed";
 
 const PEER_WORDS = {
   up: "another instance is up",

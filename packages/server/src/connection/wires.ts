@@ -32,6 +32,8 @@ export type Encoding = "binary" | "json" | "classic";
 /** What an instance shows on a board. */
 export type BoardRoster = {
   readonly settling: boolean;
+  /** Other instances are not heard on this board. */
+  readonly degraded: boolean;
   readonly members: number;
   readonly users: number;
   readonly entries: readonly RosterEntry[];
@@ -110,6 +112,7 @@ export interface Wire {
   event(actor: number, name: string, data: Json, draft: Draft): void;
   counts(members: number, users: number, draft: Draft): void;
   pace(cursorMs: Millis, draft: Draft): void;
+  degraded(on: boolean, draft: Draft): void;
   cursors(moves: Moves, draft: Draft): void;
   /** For many sockets: tells one that believes `told` what this roster says; `self` is its own actor. */
   board(roster: BoardRoster): (self: number, told: Told, draft: Draft) => void;
@@ -171,6 +174,10 @@ class MessageWire implements Wire {
     draft.add(this.#frame({ kind: "pace", cursorMs }));
   }
 
+  degraded(on: boolean, draft: Draft): void {
+    draft.add(this.#frame({ kind: "degraded", on, board: this.ref }));
+  }
+
   cursors(moves: Moves, draft: Draft): void {
     const list: CursorMove[] = [];
     for (let at = 0; at < moves.length; at += 3) {
@@ -191,7 +198,7 @@ class MessageWire implements Wire {
     return (self, _told, draft) => draft.add(this.#frame(this.joined(self, roster)));
   }
 
-  protected joined(self: number, { entries, ...counts }: BoardRoster): ServerMessage {
+  protected joined(self: number, { entries, degraded: _, ...counts }: BoardRoster): ServerMessage {
     return { kind: "joined", boardId: this.boardId, board: this.ref, self, ...counts, roster: entries };
   }
 
@@ -268,6 +275,8 @@ class ClassicWire implements Wire {
   }
 
   pace(): void {}
+
+  degraded(): void {}
 
   cursors(moves: Moves, draft: Draft): void {
     const records = Buffer.allocUnsafe((moves.length / 3) * CURSOR_BYTES);

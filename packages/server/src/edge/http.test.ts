@@ -13,6 +13,7 @@ import { createHttpHandler, type HealthReport, type HttpDependencies } from "./h
 
 const REPORT: HealthReport = {
   status: "ok",
+  degraded: null,
   instanceId: "6e0f6c1c-6a5e-4d0e-9a39-0c8f0c7b9a51",
   version: "0.1.0",
   uptimeMs: 1234,

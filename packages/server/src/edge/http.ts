@@ -10,8 +10,16 @@ import { extname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export type HealthReport = {
-  /** `starting`: never joined the bus yet. `degraded`: serving local people only. */
+  /** `starting`: never joined the bus yet. `degraded`: serving local people only, on all boards or on some. */
   readonly status: "starting" | "ok" | "degraded" | "draining";
+  /** null: it is not. Anybody may read this: how many boards and why, not which. */
+  readonly degraded: {
+    /** Nobody of another instance is heard, on any board. */
+    readonly all: boolean;
+    /** Boards on which nobody is heard, counted one by one. */
+    readonly boards: number;
+    readonly reason: string;
+  } | null;
   readonly instanceId: string;
   readonly version: string;
   readonly uptimeMs: number;

@@ -8,6 +8,8 @@ import { escapeUnprintable, redactText } from "../telemetry/redact.ts";
 export type Failure = {
   /** For logs: `connection refused`. */
   readonly reason: string;
+  /** The same without what the other end said, which may name channels and users. Absent: it said nothing. */
+  readonly gist?: string;
   /** For people who have to mend it: a sentence or two. */
   readonly advice: string;
 };
@@ -36,6 +38,16 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
     /NOPERM/,
     "not permitted",
     "Redis knows the user but lacks a rule for it: ACL SETUSER … &<prefix>:* +subscribe +unsubscribe +publish +ping +hello.",
+  ],
+  [
+    /READONLY/,
+    "it is a replica and takes nothing",
+    "REDIS_URL must lead to the master: a replica, or a reader endpoint, passes on what the master says and nothing else.",
+  ],
+  [
+    /\bOOM\b|MISCONF|NOREPLICAS|MASTERDOWN/,
+    "it takes no commands at present",
+    "Its memory (`maxmemory`), its disk or its replicas are not as it was told to demand; its own log says which.",
   ],
   [/unknown command '?`?HELLO|NOPROTO/, "it is too old", "Redis 6 or later is needed."],
   [
@@ -75,8 +87,8 @@ export function explain(error: unknown): Failure {
   const detail = textOf(error);
   const known = KNOWN.find(([pattern]) => pattern.test(detail));
   const shown = escapeUnprintable(redactText(detail)).slice(0, DETAIL_LENGTH_MAX);
-  if (known === undefined) return { reason: shown, advice: "Check REDIS_URL, and what the log of Redis says." };
-  return { reason: `${known[1]} (${shown})`, advice: known[2] };
+  if (known === undefined) return { reason: shown, gist: "an error", advice: "Check REDIS_URL, and what the log of Redis says." };
+  return { reason: `${known[1]} (${shown})`, gist: known[1], advice: known[2] };
 }
 
 /** Nobody said no: a server that hangs, or packets that are dropped. */

@@ -4,8 +4,10 @@
  */
 
 import type { Millis } from "@presence-service/protocol";
+import { BusRefused } from "../bus/bus.ts";
 import { PresenceError } from "../errors.ts";
 import { isErrorReply, type RedisConnection } from "./client.ts";
+import { explain } from "./failure.ts";
 
 /** A Redis that takes 100 000 a second is behind by 0.1 s then; in the driver they hold about 4 MB. */
 export const UNANSWERED_MAX = 8192;
@@ -73,7 +75,7 @@ export class Outgoing {
 
   readonly #onError = (error: unknown): never => {
     this.#forgetOldest();
-    if (isErrorReply(error)) throw new PresenceError("BUS_REFUSED", `Redis refused a publish: ${error.message}`, { cause: error });
+    if (isErrorReply(error)) throw new BusRefused({ gist: "", ...explain(error) }, { cause: error });
     throw new PresenceError("BUS_DOWN", "the connection was lost before Redis answered; whether others heard it is unknown", {
       cause: error,
     });

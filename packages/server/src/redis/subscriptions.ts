@@ -8,6 +8,9 @@ import { backoffMs } from "./backoff.ts";
 import { isErrorReply, type RedisConnection } from "./client.ts";
 import { explain, type Failure } from "./failure.ts";
 
+const TRY_ALL_MS_MIN = 1000;
+const RETRY_EACH_MS = 1;
+
 type Refusal = { readonly failure: Failure; readonly times: number; readonly timer: NodeJS.Timeout };
 
 export class Subscriptions {
@@ -24,6 +27,8 @@ export class Subscriptions {
   readonly #refused = new Map<Channel, Refusal>();
   /** Where changes go; undefined while there is none, or one that is still being restored. */
   #connection: RedisConnection | undefined;
+  /** When all that is refused was last tried at once, since one of it was granted. */
+  #triedAllAt = Number.NEGATIVE_INFINITY;
   #flush: NodeJS.Immediate | undefined;
 
   constructor(listener: BusListener) {
@@ -119,26 +124,39 @@ export class Subscriptions {
     }
     for (const channel of wanted) {
       if (!this.#wanted.has(channel) || connection.isOver) continue;
-      this.#forgetRefusal(channel);
+      if (this.#forgetRefusal(channel)) this.#tryAll();
       this.#listener.subscribed(channel);
     }
+  }
+
+  /** A right has come back, and seldom for one channel alone. */
+  #tryAll(): void {
+    if (performance.now() - this.#triedAllAt < TRY_ALL_MS_MIN) return;
+    this.#triedAllAt = performance.now();
+    for (const [channel, { timer }] of this.#refused) {
+      clearTimeout(timer);
+      this.#joining.add(channel);
+    }
+    this.#flushSoon();
   }
 
   #refuse(channel: Channel, failure: Failure): void {
     if (!this.#wanted.has(channel)) return;
     const times = (this.#refused.get(channel)?.times ?? 0) + 1;
     this.#forgetRefusal(channel);
-    const retryMs = backoffMs(times);
+    // As calmly for thousands as for one: Redis is asked a thousand times a second at most.
+    const retryMs = Math.max(backoffMs(times), Math.random() * this.#refused.size * 2 * RETRY_EACH_MS);
     const timer = setTimeout(() => {
       this.#joining.add(channel);
       this.#flushSoon();
     }, retryMs);
     this.#refused.set(channel, { failure, times, timer });
-    this.#listener.refused({ channel, reason: failure.reason, attempt: times, retryMs });
+    this.#listener.refused({ channel, gist: "", ...failure, attempt: times, retryMs });
   }
 
-  #forgetRefusal(channel: Channel): void {
+  /** Whether there was one. */
+  #forgetRefusal(channel: Channel): boolean {
     clearTimeout(this.#refused.get(channel)?.timer);
-    this.#refused.delete(channel);
+    return this.#refused.delete(channel);
   }
 }

@@ -59,7 +59,7 @@ export const METRICS = {
   publishFailures: {
     name: "presence_bus_publish_failures_total",
     type: "counter",
-    help: "Messages that Redis did not take: no connection, or too much unanswered. Local people were told all the same.",
+    help: "Messages that Redis did not take: no connection, too much unanswered, or refused. Local people were told all the same.",
   },
   received: {
     name: "presence_bus_received_total",
@@ -72,6 +72,13 @@ export const METRICS = {
     name: "presence_bus_echoes_total",
     type: "counter",
     help: "Own messages that came back through Redis; recognised, measured and not applied.",
+  },
+  refusals: {
+    name: "presence_redis_refusals_total",
+    type: "counter",
+    help: "Commands that Redis answered with an error at run time: rights are missing, or it takes none. The log names channel, cause and what to do.",
+    label: "command",
+    values: ["subscribe", "publish"],
   },
   busBytes: {
     name: "presence_bus_bytes_total",
@@ -93,6 +100,11 @@ export const METRICS = {
     name: "presence_degraded",
     type: "gauge",
     help: "1 while other instances cannot be heard; local people still see each other.",
+  },
+  degradedBoards: {
+    name: "presence_degraded_boards",
+    type: "gauge",
+    help: "Boards on which other instances are not heard, or do not hear this one, while elsewhere they may.",
   },
   peers: {
     name: "presence_peers",

@@ -10,6 +10,8 @@ export class LoopbackBus {
   readonly #ends: BusEnd[] = [];
   /** Publishing fails, and nothing is delivered. */
   isDown = false;
+  /** Publishing is answered with this. */
+  refusal: Error | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -56,6 +58,7 @@ class BusEnd implements Bus {
 
   publish(channel: Channel, message: Uint8Array): Promise<number> {
     if (this.#bus.isDown) return Promise.reject(new PresenceError("BUS_DOWN", "no connection"));
+    if (this.#bus.refusal !== undefined) return Promise.reject(this.#bus.refusal);
     return Promise.resolve(this.#bus.deliver(channel, message));
   }
 

@@ -38,6 +38,7 @@ export type Metrics = (series: string) => number;
 /** The part of `/health` that tests look at. */
 export type Health = {
   readonly status: "starting" | "ok" | "degraded" | "draining";
+  readonly degraded: { readonly all: boolean; readonly boards: number; readonly reason: string } | null;
   readonly instanceId: string;
   readonly redis: {
     readonly mode: string;

@@ -38,6 +38,8 @@ export type SessionOptions = {
 export class SessionBoard {
   self = -1;
   settling = false;
+  /** As last told of this board alone. */
+  degraded = false;
   /** As last told. */
   count = 0;
   readonly members = new Map<number, Member>();
@@ -194,12 +196,15 @@ export class SessionClient {
     if (message.kind === "heartbeat") return this.send({ kind: "heartbeat" });
     this.received.push(message);
     if (message.kind === "joined") this.#joined(message);
+    else if (message.kind === "degraded") this.#degraded(message);
     else if ("board" in message) this.#onBoard(message);
   }
 
   #joined(message: Extract<ServerMessage, { kind: "joined" }>): void {
     const board = new SessionBoard();
     board.self = message.self;
+    // A fresh roster says nothing of it.
+    board.degraded = this.#boards.get(message.boardId)?.degraded ?? false;
     board.settling = message.settling;
     board.count = message.members;
     for (const { actor, member, at } of message.roster) {
@@ -211,6 +216,14 @@ export class SessionClient {
     if (self?.memberId !== this.memberId) this.violations.push(`the roster of ${message.boardId} has somebody else as self`);
     this.#boards.set(message.boardId, board);
     this.#ids.set(message.board, message.boardId);
+  }
+
+  #degraded({ on, board: ref }: Extract<ServerMessage, { kind: "degraded" }>): void {
+    const id = ref === undefined ? undefined : this.#ids.get(ref);
+    if (ref !== undefined && id === undefined) this.violations.push(`degraded of board ${ref}, which was never joined`);
+    const board = id === undefined ? undefined : this.#boards.get(id);
+    if (board?.degraded === on) this.violations.push(`degraded ${on} of board ${id} is no news`);
+    if (board !== undefined) board.degraded = on;
   }
 
   #onBoard(message: Exclude<Extract<ServerMessage, { board: BoardRef }>, { kind: "joined" }>): void {
