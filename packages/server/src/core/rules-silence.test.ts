@@ -234,6 +234,23 @@ test("[F6] cursors are not published where Redis refuses them, nor before the bo
   world.untilEqual(HEALED_MS);
 });
 
+test("[R9] 30 s into a silence nobody remote is shown, also not who is heard of later and may be gone again", () => {
+  const { world, ben, others } = settled({ instances: 3 });
+  const [cleo] = others;
+  world.network.refuse(1, { on: B1, links: ["publisher"] });
+  ben.update({ status: "idle" });
+  world.advance(CONSTANTS.clearRemoteMs + 1_000);
+  assert.deepEqual(ben.roster(), ["ben"]);
+  // The first change of an empty slice travels as a whole.
+  cleo?.leave();
+  world.advance(1_000);
+  cleo?.join();
+  world.advance(20_000);
+  assert.deepEqual(ben.roster(), ["ben"]);
+  world.network.mend(1);
+  world.untilEqual(HEALED_MS);
+});
+
 test("[R9] boards that are named in turn all fade", () => {
   const { world, ana } = settled();
   const boards = Array.from({ length: 200 }, (_, index) => `${index}-${"x".repeat(100)}`);
