@@ -133,7 +133,8 @@ export class ConnectionManager implements Hub, BusListener {
         this.input({ kind: "published", boardId, receivers });
       },
       refused: (boardId, why) => {
-        this.#refusals.refused("publish", boardId, why);
+        // Of a board given up meanwhile nothing would ever take it back.
+        if (boardId === undefined || this.#core.isOn(boardId)) this.#refusals.refused("publish", boardId, why);
         this.input({ kind: "publish_refused", boardId });
       },
     });
@@ -301,7 +302,7 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   #setBoardDegraded(boardId: BoardId, on: boolean): void {
-    const boards = this.stats().degradedBoards;
+    const boards = this.#core.degradedBoards;
     if (!on) this.#inform({ board: boardId, boards }, "a board is no longer degraded: other instances are heard there again");
     // What is refused has been said, with the channel and the right that is missing.
     else if (this.refusal === undefined) this.#warn({ board: boardId, boards }, BOARD_DEGRADED);

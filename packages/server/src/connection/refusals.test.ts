@@ -96,6 +96,24 @@ test("one line says which channel, which right is missing and what to do; health
   assert.deepEqual([desk.manager.refusal, desk.manager.stats().degradedBoards], [undefined, 0]);
 });
 
+test("what was refused on a board that was given up meanwhile is no reason for anything", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("json", "42", "Ana");
+  desk.bus.refusal = new BusRefused(CAUSE);
+  ana.leave("42");
+  for (let wait = 0; wait < 130; wait++) {
+    desk.clock.advance(250);
+    // Redis answers late: after the board is forgotten.
+    if (desk.manager.stats().boards > 0) continue;
+    await Promise.resolve();
+    await Promise.resolve();
+  }
+  desk.bus.refusal = undefined;
+  desk.clock.advance(1000);
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+  assert.deepEqual([desk.manager.stats().boards, desk.manager.refusal], [0, undefined]);
+});
+
 test("a refused publish degrades its board, by whatever Redis refuses it, and is no broken subscription", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("json", "42", "Ana");

@@ -5,8 +5,8 @@ import type { BusMessage, Op } from "../core/messages.ts";
 export function inWords(message: BusMessage): string {
   switch (message.kind) {
     case "heartbeat": {
-      const { beat, boards, status, acks } = message;
-      return `heartbeat ${beat}, ${status}, ${boards} boards, hears ${acks.length}`;
+      const { beat, boards, status, acks, mute = [] } = message;
+      return `heartbeat ${beat}, ${status}, ${boards} boards, hears ${acks.length}${mute.length > 0 ? `, mute on ${mute.length}` : ""}`;
     }
     case "goodbye":
       return "goodbye";

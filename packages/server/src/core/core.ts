@@ -182,6 +182,16 @@ export class Core {
     return { members, users };
   }
 
+  /** Subscribed to it, or wanting to be. */
+  isOn(boardId: BoardId): boolean {
+    return this.#boards.has(boardId);
+  }
+
+  /** As in `stats`, which looks at every board. */
+  get degradedBoards(): number {
+    return this.#degraded.size;
+  }
+
   stats(now: Millis): Stats {
     let own = 0;
     let shown = 0;
