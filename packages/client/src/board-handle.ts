@@ -1,6 +1,7 @@
 /** What `presence.board()` gives: one hold on a membership, with listeners of its own. All it knows is in membership.ts. */
 
 import type { JsonObject } from "@presence-service/protocol";
+import { bindMethods } from "./bound.ts";
 import type { AnyCursorMove, AnyMember } from "./core/board-view.ts";
 import { eventOf, isReserved, jsonObjectOf, nameOf, pointOf } from "./input.ts";
 import { CLOSED, type Membership } from "./membership.ts";
@@ -18,6 +19,7 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
     this.#membership = membership;
     this.#instanceId = instanceId;
     this.#released = released;
+    bindMethods(this);
   }
 
   get boardId(): string {

@@ -13,6 +13,7 @@ import {
   STATE_BYTES_MAX,
 } from "@presence-service/protocol";
 import { BoardHandle } from "./board-handle.ts";
+import { bindMethods } from "./bound.ts";
 import { Connection } from "./connection.ts";
 import { TokenBucket } from "./core/token-bucket.ts";
 import { createDriver, type Driver } from "./driver.ts";
@@ -51,6 +52,7 @@ class Client {
 
   constructor(options: PresenceOptions<never>) {
     this.#options = options;
+    bindMethods(this);
   }
 
   get status(): PresenceStatus {

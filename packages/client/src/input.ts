@@ -8,7 +8,7 @@ import {
   EVENT_NAME_BYTES_MAX,
   isBoardId,
   isFitName,
-  isSafeJson,
+  JSON_DEPTH_MAX,
   type Json,
   type JsonObject,
   type Point,
@@ -43,17 +43,33 @@ export function nameOf(username: unknown): string {
   return username;
 }
 
-/** A copy as plain JSON: what is undefined is dropped, what cannot be said in JSON throws TypeError. */
-function jsonOf(value: unknown, what: string): Json {
+/**
+ * A copy as plain JSON. A key whose value is undefined is left out. Everything else that JSON would change or drop in silence throws
+ * TypeError with its path: it would be shown to others as something else than it is here.
+ */
+function jsonOf(value: unknown, path: string, depth = 0): Json {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
   // NaN would become null, and null deletes in a merge patch.
-  const text = JSON.stringify(value, (key, item) => {
-    if (typeof item === "number" && !Number.isFinite(item)) throw new TypeError(`${what}: "${key}" is ${item}`);
-    return item;
-  });
-  const json: Json | undefined = text === undefined ? undefined : JSON.parse(text);
-  if (json === undefined || !isSafeJson(json))
-    throw new TypeError(`${what} is no JSON that may travel: too deep, or a key like "__proto__"`);
-  return json;
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  const refuse = (what: string) => new TypeError(`${path} is ${what}, which is not JSON`);
+  if (typeof value === "number" || typeof value === "bigint") throw refuse(`the ${typeof value} ${value}`);
+  if (typeof value !== "object") throw refuse(`of type ${typeof value}`);
+  if (depth >= JSON_DEPTH_MAX) throw new TypeError(`${path} is nested more than ${JSON_DEPTH_MAX} deep`);
+  // Not `map`, which passes over holes.
+  if (Array.isArray(value)) return Array.from(value, (item, at) => jsonOf(item, `${path}[${at}]`, depth + 1));
+  if (!isPlain(value)) throw refuse(`an object of ${value.constructor?.name ?? "some class"}`);
+  const copy: Record<string, Json> = {};
+  for (const [key, item] of Object.entries(value)) {
+    if (key === "__proto__" || key === "constructor" || key === "prototype") throw new TypeError(`${path} has the key "${key}"`);
+    if (item !== undefined) copy[key] = jsonOf(item, `${path}.${key}`, depth + 1);
+  }
+  return copy;
+}
+
+/** Made by `{}`, `JSON.parse` or `Object.create(null)`, in whichever window. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 export function jsonObjectOf(value: unknown, what: string): JsonObject {

@@ -90,6 +90,7 @@ export type Patch<T> = {
 
 export type Stop = () => void;
 
+/** Methods may be taken off it, as `useSyncExternalStore(board.subscribe, board.snapshot)` does. */
 export interface Board<State extends object = JsonObject, Events extends object = JsonObject> extends BoardSnapshot<State> {
   readonly boardId: string;
   /** The instance that serves us at the moment. */
@@ -99,7 +100,10 @@ export interface Board<State extends object = JsonObject, Events extends object 
   moveCursor(x: number, y: number, options?: MoveOptions): void;
   /** The pointer left. In browsers this happens by itself on blur and pagehide. */
   hideCursor(): void;
-  /** Shown in `self` at once, sent within 50 ms, kept while offline. Throws TypeError on what is not JSON, RangeError above 4 KiB of state. */
+  /**
+   * Shown in `self` at once, sent within 50 ms, kept while offline. Throws TypeError on what is not JSON and says where (a Date, a Map, a
+   * function, an instance of a class, NaN, a hole in an array), RangeError above 4 KiB of state.
+   */
   update(patch: Patch<State>): void;
   /** Says that we look away, or are back. */
   setStatus(status: "active" | "idle"): void;
@@ -137,6 +141,7 @@ export type BoardOptions<State extends object> = {
 export type BoardArguments<State extends object> =
   Record<never, never> extends State ? [options?: BoardOptions<State>] : [options: BoardOptions<State>];
 
+/** Methods may be taken off it. */
 export interface Presence<State extends object = JsonObject, Events extends object = JsonObject> {
   /**
    * Enters a board, and connects if this is the first. Counted: a board asked for twice is entered once and left when both handles

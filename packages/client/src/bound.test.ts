@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bindMethods } from "./bound.ts";
+import { atDesk, joined } from "./testing/service.ts";
+
+test("every method that the SDK hands out works when it is taken off its object", async () => {
+  const { presence, board, socket } = await atDesk(["ana"]);
+  const inputs: Readonly<Record<string, readonly unknown[]>> = {
+    moveCursor: [0.5, 0.5],
+    update: [{ tool: "ink" }],
+    setStatus: ["idle"],
+    rename: ["me too"],
+    broadcast: ["reaction", 1],
+    subscribe: [() => {}],
+    on: ["user_joined", () => {}],
+    board: ["desk"],
+  };
+  const called: string[] = [];
+  for (const object of [board, board.cursors, presence]) {
+    const own = Object.getOwnPropertyNames(object);
+    const inherited = Object.getOwnPropertyNames(Object.getPrototypeOf(object));
+    for (const name of new Set([...inherited, ...own])) {
+      const isGetter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(object), name)?.get !== undefined;
+      const method: unknown = isGetter ? undefined : object[name as keyof typeof object];
+      // What ends things is called last, below.
+      if (typeof method !== "function" || ["constructor", "leave", "close", "hasOwnProperty"].includes(name)) continue;
+      if (Object.getPrototypeOf(object) === Object.prototype && inherited.includes(name)) continue;
+      method(...(inputs[name] ?? []));
+      called.push(name);
+    }
+  }
+  assert.deepEqual(called.sort(), [
+    ...["board", "broadcast", "hideCursor", "moveCursor", "on", "rename", "setStatus", "snapshot", "subscribe", "subscribe", "update"],
+  ]);
+  // As React's `useSyncExternalStore(board.subscribe, board.snapshot)` does.
+  const { subscribe, snapshot, leave } = board;
+  let renders = 0;
+  const stop = subscribe(() => renders++);
+  const before = snapshot();
+  socket.serve(joined("desk", []));
+  assert.deepEqual([renders, snapshot() !== before], [1, true]);
+  stop();
+  leave();
+  assert.equal(board.status, "closed");
+  const { close } = presence;
+  close();
+  assert.equal(presence.status, "closed");
+});
+
+test("getters stay getters, and fields are left alone", () => {
+  class Thing {
+    #count = 0;
+    field = () => this.#count;
+    constructor() {
+      bindMethods(this);
+    }
+    get count(): number {
+      return this.#count;
+    }
+    add(): void {
+      this.#count++;
+    }
+  }
+  const thing = new Thing();
+  const { add, field } = thing;
+  add();
+  assert.deepEqual([thing.count, field()], [1, 1]);
+});

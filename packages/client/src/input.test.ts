@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runInNewContext } from "node:vm";
+import { atDesk } from "./testing/service.ts";
+
+class Point {
+  x = 1;
+}
+
+test("what JSON would change or drop in silence is refused, and the error names its path", async () => {
+  const { board, presence, socket, driver } = await atDesk();
+  const { self } = board;
+  const holes = [1, 2, 3];
+  delete holes[1];
+  const cases: readonly [value: unknown, path: RegExp][] = [
+    [{ at: new Date(0) }, /\.at is an object of Date/],
+    [{ at: { deep: [0, { when: new Date(0) }] } }, /\.at\.deep\[1\]\.when is an object of Date/],
+    [{ done: () => {} }, /\.done is of type function/],
+    [{ tools: new Map([["a", 1]]) }, /\.tools is an object of Map/],
+    [{ tools: new Set([1]) }, /\.tools is an object of Set/],
+    [{ bytes: Uint8Array.of(1) }, /\.bytes is an object of Uint8Array/],
+    [{ place: new Point() }, /\.place is an object of Point/],
+    [{ boxed: new String("x") }, /\.boxed is an object of String/],
+    [{ big: 1n }, /\.big is the bigint 1/],
+    [{ zoom: Number.NaN }, /\.zoom is the number NaN/],
+    [{ zoom: [Number.POSITIVE_INFINITY] }, /\.zoom\[0\] is the number Infinity/],
+    [{ mark: Symbol("x") }, /\.mark is of type symbol/],
+    [{ list: [1, undefined] }, /\.list\[1\] is of type undefined/],
+    [{ list: holes }, /\.list\[1\] is of type undefined/],
+    [{ toJSON: () => ({ other: 1 }) }, /\.toJSON is of type function/],
+    [{ inherits: Object.create({ tool: "pen" }) }, /\.inherits is an object of Object/],
+    [JSON.parse('{"a":{"__proto__":{"x":1}}}'), /\.a has the key "__proto__"/],
+    [JSON.parse(`${'{"a":'.repeat(33)}1${"}".repeat(33)}`), /nested more than 32 deep/],
+    [new Map(), /an object of Map/],
+    [() => {}, /of type function/],
+    [[], /is not an object/],
+    [null, /is not an object/],
+  ];
+  for (const [value, path] of cases) {
+    const refused = (error: unknown) => error instanceof TypeError && path.test(error.message);
+    assert.throws(() => board.update(value as never), refused, String(path));
+    assert.throws(() => presence.board("b2", { state: value as never }), refused, String(path));
+  }
+  for (const [value, path] of cases.slice(0, -2)) {
+    const refused = (error: unknown) => error instanceof TypeError && path.test(error.message);
+    assert.throws(() => board.broadcast("x", value as never), refused, String(path));
+  }
+  const loop: { self?: unknown } = {};
+  loop.self = loop;
+  assert.throws(() => board.update(loop as never), TypeError);
+  await driver.advance(100);
+  assert.deepEqual([board.self === self, socket.kinds], [true, ["hello", "join"]]);
+});
+
+test("plain values of every kind pass, also those of another window; an undefined key is as if it were not there", async () => {
+  const { board } = await atDesk();
+  board.update({
+    text: "é",
+    list: [1, [null, true]],
+    bare: Object.assign(Object.create(null), { a: 1 }),
+    foreign: runInNewContext("({ list: [1, { b: 2 }] })"),
+    none: undefined,
+    zero: -0,
+  });
+  assert.equal(
+    JSON.stringify(board.self?.state),
+    '{"text":"é","list":[1,[null,true]],"bare":{"a":1},"foreign":{"list":[1,{"b":2}]},"zero":0}',
+  );
+});
