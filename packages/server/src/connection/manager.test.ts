@@ -174,6 +174,30 @@ test("stopping: goodbye, close codes, and nobody is told that people leave", asy
   assert.equal(SUM(desk.metrics.connections), 0);
 });
 
+test("[R12] clients of an instance that stops come back evenly, 2 ms each, within 100 ms to 2 s", async () => {
+  for (const [count, spreadMs] of [
+    [1, 100],
+    [60, 120],
+    [500, 1000],
+    [1500, 2000],
+  ] as const) {
+    const desk = await Desk.open();
+    const clients = Array.from({ length: count }, () => desk.enter("binary"));
+    const stopped = desk.manager.stop();
+    const times = clients.map(({ socket }) => {
+      const [message] = socket.takeMessages();
+      return message?.kind === "goodbye" ? message.retryAfterMs : Number.NaN;
+    });
+    times.sort((a, b) => a - b);
+    assert.ok(
+      times.every((ms, nth) => ms >= Math.floor((nth * spreadMs) / count) && ms < ((nth + 1) * spreadMs) / count),
+      `${count}: ${times}`,
+    );
+    for (const client of clients) client.close(CLOSE.draining.code);
+    await stopped;
+  }
+});
+
 test("a logger that throws once does not stop the heartbeats", async () => {
   const desk = await Desk.open();
   desk.lines.push = () => {

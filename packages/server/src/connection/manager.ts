@@ -48,8 +48,6 @@ const CURSOR_BURST_MS = 250;
 const CLOSING_MS_MAX = 2000;
 /** The core's deadlines are met up to so much later: a thousand boards then share a hundred wake-ups a second. */
 const DEADLINE_GRAIN_MS = 10;
-/** Clients of a stopped instance come back within this time, spread evenly. */
-export const RETRY_MS_MAX = 2000;
 const WARN_EVERY_MS = 10_000;
 /** Ends that no well-behaved client comes to. */
 const NOTEWORTHY: ReadonlySet<number> = new Set(
@@ -179,7 +177,7 @@ export class ConnectionManager implements Hub, BusListener {
     // Who never spoke has nobody to take leave of.
     if (!this.#isReady) this.#line = undefined;
     this.input({ kind: "stop" });
-    for (const slot of this.#wheel) for (const connection of [...slot.values()]) this.#dismiss(connection);
+    this.#dismissAll();
     if (this.#closing.size > 0) {
       const cancel = this.#clock.after(CLOSING_MS_MAX, () => {
         for (const connection of this.#closing) connection.terminate(CLOSE.draining);
@@ -194,9 +192,18 @@ export class ConnectionManager implements Hub, BusListener {
     this.#ticker.stop();
   }
 
-  #dismiss(connection: Connection): void {
+  /** R12. Each is told a moment of its own to come back: together they come evenly, over as long as so many need. */
+  #dismissAll(): void {
+    const { retryMsMin, retryMsMax, retryMsPerClient } = CONSTANTS;
+    const clients = this.#wheel.flatMap((slot) => [...slot.values()]);
+    const spreadMs = Math.min(Math.max(retryMsMin, clients.length * retryMsPerClient), retryMsMax);
+    for (const [nth, client] of clients.entries()) {
+      this.#dismiss(client, Math.floor(((nth + Math.random()) / clients.length) * spreadMs));
+    }
+  }
+
+  #dismiss(connection: Connection, retryAfterMs: Millis): void {
     if (connection.encoding === "classic") return connection.end(CLOSE.goingAway);
-    const retryAfterMs = Math.floor(Math.random() * RETRY_MS_MAX);
     connection.send({ kind: "goodbye", code: CLOSE.draining.code, retryAfterMs });
     connection.end(CLOSE.draining);
   }

@@ -8,7 +8,6 @@ import { OPEN_MS_MAX } from "../redis/client.ts";
 import { HALF_OPEN_MS_MAX } from "../testing/world-client.ts";
 import { LOST_GRACE_MS } from "../testing/world-instance.ts";
 import { GRACE_MS, HEARTBEAT_MS, SILENT_VISITS_MAX, VISIT_MS } from "./connection.ts";
-import { RETRY_MS_MAX } from "./manager.ts";
 
 /** The longest that a client keeps its member after its last word. */
 const GIVEN_UP_MS = SILENT_VISITS_MAX * VISIT_MS + GRACE_MS.full;
@@ -24,7 +23,7 @@ test("[R11] an ended attempt is remembered until a half-open connection that kno
 });
 
 test("[R12] people of a stopped instance are shown until they had time to come back elsewhere", () => {
-  assert.ok(CONSTANTS.goodbyeMs >= firstTryMs("elsewhere", RETRY_MS_MAX) + 2_000);
+  assert.ok(CONSTANTS.goodbyeMs >= firstTryMs("elsewhere", CONSTANTS.retryMsMax) + 2_000);
 });
 
 test("[C2] a lost connection is waited for until its client had time for two tries", () => {

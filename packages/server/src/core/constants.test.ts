@@ -42,6 +42,8 @@ const CONTRADICTIONS: [Partial<Constants>, RegExp][] = [
   [{ downRememberedMs: 44_999 }, /a down peer must be remembered as long as what it may bring back/],
   [{ lingerMs: 44_999 }, /an owner must keep its board for as long as the ends/],
   [{ numberRestMs: 59_999 }, /a number must rest until everybody forgot its last bearer/],
+  [{ goodbyeMs: 4000 }, /time for two returns before their members are given up/],
+  [{ retryMsMin: 3000 }, /shortest spread of returning clients must not be above the longest/],
   [{ goodbyeMs: 60_000 }, /a stopped peer must be remembered longer than it is shown/],
   [{ successorMs: 150 }, /a superseded member must outlive the way of its successor/],
   [{ askMsMin: 101 }, /the first ask comes before the second/],

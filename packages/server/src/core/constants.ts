@@ -81,8 +81,14 @@ const DEFAULTS = {
   endedMs: 45_000 as Millis,
   /** R11. How long a member outlives its superseded entry while the new one is on its way. */
   successorMs: 1000 as Millis,
-  /** R12. Clients of a stopped instance come back within 0–2 s; with slack. */
+  /** R12. Clients of a stopped instance come back within 0–2 s; twice that, should the first instance they find go away as well, and slack. */
   goodbyeMs: 5000 as Millis,
+  /** R12. Clients of a stopped instance come back spread over this time at least: a load balancer needs a moment to notice. */
+  retryMsMin: 100 as Millis,
+  /** R12. 500 a second for each instance that stops: every return costs the others a handshake, a roster and a place in a frame. */
+  retryMsPerClient: 2 as Millis,
+  /** R12. Spread over this time at most, however many they are. */
+  retryMsMax: 2000 as Millis,
   /** A board outlives its last local member: as long as it may be asked which attempts ended there (R11), and page reloads cost nothing. */
   lingerMs: 45_000 as Millis,
   /** A number is not given to somebody else while a message that names it may be under way. */
@@ -121,6 +127,8 @@ export function assertConsistent(c: Constants): void {
   demand(c.askMsMin <= c.askMsMax && c.askMsMax <= c.askBackoffMsMin, "the first ask comes before the second");
   demand(c.askBackoffMsMin <= c.askBackoffMsMax, "the first wait between asks is the shortest");
   demand(c.askBackoffMsMin > c.answerMs, "an owner that answers at its pace must not be asked again before");
+  demand(c.retryMsMin <= c.retryMsMax, "the shortest spread of returning clients must not be above the longest");
+  demand(c.goodbyeMs > 2 * c.retryMsMax, "clients of a stopped instance need the time for two returns before their members are given up");
   demand(c.openMs > c.askMsMax, "a first joiner waits longer than a first ask");
   demand(c.openMs > c.answerMs, "a first joiner waits longer than an owner that answers at its pace");
   demand(c.syncAgainMs > c.answerMs, "the second question to all must find an owner that may answer");
