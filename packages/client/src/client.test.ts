@@ -7,6 +7,8 @@ import { FakeDriver, type FakeSocket } from "./testing/fake-driver.ts";
 import { atDesk, greet, INSTANCE, joined, logOf, memberOf, names } from "./testing/service.ts";
 
 const desk = "desk" as BoardId;
+/** From giving a board back to leaving it. */
+const RELEASE_MS = 1_000;
 
 test("nothing happens before the first board", async () => {
   const driver = new FakeDriver();
@@ -47,8 +49,10 @@ test("two handles are one membership: left when both were, each once", async () 
   second.leave();
   second.leave();
   assert.deepEqual([second.status, second.others, board.status], ["closed", [], "connected"]);
+  await driver.advance(RELEASE_MS);
   assert.equal(socket.sent("leave").length, 0);
   board.leave();
+  await driver.advance(RELEASE_MS);
   assert.deepEqual(socket.sent("leave"), [{ kind: "leave", board: 7 }]);
   board.moveCursor(0, 0);
   board.update({ a: 1 });
@@ -58,17 +62,19 @@ test("two handles are one membership: left when both were, each once", async () 
 });
 
 test("left before the join was answered: the answer is answered by a leave", async () => {
-  const { presence, socket } = await atDesk();
+  const { presence, socket, driver } = await atDesk();
   const board = presence.board("b2");
   board.leave();
+  await driver.advance(RELEASE_MS);
   assert.equal(socket.sent("leave").length, 0);
   socket.serve(joined("b2", [], { board: 8 }));
   assert.deepEqual(socket.sent("leave"), [{ kind: "leave", board: 8 }]);
 });
 
 test("left and entered again: a higher attempt, and words about the old place are ignored", async () => {
-  const { presence, board, socket } = await atDesk(["ana"]);
+  const { presence, board, socket, driver } = await atDesk(["ana"]);
   board.leave();
+  await driver.advance(RELEASE_MS);
   const again = presence.board("desk");
   const log = logOf(again);
   assert.deepEqual(

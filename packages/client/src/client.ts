@@ -4,6 +4,7 @@
  */
 
 import {
+  BOARDS_PER_CONNECTION_MAX,
   type BoardId,
   type BoardRef,
   type ClientMessage,
@@ -18,13 +19,15 @@ import { Connection } from "./connection.ts";
 import { TokenBucket } from "./core/token-bucket.ts";
 import { createDriver, type Driver } from "./driver.ts";
 import { boardIdOf, checkState, jsonObjectOf, nameOf } from "./input.ts";
-import { type Host, Membership } from "./membership.ts";
+import { type Host, Membership, type MembershipOptions } from "./membership.ts";
 import type { Presence, PresenceError, PresenceOptions, PresenceStatus } from "./types.ts";
 
 /** Until `welcome` says otherwise. */
 const GRACE_MS_DEFAULT = 15_000;
 /** Well below what the service takes of one connection (docs/PROTOCOL.md, `too_fast`), so that none is refused where nobody learns of it. */
 const BROADCASTS = { perSecond: 50, burst: 100 };
+/** A board given back and taken again meanwhile was never left: a framework that mounts anew does so within a task or two. */
+const RELEASE_MS = 1_000;
 /** Longer delays make `setTimeout` fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
@@ -64,25 +67,25 @@ class Client {
     return this.#running?.connection.welcome?.instanceId;
   }
 
-  board(boardId: string, { username = "", state = {} }: { readonly username?: string; readonly state?: object } = {}): BoardHandle {
+  board(boardId: string, { username, state }: { readonly username?: string; readonly state?: object } = {}): BoardHandle {
     const id = boardIdOf(boardId);
-    const name = nameOf(username);
+    const said = {
+      ...(username !== undefined && { username: nameOf(username) }),
+      ...(state !== undefined && { state: jsonObjectOf(state, "the state of a member") }),
+    };
     const running = this.#run();
-    let membership = this.#memberships.get(id);
-    if (!membership) {
-      membership = this.#enter(running, id, name, state);
-      if (!this.#isClosed) this.#memberships.set(id, membership);
-      if (this.#cursorMs !== undefined) membership.setPace(this.#cursorMs);
-      membership.join();
-      if (!this.#isClosed) running.connection.start();
-      this.#tick();
-    }
-    const held = membership;
+    let held = this.#memberships.get(id);
+    if (held?.handles === 0 && held.isOver) held = this.#leave(held);
+    else if (held?.handles === 0) held.takenAgain(said);
+    held ??= this.#enter(running, id, said);
     held.handles++;
+    if (!this.#isClosed) running.connection.start();
+    this.#tick();
+    const membership = held;
     return new BoardHandle(
-      held,
+      membership,
       () => this.instanceId,
-      () => this.#release(held),
+      () => this.#release(membership),
     );
   }
 
@@ -94,50 +97,65 @@ class Client {
     this.#shutDown();
   }
 
-  #enter({ driver }: Running, id: BoardId, username: string, state: object): Membership {
-    const first = jsonObjectOf(state, "the state of a member");
-    checkState(first, STATE_BYTES_MAX);
-    return new Membership(id, { username, state: first }, this.#hostOn(driver));
+  #enter({ driver }: Running, id: BoardId, { username = "", state = {} }: Partial<MembershipOptions>): Membership {
+    checkState(state, STATE_BYTES_MAX);
+    // The place of one that was given back is needed sooner than it would be free.
+    const released = [...this.#memberships.values()].find(({ handles }) => handles === 0);
+    if (released && this.#memberships.size >= BOARDS_PER_CONNECTION_MAX) this.#leave(released);
+    const membership = new Membership(id, { username, state }, this.#hostOn(driver));
+    if (!this.#isClosed) this.#memberships.set(id, membership);
+    if (this.#cursorMs !== undefined) membership.setPace(this.#cursorMs);
+    membership.join();
+    return membership;
   }
 
   #release(membership: Membership): void {
-    if (--membership.handles > 0 || this.#memberships.get(membership.boardId) !== membership) return;
+    if (--membership.handles > 0 || this.#memberships.get(membership.boardId) !== membership || !this.#running) return;
+    membership.leaveAt = this.#running.driver.now() + RELEASE_MS;
+    this.#arm();
+  }
+
+  #leave(membership: Membership): undefined {
     if (membership.board !== undefined) this.#joined.delete(membership.board);
     this.#memberships.delete(membership.boardId);
     membership.leave();
+    this.#makeRoom();
+  }
+
+  /** A board is left: one that found no place has one now. */
+  #makeRoom(): void {
+    [...this.#memberships.values()].find(({ isCrowdedOut }) => isCrowdedOut)?.join();
   }
 
   #run(): Running {
     if (this.#running) return this.#running;
     const driver = this.#options.driver ?? createDriver();
     const connection = new Connection(driver, this.#options, {
-      isWanted: () => this.#memberships.size > 0,
+      isWanted: () => [...this.#memberships.values()].some(({ handles }) => handles > 0),
       greeted: () => this.#each((membership) => membership.join()),
       received: (message) => this.#received(message),
       lost: () => {
         this.#joined.clear();
         this.#each((membership) => membership.lost());
       },
-      ended: (error) => {
-        this.#isClosed = true;
-        this.#fail(error);
-        this.#shutDown();
-      },
+      ended: (error) => this.#ended(error),
       failed: (error) => this.#fail(error),
+      hastened: () => this.#arm(),
       settled: () => this.#tick(),
     });
     const stopWatching = this.#isClosed
       ? undefined
       : driver.watchPage?.({
           awake: (isOnline) => {
-            connection.hurry(driver.now(), isOnline);
+            connection.awake(driver.now(), isOnline);
             this.#tick();
           },
           active: () => {
-            connection.hurry(driver.now(), false);
+            connection.active(driver.now());
             this.#arm();
           },
           blurred: () => this.#each((membership) => membership.move(null)),
+          ended: () => this.#each((membership) => membership.handles === 0 && this.#leave(membership)),
         });
     this.#running = { driver, connection, stopWatching };
     return this.#running;
@@ -185,11 +203,25 @@ class Client {
     return more.length === 0 ? membership?.boardId : undefined;
   }
 
+  /** By the service's will. Boards are over; whether one may be entered again depends on why. */
+  #ended(error: PresenceError): void {
+    this.#isClosed = error.code !== "unauthorized";
+    const memberships = [...this.#memberships.values()];
+    // Before anybody is told: a listener may enter a board at once.
+    this.#memberships.clear();
+    this.#joined.clear();
+    this.#fail(error, memberships);
+    for (const membership of memberships) membership.closed();
+    if (this.#isClosed) this.#shutDown();
+    else if (this.#memberships.size === 0) this.#stopTimer();
+  }
+
   /** To the board it is about, or to all; to the console if nobody listens. */
-  #fail(error: PresenceError): void {
-    const about = [...this.#memberships.values()].filter(({ boardId }) => boardId === error.ref);
-    const concerned = about.length > 0 ? about : [...this.#memberships.values()];
+  #fail(error: PresenceError, memberships = [...this.#memberships.values()]): void {
+    const about = memberships.filter(({ boardId }) => boardId === error.ref);
+    const concerned = about.length > 0 ? about : memberships;
     const heard = concerned.map((membership) => membership.failed(error));
+    if (about.some(({ isOver }) => isOver)) this.#makeRoom();
     if (!heard.includes(true))
       this.#running?.driver.report(`${error.code}${error.ref === undefined ? "" : ` (${error.ref})`}: ${error.message}`);
   }
@@ -204,7 +236,7 @@ class Client {
   }
 
   /** Listeners of the app may enter and leave boards meanwhile. */
-  #each(act: (membership: Membership) => void): void {
+  #each(act: (membership: Membership) => unknown): void {
     for (const membership of [...this.#memberships.values()]) if (this.#memberships.has(membership.boardId)) act(membership);
   }
 
@@ -212,6 +244,7 @@ class Client {
   #tick(): void {
     if (!this.#running || this.#isClosed) return;
     const now = this.#running.driver.now();
+    this.#each((membership) => now >= membership.leaveAt && this.#leave(membership));
     this.#running.connection.tick(now);
     this.#each((membership) => {
       membership.tick(now);
@@ -224,7 +257,7 @@ class Client {
     if (!this.#running || this.#isClosed) return;
     const { driver, connection } = this.#running;
     let at = connection.deadline;
-    for (const { deadline } of this.#memberships.values()) at = Math.min(at, deadline);
+    for (const { deadline, leaveAt } of this.#memberships.values()) at = Math.min(at, deadline, leaveAt);
     // A timer that is too early costs one look; setting it anew for every move would cost more.
     if (at === Number.POSITIVE_INFINITY || (this.#timer && this.#timer.at <= at)) return;
     this.#timer?.cancel();
@@ -236,8 +269,13 @@ class Client {
     this.#timer = { at, cancel };
   }
 
-  #shutDown(): void {
+  #stopTimer(): void {
     this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #shutDown(): void {
+    this.#stopTimer();
     this.#running?.stopWatching?.();
     this.#joined.clear();
     const memberships = [...this.#memberships.values()];
@@ -260,7 +298,7 @@ class Client {
       now: () => driver.now(),
       nextAttempt: () => (client.#isClosed ? undefined : client.#running?.connection.nextAttempt()),
       send: (message) => client.#running?.connection.send(message) ?? false,
-      mayBroadcast: () => client.#broadcasts.take(driver.now()),
+      mayBroadcast: () => !client.#running?.connection.isDoubtful && client.#broadcasts.take(driver.now()),
       rearm: () => client.#arm(),
       report: (problem, error) => driver.report(problem, error),
       fail: (error) => client.#fail(error),

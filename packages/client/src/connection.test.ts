@@ -148,7 +148,8 @@ test("a service that cannot be reached is reported after the third failure, once
   await fail();
   assert.deepEqual(driver.reports, []);
   for (let more = 0; more < 8; more++) await fail();
-  assert.deepEqual(driver.reports, ["cannot reach ws://nobody/presence: trying again"]);
+  assert.equal(driver.reports.length, 1);
+  assert.match(driver.reports[0] ?? "", /^unreachable: cannot reach ws:\/\/nobody\/presence, trying again\. .*Content-Security-Policy/);
   const { length } = driver.sockets;
   while (driver.sockets.length === length) await driver.advance(100);
   await greet(driver);
@@ -189,6 +190,65 @@ test("[R12] sent elsewhere: back within half a second", async () => {
   desk.socket.drop(CLOSE.draining.code);
   await desk.driver.advance(250);
   assert.equal(desk.driver.sockets.length, 2);
+});
+
+test("[R12] an orderly goodbye is no failure: back when the service says, however often, until it says nothing else", async () => {
+  const desk = await atDesk(["ana"]);
+  const { driver } = desk;
+  for (let restart = 0; restart < 10; restart++) {
+    await driver.advance(500);
+    driver.socket.serve({ kind: "goodbye", code: CLOSE.draining.code, retryAfterMs: 40 });
+    driver.socket.drop(CLOSE.draining.code);
+    const { length } = driver.sockets;
+    await driver.advance(39);
+    assert.equal(driver.sockets.length, length);
+    await driver.advance(1);
+    assert.equal(driver.sockets.length, length + 1, `restart ${restart}`);
+    await back(desk, ["ana"]);
+  }
+  let { length } = driver.sockets;
+  const since = driver.now();
+  while (driver.now() < since + 60_000) {
+    if (driver.sockets.length > length) {
+      length = driver.sockets.length;
+      await greet(driver);
+      driver.socket.serve({ kind: "goodbye", code: CLOSE.draining.code, retryAfterMs: 0 });
+      driver.socket.drop(CLOSE.draining.code);
+    } else driver.socket.drop(CLOSE.draining.code);
+    await driver.advance(10);
+  }
+  assert.ok(length < 11 + 45, `${length - 11} connections in a minute to a service that only says goodbye`);
+});
+
+test("[R12] a goodbye while greeting, and tries that find nobody yet, are not slowed down while our members are kept", async () => {
+  const { driver, socket } = await atDesk();
+  socket.serve({ kind: "goodbye", code: CLOSE.draining.code, retryAfterMs: 100 });
+  socket.drop(CLOSE.draining.code);
+  await driver.advance(100);
+  driver.socket.accept();
+  driver.socket.serve({ kind: "goodbye", code: CLOSE.draining.code, retryAfterMs: 100 });
+  driver.socket.drop(CLOSE.draining.code);
+  await driver.advance(100);
+  const delays: number[] = [];
+  for (let attempt = 0; attempt < 6; attempt++) {
+    driver.socket.drop(1006);
+    const { length } = driver.sockets;
+    const since = driver.now();
+    while (driver.sockets.length === length) await driver.advance(50);
+    delays.push(driver.now() - since);
+  }
+  assert.deepEqual(delays, [1_000, 1_000, 1_000, 1_000, 1_000, 2_000]);
+});
+
+test("[R12] sent elsewhere without a goodbye: back within half a second, and no failure either", async () => {
+  const desk = await atDesk(["ana"]);
+  for (let restart = 0; restart < 3; restart++) {
+    desk.driver.socket.drop(CLOSE.draining.code);
+    const { length } = desk.driver.sockets;
+    await desk.driver.advance(250);
+    assert.equal(desk.driver.sockets.length, length + 1);
+    await back(desk, ["ana"]);
+  }
 });
 
 test("codes that say never end it with an error", async () => {

@@ -9,10 +9,12 @@ class Socket {
   onmessage: unknown = null;
   onclose: unknown = null;
   onerror: unknown = null;
+  readonly protocol: string;
   readonly calls: unknown[] = [];
 
-  constructor(url: string, protocol: string) {
-    this.calls.push(url, protocol);
+  constructor(...offered: [url: string, protocol?: string]) {
+    this.calls.push(...offered);
+    this.protocol = offered[1] ?? "";
     Socket.last = this;
   }
 
@@ -29,7 +31,7 @@ test("the default driver speaks to any WebSocket class, in bytes, and is deaf af
   const driver = createDriver({ WebSocket: Socket });
   const heard: unknown[] = [];
   const socket = driver.connect("ws://test", "presence.v2", {
-    opened: () => heard.push("opened"),
+    opened: (protocol) => heard.push(`opened ${protocol}`),
     received: (bytes) => heard.push([...bytes]),
     closed: (code) => heard.push(code),
   });
@@ -41,11 +43,44 @@ test("the default driver speaks to any WebSocket class, in bytes, and is deaf af
   last.onmessage({ data: "text" });
   last.onmessage({ data: Uint8Array.of(8).buffer });
   last.onclose({ code: 1006 });
-  assert.deepEqual(heard, ["opened", [8], 1006]);
+  assert.deepEqual(heard, ["opened presence.v2", [8], 1006]);
   socket.send(Uint8Array.of(1));
   socket.close(1000);
   assert.deepEqual(last.calls, ["ws://test", "presence.v2", Uint8Array.of(1), 1000]);
   assert.equal(last.onclose, null);
+});
+
+test("no subprotocol is offered where none is asked for", () => {
+  createDriver({ WebSocket: Socket }).connect("ws://test", undefined, { opened() {}, received() {}, closed() {} });
+  assert.deepEqual(Socket.last.calls, ["ws://test"]);
+});
+
+test("in a page: what it says of the network, of hands and of its end becomes events, until the watching ends", (t) => {
+  const [network, page, view] = [new EventTarget(), new EventTarget(), new EventTarget()];
+  const globals = { navigator: { connection: network }, window: view, document: Object.assign(page, { visibilityState: "visible" }) };
+  for (const [name, value] of Object.entries(globals)) {
+    const before = Object.getOwnPropertyDescriptor(globalThis, name);
+    Object.defineProperty(globalThis, name, { value, configurable: true });
+    t.after(() => (before ? Object.defineProperty(globalThis, name, before) : Reflect.deleteProperty(globalThis, name)));
+  }
+  const heard: string[] = [];
+  const stop = createDriver({ WebSocket: Socket }).watchPage?.({
+    awake: (isOnline) => heard.push(isOnline ? "online" : "awake"),
+    active: () => heard.push("active"),
+    blurred: () => heard.push("blurred"),
+    ended: () => heard.push("ended"),
+  });
+  const say = () => {
+    for (const name of ["online", "offline", "pageshow", "keydown", "pointermove", "blur", "pagehide"]) view.dispatchEvent(new Event(name));
+    page.dispatchEvent(new Event("visibilitychange"));
+    network.dispatchEvent(new Event("change"));
+  };
+  say();
+  const once = ["online", "awake", "awake", "active", "active", "blurred", "blurred", "ended", "awake", "awake"];
+  assert.deepEqual(heard, once);
+  stop?.();
+  say();
+  assert.deepEqual(heard, once);
 });
 
 test("outside of a page there is nothing to watch and nowhere to store; time passes and secrets differ", () => {

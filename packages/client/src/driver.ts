@@ -6,8 +6,8 @@
 import type { Bytes, Millis } from "@presence-service/protocol";
 
 export interface Driver {
-  /** Begins to connect. Never calls `events` before it has returned. Throws if the URL is no good. */
-  connect(url: string, protocol: string, events: SocketEvents): DriverSocket;
+  /** Begins to connect, without a subprotocol if none is given. Never calls `events` before it has returned. Throws if the URL is no good. */
+  connect(url: string, protocol: string | undefined, events: SocketEvents): DriverSocket;
   /** Only ever grows, also while the machine sleeps. */
   now(): Millis;
   /** Calls once, late if it must. Returns what cancels it. */
@@ -26,7 +26,8 @@ export interface Driver {
 
 /** Binary only. After `closed`, and after our own `close`, nothing is called any more. */
 export interface SocketEvents {
-  opened(): void;
+  /** `protocol`: the subprotocol that was agreed on, empty if none was. */
+  opened(protocol: string): void;
   received(bytes: Uint8Array): void;
   /** Also when the connection could not be made: 1006. */
   closed(code: number): void;
@@ -40,6 +41,8 @@ export interface DriverSocket {
 }
 
 export interface SessionStorage {
+  /** Keys that clients of this page have in use; one object for all of them, however many drivers there are. */
+  readonly taken: Set<string>;
   load(key: string): string | null;
   save(key: string, text: string): void;
   /** Mine alone until released or the page ends; `undefined`: somebody else's, as in a duplicated tab. */
@@ -47,19 +50,22 @@ export interface SessionStorage {
 }
 
 export interface PageEvents {
-  /** Timers may have slept. `isOnline`: the network has just come back. */
+  /** Timers may have slept, or the network is another one. `isOnline`: it has just come back. */
   awake(isOnline: boolean): void;
   /** Somebody uses the page. Cheap: call it for every move. */
   active(): void;
   /** The pointer is no longer ours to show. */
   blurred(): void;
+  /** The page is being left; the browser may bring it back. */
+  ended(): void;
 }
 
 /** The part of the WebSocket class that is used; that of `ws` fits as well. */
 export type WebSocketClass = new (
   url: string,
-  protocols: string,
+  protocols?: string,
 ) => {
+  readonly protocol: string;
   binaryType: string;
   onopen: unknown;
   onmessage: unknown;
@@ -107,10 +113,10 @@ function calmReport(now: () => Millis): Driver["report"] {
   };
 }
 
-function connect(Socket: WebSocketClass, url: string, protocol: string, events: SocketEvents): DriverSocket {
-  const socket = new Socket(url, protocol);
+function connect(Socket: WebSocketClass, url: string, protocol: string | undefined, events: SocketEvents): DriverSocket {
+  const socket = new Socket(url, ...(protocol === undefined ? [] : [protocol]));
   socket.binaryType = "arraybuffer";
-  socket.onopen = () => events.opened();
+  socket.onopen = () => events.opened(socket.protocol);
   socket.onmessage = ({ data }: { data: unknown }) => {
     if (data instanceof ArrayBuffer) events.received(new Uint8Array(data));
   };
@@ -141,6 +147,8 @@ function sleeplessClock(): () => Millis {
   };
 }
 
+const TAKEN = new Set<string>();
+
 /** sessionStorage is copied into a duplicated tab; a Web Lock says which of the two is the original. Without both: no storage. */
 function pageSessions(): SessionStorage | undefined {
   // A page that has just been reloaded may have to wait until its predecessor has let go.
@@ -151,6 +159,7 @@ function pageSessions(): SessionStorage | undefined {
     const storage = globalThis.sessionStorage;
     if (!storage) return undefined;
     return {
+      taken: TAKEN,
       load: (key) => storage.getItem(key),
       save: (key, text) => storage.setItem(key, text),
       claim: (name) =>
@@ -173,13 +182,24 @@ function watchPage(events: PageEvents): () => void {
   const stop = new AbortController();
   const { signal } = stop;
   window.addEventListener("online", () => events.awake(true), { signal });
+  window.addEventListener("offline", () => events.awake(false), { signal });
   window.addEventListener("pageshow", () => events.awake(false), { signal });
+  // From one network to another, where browsers tell: not all do.
+  const { connection } = navigator as { readonly connection?: EventTarget };
+  connection?.addEventListener?.("change", () => events.awake(false), { signal });
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && events.awake(false), { signal });
   // In the capturing phase: what an app stops there is a sign of life all the same.
   for (const sign of ["focus", "keydown", "pointerdown", "pointermove"]) {
     window.addEventListener(sign, () => events.active(), { signal, capture: true, passive: true });
   }
   window.addEventListener("blur", () => events.blurred(), { signal });
-  window.addEventListener("pagehide", () => events.blurred(), { signal });
+  window.addEventListener(
+    "pagehide",
+    () => {
+      events.blurred();
+      events.ended();
+    },
+    { signal },
+  );
   return () => stop.abort();
 }

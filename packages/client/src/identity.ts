@@ -15,26 +15,42 @@ export type Identity = {
   release(): void;
 };
 
-/** Never rejects: a storage that fails is as good as none. */
-export async function openIdentity(driver: Driver, url: string): Promise<Identity> {
-  const saved = Session.parse(attempt(driver, () => driver.sessions?.load(keyOf(url))) ?? null);
-  const release = saved && (await claim(driver, saved));
-  return release ? identityOf(driver, url, saved, release) : renewIdentity(driver, url);
+/**
+ * Where this client's session is stored: clients of one page have a place each, so that each finds its own after a reload. Those of the
+ * same URL and name are told apart by the order in which they connect. To be given back by `freeKey`.
+ */
+export function takeKey({ sessions }: Driver, url: string, name: string | undefined): string {
+  const first = `presence:${url}${name === undefined ? "" : `#${name}`}`;
+  let key = first;
+  for (let nth = 2; sessions?.taken.has(key); nth++) key = `${first} ${nth}`;
+  sessions?.taken.add(key);
+  return key;
 }
 
-/** A session that nobody has had. */
-export async function renewIdentity(driver: Driver, url: string): Promise<Identity> {
+export function freeKey({ sessions }: Driver, key: string): void {
+  sessions?.taken.delete(key);
+}
+
+/** Rejects only if there is no randomness: a storage that fails is as good as none. */
+export async function openIdentity(driver: Driver, key: string): Promise<Identity> {
+  const saved = Session.parse(attempt(driver, () => driver.sessions?.load(key)) ?? null);
+  const release = saved && (await claim(driver, saved));
+  return release ? identityOf(driver, key, saved, release) : renewIdentity(driver, key);
+}
+
+/** A session that nobody has had. Rejects only if there is no randomness. */
+export async function renewIdentity(driver: Driver, key: string): Promise<Identity> {
   const session = Session.fresh(driver.randomBytes(16));
-  return identityOf(driver, url, session, await claim(driver, session));
+  return identityOf(driver, key, session, await claim(driver, session));
 }
 
 /** Without a claim nothing is stored: a duplicated tab would read it. */
-function identityOf(driver: Driver, url: string, session: Session, release: (() => void) | undefined): Identity {
+function identityOf(driver: Driver, key: string, session: Session, release: (() => void) | undefined): Identity {
   return {
     resumeToken: session.resumeToken,
     nextAttempt() {
       const number = session.nextAttempt();
-      if (release) attempt(driver, () => driver.sessions?.save(keyOf(url), session.text()));
+      if (release) attempt(driver, () => driver.sessions?.save(key, session.text()));
       return number;
     },
     release: () => release?.(),
@@ -57,8 +73,4 @@ function attempt<T>(driver: Driver, use: () => T): T | undefined {
     driver.report("the session could not be stored, it will not survive a reload", error);
     return undefined;
   }
-}
-
-function keyOf(url: string): string {
-  return `presence:${url}`;
 }

@@ -6,7 +6,7 @@
 import type { BoardId, BoardRef, ClientMessage, Json, JsonObject, Millis, Point, ServerMessage } from "@presence-service/protocol";
 import { type AnyCursorMove, BoardView, type Changes, type OwnSide } from "./core/board-view.ts";
 import { CursorPacer } from "./core/cursor-pacer.ts";
-import { applyMergePatch, mergePatchBetween } from "./core/merge-patch.ts";
+import { applyMergePatch, isSame, mergePatchBetween } from "./core/merge-patch.ts";
 import { checkState } from "./input.ts";
 import { Listeners } from "./listeners.ts";
 import type { BoardSnapshot, PresenceError, PresenceStatus, Stop } from "./types.ts";
@@ -20,7 +20,7 @@ const REJOIN_MS_MAX = 30_000;
 const CALM_MS = 10_000;
 
 /** Codes that refuse a join. Those of the second kind are about what it says, and another one may say something else. */
-const REFUSALS: ReadonlySet<string> = new Set(["bad_board", "too_many_boards", "unauthorized"]);
+const REFUSALS: ReadonlySet<string> = new Set(["bad_board", "unauthorized"]);
 const OBJECTIONS: ReadonlySet<string> = new Set(["bad_message", "bad_username", "bad_state"]);
 
 /** What a join says of us. */
@@ -34,7 +34,7 @@ export interface Host {
   now(): Millis;
   nextAttempt(): number | undefined;
   send(message: ClientMessage): boolean;
-  /** Takes one of the broadcasts that the service grants us now. */
+  /** Takes one of the broadcasts that the service grants us now; not while it does not answer. */
   mayBroadcast(): boolean;
   /** `deadline` may be sooner than it was. */
   rearm(): void;
@@ -53,12 +53,16 @@ export class Membership {
   readonly boardId: BoardId;
   /** How many handles hold it. */
   handles = 0;
+  /** No handle holds it, and at this time it is left. */
+  leaveAt: Millis = Number.POSITIVE_INFINITY;
   readonly changed: Listeners<void>;
   readonly moved: Listeners<readonly AnyCursorMove[]>;
   readonly #named = new Map<string, Listeners<never>>();
   readonly #host: Host;
   readonly #view: BoardView;
   readonly #pacer = new CursorPacer();
+  /** What the app said when it took the board. */
+  #given: MembershipOptions;
   #username: string;
   #own: OwnSide;
   /** What the service has of it, or will have when it has read what we sent. */
@@ -68,6 +72,8 @@ export class Membership {
   #isDegraded = false;
   /** The join that waits for its answer. */
   #asked: Said | undefined;
+  /** Refused because we are on too many boards: in again when another one is left. */
+  #isCrowdedOut = false;
   /** The last one that was answered with the board: known to be fine. */
   #confirmed: Said | undefined;
   #flushedAt: Millis = Number.NEGATIVE_INFINITY;
@@ -83,6 +89,7 @@ export class Membership {
   constructor(boardId: BoardId, options: MembershipOptions, host: Host) {
     this.boardId = boardId;
     this.#host = host;
+    this.#given = options;
     this.#username = options.username;
     this.#own = this.#sent = { status: "active", state: options.state };
     this.#view = new BoardView(this.#own, (state) => host.parseState(state));
@@ -114,6 +121,7 @@ export class Membership {
   join(): void {
     const attempt = this.#place === "over" ? undefined : this.#host.nextAttempt();
     this.#rejoinAt = Number.POSITIVE_INFINITY;
+    this.#isCrowdedOut = false;
     if (attempt === undefined) return;
     this.#asked = { username: this.#username, own: this.#own };
     this.#sent = this.#own;
@@ -193,6 +201,15 @@ export class Membership {
     return (listeners?.size ?? 0) > 0;
   }
 
+  /** There is no way back to this board but to take it anew. */
+  get isOver(): boolean {
+    return this.#place === "over";
+  }
+
+  get isCrowdedOut(): boolean {
+    return this.#isCrowdedOut;
+  }
+
   get isUnanswered(): boolean {
     return this.#asked !== undefined;
   }
@@ -216,7 +233,20 @@ export class Membership {
     this.changed.emit();
   }
 
-  /** The last handle is gone. Sends the leave if the service knows us here; if it has not answered yet, the client does. */
+  /**
+   * Taken again before it was left. An option that says something else than at the time before is applied; the others have been changed
+   * since by whoever had the board, and stay so. Throws, and changes nothing, if the state is too large.
+   */
+  takenAgain({ username = this.#given.username, state = this.#given.state }: Partial<MembershipOptions>): void {
+    checkState(state, this.#host.stateBytesMax);
+    const before = this.#given;
+    this.#given = { username, state };
+    this.leaveAt = Number.POSITIVE_INFINITY;
+    if (!isSame(state, before.state)) this.#setOwn({ ...this.#own, state });
+    if (username !== before.username) this.rename(username);
+  }
+
+  /** No handle is left. Sends the leave if the service knows us here; if it has not answered yet, the client does. */
   leave(): void {
     this.#flush();
     this.#goOut();
@@ -341,7 +371,11 @@ export class Membership {
   /** Something that we said was not taken. Which of it, no error tells; so all of it is said again, or what has been fine before. */
   #mend(code: PresenceError["code"]): void {
     const asked = this.#asked;
-    if (code === "too_fast" || (code === "bad_state" && !asked)) {
+    if (code === "too_many_boards" && asked) {
+      this.#asked = undefined;
+      this.#place = "waiting";
+      this.#isCrowdedOut = true;
+    } else if (code === "too_fast" || (code === "bad_state" && !asked)) {
       this.#asked = undefined;
       this.#joinAgain();
     } else if (asked && (REFUSALS.has(code) || (OBJECTIONS.has(code) && !this.#fallBack(code, asked)))) this.#goOut();

@@ -26,8 +26,8 @@ export type User<State extends object = JsonObject> = {
  */
 export type PresenceStatus = "connecting" | "connected" | "degraded" | "reconnecting" | "closed";
 
-/** The service's codes, and four of our own: `kicked` and `abuse` end everything, `token_failed` is tried again, `bad_url` is not. */
-export type PresenceErrorCode = ErrorCode | "kicked" | "abuse" | "ended" | "token_failed" | "bad_url";
+/** The service's codes, and some of our own; what the SDK does about each is in README.md. */
+export type PresenceErrorCode = ErrorCode | "kicked" | "abuse" | "ended" | "token_failed" | "no_random" | "unreachable" | "bad_url";
 
 /** `ref`: the board it is about; absent: the whole connection, and then every board hears of it. */
 export type PresenceError = { readonly code: PresenceErrorCode; readonly message: string; readonly ref?: string };
@@ -129,7 +129,10 @@ export interface Board<State extends object = JsonObject, Events extends object 
   on<N extends keyof BoardEvents<State>>(name: N, listener: (event: BoardEvents<State>[N]) => void): Stop;
   on<N extends keyof Events & string>(name: N, listener: (event: PeerEvent<State, Events[N]>) => void): Stop;
 
-  /** Gives this handle back; its listeners end. With the last handle of this board we leave it. Later calls do nothing. */
+  /**
+   * Gives this handle back; its listeners end, and later calls do nothing. One second after the last handle of this board was given
+   * back we leave it, with the end of the page at once. Taken again before, it was never left: frameworks do so when they mount anew.
+   */
   leave(): void;
 }
 
@@ -145,7 +148,10 @@ export type BoardArguments<State extends object> =
 export interface Presence<State extends object = JsonObject, Events extends object = JsonObject> {
   /**
    * Enters a board, and connects if this is the first. Counted: a board asked for twice is entered once and left when both handles
-   * were. The options are those of the first call; `rename` and `update` change them. After the end of it all the board is `closed`.
+   * were. The options are those of the first call; `rename` and `update` change them. A board given back and taken again within a
+   * second keeps name, state and cursor; options that are not those of the call before are applied.
+   * After the end of it all the board is `closed`. A board that was refused is asked for anew once all its handles were given back;
+   * after `unauthorized` any call of `board` asks for a token and tries again.
    * Throws TypeError on an id that is not 1–128 of `A–Z a–z 0–9 . _ ~ : @ / -`, and on a name that nobody may have; RangeError on
    * a name above 256 bytes or a state above 4 KiB.
    */
@@ -160,8 +166,16 @@ export interface Presence<State extends object = JsonObject, Events extends obje
 export type PresenceOptions<State extends object = JsonObject> = {
   /** `ws:` or `wss:`. */
   readonly url: string;
-  /** Asked for on every connect. A failure is an `error` event `token_failed`, and the connect is tried again later. Omit: anonymous. */
-  readonly token?: string | (() => string | Promise<string>);
+  /**
+   * Asked for on every connect. A failure is an `error` event `token_failed`, and the connect is tried again later. If the service
+   * refuses a token, the function is called once more, with the refused one, so that a cache can let go of it. Omit: anonymous.
+   */
+  readonly token?: string | ((refused?: string) => string | Promise<string>);
+  /**
+   * Which of several clients of one page this is. Their sessions survive a reload each for itself; without names they are told apart by
+   * the order in which they connect.
+   */
+  readonly name?: string;
   /** Checks what others wrote; must return a State for every input. If it throws, that is reported and the state shown is `{}`. */
   readonly parseState?: (state: JsonObject) => State;
   /** Socket, clock, storage and randomness; the default is right for browsers and for Node 22 and later. */

@@ -14,13 +14,13 @@ import type { Driver, DriverSocket, PageEvents, SessionStorage, SocketEvents } f
 
 export class FakeSocket implements DriverSocket {
   readonly url: string;
-  readonly protocol: string;
+  readonly protocol: string | undefined;
   readonly #events: SocketEvents;
   readonly #sent: ClientMessage[] = [];
   /** Code of the client's own close. */
   closedWith: number | undefined;
 
-  constructor(url: string, protocol: string, events: SocketEvents) {
+  constructor(url: string, protocol: string | undefined, events: SocketEvents) {
     this.url = url;
     this.protocol = protocol;
     this.#events = events;
@@ -36,8 +36,9 @@ export class FakeSocket implements DriverSocket {
     this.closedWith = code;
   }
 
-  accept(): void {
-    this.#events.opened();
+  /** `protocol`: what a service agrees to, unless something on the way takes it away. */
+  accept(protocol = this.protocol ?? ""): void {
+    this.#events.opened(protocol);
   }
 
   /** Also reaches a client that has given this socket up, as late events of real ones do. */
@@ -63,6 +64,7 @@ export class FakeSocket implements DriverSocket {
 /** sessionStorage and Web Locks of one browser. `copy()` is what a duplicated tab sees: its own storage, the same locks. */
 export class FakeSessions implements SessionStorage {
   readonly texts: Map<string, string>;
+  readonly taken = new Set<string>();
   readonly #locks: Set<string>;
 
   constructor(texts = new Map<string, string>(), locks = new Set<string>()) {
@@ -74,9 +76,10 @@ export class FakeSessions implements SessionStorage {
     return new FakeSessions(new Map(this.texts), this.#locks);
   }
 
-  /** The page is gone, and its locks with it. */
+  /** The page is gone, and its clients' locks with it. */
   unload(): void {
     this.#locks.clear();
+    this.taken.clear();
   }
 
   load(key: string): string | null {
@@ -111,7 +114,7 @@ export class FakeDriver implements Driver {
     if (sessions) this.sessions = sessions;
   }
 
-  connect(url: string, protocol: string, events: SocketEvents): DriverSocket {
+  connect(url: string, protocol: string | undefined, events: SocketEvents): DriverSocket {
     if (this.connectError) throw this.connectError;
     const socket = new FakeSocket(url, protocol, events);
     this.sockets.push(socket);
