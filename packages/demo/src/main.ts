@@ -51,6 +51,8 @@ function messageOf(error: unknown): string {
 
 // People and the connection.
 
+/** That is what the page complains about: until it is connected. */
+let isUnreachable = false;
 /** Itself and those it hears, as our instance last said. */
 let knownInstances: number | undefined;
 
@@ -61,6 +63,10 @@ function render(): void {
   roster.show(self === null ? people : [personOf(self, true, ours), ...people]);
   cursors.people(people.map((one) => ({ ...one, faded: one.status === "reconnecting" || one.status === "unknown" })));
 
+  if (isUnreachable && status === "connected") {
+    isUnreachable = false;
+    complain("");
+  }
   byId("status").dataset["status"] = status;
   byId("status").textContent = connectionText(status, navigator.onLine);
   byId("degraded").hidden = status !== "degraded";
@@ -112,6 +118,7 @@ board.on("reaction", ({ data }) => {
 
 board.on("error", ({ code, message }) => {
   complain(message);
+  isUnreachable = code === "unreachable";
   // The SDK has gone back to the name before.
   if (code === "bad_username" && board.self !== null) keepName(board.self.username);
 });
