@@ -13,6 +13,8 @@ export abstract class Client {
   /** Index of the instance it is connected to. */
   readonly instance: number;
   isJoined = false;
+  /** Told when somebody is shown as leaving. */
+  left: () => void = () => {};
   protected readonly board: number;
   protected readonly seen: Seen;
 
@@ -75,6 +77,7 @@ export class BinaryClient extends Client {
     if (bytes[start] === CURSORS) return this.#cursors(bytes, start + 1, end);
     const message = decodeServerBinary(bytes.subarray(start, end));
     if (message?.kind === "heartbeat") this.socket.send(encodeBinary({ kind: "heartbeat" }));
+    if (message?.kind === "user_left") this.left();
     if (message?.kind !== "joined") return;
     this.#self = message.self;
     const example = encodeBinary({ kind: "cursor", board: message.board, at: { x: 0, y: 0 } });

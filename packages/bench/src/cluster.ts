@@ -11,7 +11,8 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-const SERVER_CLI = fileURLToPath(new URL("../../server/src/cli.ts", import.meta.url));
+/** Of this repository, or of another version to be compared with. */
+const SERVER_CLI = process.env["PRESENCE_CLI"] ?? fileURLToPath(new URL("../../server/src/cli.ts", import.meta.url));
 const READY_MS_MAX = 20_000;
 const LOOK_EVERY_MS = 50;
 /** USER_HZ, the unit of times in /proc: 100 on every Linux that Node runs on. */

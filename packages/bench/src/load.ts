@@ -42,7 +42,7 @@ const STEP_EVERY_MS = 2;
 const REMEMBERED = 2 ** 20;
 
 /** Which move was made when, and through which instance. */
-class Moves {
+export class Moves {
   made = 0;
   readonly #sentAt = new Float64Array(REMEMBERED);
   readonly #sentBy = new Uint8Array(REMEMBERED);
@@ -139,7 +139,7 @@ export async function gather(
 }
 
 /** Evenly spread over time and people; returns what ends it. */
-function walk(clients: readonly Client[], { movesPerSecond }: Load, moves: Moves): () => void {
+export function walk(clients: readonly Client[], { movesPerSecond }: Pick<Load, "movesPerSecond">, moves: Moves): () => void {
   let due = 0;
   let next = 0;
   let lastAt = performance.now();

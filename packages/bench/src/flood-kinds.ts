@@ -1,0 +1,89 @@
+/** The floods that are measured, each by what one socket of it says. */
+
+import { type BoardId, type ClientMessage, encodeClassic } from "@presence-service/protocol";
+
+export type Flood = {
+  /** undefined: a classic client. */
+  readonly protocol?: "presence.v2" | "presence.v2.json";
+  /** Said once at the beginning. */
+  readonly first?: readonly ClientMessage[];
+  /** Said without end; by its number. */
+  readonly message?: (nth: number) => ClientMessage | string | Uint8Array;
+  /** Instead of a message: a frame as it is. */
+  readonly raw?: Buffer;
+  /** False: each message is another one. */
+  readonly isFixed?: boolean;
+  readonly chunkBytes?: number;
+  /** The socket is cut after `first`, and opened again. */
+  readonly once?: boolean;
+  /** The socket is cut as soon as it is open. */
+  readonly isOver?: boolean;
+};
+
+export const FLOOD_BOARD = "flooded" as BoardId;
+const FULL_STATE = { filler: "x".repeat(4000) };
+const HELLO: ClientMessage = { kind: "hello" };
+
+function join(attempt: number, boardId: string = FLOOD_BOARD, username = "flooder", state = {}): ClientMessage {
+  return { kind: "join", boardId: boardId as BoardId, attempt, username, status: "active", state };
+}
+
+const json = { protocol: "presence.v2.json", first: [HELLO] } as const;
+const binary = { protocol: "presence.v2", first: [HELLO] } as const;
+const joinedJson = { protocol: "presence.v2.json", first: [HELLO, join(1)] } as const;
+
+export const FLOODS = {
+  heartbeats: { ...json, message: () => ({ kind: "heartbeat" }) },
+  "bad usernames": { ...json, message: () => join(1, "b", "a\u202eb") },
+  "too fast": { ...joinedJson, message: () => ({ kind: "broadcast", board: FLOOD_BOARD, name: "n", data: 1 }) },
+  auth: { ...binary, message: () => ({ kind: "auth", token: "" }) },
+  "leave, not joined": { ...json, message: () => ({ kind: "leave", board: FLOOD_BOARD }) },
+  "update, not joined": { ...json, message: () => ({ kind: "update", board: FLOOD_BOARD, state: { a: 1 } }) },
+  "hello again": { ...json, message: () => HELLO },
+  pongs: { ...json, raw: Buffer.from([0x8a, 0x80, 0, 0, 0, 0]) },
+  pings: { ...json, raw: Buffer.from([0x89, 0x80, 0, 0, 0, 0]) },
+  "empty messages": { raw: Buffer.from([0x82, 0x80, 0, 0, 0, 0]) },
+  fragments: {
+    raw: Buffer.concat([
+      Buffer.from([0x02, 0x81, 0, 0, 0, 0, 1]),
+      Buffer.from(Array(60).fill([0x00, 0x81, 0, 0, 0, 0, 1]).flat()),
+      Buffer.from([0x80, 0x81, 0, 0, 0, 0, 1]),
+    ]),
+  },
+  "classic junk": { message: () => Uint8Array.of(0xff) },
+  "v2 junk": { ...binary, message: () => Uint8Array.of(0xff) },
+  "JSON cursors": {
+    ...joinedJson,
+    isFixed: false,
+    message: (nth) => ({ kind: "cursor", board: FLOOD_BOARD, at: { x: nth & 0xffff, y: 1 } }),
+  },
+  "binary cursors": { protocol: "presence.v2", first: [HELLO, join(1)], message: () => ({ kind: "cursor", board: 0, at: { x: 1, y: 1 } }) },
+  "classic cursors": {
+    first: [],
+    message: (nth) =>
+      nth === 0
+        ? encodeClassic({ kind: "join", board: 7, username: "eve" })
+        : encodeClassic({ kind: "cursor_update", board: 7, x: 1, y: 1 }),
+  },
+  "joins of a large board": {
+    protocol: "presence.v2",
+    first: [HELLO],
+    isFixed: false,
+    chunkBytes: 400,
+    message: (nth) => join(nth + 1, "large", "flooder"),
+  },
+  "the same in JSON": {
+    protocol: "presence.v2.json",
+    first: [HELLO],
+    isFixed: false,
+    chunkBytes: 400,
+    message: (nth) => join(nth + 1, "large", "flooder"),
+  },
+  sessions: { protocol: "presence.v2", first: [HELLO, join(1, FLOOD_BOARD, "ghost", FULL_STATE)], once: true },
+  "new boards": {
+    ...json,
+    isFixed: false,
+    message: (nth) => (nth % 2 === 0 ? join(1, `${FLOOD_BOARD}-${process.pid}-${Math.random()}-${nth}`) : "{"),
+  },
+  handshakes: { isOver: true },
+} as const satisfies Record<string, Flood>;

@@ -1,0 +1,250 @@
+/**
+ * The price of everything that a client can make this instance do, and the accounts from which it is paid. One unit of work stands for
+ * about a microsecond of the event loop. Prices are fixed numbers and not measured times, so that the same messages always cost
+ * the same. Pure: the time is handed in. It decides who has to wait and for how long; lane.ts keeps those who wait.
+ */
+
+import type { Millis } from "@presence-service/protocol";
+
+export type Work = number;
+
+/** Prices in work. docs/decisions/003-budgets.md says how they were found. */
+export const PRICE = {
+  /** A move in any encoding but JSON: two numbers written into arrays. */
+  cursor: 2,
+  /** Decoding any other message, and what comes of most of them. */
+  message: 10,
+  /** JSON is slower to decode than bytes are, and long messages are slower than short ones. */
+  byteIn: 0.02,
+  /** One piece of a long read (`SLICE_BYTES`): the WebSocket library takes it apart, whatever is in it. */
+  slice: 50,
+  /** A WebSocket pong that came in. */
+  pong: 5,
+  /** A WebSocket ping: its answer is a system call. */
+  ping: 20,
+  /** On top of the message that is refused: an error is encoded and written. */
+  refusal: 50,
+  /** A join on top of its message: slice, roster, bus. */
+  join: 100,
+  /** A leave likewise. */
+  leave: 40,
+  /** A board that is not here yet: 9 KB that stay for 30 s, a subscription, two questions. */
+  board: 1000,
+  /** One call of the host's `authenticate` or `authorize`: what it costs the host is unknown, and it may be a query. */
+  hostCall: 500,
+  /** A byte of a change or an event that each member of the board is sent. They share one frame, so it is cheap. */
+  byteShared: 0.002,
+  /** A byte of a roster that one client is sent: encoded for it, and 5 MB/s are what an address may ask for. */
+  byteOfRoster: 0.05,
+  /** An upgrade to a WebSocket, whether it is granted or refused. */
+  handshake: 300,
+} as const;
+
+/** A rate with a burst, in units per millisecond and units; a pool may be overdrawn by its last taker. */
+export type Rate = { readonly perMs: number; readonly burst: number };
+
+/** Every limit of this room; docs/OPERATIONS.md shows the same table. */
+export const LIMITS = {
+  /** Work of one connection that nobody can take from it: 1 000 moves a second, ten times what a hand does on 32 boards. */
+  connection: { perMs: 2, burst: 20_000 },
+  /** Work that an address lends to its connections on top, and pays for handshakes: a quarter of the loop. 200 people who reload at once stay within the burst. */
+  address: { perMs: 250, burst: 500_000 },
+  /** Members in grace that an address may leave by connections that lived for less than `youngMs`: 400 at once, and 20 more a second. */
+  graces: { perMs: 0.02, burst: 400 },
+  /** Bytes of updates and broadcasts on one board, times its members: 32 MB/s. Fifty people who draw together make 25. */
+  audience: { perMs: 32_000, burst: 64_000_000 },
+} as const satisfies Record<string, Rate>;
+
+/** C4. What one connection may do, each kind for itself: an app that broadcasts too much must not lose its updates. */
+export const BUDGETS = {
+  /** 32 boards joined at once, several times over. Each costs every viewer a frame. */
+  join: { perSecond: 50, burst: 200 },
+  /** More than any hand can do; strokes of a pen, at the pace of a screen, are to be gathered. */
+  broadcast: { perSecond: 50, burst: 200 },
+  /** The SDK gathers them to 20 a second on a board, and says those that are due before each broadcast. */
+  update: { perSecond: 50, burst: 200 },
+  /** A client with a bug gets some answers to learn from. */
+  mistake: { perSecond: 1, burst: 30 },
+  /** Answers to heartbeats: far more than anybody needs to find out whether we are there. */
+  echo: { perSecond: 1, burst: 5 },
+};
+
+/** A connection settles each time it has used so much: the price of the hot path is one addition and one comparison. */
+export const QUANTUM: Work = 300;
+/** Who uses a quantum faster than this, 3 % of the loop, takes turns with all others who do. */
+export const QUANTUM_MS_MIN: Millis = 10;
+/** Longer than a page needs to be reloaded in anger; a member whose connection lived longer is no churn. */
+export const YOUNG_MS: Millis = 30_000;
+/** Who is overdrawn again within this time after having paid has not slowed down. */
+export const CALM_MS: Millis = 5000;
+/** Overdrawn so often in a row, and for so long: that is told once, and then it is abuse. */
+export const OVERDRAWS_TOLD = 10;
+export const OVERDRAWN_MS_MAX: Millis = 30_000;
+/** Addresses without connections that are remembered because they have not paid; the oldest are forgotten first. */
+export const ADDRESSES_MAX = 10_000;
+
+/** What may be taken from a rate and its burst. It is overdrawn by what was taken last and then gives nothing until that is paid. */
+export class Pool {
+  readonly #rate: Rate;
+  #balance: number;
+  #at: Millis;
+
+  constructor(rate: Rate, now: Millis, balance: number = rate.burst) {
+    this.#rate = rate;
+    this.#balance = balance;
+    this.#at = now;
+  }
+
+  balance(now: Millis): number {
+    this.#balance = Math.min(this.#rate.burst, this.#balance + (now - this.#at) * this.#rate.perMs);
+    this.#at = now;
+    return this.#balance;
+  }
+
+  /** False: it is overdrawn, and nothing was taken. */
+  take(amount: number, now: Millis): boolean {
+    if (this.balance(now) < 0) return false;
+    this.#balance -= amount;
+    return true;
+  }
+
+  charge(amount: number, now: Millis): void {
+    this.#balance = this.balance(now) - amount;
+  }
+
+  /** When it gives again; a time in the past: now. */
+  paidAt(now: Millis): Millis {
+    return now - this.balance(now) / this.#rate.perMs;
+  }
+}
+
+/** What all connections of one network address share. It outlives them until it has paid. */
+export class AddressAccount {
+  connections = 0;
+  readonly work: Pool;
+  readonly graces: Pool;
+
+  constructor(now: Millis) {
+    this.work = new Pool(LIMITS.address, now);
+    this.graces = new Pool(LIMITS.graces, now);
+  }
+
+  isSettled(now: Millis): boolean {
+    return this.work.balance(now) === LIMITS.address.burst && this.graces.balance(now) === LIMITS.graces.burst;
+  }
+}
+
+/** All addresses that are connected, or still have to pay. */
+export class Addresses {
+  readonly #accounts = new Map<string, AddressAccount>();
+
+  get size(): number {
+    return this.#accounts.size;
+  }
+
+  of(address: string, now: Millis): AddressAccount {
+    let account = this.#accounts.get(address);
+    if (account === undefined) {
+      account = new AddressAccount(now);
+      this.#accounts.set(address, account);
+    }
+    return account;
+  }
+
+  /** Every few seconds. */
+  forget(now: Millis): void {
+    let tooMany = this.#accounts.size - ADDRESSES_MAX;
+    for (const [address, account] of this.#accounts) {
+      if (account.connections > 0) continue;
+      if (tooMany > 0 || account.isSettled(now)) {
+        this.#accounts.delete(address);
+        tooMany--;
+      }
+    }
+  }
+}
+
+/**
+ * Why a connection has to wait, and until when. `turn`: others that use as much come first. `debt`: it has to pay; `tell`: and is told so,
+ * as it has been overdrawn many times in a row; `abuse`: for so long that it is ended.
+ */
+export type Wait = { readonly cause: "turn" | "debt" | "tell" | "abuse"; readonly at: Millis };
+
+/** What one connection has used and not paid yet. It begins with nothing saved, so that a new connection is worth no more than an old one. */
+export class Account {
+  readonly #address: AddressAccount;
+  readonly #own: Pool;
+  readonly #openedAt: Millis;
+  #spent: Work = 0;
+  #settledAt: Millis;
+  /** When its last wait for being overdrawn was over; undefined: it is overdrawn. */
+  #paidAt: Millis | undefined;
+  #overdraws = 0;
+  #overdrawnSince: Millis = 0;
+
+  constructor(address: AddressAccount, now: Millis) {
+    this.#address = address;
+    this.#own = new Pool(LIMITS.connection, now, 0);
+    this.#openedAt = now;
+    this.#settledAt = now;
+    this.#paidAt = now;
+    address.connections++;
+  }
+
+  /** False: it is time to `settle`. */
+  spend(work: Work): boolean {
+    this.#spent += work;
+    return this.#spent <= QUANTUM;
+  }
+
+  /** Pays what was used, from its own first. Answers whether the connection has to wait before more of it is read. */
+  settle(now: Millis): Wait | undefined {
+    const isFast = now - this.#settledAt < QUANTUM_MS_MIN;
+    this.#settledAt = now;
+    const at = this.#pay(now);
+    if (at > now) return { cause: this.#overdrawn(now), at };
+    return isFast ? { cause: "turn", at: now } : undefined;
+  }
+
+  /** Its wait is over, unless the answer is later than now: then it waits until that time. */
+  mayGoOn(now: Millis): Millis {
+    const at = this.#pay(now);
+    if (at > now) return at;
+    this.#settledAt = now;
+    this.#paidAt ??= now;
+    return now;
+  }
+
+  /** Whether so many members may stay shown until this client comes back. Who lived for long may always. */
+  mayLeaveBehind(members: number, now: Millis): boolean {
+    return now - this.#openedAt >= YOUNG_MS || this.#address.graces.take(members, now);
+  }
+
+  /** It is over; what it has not paid, its address owes. */
+  close(now: Millis): void {
+    this.#address.connections--;
+    this.#address.work.charge(Math.max(0, this.#spent - this.#own.balance(now)), now);
+  }
+
+  #pay(now: Millis): Millis {
+    this.#own.charge(this.#spent, now);
+    this.#spent = 0;
+    const debt = -this.#own.balance(now);
+    if (debt <= 0) return now;
+    if (this.#address.work.take(debt, now)) {
+      this.#own.charge(-debt, now);
+      return now;
+    }
+    return Math.min(this.#own.paidAt(now), this.#address.work.paidAt(now));
+  }
+
+  #overdrawn(now: Millis): "debt" | "tell" | "abuse" {
+    if (this.#paidAt === undefined) return "debt";
+    if (now - this.#paidAt > CALM_MS) this.#overdraws = 0;
+    if (this.#overdraws === 0) this.#overdrawnSince = now;
+    this.#overdraws++;
+    this.#paidAt = undefined;
+    if (this.#overdraws === OVERDRAWS_TOLD) return "tell";
+    return this.#overdraws > OVERDRAWS_TOLD && now - this.#overdrawnSince > OVERDRAWN_MS_MAX ? "abuse" : "debt";
+  }
+}

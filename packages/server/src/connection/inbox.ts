@@ -1,0 +1,103 @@
+/**
+ * What one client has said and nobody has read yet: while the host is asked about it, or while its connection waits for its turn. The
+ * messages stay undecoded and in order, the socket is paused, and each message is handed on once, however often reading stops in between.
+ */
+
+import type { ClientSocket } from "./socket.ts";
+
+type Unread = { readonly data: Buffer; readonly isBinary: boolean };
+
+/** What one piece of a read can hold (`SLICE_BYTES`), several times over: more come from no socket that pauses when it is told to. */
+const UNREAD_MAX = 4096;
+
+export class Inbox {
+  #isAsking = false;
+  #isWaiting = false;
+  readonly #socket: ClientSocket;
+  readonly #read: (data: Buffer, isBinary: boolean) => void;
+  /** undefined: what comes is read at once. */
+  #unread: Unread[] | undefined;
+  #done = 0;
+  /** The last WebSocket ping that came while waiting: the only one that needs an answer then (RFC 6455, 5.5.3). */
+  #ping: Buffer | undefined;
+
+  constructor(socket: ClientSocket, read: (data: Buffer, isBinary: boolean) => void) {
+    this.#socket = socket;
+    this.#read = read;
+  }
+
+  /** The host is being asked. */
+  get isAsking(): boolean {
+    return this.#isAsking;
+  }
+
+  /** The connection waits for its turn. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  /** False: far too much waits already. */
+  take(data: Buffer, isBinary: boolean): boolean {
+    if (this.#unread === undefined) this.#read(data, isBinary);
+    else return this.#unread.push({ data, isBinary }) <= UNREAD_MAX;
+    return true;
+  }
+
+  takePing(data: Buffer): void {
+    // Copied, as it is a view of all that was read with it.
+    if (this.#unread !== undefined) this.#ping = Buffer.from(data);
+    else this.#socket.pong(data);
+  }
+
+  ask(): void {
+    this.#isAsking = true;
+    this.#hold();
+  }
+
+  wait(): void {
+    this.#isWaiting = true;
+    this.#hold();
+  }
+
+  /** `act` is what the answer brings about; then reading goes on. */
+  answered(act: () => void): void {
+    this.#isAsking = false;
+    act();
+    this.#catchUp();
+  }
+
+  goOn(): void {
+    this.#isWaiting = false;
+    this.#catchUp();
+  }
+
+  /** The connection is over: nothing more is read. */
+  close(): void {
+    this.#unread = undefined;
+    this.#ping = undefined;
+    this.#isAsking = false;
+    this.#isWaiting = false;
+  }
+
+  #hold(): void {
+    this.#unread ??= [];
+    this.#socket.pause();
+  }
+
+  #catchUp(): void {
+    for (let unread = this.#unread; unread !== undefined; unread = this.#unread) {
+      if (this.#isAsking || this.#isWaiting) return;
+      const next = unread[this.#done++];
+      if (next === undefined) return this.#open();
+      this.#read(next.data, next.isBinary);
+    }
+  }
+
+  #open(): void {
+    if (this.#ping !== undefined) this.#socket.pong(this.#ping);
+    this.#ping = undefined;
+    this.#unread = undefined;
+    this.#done = 0;
+    this.#socket.resume();
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Where those wait who want more of the event loop than their share: connections that use it fast or are overdrawn, and handshakes.
+ * They go on one after the other, a few in each turn of the lane, so that whatever they do leaves the loop to everybody else. Pure.
+ */
+
+import type { Millis } from "@presence-service/protocol";
+import { Deadlines } from "../core/deadlines.ts";
+
+/** Turns of 300 work, every 3 ms: together at most about a third of the loop. A flood then delays others by about a millisecond. */
+export const LANE_MS: Millis = 3;
+export const TURNS_PER_LANE = 3;
+
+export interface Waiter {
+  /** Takes its turn. Answers undefined, or until when it has to wait instead; that takes no turn from others. */
+  turn(now: Millis): Millis | undefined;
+}
+
+export class Lane {
+  readonly #waiting = new Deadlines<Waiter>();
+  #turnsUntil: Millis = Number.NEGATIVE_INFINITY;
+  #turns = 0;
+
+  /** Not before that time. In the order of these times. */
+  wait(waiter: Waiter, at: Millis): void {
+    this.#waiting.set(waiter, at);
+  }
+
+  leave(waiter: Waiter): void {
+    this.#waiting.set(waiter, Number.POSITIVE_INFINITY);
+  }
+
+  /** When `run` is to be called; Infinity: nobody waits. */
+  next(): Millis {
+    const at = this.#waiting.next();
+    return this.#turns < TURNS_PER_LANE ? at : Math.max(at, this.#turnsUntil);
+  }
+
+  run(now: Millis): void {
+    if (now >= this.#turnsUntil) {
+      this.#turns = 0;
+      this.#turnsUntil = now + LANE_MS;
+    }
+    while (this.#turns < TURNS_PER_LANE) {
+      const waiter = this.#waiting.takeDue(now);
+      if (waiter === undefined) return;
+      const at = waiter.turn(now);
+      if (at === undefined) this.#turns++;
+      else this.#waiting.set(waiter, Math.max(at, now + LANE_MS));
+    }
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Hands what a socket reads on in short pieces. One read brings up to 64 KB, which may hold ten thousand messages, and a stream that is
+ * paused still gives the whole of the piece it is at. What is not handed on yet stays in the stream, as bytes.
+ */
+
+import type { Duplex } from "node:stream";
+
+/** Most reads are shorter. At worst 340 empty frames, which the WebSocket library takes apart in a third of a millisecond. */
+export const SLICE_BYTES = 2048;
+
+export type Slices = {
+  /** Called before each full piece of a longer read; not for reads that are short anyway. */
+  onSlice: (bytes: number) => void;
+  /** Puts back what was read before, in pieces. */
+  unshift(bytes: Buffer): void;
+};
+
+/** Before anybody listens to that socket. */
+export function sliceReads(socket: Duplex): Slices {
+  const slices: Slices = {
+    onSlice: () => {},
+    unshift: (bytes) => {
+      const lastStart = Math.floor(Math.max(0, bytes.length - 1) / SLICE_BYTES) * SLICE_BYTES;
+      for (let start = lastStart; start >= 0 && bytes.length > 0; start -= SLICE_BYTES) {
+        socket.unshift(bytes.subarray(start, start + SLICE_BYTES));
+      }
+    },
+  };
+  const push = socket.push.bind(socket);
+  socket.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
+    if (chunk === null || chunk.length <= SLICE_BYTES) return push(chunk, encoding);
+    let wantsMore = true;
+    for (let start = 0; start < chunk.length && !socket.destroyed; start += SLICE_BYTES) {
+      const slice = chunk.subarray(start, start + SLICE_BYTES);
+      slices.onSlice(slice.length);
+      wantsMore = push(slice);
+    }
+    return wantsMore;
+  };
+  return slices;
+}
