@@ -27,16 +27,17 @@ const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
 
 /** The server's folders and top-level files, outermost first: cli → server → drain → edge → connection → bus → core. */
 const SERVER_IMPORTS: Record<string, readonly string[]> = {
-  cli: ["server", "drain", "edge", "connection", "redis", "bus", "core", "config", "telemetry", "errors", "clock", "version"],
-  testing: ["server", "drain", "edge", "connection", "bus", "core", "telemetry", "errors", "clock", "version"],
-  server: ["drain", "edge", "connection", "redis", "bus", "core", "config", "telemetry", "errors", "clock", "version"],
+  cli: ["server", "drain", "edge", "connection", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version"],
+  testing: ["server", "drain", "edge", "connection", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
+  server: ["drain", "edge", "connection", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version"],
   drain: ["edge", "connection", "bus", "core", "telemetry", "errors", "clock"],
-  edge: ["connection", "bus", "core", "telemetry", "errors", "clock", "version"],
+  edge: ["connection", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
   connection: ["bus", "core", "telemetry", "errors", "clock"],
   redis: ["bus", "core", "telemetry", "errors", "clock"],
   bus: ["core", "telemetry", "errors", "clock"],
-  config: ["telemetry", "errors"],
+  config: ["telemetry", "errors", "address"],
   core: [],
+  address: ["errors"],
   telemetry: [],
   errors: [],
   clock: [],

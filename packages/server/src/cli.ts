@@ -56,6 +56,7 @@ async function run(settings: Settings): Promise<void> {
     redisUrl: settings.redisUrl,
     redisPrefix: settings.redisPrefix,
     demo: settings.demo,
+    trustedProxies: settings.trustedProxies,
     log,
   });
   announce(server, settings, log);

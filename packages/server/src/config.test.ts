@@ -32,7 +32,15 @@ test("bare defaults", () => {
     redisUrl: "redis://localhost:6379",
     redisPrefix: "presence",
     demo: true,
+    trustedProxies: [],
   });
+});
+
+test("trusted proxies are a list of addresses and ranges, or refused", () => {
+  assert.deepEqual(settings({ env: { TRUSTED_PROXIES: "10.0.0.0/8, ::1,192.0.2.7" } }).trustedProxies, ["10.0.0.0/8", "::1", "192.0.2.7"]);
+  for (const wrong of ["proxy.example.com", "10.0.0.0/33", "10.0.0.0/8/8", "10.0.0.0/-1", "*"]) {
+    assert.match(problems({ env: { TRUSTED_PROXIES: wrong } }), /TRUSTED_PROXIES is .*IP addresses/);
+  }
 });
 
 test("flags win over the environment, it over .env, that over defaults", () => {

@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs, parseEnv } from "node:util";
 import { z } from "zod";
+import { isAddressRange } from "./address.ts";
 import { PresenceError } from "./errors.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./telemetry/log.ts";
 import { escapeUnprintable, redactUrl } from "./telemetry/redact.ts";
@@ -22,6 +23,8 @@ export type Settings = {
   readonly redisPrefix: string;
   /** Whether the demo page is served. */
   readonly demo: boolean;
+  /** Addresses and CIDR ranges. */
+  readonly trustedProxies: readonly string[];
 };
 
 type Setting = {
@@ -94,6 +97,23 @@ export const SETTINGS = {
     meaning: "Whether the demo page is served at /. auto: yes, unless NODE_ENV=production.",
     schema: z.enum(["auto", "on", "off"]),
   },
+  TRUSTED_PROXIES: {
+    default: "",
+    unit: "addresses",
+    allowed: "IP addresses and ranges such as 10.0.0.0/8, separated by commas",
+    meaning:
+      "The proxies whose X-Forwarded-For is believed. Not set: none, and everybody behind a proxy shares the budget of its address, which is made for 10 000 people but not for a flood.",
+    schema: z
+      .string()
+      .optional()
+      .transform((text) =>
+        (text ?? "")
+          .split(",")
+          .map((entry) => entry.trim())
+          .filter((entry) => entry !== ""),
+      )
+      .refine((entries) => entries.every(isAddressRange)),
+  },
 } as const satisfies Record<string, Setting>;
 
 type Name = keyof typeof SETTINGS;
@@ -142,7 +162,7 @@ export function commandOf(sources: { argv: readonly string[]; env: Texts; dotEnv
       `${problems.length === 1 ? "A setting is" : `${problems.length} settings are`} wrong:\n${problems.map((line) => `  - ${line}`).join("\n")}`,
     );
   }
-  const { WS_PORT, WS_HOST, LOG_LEVEL, LOG_FORMAT, REDIS_URL, REDIS_PREFIX, DEMO } = parsed.data;
+  const { WS_PORT, WS_HOST, LOG_LEVEL, LOG_FORMAT, REDIS_URL, REDIS_PREFIX, DEMO, TRUSTED_PROXIES } = parsed.data;
   const nodeEnv = sources.env["NODE_ENV"] || sources.dotEnv["NODE_ENV"];
   const demo = DEMO === "auto" ? nodeEnv !== "production" : DEMO === "on";
   return {
@@ -155,6 +175,7 @@ export function commandOf(sources: { argv: readonly string[]; env: Texts; dotEnv
       redisUrl: REDIS_URL,
       redisPrefix: REDIS_PREFIX,
       demo,
+      trustedProxies: TRUSTED_PROXIES,
     },
   };
 }
@@ -167,6 +188,7 @@ const SCHEMA = z.object({
   REDIS_URL: SETTINGS.REDIS_URL.schema,
   REDIS_PREFIX: SETTINGS.REDIS_PREFIX.schema,
   DEMO: SETTINGS.DEMO.schema,
+  TRUSTED_PROXIES: SETTINGS.TRUSTED_PROXIES.schema,
 } satisfies Record<Name, unknown>);
 
 function describeProblem(name: Name, text: string, origin: string): string {

@@ -6,6 +6,7 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { InstanceId } from "@presence-service/protocol";
+import { addressRule } from "./address.ts";
 import { type Bus, Channels } from "./bus/bus.ts";
 import { MemoryBus } from "./bus/memory.ts";
 import { SystemClock } from "./clock.ts";
@@ -48,6 +49,11 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
   readonly authorize?: Authorize;
   /** Lets classic clients pass `?token=` to `authenticate`. Default: no, as URLs end up in logs; they are closed with 4401 then. */
   readonly tokenInUrl?: boolean;
+  /**
+   * Addresses and CIDR ranges of the proxies in front, such as `["10.0.0.0/8"]`: only what they say in `X-Forwarded-For` is believed.
+   * Default: none, and all who come through a proxy share the budget of its address.
+   */
+  readonly trustedProxies?: readonly string[];
 };
 
 type ListenOptions = {
@@ -85,6 +91,7 @@ const REQUEST_MS_MAX = 10_000;
 export async function createPresenceServer(options: PresenceServerOptions): Promise<PresenceServer> {
   const { redisPrefix = "presence", log = SILENT, authenticate, authorize, tokenInUrl = false } = options;
   const startedAt = performance.now();
+  const addressOf = addressRule(options.trustedProxies ?? []);
   const instanceId = randomUUID() as InstanceId;
   if (!REDIS_PREFIX.test(redisPrefix)) {
     throw new PresenceError("BAD_SETTINGS", `redisPrefix is ${JSON.stringify(redisPrefix)}; it must be 1 to 32 of a-z, 0-9 and -`);
@@ -138,7 +145,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       ? { server: options.server, paths: [options.path ?? "/presence"], isAlone: false }
       : { server: own as Server, paths: ["/", "/ws"], isAlone: true };
   const { allowedOrigins = authenticate === undefined ? ["*"] : undefined } = options;
-  const stopUpgrades = acceptUpgrades(where.server, { manager, isServing, tokenInUrl, allowedOrigins, log, ...where });
+  const stopUpgrades = acceptUpgrades(where.server, { manager, isServing, tokenInUrl, allowedOrigins, addressOf, log, ...where });
 
   let closing: Promise<void> | undefined;
   const shut = async () => {

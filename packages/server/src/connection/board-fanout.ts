@@ -9,6 +9,7 @@ import type { RosterChange } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import { Outbox } from "../core/outbox.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { LIMITS, Pool, PRICE, type Work } from "./budget.ts";
 import type { ClientSocket } from "./socket.ts";
 import { Pace } from "./ticker.ts";
 import { type BoardRoster, Draft, type Encoding, TOLD_NOTHING, type Told, type Wire, wireFor } from "./wires.ts";
@@ -21,6 +22,8 @@ export interface SeatHolder {
   cursorMs: Millis;
   /** Its boards are to be flushed when the socket has drained. Idempotent. */
   awaitDrain(): void;
+  /** Of what was written to it alone: paid before it may ask for more. */
+  owe(work: Work): void;
 }
 
 /** A connection's place on a board, from its join on. */
@@ -71,17 +74,20 @@ export class BoardFanout {
   readonly pace = new Pace();
   /** Seats given out, those included that wait for the core. */
   seats = 0;
+  /** Bytes that all members together may still be told in updates and broadcasts. */
+  readonly audience: Pool;
   readonly #source: BoardSource;
   readonly #metrics: Metrics;
   readonly #audiences = new Map<Encoding, Audience>();
   #areCountsDue = false;
 
-  constructor(boardId: BoardId, number: number, source: BoardSource, metrics: Metrics) {
+  constructor(boardId: BoardId, number: number, source: BoardSource, metrics: Metrics, now: Millis) {
     this.boardId = boardId;
     this.number = number;
     this.classicNumber = Number(boardId);
     this.#source = source;
     this.#metrics = metrics;
+    this.audience = new Pool(LIMITS.audience, now);
   }
 
   /** From the end of this tick on that connection is told everything: first, or once more, the whole board. */
@@ -288,6 +294,7 @@ class Audience {
     draft.writeTo(holder.socket);
     seat.told = undefined;
     seat.outbox.sentFresh(draft.bytes);
+    holder.owe(draft.bytes * PRICE.byteOfRoster);
     this.#metrics.framesOut += draft.frames;
     this.#metrics.bytesOut += draft.bytes;
   }

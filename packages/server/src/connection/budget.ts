@@ -45,11 +45,11 @@ export type Rate = { readonly perMs: number; readonly burst: number };
 
 /** Every limit of this room; docs/OPERATIONS.md shows the same table. */
 export const LIMITS = {
-  /** Work of one connection that nobody can take from it: 1 000 moves a second, ten times what a hand does on 32 boards. */
+  /** Work of one connection that nobody can take from it: 1 000 moves a second, where a hand makes 60. */
   connection: { perMs: 2, burst: 20_000 },
   /** Work that an address lends to its connections on top, and pays for handshakes: a quarter of the loop. 200 people who reload at once stay within the burst. */
   address: { perMs: 250, burst: 500_000 },
-  /** Members in grace that an address may leave by connections that lived for less than `youngMs`: 400 at once, and 20 more a second. */
+  /** Members in grace that an address may leave by connections that lived for less than 30 s: 400 at once, and 20 more a second. */
   graces: { perMs: 0.02, burst: 400 },
   /** Bytes of updates and broadcasts on one board, times its members: 32 MB/s. Fifty people who draw together make 25. */
   audience: { perMs: 32_000, burst: 64_000_000 },
@@ -63,6 +63,8 @@ export const BUDGETS = {
   broadcast: { perSecond: 50, burst: 200 },
   /** The SDK gathers them to 20 a second on a board, and says those that are due before each broadcast. */
   update: { perSecond: 50, burst: 200 },
+  /** Fresh tokens: a client needs one every few minutes, and the host may ask a database for each. */
+  auth: { perSecond: 0.2, burst: 5 },
   /** A client with a bug gets some answers to learn from. */
   mistake: { perSecond: 1, burst: 30 },
   /** Answers to heartbeats: far more than anybody needs to find out whether we are there. */

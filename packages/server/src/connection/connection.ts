@@ -37,6 +37,9 @@ import { TokenBucket } from "../core/token-bucket.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { type Authenticate, type Authorize, type Identity, identityOf, isPromise, newResumeToken, type User } from "./auth.ts";
 import type { BoardFanout, Seat, SeatHolder } from "./board-fanout.ts";
+import { type Account, BUDGETS, PRICE, type Wait, type Work } from "./budget.ts";
+import { Inbox } from "./inbox.ts";
+import type { Waiter } from "./lane.ts";
 import { binaryFrame, type ClientSocket, textFrame } from "./socket.ts";
 import type { Encoding } from "./wires.ts";
 
@@ -50,20 +53,6 @@ const HELLO_MS_MAX = 5000;
 const AUTHENTICATE_MS_MAX = 10_000;
 /** C2. The full one outlasts a reconnect through a change of networks. */
 export const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
-
-/** C4. What one connection may do, each kind for itself: an app that broadcasts too much must not lose its updates. */
-const BUDGETS = {
-  /** 32 boards joined at once, several times over. Each costs every viewer a frame. */
-  join: { perSecond: 50, burst: 200 },
-  /** More than any hand can do; strokes of a pen, at the pace of a screen, are to be gathered. */
-  broadcast: { perSecond: 50, burst: 200 },
-  /** The SDK gathers them to 20 a second on a board, and says those that are due before each broadcast. */
-  update: { perSecond: 50, burst: 200 },
-  /** A client with a bug gets some answers to learn from. */
-  mistake: { perSecond: 1, burst: 30 },
-  /** Answers to heartbeats: far more than anybody needs to find out whether we are there. */
-  echo: { perSecond: 1, burst: 5 },
-};
 
 /** Reused for every cursor that comes in: nothing is allocated for it. */
 const CURSOR: CursorInput = { board: 0, x: 0, y: 0 };
@@ -80,6 +69,12 @@ export interface Hub {
   now(): Millis;
   input(input: Input): void;
   moved(seat: Seat, x: number, y: number): void;
+  /** The connection has to wait; its `turn` follows. */
+  waits(connection: Connection, wait: Wait): void;
+  /** How many members such a message is told to: what it costs its sender. */
+  audienceOf(boardId: BoardId): number;
+  /** False: too much is told on that board already. */
+  affords(seat: Seat, bytes: number): boolean;
   /** A place on that board; given back by `leave`. */
   sit(connection: Connection, boardId: BoardId): Seat;
   leave(seat: Seat): void;
@@ -102,20 +97,19 @@ type State =
   | { readonly phase: "open"; readonly identity: Identity }
   | { readonly phase: "over" };
 
-type Unread = { readonly data: Buffer; readonly isBinary: boolean };
-
-export class Connection implements SeatHolder {
+export class Connection implements SeatHolder, Waiter {
   readonly id: ConnectionId;
   readonly encoding: Encoding;
   readonly socket: ClientSocket;
   readonly seats: Seat[] = [];
+  /** What it has used, and has to pay for (docs/decisions/003-budgets.md). */
+  readonly account: Account;
   cursorMs: Millis;
   readonly #hub: Hub;
   /** Asks the host, which sees the request; undefined: everybody is somebody new. */
   readonly #whose: ((token: string | undefined) => ReturnType<Authenticate>) | undefined;
   #state: State;
-  /** Messages that came while the host is being asked; undefined: it is not. */
-  #unread: Unread[] | undefined;
+  readonly #inbox: Inbox;
   #silentVisits = 0;
   #isBeatNext = false;
   #isBeatUnanswered = false;
@@ -131,15 +125,22 @@ export class Connection implements SeatHolder {
     hub: Hub,
     id: ConnectionId,
     socket: ClientSocket,
-    client: { readonly encoding: Encoding; readonly request: IncomingMessage; readonly token: string | undefined },
+    client: {
+      readonly encoding: Encoding;
+      readonly request: IncomingMessage;
+      readonly token: string | undefined;
+      readonly account: Account;
+    },
   ) {
     this.#hub = hub;
+    this.account = client.account;
     this.id = id;
     this.socket = socket;
     this.encoding = client.encoding;
     this.cursorMs = hub.cursorMs;
     const { authenticate } = hub;
     this.#whose = authenticate && ((token) => authenticate(token, client.request));
+    this.#inbox = new Inbox(socket, (data, isBinary) => this.#read(data, isBinary));
     this.#state = { phase: "greeting", until: hub.now() + HELLO_MS_MAX };
     this.#token = client.token;
   }
@@ -157,13 +158,24 @@ export class Connection implements SeatHolder {
 
   received(data: Buffer, isBinary: boolean): void {
     this.#silentVisits = 0;
-    if (this.#unread === undefined) this.#read(data, isBinary);
-    else this.#unread.push({ data, isBinary });
+    if (!this.#inbox.take(data, isBinary)) this.end(CLOSE.abuse);
   }
 
   /** The answer to a WebSocket ping. */
   ponged(): void {
     this.#silentVisits = 0;
+    this.#charge(PRICE.pong);
+  }
+
+  pinged(data: Buffer): void {
+    this.#silentVisits = 0;
+    if (this.#state.phase === "over") return;
+    this.#inbox.takePing(data);
+    this.#charge(PRICE.ping);
+  }
+
+  owe(work: Work): void {
+    this.account.spend(work);
   }
 
   /** What it said cannot be read any further. `closed` follows. */
@@ -187,6 +199,8 @@ export class Connection implements SeatHolder {
       this.#hub.metrics.terminatedClients++;
       return this.terminate(CLOSE.slowReader);
     }
+    // It is not read, so it cannot be heard.
+    if (this.#inbox.isWaiting) this.#silentVisits = 0;
     if (++this.#silentVisits >= SILENT_VISITS_MAX) {
       return this.encoding === "classic" ? this.terminate(CLOSE.unresponsive) : this.end(CLOSE.unresponsive);
     }
@@ -197,7 +211,15 @@ export class Connection implements SeatHolder {
   /** While it greets, several times a second. */
   hurry(now: Millis): void {
     if (this.#state.phase !== "greeting" || now < this.#state.until) return;
-    this.end(this.#unread === undefined ? CLOSE.helloTimeout : CLOSE.internal);
+    this.end(this.#inbox.isAsking ? CLOSE.internal : CLOSE.helloTimeout);
+  }
+
+  turn(now: Millis): Millis | undefined {
+    if (this.#state.phase === "over") return undefined;
+    const at = this.account.mayGoOn(now);
+    if (at > now) return at;
+    this.#inbox.goOn();
+    return undefined;
   }
 
   /** The core did not carry something out. `isMember`: this client is on that board all the same. */
@@ -242,11 +264,14 @@ export class Connection implements SeatHolder {
       case "binary":
         if (isBinary && this.#state.phase === "open" && readCursor(data, CURSOR)) {
           this.#hub.metrics.clientMessages.cursor++;
+          this.#charge(PRICE.cursor);
           return this.#moved(this.#seatOn(CURSOR.board), CURSOR.x, CURSOR.y);
         }
-        return this.#handle(isBinary ? decodeClientBinary(data) : undefined);
+        this.#charge(PRICE.message + data.length * PRICE.byteIn);
+        return this.#handle(isBinary ? decodeClientBinary(data) : undefined, data.length);
       case "json":
-        return this.#handle(isBinary ? undefined : decodeClientJson(data.toString()));
+        this.#charge(PRICE.message + data.length * PRICE.byteIn);
+        return this.#handle(isBinary ? undefined : decodeClientJson(data.toString()), data.length);
       case "classic":
         return this.#readClassic(isBinary ? data : EMPTY);
     }
@@ -256,21 +281,26 @@ export class Connection implements SeatHolder {
     const { clientMessages } = this.#hub.metrics;
     if (data[0] === CURSOR_UPDATE && data.length === CURSOR_UPDATE_BYTES) {
       clientMessages.cursor++;
+      this.#charge(PRICE.cursor);
       return this.#moved(this.#classicSeat(data.readUInt16BE(1)), data.readUInt16BE(3), data.readUInt16BE(5));
     }
+    this.#charge(PRICE.message);
     const message = decodeClassic(data);
     switch (message?.kind) {
       case "join":
         clientMessages.join++;
         if (this.#classicSeat(message.board) !== undefined) return;
-        return this.#join({
-          kind: "join",
-          boardId: String(message.board) as BoardId,
-          attempt: ++this.#attempt,
-          username: cleanName(message.username),
-          status: "active",
-          state: {},
-        });
+        return this.#join(
+          {
+            kind: "join",
+            boardId: String(message.board) as BoardId,
+            attempt: ++this.#attempt,
+            username: cleanName(message.username),
+            status: "active",
+            state: {},
+          },
+          data.length,
+        );
       case "leave":
         clientMessages.leave++;
         return this.#leave(this.#classicSeat(message.board));
@@ -283,7 +313,7 @@ export class Connection implements SeatHolder {
     }
   }
 
-  #handle(message: ClientMessage | undefined): void {
+  #handle(message: ClientMessage | undefined, bytes: number): void {
     if (message === undefined) return this.#refuse("bad_message");
     this.#hub.metrics.clientMessages[message.kind]++;
     const state = this.#state;
@@ -296,14 +326,14 @@ export class Connection implements SeatHolder {
         return this.#refuse("bad_message", message.kind, "hello is said once");
       case "join":
         if (!isFitName(message.username)) return this.#refuse("bad_username", message.boardId);
-        return this.#join(message);
+        return this.#join(message, bytes);
       case "leave":
         return this.#leave(this.#seatOn(message.board), refOf(message));
       case "cursor":
         return this.#moved(this.#seatOn(message.board), message.at?.x ?? HIDDEN, message.at?.y ?? 0, refOf(message));
       case "update":
       case "broadcast":
-        return this.#demand(message);
+        return this.#demand(message, bytes);
       case "heartbeat":
         // The first after ours is its answer; any other one is a question.
         // A client that answers our answers would keep both of us busy for ever.
@@ -348,6 +378,7 @@ export class Connection implements SeatHolder {
   #renew(token: string, { identity }: Extract<State, { phase: "open" }>): void {
     const whose = this.#whose;
     if (whose === undefined) return;
+    if (!this.#take("auth")) return this.#refuse("too_fast", "auth");
     this.#ask(
       () => whose(token),
       (user) => {
@@ -358,7 +389,8 @@ export class Connection implements SeatHolder {
 
   // Boards.
 
-  #join(message: Extract<ClientMessage, { kind: "join" }>): void {
+  /** `bytes`: of its message. */
+  #join(message: Extract<ClientMessage, { kind: "join" }>, bytes: number): void {
     const { boardId } = message;
     if (!this.#take("join")) return this.#refuse("too_fast", boardId);
     if (this.seats.length >= BOARDS_PER_CONNECTION_MAX && this.#seatOn(boardId) === undefined) {
@@ -367,17 +399,22 @@ export class Connection implements SeatHolder {
     const { authorize } = this.#hub;
     if (this.#state.phase !== "open") return;
     const { user } = this.#state.identity;
-    if (authorize === undefined) return this.#enter(message);
+    if (authorize === undefined) return this.#enter(message, bytes);
     this.#ask(
       () => authorize(user, boardId),
-      (isAllowed) => (isAllowed === true ? this.#enter(message) : this.#refuse("bad_board", boardId)),
+      (isAllowed) => (isAllowed === true ? this.#enter(message, bytes) : this.#refuse("bad_board", boardId)),
     );
   }
 
-  #enter({ boardId, attempt, username, status, state }: Extract<ClientMessage, { kind: "join" }>): void {
+  #enter({ boardId, attempt, username, status, state }: Extract<ClientMessage, { kind: "join" }>, bytes: number): void {
     if (this.#state.phase !== "open") return;
     const { memberId, user, color } = this.#state.identity;
-    if (this.#seatOn(boardId) === undefined) this.seats.push(this.#hub.sit(this, boardId));
+    let price = PRICE.join + bytes * this.#hub.audienceOf(boardId) * PRICE.byteShared;
+    if (this.#seatOn(boardId) === undefined) {
+      const seat = this.#hub.sit(this, boardId);
+      this.seats.push(seat);
+      if (seat.fanout.seats === 1) price += PRICE.board;
+    }
     const { userId, avatar } = user;
     const member = {
       memberId,
@@ -389,6 +426,7 @@ export class Connection implements SeatHolder {
       state,
     };
     this.#hub.input({ kind: "join", connection: this.id, boardId, attempt, member });
+    this.#charge(price);
   }
 
   #leave(seat: Seat | undefined, ref?: string): void {
@@ -396,6 +434,7 @@ export class Connection implements SeatHolder {
     const { boardId } = seat.fanout;
     this.#giveBack(seat);
     this.#hub.input({ kind: "leave", connection: this.id, boardId });
+    this.#charge(PRICE.leave);
   }
 
   #moved(seat: Seat | undefined, x: number, y: number, ref = "cursor"): void {
@@ -404,13 +443,14 @@ export class Connection implements SeatHolder {
     else this.#hub.moved(seat, x, y);
   }
 
-  #demand(message: Extract<ClientMessage, { kind: "update" | "broadcast" }>): void {
+  #demand(message: Extract<ClientMessage, { kind: "update" | "broadcast" }>, bytes: number): void {
     const seat = this.#seatOn(message.board);
     if (seat === undefined) return this.#refuse("not_joined", refOf(message));
     const { boardId } = seat.fanout;
-    if (!this.#take(message.kind)) return this.#refuse("too_fast", boardId);
+    if (!this.#take(message.kind) || !this.#hub.affords(seat, bytes)) return this.#refuse("too_fast", boardId);
     const { board: _, ...rest } = message;
     this.#hub.input({ ...rest, connection: this.id, boardId });
+    this.#charge(bytes * this.#hub.audienceOf(boardId) * PRICE.byteShared);
   }
 
   #take(of: keyof typeof BUDGETS): boolean {
@@ -438,11 +478,25 @@ export class Connection implements SeatHolder {
     this.#hub.leave(seat);
   }
 
+  // Paying.
+
+  /** It may have to wait then, from its next message on. */
+  #charge(work: Work): void {
+    if (this.account.spend(work) || this.#state.phase === "over" || this.#inbox.isWaiting) return;
+    const wait = this.account.settle(this.#hub.now());
+    if (wait === undefined) return;
+    if (wait.cause === "abuse") return this.end(CLOSE.abuse);
+    if (wait.cause === "tell") this.#answer({ kind: "error", code: "too_fast", message: OVERDRAWN });
+    this.#inbox.wait();
+    this.#hub.waits(this, wait);
+  }
+
   // Answering.
 
   /** Asks the host; until it has answered, nothing else of this client is done, so that its messages keep their order. */
   #ask<T>(question: () => T | Promise<T>, answered: (answer: T) => void): void {
     let answer: T | Promise<T>;
+    this.#charge(PRICE.hostCall);
     try {
       answer = question();
       // Not every thenable keeps the rules of promises; ours does.
@@ -451,14 +505,9 @@ export class Connection implements SeatHolder {
       return this.#hostFailed(error);
     }
     if (!(answer instanceof Promise)) return answered(answer);
-    this.#unread = [];
-    this.socket.pause();
+    this.#inbox.ask();
     const resume = (act: () => void) => {
-      const unread = this.#unread ?? [];
-      this.#unread = undefined;
-      if (this.#state.phase === "over") return;
-      act();
-      this.#catchUp(unread);
+      if (this.#state.phase !== "over") this.#inbox.answered(act);
     };
     answer.then(
       (value) => resume(() => answered(value)),
@@ -471,13 +520,9 @@ export class Connection implements SeatHolder {
     this.end(CLOSE.internal);
   }
 
-  #catchUp(unread: Unread[]): void {
-    for (const { data, isBinary } of unread) this.received(data, isBinary);
-    if (this.#unread === undefined && this.#state.phase !== "over") this.socket.resume();
-  }
-
   #refuse(code: ErrorCode, ref?: string, message = REFUSALS[code]): void {
     this.#hub.refuses(this, code, ref);
+    this.#charge(PRICE.refusal);
     if (this.encoding === "classic") return;
     if (code === "bad_message" || code === "not_joined") {
       const isPatient = this.#take("mistake");
@@ -514,7 +559,7 @@ export class Connection implements SeatHolder {
   #over(reason: CloseReason): void {
     if (this.#state.phase === "over") return;
     this.#state = { phase: "over" };
-    this.#unread = undefined;
+    this.#inbox.close();
     // Gone is gone for classic clients: they cannot come back as the same member.
     this.#hub.over(this, reason, this.encoding === "classic" ? 0 : GRACE_MS[reason.grace]);
   }
@@ -530,6 +575,7 @@ const CURSOR_UPDATE = 0x01;
 const CURSOR_UPDATE_BYTES = 7;
 const CLASSIC_HEARTBEAT = binaryFrame(encodeClassic({ kind: "heartbeat" }));
 
+const OVERDRAWN = "more work than one connection may ask for; its messages are read later, and if it goes on the connection is closed";
 const REFUSALS: Record<ErrorCode, string> = {
   bad_message: "this message cannot be decoded, or one of its fields breaks a limit",
   bad_board: "no such board",

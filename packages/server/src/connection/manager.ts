@@ -16,8 +16,10 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { Alarm } from "./alarm.ts";
 import { type Authenticate, type Authorize, checked } from "./auth.ts";
 import { BoardFanout, Seat } from "./board-fanout.ts";
+import type { Wait } from "./budget.ts";
 import { BusLine } from "./bus-line.ts";
 import { Connection, type Hub, VISIT_MS } from "./connection.ts";
+import { Gate } from "./gate.ts";
 import { Refusals } from "./refusals.ts";
 import type { ClientSocket } from "./socket.ts";
 import { Ticker } from "./ticker.ts";
@@ -64,6 +66,8 @@ export class ConnectionManager implements Hub, BusListener {
   readonly metrics: Metrics;
   readonly authenticate: Authenticate | undefined;
   readonly authorize: Authorize | undefined;
+  /** Upgrades pass it; it decides who waits. */
+  readonly gate: Gate;
   /** Fulfilled when an own heartbeat has come back: clients may be served. */
   readonly ready: Promise<void>;
   readonly #options: ManagerOptions;
@@ -112,6 +116,7 @@ export class ConnectionManager implements Hub, BusListener {
     this.#ticker = new Ticker(clock, (board, isLocal, now) => this.#flush(board, isLocal, now));
     this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: this.#bus?.oldestUnansweredMs() ?? 0 }));
     this.#step = new Alarm(clock, () => this.#visit());
+    this.gate = new Gate(clock, metrics);
     this.ready = new Promise((resolve) => {
       this.#becameReady = resolve;
     });
@@ -157,11 +162,18 @@ export class ConnectionManager implements Hub, BusListener {
     return this.#core.stats(this.#clock.now());
   }
 
-  /** A new WebSocket. `request` is seen by the host's `authenticate` only; `token`: from the URL, of a classic client. */
-  open(socket: ClientSocket, client: { encoding: Encoding; request: IncomingMessage; token?: string | undefined }): Connection {
+  /**
+   * A new WebSocket. `request` is seen by the host's `authenticate` only; `token`: from the URL, of a classic client. `address`: whose
+   * budget it shares.
+   */
+  open(
+    socket: ClientSocket,
+    client: { encoding: Encoding; request: IncomingMessage; token?: string | undefined; address: string },
+  ): Connection {
     const id = this.#nextId++;
-    const { encoding, request, token } = client;
-    const connection = new Connection(this, id, socket, { encoding, request, token });
+    const { encoding, request, token, address } = client;
+    const account = this.gate.account(address);
+    const connection = new Connection(this, id, socket, { encoding, request, token, account });
     this.metrics.connections[encoding]++;
     this.#slot(id).set(id, connection);
     this.#greeting.add(connection);
@@ -174,6 +186,7 @@ export class ConnectionManager implements Hub, BusListener {
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    this.gate.stop();
     // Who never spoke has nobody to take leave of.
     if (!this.#isReady) this.#line = undefined;
     this.input({ kind: "stop" });
@@ -369,10 +382,25 @@ export class ConnectionManager implements Hub, BusListener {
     this.#ticker.local(fanout);
   }
 
+  waits(connection: Connection, wait: Wait): void {
+    this.gate.wait(connection, wait);
+  }
+
+  audienceOf(boardId: BoardId): number {
+    return this.#core.counts(boardId).members;
+  }
+
+  affords({ fanout }: Seat, bytes: number): boolean {
+    const isAfforded = fanout.audience.take(bytes * this.audienceOf(fanout.boardId), this.#clock.now());
+    if (!isAfforded) this.metrics.throttled.board++;
+    return isAfforded;
+  }
+
   sit(connection: Connection, boardId: BoardId): Seat {
     let board = this.#fanouts.get(boardId);
     if (board === undefined) {
-      board = new BoardFanout(boardId, this.#boardNumbers.take(this.#clock.now()), this.#core, this.metrics);
+      const now = this.#clock.now();
+      board = new BoardFanout(boardId, this.#boardNumbers.take(now), this.#core, this.metrics, now);
       this.#fanouts.set(boardId, board);
     }
     board.seats++;
@@ -398,7 +426,8 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   over(connection: Connection, { code, meaning }: CloseReason, graceMs: Millis): void {
-    const { id, encoding, seats } = connection;
+    const { id, encoding, seats, account } = connection;
+    const mayStay = this.gate.leave(connection, account, graceMs === 0 ? 0 : seats.length);
     this.#slot(id).delete(id);
     this.#greeting.delete(connection);
     this.#closing.add(connection);
@@ -406,7 +435,7 @@ export class ConnectionManager implements Hub, BusListener {
     this.#debug({ connection: id, code, reason: meaning, graceMs }, "disconnected");
     for (const seat of seats.splice(0)) this.leave(seat);
     // Whose instance stops is claimed elsewhere: nobody is told that they left.
-    if (!this.#isStopping) this.input({ kind: "disconnected", connection: id, graceMs });
+    if (!this.#isStopping) this.input({ kind: "disconnected", connection: id, graceMs: mayStay ? graceMs : 0 });
   }
 
   closes({ code, meaning }: CloseReason): void {
@@ -500,6 +529,7 @@ export class ConnectionManager implements Hub, BusListener {
       else this.#greeting.delete(connection);
     }
     for (const connection of this.#slot(this.#steps++).values()) connection.visit(now);
+    if (this.#steps % WHEEL === 0) this.gate.tidy(now);
   }
 
   get #isWordy(): boolean {

@@ -15,6 +15,8 @@ export interface ClientSocket {
   uncork(): void;
   /** A WebSocket ping, for clients that know no other. */
   ping(): void;
+  /** Answers one. */
+  pong(data: Buffer): void;
   /** Until `resume` nothing more is read; what was read already may still come. */
   pause(): void;
   resume(): void;

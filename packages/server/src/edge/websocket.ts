@@ -9,11 +9,14 @@ import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { CLIENT_MESSAGE_BYTES_MAX, CLOSE, type CloseReason } from "@presence-service/protocol";
 import { WebSocket, WebSocketServer } from "ws";
+import type { AddressOf } from "../address.ts";
+import { PRICE } from "../connection/budget.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionManager } from "../connection/manager.ts";
 import type { ClientSocket } from "../connection/socket.ts";
 import type { Encoding } from "../connection/wires.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
+import { sliceReads } from "./slices.ts";
 
 export type UpgradeOptions = {
   readonly manager: ConnectionManager;
@@ -27,6 +30,7 @@ export type UpgradeOptions = {
   readonly tokenInUrl: boolean;
   /** Pages of which origins may connect; undefined: only those of this very host. Who sends no origin is no page. */
   readonly allowedOrigins: readonly string[] | undefined;
+  readonly addressOf: AddressOf;
   readonly log: Logger;
 };
 
@@ -35,6 +39,8 @@ const FRAGMENTS_MAX = 64;
 const CHUNKS_MAX = 1024;
 /** Then the socket is destroyed, whether the client has answered our close frame or not. */
 const CLOSE_TIMEOUT_MS = 5000;
+/** What is still read of a client whose connection is over, while its close frame is waited for: what was under way of any but a flood. */
+const CLOSING_BYTES_MAX = 16 * 1024;
 const RETRY_AFTER_S = 1;
 const WARN_EVERY_MS = 10_000;
 
@@ -46,7 +52,7 @@ const ENCODINGS: readonly (readonly [subprotocol: string, encoding: Encoding])[]
 
 /** Answers how to stop taking upgrades. */
 export function acceptUpgrades(server: Server, options: UpgradeOptions): () => void {
-  const { manager, paths, isAlone, isServing, tokenInUrl, log } = options;
+  const { manager, paths, isAlone, isServing, tokenInUrl, addressOf, log } = options;
   const isAllowed = originRule(options.allowedOrigins);
   const warn = rateLimited(log.warn.bind(log), WARN_EVERY_MS);
   // Apart from the call, as the types of `ws` do not know `closeTimeout` yet.
@@ -54,6 +60,8 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     noServer: true,
     WebSocket: PresenceWebSocket,
     clientTracking: false,
+    // Pongs have their price: the connection answers.
+    autoPong: false,
     perMessageDeflate: false,
     maxPayload: CLIENT_MESSAGE_BYTES_MAX,
     maxFragments: FRAGMENTS_MAX,
@@ -63,23 +71,43 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
   };
   const wss = new WebSocketServer(settings);
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const [path = "/", query] = (request.url ?? "/").split("?", 2);
+    const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
     if (!paths.includes(path)) {
       // Left to the others, if there are others: without, nobody would ever answer.
       if (isAlone || !hasOthers(server)) refuse(socket, 404);
       return;
     }
+    const forwarded = request.headers["x-forwarded-for"];
+    const address = addressOf(request.socket.remoteAddress, Array.isArray(forwarded) ? forwarded.join(",") : forwarded);
+    const ignore = () => {};
+    socket.on("error", ignore); // it may break while it waits
+    const isAdmitted = manager.gate.admit(address, () => {
+      socket.removeListener("error", ignore);
+      take(request, socket, head, address);
+    });
+    if (!isAdmitted) refuse(socket, 503, `Retry-After: ${RETRY_AFTER_S}\r\n`);
+  };
+  const take = (request: IncomingMessage, socket: Duplex, head: Buffer, address: string) => {
     if (!isAllowed(request)) {
       const { origin, host } = request.headers;
       warn({ origin, host }, "refused a page of another origin; those in allowedOrigins may connect");
       return refuse(socket, 403);
     }
     if (!isServing()) return refuse(socket, 503, `Retry-After: ${RETRY_AFTER_S}\r\n`);
-    wss.handleUpgrade(request, socket, head, (ws) => {
+    const slices = sliceReads(socket);
+    slices.unshift(head);
+    wss.handleUpgrade(request, socket, EMPTY, (ws) => {
       const encoding = ENCODINGS.find(([subprotocol]) => subprotocol === ws.protocol)?.[1] ?? "classic";
+      const query = (request.url ?? "").split("?", 2)[1];
       const token = tokenInUrl ? (new URLSearchParams(query).get("token") ?? undefined) : undefined;
-      ws.connection = manager.open(new WsSocket(ws, socket), { encoding, request, token });
-      ws.on("message", onMessage).on("pong", onPong).on("error", onError).on("close", onClose);
+      const connection = manager.open(new WsSocket(ws, socket), { encoding, request, token, address });
+      ws.connection = connection;
+      slices.onSlice = (bytes) => {
+        connection.owe(PRICE.slice);
+        ws.closingBytes += ws.readyState === WebSocket.OPEN ? 0 : bytes;
+        if (ws.closingBytes > CLOSING_BYTES_MAX) ws.terminate();
+      };
+      ws.on("message", onMessage).on("ping", onPing).on("pong", onPong).on("error", onError).on("close", onClose);
     });
   };
   server.on("upgrade", upgrade);
@@ -135,6 +163,8 @@ function sortUpgrades(server: Server, isOurs: (request: IncomingMessage) => bool
 /** Knows its connection, so that all sockets share the four listeners below. */
 class PresenceWebSocket extends WebSocket {
   connection: Connection | undefined;
+  /** Read in long pieces since the connection is over. */
+  closingBytes = 0;
 }
 
 function connectionOf(ws: WebSocket): Connection | undefined {
@@ -143,6 +173,10 @@ function connectionOf(ws: WebSocket): Connection | undefined {
 
 function onMessage(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void {
   connectionOf(this)?.received(data as Buffer, isBinary); // `binaryType` is "nodebuffer"
+}
+
+function onPing(this: WebSocket, data: Buffer): void {
+  connectionOf(this)?.pinged(data);
 }
 
 function onPong(this: WebSocket): void {
@@ -188,6 +222,10 @@ class WsSocket implements ClientSocket {
     if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping();
   }
 
+  pong(data: Buffer): void {
+    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.pong(data);
+  }
+
   pause(): void {
     this.#ws.pause();
   }
@@ -201,14 +239,17 @@ class WsSocket implements ClientSocket {
   }
 
   close({ code, meaning }: CloseReason): void {
-    this.#ws.resume(); // a paused socket would never read the answer
     this.#ws.close(code, meaning);
+    // Paused, it has more to say than it may: none of that is read any more, and not its answer either.
+    if (this.#ws.isPaused) this.#socket.end();
   }
 
   terminate(): void {
     this.#ws.terminate();
   }
 }
+
+const EMPTY = Buffer.alloc(0);
 
 function refuse(socket: Duplex, status: number, headers = ""): void {
   socket.on("error", () => {}); // whoever is refused may be gone already

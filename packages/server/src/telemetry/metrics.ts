@@ -159,6 +159,13 @@ export const METRICS = {
     label: "reason",
     values: ERROR_CODES,
   },
+  throttled: {
+    name: "presence_throttled_total",
+    type: "counter",
+    help: "Times somebody had to wait or got less, by cause: a connection read in turns with others (turn) or not before it has paid (debt), an upgrade that waited (handshake) or was refused (handshake_refused), an update or broadcast refused as its board is told too much (board), members shown as gone at once as their address leaves too many (grace). docs/OPERATIONS.md lists the limits.",
+    label: "cause",
+    values: ["turn", "debt", "handshake", "handshake_refused", "board", "grace"],
+  },
 
   // To clients.
   framesOut: {

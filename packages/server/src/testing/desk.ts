@@ -72,9 +72,9 @@ export class Desk {
   }
 
   /** Connected, nothing said. */
-  connect(encoding: Encoding, more: { readonly token?: string } = {}): Client {
+  connect(encoding: Encoding, more: { readonly token?: string; readonly address?: string } = {}): Client {
     const socket = new FakeSocket();
-    const connection = this.manager.open(socket, { encoding, request: REQUEST, ...more });
+    const connection = this.manager.open(socket, { encoding, request: REQUEST, address: "192.0.2.1", ...more });
     return new Client(encoding, socket, connection, ++this.#clients);
   }
 

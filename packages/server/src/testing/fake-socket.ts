@@ -18,6 +18,7 @@ export class FakeSocket implements ClientSocket {
   /** As handed over, piece by piece; shared buffers are the same objects. */
   written: Buffer[] = [];
   pings = 0;
+  pongs: string[] = [];
   isPaused = false;
   closedWith: CloseReason | undefined;
   isTerminated = false;
@@ -43,6 +44,10 @@ export class FakeSocket implements ClientSocket {
 
   ping(): void {
     this.pings++;
+  }
+
+  pong(data: Buffer): void {
+    this.pongs.push(data.toString());
   }
 
   pause(): void {

@@ -1,0 +1,271 @@
+/** Floods of every kind against a whole instance on a fake clock: they wait, others do not. docs/decisions/003-budgets.md. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type BoardId, CLOSE, type ClientMessage, encodeJson } from "@presence-service/protocol";
+import { type Client, Desk } from "../testing/desk.ts";
+import { BUDGETS, LIMITS, OVERDRAWN_MS_MAX, PRICE, QUANTUM, YOUNG_MS } from "./budget.ts";
+import type { Encoding } from "./wires.ts";
+
+/** As many as the smallest frames of one read. */
+const FLOOD = 4000;
+/** Two quanta of the cheapest there is: the first of a connection that was quiet, and one more. */
+const TURN_MAX = 2 * (QUANTUM / PRICE.cursor + 1);
+
+type Kind = { readonly what: string; readonly encoding: Encoding; readonly say: (client: Client, nth: number) => void };
+
+function message(encoding: "binary" | "json", what: string, of: (client: Client, nth: number) => ClientMessage): Kind {
+  return { what: `${encoding}: ${what}`, encoding, say: (client, nth) => client.say(of(client, nth)) };
+}
+
+const KINDS: Kind[] = [
+  ...(["binary", "json"] as const).flatMap((encoding) => [
+    message(encoding, "heartbeat", () => ({ kind: "heartbeat" })),
+    message(encoding, "cursor", (client, nth) => ({ kind: "cursor", board: client.ref("own"), at: { x: nth, y: 0 } })),
+    message(encoding, "cursor on no board", (client) => ({ kind: "cursor", board: client.ref("none"), at: { x: 1, y: 1 } })),
+    message(encoding, "leave of no board", (client) => ({ kind: "leave", board: client.ref("none") })),
+    message(encoding, "update of no board", (client) => ({ kind: "update", board: client.ref("none"), state: {} })),
+    message(encoding, "update that changes nothing", (client) => ({ kind: "update", board: client.ref("own"), state: {} })),
+    message(encoding, "broadcast", (client) => ({ kind: "broadcast", board: client.ref("own"), name: "n", data: 1 })),
+    message(encoding, "auth", () => ({ kind: "auth", token: "" })),
+    message(encoding, "bad username", () => ({
+      kind: "join",
+      boardId: "b" as BoardId,
+      attempt: 1,
+      username: "a\u202eb",
+      status: "active",
+      state: {},
+    })),
+    message(encoding, "join, superseded", () => ({
+      kind: "join",
+      boardId: "own" as BoardId,
+      attempt: 1,
+      username: "a",
+      status: "active",
+      state: {},
+    })),
+    message(encoding, "new board", (_, nth) => ({
+      kind: "join",
+      boardId: `b${nth}` as BoardId,
+      attempt: 1,
+      username: "a",
+      status: "active",
+      state: {},
+    })),
+  ]),
+  { what: "classic: heartbeat", encoding: "classic", say: (client) => client.sayClassic({ kind: "heartbeat" }) },
+  { what: "classic: cursor", encoding: "classic", say: (client, nth) => client.move("7", nth, 1) },
+  { what: "classic: leave of no board", encoding: "classic", say: (client) => client.leave("9") },
+  { what: "classic: junk", encoding: "classic", say: ({ connection }) => connection.received(Buffer.of(0xff), true) },
+  { what: "classic: empty", encoding: "classic", say: ({ connection }) => connection.received(Buffer.alloc(0), true) },
+  { what: "classic: text", encoding: "classic", say: ({ connection }) => connection.received(Buffer.from("x"), false) },
+  { what: "classic: join that is repeated", encoding: "classic", say: (client) => client.join("7", "eve") },
+];
+
+function handled({ metrics }: Desk): number {
+  const sum = (counts: Record<string, number>) => Object.values(counts).reduce((all, count) => all + count, 0);
+  return sum(metrics.clientMessages) + metrics.clientRejected.bad_message;
+}
+
+for (const { what, encoding, say } of KINDS) {
+  test(`[C4] a flood waits in its own socket, others are read at once: ${what}`, async () => {
+    const desk = await Desk.open();
+    const ana = desk.enter("binary", "b", "Ana");
+    const ben = desk.enter("binary", "b", "Ben");
+    const eve = desk.enter(encoding, encoding === "classic" ? "7" : "own", "Eve");
+    desk.clock.advance(1000);
+    ben.socket.takeFrames();
+    const before = handled(desk);
+    for (let nth = 0; nth < FLOOD; nth++) say(eve, nth);
+    assert.ok(handled(desk) - before <= TURN_MAX, `${handled(desk) - before} were handled at once`);
+    assert.equal(eve.socket.isPaused, true);
+    ana.move("b", 5, 6);
+    desk.clock.turn();
+    assert.deepEqual(
+      ben.socket.takeMessages().map(({ kind }) => kind),
+      ["cursors"],
+    );
+    const atOnce = handled(desk);
+    desk.clock.advance(100);
+    assert.ok(handled(desk) > atOnce || eve.socket.closedWith !== undefined, "it goes on");
+    assert.ok(desk.metrics.throttled.turn + desk.metrics.throttled.debt > 0, "and is counted");
+  });
+}
+
+test("[C4] pongs and pings have their price; of the pings that come while a client waits, the last is answered", async () => {
+  const desk = await Desk.open();
+  const eve = desk.enter("json");
+  for (let nth = 0; nth < 1000; nth++) eve.connection.pinged(Buffer.from(`${nth}`));
+  const atOnce = eve.socket.pongs.length;
+  assert.ok(atOnce >= 1 && atOnce <= 20, `${atOnce} pongs`);
+  desk.clock.advance(5000);
+  assert.deepEqual([eve.socket.pongs.at(-1), eve.socket.isPaused], ["999", false]);
+  assert.ok(eve.socket.pongs.length <= atOnce + 1);
+  for (let nth = 0; nth < 1000; nth++) eve.connection.ponged();
+  assert.equal(eve.socket.isPaused, true);
+});
+
+test("[C4] the host is asked for a fresh token's owner a few times, however often a client says auth", async () => {
+  let calls = 0;
+  const desk = await Desk.open({
+    authenticate: () => {
+      calls++;
+      return Promise.resolve({ userId: "eve" });
+    },
+  });
+  const eve = desk.connect("binary");
+  eve.hello();
+  const pass = async (ms: number) => {
+    for (let at = 0; at < ms; at++) {
+      desk.clock.advance(1);
+      for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    }
+  };
+  await pass(20);
+  for (let nth = 0; nth < FLOOD; nth++) eve.say({ kind: "auth", token: "" });
+  await pass(2000);
+  assert.equal(calls, 1 + BUDGETS.auth.burst);
+  assert.equal(eve.socket.closedWith, undefined);
+});
+
+test("a packet of messages that each ask the host is handled in linear time", async () => {
+  const asked: number[] = [];
+  const desk = await Desk.open({
+    authenticate: () => Promise.resolve({ userId: "eve" }),
+    authorize: (_user, boardId) => {
+      asked.push(Number(boardId));
+      return Promise.resolve(false);
+    },
+  });
+  const eve = desk.connect("json");
+  eve.hello();
+  let decoded = 0;
+  for (let nth = 0; nth < 150; nth++) {
+    const text = encodeJson({ kind: "join", boardId: `${nth}` as BoardId, attempt: 1, username: "a", status: "active", state: {} });
+    const data = Buffer.from(text);
+    data.toString = () => {
+      decoded++;
+      return text;
+    };
+    eve.connection.received(data, false);
+  }
+  for (let ms = 0; ms < 2000; ms++) {
+    desk.clock.advance(1);
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  }
+  assert.deepEqual(
+    asked,
+    Array.from({ length: 150 }, (_, nth) => nth),
+  );
+  assert.equal(decoded, 150, "each message is looked at once");
+});
+
+test("[C4] who joins a large board again and again gets as many bytes as are paid for", async () => {
+  const desk = await Desk.open();
+  const filler = "x".repeat(4000);
+  const members = Array.from({ length: 100 }, () => desk.enter("binary"));
+  for (const client of members) {
+    client.say({ kind: "join", boardId: "large" as BoardId, attempt: 1, username: "somebody", status: "active", state: { filler } });
+    desk.clock.advance(100);
+    client.socket.takeFrames();
+  }
+  const eve = desk.connect("binary", { address: "203.0.113.9" });
+  eve.hello();
+  desk.clock.advance(100);
+  eve.socket.takeFrames();
+  let bytes = 0;
+  const seconds = 60;
+  for (let step = 0; step < seconds * 100; step++) {
+    if (!eve.socket.isPaused) eve.join("large", "Eve");
+    if (step % 1000 === 0) for (const { connection } of members) connection.ponged();
+    desk.clock.advance(10);
+    for (const chunk of eve.socket.written.splice(0)) bytes += chunk.length;
+  }
+  const perSecondMax = ((LIMITS.address.perMs + LIMITS.connection.perMs) * 1000) / PRICE.byteOfRoster;
+  const burst = (LIMITS.address.burst + LIMITS.connection.burst) / PRICE.byteOfRoster;
+  assert.ok(bytes < seconds * perSecondMax + burst + 2_000_000, `${bytes} bytes in ${seconds} s`);
+  assert.ok(bytes > 10 * 400_000, "but it is served");
+});
+
+test("[C4] overdrawn for half a minute ends with 4411, and is told before; others at the same address are not closed", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary", "b", "Ana");
+  // Their address has spent what it had saved.
+  for (let nth = 0; nth < LIMITS.address.burst / PRICE.handshake; nth++) desk.manager.gate.admit("192.0.2.1", () => {});
+  desk.clock.advance(2000);
+  const eves = Array.from({ length: 3 }, () => desk.enter("json"));
+  const told = new Set<Client>();
+  let ms = 0;
+  for (; ms < 3 * OVERDRAWN_MS_MAX && eves.some(({ socket }) => socket.closedWith === undefined); ms += 20) {
+    for (const eve of eves) {
+      if (eve.socket.closedWith !== undefined) continue;
+      for (let nth = eve.socket.isPaused ? 100 : 0; nth < 100; nth++) eve.join("b", "a\u202eb");
+      for (const message of eve.socket.takeMessages()) if (message.kind === "error" && message.ref === undefined) told.add(eve);
+    }
+    ana.move("b", ms, 0);
+    desk.clock.advance(20);
+  }
+  assert.ok(ms > OVERDRAWN_MS_MAX, `closed after ${ms} ms`);
+  assert.ok(eves.every(({ socket }) => socket.closedWith === CLOSE.abuse));
+  assert.equal(told.size, eves.length);
+  assert.equal(ana.socket.closedWith, undefined);
+  assert.equal(desk.metrics.closes[4411], eves.length);
+});
+
+test("[C2] an address that churns sessions leaves few members behind; people who were there for long have their grace", async () => {
+  const desk = await Desk.open();
+  const people = Array.from({ length: 5 }, () => desk.enter("binary", "b", "somebody"));
+  desk.clock.advance(YOUNG_MS / 2);
+  for (const { connection } of people) connection.ponged();
+  desk.clock.advance(YOUNG_MS / 2);
+  for (let nth = 0; nth < 2000; nth++) {
+    const ghost = desk.connect("binary");
+    ghost.hello();
+    ghost.join("b", "ghost");
+    ghost.close(CLOSE.lost.code);
+    desk.clock.advance(5);
+  }
+  const { own } = desk.manager.stats();
+  assert.ok(own <= people.length + LIMITS.graces.burst + 15 * 20 + 10, `${own} members`);
+  assert.ok(desk.metrics.throttled.grace > 1000);
+  for (const client of people) client.close(CLOSE.lost.code);
+  assert.equal(desk.manager.stats().own, own);
+});
+
+test("[C4] a board is told so much and no more, however many take turns in telling", async () => {
+  const desk = await Desk.open();
+  const people = Array.from({ length: 30 }, (_, nth) => {
+    const client = desk.connect("binary", { address: `192.0.2.${nth}` });
+    client.hello();
+    client.join("b", "somebody");
+    return client;
+  });
+  desk.clock.advance(5000);
+  const data = "x".repeat(4000);
+  const before = desk.metrics.bytesOut;
+  for (let ms = 0; ms < 10_000; ms += 20) {
+    for (const client of people) if (!client.socket.isPaused) client.say({ kind: "broadcast", board: client.ref("b"), name: "n", data });
+    desk.clock.advance(20);
+    for (const { socket } of people) socket.written.length = 0;
+  }
+  const bytes = desk.metrics.bytesOut - before;
+  assert.ok(bytes < LIMITS.audience.burst + 10_000 * LIMITS.audience.perMs * 1.05, `${bytes} bytes`);
+  assert.ok(desk.metrics.throttled.board > 0);
+});
+
+test("upgrades of one address wait until it has paid, those of another do not; far too many are refused", async () => {
+  const desk = await Desk.open();
+  let opened = 0;
+  let refused = 0;
+  for (let nth = 0; nth < 6000; nth++) if (!desk.manager.gate.admit("203.0.113.9", () => opened++)) refused++;
+  assert.ok(opened <= 3 && refused > 1000, `${opened} opened, ${refused} refused`);
+  desk.clock.advance(1000);
+  assert.ok(opened > 500 && opened < 1500, `${opened} in the first second`);
+  let isIn = false;
+  desk.clock.advance(2000);
+  desk.manager.gate.admit("198.51.100.1", () => {
+    isIn = true;
+  });
+  desk.clock.advance(2000);
+  assert.equal(isIn, true);
+});

@@ -1,0 +1,50 @@
+/** Long reads come in short pieces, and a stream that is paused gives none. */
+
+import assert from "node:assert/strict";
+import { Duplex } from "node:stream";
+import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { SLICE_BYTES, sliceReads } from "./slices.ts";
+
+function socketThatReads(): Duplex {
+  return new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+}
+
+test("a pause takes effect within a read, and nothing is lost or out of order", async () => {
+  const socket = socketThatReads();
+  const slices = sliceReads(socket);
+  let sliced = 0;
+  slices.onSlice = (bytes) => {
+    sliced += bytes;
+  };
+  const heard: Buffer[] = [];
+  const bytes = Buffer.from(Array.from({ length: 5 * SLICE_BYTES + 7 }, (_, nth) => nth % 251));
+  socket.on("data", (chunk: Buffer) => {
+    heard.push(chunk);
+    socket.pause();
+  });
+  await nextTurn();
+  socket.push(bytes);
+  socket.push(Buffer.of(1, 2, 3));
+  for (let pieces = 1; Buffer.concat(heard).length < bytes.length + 3; pieces++) {
+    await nextTurn();
+    assert.ok(heard.length <= pieces, "one piece for each time it was resumed");
+    socket.resume();
+  }
+  assert.deepEqual(Buffer.concat(heard), Buffer.concat([bytes, Buffer.of(1, 2, 3)]));
+  assert.ok(heard.every(({ length }) => length <= SLICE_BYTES));
+  assert.equal(sliced, bytes.length, "short reads are not counted");
+});
+
+test("what came with the upgrade request is put back in pieces", async () => {
+  for (const length of [0, 1, SLICE_BYTES, SLICE_BYTES + 1, 3 * SLICE_BYTES]) {
+    const socket = socketThatReads();
+    const head = Buffer.from(Array.from({ length }, (_, nth) => nth % 251));
+    sliceReads(socket).unshift(head);
+    const heard: Buffer[] = [];
+    socket.on("data", (chunk: Buffer) => heard.push(chunk));
+    await nextTurn();
+    assert.deepEqual(Buffer.concat(heard), head);
+    assert.ok(heard.every((chunk) => chunk.length <= SLICE_BYTES));
+  }
+});
