@@ -1,6 +1,6 @@
 /**
  * What floods do to others: people who walk on a board of their own while sockets of one kind flood the same instance without pause, from
- * the same address. `npm run floods -w packages/bench -- [--sockets 20,80] [--kinds heartbeats,pings] [--seconds 10]`.
+ * the same address. `npm run floods -w packages/bench -- [--sockets 20,80] [--kinds "heartbeats;pings"] [--seconds 10]`.
  */
 
 import { spawn } from "node:child_process";
@@ -25,7 +25,7 @@ const { values } = parseArgs({
   options: { sockets: { type: "string", default: "20,80" }, kinds: { type: "string" }, seconds: { type: "string", default: "10" } },
 });
 const seconds = Number(values.seconds);
-const kinds = values.kinds?.split(",") ?? Object.keys(FLOODS);
+const kinds = values.kinds?.split(";") ?? Object.keys(FLOODS);
 
 console.log(
   "| flood | sockets | local p50 / p99 ms before | during | cross p99 ms before | during | leaves shown | moves that arrived | cores | MB/s out | RSS MB | throttled |",

@@ -87,6 +87,11 @@ export class RawSocket {
     this.#socket.write(bytes);
   }
 
+  /** Written, and not taken by the system yet. */
+  get queuedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
   /** Stops reading: what the server sends fills the buffers on the way. */
   pause(): void {
     this.#socket.pause();
