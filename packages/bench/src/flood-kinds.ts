@@ -7,8 +7,8 @@ export type Flood = {
   readonly protocol?: "presence.v2" | "presence.v2.json";
   /** Said once at the beginning. */
   readonly first?: readonly ClientMessage[];
-  /** Said without end; by its number. */
-  readonly message?: (nth: number) => ClientMessage | string | Uint8Array;
+  /** Said without end; by its number, and that of its socket. */
+  readonly message?: (nth: number, socket: number) => ClientMessage | string | Uint8Array;
   /** Instead of a message: a frame as it is. */
   readonly raw?: Buffer;
   /** False: each message is another one. */
@@ -83,7 +83,8 @@ export const FLOODS = {
   "new boards": {
     ...json,
     isFixed: false,
-    message: (nth) => (nth % 2 === 0 ? join(1, `${FLOOD_BOARD}-${process.pid}-${Math.random()}-${nth}`) : "{"),
+    message: (nth, socket) =>
+      nth % 2 === 0 ? join(1, `new-${socket}-${nth}`) : { kind: "leave", board: `new-${socket}-${nth - 1}` as BoardId },
   },
   handshakes: { isOver: true },
 } as const satisfies Record<string, Flood>;

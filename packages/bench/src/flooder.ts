@@ -14,6 +14,7 @@ const REOPEN_MS = 5;
 const [port = 0, sockets = 0] = process.argv.slice(2, 4).map(Number);
 const flood = FLOODS[process.argv[4] as keyof typeof FLOODS] as Flood;
 setPriority(10);
+let opened = 0;
 for (let nth = 0; nth < sockets; nth++) open();
 
 function open(): void {
@@ -36,11 +37,12 @@ function begin(socket: Socket): void {
   if (flood.isOver) return void socket.destroy();
   for (const message of flood.first ?? []) socket.write(frameOf(say(message)));
   if (flood.once) return void setTimeout(() => socket.destroy(), 50);
+  const number = opened++;
   let nth = 0;
   const chunk = () => {
     const parts: Buffer[] = [];
     for (let bytes = 0; bytes < (flood.chunkBytes ?? CHUNK_BYTES); ) {
-      const part = flood.raw ?? frameOf(say(flood.message?.(nth++)));
+      const part = flood.raw ?? frameOf(say(flood.message?.(nth++, number)));
       bytes += part.length;
       parts.push(part);
     }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Duplex } from "node:stream";
 import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { SLICE_BYTES, sliceReads } from "./slices.ts";
+import { SLICE_BYTES, sliceReads, unshiftInSlices } from "./slices.ts";
 
 function socketThatReads(): Duplex {
   return new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
@@ -12,11 +12,10 @@ function socketThatReads(): Duplex {
 
 test("a pause takes effect within a read, and nothing is lost or out of order", async () => {
   const socket = socketThatReads();
-  const slices = sliceReads(socket);
   let sliced = 0;
-  slices.onSlice = (bytes) => {
+  sliceReads(socket, (bytes) => {
     sliced += bytes;
-  };
+  });
   const heard: Buffer[] = [];
   const bytes = Buffer.from(Array.from({ length: 5 * SLICE_BYTES + 7 }, (_, nth) => nth % 251));
   socket.on("data", (chunk: Buffer) => {
@@ -40,7 +39,7 @@ test("what came with the upgrade request is put back in pieces", async () => {
   for (const length of [0, 1, SLICE_BYTES, SLICE_BYTES + 1, 3 * SLICE_BYTES]) {
     const socket = socketThatReads();
     const head = Buffer.from(Array.from({ length }, (_, nth) => nth % 251));
-    sliceReads(socket).unshift(head);
+    unshiftInSlices(socket, head);
     const heard: Buffer[] = [];
     socket.on("data", (chunk: Buffer) => heard.push(chunk));
     await nextTurn();

@@ -8,34 +8,25 @@ import type { Duplex } from "node:stream";
 /** Most reads are shorter. At worst 340 empty frames, which the WebSocket library takes apart in a third of a millisecond. */
 export const SLICE_BYTES = 2048;
 
-export type Slices = {
-  /** Called before each full piece of a longer read; not for reads that are short anyway. */
-  onSlice: (bytes: number) => void;
-  /** Puts back what was read before, in pieces. */
-  unshift(bytes: Buffer): void;
-};
-
-/** Before anybody listens to that socket. */
-export function sliceReads(socket: Duplex): Slices {
-  const slices: Slices = {
-    onSlice: () => {},
-    unshift: (bytes) => {
-      const lastStart = Math.floor(Math.max(0, bytes.length - 1) / SLICE_BYTES) * SLICE_BYTES;
-      for (let start = lastStart; start >= 0 && bytes.length > 0; start -= SLICE_BYTES) {
-        socket.unshift(bytes.subarray(start, start + SLICE_BYTES));
-      }
-    },
-  };
-  const push = socket.push.bind(socket);
+/** `onSlice` is told of each piece of a longer read before it is handed on; not of reads that are short anyway. */
+export function sliceReads(socket: Duplex, onSlice: (bytes: number) => void): void {
+  const push = socket.push;
   socket.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
-    if (chunk === null || chunk.length <= SLICE_BYTES) return push(chunk, encoding);
+    if (chunk === null || chunk.length <= SLICE_BYTES) return push.call(socket, chunk, encoding);
     let wantsMore = true;
     for (let start = 0; start < chunk.length && !socket.destroyed; start += SLICE_BYTES) {
       const slice = chunk.subarray(start, start + SLICE_BYTES);
-      slices.onSlice(slice.length);
-      wantsMore = push(slice);
+      onSlice(slice.length);
+      wantsMore = push.call(socket, slice);
     }
     return wantsMore;
   };
-  return slices;
+}
+
+/** Puts back what was read before anybody listened, in pieces. */
+export function unshiftInSlices(socket: Duplex, bytes: Buffer): void {
+  const lastStart = Math.floor(Math.max(0, bytes.length - 1) / SLICE_BYTES) * SLICE_BYTES;
+  for (let start = lastStart; start >= 0 && bytes.length > 0; start -= SLICE_BYTES) {
+    socket.unshift(bytes.subarray(start, start + SLICE_BYTES));
+  }
 }

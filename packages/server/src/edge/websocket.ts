@@ -16,7 +16,7 @@ import type { ConnectionManager } from "../connection/manager.ts";
 import type { ClientSocket } from "../connection/socket.ts";
 import type { Encoding } from "../connection/wires.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
-import { sliceReads } from "./slices.ts";
+import { sliceReads, unshiftInSlices } from "./slices.ts";
 
 export type UpgradeOptions = {
   readonly manager: ConnectionManager;
@@ -94,19 +94,18 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
       return refuse(socket, 403);
     }
     if (!isServing()) return refuse(socket, 503, `Retry-After: ${RETRY_AFTER_S}\r\n`);
-    const slices = sliceReads(socket);
-    slices.unshift(head);
+    unshiftInSlices(socket, head);
     wss.handleUpgrade(request, socket, EMPTY, (ws) => {
       const encoding = ENCODINGS.find(([subprotocol]) => subprotocol === ws.protocol)?.[1] ?? "classic";
       const query = (request.url ?? "").split("?", 2)[1];
       const token = tokenInUrl ? (new URLSearchParams(query).get("token") ?? undefined) : undefined;
       const connection = manager.open(new WsSocket(ws, socket), { encoding, request, token, address });
       ws.connection = connection;
-      slices.onSlice = (bytes) => {
+      sliceReads(socket, (bytes) => {
         connection.owe(PRICE.slice);
         ws.closingBytes += ws.readyState === WebSocket.OPEN ? 0 : bytes;
         if (ws.closingBytes > CLOSING_BYTES_MAX) ws.terminate();
-      };
+      });
       ws.on("message", onMessage).on("ping", onPing).on("pong", onPong).on("error", onError).on("close", onClose);
     });
   };
@@ -239,8 +238,9 @@ class WsSocket implements ClientSocket {
   }
 
   close({ code, meaning }: CloseReason): void {
+    // A paused socket would never read the answer. But one with far more to say is not heard any further: its client gets our word and the end.
+    if (this.#socket.readableLength <= CLOSING_BYTES_MAX) this.#ws.resume();
     this.#ws.close(code, meaning);
-    // Paused, it has more to say than it may: none of that is read any more, and not its answer either.
     if (this.#ws.isPaused) this.#socket.end();
   }
 
