@@ -128,7 +128,7 @@ test("[C4] the host is asked for a fresh token's owner a few times, however ofte
   assert.equal(eve.socket.closedWith, undefined);
 });
 
-test("a packet of messages that each ask the host is handled in linear time", async () => {
+test("messages that each ask the host are read once and in order, however often reading stops in between", async () => {
   const asked: number[] = [];
   const desk = await Desk.open({
     authenticate: () => Promise.resolve({ userId: "eve" }),
@@ -157,7 +157,7 @@ test("a packet of messages that each ask the host is handled in linear time", as
     asked,
     Array.from({ length: 150 }, (_, nth) => nth),
   );
-  assert.equal(decoded, 150, "each message is looked at once");
+  assert.equal(decoded, 150);
 });
 
 test("[C4] who joins a large board again and again gets as many bytes as are paid for", async () => {
