@@ -17,6 +17,8 @@ export const PATCH_BYTES_MAX = 3 * STATE_BYTES_MAX + 4096;
 export const EVENT_NAME_BYTES_MAX = 64;
 export const EVENT_DATA_BYTES_MAX = 4096;
 export const ANNOUNCEMENT_BYTES_MAX = 4096;
+/** Why somebody is kicked: what fits into the close frame of a WebSocket beside the code. */
+export const KICK_REASON_BYTES_MAX = 123;
 export const ERROR_MESSAGE_BYTES_MAX = 1024;
 /** A board's id fits. */
 export const ERROR_REF_BYTES_MAX = 128;

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   ACTOR_MAX,
+  ANNOUNCEMENT_BYTES_MAX,
   ATTEMPT_MAX,
   type BoardId,
   EVENT_NAME_BYTES_MAX,
@@ -10,10 +11,12 @@ import {
   type InstanceId,
   type Json,
   type JsonObject,
+  KICK_REASON_BYTES_MAX,
   type Member,
   type MemberId,
   STATUSES,
   U32_MAX,
+  USER_ID_BYTES_MAX,
 } from "@presence-service/protocol";
 import fc, { type Arbitrary } from "fast-check";
 import { actor, boardId, damaged, member, point, state, text, u32 } from "../../../protocol/test/arbitraries.ts";
@@ -60,6 +63,12 @@ const VECTORS: Record<string, [BusMessage, string]> = {
     "01 b009 f403 9875 28 11 04 01 06 646f632d3432",
   ],
   goodbye: [{ kind: "goodbye" }, "02"],
+  kick: [
+    { kind: "kick", whom: { userId: "u-7" }, boardId: "doc-42" as BoardId, reason: "rude" },
+    "03 00 03 752d37 06 646f632d3432 04 72756465",
+  ],
+  "kick: one session, everywhere": [{ kind: "kick", whom: { memberId: ANA }, reason: "" }, "03 01 00112233445566778899aabbccddeeff 00 00"],
+  announcement: [{ kind: "announcement", text: "Back at noon" }, "04 0c 4261636b206174206e6f6f6e 00"],
   "delta: set": [
     { kind: "delta", prev: 298, seq: 300, ops: [{ op: "set", slot: 5, attempt: 1, member: ana }] },
     `11 ac02 01 01 00 05 01 ${ANA_HEX}`,
@@ -157,6 +166,19 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
     )
     .map(([heartbeat, mute]) => (mute === null ? heartbeat : { ...heartbeat, mute })),
   goodbye: fc.constant({ kind: "goodbye" }),
+  kick: fc.record(
+    {
+      kind: fc.constant("kick" as const),
+      whom: fc.oneof(record({ userId: text(USER_ID_BYTES_MAX) }), record({ memberId })),
+      boardId,
+      reason: text(KICK_REASON_BYTES_MAX),
+    },
+    { requiredKeys: ["kind", "whom", "reason"], noNullPrototype: true },
+  ),
+  announcement: fc.record(
+    { kind: fc.constant("announcement" as const), text: text(ANNOUNCEMENT_BYTES_MAX), boardId },
+    { requiredKeys: ["kind", "text"], noNullPrototype: true },
+  ),
   delta: fc
     .tuple(seq, fc.nat(), fc.array(op, { maxLength: 4 }))
     .map(([prev, step, ops]) => ({ kind: "delta", prev, seq: Math.min(prev + 1 + step, Number.MAX_SAFE_INTEGER), ops }) as const)
@@ -229,7 +251,7 @@ for (const [name, [message, hex]] of Object.entries(VECTORS)) {
 test("damaged messages and noise are refused or mean something, and never throw", () => {
   const broken = damaged(fc.tuple(link, message).map(([link, message]) => encodeRedisMessage({ from: FROM, link, message })));
   const noise = fc.uint8Array({ maxLength: 64 });
-  const body = fc.tuple(fc.constantFrom(1, 2, 17, 18, 19, 20, 21, 22), noise);
+  const body = fc.tuple(fc.constantFrom(1, 2, 3, 4, 17, 18, 19, 20, 21, 22), noise);
   const wellAddressed = body.map(([tag, rest]) => Uint8Array.of(...bytes(ENVELOPE), tag, ...rest));
   fc.assert(fc.property(fc.oneof(broken, noise, wellAddressed), assertRefusedOrFinal), { numRuns: 1500 });
 });
@@ -259,7 +281,7 @@ test("[R13] other versions, and kinds of later releases, are told from broken me
   const known = new Set(Object.values(VECTORS).map(([, hex]) => Number.parseInt(hex.slice(0, 2), 16)));
   assert.deepEqual(
     [...known].sort((a, b) => a - b),
-    [0x01, 0x02, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16],
+    [0x01, 0x02, 0x03, 0x04, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16],
   );
   for (let tag = 0; tag < 256; tag++) if (!known.has(tag)) assert.equal(outcome(Uint8Array.of(...bytes(ENVELOPE), tag, 1, 2)), "version");
 });
@@ -275,6 +297,11 @@ test("[R13] nothing is accepted that could not be applied, kept and sent on", ()
     "versions from 0": `${ENVELOPE} 01 01 01 01 01 01 00`,
     "versions from 2 to 1": `${ENVELOPE} 01 01 01 01 01 21 00`,
     "no such status": `${ENVELOPE} 01 01 01 01 01 11 03`,
+    "a kick of neither a user nor a member": `${ENVELOPE} 03 02 03 752d37 00 00`,
+    "a kick of a user with 129 bytes": `${ENVELOPE} 03 00 8101 ${"61".repeat(129)} 00 00`,
+    "a kick off a board that cannot be": `${ENVELOPE} 03 00 03 752d37 01 7b 00`,
+    "a reason of 124 bytes": `${ENVELOPE} 03 00 03 752d37 00 7c ${"61".repeat(124)}`,
+    "an announcement of 4097 bytes": `${ENVELOPE} 04 8120 ${"61".repeat(4097)} 00`,
     "a change to seq 0": `${ENVELOPE} 11 00 00 00`,
     "a change from before seq 0": `${ENVELOPE} 11 05 05 00`,
     "no such op": `${ENVELOPE} 11 05 00 01 03 ${ANA} 01 00`,
@@ -433,6 +460,14 @@ test("a heartbeat with 3 acknowledged peers is at most 50 bytes", () => {
   });
   assert.equal(sizeOf(heartbeat(2 ** 21 - 1)), 50);
   assert.equal(sizeOf(heartbeat(2 ** 28 - 1), 127), 50);
+});
+
+test("a kick is at most 26 bytes besides userId, boardId and reason, or 40 besides boardId and reason; an announcement 24", () => {
+  const kick = { kind: "kick", reason: "r".repeat(123), boardId: "b".repeat(128) as BoardId } as const;
+  const sizeOf = (message: BusMessage) => encodeRedisMessage({ from: FROM, link: 16_383, message }).length;
+  assert.equal(sizeOf({ ...kick, whom: { userId: "u".repeat(128) } }) - 128 - 128 - 123, 26);
+  assert.equal(sizeOf({ ...kick, whom: { memberId: ANA } }) - 128 - 123, 40);
+  assert.equal(sizeOf({ kind: "announcement", text: "t".repeat(4096), boardId: "b".repeat(128) as BoardId }) - 4096 - 128, 24);
 });
 
 test("a lone cursor is at most 40 bytes, each further one of a batch at most 6", () => {

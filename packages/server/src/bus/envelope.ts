@@ -7,6 +7,7 @@
 
 import {
   ACTOR_MAX,
+  ANNOUNCEMENT_BYTES_MAX,
   ATTEMPT_MAX,
   BOARD_ID_BYTES_MAX,
   type BoardId,
@@ -16,6 +17,7 @@ import {
   isBoardId,
   JSON_DEPTH_MAX,
   type JsonObject,
+  KICK_REASON_BYTES_MAX,
   type MemberId,
   type Millis,
   PATCH_BYTES_MAX,
@@ -25,18 +27,21 @@ import {
   readUuid,
   STATUSES,
   U32_MAX,
+  USER_ID_BYTES_MAX,
   Writer,
   writeMember,
   writeMoves,
 } from "@presence-service/protocol";
 import type {
   Ack,
+  Announcement,
   BusMessage,
   DelReason,
   Ended,
   Heartbeat,
   Held,
   InstanceStatus,
+  Kick,
   Op,
   SliceEntry,
   Snapshot,
@@ -149,6 +154,12 @@ type Kind<M> = {
 const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { kind: K }>> } = {
   heartbeat: { tag: 0x01, write: writeHeartbeat, read: readHeartbeat },
   goodbye: { tag: 0x02, write() {}, read: () => ({ kind: "goodbye" }) },
+  kick: { tag: 0x03, write: writeKick, read: readKick },
+  announcement: {
+    tag: 0x04,
+    write: (to, { text, boardId }) => writeScope(to.string(text), boardId),
+    read: (from): Announcement => ({ kind: "announcement", text: from.string(ANNOUNCEMENT_BYTES_MAX), ...readScope(from) }),
+  },
   delta: {
     tag: 0x11,
     write(to, { prev, seq, ops }) {
@@ -228,6 +239,35 @@ function readBoardId(from: Reader): BoardId {
 
 function readAck(from: Reader): Ack {
   return { peer: from.u32(), beat: from.u16() };
+}
+
+const BY_USER_ID = 0;
+const BY_MEMBER_ID = 1;
+
+function writeKick(to: Writer, { whom, boardId, reason }: Kick): void {
+  if ("userId" in whom) to.u8(BY_USER_ID).string(whom.userId);
+  else to.u8(BY_MEMBER_ID).hex(whom.memberId, 16);
+  writeScope(to, boardId);
+  to.string(reason);
+}
+
+function readKick(from: Reader): Kick {
+  const by = from.u8();
+  if (by > BY_MEMBER_ID) from.fail();
+  const whom = by === BY_MEMBER_ID ? { memberId: from.hex(16) as MemberId } : { userId: from.string(USER_ID_BYTES_MAX) };
+  return { kind: "kick", whom, ...readScope(from), reason: from.string(KICK_REASON_BYTES_MAX) };
+}
+
+/** No board's id is empty: that says "everywhere". */
+function writeScope(to: Writer, boardId: BoardId | undefined): void {
+  to.string(boardId ?? "");
+}
+
+function readScope(from: Reader): { readonly boardId?: BoardId } {
+  const boardId = from.string(BOARD_ID_BYTES_MAX);
+  if (boardId === "") return {};
+  if (!isBoardId(boardId)) from.fail();
+  return { boardId: boardId as BoardId };
 }
 
 /** Rounded up: both intervals say how long silence may mean nothing. */

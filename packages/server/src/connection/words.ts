@@ -10,6 +10,10 @@ export function inWords(message: BusMessage): string {
     }
     case "goodbye":
       return "goodbye";
+    case "kick":
+      return `kick of ${"userId" in message.whom ? `user ${message.whom.userId}` : `member ${message.whom.memberId}`}${message.boardId === undefined ? "" : ` from ${message.boardId}`}`;
+    case "announcement":
+      return `announcement of ${message.text.length} characters`;
     case "delta":
       return `delta ${message.prev}→${message.seq}: ${message.ops.map(opInWords).join(", ")}`;
     case "snapshot":

@@ -17,7 +17,7 @@ import {
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId, Link } from "./effects.ts";
 import { applyMergePatch, mergePatchBetween } from "./merge-patch.ts";
-import type { BoardMessage, Cursors, DelReason, Moves } from "./messages.ts";
+import type { BoardMessage, Cursors, DelReason, Moves, Whom } from "./messages.ts";
 import { Repair } from "./repair.ts";
 import type { Applied, Replica } from "./replica.ts";
 import { Roster, type Visible } from "./roster.ts";
@@ -173,6 +173,23 @@ export class Board {
     this.#changed(this.#slice.patch(entry, { status: "reconnecting" }, lost), now);
     this.#expireBy(lost.graceEndsAt);
     this.#refresh(entry.member.memberId, "timeout", now);
+  }
+
+  /** Own entries of theirs are over, those within their grace too (R14). Answers which connections were put out. */
+  kick(whom: Whom, now: Millis): ConnectionId[] {
+    const putOut: ConnectionId[] = [];
+    for (const entry of [...this.#slice.entries()]) {
+      const { connection, member } = entry;
+      if ("userId" in whom ? member.userId !== whom.userId : member.memberId !== whom.memberId) continue;
+      if (connection !== undefined) {
+        putOut.push(connection);
+        this.#memberOf.delete(connection);
+        this.#opening?.waiting.delete(connection);
+        this.#context.emit({ kind: "put_out", connection, boardId: this.boardId, self: this.roster.actorOf(member.memberId) });
+      }
+      this.#end(entry, "kicked", now);
+    }
+    return putOut;
   }
 
   /** False: the state would be too large; nothing was changed. */

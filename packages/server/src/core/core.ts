@@ -11,7 +11,7 @@ import { assertConsistent, CONSTANTS, type Constants } from "./constants.ts";
 import type { BusBelief, Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { ConnectionId, Effect, Input } from "./effects.ts";
-import type { BusMessage, Cursors, Moves } from "./messages.ts";
+import type { BusMessage, Cursors, Kick, Moves } from "./messages.ts";
 import { Peers } from "./peers.ts";
 import { Random } from "./random.ts";
 
@@ -232,6 +232,12 @@ export class Core {
         for (const boardId of boards) this.#on(boardId, (board) => board.leave(input.connection, input.graceMs, now));
         return;
       }
+      case "kick":
+        this.#effects.push({ kind: "publish", boardId: undefined, message: input });
+        return this.#kick(input, now);
+      case "announcement":
+        this.#effects.push({ kind: "publish", boardId: undefined, message: input }, input);
+        return;
       case "heard":
         return input.from === this.instanceId ? this.#echoed(input.boardId, input.message, now) : this.#heard(input, now);
       case "subscribed":
@@ -271,7 +277,20 @@ export class Core {
     this.#on(boardId, (board) => board.join(connection, attempt, member, now));
   }
 
+  /** Only what this instance owns is removed here (R1): every instance hears of it and does the same. */
+  #kick({ whom, boardId, reason }: Kick, now: Millis): void {
+    // First: a client that is closed need not be told of each of its boards.
+    if (boardId === undefined) this.#effects.push({ kind: "kicked", whom, reason });
+    for (const at of boardId === undefined ? this.#boards.keys() : [boardId])
+      this.#on(at, (board) => {
+        for (const connection of board.kick(whom, now)) this.#boardsOf.get(connection)?.delete(at);
+      });
+  }
+
   #heard({ boardId, from, link, message }: Extract<Input, { kind: "heard" }>, now: Millis): void {
+    // These are about no slice and no liveness: they hold whatever we think of their sender, and however late they come.
+    if (message.kind === "kick") return this.#kick(message, now);
+    if (message.kind === "announcement") return void this.#effects.push(message);
     if (!this.#peers.accepts(from, link, message.kind === "heartbeat", now)) return;
     switch (message.kind) {
       case "heartbeat":
@@ -289,7 +308,7 @@ export class Core {
   #echoed(boardId: BoardId | undefined, message: BusMessage, now: Millis): void {
     if (message.kind === "heartbeat") return this.#peers.echoed(message.beat, now);
     this.#effects.push({ kind: "echo" });
-    if (boardId === undefined || message.kind === "goodbye") return;
+    if (boardId === undefined || message.kind === "goodbye" || message.kind === "kick" || message.kind === "announcement") return;
     this.#on(boardId, (board) => board.echoed(message, now));
   }
 

@@ -4,7 +4,7 @@
  */
 
 import type { BoardId, ErrorCode, InstanceId, Json, JsonObject, LeaveReason, Member, Millis, Status } from "@presence-service/protocol";
-import type { BusMessage } from "./messages.ts";
+import type { Announcement, BusMessage, Kick, Whom } from "./messages.ts";
 
 /** One WebSocket of this instance, by a number that is never given twice. */
 export type ConnectionId = number;
@@ -36,6 +36,10 @@ export type Input =
   | { readonly kind: "broadcast"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly name: string; readonly data: Json }
   /** The socket is gone, from all its boards at once. 0: nobody waits for its return (C2). */
   | { readonly kind: "disconnected"; readonly connection: ConnectionId; readonly graceMs: Millis }
+  /** The host puts somebody out, at every instance (R14). */
+  | Kick
+  /** The host says something to everybody, at every instance (R15). */
+  | Announcement
   /** A message of the bus, own ones included. `boardId` undefined: the global channel. */
   | {
       readonly kind: "heard";
@@ -81,6 +85,12 @@ export type Effect =
     }
   /** The session lives on elsewhere: close this connection as `superseded`, and report it as disconnected with full grace. */
   | { readonly kind: "superseded"; readonly connection: ConnectionId }
+  /** Close every connection of theirs as `kicked`, also those that are on no board. */
+  | { readonly kind: "kicked"; readonly whom: Whom; readonly reason: string }
+  /** The member of this connection was kicked off that board: tell the client, and give its place back. `self` is its actor. */
+  | { readonly kind: "put_out"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly self: number | undefined }
+  /** For every client, or for every client on that board. */
+  | Announcement
   /** What this instance shows on that board has changed: for every local connection on it. */
   | { readonly kind: "roster"; readonly boardId: BoardId; readonly change: RosterChange }
   /** A `broadcast`, for every local connection on the board but the sender's, whose actor it names. */

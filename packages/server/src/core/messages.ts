@@ -42,6 +42,15 @@ export type Heartbeat = {
 /** The sender stops; its members are somebody else's soon. No dels follow. */
 export type Goodbye = { readonly kind: "goodbye" };
 
+/** A person with all their sessions, or one session. */
+export type Whom = { readonly userId: string } | { readonly memberId: MemberId };
+
+/** Somebody is put out: of one board, or, without a boardId, of the service (R14). `reason` may be empty. */
+export type Kick = { readonly kind: "kick"; readonly whom: Whom; readonly boardId?: BoardId; readonly reason: string };
+
+/** A word from the operator to everybody, or to everybody on one board (R15). */
+export type Announcement = { readonly kind: "announcement"; readonly text: string; readonly boardId?: BoardId };
+
 export type DelReason = LeaveReason | "superseded";
 
 export type Op =
@@ -97,6 +106,6 @@ export type Cursors = { readonly kind: "cursors"; readonly seq: Seq; readonly mo
 /** At most once, never stored. */
 export type BoardEvent = { readonly kind: "event"; readonly slot: number; readonly name: string; readonly data: Json };
 
-export type GlobalMessage = Heartbeat | Goodbye;
+export type GlobalMessage = Heartbeat | Goodbye | Kick | Announcement;
 export type BoardMessage = Delta | Snapshot | Sync | Beacon | Cursors | BoardEvent;
 export type BusMessage = GlobalMessage | BoardMessage;

@@ -151,6 +151,8 @@ function spoilt(message: BusMessage, random: Random): BusMessage {
     case "heartbeat":
       return { ...message, acks: [{ peer: wrong, beat: wrong }], boards: wrong };
     case "goodbye":
+    case "kick":
+    case "announcement":
       return message;
   }
 }

@@ -16,7 +16,7 @@ type Entry = {
   readonly values?: readonly string[];
 };
 
-const BUS_KINDS = ["heartbeat", "goodbye", "delta", "snapshot", "sync", "beacon", "cursors", "event"] as const;
+const BUS_KINDS = ["heartbeat", "goodbye", "kick", "announcement", "delta", "snapshot", "sync", "beacon", "cursors", "event"] as const;
 const CLIENT_KINDS = ["hello", "join", "leave", "cursor", "update", "broadcast", "heartbeat", "auth"] as const;
 const LINKS = ["publisher", "subscriber"] as const;
 
@@ -204,7 +204,7 @@ export const METRICS = {
     type: "counter",
     help: "Connections that this instance closed, by close code; docs/PROTOCOL.md says what they mean.",
     label: "code",
-    values: ["1001", "1009", "1011", "4000", "4001", "4008", "4401", "4409", "4410", "4411"],
+    values: ["1001", "1009", "1011", "4000", "4001", "4008", "4401", "4403", "4409", "4410", "4411"],
   },
 
   // The process.

@@ -6,6 +6,7 @@
 import type { BoardId, JsonObject, Member, MemberId, Millis } from "@presence-service/protocol";
 import type { ChosenStatus, ConnectionId } from "../core/effects.ts";
 import { applyMergePatch } from "../core/merge-patch.ts";
+import type { Kick } from "../core/messages.ts";
 
 /** A member's entry at one instance, from its join until nobody there holds it any more. */
 type Claim = {
@@ -42,6 +43,15 @@ export class Claims {
 
   disconnected(connection: ConnectionId, graceMs: Millis, now: Millis): void {
     for (const claim of this.#connected(connection)) Object.assign(claim, { until: now + graceMs, endsAttempt: true });
+  }
+
+  /** That instance has put them out (R14), those within their grace too. */
+  kicked(instance: number, { whom, boardId }: Kick, now: Millis): void {
+    for (const claim of this.#all()) {
+      const isMeant = "userId" in whom ? claim.member.userId === whom.userId : claim.member.memberId === whom.memberId;
+      if (claim.instance !== instance || !isMeant || !this.#isHeld(claim, now)) continue;
+      if (boardId === undefined || claim.boardId === boardId) Object.assign(claim, { until: now, endsAttempt: true });
+    }
   }
 
   updated(boardId: BoardId, connection: ConnectionId, change: { readonly status?: ChosenStatus; readonly state?: JsonObject }): void {

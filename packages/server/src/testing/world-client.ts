@@ -17,6 +17,7 @@ import {
   type Status,
 } from "@presence-service/protocol";
 import type { ChosenStatus, ConnectionId, Input, RosterChange } from "../core/effects.ts";
+import type { Whom } from "../core/messages.ts";
 import { Random } from "../core/random.ts";
 import { View } from "./view.ts";
 import { LOST_GRACE_MS, type WorldInstance } from "./world-instance.ts";
@@ -91,6 +92,13 @@ export class WorldConnection {
     this.#member(boardId)?.refusals.push(code);
   }
 
+  putOut(boardId: BoardId, self: number | undefined): void {
+    const known = this.actors.get(boardId);
+    if (known !== undefined && known !== self) throw new Error(`R14: ${this.session.name} is put out as somebody else`);
+    this.#member(boardId)?.log.push("put out");
+    this.forget(boardId);
+  }
+
   superseded(): void {
     this.isOpen = false;
     if (this.session.connection === this) this.session.isSuperseded = true;
@@ -114,6 +122,8 @@ export class WorldSession {
   readonly members = new Map<BoardId, WorldMember>();
   /** Closed by its instance, since the session lives elsewhere. */
   isSuperseded = false;
+  /** In order. */
+  readonly announcements: string[] = [];
   readonly #gateway: Gateway;
   /** Half-open: the client has left them, their instances do not know. */
   readonly #abandoned: WorldConnection[] = [];
@@ -128,6 +138,11 @@ export class WorldSession {
 
   get now(): Millis {
     return this.#gateway.now;
+  }
+
+  /** Without authentication, so the userId is the memberId. */
+  isMeant(whom: Whom): boolean {
+    return ("userId" in whom ? whom.userId : whom.memberId) === this.memberId;
   }
 
   join(boardId: BoardId, options: { readonly status?: ChosenStatus; readonly state?: JsonObject }): WorldMember {

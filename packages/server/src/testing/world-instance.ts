@@ -180,6 +180,20 @@ export class WorldInstance {
         clock.after(0, () => this.receive(() => ({ kind: "disconnected", connection, graceMs: LOST_GRACE_MS })));
         break;
       }
+      case "kicked":
+        for (const connection of this.connections.values()) {
+          if (!connection.session.isMeant(effect.whom)) continue;
+          connection.isOpen = false;
+          clock.after(0, () => this.receive(() => ({ kind: "disconnected", connection: connection.id, graceMs: 0 })));
+        }
+        break;
+      case "put_out":
+        this.connections.get(effect.connection)?.putOut(effect.boardId, effect.self);
+        break;
+      case "announcement":
+        for (const connection of this.connections.values())
+          if (effect.boardId === undefined || connection.views.has(effect.boardId)) connection.session.announcements.push(effect.text);
+        break;
       case "roster":
         for (const connection of this.connections.values()) connection.changed(effect.boardId, effect.change);
         break;
@@ -229,6 +243,12 @@ export class WorldInstance {
       case "disconnected":
         claims.disconnected(input.connection, input.graceMs, clock.now);
         this.connections.delete(input.connection);
+        break;
+      case "kick":
+        claims.kicked(this.index, input, clock.now);
+        break;
+      case "heard":
+        if (input.message.kind === "kick" && input.from !== this.instanceId) claims.kicked(this.index, input.message, clock.now);
         break;
       case "link_up":
         this.#linksUp.add(input.link);

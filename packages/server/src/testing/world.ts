@@ -10,7 +10,7 @@ import { Random } from "../core/random.ts";
 import { Claims } from "./claims.ts";
 import { type Faults, HEALTHY, Network } from "./network.ts";
 import { VirtualClock } from "./virtual-clock.ts";
-import { hexDigits, type WorldMember, WorldSession } from "./world-client.ts";
+import { hexDigits, memberIdOf, type WorldMember, WorldSession } from "./world-client.ts";
 import { type Observer, type Surroundings, WorldInstance } from "./world-instance.ts";
 
 export type WorldOptions = {
@@ -171,6 +171,18 @@ export class World {
 
   resume(index: number): void {
     this.instance(index).resume();
+  }
+
+  /** The host of that instance puts somebody out (R14). */
+  kick(name: string, { via, board }: { readonly via: number; readonly board?: string }): void {
+    const on = board === undefined ? {} : { boardId: boardIdOf(board) };
+    this.instance(via).receive(() => ({ kind: "kick", whom: { memberId: memberIdOf(name) }, ...on, reason: "" }));
+  }
+
+  /** The host of that instance says something to all (R15). */
+  announce(text: string, { via, board }: { readonly via: number; readonly board?: string }): void {
+    const on = board === undefined ? {} : { boardId: boardIdOf(board) };
+    this.instance(via).receive(() => ({ kind: "announcement", text, ...on }));
   }
 
   /** It says goodbye (R12), waits for the echo, and exits. */

@@ -1,0 +1,110 @@
+/** What an operator says to the whole cluster: R14 Kick, R15 Announcement. docs/REPLICATION.md. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { watchSlices } from "../testing/oracles.ts";
+import { eachSeed, World } from "../testing/world.ts";
+import { memberIdOf } from "../testing/world-client.ts";
+import { LOST_GRACE_MS } from "../testing/world-instance.ts";
+import { CONSTANTS } from "./constants.ts";
+
+/** Said at one instance, done at the others. */
+const DONE_MS = 20;
+
+/** Ana is on two boards at instance 0; zoe watches both from instance 2, and the host speaks at instance 1. */
+function watched(seed = 1) {
+  const world = new World({ seed, instances: 3 });
+  watchSlices(world);
+  const ana = world.join("ana", { board: "b1", via: 0 });
+  const elsewhere = ana.session.join("b2" as typeof ana.boardId, {});
+  const zoe = world.join("zoe", { board: "b1", via: 2 });
+  const other = zoe.session.join("b2" as typeof zoe.boardId, {});
+  world.advance(3_000);
+  zoe.log.length = other.log.length = 0;
+  return { world, ana, elsewhere, zoe, other };
+}
+
+for (const via of [0, 1, 2]) {
+  test(`[R14] kicked at instance ${via}: gone from all boards, told as kicked, and the connection is closed`, () => {
+    eachSeed(10, (seed) => {
+      const { world, ana, zoe, other } = watched(seed);
+      world.kick("ana", { via });
+      world.advance(DONE_MS);
+      assert.equal(world.difference(), undefined);
+      assert.deepEqual([zoe.log, other.log], [["-ana kicked"], ["-ana kicked"]]);
+      assert.equal(ana.session.connection.isOpen, false);
+      assert.equal(zoe.session.connection.isOpen, true);
+      world.advance(2 * LOST_GRACE_MS);
+      assert.deepEqual([zoe.log, world.difference()], [["-ana kicked"], undefined]);
+    });
+  });
+}
+
+for (const via of [0, 1]) {
+  test(`[R14] kicked off one board at instance ${via}: off that board, and still on the other`, () => {
+    const { world, ana, zoe, other } = watched();
+    world.kick("ana", { via, board: "b1" });
+    world.advance(DONE_MS);
+    assert.equal(world.difference(), undefined);
+    assert.deepEqual([zoe.log, other.log, ana.log.at(-1)], [["-ana kicked"], [], "put out"]);
+    assert.equal(ana.session.connection.isOpen, true);
+    ana.update({ state: { late: true } });
+    assert.deepEqual(ana.refusals, ["not_joined"]);
+  });
+}
+
+test("[R14] somebody within the grace is kicked too, and whoever lets them in again may", () => {
+  const { world, ana, zoe } = watched();
+  ana.disconnect(LOST_GRACE_MS);
+  world.advance(1000);
+  world.kick("ana", { via: 1, board: "b1" });
+  world.advance(DONE_MS);
+  assert.deepEqual(zoe.log, ["~ana reconnecting", "-ana kicked"]);
+  ana.resume({ via: 2 });
+  world.untilEqual(DONE_MS + CONSTANTS.openMs);
+  assert.equal(zoe.log.at(-1), "+ana");
+});
+
+test("[R14] somebody who waits for the first roster is put out, and never told of it", () => {
+  const world = new World({ seed: 3, instances: 2 });
+  world.advance(2000);
+  const ana = world.join("ana", { board: "b9", via: 0 });
+  world.kick("ana", { via: 0, board: "b9" });
+  world.advance(2 * CONSTANTS.openMs);
+  assert.deepEqual(ana.log, ["put out"]);
+  assert.deepEqual(world.union("b9"), []);
+});
+
+test("[R1] [R14] an instance removes its own members only: what it holds of others changes when their owners say so", () => {
+  const { world, ana } = watched();
+  world.network.cut(0);
+  world.kick("ana", { via: 2 });
+  world.advance(500);
+  const seen = world
+    .instance(2)
+    .core.roster(ana.boardId)
+    .entries.map(({ member }) => member.memberId);
+  assert.ok(seen.includes(memberIdOf("ana")));
+});
+
+test("[R14] a kick counts whatever is thought of its sender", () => {
+  const { world, ana, zoe } = watched();
+  world.network.cut(1);
+  world.until(() => world.judges(0, 1) === "down", 10_000);
+  const { instanceId } = world.instance(1);
+  const message = { kind: "kick", whom: { memberId: ana.session.memberId }, reason: "" } as const;
+  world.instance(0).receive(() => ({ kind: "heard", boardId: undefined, from: instanceId, link: 0, message }));
+  world.advance(DONE_MS);
+  assert.equal(zoe.log.at(-1), "-ana kicked");
+});
+
+test("[R15] an announcement reaches everybody once, or everybody on one board", () => {
+  const { world, ana, zoe } = watched();
+  const ben = world.join("ben", { board: "b3", via: 1 });
+  world.advance(500);
+  world.announce("to all", { via: 1 });
+  world.announce("to b1", { via: 1, board: "b1" });
+  world.advance(DONE_MS);
+  for (const { session } of [ana, zoe]) assert.deepEqual(session.announcements, ["to all", "to b1"]);
+  assert.deepEqual(ben.session.announcements, ["to all"]);
+});
