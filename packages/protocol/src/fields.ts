@@ -23,8 +23,16 @@ type Shape<T> = {
   readonly [K in keyof T]-?: object extends Pick<T, K> ? Field<Exclude<T[K], undefined>> & { readonly isOptional: true } : Field<T[K]>;
 };
 
+/** What is refused, says where. */
+export type Struct<T> = Field<T> & {
+  /** The first field that is missing or refused; undefined: none is. */
+  readonly faultOf: (given: Record<string, unknown>) => string | undefined;
+  /** The same of bytes; the flags and the end count as fields. */
+  readonly faultIn: (from: Reader) => string | undefined;
+};
+
 /** Fields in order; the optional ones at the end, after a byte with a bit for each that is there. */
-export function struct<T extends object>(shape: Shape<T>): Field<T> {
+export function struct<T extends object>(shape: Shape<T>): Struct<T> {
   const fields = Object.entries(shape) as [keyof T & string, Field<unknown> & { isOptional?: true }][];
   const required = fields.filter(([, { isOptional }]) => !isOptional);
   const optional = fields.filter(([, { isOptional }]) => isOptional);
@@ -52,6 +60,19 @@ export function struct<T extends object>(shape: Shape<T>): Field<T> {
         if (value[key] === undefined) return undefined;
       }
       return value as T;
+    },
+    faultOf: (given) =>
+      fields.find(([key, { isOptional, check }]) => !(isOptional && given[key] === undefined) && check(given[key]) === undefined)?.[0],
+    faultIn(from) {
+      const isUnreadable = (field: Field<unknown>) => {
+        field.read(from);
+        return from.failed;
+      };
+      for (const [key, field] of required) if (isUnreadable(field)) return key;
+      const flags = optional.length === 0 ? 0 : from.u8();
+      if (from.failed || flags >> optional.length) return "flags";
+      for (const [bit, [key, field]] of optional.entries()) if (flags & (1 << bit) && isUnreadable(field)) return key;
+      return from.done ? undefined : "end";
     },
   };
 }

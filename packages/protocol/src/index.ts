@@ -8,4 +8,5 @@ export * from "./json.ts";
 export * from "./limits.ts";
 export { LEAVE_REASONS } from "./message-fields.ts";
 export * from "./messages.ts";
+export * from "./mistakes.ts";
 export { coordinate, HIDDEN, readMoves, writeMoves } from "./moves.ts";

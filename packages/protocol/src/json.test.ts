@@ -99,7 +99,8 @@ test("a cursor is at a place or hidden, not both and not half", () => {
     { hidden: false },
     { hidden: true, x: 1, y: 1 },
     { hidden: 1 },
-    { x: 0.5, y: 1 },
+    { x: "0.5", y: 1 },
+    { x: 2 ** 31, y: 1 },
     { x: -(2 ** 31), y: 1 },
   ]) {
     assert.equal(at(wrong), undefined, JSON.stringify(wrong));

@@ -34,12 +34,21 @@ export function decodeServerJson(text: string): ServerMessage | undefined {
 const ENVELOPE_DEPTH = 4;
 
 function decode(isExpected: typeof isSentByClients, text: string): object | undefined {
+  const parsed = parse(isExpected, text);
+  const body = parsed?.fields.body.check(parsed.value);
+  return parsed && body && { kind: parsed.kind, ...body };
+}
+
+/** A message of a known kind, its fields not checked yet. */
+export function parse(
+  isExpected: typeof isSentByClients,
+  text: string,
+): { readonly kind: BinaryMessage["kind"]; readonly fields: MessageFields<object>; readonly value: Record<string, unknown> } | undefined {
   const value = parseJson(text, JSON_DEPTH_MAX + ENVELOPE_DEPTH);
   if (!isObject(value) || typeof value["kind"] !== "string" || !Object.hasOwn(MESSAGE_FIELDS, value["kind"])) return undefined;
   const kind = value["kind"] as BinaryMessage["kind"];
-  const message = MESSAGE_FIELDS[kind] as MessageFields<object>;
-  const body = isExpected(message) ? message.body.check(unfold(kind, value)) : undefined;
-  return body && { kind, ...body };
+  const fields = MESSAGE_FIELDS[kind] as MessageFields<object>;
+  return isExpected(fields) ? { kind, fields, value: unfold(kind, value) } : undefined;
 }
 
 /** The few messages whose JSON is flatter than their type. */
@@ -71,7 +80,7 @@ function place(at: Point | null): object {
 }
 
 /** The way back, on data nobody has checked yet. */
-function unfold(kind: BinaryMessage["kind"], value: Record<string, unknown>): unknown {
+function unfold(kind: BinaryMessage["kind"], value: Record<string, unknown>): Record<string, unknown> {
   switch (kind) {
     case "join":
     case "joined": {
@@ -88,7 +97,7 @@ function unfold(kind: BinaryMessage["kind"], value: Record<string, unknown>): un
 }
 
 /** `at` from x and y, or `null` from hidden; `undefined` from neither. Both, or one coordinate, fail the check that follows. */
-function unfoldPlace(value: unknown): unknown {
+function unfoldPlace<T>(value: T): T | Record<string, unknown> {
   if (!isObject(value)) return value;
   const { x, y, hidden, ...rest } = value;
   if (x === undefined && y === undefined) return { ...rest, at: hidden === true ? null : undefined };

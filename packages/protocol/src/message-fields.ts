@@ -6,18 +6,19 @@
 
 import type { LeaveReason, Point } from "./domain.ts";
 import * as f from "./fields.ts";
-import { type Field, list, optional, struct, text } from "./fields.ts";
+import { type Field, list, optional, type Struct, struct, text } from "./fields.ts";
 import * as limits from "./limits.ts";
 import { type BinaryMessage, type CursorMove, ERROR_CODES, type RosterEntry } from "./messages.ts";
-import { BARE_HEAD_MAX, HIDDEN, readPoint, writeMove } from "./moves.ts";
+import { BARE_HEAD_MAX, coordinate, HIDDEN, readPoint, writeMove } from "./moves.ts";
 
 /** Their number on the wire is their place; append-only. */
 export const LEAVE_REASONS = ["left", "timeout", "kicked", "instance_lost"] as const satisfies readonly LeaveReason[];
 
-const xy: Field<number> = {
+/** JSON has fractions: they are rounded, as in every other client. */
+export const xy: Field<number> = {
   write: (to, value) => to.i32(value),
   read: (from) => from.i32(),
-  check: f.integer(-limits.COORDINATE_MAX, limits.COORDINATE_MAX),
+  check: (given) => (typeof given === "number" && Math.abs(given) <= limits.COORDINATE_MAX ? coordinate(given) : undefined),
 };
 const point = struct<Point>({ x: xy, y: xy });
 
@@ -66,7 +67,7 @@ const chosenStatus = f.oneOf(["active", "idle"]);
 const patch = f.jsonObject(limits.PATCH_BYTES_MAX, limits.JSON_DEPTH_MAX + 1);
 
 type Body<K> = Omit<Extract<BinaryMessage, { kind: K }>, "kind">;
-export type MessageFields<T> = { readonly tag: number; readonly body: Field<T> };
+export type MessageFields<T> = { readonly tag: number; readonly body: Struct<T> };
 
 export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFields<Body<K>> } = {
   hello: { tag: 0x01, body: struct<Body<"hello">>({ token: optional(token), resumeToken: optional(f.resumeToken) }) },
