@@ -175,6 +175,7 @@ class Client {
         return membership.joined(message);
       }
       case "announcement":
+        if (message.board !== undefined) return this.#joined.get(message.board)?.announced(message.text);
         return this.#each((membership) => membership.announced(message.text));
       case "error":
         return this.#failed(message);
@@ -184,6 +185,7 @@ class Client {
         return;
       case "heartbeat":
       case "goodbye":
+      case "token_expiring":
         return; // the connection's business
       default:
         // One that we do not know was left a moment ago.
@@ -193,7 +195,8 @@ class Client {
 
   #failed({ code, message, ref }: Extract<ServerMessage, { kind: "error" }>): void {
     if (code === "superseded") return this.#running?.connection.renewSession();
-    const about = ref ?? (code === "bad_message" ? this.#onlyUnanswered() : undefined);
+    const isOfBoard = [...this.#memberships.values()].some(({ boardId }) => boardId === ref);
+    const about = code === "bad_message" && !isOfBoard ? (this.#onlyUnanswered() ?? ref) : ref;
     this.#fail({ code, message, ...(about !== undefined && { ref: about }) });
   }
 

@@ -367,9 +367,29 @@ export class Connection {
       case "goodbye":
         this.#goodbye = message;
         return;
+      case "token_expiring":
+        return this.#renewToken();
       default:
     }
     this.#events.received(message);
+  }
+
+  /** If no fresh token comes the service asks again while it can. A token that is no function has no successor. */
+  #renewToken(): void {
+    const state = this.#state;
+    if (typeof this.#options.token !== "function") return;
+    this.#nextToken().then(
+      (token) => {
+        if (this.#state !== state || token === undefined) return;
+        this.#token = token;
+        this.send({ kind: "auth", token });
+      },
+      (error: unknown) => {
+        if (this.#state !== state) return;
+        this.#events.failed({ code: "token_failed", message: `no fresh token: ${String(error)}` });
+        this.#events.settled();
+      },
+    );
   }
 
   /** The socket is gone: what now? `trouble`: why, where the code does not say it. `quick`: of its own accord the client knows of a way. */

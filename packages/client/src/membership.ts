@@ -13,14 +13,14 @@ import type { BoardSnapshot, PresenceError, PresenceStatus, Stop } from "./types
 
 /** Updates are gathered: the first goes with the current task, those after it no more often than this. */
 const UPDATE_MS = 50;
-/** After the service has told us to slow down, or has dropped us from the board while we are connected; doubled while it goes on. */
+/** After the service has told us to slow down, cannot look up our rights, or has dropped us while we are connected; doubled while it goes on. */
 const REJOIN_MS = 1_000;
 const REJOIN_MS_MAX = 30_000;
 /** A refusal so long after we have joined again is another one. */
 const CALM_MS = 10_000;
 
 /** Codes that refuse a join. Those of the second kind are about what it says, and another one may say something else. */
-const REFUSALS: ReadonlySet<string> = new Set(["bad_board", "unauthorized"]);
+const REFUSALS: ReadonlySet<string> = new Set(["unauthorized"]);
 const OBJECTIONS: ReadonlySet<string> = new Set(["bad_message", "bad_username", "bad_state"]);
 
 /** What a join says of us. */
@@ -375,9 +375,13 @@ export class Membership {
       this.#asked = undefined;
       this.#place = "waiting";
       this.#isCrowdedOut = true;
-    } else if (code === "too_fast" || (code === "bad_state" && !asked)) {
+    } else if (code === "too_fast" || code === "unavailable" || (code === "bad_state" && !asked)) {
       this.#asked = undefined;
       this.#joinAgain();
+    } else if (code === "bad_board") {
+      // It took us off the board, if we were on it: there is nothing to leave.
+      this.#place = "over";
+      this.#asked = undefined;
     } else if (asked && (REFUSALS.has(code) || (OBJECTIONS.has(code) && !this.#fallBack(code, asked)))) this.#goOut();
   }
 

@@ -167,7 +167,7 @@ export type PresenceOptions<State extends object = JsonObject> = {
   /** `ws:` or `wss:`. */
   readonly url: string;
   /**
-   * Asked for on every connect. A failure is an `error` event `token_failed`, and the connect is tried again later. If the service
+   * Asked for on every connect, and before the old one runs out if it is a function. A failure is an `error` event `token_failed`, and the connect is tried again later. If the service
    * refuses a token, the function is called once more, with the refused one, so that a cache can let go of it. Omit: anonymous.
    */
   readonly token?: string | ((refused?: string) => string | Promise<string>);

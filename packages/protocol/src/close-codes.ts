@@ -30,7 +30,12 @@ export const CLOSE = {
   superseded: { code: 4409, retry: "never", grace: "full", meaning: "the session was resumed by another connection" },
   helloTimeout: { code: 4410, retry: "backoff", grace: "full", meaning: "no hello within 5 s of connecting" },
   abuse: { code: 4411, retry: "never", grace: "none", meaning: "too many invalid messages, or far too much of anything for half a minute" },
-  unauthorized: { code: 4401, retry: "never", grace: "none", meaning: "the token is missing, wrong or expired" },
+  unauthorized: {
+    code: 4401,
+    retry: "never",
+    grace: "none",
+    meaning: "the token is missing, refused or has run out; ask for a fresh one, once",
+  },
   kicked: { code: 4403, retry: "never", grace: "none", meaning: "removed by an operator" },
 } as const satisfies Record<string, CloseReason>;
 

@@ -117,7 +117,10 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
   cursors: { tag: 0x46, body: struct<Body<"cursors">>({ board, moves }) },
   presence_update: { tag: 0x47, body: struct<Body<"presence_update">>({ board, members: u32, users: u32 }) },
   event: { tag: 0x48, body: struct<Body<"event">>({ board, actor, name: f.eventName, data: f.eventData }) },
-  announcement: { tag: 0x49, body: struct<Body<"announcement">>({ text: text(limits.ANNOUNCEMENT_BYTES_MAX) }) },
+  announcement: {
+    tag: 0x49,
+    body: struct<Body<"announcement">>({ text: text(limits.ANNOUNCEMENT_BYTES_MAX), board: optional(board) }),
+  },
   pace: { tag: 0x4a, body: struct<Body<"pace">>({ cursorMs: u32 }) },
   degraded: { tag: 0x4b, body: struct<Body<"degraded">>({ on: f.bool, board: optional(board) }) },
   error: {
@@ -129,6 +132,7 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
     }),
   },
   goodbye: { tag: 0x4d, body: struct<Body<"goodbye">>({ code: u16, retryAfterMs: u32 }) },
+  token_expiring: { tag: 0x4e, body: struct<Body<"token_expiring">>({ expiresInMs: u32 }) },
 };
 
 export function isSentByClients({ tag }: { readonly tag: number }): boolean {

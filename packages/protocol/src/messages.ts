@@ -78,8 +78,8 @@ export type ServerMessage =
   | { readonly kind: "presence_update"; readonly board: BoardRef; readonly members: number; readonly users: number }
   /** Somebody else's `broadcast`. */
   | { readonly kind: "event"; readonly board: BoardRef; readonly actor: number; readonly name: string; readonly data: Json }
-  /** A word from the operator to everybody. */
-  | { readonly kind: "announcement"; readonly text: string }
+  /** A word from the operator to everybody, or to everybody on that board. */
+  | { readonly kind: "announcement"; readonly text: string; readonly board?: BoardRef }
   /** Send cursors no more often than this. */
   | { readonly kind: "pace"; readonly cursorMs: Millis }
   /** Other instances cannot be heard (`true`) or are heard again (`false`): on one board, or without `board` on all. */
@@ -89,7 +89,9 @@ export type ServerMessage =
   /** What was wrong; the connection goes on. `ref`: the board or message it is about. */
   | { readonly kind: "error"; readonly code: ErrorCode; readonly message: string; readonly ref?: string }
   /** The service will close this connection; come back after the given time. */
-  | { readonly kind: "goodbye"; readonly code: number; readonly retryAfterMs: Millis };
+  | { readonly kind: "goodbye"; readonly code: number; readonly retryAfterMs: Millis }
+  /** The token runs out after this time: send `auth` with a fresh one before that, or the connection is closed as `unauthorized`. */
+  | { readonly kind: "token_expiring"; readonly expiresInMs: Millis };
 
 /** "BinaryMessage" of the architecture: all that travels on a client's socket. */
 export type BinaryMessage = ClientMessage | ServerMessage;
@@ -105,5 +107,6 @@ export const ERROR_CODES = [
   "superseded",
   "unauthorized",
   "too_fast",
+  "unavailable",
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -155,7 +155,7 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
     }),
     presence_update: record({ kind: fc.constant("presence_update"), board, members: u32, users: u32 }),
     event: record({ kind: fc.constant("event"), board, actor, name: text(EVENT_NAME_BYTES_MAX), data: json }),
-    announcement: record({ kind: fc.constant("announcement"), text: text(4096) }),
+    announcement: record({ kind: fc.constant("announcement"), text: text(4096), board }, { requiredKeys: ["kind", "text"] }),
     pace: record({ kind: fc.constant("pace"), cursorMs: u32 }),
     degraded: record({ kind: fc.constant("degraded"), on: fc.boolean(), board }, { requiredKeys: ["kind", "on"] }),
     heartbeat: fc.constant({ kind: "heartbeat" }),
@@ -164,6 +164,7 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
       { requiredKeys: ["kind", "code", "message"] },
     ),
     goodbye: record({ kind: fc.constant("goodbye"), code: u16, retryAfterMs: u32 }),
+    token_expiring: record({ kind: fc.constant("token_expiring"), expiresInMs: u32 }),
   };
 }
 

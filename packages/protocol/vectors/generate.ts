@@ -111,12 +111,14 @@ const messages: [name: string, Direction, BinaryMessage][] = [
   ["presence_update", "server to client", { kind: "presence_update", board, members: 300, users: 2 }],
   ["event", "server to client", { kind: "event", board, actor: 3, name: "reaction", data: { emoji: "🎉" } }],
   ["announcement", "server to client", { kind: "announcement", text: "Back at noon" }],
+  ["announcement, on one board", "server to client", { kind: "announcement", text: "Back at noon", board }],
   ["pace", "server to client", { kind: "pace", cursorMs: 50 }],
   ["degraded", "server to client", { kind: "degraded", on: true }],
   ["degraded, one board", "server to client", { kind: "degraded", on: true, board }],
   ["error", "server to client", { kind: "error", code: "superseded", message: "a newer join has this session", ref: "doc-42" }],
   ["error, about nothing in particular", "server to client", { kind: "error", code: "bad_message", message: "not a message" }],
   ["goodbye", "server to client", { kind: "goodbye", code: 4000, retryAfterMs: 250 }],
+  ["token_expiring", "server to client", { kind: "token_expiring", expiresInMs: 60_000 }],
 ];
 
 const classic: [name: string, Direction, ClassicMessage][] = [

@@ -6,6 +6,8 @@ import type { Millis } from "@presence-service/protocol";
 export interface Clock {
   /** Monotonic; where it began means nothing. */
   now(): Millis;
+  /** Since the epoch. It may jump, so it is only for what others say in it, and only at the moment they say it. */
+  wallNow(): Millis;
   /** Calls back once, when so much time has passed; what it returns prevents that. */
   after(ms: Millis, callback: () => void): () => void;
   /** Calls back at the end of this turn of the event loop: after everything that waits in sockets now has been read. */
@@ -19,6 +21,10 @@ export class SystemClock implements Clock {
 
   now(): Millis {
     return performance.now();
+  }
+
+  wallNow(): Millis {
+    return Date.now();
   }
 
   after(ms: Millis, callback: () => void): () => void {

@@ -12,6 +12,7 @@ import { MemoryBus } from "./bus/memory.ts";
 import { SystemClock } from "./clock.ts";
 import type { Authenticate, Authorize } from "./connection/auth.ts";
 import { ConnectionManager } from "./connection/manager.ts";
+import { type AnnounceOptions, announcementOf, type KickOptions, kickOf } from "./connection/operator.ts";
 import { createHttpHandler, DEMO_DIR, type HealthReport, type HttpHandler } from "./edge/http.ts";
 import { listen } from "./edge/listen.ts";
 import { acceptUpgrades } from "./edge/websocket.ts";
@@ -23,6 +24,7 @@ import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { VERSION } from "./version.ts";
 
 export type { Authenticate, Authorize, User } from "./connection/auth.ts";
+export type { AnnounceOptions, KickOptions } from "./connection/operator.ts";
 export type { HttpHandler } from "./edge/http.ts";
 export { PresenceError } from "./errors.ts";
 export type { Logger } from "./telemetry/log.ts";
@@ -45,7 +47,7 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
    * because `authenticate` may read a cookie, which comes along whoever's page it is; without it, all.
    */
   readonly allowedOrigins?: readonly string[];
-  /** Without it everybody may enter every board. */
+  /** Without it everybody may enter every board. A right once given lasts until the next join: `kick` takes it back at once. */
   readonly authorize?: Authorize;
   /** Lets classic clients pass `?token=` to `authenticate`. Default: no, as URLs end up in logs; they are closed with 4401 then. */
   readonly tokenInUrl?: boolean;
@@ -76,6 +78,15 @@ export type PresenceServer = {
   readonly port: number;
   /** Health, metrics and the demo page; also where it listens by itself. */
   readonly handler: HttpHandler;
+  /**
+   * Puts a person, or one session, out at every instance: out of the service, or off one board. It bans nobody: make `authenticate` or
+   * `authorize` refuse them first, as their clients may come back and ask. Nothing remembers it, so it reaches only instances that can be
+   * heard now. Resolves when the bus took it; rejects with a PresenceError (BUS_DOWN, BUS_REFUSED) if only this instance carried it out: then
+   * say it again. Rejects with a TypeError on what cannot be.
+   */
+  kick(options: KickOptions): Promise<void>;
+  /** Tells the clients of every instance, or those on one board, up to 4096 bytes of text: an `announcement`. At most once; classic clients do not get it. Resolves and rejects as `kick` does. */
+  announce(text: string, options?: AnnounceOptions): Promise<void>;
   /** Sends its clients elsewhere and ends. Idempotent. */
   close(): Promise<void>;
 };
@@ -167,7 +178,14 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     const port = own !== undefined && !("server" in options) ? await listen(own, options) : 0;
     await bus.start();
     await echoed(manager, address);
-    return { instanceId, port, handler, close };
+    return {
+      instanceId,
+      port,
+      handler,
+      kick: async (options) => manager.tellAll(kickOf(options)),
+      announce: async (text, options) => manager.tellAll(announcementOf(text, options)),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

@@ -92,6 +92,118 @@ test("attached to a host's server", { timeout: 60_000 }, async (t) => {
   });
 });
 
+test("rights are taken back", { timeout: 90_000 }, async (t) => {
+  const redis = await RedisProcess.start(t);
+  let isAllowed = true;
+  let lookUp: () => boolean = () => true;
+  let lifeMs = 3_600_000;
+  const options = {
+    port: 0,
+    host: "127.0.0.1",
+    redisUrl: redis.url,
+    authenticate: (token: string | undefined) =>
+      token === undefined ? undefined : { userId: token.split("#")[0] ?? "", expiresAt: Date.now() + lifeMs },
+    authorize: (user: { readonly userId: string }, boardId: string) =>
+      user.userId === "eve" && boardId === "doc" ? isAllowed && lookUp() : true,
+  };
+  const [here, there] = await Promise.all([createPresenceServer(options), createPresenceServer(options)]);
+  t.after(() => Promise.all([here.close(), there.close()]));
+  const connect = (at: typeof here, user: string, token: string | (() => string) = user) => {
+    const presence = createPresence({ url: `ws://127.0.0.1:${at.port}`, token });
+    t.after(() => presence.close());
+    return presence;
+  };
+  const ana = connect(here, "ana");
+  const doc = ana.board("doc", { username: "ana" });
+  const seen: string[] = [];
+  doc.on("user_left", ({ member, reason }) => seen.push(`${member.username} ${reason}`));
+  const sees = (name: string) => doc.others.some(({ username }) => username === name);
+
+  await t.test("[R14] a kick at one instance closes the person's connections at another", async () => {
+    const eve = connect(there, "eve");
+    const board = eve.board("doc", { username: "eve" });
+    const codes: string[] = [];
+    board.on("error", ({ code }) => codes.push(code));
+    await eventually(() => sees("eve") && board.others.length === 1, { what: "they see each other" });
+    await here.kick({ userId: "eve", reason: "spam" });
+    await eventually(() => eve.status === "closed" && !sees("eve"), { what: "eve is out", withinMs: 2000 });
+    assert.deepEqual([codes, seen.splice(0)], [["kicked"], ["eve kicked"]]);
+  });
+
+  await t.test("[R14] a kick off one board leaves the others, and the host decides about coming back", async () => {
+    const eve = connect(there, "eve");
+    const [board, other] = ["doc", "other"].map((id) => eve.board(id, { username: "eve" }));
+    assert.ok(board !== undefined && other !== undefined);
+    await eventually(() => sees("eve") && other.status === "connected", { what: "eve is back" });
+    await here.kick({ userId: "eve", boardId: "doc" });
+    await eventually(() => board.status === "closed" && !sees("eve"), { what: "eve is off the board", withinMs: 2000 });
+    assert.deepEqual([eve.status, other.status, seen.splice(0)], ["connected", "connected", ["eve kicked"]]);
+    board.leave();
+    isAllowed = false;
+    const again = eve.board("doc", { username: "eve" });
+    await eventually(() => again.status === "closed", { what: "the host refuses" });
+    isAllowed = true;
+    eve.close();
+  });
+
+  await t.test("a join again that is refused ends the board; one that cannot be decided is asked for again", async () => {
+    const eve = connect(there, "eve");
+    const board = eve.board("doc", { username: "eve" });
+    const codes: string[] = [];
+    board.on("error", ({ code }) => codes.push(code));
+    await eventually(() => sees("eve"), { what: "eve is there" });
+    lookUp = () => assert.fail("no database");
+    board.rename("Eve");
+    await eventually(() => codes.includes("unavailable"), { what: "eve is told" });
+    assert.deepEqual([eve.status, board.status, seen], ["connected", "connected", []]);
+    lookUp = () => true;
+    await eventually(() => sees("Eve"), { what: "the SDK has asked again", withinMs: 5000 });
+    isAllowed = false;
+    board.rename("Evelyn");
+    await eventually(() => board.status === "closed" && !sees("Eve"), { what: "eve is off the board" });
+    assert.deepEqual([eve.status, codes.at(-1), seen.splice(0)], ["connected", "bad_board", ["Eve left"]]);
+    isAllowed = true;
+  });
+
+  await t.test("a token that runs out: a fresh one goes on, without one it ends", async () => {
+    lifeMs = 8_000;
+    let tokens = 0;
+    const ben = connect(there, "ben", () => `ben#${++tokens}`);
+    const cleo = connect(there, "cleo", "cleo");
+    for (const presence of [ben, cleo]) presence.board("doc", { username: presence === ben ? "ben" : "cleo" });
+    await eventually(() => sees("ben") && sees("cleo"), { what: "both are there" });
+    await eventually(() => !sees("cleo") || seen.length > 0, { what: "cleo's token has run out", withinMs: 12_000 });
+    assert.ok(sees("ben") && tokens >= 2, `${tokens} tokens`);
+    assert.equal(seen.includes("ben left"), false);
+    lifeMs = 3_600_000;
+  });
+
+  await t.test("[R15] an announcement is told at every instance", async () => {
+    const ben = connect(there, "ben").board("doc", { username: "ben again" });
+    const heard: string[] = [];
+    for (const board of [doc, ben]) board.on("announcement", ({ text }) => heard.push(text));
+    await eventually(() => sees("ben again") && ben.status === "connected", { what: "ben is there" });
+    await there.announce("Back at noon");
+    await there.announce("nobody is there", { boardId: "empty" });
+    await eventually(() => heard.length === 2, { what: "both have heard it" });
+    assert.deepEqual(heard, ["Back at noon", "Back at noon"]);
+  });
+
+  await t.test("what cannot be said is refused, and what the bus does not take is told", async () => {
+    await assert.rejects(here.kick({} as never), TypeError);
+    await assert.rejects(here.announce(""), TypeError);
+    await redis.kill();
+    await eventually(
+      async () =>
+        here.kick({ userId: "nobody" }).then(
+          () => false,
+          ({ code }) => code === "BUS_DOWN",
+        ),
+      { what: "the host is told" },
+    );
+  });
+});
+
 /** A server with routes and upgrades of its own, as an app has them. */
 async function startHost(t: TestContext): Promise<{ host: Server; port: number }> {
   const host = createServer((request, response) => response.end(`the host's own ${request.url}`));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ResumeToken } from "@presence-service/protocol";
 import { cleanName, isFitName } from "@presence-service/protocol";
-import { checkedUser, identityOf, newResumeToken, type User } from "./auth.ts";
+import { identityOf, newResumeToken, personOf, type User } from "./auth.ts";
 import { colorOf } from "./palette.ts";
 
 const TOKEN = "00112233445566778899aabbccddeeff" as ResumeToken;
@@ -26,7 +26,7 @@ test("a new resume token is 16 bytes, and another one each time", () => {
 });
 
 test("the colour is the host's, else one of the palette", () => {
-  assert.equal(identityOf({ userId: "ana", color: "#ABCDEF" }, TOKEN).color, "#abcdef");
+  assert.equal(identityOf({ userId: "ana", color: "#abcdef" }, TOKEN).color, "#abcdef");
   assert.equal(identityOf({ userId: "ana" }, TOKEN).color, colorOf("ana"));
 });
 
@@ -36,20 +36,63 @@ test("names: controls and bidirectional overrides do not fit", () => {
   assert.equal(cleanName("a\n\u202eb\r"), "ab");
 });
 
-test("what authenticate gives is held to the wire's limits", () => {
-  assert.deepEqual(checkedUser({ userId: "ana", username: "A\nna" }), { userId: "ana", username: "Ana" });
-  assert.equal(checkedUser({ userId: "ana", username: "é".repeat(200) }).username, "é".repeat(128));
-  for (const wrong of [
-    { userId: "" },
-    { userId: "x".repeat(129) },
-    { userId: "a\ud800" },
-    { userId: 7 },
-    { userId: "a", username: ["Ana"] },
-    { userId: "a", color: "red" },
-    { userId: "a", color: ["#aabbcc"] },
-    { userId: "a", avatar: "x".repeat(513) },
-    { userId: "a", avatar: "https://a.example/\udc00.png" },
-    { userId: "a", avatar: ["x"] },
-  ])
-    assert.throws(() => checkedUser(wrong as User), /authenticate gave/);
+const person = (given: object) => {
+  const checked = personOf(given as User);
+  return "unusable" in checked ? checked.unusable : checked.person;
+};
+const remarks = (given: object) => {
+  const checked = personOf({ userId: "ana", ...given } as User);
+  return "unusable" in checked ? [] : checked.remarks;
+};
+
+test("what authenticate gives is made fit for the wire", () => {
+  assert.deepEqual(person({ userId: "ana", username: "A\nna" }), { userId: "ana", username: "Ana" });
+  assert.deepEqual(person({ userId: "ana", username: "é".repeat(200) }), { userId: "ana", username: "é".repeat(128) });
+  assert.deepEqual(person({ userId: "ana", username: " Ana ", color: " #F00 ", avatar: " a.png\n" }), {
+    userId: "ana",
+    username: "Ana",
+    color: "#ff0000",
+    avatar: "a.png",
+  });
+  assert.deepEqual(person({ userId: "ana", color: "#ABCDEF" }), { userId: "ana", color: "#abcdef" });
 });
+
+for (const [userId, text] of [
+  [7, "7"],
+  [0, "0"],
+  [-0, "0"],
+  [1e21, "1000000000000000000000"],
+  [12n, "12"],
+  [1.5, "1.5"],
+] as const)
+  test(`a userId ${userId} of ${typeof userId} is "${text}"`, () => assert.deepEqual(person({ userId }), { userId: text }));
+
+for (const nothing of [null, undefined, "", "  "])
+  test(`decoration that is ${JSON.stringify(nothing) ?? "undefined"} is not there, and nothing to remark`, () => {
+    const given = { username: nothing, color: nothing, avatar: nothing };
+    assert.deepEqual([person({ userId: "ana", ...given }), remarks(given)], [{ userId: "ana" }, []]);
+  });
+
+for (const [field, value] of [
+  ["username", ["Ana"]],
+  ["username", 7],
+  ["color", "red"],
+  ["color", ["#aabbcc"]],
+  ["color", "#aabbccdd"],
+  ["avatar", "x".repeat(513)],
+  ["avatar", "https://a.example/\udc00.png"],
+  ["avatar", ["x"]],
+  ["avatar", new URL("https://a.example")],
+] as const)
+  test(`a ${field} that does not fit (${String(value).slice(0, 20)}) is left out, with a remark that names it`, () => {
+    assert.deepEqual(person({ userId: "ana", [field]: value }), { userId: "ana" });
+    assert.match(remarks({ [field]: value }).join(), new RegExp(`^authenticate gave an? ${field} that is not`));
+  });
+
+for (const userId of ["", "x".repeat(129), "a\ud800", null, undefined, Number.NaN, Number.POSITIVE_INFINITY, {}, true])
+  test(`nobody is ${String(userId).slice(0, 10)}: who identifies nobody is told so`, () =>
+    assert.match(String(person({ userId })), /userId that is not 1 to 128 bytes/));
+
+for (const expiresAt of ["2030-01-01", Number.NaN, 1_750_000_000, 0, -1, new Date(), {}])
+  test(`an expiresAt that is ${JSON.stringify(expiresAt)} gives no right without an end`, () =>
+    assert.match(String(person({ userId: "ana", expiresAt })), /expiresAt that is not a time in milliseconds/));

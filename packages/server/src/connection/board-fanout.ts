@@ -4,7 +4,7 @@
  * already. It decides neither when a tick ends (ticker.ts) nor what is shown (the core).
  */
 
-import type { BoardId, Json, Millis } from "@presence-service/protocol";
+import type { BoardId, BoardRef, Json, Millis } from "@presence-service/protocol";
 import type { RosterChange } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import { Outbox } from "../core/outbox.ts";
@@ -43,6 +43,11 @@ export class Seat {
   constructor(holder: SeatHolder, fanout: BoardFanout) {
     this.holder = holder;
     this.fanout = fanout;
+  }
+
+  /** As its client names the board. */
+  get ref(): BoardRef {
+    return this.holder.encoding === "json" ? this.fanout.boardId : this.fanout.number;
   }
 }
 

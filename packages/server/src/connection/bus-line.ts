@@ -6,7 +6,7 @@
 import type { BoardId, InstanceId } from "@presence-service/protocol";
 import { type Bus, BusRefused, type Cause, type Channel, type Channels } from "../bus/bus.ts";
 import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "../bus/envelope.ts";
-import type { BusMessage } from "../core/messages.ts";
+import type { Announcement, BusMessage, Kick } from "../core/messages.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { inWords } from "./words.ts";
@@ -38,12 +38,9 @@ export class BusLine {
 
   /** Answers how many bytes it was. `boardId` undefined: the global channel. */
   publish(boardId: BoardId | undefined, message: BusMessage): number {
-    const { instanceId, channels, metrics, published, refused } = this.#options;
-    const channel = boardId === undefined ? channels.global : channels.board(boardId);
-    const bytes = encodeRedisMessage({ from: instanceId, link: this.#bus.publisherLink, message });
-    metrics.busBytes.out += bytes.length;
-    this.#say("publish", channel, message);
-    const taken = this.#bus.publish(channel, bytes);
+    const { channels, metrics, published, refused } = this.#options;
+    const bytes = this.#encode(message);
+    const taken = this.#hand(boardId === undefined ? channels.global : channels.board(boardId), message, bytes);
     // Cursors are the most of all messages, and nothing follows from how many heard them: no closure for each.
     if (message.kind === "cursors") taken.then(this.#cursorsTaken, this.#failed);
     else {
@@ -59,6 +56,25 @@ export class BusLine {
       );
     }
     return bytes.length;
+  }
+
+  /** To all instances. Rejects if the bus did not take it, or may not have: somebody wants to know. */
+  async tell(message: Kick | Announcement): Promise<void> {
+    const { channels, metrics } = this.#options;
+    const taken = this.#hand(channels.global, message, this.#encode(message));
+    taken.catch(this.#failed);
+    await taken;
+    metrics.published[message.kind]++;
+  }
+
+  #encode(message: BusMessage): Uint8Array {
+    return encodeRedisMessage({ from: this.#options.instanceId, link: this.#bus.publisherLink, message });
+  }
+
+  #hand(channel: Channel, message: BusMessage, bytes: Uint8Array): Promise<number | undefined> {
+    this.#options.metrics.busBytes.out += bytes.length;
+    this.#say("publish", channel, message);
+    return this.#bus.publish(channel, bytes);
   }
 
   /** What came in on that channel; undefined: nothing for us. */

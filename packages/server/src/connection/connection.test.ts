@@ -268,7 +268,9 @@ test("the host says who one is, while later messages wait in order", async () =>
     await Promise.resolve();
     desk.clock.advance(1);
   }
-  const [welcome, joined, error] = told(desk, ana);
+  // No board waits for another: which answer comes first is not promised.
+  const [welcome, ...answers] = told(desk, ana);
+  const [error, joined] = ["error", "joined"].map((kind) => answers.find((message) => message.kind === kind));
   assert.equal(welcome?.kind, "welcome");
   assert.deepEqual(error?.kind === "error" && [error.code, error.ref], ["bad_board", "of-ben"]);
   assert.equal(joined?.kind === "joined" && joined.roster[0]?.member.username, "Ana");
@@ -289,7 +291,7 @@ test("a connection that is gone by the time the host answers stays gone", async 
   assert.deepEqual(ana.socket.takeFrames(), []);
 });
 
-test("a host that fails, or never answers, ends the connection with 1011 and a line in the log", async () => {
+test("a host that cannot say who somebody is, or never answers, ends the connection with 1011, an error and a line in the log", async () => {
   const desk = await Desk.open({
     authenticate: (token) => {
       if (token === "slow") return new Promise(() => {});
@@ -299,7 +301,8 @@ test("a host that fails, or never answers, ends the connection with 1011 and a l
   const ana = desk.connect("json");
   ana.hello();
   assert.equal(ana.socket.closedWith, CLOSE.internal);
-  assert.ok(desk.lines.some((line) => line.startsWith("error the host's authenticate")));
+  assert.deepEqual(errors(ana.socket.takeMessages()), ["unavailable"]);
+  assert.ok(desk.lines.some((line) => line.startsWith("error the host's authenticate failed")));
   const ben = desk.connect("json");
   ben.hello({ token: "slow" });
   desk.clock.advance(11_000);
@@ -397,7 +400,7 @@ test("connections that we close are counted by code", async () => {
   assert.deepEqual([desk.metrics.closes[4410], desk.metrics.closes[4411]], [1, 0]);
 });
 
-test("an answer of the host's that is no promise but looks like one harms its own connection only", async () => {
+test("an answer of the host's that is no promise but looks like one is a failure like any other", async () => {
   const broken = {
     // biome-ignore lint/suspicious/noThenProperty: it is what is tested
     then() {
@@ -408,6 +411,47 @@ test("an answer of the host's that is no promise but looks like one harms its ow
   const ana = desk.enter("json");
   ana.join("b", "Ana");
   await nextTurn();
-  assert.equal(ana.socket.closedWith, CLOSE.internal);
-  assert.ok(desk.lines.some((line) => line.startsWith("error the host's authenticate or authorize failed")));
+  assert.deepEqual([errors(told(desk, ana)), ana.socket.closedWith], [["unavailable"], undefined]);
+  assert.ok(desk.lines.some((line) => line.startsWith("error the host's authorize failed")));
+});
+
+test("[C4] bad_message names kind, field and limit, and refers to the board", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("json", "b", "Ana");
+  ana.connection.received(Buffer.from('{"kind":"cursor","board":"b","x":1e10,"y":1}'), false);
+  ana.connection.received(Buffer.from('{"kind":"auth","token":7}'), false);
+  ana.connection.received(Buffer.from("{"), false);
+  const binary = desk.enter("binary", "b", "Ana");
+  const number = binary.ref("b");
+  binary.connection.received(Buffer.of(0x05, Number(number), 0x02, 0x02, 0x5b, 0x5d), true);
+  const messages = [...told(desk, ana), ...told(desk, binary)].flatMap((message) =>
+    message.kind === "error" ? [[message.ref, message.message]] : [],
+  );
+  assert.deepEqual(messages, [
+    ["b", "cursor: x must be a number from -2147483647 to 2147483647"],
+    ["auth", "auth: token must be text of up to 8192 bytes"],
+    [undefined, "this message cannot be decoded, or one of its fields breaks a limit"],
+    ["b", "update: state must be a JSON object of up to 4096 bytes and 32 levels"],
+  ]);
+});
+
+test("[C4] a client that is wrong in the same way all the time is answered less, and not shut out; garbage is", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("json", "b", "Ana");
+  const wrong = Buffer.from('{"kind":"cursor","board":"b","x":"0.5","y":1}');
+  for (let n = 0; n < 1000; n++) ana.connection.received(wrong, false);
+  assert.deepEqual([told(desk, ana).length, ana.socket.closedWith, desk.metrics.clientRejected.bad_message], [30, undefined, 1000]);
+  ana.say({ kind: "update", board: "b" as BoardId, status: "idle" });
+  assert.equal(desk.manager.stats().own, 1);
+  for (let n = 0; n < 100; n++) ana.connection.received(Buffer.from("garbage"), false);
+  assert.equal(ana.socket.closedWith, CLOSE.abuse);
+});
+
+test("[C4] fractions of a board are coordinates too: rounded", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("json", "b", "Ana");
+  const ben = desk.enter("json", "b", "Ben");
+  ana.connection.received(Buffer.from('{"kind":"cursor","board":"b","x":12.6,"y":0.4}'), false);
+  const [cursors] = told(desk, ben).filter(({ kind }) => kind === "cursors");
+  assert.deepEqual(cursors?.kind === "cursors" && cursors.moves[0]?.at, { x: 13, y: 0 });
 });

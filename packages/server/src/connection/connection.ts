@@ -13,34 +13,39 @@ import {
   type ClientMessage,
   type CloseReason,
   type CursorInput,
-  cleanName,
   closeReason,
-  decodeClassic,
   decodeClientBinary,
   decodeClientJson,
   type ErrorCode,
   encodeBinary,
-  encodeClassic,
   encodeJson,
   type Grace,
   HIDDEN,
   isFitName,
   type Millis,
+  mistakeInBinary,
+  mistakeInJson,
   type ResumeToken,
   readCursor,
   type ServerMessage,
   STATE_BYTES_MAX,
 } from "@presence-service/protocol";
-import type { ConnectionId, Input } from "../core/effects.ts";
+import type { ConnectionId } from "../core/effects.ts";
+import type { Whom } from "../core/messages.ts";
 import { OUTBOX } from "../core/outbox.ts";
 import { TokenBucket } from "../core/token-bucket.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
-import { type Authenticate, type Authorize, type Identity, identityOf, isPromise, newResumeToken, type User } from "./auth.ts";
-import type { BoardFanout, Seat, SeatHolder } from "./board-fanout.ts";
-import { type Account, BUDGETS, PRICE, type Wait, type Work } from "./budget.ts";
+import { type Identity, identityOf, newResumeToken, renewed, type User } from "./auth.ts";
+import type { Seat, SeatHolder } from "./board-fanout.ts";
+import { type Account, BUDGETS, PRICE, type Work } from "./budget.ts";
+import { CLASSIC_HEARTBEAT, classicMessage, readClassicCursor } from "./classic-messages.ts";
+import type { Known, Who } from "./host.ts";
+import type { Hub } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
 import type { Waiter } from "./lane.ts";
+import { PendingJoins } from "./pending-joins.ts";
+import { OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
 import { binaryFrame, type ClientSocket, textFrame } from "./socket.ts";
+import { FOREVER, TokenLife } from "./token-life.ts";
 import type { Encoding } from "./wires.ts";
 
 /** How often each connection is visited; every second visit brings a heartbeat. */
@@ -49,52 +54,16 @@ export const HEARTBEAT_MS = 2 * VISIT_MS;
 /** Visits without a word in between: 20 to 25 s, in which two heartbeats went unanswered, however long we were stopped ourselves (C3). */
 export const SILENT_VISITS_MAX = 5;
 const HELLO_MS_MAX = 5000;
-/** From the hello on, for the host's `authenticate`. */
-const AUTHENTICATE_MS_MAX = 10_000;
 /** C2. The full one outlasts a reconnect through a change of networks. */
 export const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
 
 /** Reused for every cursor that comes in: nothing is allocated for it. */
 const CURSOR: CursorInput = { board: 0, x: 0, y: 0 };
 
-/** What a connection needs of its instance. */
-export interface Hub {
-  readonly instanceId: string;
-  readonly metrics: Metrics;
-  readonly authenticate: Authenticate | undefined;
-  readonly authorize: Authorize | undefined;
-  /** The pace for clients at the moment. */
-  readonly cursorMs: Millis;
-  readonly isDegraded: boolean;
-  now(): Millis;
-  input(input: Input): void;
-  moved(seat: Seat, x: number, y: number): void;
-  /** The connection has to wait; its `turn` follows. */
-  waits(connection: Connection, wait: Wait): void;
-  /** How many members such a message is told to: what it costs its sender. */
-  audienceOf(boardId: BoardId): number;
-  /** False: too much is told on that board already. */
-  affords(seat: Seat, bytes: number): boolean;
-  /** A place on that board; given back by `leave`. */
-  sit(connection: Connection, boardId: BoardId): Seat;
-  leave(seat: Seat): void;
-  /** The board is due for sockets that have drained. */
-  touch(board: BoardFanout): void;
-  /** It refuses a message of its client; `ref` as the client is told. */
-  refuses(connection: Connection, code: ErrorCode, ref: string | undefined): void;
-  /** For that reason its seats are given back; its members are lost with that grace. */
-  over(connection: Connection, reason: CloseReason, graceMs: Millis): void;
-  /** We close it, and why. */
-  closes(reason: CloseReason): void;
-  /** The socket is closed; nothing comes of this connection any more. */
-  gone(connection: Connection): void;
-  /** The host's `authenticate` or `authorize` threw. */
-  hostFailed(error: unknown): void;
-}
-
 type State =
   | { readonly phase: "greeting"; readonly until: Millis }
-  | { readonly phase: "open"; readonly identity: Identity }
+  /** `user` is for `authorize`. */
+  | { readonly phase: "open"; readonly identity: Identity; readonly user: User; readonly token: TokenLife }
   | { readonly phase: "over" };
 
 export class Connection implements SeatHolder, Waiter {
@@ -106,10 +75,13 @@ export class Connection implements SeatHolder, Waiter {
   readonly account: Account;
   cursorMs: Millis;
   readonly #hub: Hub;
-  /** Asks the host, which sees the request; undefined: everybody is somebody new. */
-  readonly #whose: ((token: string | undefined) => ReturnType<Authenticate>) | undefined;
+  /** For the host's `authenticate`. */
+  readonly #request: IncomingMessage;
   #state: State;
   readonly #inbox: Inbox;
+  readonly #pending = new PendingJoins();
+  /** Fresh tokens that the host was asked about. */
+  #renewals = 0;
   #silentVisits = 0;
   #isBeatNext = false;
   #isBeatUnanswered = false;
@@ -138,8 +110,7 @@ export class Connection implements SeatHolder, Waiter {
     this.socket = socket;
     this.encoding = client.encoding;
     this.cursorMs = hub.cursorMs;
-    const { authenticate } = hub;
-    this.#whose = authenticate && ((token) => authenticate(token, client.request));
+    this.#request = client.request;
     this.#inbox = new Inbox(socket, (data, isBinary) => this.#read(data, isBinary));
     this.#state = { phase: "greeting", until: hub.now() + HELLO_MS_MAX };
     this.#token = client.token;
@@ -152,6 +123,18 @@ export class Connection implements SeatHolder, Waiter {
 
   get isGreeting(): boolean {
     return this.#state.phase === "greeting";
+  }
+
+  /** It greets, or its token is about to run out. */
+  isInHurry(now: Millis): boolean {
+    const state = this.#state;
+    return state.phase === "greeting" || (state.phase === "open" && now + 2 * VISIT_MS >= state.token.dueAt);
+  }
+
+  isMeant(whom: Whom): boolean {
+    if (this.#state.phase !== "open") return false;
+    const { memberId, user } = this.#state.identity;
+    return "userId" in whom ? user.userId === whom.userId : memberId === whom.memberId;
   }
 
   // What the socket reports.
@@ -195,6 +178,7 @@ export class Connection implements SeatHolder, Waiter {
   /** Every VISIT_MS. */
   visit(now: Millis): void {
     if (this.#state.phase !== "open") return;
+    if (this.isInHurry(now)) this.#hub.watch(this);
     if (this.#isHopeless(now)) {
       this.#hub.metrics.terminatedClients++;
       return this.terminate(CLOSE.slowReader);
@@ -208,10 +192,13 @@ export class Connection implements SeatHolder, Waiter {
     this.#isBeatNext = !this.#isBeatNext;
   }
 
-  /** While it greets, several times a second. */
+  /** While it `isInHurry`, several times a second. */
   hurry(now: Millis): void {
-    if (this.#state.phase !== "greeting" || now < this.#state.until) return;
-    this.end(this.#inbox.isAsking ? CLOSE.internal : CLOSE.helloTimeout);
+    const state = this.#state;
+    if (state.phase === "greeting" && now >= state.until) return this.end(CLOSE.helloTimeout);
+    const due = state.phase === "open" ? state.token.due(now) : undefined;
+    if (due === "expired") this.end(CLOSE.unauthorized);
+    else if (due !== undefined) this.send({ kind: "token_expiring", expiresInMs: Math.round(due) });
   }
 
   turn(now: Millis): Millis | undefined {
@@ -226,6 +213,23 @@ export class Connection implements SeatHolder, Waiter {
   refused(code: ErrorCode, boardId: BoardId, isMember: boolean): void {
     if (!isMember) this.#giveBack(this.#seatOn(boardId));
     this.#refuse(code, boardId);
+  }
+
+  /** The member was kicked off that board. A classic client has no word for that. */
+  putOut(boardId: BoardId, self: number | undefined): void {
+    const seat = this.#seatOn(boardId);
+    if (seat === undefined) return;
+    if (this.encoding === "classic") return this.end(CLOSE.kicked);
+    // A client that has not been told of the board yet, or may not have been, waits for an answer to its join.
+    if (!seat.outbox.isLive) this.#refuse("bad_board", boardId, "removed from this board by an operator");
+    if (self !== undefined) this.send({ kind: "user_left", board: seat.ref, actor: self, reason: "kicked" });
+    this.#giveBack(seat);
+  }
+
+  announce(text: string, boardId: BoardId | undefined): void {
+    if (boardId === undefined) return this.send({ kind: "announcement", text });
+    const seat = this.#seatOn(boardId);
+    if (seat?.outbox.isLive) this.send({ kind: "announcement", text, board: seat.ref });
   }
 
   send(message: ServerMessage): void {
@@ -262,64 +266,58 @@ export class Connection implements SeatHolder, Waiter {
     if (this.#state.phase === "over") return;
     switch (this.encoding) {
       case "binary":
-        if (isBinary && this.#state.phase === "open" && readCursor(data, CURSOR)) {
+        if (isBinary && this.#state.phase === "open" && this.#pending.isEmpty && readCursor(data, CURSOR)) {
           this.#hub.metrics.clientMessages.cursor++;
           this.#charge(PRICE.cursor);
           return this.#moved(this.#seatOn(CURSOR.board), CURSOR.x, CURSOR.y);
         }
         this.#charge(PRICE.message + data.length * PRICE.byteIn);
-        return this.#handle(isBinary ? decodeClientBinary(data) : undefined, data.length);
+        return this.#handle(isBinary ? decodeClientBinary(data) : undefined, data);
       case "json":
         this.#charge(PRICE.message + data.length * PRICE.byteIn);
-        return this.#handle(isBinary ? undefined : decodeClientJson(data.toString()), data.length);
+        return this.#handle(isBinary ? undefined : decodeClientJson(data.toString()), data);
       case "classic":
-        return this.#readClassic(isBinary ? data : EMPTY);
+        return this.#readClassic(isBinary ? data : Buffer.of());
     }
   }
 
   #readClassic(data: Buffer): void {
     const { clientMessages } = this.#hub.metrics;
-    if (data[0] === CURSOR_UPDATE && data.length === CURSOR_UPDATE_BYTES) {
+    if (this.#pending.isEmpty && readClassicCursor(data, CURSOR)) {
       clientMessages.cursor++;
       this.#charge(PRICE.cursor);
-      return this.#moved(this.#classicSeat(data.readUInt16BE(1)), data.readUInt16BE(3), data.readUInt16BE(5));
+      return this.#moved(this.#classicSeat(CURSOR.board), CURSOR.x, CURSOR.y);
     }
     this.#charge(PRICE.message);
-    const message = decodeClassic(data);
-    switch (message?.kind) {
+    const message = classicMessage(data);
+    if (message === undefined) return this.#refuse("bad_message");
+    clientMessages[message.kind]++;
+    switch (message.kind) {
       case "join":
-        clientMessages.join++;
-        if (this.#classicSeat(message.board) !== undefined) return;
-        return this.#join(
-          {
-            kind: "join",
-            boardId: String(message.board) as BoardId,
-            attempt: ++this.#attempt,
-            username: cleanName(message.username),
-            status: "active",
-            state: {},
-          },
-          data.length,
-        );
-      case "leave":
-        clientMessages.leave++;
-        return this.#leave(this.#classicSeat(message.board));
+        if (this.#seatOn(message.boardId) !== undefined || this.#pending.has(message.boardId)) return;
+        return this.#join({ ...message, attempt: ++this.#attempt }, data.length);
       case "heartbeat":
-        clientMessages.heartbeat++;
         if (this.socket.queuedBytes <= OUTBOX.lowBytes && this.#take("echo")) this.#write(CLASSIC_HEARTBEAT);
         return;
       default:
-        return this.#refuse("bad_message");
+        return this.#act(message, data.length);
     }
   }
 
-  #handle(message: ClientMessage | undefined, bytes: number): void {
-    if (message === undefined) return this.#refuse("bad_message");
+  #handle(message: ClientMessage | undefined, data: Buffer): void {
+    if (message === undefined) return this.#correct(data);
     this.#hub.metrics.clientMessages[message.kind]++;
-    const state = this.#state;
-    if (state.phase !== "open") {
-      if (message.kind !== "hello") return this.#refuse("bad_message", message.kind, "hello comes first");
-      return this.#authenticate(message.token, message.resumeToken ?? newResumeToken());
+    if (this.#state.phase === "open") return this.#act(message, data.length);
+    if (message.kind !== "hello") return this.#refuse("bad_message", message.kind, "hello comes first");
+    this.#authenticate(message.token, message.resumeToken ?? newResumeToken());
+  }
+
+  /** `bytes`: of the message. */
+  #act(message: ClientMessage, bytes: number): void {
+    const pending = this.#pendingBoard(message);
+    if (pending !== undefined) {
+      if (!this.#pending.hold(pending, { message, bytes })) this.#refuse("too_fast", pending);
+      return;
     }
     switch (message.kind) {
       case "hello":
@@ -328,7 +326,7 @@ export class Connection implements SeatHolder, Waiter {
         if (!isFitName(message.username)) return this.#refuse("bad_username", message.boardId);
         return this.#join(message, bytes);
       case "leave":
-        return this.#leave(this.#seatOn(message.board), refOf(message));
+        return this.#leave(message.board, refOf(message));
       case "cursor":
         return this.#moved(this.#seatOn(message.board), message.at?.x ?? HIDDEN, message.at?.y ?? 0, refOf(message));
       case "update":
@@ -341,26 +339,50 @@ export class Connection implements SeatHolder, Waiter {
         this.#isBeatUnanswered = false;
         return;
       case "auth":
-        return this.#renew(message.token, state);
+        return this.#renew(message.token);
     }
   }
 
   // Saying who one is.
 
   #authenticate(token: string | undefined, resumeToken: ResumeToken): void {
-    const whose = this.#whose;
-    if (whose === undefined) return this.#open(undefined, resumeToken);
-    this.#state = { phase: "greeting", until: this.#hub.now() + AUTHENTICATE_MS_MAX };
-    this.#ask(
-      () => whose(token),
-      (user) => (user === undefined ? this.end(CLOSE.unauthorized) : this.#open(user, resumeToken)),
-    );
+    const { host } = this.#hub;
+    if (!host.authenticates) return this.#open(undefined, resumeToken);
+    // The host answers in time, or is answered for.
+    this.#state = { phase: "greeting", until: Number.POSITIVE_INFINITY };
+    this.#charge(PRICE.hostCall);
+    let isAnswered = false;
+    host.who(token, this.#request, (who) => {
+      isAnswered = true;
+      if (this.#state.phase === "over") return;
+      if (this.#inbox.isAsking) this.#inbox.answered(() => this.#greeted(who, resumeToken));
+      else this.#greeted(who, resumeToken);
+    });
+    if (!isAnswered) this.#inbox.ask();
   }
 
-  #open(user: User | undefined, resumeToken: ResumeToken): void {
-    const identity = identityOf(user, resumeToken);
-    this.#state = { phase: "open", identity };
+  #greeted(who: Who, resumeToken: ResumeToken): void {
+    const known = this.#recognised(who, "hello");
+    if (known !== undefined) this.#open(known, resumeToken);
+    else if (who === "unavailable") this.end(CLOSE.internal);
+  }
+
+  /** undefined: nobody, and the client has been told; only `unavailable` is not the end. */
+  #recognised(who: Who, asked: "hello" | "auth"): Known | undefined {
+    if (who === "nobody") this.end(CLOSE.unauthorized);
+    else if (who === "unavailable") this.#refuse("unavailable", asked);
+    else if ("unusable" in who) {
+      this.#refuse("unauthorized", asked, who.unusable);
+      this.end(CLOSE.unauthorized);
+    } else return who;
+    return undefined;
+  }
+
+  #open(known: Known | undefined, resumeToken: ResumeToken): void {
+    const identity = identityOf(known?.person, resumeToken);
     this.cursorMs = this.#hub.cursorMs;
+    const token = known === undefined ? FOREVER : new TokenLife(known.expiresAt, this.#hub.now());
+    this.#state = { phase: "open", identity, user: known?.user ?? identity.user, token };
     this.send({
       kind: "welcome",
       memberId: identity.memberId,
@@ -374,36 +396,62 @@ export class Connection implements SeatHolder, Waiter {
     if (this.#hub.isDegraded) this.send({ kind: "degraded", on: true });
   }
 
-  /** A fresh token of the same user, or the end. */
-  #renew(token: string, { identity }: Extract<State, { phase: "open" }>): void {
-    const whose = this.#whose;
-    if (whose === undefined) return;
+  /** A fresh token of the same user, or the end. Of several that the host is asked about the latest counts. */
+  #renew(token: string): void {
+    if (!this.#hub.host.authenticates) return;
     if (!this.#take("auth")) return this.#refuse("too_fast", "auth");
-    this.#ask(
-      () => whose(token),
-      (user) => {
-        if (user?.userId !== identity.user.userId) this.end(CLOSE.unauthorized);
-      },
-    );
+    this.#charge(PRICE.hostCall);
+    const renewal = ++this.#renewals;
+    this.#hub.host.who(token, this.#request, (who) => {
+      if (this.#state.phase !== "open" || renewal !== this.#renewals) return;
+      const known = this.#recognised(who, "auth");
+      if (known === undefined) return;
+      const { identity } = this.#state;
+      if (known.person.userId !== identity.user.userId) return this.end(CLOSE.unauthorized);
+      const now = this.#hub.now();
+      const life = new TokenLife(known.expiresAt, now);
+      this.#state = { phase: "open", identity: renewed(identity, known.person), user: known.user, token: life };
+      if (this.isInHurry(now)) this.#hub.watch(this);
+    });
   }
 
   // Boards.
 
-  /** `bytes`: of its message. */
   #join(message: Extract<ClientMessage, { kind: "join" }>, bytes: number): void {
     const { boardId } = message;
     if (!this.#take("join")) return this.#refuse("too_fast", boardId);
-    if (this.seats.length >= BOARDS_PER_CONNECTION_MAX && this.#seatOn(boardId) === undefined) {
-      return this.#refuse("too_many_boards", boardId);
-    }
-    const { authorize } = this.#hub;
+    if (this.#seatOn(boardId) === undefined && this.#boards() >= BOARDS_PER_CONNECTION_MAX) return this.#refuse("too_many_boards", boardId);
     if (this.#state.phase !== "open") return;
-    const { user } = this.#state.identity;
-    if (authorize === undefined) return this.#enter(message, bytes);
-    this.#ask(
-      () => authorize(user, boardId),
-      (isAllowed) => (isAllowed === true ? this.#enter(message, bytes) : this.#refuse("bad_board", boardId)),
-    );
+    if (this.#hub.host.authorizes) this.#charge(PRICE.hostCall);
+    const held = this.#pending.begin(boardId);
+    this.#hub.host.mayEnter(this.#state.user, boardId, (permission) => {
+      if (!this.#pending.end(boardId, held)) return;
+      if (permission === "granted") this.#enter(message, bytes);
+      else if (permission === "refused") this.#shutOut(boardId);
+      else this.#refuse("unavailable", boardId);
+      for (const later of held) this.#act(later.message, later.bytes);
+    });
+  }
+
+  /** Where it is, and where it may be let in. */
+  #boards(): number {
+    let boards = this.seats.length;
+    for (const boardId of this.#pending.boards()) if (this.#seatOn(boardId) === undefined) boards++;
+    return boards;
+  }
+
+  /** Also who is on the board already may no longer be there. */
+  #shutOut(boardId: BoardId): void {
+    if (this.#seatOn(boardId) !== undefined) this.#leave(boardId);
+    this.#refuse("bad_board", boardId);
+  }
+
+  /** The board of that message, if the host is being asked about it. */
+  #pendingBoard(message: ClientMessage): BoardId | undefined {
+    if (this.#pending.isEmpty || message.kind === "leave") return undefined;
+    const board = message.kind === "join" ? message.boardId : "board" in message ? message.board : undefined;
+    const boardId = board === undefined ? undefined : (this.#seatOn(board)?.fanout.boardId ?? (board as BoardId));
+    return boardId !== undefined && this.#pending.has(boardId) ? boardId : undefined;
   }
 
   #enter({ boardId, attempt, username, status, state }: Extract<ClientMessage, { kind: "join" }>, bytes: number): void {
@@ -429,9 +477,12 @@ export class Connection implements SeatHolder, Waiter {
     this.#charge(price);
   }
 
-  #leave(seat: Seat | undefined, ref?: string): void {
-    if (seat === undefined) return this.#refuse("not_joined", ref);
-    const { boardId } = seat.fanout;
+  /** A leave does not wait for the host: whatever it says, and whatever waits for that, is of no use any more. */
+  #leave(board: BoardRef, ref?: string): void {
+    const seat = this.#seatOn(board);
+    const boardId = seat?.fanout.boardId ?? (board as BoardId);
+    const wasPending = this.#pending.giveUp(boardId);
+    if (seat === undefined) return wasPending ? undefined : this.#refuse("not_joined", ref);
     this.#giveBack(seat);
     this.#hub.input({ kind: "leave", connection: this.id, boardId });
     this.#charge(PRICE.leave);
@@ -493,41 +544,23 @@ export class Connection implements SeatHolder, Waiter {
 
   // Answering.
 
-  /** Asks the host; until it has answered, nothing else of this client is done, so that its messages keep their order. */
-  #ask<T>(question: () => T | Promise<T>, answered: (answer: T) => void): void {
-    let answer: T | Promise<T>;
-    this.#charge(PRICE.hostCall);
-    try {
-      answer = question();
-      // Not every thenable keeps the rules of promises; ours does.
-      if (isPromise(answer)) answer = Promise.resolve(answer);
-    } catch (error) {
-      return this.#hostFailed(error);
-    }
-    if (!(answer instanceof Promise)) return answered(answer);
-    this.#inbox.ask();
-    const resume = (act: () => void) => {
-      if (this.#state.phase !== "over") this.#inbox.answered(act);
-    };
-    answer.then(
-      (value) => resume(() => answered(value)),
-      (error: unknown) => resume(() => this.#hostFailed(error)),
-    );
+  /** What it must be, if it was meant to be a message at all: being wrong in the same way all the time is a defect, and no attack. */
+  #correct(data: Buffer): void {
+    const mistake = this.encoding === "json" ? mistakeInJson(data.toString()) : mistakeInBinary(data);
+    if (mistake === undefined) return this.#refuse("bad_message");
+    const { kind, board, field, limit } = mistake;
+    const ref = (typeof board === "number" ? this.#seatOn(board)?.fanout.boardId : board) ?? kind;
+    this.#refuse("bad_message", ref, `${kind}: ${field} ${limit}`, true);
   }
 
-  #hostFailed(error: unknown): void {
-    this.#hub.hostFailed(error);
-    this.end(CLOSE.internal);
-  }
-
-  #refuse(code: ErrorCode, ref?: string, message = REFUSALS[code]): void {
+  #refuse(code: ErrorCode, ref?: string, message = REFUSALS[code], isHonest = code === "not_joined"): void {
     this.#hub.refuses(this, code, ref);
     this.#charge(PRICE.refusal);
     if (this.encoding === "classic") return;
     if (code === "bad_message" || code === "not_joined") {
       const isPatient = this.#take("mistake");
-      // What names a board just left, or not let in yet, was under way: it gets no more answers, but it is no abuse.
-      if (!isPatient && code === "not_joined") return;
+      // What names a board just left, or not let in yet, was under way, and a wrong field is a defect: no more answers, but it is no abuse.
+      if (!isPatient && isHonest) return;
       if (!isPatient) return this.end(CLOSE.abuse);
     }
     this.#answer({ kind: "error", code, message, ...(ref === undefined ? {} : { ref }) });
@@ -560,30 +593,8 @@ export class Connection implements SeatHolder, Waiter {
     if (this.#state.phase === "over") return;
     this.#state = { phase: "over" };
     this.#inbox.close();
+    this.#pending.giveUpAll();
     // Gone is gone for classic clients: they cannot come back as the same member.
     this.#hub.over(this, reason, this.encoding === "classic" ? 0 : GRACE_MS[reason.grace]);
   }
 }
-
-/** The board's id, or where it goes by a number the kind of message. */
-function refOf({ kind, board }: { readonly kind: string; readonly board: BoardRef }): string {
-  return typeof board === "string" ? board : kind;
-}
-
-const EMPTY = Buffer.alloc(0);
-const CURSOR_UPDATE = 0x01;
-const CURSOR_UPDATE_BYTES = 7;
-const CLASSIC_HEARTBEAT = binaryFrame(encodeClassic({ kind: "heartbeat" }));
-
-const OVERDRAWN = "more work than one connection may ask for; its messages are read later, and if it goes on the connection is closed";
-const REFUSALS: Record<ErrorCode, string> = {
-  bad_message: "this message cannot be decoded, or one of its fields breaks a limit",
-  bad_board: "no such board",
-  bad_username: "a name holds no control or bidirectional characters",
-  bad_state: "the state would be larger than stateBytesMax, or too deep",
-  not_joined: "this connection is not on that board",
-  too_many_boards: `a connection may be on ${BOARDS_PER_CONNECTION_MAX} boards`,
-  superseded: "a newer join has this session",
-  unauthorized: "the token does not allow this",
-  too_fast: "more joins, updates or broadcasts than are taken; slow down",
-};

@@ -10,16 +10,20 @@ import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
 import type { ConnectionId, Counted, Effect, Input, RosterChange } from "../core/effects.ts";
+import type { Announcement, Kick } from "../core/messages.ts";
 import { Numbers } from "../core/numbers.ts";
+import { PresenceError } from "../errors.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { Alarm } from "./alarm.ts";
-import { type Authenticate, type Authorize, checked } from "./auth.ts";
+import type { Authenticate, Authorize } from "./auth.ts";
 import { BoardFanout, Seat } from "./board-fanout.ts";
 import type { Wait } from "./budget.ts";
 import { BusLine } from "./bus-line.ts";
-import { Connection, type Hub, VISIT_MS } from "./connection.ts";
+import { Connection, VISIT_MS } from "./connection.ts";
 import { Gate } from "./gate.ts";
+import { Host } from "./host.ts";
+import type { Hub } from "./hub.ts";
 import { Refusals } from "./refusals.ts";
 import type { ClientSocket } from "./socket.ts";
 import { Ticker } from "./ticker.ts";
@@ -64,8 +68,7 @@ const RECYCLED = {
 export class ConnectionManager implements Hub, BusListener {
   readonly instanceId: InstanceId;
   readonly metrics: Metrics;
-  readonly authenticate: Authenticate | undefined;
-  readonly authorize: Authorize | undefined;
+  readonly host: Host;
   /** Upgrades pass it; it decides who waits. */
   readonly gate: Gate;
   /** Fulfilled when an own heartbeat has come back: clients may be served. */
@@ -84,7 +87,8 @@ export class ConnectionManager implements Hub, BusListener {
   readonly #boardNumbers = new Numbers(CONSTANTS.numberRestMs);
   /** Open connections by id, in the slots of the wheel. */
   readonly #wheel = Array.from({ length: WHEEL }, () => new Map<ConnectionId, Connection>());
-  readonly #greeting = new Set<Connection>();
+  /** They greet, or their token is about to run out. */
+  readonly #hurried = new Set<Connection>();
   /** Over, but their sockets are not closed yet. */
   readonly #closing = new Set<Connection>();
   readonly #inputs: Input[] = [];
@@ -97,6 +101,8 @@ export class ConnectionManager implements Hub, BusListener {
   #isStopping = false;
   #bus: Bus | undefined;
   #line: BusLine | undefined;
+  /** Of the host's last word to all instances: whether the bus took it. */
+  #told: Promise<void> | undefined;
   #becameReady: () => void = () => {};
   #allClosed: () => void = () => {};
 
@@ -104,8 +110,7 @@ export class ConnectionManager implements Hub, BusListener {
     const { instanceId, clock, metrics, log, authenticate, authorize, seed } = options;
     this.instanceId = instanceId;
     this.metrics = metrics;
-    this.authenticate = authenticate && checked(authenticate);
-    this.authorize = authorize;
+    this.host = new Host({ authenticate, authorize, clock, log });
     this.#options = options;
     this.#clock = clock;
     this.#log = log;
@@ -176,10 +181,23 @@ export class ConnectionManager implements Hub, BusListener {
     const connection = new Connection(this, id, socket, { encoding, request, token, account });
     this.metrics.connections[encoding]++;
     this.#slot(id).set(id, connection);
-    this.#greeting.add(connection);
+    this.#hurried.add(connection);
     this.#debug({ connection: id, encoding }, "connected");
     connection.start();
     return connection;
+  }
+
+  /**
+   * A word of the host to all instances, carried out here at once. Resolves when the bus took it; rejects with BUS_DOWN or BUS_REFUSED
+   * if it did not, or may not have: the other instances are not told then. To say it again does no harm.
+   */
+  async tellAll(word: Kick | Announcement): Promise<void> {
+    // Whoever calls this, it is not from within the core.
+    await undefined;
+    this.#told = undefined;
+    this.input(word);
+    if (this.#told === undefined) throw new PresenceError("BUS_DOWN", "this instance has stopped: it tells nobody anything");
+    await this.#told;
   }
 
   /** Tells everybody to go elsewhere, and lets them. Resolves when all sockets are closed; the bus is not. */
@@ -246,7 +264,9 @@ export class ConnectionManager implements Hub, BusListener {
   #carryOut(effect: Effect): void {
     switch (effect.kind) {
       case "publish":
-        return void this.#line?.publish(effect.boardId, effect.message);
+        if (effect.message.kind === "kick" || effect.message.kind === "announcement") this.#told = this.#line?.tell(effect.message);
+        else this.#line?.publish(effect.boardId, effect.message);
+        return;
       case "subscribe":
       case "unsubscribe":
       case "resubscribe":
@@ -263,6 +283,14 @@ export class ConnectionManager implements Hub, BusListener {
         return this.#connection(effect.connection)?.refused(effect.code, effect.boardId, effect.isMember);
       case "superseded":
         return this.#connection(effect.connection)?.end(CLOSE.superseded);
+      case "kick":
+        return this.#kick(effect);
+      case "put_out":
+        return this.#connection(effect.connection)?.putOut(effect.boardId, effect.self);
+      case "announcement":
+        for (const slot of this.#wheel)
+          for (const connection of slot.values()) if (!connection.isGreeting) connection.announce(effect.text, effect.boardId);
+        return;
       case "roster":
         return this.#changed(effect.boardId, effect.change);
       case "event": {
@@ -309,6 +337,14 @@ export class ConnectionManager implements Hub, BusListener {
     if (board === undefined) return;
     board.change(change);
     this.#ticker.local(board);
+  }
+
+  #kick({ whom, boardId, reason }: Kick): void {
+    this.host.doubtAnswersUnderWay();
+    this.#log.info({ ...whom, ...(boardId !== undefined && { board: boardId }), reason }, "kicked by an operator");
+    if (boardId !== undefined) return;
+    const close = { ...CLOSE.kicked, meaning: reason || CLOSE.kicked.meaning };
+    for (const slot of this.#wheel) for (const connection of [...slot.values()]) if (connection.isMeant(whom)) connection.end(close);
   }
 
   #setDegraded(on: boolean): void {
@@ -429,7 +465,7 @@ export class ConnectionManager implements Hub, BusListener {
     const { id, encoding, seats, account } = connection;
     const mayStay = this.gate.leave(connection, account, graceMs === 0 ? 0 : seats.length);
     this.#slot(id).delete(id);
-    this.#greeting.delete(connection);
+    this.#hurried.delete(connection);
     this.#closing.add(connection);
     this.metrics.connections[encoding]--;
     this.#debug({ connection: id, code, reason: meaning, graceMs }, "disconnected");
@@ -449,8 +485,8 @@ export class ConnectionManager implements Hub, BusListener {
     if (this.#isStopping && this.#closing.size === 0) this.#allClosed();
   }
 
-  hostFailed(err: unknown): void {
-    this.#log.error({ err }, "the host's authenticate or authorize failed; the connection is closed");
+  watch(connection: Connection): void {
+    this.#hurried.add(connection);
   }
 
   #slot(id: ConnectionId): Map<ConnectionId, Connection> {
@@ -524,9 +560,9 @@ export class ConnectionManager implements Hub, BusListener {
     const now = this.#clock.now();
     this.#step.set(now + STEP_MS);
     this.#ticker.adapt(this.#clock.load());
-    for (const connection of this.#greeting) {
-      if (connection.isGreeting) connection.hurry(now);
-      else this.#greeting.delete(connection);
+    for (const connection of this.#hurried) {
+      if (connection.isInHurry(now)) connection.hurry(now);
+      else this.#hurried.delete(connection);
     }
     for (const connection of this.#slot(this.#steps++).values()) connection.visit(now);
     if (this.#steps % WHEEL === 0) this.gate.tidy(now);

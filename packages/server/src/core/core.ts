@@ -1,7 +1,7 @@
 /**
  * One instance of the presence service without its sockets: a counter, the peers, the boards and their deadlines. All else talks to
  * this. Sans-IO: `handle` takes one fact and answers with what is to be done, in order; the server runs it on real sockets and Redis,
- * tests and the simulator on a virtual clock and a bus that misbehaves. Rules R1–R13 of docs/REPLICATION.md.
+ * tests and the simulator on a virtual clock and a bus that misbehaves. Rules R1–R15 of docs/REPLICATION.md.
  */
 
 import type { BoardId, InstanceId, Millis, RosterEntry } from "@presence-service/protocol";
@@ -278,9 +278,10 @@ export class Core {
   }
 
   /** Only what this instance owns is removed here (R1): every instance hears of it and does the same. */
-  #kick({ whom, boardId, reason }: Kick, now: Millis): void {
+  #kick(kick: Kick, now: Millis): void {
+    const { whom, boardId } = kick;
     // First: a client that is closed need not be told of each of its boards.
-    if (boardId === undefined) this.#effects.push({ kind: "kicked", whom, reason });
+    this.#effects.push(kick);
     for (const at of boardId === undefined ? this.#boards.keys() : [boardId])
       this.#on(at, (board) => {
         for (const connection of board.kick(whom, now)) this.#boardsOf.get(connection)?.delete(at);

@@ -4,7 +4,7 @@
  */
 
 import type { BoardId, ErrorCode, InstanceId, Json, JsonObject, LeaveReason, Member, Millis, Status } from "@presence-service/protocol";
-import type { Announcement, BusMessage, Kick, Whom } from "./messages.ts";
+import type { Announcement, BusMessage, Kick } from "./messages.ts";
 
 /** One WebSocket of this instance, by a number that is never given twice. */
 export type ConnectionId = number;
@@ -85,8 +85,8 @@ export type Effect =
     }
   /** The session lives on elsewhere: close this connection as `superseded`, and report it as disconnected with full grace. */
   | { readonly kind: "superseded"; readonly connection: ConnectionId }
-  /** Close every connection of theirs as `kicked`, also those that are on no board. */
-  | { readonly kind: "kicked"; readonly whom: Whom; readonly reason: string }
+  /** Without a board: close every connection of theirs as `kicked`, also those that are on none. `put_out` follows for members. */
+  | Kick
   /** The member of this connection was kicked off that board: tell the client, and give its place back. `self` is its actor. */
   | { readonly kind: "put_out"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly self: number | undefined }
   /** For every client, or for every client on that board. */

@@ -8,6 +8,8 @@ type Timer = { readonly at: Millis; readonly callback: () => void };
 export class FakeClock implements Clock {
   /** What `load` answers. */
   busy = 0;
+  /** What `wallNow` is ahead of `now`; a test may set the clock of the system. */
+  wallAheadMs: Millis = 1_750_000_000_000;
   #now: Millis;
   readonly #timers = new Set<Timer>();
   #atTurnEnd: (() => void)[] = [];
@@ -18,6 +20,10 @@ export class FakeClock implements Clock {
 
   now(): Millis {
     return this.#now;
+  }
+
+  wallNow(): Millis {
+    return this.#now + this.wallAheadMs;
   }
 
   after(ms: Millis, callback: () => void): () => void {

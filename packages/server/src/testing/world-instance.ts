@@ -180,7 +180,8 @@ export class WorldInstance {
         clock.after(0, () => this.receive(() => ({ kind: "disconnected", connection, graceMs: LOST_GRACE_MS })));
         break;
       }
-      case "kicked":
+      case "kick":
+        if (effect.boardId !== undefined) break;
         for (const connection of this.connections.values()) {
           if (!connection.session.isMeant(effect.whom)) continue;
           connection.isOpen = false;

@@ -197,7 +197,7 @@ export class SessionClient {
     this.received.push(message);
     if (message.kind === "joined") this.#joined(message);
     else if (message.kind === "degraded") this.#degraded(message);
-    else if ("board" in message) this.#onBoard(message);
+    else if ("board" in message && message.kind !== "announcement") this.#onBoard(message);
   }
 
   #joined(message: Extract<ServerMessage, { kind: "joined" }>): void {

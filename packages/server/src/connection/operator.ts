@@ -1,0 +1,64 @@
+/** What a host may say to all instances (R14, R15), checked: whatever is wrong with it is a TypeError that says so. */
+
+import {
+  ANNOUNCEMENT_BYTES_MAX,
+  type BoardId,
+  isBoardId,
+  isMemberId,
+  KICK_REASON_BYTES_MAX,
+  USER_ID_BYTES_MAX,
+} from "@presence-service/protocol";
+import type { Announcement, Kick } from "../core/messages.ts";
+import { fits, textOf } from "./auth.ts";
+
+export type KickOptions = (
+  | {
+      /** As `authenticate` gave it: all sessions of that person. Without `authenticate` everybody's userId is their memberId. */
+      readonly userId: string;
+      readonly memberId?: undefined;
+    }
+  | {
+      /** One session. */
+      readonly memberId: string;
+      readonly userId?: undefined;
+    }
+) & {
+  /** Off that board only; the connection stays. Default: out of the service, and every connection of theirs is closed with 4403. */
+  readonly boardId?: string | undefined;
+  /** Up to 123 bytes, for the log of each instance and the close frame. */
+  readonly reason?: string | undefined;
+};
+
+export type AnnounceOptions = {
+  /** Only to those on that board. Default: to everybody. */
+  readonly boardId?: string | undefined;
+};
+
+export function kickOf({ userId, memberId, boardId, reason = "" }: KickOptions): Kick {
+  demand((userId === undefined) !== (memberId === undefined), "kick needs either a userId or a memberId");
+  demand(typeof reason === "string" && fits(reason, KICK_REASON_BYTES_MAX), `a reason is text of up to ${KICK_REASON_BYTES_MAX} bytes`);
+  const board = boardOf(boardId);
+  if (isMemberId(memberId)) return { kind: "kick", whom: { memberId }, ...board, reason };
+  demand(memberId === undefined, "a memberId is 32 lower-case hex digits");
+  const user = textOf(userId);
+  if (user === undefined || user === "" || !fits(user, USER_ID_BYTES_MAX)) {
+    throw new TypeError(`a userId is text of 1 to ${USER_ID_BYTES_MAX} bytes`);
+  }
+  return { kind: "kick", whom: { userId: user }, ...board, reason };
+}
+
+export function announcementOf(text: string, { boardId }: AnnounceOptions = {}): Announcement {
+  const isText = typeof text === "string" && text !== "" && fits(text, ANNOUNCEMENT_BYTES_MAX);
+  demand(isText, `an announcement is text of 1 to ${ANNOUNCEMENT_BYTES_MAX} bytes`);
+  return { kind: "announcement", text, ...boardOf(boardId) };
+}
+
+function boardOf(boardId: string | undefined): { readonly boardId?: BoardId } {
+  if (boardId === undefined) return {};
+  if (!isBoardId(boardId)) throw new TypeError("a boardId is 1 to 128 characters of A–Z a–z 0–9 . _ ~ : @ / -");
+  return { boardId };
+}
+
+function demand(holds: boolean, sentence: string): void {
+  if (!holds) throw new TypeError(sentence);
+}
