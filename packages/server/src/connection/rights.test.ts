@@ -95,6 +95,24 @@ test("what is said of a board meanwhile is done afterwards, in its order; the la
   assert.deepEqual(words(told(desk, ana)), ["welcome", "joined"]);
 });
 
+test("binary: a place that is told while a join again waits belongs to that join", async () => {
+  const rights = asked<boolean>();
+  let isSlow = false;
+  const desk = await Desk.open({ authorize: () => !isSlow || rights.ask() });
+  const ana = desk.enter("binary", "b", "Ana");
+  const ben = desk.enter("json", "b", "Ben");
+  ana.move("b", 1, 1);
+  told(desk, ben);
+  isSlow = true;
+  ana.join("b", "Ana");
+  ana.move("b", 2, 2);
+  assert.deepEqual(told(desk, ben), []);
+  rights.take().answer(true);
+  await nextTurn();
+  const cursors = told(desk, ben).findLast((message) => message.kind === "cursors");
+  assert.deepEqual(cursors?.kind === "cursors" && cursors.moves.at(-1)?.at, { x: 2, y: 2 });
+});
+
 test("what waits for the host has a bound, and a leave does not wait", async () => {
   const rights = asked<boolean>();
   const desk = await Desk.open({ authorize: () => rights.ask() });
@@ -259,6 +277,18 @@ test("a fresh token in time goes on, with its own end; the system's clock may be
   assert.equal(ana.socket.closedWith, undefined);
   assert.deepEqual(words(told(desk, ana, 1_500)), ["token_expiring"]);
   desk.clock.advance(16_000);
+  assert.equal(ana.socket.closedWith, CLOSE.unauthorized);
+});
+
+test("a fresh token that holds for a moment only ends at that moment", async () => {
+  const desk = await Desk.open({ authenticate: readToken });
+  const ana = desk.connect("json");
+  ana.hello({ token: expiring(desk, 10 * MINUTE_MS) });
+  desk.clock.advance(6_000);
+  ana.say({ kind: "auth", token: expiring(desk, 1_500) });
+  desk.clock.advance(1_400);
+  assert.equal(ana.socket.closedWith, undefined);
+  desk.clock.advance(400);
   assert.equal(ana.socket.closedWith, CLOSE.unauthorized);
 });
 

@@ -175,21 +175,17 @@ export class Board {
     this.#refresh(entry.member.memberId, "timeout", now);
   }
 
-  /** Own entries of theirs are over, those within their grace too (R14). Answers which connections were put out. */
-  kick(whom: Whom, now: Millis): ConnectionId[] {
-    const putOut: ConnectionId[] = [];
+  /** Own entries of theirs are over, those within their grace too (R14). */
+  kick(whom: Whom, now: Millis): void {
     for (const entry of [...this.#slice.entries()]) {
       const { connection, member } = entry;
       if ("userId" in whom ? member.userId !== whom.userId : member.memberId !== whom.memberId) continue;
       if (connection !== undefined) {
-        putOut.push(connection);
         this.#memberOf.delete(connection);
-        this.#opening?.waiting.delete(connection);
         this.#context.emit({ kind: "put_out", connection, boardId: this.boardId, self: this.roster.actorOf(member.memberId) });
       }
       this.#end(entry, "kicked", now);
     }
-    return putOut;
   }
 
   /** False: the state would be too large; nothing was changed. */

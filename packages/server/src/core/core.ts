@@ -282,10 +282,8 @@ export class Core {
     const { whom, boardId } = kick;
     // First: a client that is closed need not be told of each of its boards.
     this.#effects.push(kick);
-    for (const at of boardId === undefined ? this.#boards.keys() : [boardId])
-      this.#on(at, (board) => {
-        for (const connection of board.kick(whom, now)) this.#boardsOf.get(connection)?.delete(at);
-      });
+    if (boardId === undefined) this.#each((board) => board.kick(whom, now));
+    else this.#on(boardId, (board) => board.kick(whom, now));
   }
 
   #heard({ boardId, from, link, message }: Extract<Input, { kind: "heard" }>, now: Millis): void {
