@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { watchSlices } from "../testing/oracles.ts";
+import { watchLeaves, watchSlices } from "../testing/oracles.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import { memberIdOf } from "../testing/world-client.ts";
 import { LOST_GRACE_MS } from "../testing/world-instance.ts";
@@ -107,4 +107,32 @@ test("[R15] an announcement reaches everybody once, or everybody on one board", 
   world.advance(DONE_MS);
   for (const { session } of [ana, zoe]) assert.deepEqual(session.announcements, ["to all", "to b1"]);
   assert.deepEqual(ben.session.announcements, ["to all"]);
+});
+
+test("[R14] [L1] kicks at random, while people come, go and move on and connections are lost: rosters are equal afterwards", () => {
+  eachSeed(80, (seed) => {
+    const world = new World({ seed, instances: 3 });
+    watchSlices(world);
+    watchLeaves(world);
+    const one = <T>(list: readonly T[]): T => list[Math.floor(world.random.between(0, list.length))] ?? assert.fail("nobody");
+    const via = () => Math.floor(world.random.between(0, 3));
+    const people = ["ana", "ben", "cleo", "dan", "eve"].map((name) => world.join(name, { board: "b1", via: via() }));
+    for (const { session } of people) session.join("b2" as (typeof people)[0]["boardId"], {});
+    for (let round = 0; round < 60; round++) {
+      const member = one(people);
+      const what = world.random.next();
+      const { isOpen } = member.session.connection;
+      if (what < 0.3) world.kick(member.session.name, { via: via(), ...(what < 0.15 && { board: one(["b1", "b2"]) }) });
+      else if (what < 0.5) member.resume({ via: via() });
+      else if (what < 0.6 && isOpen) member.disconnect(one([0, 3_000, LOST_GRACE_MS]));
+      else if (what < 0.7 && isOpen) member.join();
+      else if (what < 0.75) world.network.cut(via());
+      else if (what < 0.85) world.network.mendAll();
+      else if (isOpen) member.update({ state: { round } });
+      world.advance(world.random.between(0, 500));
+    }
+    world.network.mendAll();
+    for (const { session } of people) session.loseAbandoned(0);
+    world.untilEqual(10_000);
+  });
 });
