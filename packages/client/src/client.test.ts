@@ -158,6 +158,22 @@ test("updates of one task travel as one patch, show at once, and precede a broad
   assert.equal(socket.sent("update").length, 3);
 });
 
+test("a state replaced by another one of many keys is said as a whole, as its patch would be too large", async () => {
+  const keys = (letter: string) => Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`${letter}${at}`, 1]));
+  const { board, socket, driver, log } = await atDesk(["ana"], keys("a"));
+  const gone = Object.fromEntries(Object.keys(keys("a")).map((key) => [key, null]));
+  board.update({ ...gone, ...keys("b") });
+  await driver.advance();
+  assert.deepEqual([socket.sent("update"), socket.sent("join").at(-1)?.state], [[], keys("b")]);
+  // While that join is not answered, the next change of the kind waits.
+  board.update({ ...Object.fromEntries(Object.keys(keys("b")).map((key) => [key, null])), ...keys("c") });
+  await driver.advance(500);
+  assert.equal(socket.sent("join").length, 2);
+  socket.serve(joined("desk", ["ana"]));
+  await driver.advance(100);
+  assert.deepEqual([socket.sent("join").length, socket.sent("join").at(-1)?.state, log], [3, keys("c"), []]);
+});
+
 test("broadcasts faster than the service takes them are not sent, and say so; updates are not held up by them", async () => {
   const { board, socket, driver } = await atDesk(["ana"]);
   const sent = (count: number) => Array.from({ length: count }, (_, at) => board.broadcast("stroke", at)).filter(Boolean).length;

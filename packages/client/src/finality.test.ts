@@ -163,9 +163,7 @@ test("[C1] several clients of one page come back from a reload each as who it wa
     const reloaded = await enter(sessions, after);
     assert.deepEqual(
       after.map((name, at) => [name, reloaded[at]]),
-      before === after
-        ? after.map((name, at) => [name, first[at]])
-        : after.map((name) => [name, first[[...before].findIndex((each) => each === name)]]),
+      before === after ? after.map((name, at) => [name, first[at]]) : after.map((name) => [name, first[[...before].indexOf(name)]]),
     );
   }
 });

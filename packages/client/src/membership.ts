@@ -3,7 +3,18 @@
  * service says into events. What a roster means is core/board-view.ts, when a cursor is sent core/cursor-pacer.ts.
  */
 
-import type { BoardId, BoardRef, ClientMessage, Json, JsonObject, Millis, Point, ServerMessage } from "@presence-service/protocol";
+import {
+  type BoardId,
+  type BoardRef,
+  type ClientMessage,
+  type Json,
+  type JsonObject,
+  type Millis,
+  type Point,
+  type ServerMessage,
+  STATE_BYTES_MAX,
+  utf8Bytes,
+} from "@presence-service/protocol";
 import { type AnyCursorMove, BoardView, type Changes, type OwnSide } from "./core/board-view.ts";
 import { CursorPacer } from "./core/cursor-pacer.ts";
 import { applyMergePatch, isSame, mergePatchBetween } from "./core/merge-patch.ts";
@@ -343,10 +354,18 @@ export class Membership {
     if (typeof this.#place !== "object" || !this.#mayFlush || this.#own === this.#sent) return;
     const state = mergePatchBetween(this.#sent.state, this.#own.state);
     const status = this.#own.status === this.#sent.status ? undefined : this.#own.status;
+    if (state && utf8Bytes(JSON.stringify(state)) > STATE_BYTES_MAX) return this.#flushWhole();
     this.#sent = this.#own;
     if (!state && !status) return;
     this.#flushedAt = this.#host.now();
     this.#host.send({ kind: "update", board: this.#place.board, ...(status && { status }), ...(state && { state }) });
+  }
+
+  /** A patch that also names what goes may be larger than both states, and than the service takes: a join says the state as a whole. */
+  #flushWhole(): void {
+    this.#flushedAt = this.#host.now();
+    if (this.#asked) this.#host.rearm();
+    else this.join();
   }
 
   #sendCursor(now: Millis): void {
