@@ -75,10 +75,11 @@ export class Connection implements SeatHolder, Waiter {
   readonly account: Account;
   cursorMs: Millis;
   readonly #hub: Hub;
-  /** For the host's `authenticate`. */
-  readonly #request: IncomingMessage;
+  /** For the host's `authenticate`; undefined: there is none, and nobody keeps 5 KB for it. */
+  readonly #request: IncomingMessage | undefined;
   #state: State;
-  readonly #inbox: Inbox;
+  /** Made outside the constructor, whose scope would keep the upgrade request alive with it. */
+  readonly #inbox = new Inbox(this, (data, isBinary) => this.#read(data, isBinary));
   readonly #pending = new PendingJoins();
   /** Fresh tokens that the host was asked about. */
   #renewals = 0;
@@ -110,8 +111,7 @@ export class Connection implements SeatHolder, Waiter {
     this.socket = socket;
     this.encoding = client.encoding;
     this.cursorMs = hub.cursorMs;
-    this.#request = client.request;
-    this.#inbox = new Inbox(socket, (data, isBinary) => this.#read(data, isBinary));
+    this.#request = hub.host.authenticates ? client.request : undefined;
     this.#state = { phase: "greeting", until: hub.now() + HELLO_MS_MAX };
     this.#token = client.token;
   }
@@ -346,13 +346,13 @@ export class Connection implements SeatHolder, Waiter {
   // Saying who one is.
 
   #authenticate(token: string | undefined, resumeToken: ResumeToken): void {
-    const { host } = this.#hub;
-    if (!host.authenticates) return this.#open(undefined, resumeToken);
+    const request = this.#request;
+    if (request === undefined) return this.#open(undefined, resumeToken);
     // The host answers in time, or is answered for.
     this.#state = { phase: "greeting", until: Number.POSITIVE_INFINITY };
     this.#charge(PRICE.hostCall);
     let isAnswered = false;
-    host.who(token, this.#request, (who) => {
+    this.#hub.host.who(token, request, (who) => {
       isAnswered = true;
       if (this.#state.phase === "over") return;
       if (this.#inbox.isAsking) this.#inbox.answered(() => this.#greeted(who, resumeToken));
@@ -398,7 +398,7 @@ export class Connection implements SeatHolder, Waiter {
 
   /** A fresh token of the same user, or the end. Of several that the host is asked about the latest counts. */
   #renew(token: string): void {
-    if (!this.#hub.host.authenticates) return;
+    if (this.#request === undefined) return;
     if (!this.#take("auth")) return this.#refuse("too_fast", "auth");
     this.#charge(PRICE.hostCall);
     const renewal = ++this.#renewals;
