@@ -234,9 +234,12 @@ export class Network {
     if (port.connections[link] !== undefined) this.#drop(port, link);
   }
 
-  /** Both connections are with a demoted master: heard by itself alone. Ends when the publisher is recycled, unless `stays`. */
-  mute(instance: number, options: { readonly stays?: boolean } = {}): void {
-    this.#move([instance], { replicaOf: this.#master }, options.stays === true);
+  /**
+   * Both connections are with a demoted master: these hear all, and are heard by each other alone. Ends for each when its publisher
+   * is recycled, unless `stays`.
+   */
+  mute(instances: number | readonly number[], options: { readonly stays?: boolean } = {}): void {
+    this.#move([instances].flat(), { replicaOf: this.#master }, options.stays === true);
   }
 
   /** A side with a master of its own: these hear each other, and nobody of the rest. Ends with their next connections, unless `stays`. */
