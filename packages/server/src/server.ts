@@ -13,6 +13,7 @@ import { SystemClock } from "./clock.ts";
 import type { Authenticate, Authorize } from "./connection/auth.ts";
 import { ConnectionManager } from "./connection/manager.ts";
 import { type AnnounceOptions, announcementOf, type KickOptions, kickOf } from "./connection/operator.ts";
+import type { DegradedWhy } from "./core/effects.ts";
 import { createHttpHandler, DEMO_DIR, type HealthReport, type HttpHandler } from "./edge/http.ts";
 import { listen } from "./edge/listen.ts";
 import { acceptUpgrades } from "./edge/websocket.ts";
@@ -109,18 +110,17 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   }
   // First, as it refuses bad URLs: nothing has been made yet that would have to be taken back.
   const client = options.redisUrl === "memory:" ? undefined : new RedisClient({ url: options.redisUrl, name: `presence-${instanceId}` });
-  const address = client?.address ?? options.redisUrl;
   const channels = new Channels(redisPrefix);
   const metrics = createMetrics({ version: VERSION });
   const seed = randomInt(2 ** 32);
   const manager = new ConnectionManager({ instanceId, channels, clock: new SystemClock(), metrics, log, seed, authenticate, authorize });
   const bus: Bus = client === undefined ? new MemoryBus(manager) : new RedisPubSub(client, manager);
+  const { address } = bus;
   manager.use(bus);
 
   const report = (): HealthReport => {
-    const { status, boards, degradedBoards, own, shown, echoMs, peers } = manager.stats();
-    const degraded =
-      status === "degraded" || degradedBoards > 0 ? degradation(status === "degraded", degradedBoards, manager.refusal) : null;
+    const { status, degradedWhy, boards, degradedBoards, own, shown, echoMs, peers } = manager.stats();
+    const degraded = degradedWhy !== undefined || degradedBoards > 0 ? degradation(degradedWhy, degradedBoards, manager.refusal) : null;
     return {
       status: manager.isStopping ? "draining" : status !== "ready" ? status : degraded !== null ? "degraded" : "ok",
       degraded,
@@ -209,15 +209,18 @@ async function echoed(manager: ConnectionManager, address: string): Promise<void
   }
 }
 
-function degradation(all: boolean, boards: number, refusal: string | undefined): NonNullable<HealthReport["degraded"]> {
-  const where = all ? "through Redis" : "on some boards";
-  return { all, boards, reason: refusal ?? `own messages do not come back ${where}` };
+function degradation(why: DegradedWhy | undefined, boards: number, refusal: string | undefined): NonNullable<HealthReport["degraded"]> {
+  const where = why === undefined ? "on some boards" : "through Redis";
+  const reason = why === "unheard" ? UNHEARD : (refusal ?? `own messages do not come back ${where}`);
+  return { all: why !== undefined, boards, reason };
 }
+
+const UNHEARD = "other instances are heard, and none hears this one: is REDIS_URL the address of a replica?";
 
 function readGauges(metrics: Metrics, { degraded, redis, peers, boards, members }: HealthReport): void {
   metrics.degradedBoards = degraded?.boards ?? 0;
   metrics.oldestUnansweredSeconds = redis.oldestUnansweredMs / 1000;
-  metrics.peers = { up: 0, suspect: 0, down: 0 };
+  metrics.peers = { up: 0, deaf: 0, suspect: 0, down: 0 };
   for (const { state } of peers) metrics.peers[state]++;
   metrics.boards = boards;
   metrics.members = { ...members };

@@ -12,6 +12,9 @@ export type Channel = string;
 export type Link = "publisher" | "subscriber";
 
 export interface Bus {
+  /** For people: host and port, without credentials, or what stands for them. */
+  readonly address: string;
+
   /**
    * Opens both links; resolves when both were reported up, subscriptions asked for by then included. Rejects with
    * `REDIS_UNREACHABLE` and what to do about it after about 5 s, whatever hangs; the bus is closed then. Once.

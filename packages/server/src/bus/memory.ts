@@ -9,6 +9,7 @@ import { PresenceError } from "../errors.ts";
 import type { Bus, BusListener, Channel, Link } from "./bus.ts";
 
 export class MemoryBus implements Bus {
+  readonly address = "memory:";
   readonly #listener: BusListener;
   readonly #wanted = new Set<Channel>();
   readonly #links: Record<Link, number> = { publisher: 0, subscriber: 0 };

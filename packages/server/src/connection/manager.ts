@@ -9,7 +9,7 @@ import type { Bus, BusListener, Channel, Channels, FailedAttempt, Link, Refusal 
 import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
-import type { ConnectionId, Counted, Effect, Input, RosterChange } from "../core/effects.ts";
+import type { ConnectionId, Counted, DegradedWhy, Effect, Input, RosterChange } from "../core/effects.ts";
 import type { Announcement, Kick } from "../core/messages.ts";
 import { Numbers } from "../core/numbers.ts";
 import { PresenceError } from "../errors.ts";
@@ -28,6 +28,7 @@ import { Refusals } from "./refusals.ts";
 import type { ClientSocket } from "./socket.ts";
 import { Ticker } from "./ticker.ts";
 import type { Encoding } from "./wires.ts";
+import { BOARD_DEGRADED, changeInWords, DEGRADED, PEER_WORDS, RECYCLED } from "./words.ts";
 
 export type ManagerOptions = {
   readonly instanceId: InstanceId;
@@ -59,11 +60,6 @@ const WARN_EVERY_MS = 10_000;
 const NOTEWORTHY: ReadonlySet<number> = new Set(
   [CLOSE.tooBig, CLOSE.slowReader, CLOSE.helloTimeout, CLOSE.abuse, CLOSE.unauthorized].map(({ code }) => code),
 );
-const RECYCLED = {
-  unanswered: "Redis does not answer on this connection: replacing it",
-  unechoed: "own messages do not come back through this connection to Redis: replacing it",
-  unheard: "no other instance hears this one, or none is left: connecting to Redis anew, in case it is this one that is cut off",
-};
 
 export class ConnectionManager implements Hub, BusListener {
   readonly instanceId: InstanceId;
@@ -305,7 +301,7 @@ export class ConnectionManager implements Hub, BusListener {
         return;
       }
       case "degraded":
-        return effect.boardId === undefined ? this.#setDegraded(effect.on) : this.#setBoardDegraded(effect.boardId, effect.on);
+        return effect.boardId === undefined ? this.#setDegraded(effect.on, effect.why) : this.#setBoardDegraded(effect.boardId, effect.on);
       case "ready":
         this.#isReady = true;
         this.#becameReady();
@@ -347,12 +343,15 @@ export class ConnectionManager implements Hub, BusListener {
     for (const slot of this.#wheel) for (const connection of [...slot.values()]) if (connection.isMeant(whom)) connection.end(close);
   }
 
-  #setDegraded(on: boolean): void {
-    this.#isDegraded = on;
+  #setDegraded(on: boolean, why: DegradedWhy | undefined): void {
     this.metrics.degraded = on ? 1 : 0;
+    this.metrics.unheard = why === "unheard" ? 1 : 0;
     const { refusal } = this;
-    if (on) this.#log.warn({ ...(refusal !== undefined && { reason: refusal }) }, DEGRADED);
-    else this.#log.info("no longer degraded: other instances are heard again");
+    const fields = { redis: this.#bus?.address, ...(refusal !== undefined && { reason: refusal }) };
+    if (on) this.#log.warn(fields, DEGRADED[why ?? "unechoed"]);
+    else this.#log.info("no longer degraded: other instances are within reach again");
+    if (on === this.#isDegraded) return;
+    this.#isDegraded = on;
     for (const slot of this.#wheel)
       for (const connection of slot.values()) if (!connection.isGreeting) connection.send({ kind: "degraded", on });
   }
@@ -368,7 +367,9 @@ export class ConnectionManager implements Hub, BusListener {
     this.#ticker.local(board);
   }
 
-  #judged({ instanceId, state }: Extract<Effect, { kind: "peer" }>): void {
+  #judged({ instanceId, state, isProven }: Extract<Effect, { kind: "peer" }>): void {
+    // It may be nobody: neither a line nor a count for each name that somebody makes up.
+    if (!isProven) return this.#debug({ peer: instanceId }, `a stranger: ${PEER_WORDS[state]}`);
     if (state === "suspect") this.metrics.suspects++;
     if (state === "down") this.metrics.downs++;
     const isWell = state === "up" || state === "left";
@@ -574,26 +575,5 @@ export class ConnectionManager implements Hub, BusListener {
 
   #debug(fields: object, words: string): void {
     if (this.#isWordy) this.#log.debug(fields, words);
-  }
-}
-
-const DEGRADED = "degraded: own messages do not come back through Redis; only local people see each other";
-const BOARD_DEGRADED = "degraded on a board: own messages do not come back there, though a new subscription was confirmed";
-
-const PEER_WORDS = {
-  up: "another instance is up",
-  suspect: "another instance is silent",
-  down: "another instance is given up",
-  left: "another instance has left",
-};
-
-function changeInWords(change: RosterChange): string {
-  switch (change.change) {
-    case "joined":
-      return `"${change.member.username}" joins`;
-    case "updated":
-      return `"${change.member.username}" changes ${Object.keys(change.patch).join(" and ")}`;
-    case "left":
-      return `leaves (${change.reason})`;
   }
 }

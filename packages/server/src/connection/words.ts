@@ -1,5 +1,6 @@
-/** Messages of the bus as a person would say them, for the log at level debug. Made only if somebody reads them. */
+/** What the log says: messages of the bus and changes of rosters as a person would say them, made only if somebody reads them; and how instances fare. */
 
+import type { DegradedWhy, RosterChange } from "../core/effects.ts";
 import type { BusMessage, Op } from "../core/messages.ts";
 
 export function inWords(message: BusMessage): string {
@@ -37,5 +38,37 @@ function opInWords(op: Op): string {
       return `slot ${op.slot} changes ${Object.keys(op.patch).join(" and ")}`;
     case "del":
       return `${op.memberId} is gone (${op.reason}), attempt ${op.attempt}`;
+  }
+}
+
+export const RECYCLED = {
+  unanswered: "Redis does not answer on this connection: replacing it",
+  unechoed: "own messages do not come back through this connection to Redis: replacing it",
+  unheard: "no other instance hears this one, or none is left: connecting to Redis anew, in case it is this one that is cut off",
+};
+
+export const DEGRADED: Record<DegradedWhy, string> = {
+  unechoed: "degraded: own messages do not come back through Redis; only local people see each other",
+  unheard:
+    "degraded: no other instance hears this one, though they are heard, and connecting anew does not help. Is REDIS_URL the address of a replica (a reader endpoint)? It must lead to the master",
+};
+
+export const BOARD_DEGRADED = "degraded on a board: own messages do not come back there, though a new subscription was confirmed";
+
+export const PEER_WORDS = {
+  up: "another instance is up",
+  suspect: "another instance is silent",
+  down: "another instance is given up",
+  left: "another instance has left",
+};
+
+export function changeInWords(change: RosterChange): string {
+  switch (change.change) {
+    case "joined":
+      return `"${change.member.username}" joins`;
+    case "updated":
+      return `"${change.member.username}" changes ${Object.keys(change.patch).join(" and ")}`;
+    case "left":
+      return `leaves (${change.reason})`;
   }
 }

@@ -34,6 +34,8 @@ const CONTRADICTIONS: [Partial<Constants>, RegExp][] = [
   [{ unechoedBeatsMax: 8 }, /my own silence must be noticed before/],
   [{ unansweredMsMax: 4000 }, /a hung publisher must be noticed/],
   [{ clearRemoteMs: 4000 }, /peers must be judged before all of them are cleared/],
+  [{ staleAckBeats: 5 }, /mute must notice it and connect anew before its peers give it up/],
+  [{ silentBeats: 3 }, /told of its silence before it can be mute/],
   [{ recycleMsMin: 2000, unansweredMsMax: 1000 }, /a recycled connection needs time to prove itself/],
   [{ recycleMsMin: 3000 }, /a recycled publisher needs time to be answered/],
   [{ muteRetryMsMin: 3999 }, /replaced as mute needs as much time as any/],

@@ -13,6 +13,8 @@ const DEFAULTS = {
   /** R7. Above this many instances the interval grows by `heartbeatMsPerInstance`, so that beats stay under 20 000/s in all. */
   heartbeatInstancesMax: 100,
   heartbeatMsPerInstance: 5 as Millis,
+  /** R7. An interval grows by so much a beat at most: a crowd of peers that were never there is judged before it slows anybody down. */
+  heartbeatGrowthMax: 1.25,
   /** R7. 1.5 s of silence while my own beats come back: not yet gone, but no longer sure. */
   suspectBeats: 3,
   /** R7. 4 s: a 2 s stall and two lost beats together stay under it; a killed instance is gone within 5 s. */
@@ -21,6 +23,12 @@ const DEFAULTS = {
   calmBeats: 4,
   /** R8. Longer than any message can linger in a socket buffer that Redis still reads. */
   downRememberedMs: 60_000 as Millis,
+  /** R8. Instances that have not proved themselves: all that a newcomer to a cluster of a thousand meets in one interval. */
+  strangersMax: 1024,
+  /** R8. A peer's interval is believed up to so many times the own one, and its boards grow by so much a beat. */
+  believedFactorMax: 2,
+  /** R8. Boards that are believed at once: those of a hundred forged heartbeats leave the beacon period as it is. */
+  believedBoardsMin: 1000,
   /** R9. Four beats are 2 s: longer than any pause of a healthy Redis, half of what makes a peer down. */
   unechoedBeatsMax: 4,
   /** R9. A publish unanswered this long means a hung server; a healthy one answers in 1 ms. */
@@ -37,12 +45,18 @@ const DEFAULTS = {
   reconnectMsMax: 1000 as Millis,
   /** R10. Acknowledged peers per heartbeat: three fit in its 50 bytes. */
   acksPerBeat: 3,
+  /** R10. A peer silent for so many beats is told in every heartbeat what was heard of it last. */
+  silentBeats: 2,
+  /** R10. A peer that acknowledges a beat with so many newer ones echoed did not hear those. */
+  staleAckBeats: 3,
   /** R10. Beats of slack on top of two of the peer's turns. */
   muteSlackBeats: 3,
   /** R10. As for `recycleMsMin`: a new publisher has to be heard and acknowledged before it is judged. */
   muteRetryMsMin: 4000 as Millis,
   /** R10. While reconnecting does not help, it is tried ever more rarely. */
   muteRetryMsMax: 30_000 as Millis,
+  /** R10. Beats of each peer without an acknowledgement, 10 s: longer than a new connection needs to help. */
+  unheardBeatsMax: 20,
   /** R4. Jitter before the first ask, so that viewers of one loss do not ask in one breath. */
   askMsMin: 20 as Millis,
   askMsMax: 100 as Millis,
@@ -114,6 +128,11 @@ export function assertConsistent(c: Constants): void {
   demand(c.unechoedBeatsMax * c.heartbeatMs < downMs, "my own silence must be noticed before my peers' silence is judged");
   demand(c.unansweredMsMax < downMs, "a hung publisher must be noticed before peers give me up");
   demand(c.clearRemoteMs > downMs, "peers must be judged before all of them are cleared");
+  demand(
+    (c.staleAckBeats + 1) * c.heartbeatMs + c.reconnectMsMax < downMs - c.heartbeatMs,
+    "an instance that is mute must notice it and connect anew before its peers give it up",
+  );
+  demand(c.silentBeats < c.staleAckBeats, "a peer must be told of its silence before it can be mute");
   demand(c.recycleMsMin > c.unechoedBeatsMax * c.heartbeatMs, "a recycled connection needs time to prove itself");
   demand(c.recycleMsMin > c.unansweredMsMax, "a recycled publisher needs time to be answered");
   demand(c.muteRetryMsMin >= c.recycleMsMin, "a publisher that is replaced as mute needs as much time as any");

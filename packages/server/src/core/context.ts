@@ -22,9 +22,9 @@ export interface Context {
 /** What peers.ts knows about the bus and the others on it. */
 export interface BusBelief {
   livenessOf(instanceId: InstanceId): Liveness;
-  /** It is up, and hears what is asked as far as it knows. */
+  /** It is up, and hears what is asked as far as is known. */
   canAnswer(instanceId: InstanceId): boolean;
-  /** Instances that can answer: neither down nor silent for long. */
+  /** Instances that may answer: heard lately, strangers (R8) included. */
   readonly livePeers: number;
   /** My own messages do not come back at the moment: what I hear, or fail to hear, proves nothing. */
   readonly isEchoMissing: boolean;

@@ -8,11 +8,11 @@ import type { BoardId, InstanceId, Millis, RosterEntry } from "@presence-service
 import { assertNever } from "./assert-never.ts";
 import { Board } from "./board.ts";
 import { assertConsistent, CONSTANTS, type Constants } from "./constants.ts";
-import type { BusBelief, Context } from "./context.ts";
+import type { Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
-import type { ConnectionId, Effect, Input } from "./effects.ts";
+import type { ConnectionId, DegradedWhy, Effect, Input } from "./effects.ts";
 import type { BusMessage, Cursors, Kick, Moves } from "./messages.ts";
-import { Peers } from "./peers.ts";
+import { type Host, type PeerStats, Peers } from "./peers.ts";
 import { Random } from "./random.ts";
 
 export type CoreOptions = {
@@ -26,6 +26,7 @@ export type CoreOptions = {
 export type Stats = {
   /** `starting`: no own heartbeat has come back yet. */
   readonly status: "starting" | "ready" | "degraded";
+  readonly degradedWhy: DegradedWhy | undefined;
   /** With local members, or lingering. */
   readonly boards: number;
   /** Of these, where others are not heard, although they may be elsewhere (R9). */
@@ -35,7 +36,8 @@ export type Stats = {
   readonly shown: number;
   /** Round trip of the last own heartbeat through pub/sub. */
   readonly echoMs: Millis | null;
-  readonly peers: readonly { readonly instanceId: InstanceId; readonly state: "up" | "suspect" | "down"; readonly lastHeardMs: Millis }[];
+  /** Those that have proved themselves (R8). */
+  readonly peers: readonly PeerStats[];
 };
 
 export type RosterView = {
@@ -77,56 +79,30 @@ export class Core {
     this.#constants = constants;
     this.#now = now;
     this.#settlingSince = now;
-    const random = new Random(seed);
-    const core = this;
     const emit = (effect: Effect) => {
-      if (effect.kind === "ready") core.#settlingSince = core.#now;
-      if (effect.kind === "degraded" && effect.boardId !== undefined) core.#degraded[effect.on ? "add" : "delete"](effect.boardId);
-      core.#effects.push(effect);
+      if (effect.kind === "ready") this.#settlingSince = this.#now;
+      if (effect.kind === "degraded" && effect.boardId !== undefined) this.#degraded[effect.on ? "add" : "delete"](effect.boardId);
+      this.#effects.push(effect);
     };
-    const peers = new Peers(
-      instanceId,
-      constants,
-      {
-        get boards() {
-          return core.#boards.size;
-        },
-        emit,
-        judged: (peer, isGone) => core.#each((board) => (isGone ? board.drop(peer, core.#now) : board.judge(peer, core.#now))),
-        missed: (peer, all) => {
-          // At once, and then not for a moment: those that were silent together come back one after another.
-          if (all) core.#tellMissedAt = Math.max(core.#now, core.#missedToldAt + constants.askMsMax);
-          for (const [boardId, { repair }] of core.#boards)
-            if (repair.replicas.has(peer)) core.#on(boardId, () => repair.doubt(peer, core.#now, bus.spreadMs));
-        },
-        recover: () => core.#recover(random),
-        takeMute: () => core.#takeMute(),
+    const boards = this.#boards;
+    const host: Host = {
+      get boards() {
+        return boards.size;
       },
-      now,
-    );
-    const bus: BusBelief = {
-      livenessOf: (peer) => peers.livenessOf(peer),
-      canAnswer: (peer) => peers.canAnswer(peer),
-      beaconMsOf: (peer) => peers.beaconMsOf(peer),
-      get livePeers() {
-        return peers.livePeers;
+      emit,
+      judged: (peer, isGone) =>
+        // Strangers come in crowds: only the boards where something of it is held are concerned.
+        this.#eachHolding(peer, (board) => (isGone ? board.drop(peer, this.#now) : board.judge(peer, this.#now))),
+      missed: (peer, all) => {
+        // At once, and then not for a moment: those that were silent together come back one after another.
+        if (all) this.#tellMissedAt = Math.max(this.#now, this.#missedToldAt + constants.askMsMax);
+        this.#eachHolding(peer, ({ repair }) => repair.doubt(peer, this.#now, this.#peers.spreadMs));
       },
-      get isEchoMissing() {
-        return peers.isEchoMissing;
-      },
-      get echoedAt() {
-        return peers.echoedAt;
-      },
-      get beaconMs() {
-        return peers.beaconMs;
-      },
-      missedSince: (at) => peers.missedSince(at),
-      get spreadMs() {
-        return (peers.pairs / constants.recoveryPairsPerSecond) * 1000;
-      },
+      recover: () => this.#recover(),
+      takeMute: () => this.#takeMute(),
     };
-    this.#peers = peers;
-    this.#context = { instanceId, constants, random, bus, emit, nextSeq: () => ++core.#seq };
+    this.#peers = new Peers(instanceId, constants, host, now);
+    this.#context = { instanceId, constants, random: new Random(seed), bus: this.#peers, emit, nextSeq: () => ++this.#seq };
   }
 
   /** One fact in, effects out. Never throws on anything a peer sent. `now` never goes back. */
@@ -172,7 +148,8 @@ export class Core {
 
   roster(boardId: BoardId): RosterView {
     const board = this.#boards.get(boardId);
-    const isSettling = !this.#peers.isReady || this.#peers.isDegraded || this.#now - this.#settlingSince < this.#constants.settlingMs;
+    const isSettling =
+      !this.#peers.isReady || this.#peers.degradedWhy !== undefined || this.#now - this.#settlingSince < this.#constants.settlingMs;
     const settling = isSettling || board?.isSettling(this.#now) === true;
     return { settling, degraded: board?.isDegraded === true, ...this.counts(boardId), entries: board?.roster.entries() ?? [] };
   }
@@ -199,14 +176,16 @@ export class Core {
       own += board.own;
       shown += board.roster.members;
     }
-    const status = !this.#peers.isReady ? "starting" : this.#peers.isDegraded ? "degraded" : "ready";
+    const { isReady, degradedWhy, echoMs } = this.#peers;
+    const status = !isReady ? "starting" : degradedWhy === undefined ? "ready" : "degraded";
     return {
       status,
+      degradedWhy,
       boards: this.#boards.size,
       degradedBoards: this.#degraded.size,
       own,
       shown,
-      echoMs: this.#peers.echoMs,
+      echoMs,
       peers: [...this.#peers.list(now)],
     };
   }
@@ -290,7 +269,7 @@ export class Core {
     // These are about no slice and no liveness: they hold whatever we think of their sender, and however late they come.
     if (message.kind === "kick") return this.#kick(message, now);
     if (message.kind === "announcement") return void this.#effects.push(message);
-    if (!this.#peers.accepts(from, link, message.kind === "heartbeat", now)) return;
+    if (!this.#peers.accepts(from, link, message, now)) return;
     switch (message.kind) {
       case "heartbeat":
         this.#peers.heard(from, message, now);
@@ -331,9 +310,10 @@ export class Core {
     this.#effects.push({ kind: "unsubscribe", boardId });
   }
 
-  #recover(random: Random): void {
+  #recover(): void {
     this.#settlingSince = this.#now;
-    const { spreadMs } = this.#context.bus;
+    const { random, bus } = this.#context;
+    const { spreadMs } = bus;
     this.#each((board) => board.repair.recover(random.between(0, spreadMs), this.#now));
   }
 
@@ -369,6 +349,11 @@ export class Core {
     isMember: boolean,
   ): void {
     this.#effects.push({ kind: "refused", connection, code, boardId, isMember });
+  }
+
+  /** Boards on which something of that peer is held. */
+  #eachHolding(peer: InstanceId, act: (board: Board) => void): void {
+    for (const [boardId, { repair }] of this.#boards) if (repair.replicas.has(peer)) this.#on(boardId, act);
   }
 
   #each(act: (board: Board) => void): void {

@@ -11,6 +11,9 @@ export type ConnectionId = number;
 
 export type Link = "publisher" | "subscriber";
 
+/** `unechoed`: own messages do not come back (R9). `unheard`: other instances are heard, and for long none has heard this one (R10). */
+export type DegradedWhy = "unechoed" | "unheard";
+
 /** What a client may say of itself. */
 export type ChosenStatus = Exclude<Status, "reconnecting">;
 
@@ -97,12 +100,17 @@ export type Effect =
   | { readonly kind: "event"; readonly boardId: BoardId; readonly actor: number; readonly name: string; readonly data: Json }
   /** Cursors of remote members were marked: `collectCursors` has something. */
   | { readonly kind: "cursors"; readonly boardId: BoardId }
-  /** Other instances are not heard (true), or are again: for every client, or for those of that board. */
-  | { readonly kind: "degraded"; readonly on: boolean; readonly boardId?: BoardId }
+  /** Other instances are out of reach (true), or are no more: for every client, with the cause while they are, or for those of that board. */
+  | { readonly kind: "degraded"; readonly on: boolean; readonly boardId?: BoardId; readonly why?: DegradedWhy | undefined }
   /** An own heartbeat has come back for the first time: this instance may take clients. */
   | { readonly kind: "ready" }
-  /** How another instance is judged from now on; `left`: it said goodbye. */
-  | { readonly kind: "peer"; readonly instanceId: InstanceId; readonly state: "up" | "suspect" | "down" | "left" }
+  /** How another instance is judged from now on; `left`: it said goodbye. One that is not proven may be nobody at all (R8). */
+  | {
+      readonly kind: "peer";
+      readonly instanceId: InstanceId;
+      readonly state: "up" | "suspect" | "down" | "left";
+      readonly isProven: boolean;
+    }
   /** An own message came back. `ms`: since it was handed out; only heartbeats are timed. */
   | { readonly kind: "echo"; readonly ms?: Millis }
   | { readonly kind: "counted"; readonly what: Counted };

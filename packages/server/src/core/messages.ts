@@ -31,7 +31,7 @@ export type Heartbeat = {
   /** Boards with a slice of the sender, or lingering. */
   readonly boards: number;
   readonly status: InstanceStatus;
-  /** Up to 3 live peers in turn (R10). */
+  /** Up to 3 live peers in turn, and up to 3 of those that fell silent (R10). */
   readonly acks: readonly Ack[];
   /** Versions of this protocol that the sender reads, 1…15 (R13). */
   readonly versions: { readonly min: number; readonly max: number };

@@ -5,37 +5,21 @@
 
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import type { Constants } from "./constants.ts";
-import type { Liveness } from "./context.ts";
-import type { Effect, Link } from "./effects.ts";
-import type { Ack, Heartbeat } from "./messages.ts";
+import type { BusBelief, Liveness } from "./context.ts";
+import type { DegradedWhy, Effect, Link } from "./effects.ts";
+import type { Ack, BusMessage, Heartbeat } from "./messages.ts";
+import { beatOf, Peer, shortOf } from "./peer.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** The versions of the bus protocol that this instance reads (R13). */
 export const BUS_VERSIONS = { min: 1, max: 1 } as const;
 
-type Peer = {
+export type PeerStats = {
   readonly instanceId: InstanceId;
-  /** As acknowledgements name it. */
-  readonly short: number;
-  state: "up" | "suspect" | "down" | "left";
-  link: number;
-  beat: number;
-  /** Milliseconds' worth of own echoes since its last heartbeat: no clock of its own, no clock of ours. */
-  ageMs: Millis;
-  heardAt: Millis;
-  intervalMs: Millis;
-  beaconMs: Millis;
-  boards: number;
-  isDegraded: boolean;
-  /** The last of our beats that it acknowledged; of a new peer, the one it met us at. */
-  ackedBeat: number;
-  /** At its last heartbeat that was too long ago: it does not hear us (R10). */
-  isDeaf: boolean;
-  /** When a peer that is down or left is forgotten. */
-  forgetAt: Millis;
-  /** When it was last heard after a silence that may have hidden anything, on any board (R4). */
-  missedAt: Millis;
+  /** `deaf`: heard, and does not hear this instance (R10). */
+  readonly state: "up" | "deaf" | "suspect" | "down";
+  readonly lastHeardMs: Millis;
 };
 
 export interface Host {
@@ -51,17 +35,23 @@ export interface Host {
   takeMute(): readonly BoardId[];
 }
 
-export class Peers {
+export class Peers implements BusBelief {
   readonly #constants: Constants;
   readonly #host: Host;
   readonly #short: number;
   readonly #peers = new Map<InstanceId, Peer>();
+  /** When the next peer that is down or left is forgotten, or before. */
+  #forgetAt: Millis = NEVER;
   readonly #isUp: Record<Link, boolean> = { publisher: false, subscriber: false };
+
   /** On the global channel the bus refuses to take our messages, or our subscription. */
   readonly #isRefused: Record<Link, boolean> = { publisher: false, subscriber: false };
 
   #beat = 0;
   #beatAt: Millis = NEVER;
+  #intervalMs: Millis;
+  /** Peers that were up and had proved themselves at the last own heartbeat. */
+  #size = 0;
   readonly #sentAt = new Map<number, Millis>();
   #echoedBeat = 0;
   #echoedAt: Millis;
@@ -70,12 +60,22 @@ export class Peers {
   /** The echo of this beat, or a later one, proves that both links work again. */
   #recoveryBeat = NEVER;
   #calmBeats = 0;
-  #nextAck = 0;
+  /** Own echoes, those that came in one burst counted once. */
+  #round = 0;
+  /** The own beats that came back in the last rounds, oldest first: whoever hears us has heard them. */
+  readonly #roundBeats: number[] = [];
+  /** Instances begin their turns at different places, so that a peer is not acknowledged by all of them at once. */
+  #nextAck: number;
 
   #isReady = false;
-  #isDegraded = false;
+  /** Own messages do not come back. */
+  #isBroken = false;
+  /** Nothing has come back for so long that nobody remote is shown. */
   #isCleared = false;
-  #recycledAt: Millis = Number.NEGATIVE_INFINITY;
+  /** Peers are heard, and for long none has heard us. */
+  #isUnheard = false;
+  #degradedWhy: DegradedWhy | undefined;
+  readonly #recycledAt: Record<Link, Millis> = { publisher: Number.NEGATIVE_INFINITY, subscriber: Number.NEGATIVE_INFINITY };
   #muteRetryMs: Millis;
   /** The last beat before the publisher was replaced for being mute: one acknowledged after it shows that it helped. */
   #muteBeat = 0;
@@ -86,6 +86,8 @@ export class Peers {
     this.#constants = constants;
     this.#host = host;
     this.#short = shortOf(instanceId);
+    this.#nextAck = this.#short;
+    this.#intervalMs = constants.heartbeatMs;
     this.#echoedAt = now;
     this.#muteRetryMs = constants.muteRetryMsMin;
   }
@@ -94,12 +96,13 @@ export class Peers {
     return this.#isReady;
   }
 
-  get isDegraded(): boolean {
-    return this.#isDegraded;
+  /** Why this instance is degraded; undefined: it is not. */
+  get degradedWhy(): DegradedWhy | undefined {
+    return this.#degradedWhy;
   }
 
   get isEchoMissing(): boolean {
-    return this.#unechoed > 1 || this.#isDegraded || !this.#isReady;
+    return this.#unechoed > 1 || this.#isBroken || !this.#isReady;
   }
 
   get echoedAt(): Millis {
@@ -121,22 +124,22 @@ export class Peers {
   }
 
   /** Boards times instances: what a question to everybody about everything costs the cluster. */
-  get pairs(): number {
+  get #pairs(): number {
     let pairs = this.#host.boards;
-    for (const { state, boards } of this.#peers.values()) if (state === "up" || state === "suspect") pairs += boards;
+    for (const { isProven, isAround, boards } of this.#peers.values()) if (isProven && isAround) pairs += boards;
     return pairs;
   }
 
+  get spreadMs(): Millis {
+    return (this.#pairs / this.#constants.recoveryPairsPerSecond) * 1000;
+  }
+
   get beaconMs(): Millis {
-    return Math.max(this.#constants.beaconMsMin, (this.pairs / this.#constants.beaconsPerSecond) * 1000);
+    return Math.max(this.#constants.beaconMsMin, (this.#pairs / this.#constants.beaconsPerSecond) * 1000);
   }
 
   beaconMsOf(instanceId: InstanceId): Millis {
     return this.#peers.get(instanceId)?.beaconMs ?? this.#constants.beaconMsMin;
-  }
-
-  missedSince(at: Millis): InstanceId[] {
-    return [...this.#peers.values()].flatMap(({ instanceId, state, missedAt }) => (state === "up" && missedAt >= at ? [instanceId] : []));
   }
 
   livenessOf(instanceId: InstanceId): Liveness {
@@ -151,21 +154,25 @@ export class Peers {
     }
   }
 
-  canAnswer(instanceId: InstanceId): boolean {
-    const peer = this.#peers.get(instanceId);
-    return peer?.state === "up" && !peer.isDegraded;
+  missedSince(at: Millis): InstanceId[] {
+    return [...this.#peers.values()].flatMap(({ instanceId, state, missedAt }) => (state === "up" && missedAt >= at ? [instanceId] : []));
   }
 
-  *list(now: Millis): Iterable<{ instanceId: InstanceId; state: "up" | "suspect" | "down"; lastHeardMs: Millis }> {
-    for (const { instanceId, state, heardAt } of this.#peers.values()) {
-      if (state !== "left") yield { instanceId, state, lastHeardMs: now - heardAt };
+  canAnswer(instanceId: InstanceId): boolean {
+    const peer = this.#peers.get(instanceId);
+    return peer?.state === "up" && !peer.isDegraded && !this.#isDeaf(peer);
+  }
+
+  *list(now: Millis): Iterable<PeerStats> {
+    for (const peer of this.#peers.values()) {
+      const { instanceId, state, isProven, heardAt } = peer;
+      if (!isProven || state === "left") continue;
+      yield { instanceId, state: state === "up" && this.#isDeaf(peer) ? "deaf" : state, lastHeardMs: now - heardAt };
     }
   }
 
   deadline(): Millis {
-    let at = this.#beatAt;
-    for (const peer of this.#peers.values()) at = Math.min(at, peer.forgetAt);
-    return at;
+    return Math.min(this.#beatAt, this.#forgetAt);
   }
 
   tick(oldestUnansweredMs: Millis, now: Millis): void {
@@ -173,7 +180,7 @@ export class Peers {
     // Before the next beat, so that the last one had its time to come back.
     if (isBeat || oldestUnansweredMs >= this.#constants.unansweredMsMax) this.#judgeBus(oldestUnansweredMs, now);
     if (isBeat) this.#heartbeat(now);
-    for (const peer of [...this.#peers.values()]) if (now >= peer.forgetAt) this.#forget(peer);
+    if (now >= this.#forgetAt) this.#forgetDue(now);
   }
 
   linkUp(link: Link, now: Millis): void {
@@ -194,61 +201,59 @@ export class Peers {
     this.#isRefused[link] = isRefused;
   }
 
-  /** Whether a message of this instance may be believed; an instance never heard before is up from its first (R8). */
-  accepts(instanceId: InstanceId, link: number, isHeartbeat: boolean, now: Millis): boolean {
-    const peer = this.#peers.get(instanceId);
-    if (peer === undefined) {
-      this.#meet(instanceId, link, now);
-      return true;
-    }
-    if (link < peer.link) {
-      // Redis executes what an abandoned connection had in its buffer, after newer messages of the new one (R3).
-      this.#host.emit({ kind: "counted", what: "old_link" });
-      return false;
-    }
-    peer.link = link;
-    return peer.state === "up" || peer.state === "suspect" || (peer.state === "down" && isHeartbeat);
+  /** Whether a message of another instance may be believed; one never heard before is up from its first (R8). */
+  accepts(instanceId: InstanceId, link: number, message: BusMessage, now: Millis): boolean {
+    // Silence is a state: who is heard of while it lasts can neither be judged nor asked, and is met again when it is over (R9).
+    if (this.#isCleared) return false;
+    let peer = this.#peers.get(instanceId);
+    if (peer === undefined && message.kind !== "goodbye") peer = this.#meet(instanceId, link, now);
+    if (peer === undefined) return false;
+    const isHeartbeat = message.kind === "heartbeat";
+    if (isHeartbeat ? peer.isNewestBeat(link, message.beat, this.#round, now) : peer.isOfNewestLink(link, this.#round))
+      return isHeartbeat || peer.isAround;
+    // A heartbeat below the newest of the same link is a repeat, and nothing to count.
+    if (link < peer.link) this.#host.emit({ kind: "counted", what: "old_link" });
+    return false;
   }
 
+  /** One that was accepted. */
   heard(instanceId: InstanceId, heartbeat: Heartbeat, now: Millis): void {
     const peer = this.#peers.get(instanceId);
-    // A repeat, or from before it was judged down.
-    if (peer === undefined || heartbeat.beat <= peer.beat) return;
-    const { beat, intervalMs, beaconMs, boards, status, acks } = heartbeat;
-    const isKnown = peer.beat > 0;
-    const skipped = isKnown ? beat - peer.beat - 1 : 0;
-    const former = peer.state;
-    Object.assign(peer, { beat, intervalMs, beaconMs, boards, isDegraded: status === "degraded", ageMs: 0, heardAt: now, state: "up" });
-    peer.forgetAt = NEVER;
-    this.#isLonely = false;
-    if (former === "down") peer.ackedBeat = this.#beat;
-    this.#noteAck(peer, acks);
-    if (former !== "up") {
-      this.#host.emit({ kind: "peer", instanceId, state: "up" });
+    if (peer === undefined) return;
+    const { state: former, isProven: wasProven } = peer;
+    // In our first beats we ask for ourselves, board by board.
+    const isNew = this.#beat <= this.#constants.calmBeats;
+    const skipped = peer.beats(heartbeat, { isNew, round: this.#round, now }, this.#constants);
+    peer.state = "up";
+    const isMet = peer.isProven && !wasProven;
+    if (isMet) this.#isLonely = false;
+    this.#noteAcks(peer, heartbeat.acks);
+    if (former !== "up" || isMet) {
+      this.#tell(peer, "up");
       this.#host.judged(instanceId, false);
     }
+    // Of one that was down, or said goodbye and goes on, messages were ignored.
+    const isBack = former === "down" || former === "left" || (isMet && peer.isOldAcquaintance);
     // A short silence cannot hide a change and both beacons after it; a longer one may hide that there is a slice at all.
-    const isLong = former === "down" || skipped >= this.#constants.suspectBeats;
+    const isLong = isBack || skipped >= this.#constants.suspectBeats;
     if (isLong) peer.missedAt = now;
-    if (skipped > 0 || former === "down") this.#host.missed(instanceId, isLong);
+    if (isLong || skipped > 0) this.#host.missed(instanceId, isLong);
   }
 
   goodbye(instanceId: InstanceId, now: Millis): void {
     const peer = this.#peers.get(instanceId);
-    if (peer === undefined || peer.state === "down" || peer.state === "left") return;
-    peer.state = "left";
-    peer.forgetAt = now + this.#constants.goodbyeMs;
-    this.#host.emit({ kind: "peer", instanceId, state: "left" });
-    this.#host.judged(instanceId, false);
+    if (peer === undefined || !peer.isAround) return;
+    if (!peer.isProven) return this.#giveUp(peer, now);
+    this.#forgetBy(peer, now + this.#constants.goodbyeMs);
+    this.#fade(peer, "left");
   }
 
   /** An own heartbeat came back: the one moment at which others are judged. */
   echoed(beat: number, now: Millis): void {
     if (beat > this.#beat) {
-      // Not ours, whatever it says: believed, it would stop the clock by which others are judged. They may believe it, and would take
-      // no lower beat of ours again: we go on above it.
+      // Not ours, whatever it says: believed, it would stop the clock by which others are judged. Our own go on below it, and who
+      // believed it takes them again (R3).
       this.#host.emit({ kind: "counted", what: "forged" });
-      if (beat < FORGED_BEAT_MAX) this.#beat = beat;
       return;
     }
     const sentAt = this.#sentAt.get(beat);
@@ -258,7 +263,7 @@ export class Peers {
     if (sentAt !== undefined) this.#echoMs = now - sentAt;
     const skipped = this.#isReady && beat > this.#echoedBeat + 1;
     // What piled up in a Redis that stalled comes in one burst, own echoes before the beats of others: that is one judgement, not many.
-    const isBurst = now - this.#echoedAt < this.#intervalMs() / 2;
+    const isBurst = now - this.#echoedAt < this.#intervalMs / 2;
     this.#echoedBeat = beat;
     this.#echoedAt = now;
     this.#unechoed = this.#beat - beat;
@@ -267,8 +272,11 @@ export class Peers {
       this.#isReady = true;
       this.#recoveryBeat = NEVER;
       this.#host.emit({ kind: "ready" });
-    } else if (this.#isDegraded || beat >= this.#recoveryBeat || skipped) this.#recover();
+    } else if (this.#isBroken || beat >= this.#recoveryBeat || skipped) this.#recover();
     if (isBurst) return;
+    this.#round++;
+    this.#roundBeats.push(beat);
+    if (this.#roundBeats.length > this.#constants.staleAckBeats) this.#roundBeats.shift();
     this.#judgePeers(now);
     this.#judgeMute(now);
     if (this.#calmBeats > 0) this.#calmBeats--;
@@ -277,20 +285,24 @@ export class Peers {
   #recover(): void {
     this.#recoveryBeat = NEVER;
     this.#calmBeats = this.#constants.calmBeats;
-    // Nobody can have heard the beats that were lost.
-    for (const peer of this.#peers.values()) {
-      peer.ackedBeat = Math.max(peer.ackedBeat, this.#beat - 1);
-      peer.isDeaf = false;
-    }
-    if (this.#isDegraded) {
-      this.#isDegraded = false;
-      this.#host.emit({ kind: "degraded", on: false });
-    }
+    this.#isBroken = false;
+    this.#tellDegraded();
     this.#host.recover();
   }
 
+  #tellDegraded(): void {
+    const why = this.#isBroken ? "unechoed" : this.#isUnheard ? "unheard" : undefined;
+    if (why === this.#degradedWhy) return;
+    this.#degradedWhy = why;
+    this.#host.emit({ kind: "degraded", on: why !== undefined, why });
+  }
+
   #heartbeat(now: Millis): void {
-    this.#beatAt = now + this.#intervalMs();
+    this.#size = this.#count();
+    this.#intervalMs = this.#nextIntervalMs();
+    this.#beatAt = now + this.#intervalMs;
+    // Without an echo what we do not hear says nothing about others, and is not held against them.
+    const acks = this.#unechoed > 1 ? [] : this.#acks();
     this.#beat++;
     this.#unechoed++;
     this.#sentAt.set(this.#beat, now);
@@ -300,102 +312,147 @@ export class Peers {
     const message: Heartbeat = {
       kind: "heartbeat",
       beat: this.#beat,
-      intervalMs: this.#intervalMs(),
+      intervalMs: this.#intervalMs,
       beaconMs: Math.round(this.beaconMs),
       boards: this.#host.boards,
-      status: this.#isDegraded ? "degraded" : "ready",
-      acks: this.#acks(),
+      status: this.#degradedWhy === undefined ? "ready" : "degraded",
+      acks,
       versions: BUS_VERSIONS,
       ...(mute.length > 0 && { mute }),
     };
     this.#host.emit({ kind: "publish", boardId: undefined, message });
   }
 
-  #intervalMs(): Millis {
-    const { heartbeatMs, heartbeatInstancesMax, heartbeatMsPerInstance } = this.#constants;
-    const instances = this.livePeers + 1;
-    return instances > heartbeatInstancesMax ? instances * heartbeatMsPerInstance : heartbeatMs;
+  #nextIntervalMs(): Millis {
+    const { heartbeatMs, heartbeatInstancesMax, heartbeatMsPerInstance, heartbeatGrowthMax } = this.#constants;
+    const instances = this.#size + 1;
+    const wantedMs = instances > heartbeatInstancesMax ? instances * heartbeatMsPerInstance : heartbeatMs;
+    return Math.min(wantedMs, this.#intervalMs * heartbeatGrowthMax);
   }
 
-  /** A few of the live peers in turn: that they are heard. */
+  /** The peers that fell silent, for they may be mute and cannot know it sooner; and a few others in turn. */
   #acks(): Ack[] {
-    const live = [...this.#peers.values()].filter(({ state, beat }) => (state === "up" || state === "suspect") && beat > 0);
-    const count = Math.min(this.#constants.acksPerBeat, live.length);
-    const acks = Array.from({ length: count }, (_, index) => live[(this.#nextAck + index) % live.length] as Peer);
-    this.#nextAck = live.length === 0 ? 0 : (this.#nextAck + count) % live.length;
-    return acks.map(({ short, beat }) => ({ peer: short, beat: beat & 0xffff }));
+    const { acksPerBeat, silentBeats } = this.#constants;
+    const live = [...this.#peers.values()].filter(({ isProven, isAround }) => isProven && isAround);
+    const silent = live.filter((peer) => peer.age(this.#intervalMs, this.#constants) >= silentBeats);
+    const inTurn = (peers: readonly Peer[]) =>
+      Array.from({ length: Math.min(acksPerBeat, peers.length) }, (_, index) => peers[(this.#nextAck + index) % peers.length] as Peer);
+    const acked = new Set([...inTurn(silent), ...inTurn(live)]);
+    this.#nextAck += acksPerBeat;
+    return [...acked].map(({ short, beat }) => ({ peer: short, beat: beat & 0xffff }));
   }
 
-  #noteAck(peer: Peer, acks: readonly Ack[]): void {
+  #noteAcks(peer: Peer, acks: readonly Ack[]): void {
+    const { staleAckBeats, downBeats } = this.#constants;
     const ack = acks.find(({ peer: short }) => short === this.#short);
-    // It says the low 16 bits, nine hours' worth: the latest such beat is meant.
-    if (ack !== undefined) peer.ackedBeat = Math.max(peer.ackedBeat, this.#beat - ((this.#beat - ack.beat) & 0xffff));
-    if (peer.ackedBeat > this.#muteBeat) this.#muteRetryMs = this.#constants.muteRetryMsMin;
-    peer.isDeaf = this.#beat - peer.ackedBeat > this.#ackBeatsMax(peer);
-  }
-
-  /** Within so many beats somebody who hears us names us: two of its turns, and some slack. */
-  #ackBeatsMax({ intervalMs }: Peer): number {
-    const turn = Math.ceil(this.livePeers / this.#constants.acksPerBeat);
-    // Its beats in ours, where the intervals differ.
-    return (2 * turn + this.#constants.muteSlackBeats) * Math.max(1, intervalMs / this.#intervalMs());
-  }
-
-  #meet(instanceId: InstanceId, link: number, now: Millis): void {
-    const { heartbeatMs, beaconMsMin } = this.#constants;
-    this.#peers.set(instanceId, {
-      instanceId,
-      short: shortOf(instanceId),
-      state: "up",
-      link,
-      beat: 0,
-      ageMs: 0,
-      heardAt: now,
-      intervalMs: heartbeatMs,
-      beaconMs: beaconMsMin,
-      boards: 0,
-      isDegraded: false,
-      ackedBeat: this.#beat,
-      isDeaf: false,
-      forgetAt: NEVER,
-      missedAt: Number.NEGATIVE_INFINITY,
-    });
-    this.#isLonely = false;
-    this.#host.emit({ kind: "peer", instanceId, state: "up" });
-  }
-
-  #forget(peer: Peer): void {
-    if (peer.state === "left") {
-      this.#host.judged(peer.instanceId, true);
-      // Its last words may still be under way: as deaf to them as to those of the dead.
-      peer.state = "down";
-      peer.forgetAt += this.#constants.downRememberedMs;
-      return;
+    const beat = ack === undefined ? 0 : beatOf(ack.beat, this.#beat);
+    // A peer gives us up long before it is so far behind: then somebody made it believe in beats that we never sent.
+    if (beat >= Math.max(1, this.#beat - 2 * downBeats)) {
+      const isOld = this.#roundBeats.length >= staleAckBeats && beat < (this.#roundBeats[0] ?? 0);
+      peer.deafIn = isOld ? this.#round : Number.NEGATIVE_INFINITY;
+      if (!isOld) peer.unackedBeats = 0;
+      if (!isOld && beat > this.#muteBeat) this.#muteRetryMs = this.#constants.muteRetryMsMin;
     }
-    this.#peers.delete(peer.instanceId);
-    if (this.livePeers === 0) this.#isLonely = false;
+    peer.isElsewhere = this.#isDeaf(peer) && acks.every((one) => one === ack || this.#isMuteToo(one));
+  }
+
+  /** Whether the peer that sends this does not hear a third one either, whom we hear; or does only since that one connected anew. */
+  #isMuteToo({ peer: short, beat }: Ack): boolean {
+    const { staleAckBeats, downBeats } = this.#constants;
+    for (const peer of this.#peers.values()) {
+      if (peer.short !== short) continue;
+      return peer.isNewlyLinked(this.#round, downBeats) || peer.beat - beatOf(beat, peer.beat) >= staleAckBeats;
+    }
+    return false;
+  }
+
+  /** R10. It has just said so itself, or has not named us within two of its turns, and some slack. */
+  #isDeaf({ deafIn, unackedBeats }: Peer): boolean {
+    const { staleAckBeats, acksPerBeat, muteSlackBeats, unheardBeatsMax } = this.#constants;
+    if (this.#round - deafIn < staleAckBeats) return true;
+    const turn = Math.ceil(this.#size / acksPerBeat);
+    return unackedBeats > 2 * turn + muteSlackBeats || (this.#isUnheard && unackedBeats >= unheardBeatsMax);
+  }
+
+  /** Undefined: there are too many strangers, and none that has been silent. */
+  #meet(instanceId: InstanceId, link: number, now: Millis): Peer | undefined {
+    const { strangersMax, silentBeats } = this.#constants;
+    let strangers = 0;
+    let oldest: Peer | undefined;
+    for (const peer of this.#peers.values()) {
+      if (peer.isProven) continue;
+      strangers++;
+      if (peer.ageMs > (oldest?.ageMs ?? -1)) oldest = peer;
+    }
+    if (strangers >= strangersMax) {
+      if (oldest === undefined || oldest.age(this.#intervalMs, this.#constants) < silentBeats) return undefined;
+      this.#giveUp(oldest, now);
+    }
+    const peer = new Peer(instanceId, link, this.#constants, now);
+    this.#peers.set(instanceId, peer);
+    this.#tell(peer, "up");
+    return peer;
+  }
+
+  #forgetDue(now: Millis): void {
+    this.#forgetAt = NEVER;
+    for (const peer of [...this.#peers.values()]) {
+      if (now < peer.forgetAt) this.#forgetBy(peer, peer.forgetAt);
+      // Its last words may still be under way: as deaf to them as to those of the dead.
+      else if (peer.state === "left") this.#bury(peer, now);
+      else this.#peers.delete(peer.instanceId);
+    }
+    if (this.#count() === 0) this.#isLonely = false;
+  }
+
+  #forgetBy(peer: Peer, at: Millis): void {
+    peer.forgetAt = at;
+    this.#forgetAt = Math.min(this.#forgetAt, at);
+  }
+
+  /** Its members are shown no more. A stranger leaves nothing behind. */
+  #bury(peer: Peer, now: Millis): void {
+    peer.state = "down";
+    if (peer.isProven) this.#forgetBy(peer, now + this.#constants.downRememberedMs);
+    else this.#peers.delete(peer.instanceId);
+    this.#host.judged(peer.instanceId, true);
   }
 
   /** R7. */
   #judgePeers(now: Millis): void {
-    const { suspectBeats, downBeats, downRememberedMs } = this.#constants;
-    const ownMs = this.#intervalMs();
+    const { suspectBeats, downBeats } = this.#constants;
     for (const peer of this.#peers.values()) {
-      if (peer.state !== "up" && peer.state !== "suspect") continue;
-      peer.ageMs += ownMs;
-      const age = peer.ageMs / Math.max(ownMs, peer.intervalMs);
+      if (!peer.isAround) continue;
+      peer.ageMs += this.#intervalMs;
+      const age = peer.age(this.#intervalMs, this.#constants);
       if (peer.state === "suspect" && age >= downBeats) {
-        peer.forgetAt = now + downRememberedMs;
-        this.#setState(peer, "down");
-        this.#isLonely = this.livePeers === 0;
-      } else if (peer.state === "up" && age >= suspectBeats && this.#calmBeats === 0) this.#setState(peer, "suspect");
+        this.#giveUp(peer, now);
+        if (peer.isProven) this.#isLonely = this.#count() === 0;
+      } else if (peer.state === "up" && age >= suspectBeats && this.#calmBeats === 0) this.#fade(peer, "suspect");
     }
   }
 
-  #setState(peer: Peer, state: "suspect" | "down"): void {
+  /** Strangers do not count. */
+  #count(): number {
+    let count = 0;
+    for (const { isProven, state } of this.#peers.values()) if (isProven && state === "up") count++;
+    return count;
+  }
+
+  #giveUp(peer: Peer, now: Millis): void {
+    this.#tell(peer, "down");
+    this.#bury(peer, now);
+  }
+
+  /** It is not gone, but its members are shown as reconnecting. */
+  #fade(peer: Peer, state: "suspect" | "left"): void {
     peer.state = state;
-    this.#host.emit({ kind: "peer", instanceId: peer.instanceId, state });
-    this.#host.judged(peer.instanceId, state === "down");
+    this.#tell(peer, state);
+    this.#host.judged(peer.instanceId, false);
+  }
+
+  #tell({ instanceId, isProven }: Peer, state: Peer["state"]): void {
+    this.#host.emit({ kind: "peer", instanceId, state, isProven });
   }
 
   /** R9. */
@@ -403,10 +460,8 @@ export class Peers {
     const { unechoedBeatsMax, unansweredMsMax, clearRemoteMs } = this.#constants;
     const isHung = oldestUnansweredMs >= unansweredMsMax;
     if (!this.#isReady || (this.#unechoed < unechoedBeatsMax && !isHung)) return;
-    if (!this.#isDegraded) {
-      this.#isDegraded = true;
-      this.#host.emit({ kind: "degraded", on: true });
-    }
+    this.#isBroken = true;
+    this.#tellDegraded();
     // A link that is down is being replaced already; and without a publisher nothing proves the subscriber dead.
     if (this.#isUp.publisher && this.#isUp.subscriber) {
       const isUnanswered = oldestUnansweredMs >= unansweredMsMax / 2;
@@ -418,8 +473,8 @@ export class Peers {
   }
 
   #recycle(link: Link, why: Extract<Effect, { kind: "recycle" }>["why"], now: Millis): boolean {
-    if (now - this.#recycledAt < (why === "unheard" ? this.#muteRetryMs : this.#constants.recycleMsMin)) return false;
-    this.#recycledAt = now;
+    if (now - this.#recycledAt[link] < (why === "unheard" ? this.#muteRetryMs : this.#constants.recycleMsMin)) return false;
+    this.#recycledAt[link] = now;
     this.#host.emit({ kind: "recycle", link, why });
     return true;
   }
@@ -427,32 +482,32 @@ export class Peers {
   /** What was heard so long ago is not worth showing; who is still there comes back by itself. */
   #clearRemote(now: Millis): void {
     this.#isCleared = true;
-    for (const peer of this.#peers.values()) {
-      if (peer.state !== "up" && peer.state !== "suspect") continue;
-      peer.forgetAt = now + this.#constants.downRememberedMs;
-      this.#setState(peer, "down");
-    }
+    for (const peer of this.#peers.values()) if (peer.isAround) this.#giveUp(peer, now);
   }
 
-  /** R10. A demoted master takes what we publish, echoes it, and nobody else hears it. */
+  /** R10. A replica, or a demoted master, takes what we publish and echoes it, and nobody else hears it. */
   #judgeMute(now: Millis): void {
-    const witnesses = [...this.#peers.values()].filter(({ state, isDegraded, beat }) => state === "up" && !isDegraded && beat > 0);
-    const deaf = witnesses.filter(({ isDeaf }) => isDeaf).length;
-    if (deaf < 2 && (deaf === 0 || deaf < witnesses.length) && !this.#isLonely) return;
-    if (!this.#isUp.publisher || !this.#recycle("publisher", "unheard", now)) return;
+    const { unheardBeatsMax, muteRetryMsMax } = this.#constants;
+    const witnesses = [...this.#peers.values()].filter(({ state, isDegraded, isProven }) => state === "up" && !isDegraded && isProven);
+    const isLong = ({ unackedBeats }: Peer) => unackedBeats >= unheardBeatsMax;
+    const isUnheard = witnesses.length > 0 && witnesses.every(isLong);
+    const deaf = witnesses.filter((peer) => this.#isDeaf(peer));
+    const isMute = isUnheard || deaf.length >= 2 || deaf.some(({ isElsewhere }) => isElsewhere);
+    this.#setUnheard(isUnheard || (isMute && deaf.every(isLong)));
+    if ((!isMute && !this.#isLonely) || !this.#isUp.publisher || !this.#recycle("publisher", "unheard", now)) return;
     this.#muteBeat = this.#beat;
-    this.#muteRetryMs = Math.min(this.#constants.muteRetryMsMax, this.#muteRetryMs * 2);
+    this.#muteRetryMs = Math.min(muteRetryMsMax, this.#muteRetryMs * 2);
     this.#host.emit({ kind: "counted", what: "mute" });
   }
-}
 
-/** A beat beyond what any instance lives to send; far enough below 2^53 to count on from. */
-const FORGED_BEAT_MAX = 2 ** 50;
+  #setUnheard(isUnheard: boolean): void {
+    if (isUnheard === this.#isUnheard) return;
+    this.#isUnheard = isUnheard;
+    this.#tellDegraded();
+    // What was asked meanwhile nobody has heard.
+    if (!isUnheard) this.#host.recover();
+  }
+}
 
 /** Beats whose echo is still timed; later ones tell less than nothing. */
 const SENT_BEATS_MAX = 64;
-
-/** The first 4 bytes of an instanceId, big-endian: how acknowledgements name it. */
-function shortOf(instanceId: InstanceId): number {
-  return Number.parseInt(instanceId.slice(0, 8), 16) >>> 0;
-}

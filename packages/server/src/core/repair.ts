@@ -184,7 +184,10 @@ export class Repair {
     for (const owner of owners) {
       const replica = this.replicas.get(owner);
       if (replica === undefined) isMissed = true;
-      else if (replica.isInDoubt) replica.unanswered++;
+      else if (replica.isInDoubt) {
+        replica.unanswered++;
+        replica.askedInVain++;
+      }
     }
     if (isMissed && ++this.#missedAsks >= this.#context.constants.unansweredAsksMaxUnknown) this.#missedSince = at;
   }
@@ -244,8 +247,7 @@ export class Repair {
     const { bus, constants } = this.#context;
     const inDoubt = [...this.replicas].flatMap(([owner, replica]) => {
       if (!replica.isInDoubt) return [];
-      const asksMax = this.#asksMax(owner, replica);
-      if (replica.unanswered < asksMax || bus.livenessOf(owner) !== "live") return [{ owner, seq: replica.seqToAsk }];
+      if (this.#isWaiting(owner, replica) || bus.livenessOf(owner) !== "live") return [{ owner, seq: replica.seqToAsk }];
       // It lives, it was asked, it says nothing: it is not on this board.
       this.#host.drop(owner, now);
       return [];
@@ -265,12 +267,12 @@ export class Repair {
     return bus.missedSince(this.#missedSince).filter((owner) => !this.replicas.has(owner));
   }
 
-  #asksMax(owner: InstanceId, replica: Replica): number {
+  #isWaiting(owner: InstanceId, { holdsNothing, unanswered, askedInVain }: Replica): boolean {
     const { bus, constants } = this.#context;
-    if (replica.holdsNothing) return constants.unansweredAsksMaxUnknown;
-    if (bus.canAnswer(owner) && !this.#host.isMute(owner)) return constants.unansweredAsksMax;
-    // It says itself that it cannot answer, and perhaps it lives: as long as R9 shows whom it cannot hear.
-    return constants.clearRemoteMs / constants.askBackoffMsMax;
+    if (holdsNothing) return unanswered < constants.unansweredAsksMaxUnknown;
+    if (bus.canAnswer(owner) && !this.#host.isMute(owner)) return unanswered < constants.unansweredAsksMax;
+    // It cannot answer, and perhaps it lives and goes on telling its changes: as long as R9 shows whom it cannot hear.
+    return askedInVain < constants.clearRemoteMs / constants.askBackoffMsMax;
   }
 
   #judgeSilence(now: Millis): void {

@@ -38,6 +38,8 @@ export class Replica {
   #assembly: { readonly seq: Seq; readonly parts: Snapshot[] } | undefined;
   /** Asks in a row that echoed and that the owner left unanswered (R4). */
   unanswered = 0;
+  /** The same since the doubt began, whatever the owner said meanwhile. */
+  askedInVain = 0;
 
   constructor(now: Millis) {
     this.#heardAt = now;
@@ -105,6 +107,7 @@ export class Replica {
     this.#silent = false;
     this.unanswered = 0;
     this.#named = seq;
+    if (!this.isInDoubt) this.askedInVain = 0;
     return seq < this.#seq ? this.#diverge() : undefined;
   }
 

@@ -37,7 +37,8 @@ export type HealthReport = {
   };
   readonly peers: readonly {
     readonly instanceId: string;
-    readonly state: "up" | "suspect" | "down";
+    /** `deaf`: heard, and does not hear this instance. */
+    readonly state: "up" | "deaf" | "suspect" | "down";
     readonly lastHeardMs: number;
   }[];
   readonly boards: number;

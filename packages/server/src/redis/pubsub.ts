@@ -67,6 +67,10 @@ export class RedisPubSub implements Bus {
     this.#isStarted = true;
   }
 
+  get address(): string {
+    return this.#client.address;
+  }
+
   get publisherLink(): number {
     return this.#publisher.number;
   }

@@ -99,7 +99,12 @@ export const METRICS = {
   degraded: {
     name: "presence_degraded",
     type: "gauge",
-    help: "1 while other instances cannot be heard; local people still see each other.",
+    help: "1 while other instances are out of reach; local people still see each other.",
+  },
+  unheard: {
+    name: "presence_unheard",
+    type: "gauge",
+    help: "1 while other instances are heard and none hears this one (rule R10), as on a replica.",
   },
   degradedBoards: {
     name: "presence_degraded_boards",
@@ -109,9 +114,9 @@ export const METRICS = {
   peers: {
     name: "presence_peers",
     type: "gauge",
-    help: "Other instances, as this one sees them.",
+    help: "Other instances, as this one sees them; deaf: heard, and does not hear this one.",
     label: "state",
-    values: ["up", "suspect", "down"],
+    values: ["up", "deaf", "suspect", "down"],
   },
   suspects: {
     name: "presence_peer_suspects_total",

@@ -38,6 +38,7 @@ export class LoopbackBus {
 }
 
 class BusEnd implements Bus {
+  readonly address = "loopback";
   readonly listener: BusListener;
   readonly wanted = new Set<Channel>();
   readonly #bus: LoopbackBus;

@@ -46,7 +46,7 @@ export type Health = {
     readonly subscriber: "up" | "down";
     readonly echoMs: number | null;
   };
-  readonly peers: readonly { readonly instanceId: string; readonly state: "up" | "suspect" | "down" }[];
+  readonly peers: readonly { readonly instanceId: string; readonly state: "up" | "deaf" | "suspect" | "down" }[];
   readonly connections: number;
 };
 
