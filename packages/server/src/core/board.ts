@@ -17,7 +17,7 @@ import {
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId, Link } from "./effects.ts";
 import { applyMergePatch, mergePatchBetween } from "./merge-patch.ts";
-import type { BoardMessage, Cursors, DelReason, Moves, Whom } from "./messages.ts";
+import type { BoardMessage, Cursors, DelReason, Moves, Seq, Whom } from "./messages.ts";
 import { Repair } from "./repair.ts";
 import type { Applied, Replica } from "./replica.ts";
 import { Roster, type Visible } from "./roster.ts";
@@ -51,6 +51,8 @@ export class Board {
   readonly #memberOf = new Map<ConnectionId, MemberId>();
   /** Attempts that are over for everybody, who said so, and until when that is remembered. */
   readonly #ended = new Map<MemberId, { readonly attempt: number; readonly by: InstanceId; readonly until: Millis }>();
+  /** Own ones that did not come back yet, oldest first: others may not have heard of them. */
+  readonly #unechoedEnds: { readonly memberId: MemberId; readonly attempt: number; readonly seq: Seq }[] = [];
   readonly #orphans = new Map<MemberId, Orphan>();
   #opening: Opening | undefined;
   /** When the next grace, ended attempt or orphan runs out. */
@@ -219,7 +221,9 @@ export class Board {
 
   /** An own message came back. */
   echoed(message: BoardMessage, now: Millis): void {
+    const before = this.repair.echoedSeq;
     this.repair.echoed(message, now);
+    if (this.repair.echoedSeq > before) this.#changesEchoed(now);
     // Somebody else has said it in our name.
     if ("seq" in message && message.seq > this.#slice.seq) return;
     if (!this.#silence.isDegraded) return void this.#silence.ended();
@@ -228,6 +232,21 @@ export class Board {
     // What was said here meanwhile was missed, by us or by the others.
     this.repair.recover(0, now);
     this.repair.owePositions(now);
+  }
+
+  /** Others can know of these changes, and ask about them, only from now on. */
+  #changesEchoed(now: Millis): void {
+    const { lingerMs, endedMs } = this.#context.constants;
+    const { echoedSeq } = this.repair;
+    if (echoedSeq >= this.#slice.seq) this.#lingersUntil = now + lingerMs;
+    for (let end = this.#unechoedEnds[0]; end !== undefined && end.seq <= echoedSeq; end = this.#unechoedEnds[0]) {
+      this.#unechoedEnds.shift();
+      const { memberId, attempt } = end;
+      const known = this.#ended.get(memberId);
+      if (known?.attempt !== attempt) continue;
+      this.#ended.set(memberId, { ...known, until: now + endedMs });
+      this.#expireBy(now + endedMs);
+    }
   }
 
   /** The peer cannot speak here, as it says itself: its people fade, and no longer than we would show them if it were us (R9). */
@@ -350,7 +369,7 @@ export class Board {
     this.#count(counted);
     for (const memberId of touched.keys()) this.#takeBack(memberId, owner, replica);
     for (const { memberId, attempt } of ended) {
-      this.#remember(memberId, attempt, owner, now);
+      this.#remember(memberId, attempt, owner, now + this.#context.constants.endedMs);
       if (!touched.has(memberId)) this.#refresh(memberId, "left", now);
     }
     for (const [memberId, del] of touched) {
@@ -413,14 +432,14 @@ export class Board {
   #end(entry: OwnEntry, reason: LeaveReason, now: Millis): void {
     const { memberId } = entry.member;
     this.#changed(this.#slice.remove(entry, reason, now), now);
-    this.#remember(memberId, entry.attempt, this.#context.instanceId, now);
+    this.#unechoedEnds.push({ memberId, attempt: entry.attempt, seq: this.#slice.seq });
+    this.#remember(memberId, entry.attempt, this.#context.instanceId, now + this.#context.constants.lingerUnechoedMs);
     this.#refresh(memberId, reason, now);
   }
 
   /** That all entries of this member up to this attempt are over (R11). */
-  #remember(memberId: MemberId, attempt: number, by: InstanceId, now: Millis): void {
+  #remember(memberId: MemberId, attempt: number, by: InstanceId, until: Millis): void {
     if (attempt <= (this.#ended.get(memberId)?.attempt ?? -1)) return;
-    const until = now + this.#context.constants.endedMs;
     this.#ended.set(memberId, { attempt, by, until });
     if (attempt >= (this.#orphans.get(memberId)?.attempt ?? Number.POSITIVE_INFINITY)) this.#orphans.delete(memberId);
     this.#expireBy(until);
@@ -520,7 +539,7 @@ export class Board {
 
   /** The own slice has changed, and this tells the others. */
   #changed(messages: readonly BoardMessage[], now: Millis): void {
-    this.#lingersUntil = now + this.#context.constants.lingerMs;
+    this.#lingersUntil = now + this.#context.constants.lingerUnechoedMs;
     this.repair.changed(now);
     for (const message of messages) this.#publish(message, now);
   }

@@ -43,6 +43,7 @@ const CONTRADICTIONS: [Partial<Constants>, RegExp][] = [
   [{ boardUnechoedMs: 500 }, /a board's own echo is judged by heartbeats/],
   [{ downRememberedMs: 44_999 }, /a down peer must be remembered as long as what it may bring back/],
   [{ lingerMs: 44_999 }, /an owner must keep its board for as long as the ends/],
+  [{ lingerUnechoedMs: 45_000 }, /an owner must keep a board longest where nobody can have heard/],
   [{ numberRestMs: 59_999 }, /a number must rest until everybody forgot its last bearer/],
   [{ goodbyeMs: 4000 }, /time for two returns before their members are given up/],
   [{ retryMsMin: 3000 }, /shortest spread of returning clients must not be above the longest/],

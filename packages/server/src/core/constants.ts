@@ -105,6 +105,8 @@ const DEFAULTS = {
   retryMsMax: 2000 as Millis,
   /** A board outlives its last local member: as long as it may be asked which attempts ended there (R11), and page reloads cost nothing. */
   lingerMs: 45_000 as Millis,
+  /** A board whose last change did not come back lingers so long: an outage of minutes is survived, and one of hours keeps no more than that. */
+  lingerUnechoedMs: 300_000 as Millis,
   /** A number is not given to somebody else while a message that names it may be under way. */
   numberRestMs: 60_000 as Millis,
   /** C6. How long rosters may still be incomplete after a start or a recovery. */
@@ -140,6 +142,7 @@ export function assertConsistent(c: Constants): void {
   demand(c.boardUnechoedMs > c.heartbeatMs, "a board's own echo is judged by heartbeats that came back since");
   demand(c.downRememberedMs >= c.endedMs, "a down peer must be remembered as long as what it may bring back");
   demand(c.lingerMs >= c.endedMs, "an owner must keep its board for as long as the ends that it may be asked for");
+  demand(c.lingerUnechoedMs > c.lingerMs, "an owner must keep a board longest where nobody can have heard of its last change");
   demand(c.numberRestMs >= c.downRememberedMs, "a number must rest until everybody forgot its last bearer");
   demand(c.goodbyeMs < c.downRememberedMs, "a stopped peer must be remembered longer than it is shown");
   demand(c.successorMs > c.openMs, "a superseded member must outlive the way of its successor");

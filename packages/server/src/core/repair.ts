@@ -5,7 +5,7 @@
 
 import type { InstanceId, Millis } from "@presence-service/protocol";
 import type { Context } from "./context.ts";
-import type { BoardMessage, Held, Sync } from "./messages.ts";
+import type { BoardMessage, Held, Seq, Sync } from "./messages.ts";
 import { Replica } from "./replica.ts";
 import type { Slice } from "./slice.ts";
 
@@ -59,8 +59,7 @@ export class Repair {
   #beaconAt: Millis;
   /** Periodic beacons in a row that came while nobody else was subscribed. */
   #idleBeacons = 0;
-  /** The own seq that has come back. */
-  #echoedSeq = 0;
+  #echoedSeq: Seq = 0;
   /** The oldest own message on this board since the last echo of any. */
   #unechoedSince: Millis = NEVER;
   #receivers: number | undefined;
@@ -76,6 +75,11 @@ export class Repair {
   /** Subscribers of the board at the last publish, this instance included. */
   get receivers(): number | undefined {
     return this.#receivers;
+  }
+
+  /** The own seq that has come back: whoever was subscribed then has heard of it. */
+  get echoedSeq(): Seq {
+    return this.#echoedSeq;
   }
 
   replica(owner: InstanceId, now: Millis): Replica {

@@ -1,0 +1,78 @@
+/** What long outages brought to light: each test retells one run of `npm run campaign`, whose kind of trouble and seed it names. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { watchLeaves, watchSlices } from "../testing/oracles.ts";
+import { World } from "../testing/world.ts";
+import { CONSTANTS } from "./constants.ts";
+
+/** "Ten instances with a hundred boards are equal 2 s after the last of them has reconnected": these are far smaller. */
+const EQUAL_MS = 1_500;
+
+/** Ana at instance 0 and zoe at 2 are on b1; instance 1 is not. */
+function apart(seed = 1) {
+  const world = new World({ seed, instances: 3 });
+  watchSlices(world);
+  watchLeaves(world);
+  const ana = world.join("ana", { board: "b1", via: 0 });
+  const zoe = world.join("zoe", { board: "b1", via: 2 });
+  world.advance(3_000);
+  return { world, ana, zoe };
+}
+
+/** Not only equal by then, which they may happen to be while nothing was heard yet. */
+function assertEqualInTime(world: World): void {
+  world.until(() => world.instances.every(({ isConnected }) => isConnected), 2_000);
+  world.advance(EQUAL_MS);
+  world.untilEqual(0);
+}
+
+test("[R11] an end that nobody has heard is remembered for longer than one that all have heard", () => {
+  // redis 333: p58 was shown reconnecting for 9 s at its first instance, which had not heard that it had moved and left.
+  // outages 66: p54 was shown reconnecting for 14 s by an instance that had slept through its move and its leave, in an outage.
+  const { world, ana } = apart();
+  world.network.stopRedis("paused");
+  ana.resume({ via: 1 });
+  world.advance(1_000);
+  ana.leave();
+  world.pause(0);
+  world.advance(CONSTANTS.endedMs + 30_000);
+  world.resume(0);
+  world.network.startRedis();
+  assertEqualInTime(world);
+});
+
+test("[R3] what an abandoned connection brings back after a long pause of Redis goes at once, though its owner left the board meanwhile", () => {
+  // redis 362: p39 came back out of a buffer as the whole slice of an owner that could not be asked any more, and was shown for 4.8 s.
+  const { world, zoe } = apart();
+  const ben = world.join("ben", { board: "b1", via: 1 });
+  world.advance(1_000);
+  ben.leave();
+  world.advance(1_000);
+  world.network.stopRedis("paused");
+  // A heartbeat is in the buffer first: the owner counts as up again when the slice comes.
+  world.advance(1_000);
+  ben.join();
+  world.advance(10_000);
+  ben.leave();
+  world.advance(CONSTANTS.lingerMs + 15_000);
+  zoe.log.length = 0;
+  world.network.startRedis();
+  world.advance(20);
+  assert.ok(zoe.log.includes("+ben"), "nothing was in a buffer, so this proves nothing");
+  assertEqualInTime(world);
+});
+
+test("[R11] a board whose last change does not come back is given up at last; one whose change came back, after its time", () => {
+  const { world, ana } = apart();
+  ana.leave();
+  world.advance(CONSTANTS.lingerMs + 1_000);
+  assert.equal(world.instance(0).boards.size, 0);
+  world.network.stopRedis("killed");
+  const ben = world.join("ben", { board: "b2", via: 0 });
+  ben.leave();
+  world.advance(CONSTANTS.lingerUnechoedMs - 1_000);
+  assert.equal(world.instance(0).boards.size, 1);
+  world.advance(2_000);
+  assert.equal(world.instance(0).boards.size, 0);
+});
