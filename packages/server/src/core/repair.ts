@@ -36,15 +36,18 @@ export class Repair {
   /** Ask `all` then; its answers end all older doubt. */
   #askAllAt: Millis = NEVER;
   #askAllAgainAt: Millis = NEVER;
-  /** The one timer of doubt. */
+  /** When to ask those in doubt that were not asked yet, and when to ask the others again. */
+  #askSoonAt: Millis = NEVER;
   #askAt: Millis = NEVER;
   #askBackoffMs: Millis = 0;
-  /** Whom the last ask named, until it echoes; and when it was. */
-  #unechoedAsk: { readonly owners: readonly InstanceId[]; readonly at: Millis } | undefined;
+  /** When the last ask was, until one echoes. */
+  #unechoedAskAt: Millis | undefined;
   /** Of peers that were silent at that time or later anything may have been missed, also where nothing is held of them. */
   #missedSince: Millis;
   /** Asks that echoed and named those; at their maximum those that have not answered have no slice here. */
   #missedAsks = 0;
+  /** They were, since they were missed. */
+  #isMissedAsked = false;
   /** Whose silence is judged then (R4). */
   #silenceAt: Millis = NEVER;
 
@@ -96,6 +99,7 @@ export class Repair {
     return Math.min(
       this.#askAllAt,
       this.#askAllAgainAt,
+      this.#askSoonAt,
       this.#askAt,
       this.#silenceAt,
       this.#answerAt,
@@ -110,7 +114,7 @@ export class Repair {
   tick(now: Millis): void {
     if (now >= this.#silenceAt) this.#judgeSilence(now);
     if (now >= this.#askAllAt || now >= this.#askAllAgainAt) this.#askAll(now);
-    if (now >= this.#askAt) this.#ask(now);
+    if (now >= this.#askSoonAt || now >= this.#askAt) this.#ask(now);
     if (now >= this.#answerAt) this.#answer(now);
     if (now >= this.#positionsAt) this.#sayPositions(now);
     this.#beaconIfDue(now);
@@ -141,19 +145,24 @@ export class Repair {
   /** Some peers were silent so long that there may be a slice of theirs here of which nothing is held. */
   missed(now: Millis, spreadMs: Millis): void {
     this.#missedAsks = 0;
-    if (this.#askAt === NEVER) this.#askSoon(now, spreadMs);
+    this.#isMissedAsked = false;
+    this.#askSoon(now, spreadMs);
   }
 
   /** After everything that may have raised a doubt. */
   checkDoubt(now: Millis, spreadMs: Millis = 0): void {
-    if (this.#askAt !== NEVER) return;
-    for (const replica of this.replicas.values()) if (replica.isInDoubt) return this.#askSoon(now, spreadMs);
+    let isNew = false;
+    for (const replica of this.replicas.values()) {
+      if (!replica.isInDoubt) replica.isAsked = false;
+      else if (!replica.isAsked) isNew = true;
+    }
+    if (isNew) this.#askSoon(now, spreadMs);
   }
 
   #askSoon(now: Millis, spreadMs: Millis): void {
-    const { askMsMin, askMsMax, askBackoffMsMin } = this.#context.constants;
-    this.#askAt = now + this.#context.random.between(askMsMin, Math.max(askMsMax, spreadMs));
-    this.#askBackoffMs = askBackoffMsMin;
+    if (this.#askSoonAt !== NEVER) return;
+    const { askMsMin, askMsMax } = this.#context.constants;
+    this.#askSoonAt = now + this.#context.random.between(askMsMin, Math.max(askMsMax, spreadMs));
   }
 
   /** Somebody else's question; `sync` is its beacon too, which the replica has compared. */
@@ -180,12 +189,12 @@ export class Repair {
     }
     if ("seq" in message && message.kind !== "cursors") this.#echoedSeq = Math.max(this.#echoedSeq, message.seq);
     if (this.#echoedSeq >= this.#slice.seq) this.#beaconUnechoedAt = NEVER;
-    if (message.kind !== "sync" || message.asks === "all" || this.#unechoedAsk === undefined) return;
+    if (message.kind !== "sync" || message.asks === "all" || this.#unechoedAskAt === undefined) return;
     // Only an ask that was heard can be left unanswered.
-    const { owners, at } = this.#unechoedAsk;
-    this.#unechoedAsk = undefined;
+    const at = this.#unechoedAskAt;
+    this.#unechoedAskAt = undefined;
     let isMissed = false;
-    for (const owner of owners) {
+    for (const { owner } of message.asks) {
       const replica = this.replicas.get(owner);
       if (replica === undefined) isMissed = true;
       else if (replica.isInDoubt) {
@@ -233,30 +242,37 @@ export class Repair {
   }
 
   #ask(now: Millis): void {
-    this.#askAt = NEVER;
     const { bus, constants, random } = this.#context;
+    const isAgain = now >= this.#askAt;
+    this.#askSoonAt = NEVER;
+    if (isAgain) this.#askAt = NEVER;
     // While nothing comes back no answer would; recovery asks all.
-    const asks = bus.isEchoMissing || this.#host.isSilent() ? undefined : this.#whomToAsk(now);
+    const asks = bus.isEchoMissing || this.#host.isSilent() ? undefined : this.#whomToAsk(isAgain, now);
     if (asks?.length === 0) return;
     if (asks !== undefined) {
-      this.#unechoedAsk = { owners: asks.map(({ owner }) => owner), at: now };
+      this.#unechoedAskAt = now;
       this.#context.emit({ kind: "counted", what: "ask" });
       this.#host.publish({ kind: "sync", asks, ...this.#slice.standing() }, now);
     }
+    // Who is asked for the first time joins those that are asked again, and does not hasten them.
+    if (this.#askAt !== NEVER) return;
+    if (!isAgain) this.#askBackoffMs = constants.askBackoffMsMin;
     this.#askAt = now + random.between(this.#askBackoffMs, 1.25 * this.#askBackoffMs);
     this.#askBackoffMs = Math.min(constants.askBackoffMsMax, this.#askBackoffMs * 2);
   }
 
-  #whomToAsk(now: Millis): Held[] {
+  #whomToAsk(isAgain: boolean, now: Millis): Held[] {
     const { bus, constants } = this.#context;
     const inDoubt = [...this.replicas].flatMap(([owner, replica]) => {
-      if (!replica.isInDoubt) return [];
+      if (!replica.isInDoubt || (replica.isAsked && !isAgain)) return [];
+      replica.isAsked = true;
       if (this.#isWaiting(owner, replica) || bus.livenessOf(owner) !== "live") return [{ owner, seq: replica.seqToAsk }];
       // It lives, it was asked, it says nothing: it is not on this board.
       this.#host.drop(owner, now);
       return [];
     });
-    const missed = this.#missedPeers();
+    const missed = this.#isMissedAsked && !isAgain ? [] : this.#missedPeers();
+    this.#isMissedAsked = true;
     if (missed.length <= constants.heldOwnersMax) return [...inDoubt, ...missed.map((owner) => ({ owner, seq: 0 }))];
     // Too many to be named.
     this.#askAllAt = now;

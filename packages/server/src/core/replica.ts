@@ -36,6 +36,8 @@ export class Replica {
   #silent = false;
   #heardAt: Millis;
   #assembly: { readonly seq: Seq; readonly parts: Snapshot[] } | undefined;
+  /** Since this doubt began. */
+  isAsked = false;
   /** Asks in a row that echoed and that the owner left unanswered (R4). */
   unanswered = 0;
   /** The same since the doubt began, whatever the owner said meanwhile. */
@@ -87,6 +89,8 @@ export class Replica {
   handle(heard: Delta | Snapshot | Beacon | Sync, now: Millis): Applied {
     const contradiction = this.word(now, heard.seq);
     if (contradiction !== undefined) return { ...NOTHING, counted: contradiction };
+    // An owner that asks can answer by now: if it did not before, it is asked again soon.
+    if (heard.kind === "sync") this.isAsked = false;
     switch (heard.kind) {
       case "delta":
         return this.#applyInOrder(heard);

@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Delivery } from "../testing/network.ts";
 import { watchLeaves, watchSlices } from "../testing/oracles.ts";
-import { World } from "../testing/world.ts";
+import { asksBy, isTo, lose, loseNothing, settled } from "../testing/settled.ts";
+import { eachSeed, World } from "../testing/world.ts";
 import { CONSTANTS } from "./constants.ts";
 
 /** "Ten instances with a hundred boards are equal 2 s after the last of them has reconnected": these are far smaller. */
@@ -75,4 +77,51 @@ test("[R11] a board whose last change does not come back is given up at last; on
   assert.equal(world.instance(0).boards.size, 1);
   world.advance(2_000);
   assert.equal(world.instance(0).boards.size, 0);
+});
+
+/** Nothing that changes a slice comes through from there. */
+function deafTo(from: number) {
+  return (delivery: Delivery) => delivery.from === from && isTo(0, "delta", "snapshot")(delivery);
+}
+
+test("[R4] a doubt that begins while other owners are asked again and again is asked about at once, and does not hasten them", () => {
+  // redis 4: p18 was shown leaving, since the slice it had moved to was not asked for within the second in which a move may take place.
+  eachSeed(20, (seed) => {
+    const { world, ana, ben, others } = settled({ seed, instances: 3 });
+    const said = world.record("publish");
+    lose(world, deafTo(2));
+    others[0]?.update({ status: "idle" });
+    world.advance(world.random.between(4_000, 6_000));
+    lose(world, (delivery) => deafTo(2)(delivery) || deafTo(1)(delivery));
+    ben.update({ status: "idle" });
+    world.advance(20);
+    lose(world, deafTo(2));
+    ben.update({ state: { tool: "pen" } });
+    world.until(() => ana.sees("ben")?.status === "idle", CONSTANTS.askMsMax + 20);
+    world.advance(2_000);
+    const { instanceId } = world.instance(2);
+    const asks = asksBy(said, 0).filter(
+      ({ message }) => "asks" in message && message.asks !== "all" && message.asks.some(({ owner }) => owner === instanceId),
+    );
+    const last = asks.slice(-3).map(({ at }) => at);
+    for (const [index, at] of last.slice(1).entries())
+      assert.ok(at - (last[index] ?? 0) >= CONSTANTS.askBackoffMsMax, `asked again after ${at - (last[index] ?? 0)} ms`);
+  });
+});
+
+test("[R4] an owner that did not answer and asks itself is asked again at once: it can hear now", () => {
+  // redis 19: two instances that had judged each other down asked too early, and then waited for 1.25 s.
+  eachSeed(20, (seed) => {
+    const { world, ana, ben } = settled({ seed });
+    lose(world, deafTo(1));
+    ben.update({ status: "idle" });
+    world.advance(world.random.between(4_000, 6_000));
+    assert.equal(ana.sees("ben")?.status, "active");
+    const said = world.record("publish");
+    loseNothing(world);
+    world.network.reset(1, "subscriber");
+    const askedAll = () => said.some(({ instance, message }) => instance === 1 && message.kind === "sync" && message.asks === "all");
+    world.until(() => askedAll() || ana.sees("ben")?.status === "idle", 1_000);
+    world.until(() => ana.sees("ben")?.status === "idle", CONSTANTS.askMsMax + 20);
+  });
 });
