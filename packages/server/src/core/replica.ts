@@ -196,7 +196,9 @@ export class Replica {
         if (!isSame) touched.set(entry.member.memberId, undefined);
       }
     }
-    for (const memberId of old.keys()) touched.set(memberId, undefined);
+    // A snapshot tells the ends of its owner: a member that is neither in it nor ended was superseded (R11), if it was ever there.
+    for (const [memberId, { attempt }] of old)
+      touched.set(memberId, this.#diverged ? undefined : { op: "del", memberId, attempt, reason: "superseded" });
     this.#seq = seq;
     this.#diverged = false;
     // A member that the owner lists is not over for it, whatever else the same message says.
