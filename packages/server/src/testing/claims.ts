@@ -117,6 +117,12 @@ export class Claims {
     return Math.max(Number.NEGATIVE_INFINITY, ...times);
   }
 
+  /** When somebody last ended an attempt of that member (R11); -Infinity: never. */
+  lastEndedAt(boardId: BoardId, memberId: MemberId, now: Millis): Millis {
+    const ended = this.#of(boardId, memberId).filter((claim) => claim.endsAttempt && !this.#isHeld(claim, now));
+    return Math.max(Number.NEGATIVE_INFINITY, ...ended.map(({ until }) => until));
+  }
+
   /** Whether a client is connected there whose entry nothing has ended. */
   isConnectedAt(instance: number, boardId: BoardId, memberId: MemberId, now: Millis): boolean {
     const claims = this.#of(boardId, memberId);

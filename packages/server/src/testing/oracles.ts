@@ -43,6 +43,27 @@ export function watchLeaves(world: World): void {
   });
 }
 
+/** S5, of everybody: tells of each leave of somebody who is there, and whom nobody has ended since that instance began to show them. */
+export function watchHeld(world: World, tell: (sentence: string) => void): void {
+  const shownSince = new Map<string, Millis>();
+  world.observe((instance, effect) => {
+    if (effect.kind !== "roster" || effect.change.change === "updated") return;
+    const { boardId, change } = effect;
+    const key = `${instance.index} ${boardId} ${change.actor}`;
+    if (change.change === "joined") shownSince.set(key, world.now);
+    if (change.change === "joined") return;
+    const views = [...instance.connections.values()].map((connection) => connection.views.get(boardId));
+    const member = views.find((view) => view?.members.has(change.actor))?.members.get(change.actor);
+    if (member === undefined) return;
+    const { memberId, username } = member;
+    const isEnded =
+      world.claims.lastEndedAt(boardId, memberId, world.now) >= Math.min(shownSince.get(key) ?? 0, world.now - world.config.endedMs);
+    // A grace that ends in this moment may end a rounding error later in truth.
+    if (!isEnded && world.claims.union(boardId, world.now + 1).some((held) => held.memberId === memberId))
+      tell(`S5: instance ${instance.index} lets ${username} leave ${boardId} (${change.reason}), who is there`);
+  });
+}
+
 /**
  * R1, R2, S4. What an instance says of its slices is one story: one counter, each change on top of the last, and whatever names a
  * position agrees with what was told up to there. Nobody claims to hold more of another's slice than its owner has told.

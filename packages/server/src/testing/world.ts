@@ -216,7 +216,7 @@ export class World {
     return recorded;
   }
 
-  get claims(): Pick<Claims, "lastHeldAt" | "isConnectedAt" | "hasJoinedAt"> {
+  get claims(): Pick<Claims, "union" | "lastHeldAt" | "lastEndedAt" | "isConnectedAt" | "hasJoinedAt"> {
     return this.#claims;
   }
 

@@ -1,0 +1,266 @@
+/**
+ * Seeded runs of a whole cluster with people in it: one kind of trouble for a while, then peace. Each run is measured against the
+ * truth (claims.ts): how long until every roster is right, and whether all of them stay right. It judges nothing; whoever asks for a
+ * run holds its outcome against `TROUBLES`. `scripts/campaign.js` runs as many as wanted.
+ */
+
+import type { BoardId, Millis } from "@presence-service/protocol";
+import { CONSTANTS } from "../core/constants.ts";
+import { HEALTHY } from "./network.ts";
+import { watchGhosts, watchHeld, watchLeaves, watchSlices } from "./oracles.ts";
+import { World } from "./world.ts";
+import type { WorldMember } from "./world-client.ts";
+import { LOST_GRACE_MS } from "./world-instance.ts";
+
+export type Size = { readonly instances: number; readonly boards: number; readonly people: number };
+
+export type Outcome = {
+  readonly seed: number;
+  readonly trouble: TroubleName;
+  /** From the end of all trouble until every roster is right. Infinity: not within `PATIENCE_MS`. */
+  readonly equalMs: Millis;
+  /** The same, from when the last instance had both of its connections. */
+  readonly sinceConnectedMs: Millis;
+  /** Once equal, they were not for longer than a message takes: from when, for how long, and what differed. */
+  readonly again: readonly { readonly atMs: Millis; readonly forMs: Millis; readonly what: string }[];
+  /** S5. Leaves that were shown after the end of all trouble, of people who were there. */
+  readonly falseLeaves: readonly string[];
+  /** What some oracle says is wrong at any time; the run ended there. */
+  readonly violation?: string;
+};
+
+/** What may go wrong, by what has to heal it. */
+type Trouble = {
+  /** L1: how long after the end of all trouble rosters may differ. */
+  readonly equalMsMax: Millis;
+  /** The bound that counts from when the last instance has reconnected, where one does. */
+  readonly sinceConnectedMsMax?: Millis;
+  /** Rosters may happen to be equal before all is known to everybody, and differ again for so long. */
+  readonly againMsMax?: Millis;
+  readonly begin: readonly Begin[];
+  /** Of every message, on its way to each subscriber; duplicates too. */
+  readonly lossRate?: number;
+  /** S1 holds at any time. */
+  readonly hasHealthyBus?: boolean;
+};
+
+/** Does something bad to an instance, or to Redis. */
+type Begin = (world: World, victim: number) => void;
+
+const kill: Begin = (world, victim) => {
+  world.kill(victim);
+  world.start();
+};
+const goAway: Begin = (world, victim) => {
+  world.stop(victim);
+  world.start();
+};
+const pause: Begin = (world, victim) => world.pause(victim);
+const killRedis: Begin = (world) => world.network.stopRedis("killed");
+const pauseRedis: Begin = (world) => world.network.stopRedis("paused");
+const cut: Begin = (world, victim) => world.network.cut(victim);
+const cutPublisher: Begin = (world, victim) => world.network.cut(victim, { links: ["publisher"] });
+const cutSubscriber: Begin = (world, victim) => world.network.cut(victim, { links: ["subscriber"] });
+const resetPublisher: Begin = (world, victim) => world.network.reset(victim, "publisher");
+const resetSubscriber: Begin = (world, victim) => world.network.reset(victim, "subscriber");
+const cutSilently: Begin = (world, victim) => world.network.cut(victim, { silently: true });
+const hangPublisher: Begin = (world, victim) => world.network.hang(victim, "publisher");
+const hangSubscriber: Begin = (world, victim) => world.network.hang(victim, "subscriber");
+const deafen: Begin = (world, victim) => world.network.deafen(victim, { stays: world.random.next() < 0.5 });
+const dropSubscriptions: Begin = (world, victim) => {
+  for (const boardId of world.instance(victim).boards) world.network.dropSubscription(victim, boardId);
+};
+const mute: Begin = (world, victim) => world.network.mute(victim, { stays: world.random.next() < 0.5 });
+/** A failover that some have not noticed: they stay with the former master. */
+const failOver: Begin = (world, victim) => {
+  const left = living(world).filter((index) => index === victim || world.random.next() < 0.2);
+  for (const index of living(world))
+    if (!left.includes(index)) for (const link of ["publisher", "subscriber"] as const) world.network.reset(index, link);
+  world.network.split(left, { stays: world.random.next() < 0.5 });
+};
+
+const INSTANCES = [kill, pause, goAway];
+const REDIS = [killRedis, pauseRedis];
+const LINKS = [cut, cutPublisher, cutSubscriber, resetPublisher, resetSubscriber];
+const SILENCE = [cutSilently, hangPublisher, hangSubscriber, deafen];
+const FAILOVER = [failOver, mute, killRedis];
+
+/** The longest that a beacon and its repair take to come. */
+const BEACON_MS: Millis = 20_000;
+/** Until an instance that nobody hears, or that has gone, is given up everywhere (R7, R12). */
+const GONE_MS: Millis = CONSTANTS.goodbyeMs + 500;
+
+export const TROUBLES = {
+  none: { begin: [], equalMsMax: 500, hasHealthyBus: true },
+  instances: { begin: INSTANCES, equalMsMax: GONE_MS, hasHealthyBus: true },
+  outages: { begin: [...REDIS, ...REDIS, ...INSTANCES, ...LINKS], equalMsMax: GONE_MS },
+  redis: { begin: REDIS, equalMsMax: 5_000, sinceConnectedMsMax: 2_000 },
+  links: { begin: LINKS, equalMsMax: 5_000, sinceConnectedMsMax: 2_000 },
+  silence: { begin: SILENCE, equalMsMax: 5_000 },
+  // Two sides that met again without a new connection learn of each other from beacons.
+  failover: { begin: FAILOVER, equalMsMax: BEACON_MS, againMsMax: BEACON_MS },
+  loss: { begin: [], lossRate: 0.03, equalMsMax: 5_000 },
+  subscriptions: { begin: [dropSubscriptions], lossRate: 0.02, equalMsMax: 3 * BEACON_MS, againMsMax: 3 * BEACON_MS },
+  everything: {
+    begin: [...INSTANCES, ...REDIS, ...LINKS, ...SILENCE, ...FAILOVER],
+    lossRate: 0.01,
+    equalMsMax: BEACON_MS,
+  },
+} as const satisfies Record<string, Trouble>;
+export type TroubleName = keyof typeof TROUBLES;
+
+const TROUBLE_MS_MIN: Millis = 10_000;
+const TROUBLE_MS_MAX: Millis = 60_000;
+const FAULT_MS_MIN: Millis = 100;
+const FAULT_MS_MAX: Millis = 120_000;
+/** One person does something that often, on average. */
+const ACT_MS: Millis = 200;
+/** How long to wait for right rosters. */
+const PATIENCE_MS: Millis = 180_000;
+/** How long to watch that they stay right: longer than graces, ended attempts, beacons and everything that is remembered. */
+const WATCH_MS: Millis = 120_000;
+const LOOK_MS: Millis = 10;
+/** A difference that is still there at the second look is not a message under way. */
+const WATCH_LOOK_MS: Millis = 100;
+const GRACES: readonly Millis[] = [0, 3_000, LOST_GRACE_MS];
+
+/** One run; the same every time. `look` is given the World before anything has happened, to watch it. */
+export function runSeed(trouble: TroubleName, seed: number, size: Size, look?: (world: World) => void): Outcome {
+  const { begin, lossRate = 0, hasHealthyBus = false }: Trouble = TROUBLES[trouble];
+  const world = new World({ seed, instances: size.instances, faults: { lossRate, duplicateRate: lossRate } });
+  look?.(world);
+  watchSlices(world);
+  watchLeaves(world);
+  if (hasHealthyBus) watchGhosts(world);
+  const falseLeaves: string[] = [];
+  watchHeld(world, (sentence) => falseLeaves.push(sentence));
+  const outcome = { seed, trouble, equalMs: 0, sinceConnectedMs: 0, again: [], falseLeaves };
+  try {
+    live(world, size, begin);
+    endTrouble(world);
+    if (trouble !== "none") falseLeaves.length = 0;
+    return { ...outcome, ...recover(world) };
+  } catch (error) {
+    return { ...outcome, violation: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** What breaks a bound of its kind of trouble, in words. */
+export function complaints({ trouble, equalMs, sinceConnectedMs, again, falseLeaves, violation }: Outcome): string[] {
+  if (violation !== undefined) return [violation];
+  const { equalMsMax, sinceConnectedMsMax = Number.POSITIVE_INFINITY, againMsMax = 0 }: Trouble = TROUBLES[trouble];
+  const wrong = again
+    .filter(({ forMs }) => forMs > againMsMax)
+    .map(({ atMs, forMs, what }) => `differed again after ${inSeconds(atMs)} s, for ${inSeconds(forMs)} s: ${what}`);
+  if (equalMs > equalMsMax) wrong.unshift(`equal after ${inSeconds(equalMs)} s, not ${inSeconds(equalMsMax)} s`);
+  if (sinceConnectedMs > sinceConnectedMsMax)
+    wrong.unshift(
+      `equal ${inSeconds(sinceConnectedMs)} s after the last instance had reconnected, not ${inSeconds(sinceConnectedMsMax)} s`,
+    );
+  if (trouble === "none") wrong.push(...falseLeaves);
+  return wrong;
+}
+
+function inSeconds(ms: Millis): string {
+  return (ms / 1000).toFixed(1);
+}
+
+/** Everybody does something now and then, while trouble comes and goes. */
+function live(world: World, { boards, people }: Size, begin: readonly Begin[]): void {
+  const members = Array.from({ length: people }, (_, index) =>
+    world.join(`p${index}`, { board: `b${index % boards}`, via: Math.floor(world.random.next() * world.instances.length) }),
+  );
+  // One in three is on a second board, too: what ends a connection ends both.
+  for (const { session } of members.filter((_, index) => index % 3 === 0))
+    members.push(session.join(`b${Math.floor(world.random.next() * boards)}` as BoardId, {}));
+  const doFor = (ms: Millis, meanwhile: () => void = () => {}) => {
+    const end = world.now + ms;
+    while (world.now < end) {
+      world.advance(world.random.between(0, 2 * ACT_MS));
+      act(world, one(world, members));
+      meanwhile();
+    }
+  };
+  let nextFaultAt = world.now;
+  doFor(world.random.between(0, TROUBLE_MS_MAX), () => {
+    if (world.now < nextFaultAt || begin.length === 0) return;
+    nextFaultAt = world.now + befall(world, begin) * world.random.between(0.2, 2);
+  });
+  // The last fault is one that all others end with.
+  doFor(begin.length === 0 ? TROUBLE_MS_MIN : befall(world, begin));
+}
+
+/** What people do: come, change, go, and come back elsewhere, whether or not their old instance has noticed. */
+function act(world: World, member: WorldMember): void {
+  const { session } = member;
+  const via = one(world, living(world));
+  if (!session.connection.isOpen || session.isSuperseded) return member.resume({ via });
+  const what = world.random.next();
+  if (what < 0.3) member.update({ status: one(world, ["active", "idle"]), state: { tool: one(world, ["pen", "ink"]) } });
+  else if (what < 0.45) member.move(world.random.between(0, 9), 1);
+  else if (what < 0.55) member.resume({ via });
+  else if (what < 0.65) member.leave();
+  else if (what < 0.75) member.join();
+  else if (what < 0.85) member.disconnect(one(world, GRACES));
+  else session.loseAbandoned(LOST_GRACE_MS);
+}
+
+/** Answers for how long. */
+function befall(world: World, begin: readonly Begin[]): Millis {
+  const victim = one(world, living(world));
+  const forMs = Math.exp(world.random.between(Math.log(FAULT_MS_MIN), Math.log(FAULT_MS_MAX)));
+  const fault = one(world, begin);
+  fault(world, victim);
+  world.after(forMs, () => {
+    if (REDIS.includes(fault)) return world.network.startRedis();
+    world.network.mend(victim);
+    world.resume(victim);
+  });
+  return forMs;
+}
+
+function endTrouble(world: World): void {
+  world.network.faults = HEALTHY;
+  world.network.startRedis();
+  world.network.mendAll();
+  for (const instance of world.instances) instance.resume();
+}
+
+function recover(world: World): Pick<Outcome, "equalMs" | "sinceConnectedMs" | "again"> {
+  const from = world.now;
+  let connectedAt: Millis | undefined;
+  let equalMs = Number.POSITIVE_INFINITY;
+  for (; world.now - from <= PATIENCE_MS; world.advance(LOOK_MS)) {
+    if (connectedAt === undefined && living(world).every((index) => world.instance(index).isConnected)) connectedAt = world.now;
+    if (world.difference() !== undefined) continue;
+    equalMs = world.now - from;
+    break;
+  }
+  const sinceConnectedMs = Math.max(0, from + equalMs - (connectedAt ?? from));
+  return { equalMs, sinceConnectedMs, again: keepWatching(world) };
+}
+
+function keepWatching(world: World): Outcome["again"] {
+  const again: { atMs: Millis; forMs: Millis; what: string }[] = [];
+  const from = world.now;
+  let differs: { readonly since: Millis; readonly what: string } | undefined;
+  while (world.now - from < WATCH_MS || (differs !== undefined && world.now - from < WATCH_MS + PATIENCE_MS)) {
+    world.advance(WATCH_LOOK_MS);
+    const what = world.difference();
+    if (what !== undefined) differs ??= { since: world.now, what };
+    if (what !== undefined || differs === undefined) continue;
+    const forMs = world.now - differs.since;
+    if (forMs > WATCH_LOOK_MS) again.push({ atMs: differs.since - from, forMs, what: differs.what });
+    differs = undefined;
+  }
+  if (differs !== undefined) again.push({ atMs: differs.since - from, forMs: Number.POSITIVE_INFINITY, what: differs.what });
+  return again;
+}
+
+function living(world: World): number[] {
+  return world.instances.filter(({ state }) => state !== "gone").map(({ index }) => index);
+}
+
+function one<T>(world: World, choices: readonly T[]): T {
+  return choices[Math.floor(world.random.next() * choices.length)] as T;
+}

@@ -1,0 +1,89 @@
+/**
+ * Seeded runs of a simulated cluster with people in it and trouble of known kinds, each held against the bound of its kind:
+ * `npm run campaign -- --seeds 100 --instances 8 --boards 20 --people 60 --from 1 --trouble redis,links`. Prints one line for each kind:
+ * how long rosters took to be right once all trouble had ended; and for each run that breaks a bound, why, and how to see it again.
+ * `--trace` tells every step of the runs; with a number, only from that virtual millisecond on. One process, one core; exits with 1 if a run broke a bound.
+ */
+
+import { parseArgs } from "node:util";
+import { node24, runToEnd } from "./node-24.js";
+
+const CONDITION = "--conditions=presence-source";
+if (!process.execArgv.includes(CONDITION)) process.exit(await runToEnd(node24(), [CONDITION, ...process.argv.slice(1)]));
+
+const { complaints, runSeed, TROUBLES } = await import("../packages/server/src/testing/campaign.ts");
+const { trace } = await import("../packages/server/src/testing/trace.ts");
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "100" },
+    from: { type: "string", default: "1" },
+    instances: { type: "string", default: "8" },
+    boards: { type: "string", default: "20" },
+    people: { type: "string", default: "60" },
+    trouble: { type: "string", default: Object.keys(TROUBLES).join() },
+    trace: { type: "string" },
+  },
+});
+const size = { instances: whole("instances"), boards: whole("boards"), people: whole("people") };
+const [from, seeds] = [whole("from"), whole("seeds")];
+let broken = 0;
+console.log(`${seeds} seeds of each kind from ${from} on, ${size.instances} instances, ${size.boards} boards, ${size.people} people`);
+console.log("kind            equal after ms: p50    p99    max   since connected: p50    p99    max   differed again   false leaves");
+for (const name of values.trouble.split(",")) run(troubleNamed(name));
+console.log(broken === 0 ? "every run within its bounds" : `${broken} runs broke a bound`);
+process.exitCode = broken === 0 ? 0 : 1;
+
+/** @param {import("../packages/server/src/testing/campaign.ts").TroubleName} name */
+function run(name) {
+  /** @type {number[]} */
+  const equal = [];
+  /** @type {number[]} */
+  const connected = [];
+  let again = 0;
+  let falseLeaves = 0;
+  for (let seed = from; seed < from + seeds; seed++) {
+    const { trace: since } = values;
+    const outcome = runSeed(name, seed, size, since === undefined ? undefined : (world) => trace(world, Number(since), console.log));
+    equal.push(outcome.equalMs);
+    connected.push(outcome.sinceConnectedMs);
+    again += outcome.again.length;
+    falseLeaves += outcome.falseLeaves.length;
+    const wrong = complaints(outcome);
+    if (wrong.length === 0) continue;
+    broken++;
+    const replay = `npm run campaign -- --trouble ${name} --from ${seed} --seeds 1 --trace 0`;
+    const sized = `${replay} --instances ${size.instances} --boards ${size.boards} --people ${size.people}`;
+    console.log([`${name} ${seed}:`, ...wrong, sized].join("\n  "));
+  }
+  const numbers = [...percentiles(equal), ...percentiles(connected)].map((ms) => String(Math.round(ms)).padStart(7));
+  console.log(
+    `${name.padEnd(24)}${numbers.slice(0, 3).join("")}${" ".repeat(18)}${numbers.slice(3).join("")}${String(again).padStart(17)}${String(falseLeaves).padStart(15)}`,
+  );
+}
+
+/** @param {number[]} values */
+function percentiles(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  return [0.5, 0.99, 1].map((share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
+}
+
+/** @param {"seeds" | "from" | "instances" | "boards" | "people"} option */
+function whole(option) {
+  const number = Number(values[option]);
+  if (Number.isInteger(number) && number > 0) return number;
+  console.error(`--${option} is a whole number above 0, not ${values[option]}`);
+  process.exit(1);
+}
+
+/**
+ * @param {string} name
+ * @returns {import("../packages/server/src/testing/campaign.ts").TroubleName}
+ */
+function troubleNamed(name) {
+  const known = /** @type {import("../packages/server/src/testing/campaign.ts").TroubleName[]} */ (Object.keys(TROUBLES));
+  const found = known.find((trouble) => trouble === name);
+  if (found !== undefined) return found;
+  console.error(`--trouble is one or more of ${known.join(", ")}, not ${name}`);
+  process.exit(1);
+}
