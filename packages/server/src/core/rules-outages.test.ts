@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Delivery } from "../testing/network.ts";
 import { watchLeaves, watchSlices } from "../testing/oracles.ts";
-import { asksBy, isTo, lose, loseNothing, settled } from "../testing/settled.ts";
+import { asksBy, B1, isTo, lose, loseNothing, settled } from "../testing/settled.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import { CONSTANTS } from "./constants.ts";
 
@@ -139,4 +139,18 @@ test("[R11] a member that a snapshot neither holds nor ends was superseded: show
   loseNothing(world);
   world.untilEqual(600);
   assert.deepEqual(cleo.log, ["~ana reconnecting", "~ana active"]);
+});
+
+test("[R9] an instance that has lost a subscription looks right until somebody changes, and is right again after its next beacon", () => {
+  // subscriptions 15: p21's grace ended 0.8 s after all rosters had been equal, and instance 1, which had been deaf to that board before, showed it for 4 s.
+  const { world, ben } = settled();
+  world.network.dropSubscription(0, B1);
+  world.untilEqual(0);
+  ben.update({ status: "idle" });
+  world.advance(1_000);
+  assert.notEqual(world.difference(), undefined);
+  const { beaconMsMin, beaconJitter, boardUnechoedMs, askMsMax } = CONSTANTS;
+  world.untilEqual(beaconMsMin * (1 + beaconJitter) + boardUnechoedMs + askMsMax);
+  world.advance(60_000);
+  world.untilEqual(0);
 });
