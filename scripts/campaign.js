@@ -9,7 +9,10 @@ import { parseArgs } from "node:util";
 import { node24, runToEnd } from "./node-24.js";
 
 const CONDITION = "--conditions=presence-source";
-if (!process.execArgv.includes(CONDITION)) process.exit(await runToEnd(node24(), [CONDITION, ...process.argv.slice(1)]));
+if (!process.execArgv.includes(CONDITION)) {
+  await import("./setup.js");
+  process.exit(await runToEnd(node24(), [CONDITION, ...process.argv.slice(1)]));
+}
 
 const { complaints, runSeed, TROUBLES } = await import("../packages/server/src/testing/campaign.ts");
 const { trace } = await import("../packages/server/src/testing/trace.ts");
@@ -27,10 +30,11 @@ const { values } = parseArgs({
 });
 const size = { instances: whole("instances"), boards: whole("boards"), people: whole("people") };
 const [from, seeds] = [whole("from"), whole("seeds")];
+const troubles = values.trouble.split(",").map(troubleNamed);
 let broken = 0;
 console.log(`${seeds} seeds of each kind from ${from} on, ${size.instances} instances, ${size.boards} boards, ${size.people} people`);
 console.log("kind            equal after ms: p50    p99    max   since connected: p50    p99    max   differed again   false leaves");
-for (const name of values.trouble.split(",")) run(troubleNamed(name));
+for (const name of troubles) run(name);
 console.log(broken === 0 ? "every run within its bounds" : `${broken} runs broke a bound`);
 process.exitCode = broken === 0 ? 0 : 1;
 
