@@ -30,7 +30,11 @@ process.exitCode = await runToEnd(
 
 function envFileSetsRedis() {
   try {
-    return /^\s*(?:export\s+)?REDIS_URL\s*=\s*\S/m.test(readFileSync(join(ROOT, ".env"), "utf8"));
+    // In whatever encoding the service reads it: without byte order mark and every second byte of UTF-16, a name is ASCII.
+    const text = readFileSync(join(ROOT, ".env"), "latin1")
+      .replace(/^(?:\xff\xfe|\xfe\xff|\xef\xbb\xbf)/, "")
+      .replaceAll("\0", "");
+    return /^\s*(?:export\s+)?REDIS_URL\s*=\s*\S/m.test(text);
   } catch {
     return false;
   }

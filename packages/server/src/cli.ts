@@ -6,32 +6,43 @@
 
 import { networkInterfaces } from "node:os";
 import { inspect } from "node:util";
-import { helpText, readCommand, type Settings } from "./config.ts";
+import { helpText, possibleSecrets, readCommand, type Settings } from "./config.ts";
 import { EXIT_STATUS, PresenceError } from "./errors.ts";
 import { createPresenceServer, type PresenceServer } from "./server.ts";
 import { createLog, type Logger } from "./telemetry/log.ts";
-import { redactUrl } from "./telemetry/redact.ts";
+import { escapeUnprintable, redactSecrets, redactUrl } from "./telemetry/redact.ts";
 import { VERSION } from "./version.ts";
 
 /** sysexits.h: an internal software error. */
 const EXIT_DEFECT = 70;
 
+const argv = process.argv.slice(2);
+// `ps` shows the command line to every user of the machine, and a flag may hold a password.
+process.title = "presence-service";
+
 try {
-  const command = readCommand(process.argv.slice(2));
+  const command = readCommand(argv);
   if (command.kind === "help") process.stdout.write(helpText());
   else if (command.kind === "version") process.stdout.write(`${VERSION}\n`);
-  else await run(command.settings);
+  else await run(command.settings, command.warnings);
 } catch (error) {
   const expected = error instanceof PresenceError;
-  process.stderr.write(`presence-service: ${expected ? error.message : inspect(error)}\n`);
+  process.stderr.write(`presence-service: ${expected ? error.message : described(error)}\n`);
   process.exit(expected ? EXIT_STATUS[error.code] : EXIT_DEFECT);
 }
 
-async function run(settings: Settings): Promise<void> {
+/** An error of which nothing is known, with its stack: Node's own carry what they were given, such as a URL. */
+function described(error: unknown): string {
+  const lines = redactSecrets(inspect(error), possibleSecrets(argv)).split("\n");
+  return lines.map(escapeUnprintable).join("\n");
+}
+
+async function run(settings: Settings, warnings: readonly string[]): Promise<void> {
   const log = createLog({ level: settings.logLevel, format: settings.logFormat });
+  for (const warning of warnings) log.warn(warning);
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-    process.on(event, (err: unknown) => {
-      log.error({ err }, "a defect of presence-service; the process ends, its people reconnect elsewhere");
+    process.on(event, (error: unknown) => {
+      log.error({ err: { stack: described(error) } }, "a defect of presence-service; the process ends, its people reconnect elsewhere");
       process.exit(EXIT_DEFECT);
     });
   }
@@ -55,6 +66,7 @@ async function run(settings: Settings): Promise<void> {
     ...(settings.host === undefined ? {} : { host: settings.host }),
     redisUrl: settings.redisUrl,
     redisPrefix: settings.redisPrefix,
+    redisTls: settings.redisTls,
     demo: settings.demo,
     trustedProxies: settings.trustedProxies,
     log,

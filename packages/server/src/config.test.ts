@@ -1,8 +1,12 @@
 /** Settings: sources in order, one error for everything that is wrong, no secrets in it. */
 
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
-import { commandOf, helpText, SETTINGS, type Settings } from "./config.ts";
+import { commandOf, helpText, possibleSecrets, SETTINGS, type Settings } from "./config.ts";
 import { PresenceError } from "./errors.ts";
 
 type Sources = Partial<Parameters<typeof commandOf>[0]>;
@@ -31,6 +35,7 @@ test("bare defaults", () => {
     logFormat: "auto",
     redisUrl: "redis://localhost:6379",
     redisPrefix: "presence",
+    redisTls: {},
     demo: true,
     trustedProxies: [],
   });
@@ -71,15 +76,110 @@ test("all that is wrong comes in one error, each with name, value, origin and wh
   });
   for (const name of ["LOG_LEVEL", "WS_PORT", "REDIS_PREFIX", "DEMO", "REDIS_URL"]) assert.match(text, new RegExp(`- ${name} is ".*" \\(`));
   assert.match(text, /"70000" \(environment\); allowed: a port number from 0 to 65535/);
-  assert.match(text, /--redis-password is unknown/);
+  assert.match(text, /Argument 3 is no flag of this command\. It is not shown/);
   assert.match(text, /"http:\/\/\*\*\*@cache:6379" \(\.env\)/);
   assert.doesNotMatch(text, /hunter2/);
 });
 
-test("a flag without a value and a stray word are named", () => {
-  const text = problems({ argv: ["start", "--ws-port"] });
-  assert.match(text, /"start" is no flag/);
+test("a flag without a value is named; what is no flag is told by its place, with the flag that may be meant", () => {
+  const text = problems({ argv: ["start", "--redis_url=x", "-p", "--ws-port"] });
+  for (const place of [1, 2, 3]) assert.match(text, new RegExp(`Argument ${place} is no flag of this command`));
+  assert.match(text, /Argument 2 .* Is --redis-url meant\?/);
   assert.match(text, /--ws-port needs a value/);
+  assert.match(problems({ argv: ["--redis-ulr=x"] }), /Is --redis-url meant\?/);
+  assert.doesNotMatch(problems({ argv: ["--token=x"] }), /meant/);
+});
+
+const CANARY = "canary";
+
+test("a password is not shown, wherever somebody may have put it by mistake", () => {
+  const url = `redis://user:${CANARY}@h:6379`;
+  const lines = [
+    [CANARY],
+    [url],
+    [`-${CANARY}`],
+    [`-p${CANARY}`],
+    ["-p", CANARY],
+    [`--${CANARY}`],
+    [`--redis-password=${CANARY}`],
+    ["--redis-password", CANARY],
+    [`--redis_url=${url}`],
+    ["--redis_url", url],
+    [`--redis-url${url}`],
+    [`--redis-url:${CANARY}`],
+    [`--redis-url ${url}`],
+    [`REDIS_URL=${url}`],
+    ["--", CANARY],
+  ];
+  for (const argv of lines) assert.doesNotMatch(problems({ argv }), /canary/i, argv.join(" "));
+  const urls = [
+    `redis://user:${CANARY}@h:x`,
+    `redis://${CANARY}@h:x`,
+    `redis://:${CANARY}`,
+    `redis://user:${CANARY}`,
+    `redis://:a/${CANARY}@h`,
+    `redis://:a#${CANARY}@h`,
+    `redis://:a?${CANARY}@h`,
+    `redis://:a b${CANARY}@h`,
+    `redis://h/${CANARY}`,
+    `redis://h/0?password=${CANARY}`,
+    `redis://h#${CANARY}`,
+    `redis:${CANARY}`,
+    `http://a:${CANARY}@h`,
+    `user:${CANARY}@h:6379`,
+    `"redis://:${CANARY}@h"`,
+    CANARY,
+  ];
+  for (const REDIS_URL of urls) {
+    for (const sources of [{ env: { REDIS_URL } }, { dotEnv: { REDIS_URL } }, { argv: ["--redis-url", REDIS_URL] }])
+      assert.doesNotMatch(problems(sources), /canary/i, REDIS_URL);
+  }
+  for (const name of Object.keys(SETTINGS).filter((name) => !["REDIS_URL", "REDIS_PREFIX", "WS_HOST"].includes(name))) {
+    for (const value of [`${CANARY}:${CANARY}`, url]) assert.doesNotMatch(problems({ env: { [name]: value } }), /canary/i, name);
+  }
+  for (const name of ["WS_HOST", "REDIS_PREFIX"]) assert.doesNotMatch(problems({ env: { [name]: url } }), /canary/i, name);
+});
+
+test("an error of which nothing is known is shown without what the command was given", () => {
+  const secrets = possibleSecrets([`--redis_url=redis://us%65r-name:p%40ssword@h/pathname?a=b-secret#hash-secret`, "positional"]);
+  for (const secret of ["p%40ssword", "p@ssword", "user-name", "pathname", "a=b-secret", "hash-secret", "positional"])
+    assert.ok(secrets.includes(secret), secret);
+  assert.ok(!secrets.includes("presence"), "words of our own are no secrets");
+});
+
+test("TLS files: each problem is told, and neither a path nor what stands in the file", () => {
+  const folder = mkdtempSync(join(tmpdir(), "presence-tls-"));
+  try {
+    const file = (name: string, text: string) => {
+      writeFileSync(join(folder, name), text);
+      return join(folder, name);
+    };
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const key = file("canary-key.pem", String(privateKey.export({ type: "pkcs8", format: "pem" })));
+    const locked = privateKey.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: CANARY });
+    const REDIS_URL = "rediss://h";
+    const cases: [Record<string, string>, RegExp][] = [
+      [{ REDIS_TLS_CA: join(folder, CANARY) }, /file that REDIS_TLS_CA names cannot be read \(ENOENT\)/],
+      [{ REDIS_TLS_CA: folder }, /file that REDIS_TLS_CA names cannot be read \(EISDIR\)/],
+      [{ REDIS_TLS_CA: key }, /file that REDIS_TLS_CA names holds no certificate/],
+      [{ REDIS_TLS_CERT: key }, /REDIS_TLS_CERT is set without REDIS_TLS_KEY/],
+      [{ REDIS_TLS_KEY: key }, /REDIS_TLS_KEY is set without REDIS_TLS_CERT/],
+      [{ REDIS_TLS_KEY: file("canary-locked.pem", String(locked)) }, /holds a key with a passphrase/],
+      [{ REDIS_TLS_KEY: file("canary-text", CANARY) }, /holds no private key/],
+      [{ REDIS_TLS_KEY: `-----BEGIN PRIVATE KEY-----\n${CANARY}` }, /REDIS_TLS_KEY holds PEM text; it is the path/],
+      [{ REDIS_TLS_CA: key, REDIS_URL: "redis://h" }, /REDIS_TLS_CA is of no use without TLS: REDIS_URL must begin with rediss/],
+    ];
+    for (const [env, expected] of cases) {
+      const text = problems({ env: { REDIS_URL, ...env } });
+      assert.match(text, expected);
+      assert.doesNotMatch(text, /canary|presence-tls/i);
+    }
+    const all = problems({ env: { REDIS_URL, REDIS_TLS_CA: key, REDIS_TLS_CERT: folder, WS_PORT: "x" } });
+    for (const name of ["REDIS_TLS_CA", "REDIS_TLS_CERT is set without", "REDIS_TLS_CERT names", "WS_PORT"])
+      assert.match(all, new RegExp(name));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("ports", () => {
@@ -109,6 +209,8 @@ test("Redis URLs", () => {
     "redis-cluster://h",
     "memory:x",
     "ftp://h",
+    "redis://h?db=1",
+    "redis://h#1",
   ]) {
     assert.match(problems({ env: { REDIS_URL: bad } }), /REDIS_URL is/, bad);
   }

@@ -3,13 +3,15 @@
  * all that is wrong. The only file that reads `process.env`; the library takes options instead and never comes here.
  */
 
-import { readFileSync } from "node:fs";
-import { parseArgs, parseEnv } from "node:util";
+import { parseArgs } from "node:util";
 import { z } from "zod";
 import { isAddressRange } from "./address.ts";
+import { readDotEnv } from "./config/dot-env.ts";
+import { similarTo } from "./config/similar.ts";
+import { type RedisTls, readTlsFiles } from "./config/tls-files.ts";
 import { PresenceError } from "./errors.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./telemetry/log.ts";
-import { escapeUnprintable, redactUrl } from "./telemetry/redact.ts";
+import { redactUrl } from "./telemetry/redact.ts";
 
 export type Settings = {
   /** 0: any free port. */
@@ -21,6 +23,8 @@ export type Settings = {
   /** May hold a password: log `redactUrl` of it. */
   readonly redisUrl: string;
   readonly redisPrefix: string;
+  /** What REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY name, read. Never logged. */
+  readonly redisTls: RedisTls;
   /** Whether the demo page is served. */
   readonly demo: boolean;
   /** Addresses and CIDR ranges. */
@@ -68,6 +72,28 @@ export const SETTINGS = {
     meaning:
       "The Redis that all instances share: the bus between them, nothing is stored there. memory: is a single instance without Redis, which sees nobody else's people.",
     schema: z.string().refine(isRedisUrl),
+  },
+  REDIS_TLS_CA: {
+    default: "",
+    unit: "path",
+    allowed: "a PEM file of certificates, with a rediss:// REDIS_URL",
+    meaning:
+      "The certificate authority of your own that signed the certificate of Redis. Only those in this file are trusted then. Not set: the public ones, and those of NODE_EXTRA_CA_CERTS.",
+    schema: z.string().optional(),
+  },
+  REDIS_TLS_CERT: {
+    default: "",
+    unit: "path",
+    allowed: "a PEM file of a certificate and the chain to its authority, together with REDIS_TLS_KEY",
+    meaning: "The client certificate by which this instance shows Redis who it is, where Redis asks for one (tls-auth-clients).",
+    schema: z.string().optional(),
+  },
+  REDIS_TLS_KEY: {
+    default: "",
+    unit: "path",
+    allowed: "a PEM file of the private key of REDIS_TLS_CERT, without a passphrase",
+    meaning: "Belongs to REDIS_TLS_CERT. Read at start, like the other two; a new certificate needs a restart.",
+    schema: z.string().optional(),
   },
   REDIS_PREFIX: {
     default: "presence",
@@ -119,19 +145,58 @@ export const SETTINGS = {
 type Name = keyof typeof SETTINGS;
 const NAMES = Object.keys(SETTINGS) as Name[];
 
-export type Command = { readonly kind: "help" } | { readonly kind: "version" } | { readonly kind: "run"; readonly settings: Settings };
+export type Command =
+  | { readonly kind: "help" }
+  | { readonly kind: "version" }
+  | {
+      readonly kind: "run";
+      readonly settings: Settings;
+      /** Sentences for the log about what was found and is not read. */
+      readonly warnings: readonly string[];
+    };
 
 /** What the command line asks for. Throws `BAD_SETTINGS` with a line for each problem. */
 export function readCommand(argv: readonly string[]): Command {
-  const problems: string[] = [];
-  return commandOf({ argv, env: process.env, dotEnv: readDotEnv(problems), problems });
+  const { texts, problems, warnings } = readDotEnv(".env", NAMES);
+  return commandOf({ argv, env: process.env, dotEnv: texts, problems, warnings });
+}
+
+/**
+ * Everything that was handed to the command and could be a secret or hold one: arguments, the environment's settings and whatever is
+ * called like a secret there, all of `.env`, and the parts of URLs. For an error of which nothing is known.
+ */
+export function possibleSecrets(argv: readonly string[]): string[] {
+  const environment = Object.entries(process.env).filter(([name]) => name in SETTINGS || /REDIS|PASS|SECRET|TOKEN|KEY/i.test(name));
+  const texts = [
+    ...argv.flatMap((text) => [text, text.slice(text.indexOf("=") + 1)]),
+    ...[...environment, ...Object.entries(readDotEnv(".env", NAMES).texts)].map(([, text]) => text ?? ""),
+  ];
+  const parts = texts.filter((text) => URL.canParse(text)).flatMap((text) => partsOf(new URL(text)));
+  const defaults = Object.values(SETTINGS).map((setting): string => setting.default);
+  return [...texts, ...parts].filter((text) => text.length >= SECRET_LENGTH_MIN && !defaults.includes(text));
+}
+
+/** Shorter ones would be found within the words of any message. */
+const SECRET_LENGTH_MIN = 6;
+
+function partsOf({ username, password, pathname, search, hash }: URL): string[] {
+  const parts = [username, password, pathname.slice(1), search.slice(1), hash.slice(1)];
+  // As URLSearchParams decodes: it takes what decodeURIComponent throws at.
+  return parts.flatMap((part) => [part, new URLSearchParams(`part=${part.replaceAll("+", "%2B")}`).get("part") ?? ""]);
 }
 
 type Texts = Readonly<Record<string, string | undefined>>;
 
 /** `readCommand` without the process: for tests. */
-export function commandOf(sources: { argv: readonly string[]; env: Texts; dotEnv: Texts; problems?: string[] }): Command {
-  const problems = sources.problems ?? [];
+export function commandOf(sources: {
+  readonly argv: readonly string[];
+  readonly env: Texts;
+  readonly dotEnv: Texts;
+  /** Of reading `.env`. */
+  readonly problems?: readonly string[];
+  readonly warnings?: readonly string[];
+}): Command {
+  const problems = [...(sources.problems ?? [])];
   const flags = readFlags(sources.argv, problems);
   if (flags.has("help")) return { kind: "help" };
   if (flags.has("version")) return { kind: "version" };
@@ -156,6 +221,10 @@ export function commandOf(sources: { argv: readonly string[]; env: Texts; dotEnv
       problems.push(describeProblem(name, texts[name] ?? "", origins.get(name) ?? ""));
     }
   }
+  const redisTls = readTlsFiles(
+    { ca: texts.REDIS_TLS_CA, cert: texts.REDIS_TLS_CERT, key: texts.REDIS_TLS_KEY, isTls: /^rediss:/i.test(texts.REDIS_URL ?? "") },
+    problems,
+  );
   if (!parsed.success || problems.length > 0) {
     throw new PresenceError(
       "BAD_SETTINGS",
@@ -174,9 +243,11 @@ export function commandOf(sources: { argv: readonly string[]; env: Texts; dotEnv
       logFormat: LOG_FORMAT,
       redisUrl: REDIS_URL,
       redisPrefix: REDIS_PREFIX,
+      redisTls,
       demo,
       trustedProxies: TRUSTED_PROXIES,
     },
+    warnings: sources.warnings ?? [],
   };
 }
 
@@ -187,12 +258,15 @@ const SCHEMA = z.object({
   LOG_FORMAT: SETTINGS.LOG_FORMAT.schema,
   REDIS_URL: SETTINGS.REDIS_URL.schema,
   REDIS_PREFIX: SETTINGS.REDIS_PREFIX.schema,
+  REDIS_TLS_CA: SETTINGS.REDIS_TLS_CA.schema,
+  REDIS_TLS_CERT: SETTINGS.REDIS_TLS_CERT.schema,
+  REDIS_TLS_KEY: SETTINGS.REDIS_TLS_KEY.schema,
   DEMO: SETTINGS.DEMO.schema,
   TRUSTED_PROXIES: SETTINGS.TRUSTED_PROXIES.schema,
 } satisfies Record<Name, unknown>);
 
 function describeProblem(name: Name, text: string, origin: string): string {
-  const shown = JSON.stringify(escapeUnprintable(name === "REDIS_URL" ? redactUrl(text) : text));
+  const shown = JSON.stringify(name === "REDIS_URL" ? redactUrl(text) : harmless(text));
   const { default: fallback, allowed } = SETTINGS[name];
   // What is shown has no password, so what is wrong with one cannot be seen.
   const hint =
@@ -202,7 +276,18 @@ function describeProblem(name: Name, text: string, origin: string): string {
   return `${name} is ${shown} (${origin}); allowed: ${allowed}. Change it, or leave it out for ${fallback || "none"}.${hint}`;
 }
 
-/** By flag name; `true` flags have the value "". */
+/**
+ * A wrong value, as far as it can be shown: whatever is neither a number nor a few characters may be a password or a URL with one that
+ * ended up in the wrong setting.
+ */
+function harmless(text: string): string {
+  return /^(?:[ -~]{0,4}|[-+ ]?[0-9][0-9.xe]{0,9})$/.test(text) ? text : "***";
+}
+
+/**
+ * By flag name; `true` flags have the value "". What is no flag is told by its place and never shown: it may be a password, or a
+ * flag that a password was written on to.
+ */
 function readFlags(argv: readonly string[], problems: string[]): Map<string, string> {
   const options = Object.fromEntries(NAMES.map((name) => [flagOf(name), { type: "string" as const }]));
   // Not strict: strict would throw at the first unknown flag, and we want them all.
@@ -213,27 +298,24 @@ function readFlags(argv: readonly string[], problems: string[]): Map<string, str
     tokens: true,
   });
   const flags = new Map<string, string>();
+  const strangers = new Map<number, string | undefined>();
   for (const token of tokens) {
-    if (token.kind === "positional")
-      problems.push(`"${escapeUnprintable(token.value)}" is no flag: settings are given as --name value; --help lists them.`);
+    if (token.kind === "positional") strangers.set(token.index, undefined);
     if (token.kind !== "option") continue;
-    // Never the value: what follows an unknown flag may be a password.
-    if (token.name === "help" || token.name === "version") flags.set(token.name, "");
-    else if (!Object.hasOwn(options, token.name)) problems.push(`${escapeUnprintable(token.rawName)} is unknown; --help lists the flags.`);
+    const isWhole = argv[token.index] === token.rawName || argv[token.index]?.startsWith(`${token.rawName}=`);
+    if (!isWhole) strangers.set(token.index, undefined);
+    else if (token.name === "help" || token.name === "version") flags.set(token.name, "");
+    else if (!Object.hasOwn(options, token.name)) strangers.set(token.index, similarTo(token.name, Object.keys(options)));
     else if (token.value === undefined) problems.push(`${token.rawName} needs a value: ${token.rawName} <value>.`);
     else flags.set(token.name, token.value);
   }
-  return flags;
-}
-
-function readDotEnv(problems: string[]): Texts {
-  try {
-    return parseEnv(readFileSync(".env", "utf8")) as Texts;
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    if (code !== "ENOENT") problems.push(`.env cannot be read (${code}); make it readable, or remove it.`);
-    return {};
+  for (const [at, meant] of strangers) {
+    const question = meant === undefined ? "" : ` Is --${meant} meant?`;
+    problems.push(
+      `Argument ${at + 1} is no flag of this command. It is not shown, as it may be a secret.${question} Settings are given as --name value; --help lists them.`,
+    );
   }
+  return flags;
 }
 
 /** Forms only; whether anybody answers there is found out at the start. */
@@ -243,7 +325,7 @@ function isRedisUrl(text: string): boolean {
   const url = new URL(text);
   const isStandalone = /^rediss?:$/.test(url.protocol) && /^[^,]+$/.test(url.hostname);
   // A path that is no database number names a Sentinel master.
-  return isStandalone && /^\/?\d*$/.test(url.pathname) && url.port !== "0";
+  return isStandalone && /^\/?\d*$/.test(url.pathname) && url.port !== "0" && url.search === "" && url.hash === "";
 }
 
 function flagOf(name: Name): string {

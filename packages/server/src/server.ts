@@ -18,7 +18,7 @@ import { createHttpHandler, DEMO_DIR, type HealthReport, type HttpHandler } from
 import { listen } from "./edge/listen.ts";
 import { acceptUpgrades } from "./edge/websocket.ts";
 import { PresenceError } from "./errors.ts";
-import { RedisClient } from "./redis/client.ts";
+import { RedisClient, type RedisTls } from "./redis/client.ts";
 import { RedisPubSub } from "./redis/pubsub.ts";
 import { type Logger, SILENT } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
@@ -28,6 +28,7 @@ export type { Authenticate, Authorize, User } from "./connection/auth.ts";
 export type { AnnounceOptions, KickOptions } from "./connection/operator.ts";
 export type { HttpHandler } from "./edge/http.ts";
 export { PresenceError } from "./errors.ts";
+export type { RedisTls } from "./redis/client.ts";
 export type { Logger } from "./telemetry/log.ts";
 
 export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
@@ -35,6 +36,11 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
   readonly redisUrl: string;
   /** First part of all channel names: `[a-z0-9-]{1,32}`, by default `presence`. */
   readonly redisPrefix?: string;
+  /**
+   * For `rediss://`, in PEM form: `ca` is the certificate authority to trust instead of the public ones; `cert` with `key` is the client
+   * certificate, where Redis asks for one. Never logged.
+   */
+  readonly redisTls?: RedisTls;
   /** Serves the demo page at `/`, if it has been built. Default: no. */
   readonly demo?: boolean;
   /** Default: silence. */
@@ -109,7 +115,10 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     throw new PresenceError("BAD_SETTINGS", `redisPrefix is ${JSON.stringify(redisPrefix)}; it must be 1 to 32 of a-z, 0-9 and -`);
   }
   // First, as it refuses bad URLs: nothing has been made yet that would have to be taken back.
-  const client = options.redisUrl === "memory:" ? undefined : new RedisClient({ url: options.redisUrl, name: `presence-${instanceId}` });
+  const client =
+    options.redisUrl === "memory:"
+      ? undefined
+      : new RedisClient({ url: options.redisUrl, name: `presence-${instanceId}`, ...(options.redisTls && { tls: options.redisTls }) });
   const channels = new Channels(redisPrefix);
   const metrics = createMetrics({ version: VERSION });
   const seed = randomInt(2 ** 32);

@@ -3,18 +3,19 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 
 const CLI = new URL("../src/cli.ts", import.meta.url).pathname;
 
 /** Runs elsewhere than in the repository, whose `.env` is somebody's own. */
-function start(args: readonly string[], env: Record<string, string> = {}) {
+function start(args: readonly string[], env: Record<string, string> = {}, cwd = tmpdir()) {
   const child = spawn(process.execPath, ["--conditions=presence-source", CLI, ...args], {
     env: { PATH: process.env["PATH"], ...env },
-    cwd: tmpdir(),
+    cwd,
   });
   let stdout = "";
   let stderr = "";
@@ -29,8 +30,8 @@ function start(args: readonly string[], env: Record<string, string> = {}) {
 }
 
 /** Starts one on memory and any free port; its address once it is ready. */
-async function startReady(t: TestContext, env: Record<string, string> = {}) {
-  const running = start([], { REDIS_URL: "memory:", WS_PORT: "0", ...env });
+async function startReady(t: TestContext, env: Record<string, string> = {}, args: readonly string[] = [], cwd = tmpdir()) {
+  const running = start(args, { REDIS_URL: "memory:", WS_PORT: "0", ...env }, cwd);
   t.after(() => running.child.kill("SIGKILL"));
   const deadline = performance.now() + 30_000;
   while (!running.output().includes("is ready")) {
@@ -59,9 +60,71 @@ test("wrong settings: all of them on stderr, status 78, no secret", async () => 
   const { code, stdout, stderr } = await start(["--nonsense"], { WS_PORT: "x", REDIS_URL: "redis://:hunter2@h:x" }).ended;
   assert.equal(code, 78);
   assert.equal(stdout, "");
-  for (const part of [/^presence-service: 3 settings are wrong:/, /--nonsense/, /WS_PORT is "x"/, /REDIS_URL is "redis:\/\/\*\*\*@h:x"/])
+  for (const part of [
+    /^presence-service: 3 settings are wrong:/,
+    /Argument 1 is no flag/,
+    /WS_PORT is "x"/,
+    /REDIS_URL is "redis:\/\/\*\*\*@h:x"/,
+  ])
     assert.match(stderr, part);
   assert.doesNotMatch(stderr, /hunter2|at .*\.ts/);
+});
+
+test("a password is nowhere to be seen, wherever somebody has put it by mistake", async (t) => {
+  const canary = "c4nary-P4ssw0rd";
+  const url = `redis://user:${canary}@127.0.0.1:1`;
+  const folder = mkdtempSync(join(tmpdir(), "presence-secrets-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const envFile = [`REDIS_URI=${url}`, `REDIS_PASSWORD=${canary}`, `${canary}=1`, canary, `WSPORT=${canary}`, `LOG_LEVEL=debug`].join("\n");
+  writeFileSync(join(folder, ".env"), envFile);
+
+  const starts: [readonly string[], Record<string, string>][] = [
+    [[canary, "--redis-password", canary, `--redis_url=${url}`, `--redis-url${url}`, `-p${canary}`, `--${canary}`], {}],
+    [["--redis-url", `redis://user:${canary}@h:x`], { REDIS_TLS_KEY: canary, WS_PORT: canary, LOG_LEVEL: url, WS_HOST: url }],
+    [["--redis-url", `redis://127.0.0.1:1/0?password=${canary}#${canary}`], {}],
+  ];
+  for (const [args, env] of starts) {
+    const { code, stdout, stderr } = await start(args, env, folder).ended;
+    assert.equal(code, 78);
+    assert.doesNotMatch(stdout + stderr, /c4nary/i);
+  }
+  // Right, but nobody is there.
+  const unreachable = await start([], { REDIS_URL: url, WS_PORT: "0", LOG_LEVEL: "trace" }, folder).ended;
+  assert.equal(unreachable.code, 69);
+  assert.doesNotMatch(unreachable.stdout + unreachable.stderr, /c4nary/i);
+
+  const running = await startReady(t, { REDIS_PASSWORD: canary, REDIS_TOKEN: url, LOG_LEVEL: "trace" }, ["--redis-url", "memory:"], folder);
+  for (const [path, status] of [
+    [`?token=${canary}`, 200],
+    ["health", 200],
+    ["metrics", 200],
+    [canary, 404],
+  ] as const) {
+    const response = await fetch(running.base + path);
+    assert.equal(response.status, status);
+    assert.doesNotMatch(await response.text(), /c4nary/i);
+  }
+  assert.match(running.output(), /name like REDIS_URL that nothing reads/);
+  assert.match(running.output(), /REDIS_PASSWORD, which nothing reads/);
+  assert.doesNotMatch(running.output(), /c4nary/i);
+
+  const redis = createServer((socket) =>
+    socket.end(`-ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'user' '${canary}'\r\n`),
+  );
+  redis.listen(0, "127.0.0.1");
+  await once(redis, "listening");
+  t.after(() => redis.close());
+  const { port } = redis.address() as AddressInfo;
+  const quoting = start(["--redis-url", `redis://user:${canary}@127.0.0.1:${port}`], { WS_PORT: "0" }, folder);
+  if (process.platform === "linux") {
+    const shown = () => readFileSync(`/proc/${quoting.child.pid}/cmdline`, "latin1");
+    const deadline = performance.now() + 3000;
+    while (shown().includes(canary) && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.doesNotMatch(shown(), /c4nary/i, "the command line as `ps` shows it");
+  }
+  const { stdout, stderr } = await quoting.ended;
+  assert.match(stderr, /too old/);
+  assert.doesNotMatch(stdout + stderr, /c4nary/i);
 });
 
 test("a taken port: one line that names it and WS_PORT, status 69", async (t) => {

@@ -4,6 +4,7 @@
  */
 
 import { isIP } from "node:net";
+import { createSecureContext, type SecureContext } from "node:tls";
 import type { Millis } from "@presence-service/protocol";
 import { RedisClient as Driver, ErrorReply } from "@redis/client";
 import { CONSTANTS } from "../core/constants.ts";
@@ -15,6 +16,15 @@ export type RedisTarget = {
   readonly url: string;
   /** Shown by `CLIENT LIST`. */
   readonly name: string;
+  /** With `rediss://` only. */
+  readonly tls?: RedisTls;
+};
+
+/** PEM texts. `ca`: trusted instead of the public authorities; `cert` and `key`: who we are. Never logged. */
+export type RedisTls = {
+  readonly ca?: string | Buffer;
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
 };
 
 /** `message` is a view of what one read brought, and nobody else's: the driver reads into fresh memory each time. */
@@ -40,7 +50,7 @@ export class RedisClient {
   readonly #name: string;
 
   constructor(target: RedisTarget) {
-    this.#options = connectionOptions(target.url);
+    this.#options = connectionOptions(target);
     this.#name = target.name;
     const { host, port } = this.#options.socket;
     this.address = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
@@ -66,6 +76,8 @@ export class RedisConnection {
   readonly over: Promise<Failure>;
   readonly #driver: ReturnType<typeof newDriver>;
   readonly #abort = new AbortController();
+  /** An old Redis or a stranger may quote the command that it does not understand. */
+  readonly #secrets: readonly string[];
   readonly #deliver: (message: Buffer, channel: Buffer) => void;
   #isOver = false;
   #resolveOver: (failure: Failure) => void = () => {};
@@ -73,6 +85,7 @@ export class RedisConnection {
 
   constructor(options: ConnectionOptions, onMessage: MessageListener) {
     this.#driver = newDriver(options, this.#abort.signal);
+    this.#secrets = [options.username, options.password].filter((text) => text !== undefined);
     this.#deliver = (message, channel) => {
       // Ended from within a message, the driver starts over with the bytes at hand: none of that is heard.
       if (this.#isOver) return;
@@ -147,7 +160,7 @@ export class RedisConnection {
   }
 
   async #open(isTls: boolean): Promise<void> {
-    const fail = (error: unknown) => this.end(explain(error));
+    const fail = (error: unknown) => this.end(explain(error, this.#secrets));
     // Also what comes after the end: an error event without a listener would end the process.
     this.#driver.on("error", fail);
     // A Redis without TLS waits in silence for the rest of what it takes for a long command.
@@ -198,10 +211,10 @@ function newDriver({ socket, ...options }: ConnectionOptions, signal: AbortSigna
   });
 }
 
-function connectionOptions(text: string) {
+function connectionOptions({ url: text, tls = {} }: RedisTarget) {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   // A path that is no database number names a Sentinel master.
-  if (url === undefined || !/^rediss?:$/.test(url.protocol) || !/^\/?\d*$/.test(url.pathname)) {
+  if (url === undefined || !/^rediss?:$/.test(url.protocol) || !/^\/?\d*$/.test(url.pathname) || url.search !== "" || url.hash !== "") {
     throw new PresenceError(
       "BAD_SETTINGS",
       "REDIS_URL must be redis://[user:password@]host[:port] or the same with rediss:// (Sentinel and Cluster are not supported yet)",
@@ -209,6 +222,7 @@ function connectionOptions(text: string) {
   }
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1") || "localhost";
   const isTls = url.protocol === "rediss:";
+  const secureContext = secureContextOf(tls, isTls);
   return {
     ...(url.username === "" ? {} : { username: decoded(url.username) }),
     ...(url.password === "" ? {} : { password: decoded(url.password) }),
@@ -216,9 +230,27 @@ function connectionOptions(text: string) {
       host,
       port: Number(url.port || 6379),
       // Servers of many names choose their certificate by it; an IP address is no name.
-      ...(isTls ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : { tls: false as const }),
+      ...(isTls
+        ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}), ...(secureContext && { secureContext }) }
+        : { tls: false as const }),
     },
   };
+}
+
+/** Made once: files are parsed at the start, where a mistake is still somebody's who watches. */
+function secureContextOf({ ca, cert, key }: RedisTls, isTls: boolean): SecureContext | undefined {
+  if (ca === undefined && cert === undefined && key === undefined) return undefined;
+  if (!isTls) throw new PresenceError("BAD_SETTINGS", "redisTls is of no use without TLS: redisUrl must begin with rediss://");
+  if ((cert === undefined) !== (key === undefined)) throw new PresenceError("BAD_SETTINGS", "redisTls needs cert and key together");
+  try {
+    return createSecureContext({ ca, cert, key });
+  } catch {
+    // Not as cause: OpenSSL may quote what it was given.
+    throw new PresenceError(
+      "BAD_SETTINGS",
+      "redisTls cannot be used: ca, cert and key are PEM texts, key belongs to cert and has no passphrase",
+    );
+  }
 }
 
 function decoded(text: string): string {

@@ -3,7 +3,7 @@
  * only as text, and never shows more of them than one printable line.
  */
 
-import { escapeUnprintable, redactText } from "../telemetry/redact.ts";
+import { escapeUnprintable, redactSecrets } from "../telemetry/redact.ts";
 
 export type Failure = {
   /** For logs: `connection refused`. */
@@ -57,15 +57,92 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
   ],
   [/max number of clients/, "it has too many connections", "Raise `maxclients` of Redis, or find out who holds them."],
   [
-    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|EPROTO|SSL routines/i,
-    "no TLS is spoken there",
-    "Use redis:// instead of rediss://, or the port on which Redis speaks TLS.",
+    /EMFILE|ENFILE/,
+    "no file descriptor is left for it",
+    "This process, or the machine, has as many files and sockets open as it may: raise `ulimit -n` (LimitNOFILE of a systemd unit).",
+  ],
+
+  // What the other end says of us. First, as its words hold those of the next part: a certificate that it refuses is ours.
+  [
+    /alert certificate required|CERTIFICATE_REQUIRED/i,
+    "it wants a client certificate",
+    "Give one with REDIS_TLS_CERT and REDIS_TLS_KEY; Redis asks everybody for it (tls-auth-clients).",
   ],
   [
-    /CERT|SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET)|ALTNAME/i,
-    "its TLS certificate is not accepted",
-    "The host in REDIS_URL must be one that the certificate names; a certificate authority of your own is made known by NODE_EXTRA_CA_CERTS.",
+    /alert (?:bad|unsupported) certificate|alert certificate unknown|ALERT_(?:BAD|UNSUPPORTED)_CERTIFICATE|ALERT_CERTIFICATE_UNKNOWN/i,
+    "it does not accept the client certificate",
+    "REDIS_TLS_CERT must be a certificate for clients, with its chain, that the authority in tls-ca-cert-file of Redis has signed. Without one set, Redis may be asking for it.",
   ],
+  [
+    /alert unknown ca\b|ALERT_UNKNOWN_CA/i,
+    "it does not know the authority of the client certificate",
+    "The certificate in REDIS_TLS_CERT must be signed by an authority in tls-ca-cert-file of Redis, with the chain up to it in the same file.",
+  ],
+  [
+    /alert certificate (?:expired|revoked)|ALERT_CERTIFICATE_(?:EXPIRED|REVOKED)/i,
+    "the client certificate has expired or was revoked",
+    "Put a new one into REDIS_TLS_CERT and REDIS_TLS_KEY, and look at the clock of the machine of Redis.",
+  ],
+  [
+    /alert (?:decrypt error|access denied)|ALERT_(?:DECRYPT_ERROR|ACCESS_DENIED)/i,
+    "it turns the client certificate down",
+    "Does REDIS_TLS_KEY belong to REDIS_TLS_CERT, and may this certificate use that Redis? Its log says more.",
+  ],
+  [
+    /alert unrecognized name|UNRECOGNIZED_NAME/i,
+    "it has no certificate for this host name",
+    "Use in REDIS_URL the host name under which it is known to TLS.",
+  ],
+  [
+    /alert protocol version|ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/i,
+    "no TLS version is spoken by both",
+    "Let Redis speak TLS 1.2 or 1.3 (tls-protocols in its configuration).",
+  ],
+  [
+    /alert (?:handshake failure|insufficient security)|ALERT_(?:HANDSHAKE_FAILURE|INSUFFICIENT_SECURITY)|NO_SHARED_CIPHER/i,
+    "no TLS parameters suit both",
+    "Ciphers, curves or kinds of certificate differ (tls-ciphers of Redis), or it wants a client certificate: REDIS_TLS_CERT and REDIS_TLS_KEY.",
+  ],
+  [/\balert\b.*SSL|SSL.*\balert\b|SSL.*ALERT_/i, "it ended the TLS handshake", "The words in brackets are its reason; its log says more."],
+
+  // What we say of the other end.
+  [
+    /ALTNAME/i,
+    "its TLS certificate is for another host name",
+    "The host in REDIS_URL must be one that the certificate names; for an IP address, the certificate must name it as such.",
+  ],
+  [
+    /CERT_HAS_EXPIRED|certificate has expired/i,
+    "its TLS certificate has expired",
+    "Renew the certificate of Redis, and look at the clock of this machine.",
+  ],
+  [
+    /CERT_NOT_YET_VALID|certificate is not yet valid/i,
+    "its TLS certificate is not valid yet",
+    "Look at the clock of this machine, and at the dates of the certificate of Redis.",
+  ],
+  [/CERT_REVOKED|certificate revoked/i, "its TLS certificate was revoked", "Redis needs a new certificate."],
+  [
+    /DEPTH_ZERO_SELF_SIGNED|^self[- ]signed certificate$/i,
+    "its TLS certificate is not accepted: it signed itself",
+    "If it is your own, make it known by REDIS_TLS_CA (or NODE_EXTRA_CA_CERTS).",
+  ],
+  [
+    /SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(?:VERIFY|GET)|self[- ]signed certificate in|issuer certificate/i,
+    "its TLS certificate is not accepted: nobody we trust has signed it",
+    "A certificate authority of your own is made known by REDIS_TLS_CA (or NODE_EXTRA_CA_CERTS); with one between, Redis has to send the whole chain.",
+  ],
+  [
+    /CERT|INVALID_PURPOSE|INVALID_CA|EE_KEY_TOO_SMALL|CA_MD_TOO_WEAK/i,
+    "its TLS certificate is not accepted",
+    "The words in brackets say why; a certificate authority of your own is made known by REDIS_TLS_CA (or NODE_EXTRA_CA_CERTS).",
+  ],
+  [
+    /WRONG_VERSION_NUMBER|wrong version number|PACKET_LENGTH_TOO_LONG|packet length too long|record layer failure|RECORD_LAYER_FAILURE/i,
+    "no TLS is spoken there",
+    "REDIS_URL needs the port on which Redis speaks TLS (tls-port in its configuration).",
+  ],
+  [/EPROTO|SSL routines|ERR_SSL|ERR_TLS/i, "TLS with it failed", "The words in brackets say why; so may the log of Redis."],
   [
     /Unknown RESP type/,
     "what answers there is not Redis, or wants TLS",
@@ -79,21 +156,25 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
   [
     /ECONNRESET|EPIPE|closed unexpectedly/,
     "closed by the other end",
-    "Is it Redis that answers there? If it wants TLS, use rediss:// instead of redis://; its own log may say more.",
+    "Is it Redis that answers there? If it wants TLS, use rediss:// instead of redis://, with REDIS_TLS_CERT and REDIS_TLS_KEY if it asks for a client certificate; its own log may say more.",
   ],
 ];
 
-export function explain(error: unknown): Failure {
-  const detail = textOf(error);
+/** `secrets`: what the other end may quote of what we sent. */
+export function explain(error: unknown, secrets: readonly string[] = []): Failure {
+  // Redis quotes the arguments of a command that it does not know, cut to a length: HELLO holds user and password.
+  const detail = textOf(error).replace(/,? with args beginning with:.*/s, "");
   const known = KNOWN.find(([pattern]) => pattern.test(detail));
-  const shown = escapeUnprintable(redactText(detail)).slice(0, DETAIL_LENGTH_MAX);
+  // OpenSSL wraps its few words in the address of a thread and a file of its sources.
+  const words = detail.replace(/[0-9A-F]*:error:[0-9A-F]+:[^:]*:[^:]*:([^:\n]*)(?::.*)?$/gm, "$1").trim();
+  const shown = escapeUnprintable(redactSecrets(words, secrets)).slice(0, DETAIL_LENGTH_MAX);
   if (known === undefined) return { reason: shown, gist: "an error", advice: "Check REDIS_URL, and what the log of Redis says." };
   return { reason: `${known[1]} (${shown})`, gist: known[1], advice: known[2] };
 }
 
 /** Nobody said no: a server that hangs, or packets that are dropped. */
 export function silence(what: string, withinMs: number): Failure {
-  const tls = what.includes("TLS") ? "If Redis speaks no TLS on that port, use redis:// instead of rediss://. " : "";
+  const tls = what.includes("TLS") ? "Does Redis speak TLS on that port (tls-port in its configuration)? " : "";
   return {
     reason: `no answer to ${what} in ${withinMs / 1000} s`,
     advice: `${tls}Does Redis hang, is it overloaded, or does a firewall drop packets? Check host and port in REDIS_URL.`,

@@ -3,17 +3,41 @@
  * Works on text, so that it also catches what a driver or a proxy put into its own message.
  */
 
-/** The URL without user, password and query; of text that is no URL, everything that could be a password. */
+/** Everything else before a `:` may be a user name or a password. */
+const SCHEMES = /^(?:rediss?|redis-(?:sentinel|cluster)|valkeys?|unix|https?|wss?|memory):(?:\/\/)?/i;
+
+/**
+ * The address in a URL: scheme, host, port and database number. Only what can be told to be one of these is kept; user, password, path,
+ * query, fragment, and whatever cannot be told become `***`.
+ */
 export function redactUrl(text: string): string {
-  // Greedy up to the last @: a password with an @ or a slash in it is malformed, and still a password.
-  return text.replace(/^([a-z][a-z0-9+.-]*:)?(\/\/)?.*@/is, "$1$2***@").replace(/\?.*$/s, "?***");
+  if (text === "memory:" || /^[a-z0-9.-]{1,255}:\d{1,5}$/i.test(text)) return text;
+  const scheme = SCHEMES.exec(text)?.[0] ?? "";
+  const rest = text.slice(scheme.length);
+  // The last @: a password with an @ or a slash in it is malformed, and still a password.
+  const at = rest.lastIndexOf("@");
+  const [, host = "", port = "", more = ""] = /^(\[[0-9a-f:.%]*\]|[a-z0-9._,-]*)(:[^/?#]*)?(.*)$/is.exec(rest.slice(at + 1)) ?? [];
+  // `user:password` without a host looks like a host with a strange port.
+  const isAddress = scheme.endsWith("//") && (at >= 0 || /^(?::\d+)?$/.test(port)) && !/[?#].*@/s.test(rest);
+  if (!isAddress) return `${scheme}***`;
+  const shownPort = /^(?::(?:\d{1,5}|.{0,4}))?$/s.test(port) ? port : ":***";
+  const shownMore = /^(?:\/\d{0,3})?$/.test(more) ? more : `${more.charAt(0).replace(/[^/?#]/, "")}***`;
+  return `${scheme}${at >= 0 ? "***@" : ""}${host}${shownPort}${shownMore}`;
 }
 
 /** The same for text in which URLs and tokens may occur. */
 export function redactText(text: string): string {
   return text
-    .replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/"'@]*(?:@[^\s/"'@]*)*@/gi, "$1***@")
-    .replace(/([?&](?:access_|resume_)?token=)[^\s&"']*/gi, "$1***");
+    .replace(/\b(?:rediss?|redis-(?:sentinel|cluster)|valkeys?):\/\/[^\s"'<>\\]+/gi, redactUrl)
+    .replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s"'<>\\]*@/gi, "$1***@")
+    .replace(/([?&](?:access_|resume_)?(?:token|password|secret)=)[^\s&"']*/gi, "$1***");
+}
+
+/** The same for text that may hold one of these secrets, as they are or as JSON and `inspect` write them. */
+export function redactSecrets(text: string, secrets: readonly string[]): string {
+  const known = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]).filter((secret) => secret !== "");
+  // The longest first: a secret may be part of another.
+  return redactText(known.sort((a, b) => b.length - a.length).reduce((shown, secret) => shown.replaceAll(secret, "***"), text));
 }
 
 /** C0 and C1 controls, DEL, line separators and the marks that turn the direction of text: a log line stays one line and reads as it was written. */

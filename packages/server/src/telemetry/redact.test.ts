@@ -1,0 +1,47 @@
+/** Credentials: wherever in a URL somebody may have put them, the address is shown and they are not. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { redactSecrets, redactText, redactUrl } from "./redact.ts";
+
+const SHOWN: readonly (readonly [url: string, shown: string])[] = [
+  ["redis://h", "redis://h"],
+  ["redis://h:6379/0", "redis://h:6379/0"],
+  ["rediss://[::1]:6379", "rediss://[::1]:6379"],
+  ["memory:", "memory:"],
+  ["localhost:6379", "localhost:6379"],
+  ["redis://canary:canary@h:6379", "redis://***@h:6379"],
+  ["redis://canary@h", "redis://***@h"],
+  ["redis://:se/canary@h:x", "redis://***@h:x"],
+  ["redis://:c@nary@canary@h", "redis://***@h"],
+  ["http://user:canary@cache:6379", "http://***@cache:6379"],
+  ["redis://h:6379/canary", "redis://h:6379/***"],
+  ["redis://h:6379?password=canary", "redis://h:6379?***"],
+  ["redis://h:6379/0?password=canary#canary", "redis://h:6379/***"],
+  ["redis://h#canary", "redis://h#***"],
+  // No host: what looks like one and its port are the user and the password.
+  ["redis://default:canary", "redis://***"],
+  ["redis://:canary", "redis://***"],
+  ["redis:canary", "redis:***"],
+  ["memory:canary", "memory:***"],
+  ["redis://h?user=x@canary", "redis://***"],
+  ["redis://:canary h:6379", "redis://***"],
+  ["default:canary@h:6379", "***"],
+  ["canary", "***"],
+  ["canary:canary", "***"],
+  ["canary://canary@h", "***"],
+  ["", "***"],
+];
+
+test("of a URL only scheme, host, port and database number are shown, and nothing that may be something else", () => {
+  for (const [url, shown] of SHOWN) assert.equal(redactUrl(url), shown, url);
+});
+
+test("in a text every URL and token is redacted, and known secrets however they are written", () => {
+  for (const url of SHOWN.map(([url]) => url).filter((url) => url.includes("canary@") && /^(?:redis|http)/.test(url)))
+    assert.doesNotMatch(redactText(`lost ${url}, "${url}" and (${url})`), /canary/, url);
+  assert.doesNotMatch(redactText("input: 'redis://:canary@h/x?y=canary', GET /?a=1&password=canary&token=canary"), /canary/);
+  assert.equal(redactText("redis://h:6379 is up"), "redis://h:6379 is up");
+  assert.equal(redactSecrets('AUTH c"an\\ary', ['c"an\\ary', ""]), "AUTH ***");
+  assert.equal(redactSecrets(JSON.stringify({ input: 'c"an\\ary' }), ['c"an\\ary']), '{"input":"***"}');
+});
