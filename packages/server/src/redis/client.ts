@@ -3,6 +3,7 @@
  * itself, queues nothing while down and restores nothing: link.ts decides about the next connection.
  */
 
+import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { Millis } from "@presence-service/protocol";
@@ -243,6 +244,8 @@ function secureContextOf({ ca, cert, key }: RedisTls, isTls: boolean): SecureCon
   if (!isTls) throw new PresenceError("BAD_SETTINGS", "redisTls is of no use without TLS: redisUrl must begin with rediss://");
   if ((cert === undefined) !== (key === undefined)) throw new PresenceError("BAD_SETTINGS", "redisTls needs cert and key together");
   try {
+    // OpenSSL passes over an authority that it cannot read, and then knows none.
+    if (ca !== undefined) new X509Certificate(ca);
     return createSecureContext({ ca, cert, key });
   } catch {
     // Not as cause: OpenSSL may quote what it was given.

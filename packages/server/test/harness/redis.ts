@@ -23,18 +23,21 @@ const ANSWER_MS_MAX = 2000;
 export class RedisProcess {
   readonly port: number;
   readonly url: string;
+  /** Further settings, as `redis-server` takes them. */
+  readonly #args: readonly string[];
   readonly #folder = mkdtempSync(join(tmpdir(), "presence-redis-"));
   #child: ChildProcess | undefined;
   #output = "";
 
-  private constructor(port: number) {
+  private constructor(port: number, args: readonly string[]) {
     this.port = port;
+    this.#args = args;
     this.url = `redis://127.0.0.1:${port}`;
   }
 
   /** Answers once it is returned; ends with the test. `port` only where a test is about a certain one. */
-  static async start(scope: Scope, { port }: { port?: number } = {}): Promise<RedisProcess> {
-    const redis = new RedisProcess(port ?? (await freePort()));
+  static async start(scope: Scope, { port, args = [] }: { port?: number; args?: readonly string[] } = {}): Promise<RedisProcess> {
+    const redis = new RedisProcess(port ?? (await freePort()), args);
     const forget = endWithProcess(() => redis.#child?.kill("SIGKILL"));
     scope.after(async () => {
       await redis.kill();
@@ -62,7 +65,19 @@ export class RedisProcess {
   /** On the same port, and empty; also the way back after `kill()`. */
   async restart(): Promise<void> {
     await this.kill();
-    const args = ["--port", String(this.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", this.#folder];
+    const args = [
+      "--port",
+      String(this.port),
+      "--bind",
+      "127.0.0.1",
+      "--save",
+      "",
+      "--appendonly",
+      "no",
+      "--dir",
+      this.#folder,
+      ...this.#args,
+    ];
     const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
     child.once("error", (error) => {
       this.#output += `redis-server does not start (apt-get install redis-server?): ${error.message}`;

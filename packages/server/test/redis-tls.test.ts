@@ -1,0 +1,95 @@
+/** TLS to a real Redis that asks for client certificates: each way it fails has its own words, and the right way works. */
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { createPresenceServer } from "../src/server.ts";
+import { eventually, freePort, Instance, RedisProcess } from "./harness/index.ts";
+
+test("rediss:// to a Redis that asks for client certificates", { timeout: 120_000 }, async (t) => {
+  const folder = certificates(t);
+  const file = (name: string) => join(folder, name);
+  const tlsPort = await freePort();
+  const redis = await RedisProcess.start(t, {
+    args: [
+      ...["--tls-port", String(tlsPort), "--tls-auth-clients", "yes"],
+      ...["--tls-cert-file", file("server.pem"), "--tls-key-file", file("server.key"), "--tls-ca-cert-file", file("ca.pem")],
+    ],
+  });
+  const url = `rediss://127.0.0.1:${tlsPort}`;
+  const ca = { REDIS_TLS_CA: file("ca.pem") };
+  const client = { REDIS_TLS_CERT: file("client.pem"), REDIS_TLS_KEY: file("client.key") };
+
+  const failures: [why: string, redisUrl: string, env: Record<string, string>, said: RegExp][] = [
+    ["an authority of our own that nobody made known", url, client, /is not accepted: nobody we trust has signed it.*REDIS_TLS_CA/],
+    ["another authority", url, { REDIS_TLS_CA: file("other.pem"), ...client }, /is not accepted/],
+    ["no client certificate", url, ca, /it wants a client certificate.*REDIS_TLS_CERT and REDIS_TLS_KEY/],
+    [
+      "a client certificate of another authority",
+      url,
+      { ...ca, REDIS_TLS_CERT: file("stranger.pem"), REDIS_TLS_KEY: file("stranger.key") },
+      /does not know the authority of the client certificate.*tls-ca-cert-file/,
+    ],
+    ["a host that the certificate does not name", `rediss://localhost:${tlsPort}`, { ...ca, ...client }, /for another host name/],
+    ["the port without TLS", `rediss://127.0.0.1:${redis.port}`, ca, /tls-port/],
+    ["no TLS to the port of TLS", `redis://127.0.0.1:${tlsPort}`, {}, /rediss:\/\//],
+  ];
+  await Promise.all(
+    failures.map(async ([why, redisUrl, env, said]) => {
+      const instance = await Instance.launch(t, { redisUrl, env });
+      assert.equal((await instance.exited).code, 69, why);
+      assert.match(instance.lines.join("\n"), said, why);
+      assert.doesNotMatch(instance.lines.join("\n"), /redis:\/\/ instead of rediss|deps\/openssl|PRIVATE KEY/, why);
+      assert.ok(!instance.lines.some((line) => line.includes(folder)), `${why}: no path of a file is shown`);
+    }),
+  );
+
+  const instance = await Instance.start(t, { redisUrl: url, env: { ...ca, ...client } });
+  assert.equal((await instance.health()).redis.publisher, "up");
+  const read = (name: string) => readFileSync(file(name), "utf8");
+  const library = await createPresenceServer({
+    port: 0,
+    redisUrl: url,
+    redisTls: { ca: read("ca.pem"), cert: read("client.pem"), key: read("client.key") },
+  });
+  t.after(() => library.close());
+  await eventually(async () => (await instance.health()).peers.some(({ instanceId }) => instanceId === library.instanceId), {
+    what: "the command and the library meet on that Redis",
+  });
+
+  for (const [redisUrl, redisTls, said] of [
+    ["redis://127.0.0.1", { ca: read("ca.pem") }, /must begin with rediss/],
+    [url, { cert: read("client.pem") }, /cert and key together/],
+    [url, { cert: read("client.pem"), key: read("stranger.key") }, /cannot be used/],
+    [url, { ca: "canary" }, /cannot be used/],
+  ] as const) {
+    await assert.rejects(createPresenceServer({ port: 0, redisUrl, redisTls }), (error: Error & { code?: string }) => {
+      assert.equal(error.code, "BAD_SETTINGS");
+      assert.match(error.message, said);
+      assert.doesNotMatch(error.message, /canary|BEGIN/);
+      return true;
+    });
+  }
+});
+
+/** Two authorities; certificates of the first for the server and a client, of the second for a stranger. */
+function certificates(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "presence-tls-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const openssl = (...args: string[]) => void execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });
+  const key = (name: string) => ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", `${name}.key`];
+  for (const name of ["ca", "other"]) openssl("req", "-x509", ...key(name), "-out", `${name}.pem`, "-days", "2", "-subj", `/CN=${name}`);
+  const sign = (name: string, authority: string, names: string) => {
+    writeFileSync(join(folder, `${name}.ext`), `subjectAltName=${names}`);
+    openssl("req", "-new", ...key(name), "-out", `${name}.csr`, "-subj", `/CN=${name}`);
+    const by = ["-CA", `${authority}.pem`, "-CAkey", `${authority}.key`, "-CAcreateserial"];
+    openssl("x509", "-req", "-in", `${name}.csr`, ...by, "-out", `${name}.pem`, "-days", "2", "-extfile", `${name}.ext`);
+  };
+  sign("server", "ca", "IP:127.0.0.1");
+  sign("client", "ca", "DNS:client");
+  sign("stranger", "other", "DNS:client");
+  return folder;
+}
