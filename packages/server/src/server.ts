@@ -14,8 +14,11 @@ import type { Authenticate, Authorize } from "./connection/auth.ts";
 import { ConnectionManager } from "./connection/manager.ts";
 import { type AnnounceOptions, announcementOf, type KickOptions, kickOf } from "./connection/operator.ts";
 import type { DegradedWhy } from "./core/effects.ts";
+import { descriptorLimit, shareDescriptors } from "./edge/descriptors.ts";
 import { createHttpHandler, DEMO_DIR, type HealthReport, type HttpHandler } from "./edge/http.ts";
 import { listen } from "./edge/listen.ts";
+import { originRule } from "./edge/origins.ts";
+import { pathOf } from "./edge/paths.ts";
 import { acceptUpgrades } from "./edge/websocket.ts";
 import { PresenceError } from "./errors.ts";
 import { RedisClient, type RedisTls } from "./redis/client.ts";
@@ -102,8 +105,16 @@ export type PresenceServer = {
 const REDIS_PREFIX = /^[a-z0-9-]{1,32}$/;
 /** From the first heartbeat to its echo: a millisecond, or pub/sub does not work. */
 const READY_MS_MAX = 5000;
-/** For whole requests and their headers: there are only small ones. */
+/** For whole requests and their headers: there are only small ones. And for whoever does not read the answer. */
 const REQUEST_MS_MAX = 10_000;
+/** Then a socket is closed: a scraper does not notice, and what is sent ahead of the answers (pipelining) has an end. */
+const REQUESTS_PER_SOCKET_MAX = 100;
+const HTTP_LIMITS = {
+  headersTimeout: REQUEST_MS_MAX,
+  requestTimeout: REQUEST_MS_MAX,
+  // Node looks every 30 s if nobody says otherwise, and lets them live that much longer.
+  connectionsCheckingInterval: 1000,
+};
 
 /** Resolves when it serves; rejects with a PresenceError that says what to do. */
 export async function createPresenceServer(options: PresenceServerOptions): Promise<PresenceServer> {
@@ -114,7 +125,9 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   if (!REDIS_PREFIX.test(redisPrefix)) {
     throw new PresenceError("BAD_SETTINGS", `redisPrefix is ${JSON.stringify(redisPrefix)}; it must be 1 to 32 of a-z, 0-9 and -`);
   }
-  // First, as it refuses bad URLs: nothing has been made yet that would have to be taken back.
+  const { allowedOrigins = authenticate === undefined ? ["*"] : undefined } = options;
+  // First, as they refuse what cannot be: nothing has been made yet that would have to be taken back.
+  const isAllowed = originRule(allowedOrigins);
   const client =
     options.redisUrl === "memory:"
       ? undefined
@@ -151,21 +164,27 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     };
   };
   metrics.beforeScrape = () => readGauges(metrics, report());
+  const recent = recently(report);
   const handler = createHttpHandler({
     report,
+    state: () => ({ status: statusNow(manager) ?? recent().status, links: `${metrics.linkUp.publisher}${metrics.linkUp.subscriber}` }),
     healthCheck: () => bus.healthCheck(),
     metrics,
     demoDir: options.demo === true ? DEMO_DIR : undefined,
   });
 
-  const own = "server" in options ? undefined : createServer({ headersTimeout: REQUEST_MS_MAX, requestTimeout: REQUEST_MS_MAX }, handler);
+  const own = "server" in options ? undefined : createServer(HTTP_LIMITS, handler);
   const isServing = () => manager.isReady && !manager.isStopping;
   const where =
     "server" in options
-      ? { server: options.server, paths: [options.path ?? "/presence"], isAlone: false }
-      : { server: own as Server, paths: ["/", "/ws"], isAlone: true };
-  const { allowedOrigins = authenticate === undefined ? ["*"] : undefined } = options;
-  const stopUpgrades = acceptUpgrades(where.server, { manager, isServing, tokenInUrl, allowedOrigins, addressOf, log, ...where });
+      ? { server: options.server, paths: [pathOf(options.path ?? "/presence")], isAlone: false }
+      : { server: own as Server, paths: ["/", "/ws", "/presence"], isAlone: true };
+  if (own !== undefined) {
+    own.timeout = REQUEST_MS_MAX;
+    own.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
+  }
+  const descriptors = shareDescriptors(own, { limit: descriptorLimit(), dropped: () => metrics.socketsDropped++, log });
+  const stopUpgrades = acceptUpgrades(where.server, { manager, isServing, tokenInUrl, isAllowed, addressOf, descriptors, log, ...where });
 
   let closing: Promise<void> | undefined;
   const shut = async () => {
@@ -225,6 +244,24 @@ function degradation(why: DegradedWhy | undefined, boards: number, refusal: stri
 }
 
 const UNHEARD = "other instances are heard, and none hears this one: is REDIS_URL the address of a replica?";
+
+/** What is known at once, and must be told at once. */
+function statusNow({ isStopping, isReady, isDegraded }: ConnectionManager): HealthReport["status"] | undefined {
+  if (isStopping) return "draining";
+  if (!isReady) return "starting";
+  return isDegraded ? "degraded" : undefined;
+}
+
+/** A report counts all boards and peers: once a second for all who ask. */
+const REPORT_MS = 1000;
+
+function recently(report: () => HealthReport): () => HealthReport {
+  let last: { readonly at: number; readonly report: HealthReport } | undefined;
+  return () => {
+    if (last === undefined || performance.now() - last.at >= REPORT_MS) last = { at: performance.now(), report: report() };
+    return last.report;
+  };
+}
 
 function readGauges(metrics: Metrics, { degraded, redis, peers, boards, members }: HealthReport): void {
   metrics.degradedBoards = degraded?.boards ?? 0;

@@ -254,7 +254,7 @@ test("an upgrade on another path is not left without an answer where nobody else
   });
   const presence = await createPresenceServer({ server: host, redisUrl: "memory:" });
   t.after(() => presence.close());
-  const answer = () => fetchRaw(port, UPGRADE.replace("/nowhere", "/presence/").replace("Upgrade\r", "Upgrade, close\r"));
+  const answer = () => fetchRaw(port, UPGRADE.replace("Upgrade\r", "Upgrade, close\r"));
   assert.match(await answer(), /\r\n\r\nthe host's own page$/);
   // Older versions of Node ask nobody, and take every offer for an upgrade.
   Object.assign(host, { shouldUpgradeCallback: () => true });

@@ -455,3 +455,32 @@ test("[C4] fractions of a board are coordinates too: rounded", async () => {
   const [cursors] = told(desk, ben).filter(({ kind }) => kind === "cursors");
   assert.deepEqual(cursors?.kind === "cursors" && cursors.moves[0]?.at, { x: 13, y: 0 });
 });
+
+test("a classic client on no board is let go 40 s after its last message, and after ten minutes whatever it says", async () => {
+  const desk = await Desk.open();
+  const silent = desk.connect("classic");
+  const junk = desk.connect("classic");
+  const beating = desk.connect("classic");
+  const member = desk.enter("classic", "1", "member");
+  const left = desk.enter("classic", "1", "left");
+  const startedAt = desk.clock.now();
+  left.leave("1");
+  const ends = new Map<object, number>();
+  // As browsers do: every ping is answered, and the predecessor's client sends a heartbeat every 30 s whatever has become of it.
+  for (let step = 0; step < 150; step++) {
+    for (const client of [silent, junk, beating, member, left]) {
+      if (client.socket.closedWith !== undefined) continue;
+      client.connection.ponged();
+      if (client === junk) client.connection.received(Buffer.of(0xff), true);
+      if (step % 6 === 0 && (client === beating || client === member)) client.sayClassic({ kind: "heartbeat" });
+    }
+    desk.clock.advance(5000);
+    for (const client of [silent, junk, beating, member, left]) {
+      if (client.socket.closedWith === CLOSE.helloTimeout && !ends.has(client)) ends.set(client, (desk.clock.now() - startedAt) / 1000);
+    }
+  }
+  for (const client of [silent, junk, left])
+    assert.ok((ends.get(client) ?? 0) >= 30 && (ends.get(client) ?? 0) <= 45, `${ends.get(client)} s`);
+  assert.ok((ends.get(beating) ?? 0) >= 590 && (ends.get(beating) ?? 0) <= 610, `${ends.get(beating)} s`);
+  assert.equal(member.socket.closedWith, undefined);
+});

@@ -19,12 +19,9 @@ import {
   type ErrorCode,
   encodeBinary,
   encodeJson,
-  type Grace,
   HIDDEN,
   isFitName,
   type Millis,
-  mistakeInBinary,
-  mistakeInJson,
   type ResumeToken,
   readCursor,
   type ServerMessage,
@@ -42,20 +39,13 @@ import type { Known, Who } from "./host.ts";
 import type { Hub } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
 import type { Waiter } from "./lane.ts";
+import type { Newcomer, Standing } from "./newcomers.ts";
 import { PendingJoins } from "./pending-joins.ts";
-import { OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
+import { mistakeIn, OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
 import { binaryFrame, type ClientSocket, textFrame } from "./socket.ts";
+import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, Idleness, SILENT_VISITS_MAX, VISIT_MS } from "./timing.ts";
 import { FOREVER, TokenLife } from "./token-life.ts";
 import type { Encoding } from "./wires.ts";
-
-/** How often each connection is visited; every second visit brings a heartbeat. */
-export const VISIT_MS = 5000;
-export const HEARTBEAT_MS = 2 * VISIT_MS;
-/** Visits without a word in between: 20 to 25 s, in which two heartbeats went unanswered, however long we were stopped ourselves (C3). */
-export const SILENT_VISITS_MAX = 5;
-const HELLO_MS_MAX = 5000;
-/** C2. The full one outlasts a reconnect through a change of networks. */
-export const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
 
 /** Reused for every cursor that comes in: nothing is allocated for it. */
 const CURSOR: CursorInput = { board: 0, x: 0, y: 0 };
@@ -66,7 +56,7 @@ type State =
   | { readonly phase: "open"; readonly identity: Identity; readonly user: User; readonly token: TokenLife }
   | { readonly phase: "over" };
 
-export class Connection implements SeatHolder, Waiter {
+export class Connection implements SeatHolder, Waiter, Newcomer {
   readonly id: ConnectionId;
   readonly encoding: Encoding;
   readonly socket: ClientSocket;
@@ -84,6 +74,7 @@ export class Connection implements SeatHolder, Waiter {
   /** Fresh tokens that the host was asked about. */
   #renewals = 0;
   #silentVisits = 0;
+  readonly #idleness = new Idleness();
   #isBeatNext = false;
   #isBeatUnanswered = false;
   #awaitsDrain = false;
@@ -123,6 +114,11 @@ export class Connection implements SeatHolder, Waiter {
 
   get isGreeting(): boolean {
     return this.#state.phase === "greeting";
+  }
+
+  get standing(): Standing {
+    if (this.#inbox.isAsking) return "asked";
+    return this.isGreeting || (this.encoding === "classic" && this.#attempt === 0) ? "newcomer" : "known";
   }
 
   /** It greets, or its token is about to run out. */
@@ -183,6 +179,7 @@ export class Connection implements SeatHolder, Waiter {
       this.#hub.metrics.terminatedClients++;
       return this.terminate(CLOSE.slowReader);
     }
+    if (this.encoding === "classic" && this.#idleness.isOver(this.seats.length > 0)) return this.end(CLOSE.helloTimeout);
     // It is not read, so it cannot be heard.
     if (this.#inbox.isWaiting) this.#silentVisits = 0;
     if (++this.#silentVisits >= SILENT_VISITS_MAX) {
@@ -292,6 +289,7 @@ export class Connection implements SeatHolder, Waiter {
     const message = classicMessage(data);
     if (message === undefined) return this.#refuse("bad_message");
     clientMessages[message.kind]++;
+    this.#idleness.heard();
     switch (message.kind) {
       case "join":
         if (this.#seatOn(message.boardId) !== undefined || this.#pending.has(message.boardId)) return;
@@ -546,7 +544,7 @@ export class Connection implements SeatHolder, Waiter {
 
   /** What it must be, if it was meant to be a message at all: being wrong in the same way all the time is a defect, and no attack. */
   #correct(data: Buffer): void {
-    const mistake = this.encoding === "json" ? mistakeInJson(data.toString()) : mistakeInBinary(data);
+    const mistake = mistakeIn(data, this.encoding === "json");
     if (mistake === undefined) return this.#refuse("bad_message");
     const { kind, board, field, limit } = mistake;
     const ref = (typeof board === "number" ? this.#seatOn(board)?.fanout.boardId : board) ?? kind;

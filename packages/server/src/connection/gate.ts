@@ -9,6 +9,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { Alarm } from "./alarm.ts";
 import { Account, type AddressAccount, Addresses, PRICE, type Wait } from "./budget.ts";
 import { Lane, type Waiter } from "./lane.ts";
+import { type Newcomer, Newcomers } from "./newcomers.ts";
 
 /** Upgrades that wait to be paid for. At 1 000 a second this is as long as a client has patience; later ones are told to come back. */
 const HANDSHAKES_WAITING_MAX = 4096;
@@ -18,6 +19,7 @@ export class Gate {
   readonly #metrics: Metrics;
   readonly #addresses = new Addresses();
   readonly #lane = new Lane();
+  readonly #newcomers = new Newcomers();
   readonly #alarm: Alarm;
   readonly #handshakes = new Set<Handshake>();
 
@@ -53,6 +55,16 @@ export class Gate {
     return true;
   }
 
+  /** Whether one more connection may be opened; for it, one that has said nothing may have to go. `hasRoom`: a file descriptor is left. */
+  makeRoom(hasRoom: boolean): boolean {
+    return this.#newcomers.makeRoom(hasRoom, this.#clock.now());
+  }
+
+  /** A connection was opened. */
+  opened(newcomer: Newcomer): void {
+    this.#newcomers.add(newcomer, this.#clock.now());
+  }
+
   wait(waiter: Waiter, { cause, at }: Wait): void {
     this.#metrics.throttled[cause === "turn" ? "turn" : "debt"]++;
     this.#lane.wait(waiter, at);
@@ -63,6 +75,7 @@ export class Gate {
   leave(waiter: Waiter, account: Account, members: number): boolean {
     const now = this.#clock.now();
     this.#lane.leave(waiter);
+    this.#newcomers.delete(waiter);
     account.close(now);
     if (members === 0 || account.mayLeaveBehind(members, now)) return true;
     this.#metrics.throttled.grace++;
@@ -72,6 +85,7 @@ export class Gate {
   /** Every few seconds. */
   tidy(now: Millis): void {
     this.#addresses.forget(now);
+    this.#newcomers.tidy();
   }
 
   /** Upgrades that still wait are let through, to be told that this instance stops. */

@@ -138,7 +138,7 @@ test("at level debug it is said what was refused to a client, and how each conne
     'refused a message {"connection":1,"code":"not_joined","ref":"elsewhere"}',
     'refused a message {"connection":2,"code":"bad_message"}',
     'disconnected {"connection":1,"code":4999,"reason":"the connection broke","graceMs":15000}',
-    'disconnected {"connection":3,"code":4410,"reason":"no hello within 5 s of connecting","graceMs":15000}',
+    'disconnected {"connection":3,"code":4410,"reason":"no hello within 5 s; a classic client: no board for long","graceMs":15000}',
   ]);
 });
 
@@ -208,4 +208,43 @@ test("a logger that throws once does not stop the heartbeats", async () => {
   const before = desk.metrics.echoes;
   desk.clock.advance(5000);
   assert.ok(desk.metrics.echoes > before + 5);
+});
+
+test("nobody is made to give way while the host is being asked about them", async () => {
+  const desk = await Desk.open({ authenticate: () => new Promise(() => {}) });
+  const asked = desk.connect("json");
+  desk.manager.gate.opened(asked.connection);
+  asked.hello();
+  desk.clock.advance(2000);
+  assert.equal(desk.manager.gate.makeRoom(false), false);
+  assert.equal(asked.socket.isTerminated, false);
+});
+
+test("who has said nothing gives way, who is known does not, and who is gone is not counted", async () => {
+  const desk = await Desk.open();
+  const { gate } = desk.manager;
+  const open = (encoding: "binary" | "json" | "classic") => {
+    const client = desk.connect(encoding);
+    gate.opened(client.connection);
+    return client;
+  };
+  const [classic, member, welcomed, ...rest] = [
+    open("classic"),
+    open("classic"),
+    open("json"),
+    ...Array.from({ length: 4093 }, () => open("binary")),
+  ];
+  if (classic === undefined || member === undefined || welcomed === undefined) return assert.fail();
+  member.join("1", "member");
+  welcomed.hello();
+  assert.equal(gate.makeRoom(true), false, "nobody has had a second yet");
+  desk.clock.advance(1000);
+  assert.equal(gate.makeRoom(true), true);
+  assert.deepEqual([classic.socket.isTerminated, rest[0]?.socket.isTerminated], [true, false]);
+  assert.equal(gate.makeRoom(true), true, "there is room now");
+  assert.equal(rest[0]?.socket.isTerminated, false);
+  assert.equal(gate.makeRoom(false), true, "no descriptor is left, whatever the number");
+  assert.equal(rest[0]?.socket.isTerminated, true);
+  for (const { socket } of [member, welcomed]) assert.equal(socket.isTerminated, false);
+  assert.equal(desk.metrics.closes[4410], 2);
 });

@@ -20,13 +20,14 @@ import type { Authenticate, Authorize } from "./auth.ts";
 import { BoardFanout, Seat } from "./board-fanout.ts";
 import type { Wait } from "./budget.ts";
 import { BusLine } from "./bus-line.ts";
-import { Connection, VISIT_MS } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { Gate } from "./gate.ts";
 import { Host } from "./host.ts";
 import type { Hub } from "./hub.ts";
 import { Refusals } from "./refusals.ts";
 import type { ClientSocket } from "./socket.ts";
 import { Ticker } from "./ticker.ts";
+import { VISIT_MS } from "./timing.ts";
 import type { Encoding } from "./wires.ts";
 import { BOARD_DEGRADED, changeInWords, DEGRADED, PEER_WORDS, RECYCLED } from "./words.ts";
 

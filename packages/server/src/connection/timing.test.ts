@@ -7,7 +7,7 @@ import { CONSTANTS } from "../core/constants.ts";
 import { OPEN_MS_MAX } from "../redis/client.ts";
 import { HALF_OPEN_MS_MAX } from "../testing/world-client.ts";
 import { LOST_GRACE_MS } from "../testing/world-instance.ts";
-import { GRACE_MS, HEARTBEAT_MS, SILENT_VISITS_MAX, VISIT_MS } from "./connection.ts";
+import { GRACE_MS, HEARTBEAT_MS, SILENT_VISITS_MAX, VISIT_MS } from "./timing.ts";
 
 /** The longest that a client keeps its member after its last word. */
 const GIVEN_UP_MS = SILENT_VISITS_MAX * VISIT_MS + GRACE_MS.full;

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -26,7 +27,9 @@ const REPORT: HealthReport = {
 
 async function serve(t: TestContext, overrides: Partial<HttpDependencies> = {}): Promise<{ base: string; port: number }> {
   const metrics = createMetrics({ version: "0" });
-  const handler = createHttpHandler({ report: () => REPORT, healthCheck: async () => 0.25, metrics, ...overrides });
+  const { report = () => REPORT } = overrides;
+  const state = () => ({ status: report().status, links: "11" });
+  const handler = createHttpHandler({ report, state, healthCheck: async () => 0.25, metrics, ...overrides });
   const server = createServer(handler).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => {
@@ -77,7 +80,7 @@ test("/health is the report with the ping and the event loop; many who ask cost 
   const [first] = await Promise.all(Array.from({ length: 20 }, () => page(`${base}/health`)));
   assert.equal(pings, 1);
   const { eventLoop, redis, ...rest } = first ?? assert.fail();
-  assert.deepEqual({ ...rest, redis: REPORT.redis }, REPORT);
+  assert.deepEqual({ ...rest, redis: REPORT.redis }, { ...REPORT, peersByState: { up: 0, deaf: 0, suspect: 0, down: 0 } });
   assert.deepEqual(redis, { ...REPORT.redis, pingMs: 0.25 });
   assert.equal(typeof eventLoop.delayP99Ms, "number");
 });
@@ -88,6 +91,87 @@ test("/health does not wait for a Redis that is silent or gone", async (t) => {
   assert.deepEqual([redis.pingMs, redis.pingError], [null, "no answer within 1000 ms"]);
   const gone = await serve(t, { healthCheck: () => Promise.reject(new Error("not connected")) });
   assert.equal((await page(`${gone.base}/health`)).redis.pingError, "not connected");
+});
+
+test("health checks as they come: OPTIONS, a slash at the end, the whole address, a prefix for probes", async (t) => {
+  let status: HealthReport["status"] = "ok";
+  const { base, port } = await serve(t, { report: () => ({ ...REPORT, status }) });
+  for (const status200 of ["ok", "degraded"] as const) {
+    status = status200;
+    for (const path of ["/", "*", "/livez", "/livez/", "/readyz", "/readyz/", "/health", "/health/", "/metrics"])
+      assert.equal(await rawStatus(port, path, "OPTIONS"), 200, path);
+  }
+  const response = await fetch(`${base}/readyz`, { method: "OPTIONS" });
+  assert.deepEqual([response.headers.get("allow"), await response.text()], ["GET, HEAD, OPTIONS", ""]);
+  assert.equal(response.headers.get("access-control-allow-origin"), null);
+  for (const path of ["/livez/", "/readyz/", "/health/", "/metrics/", "http://example.com/readyz", "/app/livez", "/a/b/readyz/", "/?x=1"])
+    assert.equal(await rawStatus(port, path), 200, path);
+  // HAProxy's own default must not send people to an instance that stops.
+  status = "draining";
+  for (const path of ["/", "*", "/readyz", "/health", "/app/readyz"]) assert.equal(await rawStatus(port, path, "OPTIONS"), 503, path);
+  assert.equal(await rawStatus(port, "/livez", "OPTIONS"), 200);
+  for (const path of ["/nothing", "/x/metrics", "/x/health"]) assert.equal(await rawStatus(port, path, "OPTIONS"), 404, path);
+});
+
+test("/health and /metrics are rendered once a second, however many ask, and at once when the status changes", async (t) => {
+  let reports = 0;
+  let expositions = 0;
+  let status: HealthReport["status"] = "ok";
+  const metrics = { contentType: "text/plain", expose: async () => `${++expositions}\n`, eventLoopDelay: () => ({ p50: 0, p99: 0 }) };
+  const report = () => {
+    reports++;
+    return { ...REPORT, status };
+  };
+  const { base } = await serve(t, { report, state: () => ({ status, links: "11" }), metrics });
+  const ask = async (path: string, times: number) => {
+    for (let n = 0; n < times; n++) await Promise.all(Array.from({ length: 5 }, async () => (await fetch(base + path)).text()));
+  };
+  await ask("/health", 4);
+  await ask("/metrics", 4);
+  assert.deepEqual([reports, expositions], [1, 1]);
+  status = "degraded";
+  assert.equal(((await (await fetch(`${base}/health`)).json()) as { status: string }).status, "degraded");
+  assert.equal(reports, 2);
+  const age = Number((await fetch(`${base}/metrics`)).headers.get("x-age-ms"));
+  await new Promise((resolve) => setTimeout(resolve, Math.max(0, 1001 - age)));
+  await ask("/metrics", 1);
+  assert.equal(expositions, 2);
+});
+
+test("/health lists some peers, those in trouble first, and counts all", async (t) => {
+  const peers = Array.from({ length: 200 }, (_, n) => ({
+    instanceId: `peer ${n}`,
+    state: n < 190 ? ("up" as const) : n < 195 ? ("suspect" as const) : ("down" as const),
+    lastHeardMs: n,
+  }));
+  const { base } = await serve(t, { report: () => ({ ...REPORT, peers }) });
+  const shown = (await (await fetch(`${base}/health`)).json()) as { peers: { state: string }[]; peersByState: object };
+  assert.deepEqual(shown.peersByState, { up: 190, deaf: 0, suspect: 5, down: 5 });
+  assert.equal(shown.peers.length, 32);
+  assert.deepEqual(
+    shown.peers.slice(0, 11).map(({ state }) => state),
+    [...Array(5).fill("down"), ...Array(5).fill("suspect"), "up"],
+  );
+});
+
+test("who sends many requests ahead of the answers is cut off; a few are answered", async (t) => {
+  const { port } = await serve(t);
+  const ahead = async (count: number) => {
+    const socket = connect(port, "127.0.0.1");
+    t.after(() => void socket.destroy());
+    let text = "";
+    socket.on("data", (bytes) => {
+      text += bytes;
+    });
+    socket.on("error", () => {});
+    socket.write(
+      `${"GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(count - 1)}GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+    );
+    await once(socket, "close");
+    return text.match(/HTTP\/1\.1 200/g)?.length ?? 0;
+  };
+  assert.equal(await ahead(8), 8);
+  assert.ok((await ahead(1000)) <= 8);
 });
 
 test("/metrics is Prometheus text", async (t) => {
@@ -109,7 +193,9 @@ test("unknown paths are 404, other methods 405, a page that fails 500; none may 
     "/../../etc/passwd",
     "/%2e%2e/package.json",
     "/assets/../../package.json",
-    "http://x/health",
+    "http://x//health",
+    "/x/health",
+    "/x/metrics",
     "*",
     "/__proto__",
     "/constructor",
@@ -117,7 +203,7 @@ test("unknown paths are 404, other methods 405, a page that fails 500; none may 
     assert.equal(await rawStatus(port, path), 404, path);
   }
   const response = await fetch(`${base}/health`, { method: "POST", body: "x" });
-  assert.deepEqual([response.status, response.headers.get("allow")], [405, "GET, HEAD"]);
+  assert.deepEqual([response.status, response.headers.get("allow")], [405, "GET, HEAD, OPTIONS"]);
   assert.equal((await fetch(`${base}/readyz`)).status, 500);
   assert.equal(
     (await fetch(`${base}/livez`, { headers: { origin: "https://evil.example" } })).headers.get("access-control-allow-origin"),
@@ -166,7 +252,12 @@ test("a browser that opens the WebSocket's path is told what it is", async (t) =
 test("mounted behind somebody who has answered already, it does no harm", async (t) => {
   const metrics = createMetrics({ version: "0" });
   t.after(() => metrics.close());
-  const handler = createHttpHandler({ report: () => REPORT, healthCheck: async () => 0, metrics });
+  const handler = createHttpHandler({
+    report: () => REPORT,
+    state: () => ({ status: "ok", links: "11" }),
+    healthCheck: async () => 0,
+    metrics,
+  });
   const server = createServer((request, response) => {
     response.end("the host's");
     handler(request, response);

@@ -8,6 +8,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isAt, pathOf } from "./paths.ts";
 
 export type HealthReport = {
   /** `starting`: never joined the bus yet. `degraded`: serving local people only, on all boards or on some. */
@@ -48,6 +49,8 @@ export type HealthReport = {
 
 export type HttpDependencies = {
   report(): HealthReport;
+  /** What must be told at once, as one text: when it changes, what is cached is old. Cheap. */
+  state(): { readonly status: HealthReport["status"]; readonly links: string };
   /** Round trip of one PING in ms; rejects if there is none. */
   healthCheck(): Promise<number>;
   readonly metrics: {
@@ -70,17 +73,30 @@ type Route = (request: IncomingMessage) => Reply | Promise<Reply>;
 export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
   const routes = new Map<string, Route>([
     ["/livez", () => text(200, "ok\n")],
-    ["/readyz", () => readiness(dependencies.report())],
-    ["/health", healthRoute(dependencies)],
+    ["/readyz", () => readiness(dependencies.state())],
+    ["/health", renderedOnce(healthRoute(dependencies), () => Object.values(dependencies.state()).join())],
     [
       "/metrics",
-      async () => ({ status: 200, type: dependencies.metrics.contentType, body: await dependencies.metrics.expose(), headers: UNCACHED }),
+      renderedOnce(async () => ({
+        status: 200,
+        type: dependencies.metrics.contentType,
+        body: Buffer.from(await dependencies.metrics.expose()),
+        headers: UNCACHED,
+      })),
     ],
     ["/", () => text(200, WHAT_THIS_IS)],
     ["/ws", () => ({ ...text(426, "WebSockets connect here; see docs/PROTOCOL.md.\n"), headers: { ...UNCACHED, upgrade: "websocket" } })],
     ...(dependencies.demoDir === undefined ? [] : staticRoutes(dependencies.demoDir)),
   ]);
+  /** Requests under way of each socket that has any. */
+  const pending = new WeakMap<object, number>();
   return (request, response) => {
+    const { socket } = request;
+    const waiting = (pending.get(socket) ?? 0) + 1;
+    // One browser or proxy asks for one thing after the other; whoever sends ahead waits for no answer.
+    if (waiting > PIPELINED_MAX) return void socket.destroy();
+    pending.set(socket, waiting);
+    response.once("close", () => pending.set(socket, (pending.get(socket) ?? 1) - 1));
     const replied = answer(routes, request).then((reply) => {
       // HEAD: Node leaves the body out and keeps its length.
       response.writeHead(reply.status, {
@@ -97,17 +113,56 @@ export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
 }
 
 async function answer(routes: ReadonlyMap<string, Route>, request: IncomingMessage): Promise<Reply> {
+  const { method } = request;
   // Paths are looked up as they are, never resolved against a folder: there is nothing to traverse.
-  const route = routes.get((request.url ?? "/").split("?", 1)[0] ?? "/");
-  if (route === undefined) return json(404, { error: "not_found", message: "Here are /, /health, /livez, /readyz and /metrics." });
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    return { ...json(405, { error: "method_not_allowed", message: "Only GET and HEAD." }), headers: { allow: "GET, HEAD" } };
+  const path = pathOf(request.url);
+  const route = routes.get(path) ?? probe(routes, path);
+  // What HAProxy asks if nobody tells it otherwise, of `/` or `*`: it wants to know whether to send people here.
+  const isOptions = method === "OPTIONS";
+  const asked = isOptions && (path === "/" || path === "*") ? routes.get("/readyz") : route;
+  if (asked === undefined) return json(404, { error: "not_found", message: "Here are /, /health, /livez, /readyz and /metrics." });
+  if (method !== "GET" && method !== "HEAD" && !isOptions) {
+    return { ...json(405, { error: "method_not_allowed", message: "Only GET, HEAD and OPTIONS." }), headers: { allow: METHODS } };
   }
   try {
-    return await route(request);
+    const reply = await asked(request);
+    return isOptions ? { ...reply, body: "", headers: { ...UNCACHED, allow: METHODS } } : reply;
   } catch {
     return json(500, { error: "internal", message: "This page failed; the service goes on." });
   }
+}
+
+const METHODS = "GET, HEAD, OPTIONS";
+/** Sent before the first of them is answered. */
+const PIPELINED_MAX = 8;
+
+/** Behind a proxy that leaves its prefix in the path. Not the pages that are to be closed to strangers by their path. */
+function probe(routes: ReadonlyMap<string, Route>, path: string): Route | undefined {
+  const wanted = ["/livez", "/readyz"].find((one) => isAt(path, one));
+  return wanted === undefined ? undefined : routes.get(wanted);
+}
+
+/** Anybody may ask, so that asking must not be a way to keep us busy: what was rendered is good for all who ask within this time. */
+const RENDERED_MS = 1000;
+
+/** `state`: what was rendered in another one is old at once. */
+function renderedOnce(render: () => Promise<Reply>, state: () => string = () => ""): Route {
+  let last: { readonly at: number; readonly state: string; readonly reply: Promise<Reply> } | undefined;
+  return async () => {
+    const now = performance.now();
+    const current = state();
+    if (last === undefined || now - last.at >= RENDERED_MS || last.state !== current) {
+      const reply = render();
+      last = { at: now, state: current, reply };
+      // A failure is nothing to keep.
+      reply.catch(() => {
+        last = undefined;
+      });
+    }
+    const { at, reply } = last;
+    const { headers, ...rest } = await reply;
+    return { ...rest, headers: { ...headers, "x-age-ms": String(Math.round(performance.now() - at)) } };
+  };
 }
 
 const UNCACHED = { "cache-control": "no-store" };
@@ -126,7 +181,7 @@ function json(status: number, value: unknown): Reply {
 }
 
 /** Degraded is ready: people here still see each other, and sending them elsewhere would not bring Redis back. */
-function readiness({ status }: HealthReport): Reply {
+function readiness({ status }: Pick<HealthReport, "status">): Reply {
   return text(isServing(status) ? 200 : 503, `${status}\n`);
 }
 
@@ -139,7 +194,10 @@ const PING_REUSED_MS = 1000;
 /** Who asks wants to know now; a Redis that needs longer is as good as silent. */
 const PING_TIMEOUT_MS = 1000;
 
-function healthRoute(dependencies: HttpDependencies): Route {
+/** Peers listed on a page that strangers may see: those in trouble first. All are counted. */
+const PEERS_SHOWN_MAX = 32;
+
+function healthRoute(dependencies: HttpDependencies): () => Promise<Reply> {
   let pingedAt = Number.NEGATIVE_INFINITY;
   let ping: Promise<{ pingMs: number | null; pingError?: string }> | undefined;
   return async () => {
@@ -150,13 +208,22 @@ function healthRoute(dependencies: HttpDependencies): Route {
     const pinged = await ping;
     const report = dependencies.report();
     const { p50, p99 } = dependencies.metrics.eventLoopDelay();
-    return json(isServing(report.status) ? 200 : 503, {
+    const states = { up: 0, deaf: 0, suspect: 0, down: 0 };
+    for (const { state } of report.peers) states[state]++;
+    const byTrouble =
+      report.peers.length <= PEERS_SHOWN_MAX ? report.peers : report.peers.toSorted((a, b) => TROUBLE[b.state] - TROUBLE[a.state]);
+    const reply = json(isServing(report.status) ? 200 : 503, {
       ...report,
+      peers: byTrouble.slice(0, PEERS_SHOWN_MAX),
+      peersByState: states,
       redis: { ...report.redis, ...pinged },
       eventLoop: { delayP50Ms: rounded(p50 * 1000), delayP99Ms: rounded(p99 * 1000) },
     });
+    return { ...reply, body: Buffer.from(reply.body) };
   };
 }
+
+const TROUBLE = { up: 0, deaf: 1, suspect: 2, down: 3 };
 
 async function pingOnce(pinged: Promise<number>): Promise<{ pingMs: number | null; pingError?: string }> {
   let timer: NodeJS.Timeout | undefined;

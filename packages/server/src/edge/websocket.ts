@@ -16,11 +16,15 @@ import type { ConnectionManager } from "../connection/manager.ts";
 import type { ClientSocket } from "../connection/socket.ts";
 import type { Encoding } from "../connection/wires.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Descriptors } from "./descriptors.ts";
+import type { OriginRule } from "./origins.ts";
+import { isAt, pathOf, queryOf } from "./paths.ts";
 import { sliceReads, unshiftInSlices } from "./slices.ts";
 
 export type UpgradeOptions = {
   readonly manager: ConnectionManager;
-  /** Upgrades elsewhere are left to others, if there are others. */
+  /** Upgrades elsewhere are left to others, if there are others. Where there are none, also below any prefix that a proxy leaves. */
   readonly paths: readonly string[];
   /** Nobody else takes upgrades on this server: what is not for us is not found. */
   readonly isAlone: boolean;
@@ -28,8 +32,9 @@ export type UpgradeOptions = {
   readonly isServing: () => boolean;
   /** Whether classic clients may say who they are by `?token=`; where the host authenticates, they are refused otherwise. */
   readonly tokenInUrl: boolean;
-  /** Pages of which origins may connect; undefined: only those of this very host. Who sends no origin is no page. */
-  readonly allowedOrigins: readonly string[] | undefined;
+  /** Whether pages of that origin may connect. */
+  readonly isAllowed: OriginRule;
+  readonly descriptors: Descriptors;
   readonly addressOf: AddressOf;
   readonly log: Logger;
 };
@@ -50,10 +55,23 @@ const ENCODINGS: readonly (readonly [subprotocol: string, encoding: Encoding])[]
   ["presence.v2.json", "json"],
 ];
 
+type Reason = keyof Metrics["upgradesRefused"];
+
+/** What the log says of each; those that come in the course of events are counted only. */
+const REFUSED: { readonly [of in Reason]?: string } = {
+  path: "refused a WebSocket: nothing is at this path",
+  origin: "refused a page of another origin; those in allowedOrigins may connect",
+  encoding: "refused a WebSocket: none of the subprotocols or encodings it asks for is known",
+  handshake: "refused a WebSocket: its handshake is not one, or a proxy has changed it",
+  full: "refused a WebSocket: no file descriptor is left for it; raise `ulimit -n`, or add an instance",
+  greeting: "refused a WebSocket: too many have connected and said nothing yet",
+};
+/** Of what a stranger may send. */
+const SHOWN_LENGTH_MAX = 200;
+
 /** Answers how to stop taking upgrades. */
 export function acceptUpgrades(server: Server, options: UpgradeOptions): () => void {
-  const { manager, paths, isAlone, isServing, tokenInUrl, addressOf, log } = options;
-  const isAllowed = originRule(options.allowedOrigins);
+  const { manager, paths, isAlone, isServing, isAllowed, tokenInUrl, addressOf, descriptors, log } = options;
   const warn = rateLimited(log.warn.bind(log), WARN_EVERY_MS);
   // Apart from the call, as the types of `ws` do not know `closeTimeout` yet.
   const settings = {
@@ -70,11 +88,28 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     handleProtocols: (offered: Set<string>) => ENCODINGS.find(([subprotocol]) => offered.has(subprotocol))?.[0] ?? false,
   };
   const wss = new WebSocketServer(settings);
+  const isOurs = (path: string) => paths.some((ours) => (isAlone ? isAt(path, ours) : path === ours));
+
+  const refuse = (request: IncomingMessage, socket: Duplex, reason: Reason, answer: Answer): void => {
+    manager.metrics.upgradesRefused[reason]++;
+    const words = REFUSED[reason];
+    if (words !== undefined) {
+      const { origin, host, "sec-websocket-protocol": subprotocols } = request.headers;
+      const told = { path: pathOf(request.url), origin, host, subprotocols, why: answer.body };
+      warn(Object.fromEntries(Object.entries(told).map(([name, text]) => [name, text?.slice(0, SHOWN_LENGTH_MAX)])), words);
+    }
+    end(socket, answer);
+  };
+  wss.on("wsClientError", (error, socket, request) => {
+    const versions = { "Sec-WebSocket-Version": "13, 8" };
+    refuse(request, socket, "handshake", { status: request.method === "GET" ? 400 : 405, headers: versions, body: error.message });
+  });
+
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
-    if (!paths.includes(path)) {
+    if (!isOurs(pathOf(request.url))) {
       // Left to the others, if there are others: without, nobody would ever answer.
-      if (isAlone || !hasOthers(server)) refuse(socket, 404);
+      if (isAlone || !hasOthers(server))
+        refuse(request, socket, "path", { status: 404, body: `WebSockets connect at ${paths.join(" or ")}.` });
       return;
     }
     const forwarded = request.headers["x-forwarded-for"];
@@ -85,21 +120,23 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
       socket.removeListener("error", ignore);
       take(request, socket, head, address);
     });
-    if (!isAdmitted) refuse(socket, 503, `Retry-After: ${RETRY_AFTER_S}\r\n`);
+    if (!isAdmitted) refuse(request, socket, "waiting", LATER);
   };
   const take = (request: IncomingMessage, socket: Duplex, head: Buffer, address: string) => {
-    if (!isAllowed(request)) {
-      const { origin, host } = request.headers;
-      warn({ origin, host }, "refused a page of another origin; those in allowedOrigins may connect");
-      return refuse(socket, 403);
-    }
-    if (!isServing()) return refuse(socket, 503, `Retry-After: ${RETRY_AFTER_S}\r\n`);
+    if (!isAllowed(request.headers))
+      return refuse(request, socket, "origin", { status: 403, body: "Pages of this origin may not connect." });
+    const query = queryOf(request.url);
+    const encoding = encodingOf(request, query);
+    if (encoding === undefined) return refuse(request, socket, "encoding", { status: 400, body: ENCODINGS_KNOWN });
+    if (!isServing()) return refuse(request, socket, "unready", LATER);
+    const { hasRoom } = descriptors;
+    if (!manager.gate.makeRoom(hasRoom)) return refuse(request, socket, hasRoom ? "greeting" : "full", LATER);
     unshiftInSlices(socket, head);
     wss.handleUpgrade(request, socket, EMPTY, (ws) => {
-      const encoding = ENCODINGS.find(([subprotocol]) => subprotocol === ws.protocol)?.[1] ?? "classic";
-      const query = (request.url ?? "").split("?", 2)[1];
-      const token = tokenInUrl ? (new URLSearchParams(query).get("token") ?? undefined) : undefined;
+      descriptors.upgraded(socket);
+      const token = tokenInUrl ? (query.get("token") ?? undefined) : undefined;
       const connection = manager.open(new WsSocket(ws, socket), { encoding, request, token, address });
+      manager.gate.opened(connection);
       ws.connection = connection;
       sliceReads(socket, chargeSlices(ws, connection));
       ws.on("message", onMessage).on("ping", onPing).on("pong", onPong).on("error", onError).on("close", onClose);
@@ -107,8 +144,8 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
   };
   server.on("upgrade", upgrade);
   const stopSorting = sortUpgrades(server, (request) => {
-    const isWebSocket = request.headers.upgrade?.toLowerCase() === "websocket";
-    return isWebSocket && (isAlone || paths.includes((request.url ?? "/").split("?", 1)[0] ?? "/"));
+    const isWebSocket = request.method === "GET" && request.headers.upgrade?.toLowerCase() === "websocket";
+    return isWebSocket && (isAlone || isOurs(pathOf(request.url)));
   });
   return () => {
     stopSorting();
@@ -116,16 +153,22 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
   };
 }
 
-/** Whole origins, as browsers send them. They cannot be prevented from sending cookies along; other clients say what they like. */
-function originRule(allowed: readonly string[] | undefined): (request: IncomingMessage) => boolean {
-  const origins = allowed && new Set(allowed);
-  return ({ headers: { origin, host = "" } }) => {
-    if (origin === undefined || origins?.has("*")) return true;
-    if (origins) return origins.has(origin);
-    // Whether the page came by TLS is known only to the proxy that ended it.
-    const ownHost = host.toLowerCase();
-    return ownHost !== "" && (origin === `https://${ownHost}` || origin === `http://${ownHost}`);
-  };
+const ENCODINGS_KNOWN = `Known are the subprotocols ${ENCODINGS.map(([subprotocol]) => subprotocol).join(" and ")}, or one of them as ?encoding= where a proxy removes the header; none of both is the classic protocol.`;
+
+/**
+ * By subprotocol; where none is offered, by `?encoding=`, for those whose proxy removes the header; classic if neither is there.
+ * undefined: only unknown ones are asked for. A browser would fail such a connection without an answer that it offered.
+ */
+function encodingOf({ headers }: IncomingMessage, query: URLSearchParams): Encoding | undefined {
+  const header = headers["sec-websocket-protocol"]?.trim();
+  // Emptied by a proxy is not offered; the library would take it for a mistake.
+  if (header === "") delete headers["sec-websocket-protocol"];
+  if (header) {
+    const offered = header.split(",").map((name) => name.trim());
+    return ENCODINGS.find(([subprotocol]) => offered.includes(subprotocol))?.[1];
+  }
+  const asked = query.get("encoding");
+  return asked === null ? "classic" : ENCODINGS.find(([subprotocol]) => subprotocol === asked)?.[1];
 }
 
 /** Whether anybody but us listens for upgrades; asked each time, as some begin with the first request. */
@@ -256,9 +299,21 @@ class WsSocket implements ClientSocket {
 
 const EMPTY = Buffer.alloc(0);
 
-function refuse(socket: Duplex, status: number, headers = ""): void {
+type Answer = { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body: string };
+
+/** The client comes back by itself. */
+const LATER: Answer = { status: 503, headers: { "Retry-After": String(RETRY_AFTER_S) }, body: "Not now; try again." };
+
+function end(socket: Duplex, { status, headers = {}, body }: Answer): void {
   socket.on("error", () => {}); // whoever is refused may be gone already
   // Without it a client that does not close its side would hold the socket for ever.
   socket.once("finish", () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n${headers}\r\n`);
+  const text = `${body}\n`;
+  const lines = Object.entries({
+    Connection: "close",
+    "Content-Type": "text/plain; charset=utf-8",
+    "Content-Length": Buffer.byteLength(text),
+    ...headers,
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${text}`);
 }

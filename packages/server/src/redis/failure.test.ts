@@ -134,6 +134,7 @@ test("a Redis that quotes the command it does not understand does not get the pa
   const quoted = "ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `canary user`, `canary`, ";
   assert.deepEqual(explain(new Error(quoted)), {
     reason: "it is too old (ERR unknown command `HELLO`)",
+    gist: "it is too old",
     advice: "Redis 6 or later is needed.",
   });
   assert.doesNotMatch(explain(new Error("ERR bad input: AUTH canary c%40nary"), ["canary", "c%40nary"]).reason, /canary|c%40nary/);

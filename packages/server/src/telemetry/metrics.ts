@@ -149,6 +149,19 @@ export const METRICS = {
     values: ["binary", "json", "classic"],
   },
 
+  upgradesRefused: {
+    name: "presence_upgrades_refused_total",
+    type: "counter",
+    help: "WebSockets refused before they were open: at no path of ours (path), from a page of another origin (origin), asking for unknown subprotocols or encodings only (encoding), without a right handshake (handshake), while starting or draining (unready), without a file descriptor left (full), with too many open that said nothing yet (greeting), with too many waiting for their turn (waiting).",
+    label: "reason",
+    values: ["path", "origin", "encoding", "handshake", "unready", "full", "greeting", "waiting"],
+  },
+  socketsDropped: {
+    name: "presence_sockets_dropped_total",
+    type: "counter",
+    help: "Sockets ended before they asked for anything, as others needed their file descriptors.",
+  },
+
   // From clients.
   clientMessages: {
     name: "presence_client_messages_total",

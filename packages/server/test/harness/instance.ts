@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
@@ -14,6 +15,8 @@ import { endWithProcess, type Scope } from "./scope.ts";
 
 const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 const READY_MS_MAX = 15_000;
+/** As http.ts has it. */
+const RENDERED_MS = 1000;
 /** What is shown of a failed test's instances; all lines are in `lines`. */
 const SHOWN_LINES_MAX = 40;
 /** Settings of whoever runs the tests; instances get their own. */
@@ -27,6 +30,8 @@ export type InstanceOptions = {
   /** Further settings; they win over the above. */
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** File descriptors that it may have; not given: as many as these tests. */
+  readonly filesMax?: number;
 };
 
 /** How a process ended: by itself with a code, or by a signal. */
@@ -78,11 +83,13 @@ export class Instance {
   }
 
   /** Starts one without waiting: for tests about starting. */
-  static async launch(scope: Scope, { redisUrl, port, env, args = [] }: InstanceOptions = {}): Promise<Instance> {
+  static async launch(scope: Scope, { redisUrl, port, env, args = [], filesMax }: InstanceOptions = {}): Promise<Instance> {
     const ownPort = port ?? (await freePort());
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !SETTINGS.test(name)));
     const redis = redisUrl === undefined ? {} : { REDIS_URL: redisUrl };
-    const child = spawn(process.execPath, ["--conditions=presence-source", CLI, ...args], {
+    const command = [process.execPath, "--conditions=presence-source", CLI, ...args];
+    const limited = filesMax === undefined ? command : ["sh", "-c", `ulimit -n ${filesMax}; exec "$0" "$@"`, ...command];
+    const child = spawn(limited[0] ?? "", limited.slice(1), {
       env: { ...inherited, ...redis, WS_PORT: String(ownPort), ...env },
       // Not the repository: the developer's `.env` is no test's business.
       cwd: tmpdir(),
@@ -132,10 +139,21 @@ export class Instance {
 
   /** All series of `/metrics` by name and labels: `presence_bus_received_total{kind="delta"}`. */
   async metrics(): Promise<Metrics> {
-    const text = await (await this.get("/metrics")).text();
+    const text = await this.#freshPage("/metrics");
     const series = new Map<string, number>();
     for (const [, name, value] of text.matchAll(/^([a-z][^ \n]*) ([^ \n]+)$/gm)) series.set(String(name), Number(value));
     return (name) => series.get(name) ?? assert.fail(`/metrics has no ${name}`);
+  }
+
+  /** The instance renders it once a second for all who ask; this one is not older than the question. */
+  async #freshPage(path: string): Promise<string> {
+    const askedAt = performance.now();
+    for (;;) {
+      const response = await this.get(path);
+      const [text, ageMs] = [await response.text(), Number(response.headers.get("x-age-ms"))];
+      if (ageMs <= performance.now() - askedAt) return text;
+      await wait(Math.max(1, RENDERED_MS - ageMs));
+    }
   }
 
   /** One series of `/metrics`. */

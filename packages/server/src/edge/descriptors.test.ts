@@ -1,0 +1,69 @@
+/** File descriptors: strangers never take the last ones, and whoever asks something is answered all the same. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { test } from "node:test";
+import { SILENT } from "../telemetry/log.ts";
+import { descriptorLimit, shareDescriptors } from "./descriptors.ts";
+
+test("of 200 descriptors 64 are ours, 17 are for plain sockets and the rest for WebSockets", async () => {
+  const descriptors = shareDescriptors(undefined, { limit: 200, dropped: () => {}, log: SILENT });
+  const sockets = [];
+  for (; descriptors.hasRoom; sockets.push(new PassThrough())) descriptors.upgraded(sockets.at(-1) ?? new PassThrough());
+  assert.equal(sockets.length, 200 - 64 - 17);
+  sockets[0]?.destroy();
+  await once(sockets[0] ?? assert.fail(), "close");
+  assert.equal(descriptors.hasRoom, true);
+  assert.equal(shareDescriptors(undefined, { limit: 10, dropped: () => {}, log: SILENT }).hasRoom, true, "few are better than none");
+});
+
+test("too many plain sockets: the oldest goes, the newest is answered, and it is said once", async (t) => {
+  const lines: object[] = [];
+  let dropped = 0;
+  const server = createServer((_request, response) => response.end("here"));
+  const log = { ...SILENT, warn: (fields: object | string) => void lines.push(fields as object) };
+  shareDescriptors(server, { limit: 200, dropped: () => dropped++, log });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const ended: number[] = [];
+  for (let n = 0; n < 100; n++) {
+    const socket = connect(port, "127.0.0.1");
+    t.after(() => void socket.destroy());
+    socket.on("error", () => {}).on("close", () => ended.push(n));
+    await once(socket, "connect");
+  }
+  assert.equal(await (await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: "close" } })).text(), "here");
+  while (dropped < 84 || ended.length < 84) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(ended, [...Array(84).keys()], "in the order of their coming");
+  assert.deepEqual(lines, [{ limit: 200, plain: 17, webSockets: 0 }]);
+});
+
+test("the limit is what the system says, and none where it says nothing", () => {
+  const folder = mkdtempSync(join(tmpdir(), "presence-limits-"));
+  try {
+    const limits = (text: string) => {
+      writeFileSync(join(folder, "limits"), text);
+      return descriptorLimit(join(folder, "limits"));
+    };
+    assert.equal(
+      limits("Max processes   1   1   processes\nMax open files            1024                 524288               files\n"),
+      1024,
+    );
+    assert.equal(limits("Max open files            unlimited            unlimited            files\n"), Number.MAX_SAFE_INTEGER);
+    assert.equal(descriptorLimit(join(folder, "nothing")), Number.MAX_SAFE_INTEGER);
+    if (process.platform === "linux") assert.ok(descriptorLimit() < Number.MAX_SAFE_INTEGER);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

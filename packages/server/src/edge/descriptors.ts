@@ -1,0 +1,85 @@
+/**
+ * File descriptors, shared out: so many for WebSockets, some for plain HTTP, and a reserve for ourselves, so that the last ones are
+ * never taken by strangers, and Redis, health and metrics can still be reached. Where plain sockets are too many, the oldest go: who
+ * asks something is answered in milliseconds, who trickles or says nothing is the oldest soon.
+ */
+
+import { readFileSync } from "node:fs";
+import type { Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { type Logger, rateLimited } from "../telemetry/log.ts";
+
+/** Two connections to Redis and two that replace them, pipes, the event loop's own, and what a host opens now and then. */
+const RESERVED = 64;
+/** Of those that are left: for plain HTTP, within bounds. */
+const PLAIN_SHARE = 8;
+const PLAIN_MIN = 16;
+const PLAIN_MAX = 1024;
+const WARN_EVERY_MS = 10_000;
+
+export type Descriptors = {
+  /** Whether one more WebSocket may be opened. */
+  readonly hasRoom: boolean;
+  /** This socket is a WebSocket now. */
+  upgraded(socket: Duplex): void;
+};
+
+export type DescriptorOptions = {
+  /** File descriptors that this process may have. */
+  readonly limit: number;
+  /** Counts a plain socket that was ended for others. */
+  readonly dropped: () => void;
+  readonly log: Logger;
+};
+
+/** `server`: ours, whose plain sockets are counted, too; undefined: a host's, which looks after them itself. */
+export function shareDescriptors(server: Server | undefined, { limit, dropped, log }: DescriptorOptions): Descriptors {
+  const shared = Math.max(2, limit - RESERVED);
+  const plainMax = Math.max(Math.min(PLAIN_MIN, shared / 2), Math.min(PLAIN_MAX, Math.floor(shared / PLAIN_SHARE)));
+  const webSocketsMax = shared - plainMax;
+  const warn = rateLimited(log.warn.bind(log), WARN_EVERY_MS);
+  /** In the order of their coming. */
+  const plain = new Set<Duplex>();
+  let webSockets = 0;
+
+  // Shared by all sockets, of which there may be many thousand.
+  function plainClosed(this: Duplex): void {
+    plain.delete(this);
+  }
+  const webSocketClosed = () => {
+    webSockets--;
+  };
+
+  server?.on("connection", (socket) => {
+    plain.add(socket);
+    socket.once("close", plainClosed);
+    if (plain.size <= plainMax) return;
+    const [oldest] = plain;
+    if (oldest === undefined) return;
+    plain.delete(oldest);
+    dropped();
+    warn({ limit, plain: plainMax, webSockets }, "too many sockets that are no WebSockets: the oldest is ended; see `ulimit -n`");
+    oldest.destroy();
+  });
+  return {
+    get hasRoom() {
+      return webSockets < webSocketsMax;
+    },
+    upgraded(socket) {
+      plain.delete(socket);
+      socket.removeListener("close", plainClosed);
+      webSockets++;
+      socket.once("close", webSocketClosed);
+    },
+  };
+}
+
+/** Of this process, where the system tells (Linux); elsewhere there is no limit that we could keep. Node raises the soft limit to the hard one at its start. */
+export function descriptorLimit(limits = "/proc/self/limits"): number {
+  try {
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync(limits, "latin1")) ?? [];
+    return soft === undefined ? Number.MAX_SAFE_INTEGER : Number(soft);
+  } catch {
+    return Number.MAX_SAFE_INTEGER;
+  }
+}
