@@ -2,6 +2,9 @@
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -17,6 +20,43 @@ const APP = `
   const [ana, ben] = ["Ana", "Ben"].map((username) => createPresence({ url: process.argv[1] }).board("doc-42", { username }));
   ana.subscribe(() => ana.others.length === 1 && (console.log(ana.others[0].username), process.exit(0)));
 `;
+
+test("npm links the command when it installs, although nothing is built then", { timeout: 60_000 }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "presence-link-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const { name, version, type, bin } = manifest("server");
+  mkdirSync(join(folder, "packages/server"), { recursive: true });
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, workspaces: ["packages/*"] }));
+  writeFileSync(join(folder, "packages/server/package.json"), JSON.stringify({ name, version, type, bin }));
+  cpSync(join(ROOT, "packages/server/bin"), join(folder, "packages/server/bin"), { recursive: true });
+  await run("npm", ["install", "--offline", "--no-audit", "--no-fund"], { cwd: folder });
+  const command = run(join(folder, "node_modules/.bin/presence-service"), ["--help"], { cwd: folder });
+  await assert.rejects(command, { code: 69, stderr: /not been built yet\. Run `npm run build`/ });
+});
+
+test("every command in the documents exists", () => {
+  const commands = ["README.md", "CONTRIBUTING.md", "docs/OPERATIONS.md", "docs/BENCHMARKS.md", "packages/client/README.md"].flatMap(
+    (document) => {
+      const text = readFileSync(join(ROOT, document), "utf8");
+      const lines = [...text.matchAll(/^```(?:sh|bash|console)\n(.*?)^```/gms)].flatMap(([, block = ""]) => block.split("\n"));
+      const inline = [...text.matchAll(/`((?:npm (?:run |start|test)|npx )[^`]*)`/g)].map(([, command = ""]) => command);
+      return [...lines, ...inline].map((line) => ({ document, words: wordsOf(line) })).filter(({ words }) => words.length > 0);
+    },
+  );
+  assert.ok(commands.length > 10);
+  const scriptsOf = (folder: string): object => JSON.parse(readFileSync(join(ROOT, folder, "package.json"), "utf8")).scripts;
+  const ours = Object.keys(manifest("server").bin);
+  for (const { document, words } of commands) {
+    const [program = "", first = "", second = ""] = words;
+    const line = `${document}: ${words.join(" ")}`;
+    const workspace = /(?:-w|--workspace)[ =](\S+)/.exec(line)?.[1] ?? ".";
+    if (program === "npm" && first === "run") assert.ok(second in scriptsOf(workspace), line);
+    else if (program === "npm" && (first === "start" || first === "test")) assert.ok(first in scriptsOf("."), line);
+    else if (program === "npx") assert.ok(ours.includes(first) || existsSync(join(ROOT, "node_modules/.bin", first)), line);
+    else assert.ok(ours.includes(program) || OTHER_PROGRAMS.has(program), line);
+  }
+  assert.ok(commands.some(({ words }) => words.join(" ").startsWith("npx presence-service")));
+});
 
 test("`npm run build` makes packages that a plain Node runs", { timeout: 60_000 }, async (t) => {
   await run(process.execPath, ["scripts/build.js"], { cwd: ROOT });
@@ -35,4 +75,51 @@ test("`npm run build` makes packages that a plain Node runs", { timeout: 60_000 
     timeout: 15_000,
   });
   assert.equal(stdout, "Ben\n");
+
+  // As README has it.
+  const help = await run("npx", ["--no-install", "presence-service", "--help"], { cwd: ROOT, env: { ...process.env, NODE_OPTIONS: "" } });
+  assert.match(help.stdout, /^presence-service: .*--redis-url/s);
+
+  // As others install it: the packed files, and what they depend on.
+  const folder = mkdtempSync(join(tmpdir(), "presence-packed-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const modules = join(folder, "node_modules");
+  mkdirSync(join(modules, "@presence-service"), { recursive: true });
+  for (const name of readdirSync(join(ROOT, "node_modules"))) {
+    if (name !== "@presence-service" && !name.startsWith(".")) symlinkSync(join(ROOT, "node_modules", name), join(modules, name));
+  }
+  for (const name of ["protocol", "server"]) {
+    const packed = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], {
+      cwd: join(ROOT, "packages", name),
+    });
+    const [{ filename }] = JSON.parse(packed.stdout) as [{ filename: string }];
+    mkdirSync(join(modules, "@presence-service", name));
+    await run("tar", ["--extract", "--file", join(folder, filename), "--strip-components", "1"], {
+      cwd: join(modules, "@presence-service", name),
+    });
+  }
+  const packedServer = join(modules, "@presence-service/server");
+  const command = join(packedServer, manifest("server").bin["presence-service"] ?? "");
+  const { stdout: version } = await run(process.execPath, [command, "--version"], { cwd: folder });
+  assert.equal(version, `${manifest("server").version}\n`);
 });
+
+type Manifest = { readonly name: string; readonly version: string; readonly type: string; readonly bin: Record<string, string> };
+
+function manifest(name: string): Manifest {
+  return JSON.parse(readFileSync(join(ROOT, "packages", name, "package.json"), "utf8")) as Manifest;
+}
+
+/** What documents use that is neither npm's nor ours. */
+const OTHER_PROGRAMS = new Set(["redis-cli", "redis-server", "docker", "git", "node", "curl", "flock", "cd"]);
+
+/** Of a line in a document; without comment, prompt and variables. */
+function wordsOf(line: string): string[] {
+  const words = line
+    .replace(/^\$ /, "")
+    .replace(/(?:^|\s)#.*$/, "")
+    .split(/\s+/)
+    .filter(Boolean);
+  const from = words.findIndex((word) => !/^[A-Z_]+=/.test(word));
+  return from < 0 ? [] : words.slice(from);
+}
