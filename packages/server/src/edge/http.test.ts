@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, request as httpRequest } from "node:http";
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -172,6 +172,26 @@ test("who sends many requests ahead of the answers is cut off; a few are answere
   };
   assert.equal(await ahead(8), 8);
   assert.ok((await ahead(1000)) <= 8);
+});
+
+test("many who ask without pause get a thousand answers a second, and whoever asks then waits for a turn", async () => {
+  const state = () => ({ status: "ok" as const, links: "11" });
+  const metrics = { contentType: "text/plain", expose: async () => "", eventLoopDelay: () => ({ p50: 0, p99: 0 }) };
+  const handler = createHttpHandler({ report: () => REPORT, state, healthCheck: async () => 0, metrics });
+  // Without sockets: 700 answers would take 10 ms.
+  const ask = () =>
+    new Promise<void>((resolve) => {
+      const request = { url: "/livez", method: "GET", headers: {}, socket: {} } as IncomingMessage;
+      const response = { once() {}, writeHead() {}, end: () => resolve() } as unknown as ServerResponse;
+      handler(request, response);
+    });
+  const startedAt = performance.now();
+  await Promise.all(Array.from({ length: 200 }, ask));
+  const burstMs = performance.now() - startedAt;
+  await Promise.all(Array.from({ length: 500 }, ask));
+  const allMs = performance.now() - startedAt;
+  assert.ok(burstMs < 100, `a page and its probes do not wait: ${burstMs} ms`);
+  assert.ok(allMs >= 490, `${allMs} ms`);
 });
 
 test("/metrics is Prometheus text", async (t) => {

@@ -88,6 +88,7 @@ export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
     ["/ws", () => ({ ...text(426, "WebSockets connect here; see docs/PROTOCOL.md.\n"), headers: { ...UNCACHED, upgrade: "websocket" } })],
     ...(dependencies.demoDir === undefined ? [] : staticRoutes(dependencies.demoDir)),
   ]);
+  const pace = pacer();
   /** Requests under way of each socket that has any. */
   const pending = new WeakMap<object, number>();
   return (request, response) => {
@@ -97,17 +98,19 @@ export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
     if (waiting > PIPELINED_MAX) return void socket.destroy();
     pending.set(socket, waiting);
     response.once("close", () => pending.set(socket, (pending.get(socket) ?? 1) - 1));
-    const replied = answer(routes, request).then((reply) => {
-      // HEAD: Node leaves the body out and keeps its length.
-      response.writeHead(reply.status, {
-        "content-type": reply.type,
-        "content-length": Buffer.byteLength(reply.body),
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer",
-        ...reply.headers,
+    const replied = pace()
+      .then(() => answer(routes, request))
+      .then((reply) => {
+        // HEAD: Node leaves the body out and keeps its length.
+        response.writeHead(reply.status, {
+          "content-type": reply.type,
+          "content-length": Buffer.byteLength(reply.body),
+          "x-content-type-options": "nosniff",
+          "referrer-policy": "no-referrer",
+          ...reply.headers,
+        });
+        response.end(reply.body);
       });
-      response.end(reply.body);
-    });
     replied.catch(() => {}); // whoever mounted this has answered already, or the client is gone
   };
 }
@@ -130,6 +133,23 @@ async function answer(routes: ReadonlyMap<string, Route>, request: IncomingMessa
   } catch {
     return json(500, { error: "internal", message: "This page failed; the service goes on." });
   }
+}
+
+/**
+ * Answers of all kinds to everybody, at 30 µs each: 3 % of a core, however many ask without pause. They wait for their turn instead of
+ * being refused: ten sockets 10 ms, a thousand a second. A page with all that it loads is within the burst.
+ */
+const ANSWERS_PER_MS = 1;
+const ANSWERS_BURST = 200;
+
+/** Resolves when it is the caller's turn. */
+function pacer(): () => Promise<void> {
+  let paidUntil = Number.NEGATIVE_INFINITY;
+  return async () => {
+    const now = performance.now();
+    paidUntil = Math.max(paidUntil, now - ANSWERS_BURST / ANSWERS_PER_MS) + 1 / ANSWERS_PER_MS;
+    if (paidUntil > now) await new Promise((resolve) => setTimeout(resolve, paidUntil - now));
+  };
 }
 
 const METHODS = "GET, HEAD, OPTIONS";
