@@ -9,7 +9,7 @@ import { delimiter, join } from "node:path";
 import { ROOT } from "./node-24.js";
 
 /** Programs that tests start, with the Debian package of each. */
-const TEST_PROGRAMS = { "redis-server": "redis-server", chromium: "chromium" };
+const TEST_PROGRAMS = { "redis-server": "redis-server", chromium: "chromium", openssl: "openssl" };
 
 installDependencies();
 buildDemo();

@@ -26,9 +26,10 @@ test("of 200 descriptors 64 are ours, 17 are for plain sockets and the rest for 
 test("too many plain sockets: the oldest goes, the newest is answered, and it is said once", async (t) => {
   const lines: object[] = [];
   let dropped = 0;
+  let now = 0;
   const server = createServer((_request, response) => response.end("here"));
   const log = { ...SILENT, warn: (fields: object | string) => void lines.push(fields as object) };
-  shareDescriptors(server, { limit: 200, dropped: () => dropped++, log });
+  shareDescriptors(server, { limit: 200, dropped: () => dropped++, log, now: () => now });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => {
@@ -37,15 +38,27 @@ test("too many plain sockets: the oldest goes, the newest is answered, and it is
   });
   const { port } = server.address() as AddressInfo;
   const ended: number[] = [];
-  for (let n = 0; n < 100; n++) {
-    const socket = connect(port, "127.0.0.1");
-    t.after(() => void socket.destroy());
-    socket.on("error", () => {}).on("close", () => ended.push(n));
-    await once(socket, "connect");
-  }
+  const come = async (from: number, to: number) => {
+    for (let n = from; n < to; n++) {
+      const socket = connect(port, "127.0.0.1");
+      t.after(() => void socket.destroy());
+      socket.on("error", () => {}).on("close", () => ended.push(n));
+      await Promise.all([once(socket, "connect"), once(server, "connection")]);
+    }
+  };
+  await come(0, 100);
+  assert.equal(dropped, 0, "those who just came may have what is free");
+  now = 999;
+  await come(100, 136);
+  assert.equal(dropped, 0);
+  await come(136, 140);
+  assert.equal(dropped, 4, "but not what is kept for ourselves");
+  now = 1000;
+  await come(140, 200);
+  assert.equal(dropped, 64, "after a second they give way, one for each that comes");
   assert.equal(await (await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: "close" } })).text(), "here");
-  while (dropped < 84 || ended.length < 84) await new Promise((resolve) => setImmediate(resolve));
-  assert.deepEqual(ended, [...Array(84).keys()], "in the order of their coming");
+  while (ended.length < 65) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(ended, [...Array(65).keys()], "in the order of their coming");
   assert.deepEqual(lines, [{ limit: 200, plain: 17, webSockets: 0 }]);
 });
 

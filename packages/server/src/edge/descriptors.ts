@@ -1,12 +1,13 @@
 /**
  * File descriptors, shared out: so many for WebSockets, some for plain HTTP, and a reserve for ourselves, so that the last ones are
- * never taken by strangers, and Redis, health and metrics can still be reached. Where plain sockets are too many, the oldest go: who
- * asks something is answered in milliseconds, who trickles or says nothing is the oldest soon.
+ * never taken by strangers, and Redis, health and metrics can still be reached. Where plain sockets are too many, the oldest go: a request
+ * is answered in milliseconds, and a socket that trickles or says nothing is soon the oldest.
  */
 
 import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import type { Duplex } from "node:stream";
+import type { Millis } from "@presence-service/protocol";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
 
 /** Two connections to Redis and two that replace them, pipes, the event loop's own, and what a host opens now and then. */
@@ -15,6 +16,8 @@ const RESERVED = 64;
 const PLAIN_SHARE = 8;
 const PLAIN_MIN = 16;
 const PLAIN_MAX = 1024;
+/** An upgrade is asked for and answered within this time, also where many come at once. */
+const YOUNG_MS: Millis = 1000;
 const WARN_EVERY_MS = 10_000;
 
 export type Descriptors = {
@@ -30,16 +33,21 @@ export type DescriptorOptions = {
   /** Counts a plain socket that was ended for others. */
   readonly dropped: () => void;
   readonly log: Logger;
+  /** Of tests. */
+  readonly now?: () => Millis;
 };
 
 /** `server`: ours, whose plain sockets are counted, too; undefined: a host's, which looks after them itself. */
-export function shareDescriptors(server: Server | undefined, { limit, dropped, log }: DescriptorOptions): Descriptors {
+export function shareDescriptors(
+  server: Server | undefined,
+  { limit, dropped, log, now = () => performance.now() }: DescriptorOptions,
+): Descriptors {
   const shared = Math.max(2, limit - RESERVED);
   const plainMax = Math.max(Math.min(PLAIN_MIN, shared / 2), Math.min(PLAIN_MAX, Math.floor(shared / PLAIN_SHARE)));
   const webSocketsMax = shared - plainMax;
   const warn = rateLimited(log.warn.bind(log), WARN_EVERY_MS);
-  /** In the order of their coming. */
-  const plain = new Set<Duplex>();
+  /** When each came, in the order of their coming. */
+  const plain = new Map<Duplex, Millis>();
   let webSockets = 0;
 
   // Shared by all sockets, of which there may be many thousand.
@@ -51,11 +59,12 @@ export function shareDescriptors(server: Server | undefined, { limit, dropped, l
   };
 
   server?.on("connection", (socket) => {
-    plain.add(socket);
+    plain.set(socket, now());
     socket.once("close", plainClosed);
     if (plain.size <= plainMax) return;
-    const [oldest] = plain;
-    if (oldest === undefined) return;
+    const [[oldest, since]] = plain as unknown as [[Duplex, Millis]];
+    // Clients that all come back at once are young: they may have what is free.
+    if (now() - since < YOUNG_MS && plain.size + webSockets <= shared) return;
     plain.delete(oldest);
     dropped();
     warn({ limit, plain: plainMax, webSockets }, "too many sockets that are no WebSockets: the oldest is ended; see `ulimit -n`");
