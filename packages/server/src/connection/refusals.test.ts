@@ -101,7 +101,8 @@ test("what was refused on a board that was given up meanwhile is no reason for a
   const ana = desk.enter("json", "42", "Ana");
   desk.bus.refusal = new BusRefused(CAUSE);
   ana.leave("42");
-  for (let wait = 0; wait < 400; wait++) {
+  // A board whose last change did not come back is kept for 300 s.
+  for (let wait = 0; wait < 1400; wait++) {
     desk.clock.advance(250);
     // Redis answers late: after the board is forgotten.
     if (desk.manager.stats().boards > 0) continue;
