@@ -1,4 +1,4 @@
-/** What a host may say to all instances (R14, R15), checked: whatever is wrong with it is a TypeError that says so. */
+/** What a host may say to all instances (R16, R17), checked: whatever is wrong with it is a TypeError that says so. */
 
 import {
   ANNOUNCEMENT_BYTES_MAX,

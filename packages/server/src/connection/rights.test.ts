@@ -1,6 +1,6 @@
 /**
  * Rights that are given, looked up and taken back: the host's own functions fail for one board or one message only, and access ends on
- * each path: a token that runs out, a kick, a refused token, a refused join. docs/PROTOCOL.md; R14.
+ * each path: a token that runs out, a kick, a refused token, a refused join. docs/PROTOCOL.md; R16.
  */
 
 import assert from "node:assert/strict";

@@ -177,7 +177,7 @@ export class Board {
     this.#refresh(entry.member.memberId, "timeout", now);
   }
 
-  /** Own entries of theirs are over, those within their grace too (R14). */
+  /** Own entries of theirs are over, those within their grace too (R16). */
   kick(whom: Whom, now: Millis): void {
     for (const entry of [...this.#slice.entries()]) {
       const { connection, member } = entry;

@@ -1,7 +1,7 @@
 /**
  * One instance of the presence service without its sockets: a counter, the peers, the boards and their deadlines. All else talks to
  * this. Sans-IO: `handle` takes one fact and answers with what is to be done, in order; the server runs it on real sockets and Redis,
- * tests and the simulator on a virtual clock and a bus that misbehaves. Rules R1–R15 of docs/REPLICATION.md.
+ * tests and the simulator on a virtual clock and a bus that misbehaves. Rules R1–R17 of docs/REPLICATION.md.
  */
 
 import type { BoardId, InstanceId, Millis, RosterEntry } from "@presence-service/protocol";

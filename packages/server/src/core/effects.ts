@@ -39,9 +39,9 @@ export type Input =
   | { readonly kind: "broadcast"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly name: string; readonly data: Json }
   /** The socket is gone, from all its boards at once. 0: nobody waits for its return (C2). */
   | { readonly kind: "disconnected"; readonly connection: ConnectionId; readonly graceMs: Millis }
-  /** The host puts somebody out, at every instance (R14). */
+  /** The host puts somebody out, at every instance (R16). */
   | Kick
-  /** The host says something to everybody, at every instance (R15). */
+  /** The host says something to everybody, at every instance (R17). */
   | Announcement
   /** A message of the bus, own ones included. `boardId` undefined: the global channel. */
   | {

@@ -45,10 +45,10 @@ export type Goodbye = { readonly kind: "goodbye" };
 /** A person with all their sessions, or one session. */
 export type Whom = { readonly userId: string } | { readonly memberId: MemberId };
 
-/** Somebody is put out: of one board, or, without a boardId, of the service (R14). `reason` may be empty. */
+/** Somebody is put out: of one board, or, without a boardId, of the service (R16). `reason` may be empty. */
 export type Kick = { readonly kind: "kick"; readonly whom: Whom; readonly boardId?: BoardId; readonly reason: string };
 
-/** A word from the operator to everybody, or to everybody on one board (R15). */
+/** A word from the operator to everybody, or to everybody on one board (R17). */
 export type Announcement = { readonly kind: "announcement"; readonly text: string; readonly boardId?: BoardId };
 
 export type DelReason = LeaveReason | "superseded";

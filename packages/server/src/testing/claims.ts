@@ -45,7 +45,7 @@ export class Claims {
     for (const claim of this.#connected(connection)) Object.assign(claim, { until: now + graceMs, endsAttempt: true });
   }
 
-  /** That instance has put them out (R14), those within their grace too. */
+  /** That instance has put them out (R16), those within their grace too. */
   kicked(instance: number, { whom, boardId }: Kick, now: Millis): void {
     for (const claim of this.#all()) {
       const isMeant = "userId" in whom ? claim.member.userId === whom.userId : claim.member.memberId === whom.memberId;

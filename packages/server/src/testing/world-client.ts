@@ -94,7 +94,7 @@ export class WorldConnection {
 
   putOut(boardId: BoardId, self: number | undefined): void {
     const known = this.actors.get(boardId);
-    if (known !== undefined && known !== self) throw new Error(`R14: ${this.session.name} is put out as somebody else`);
+    if (known !== undefined && known !== self) throw new Error(`R16: ${this.session.name} is put out as somebody else`);
     this.#member(boardId)?.log.push("put out");
     this.forget(boardId);
   }

@@ -173,13 +173,13 @@ export class World {
     this.instance(index).resume();
   }
 
-  /** The host of that instance puts somebody out (R14). */
+  /** The host of that instance puts somebody out (R16). */
   kick(name: string, { via, board }: { readonly via: number; readonly board?: string }): void {
     const on = board === undefined ? {} : { boardId: boardIdOf(board) };
     this.instance(via).receive(() => ({ kind: "kick", whom: { memberId: memberIdOf(name) }, ...on, reason: "" }));
   }
 
-  /** The host of that instance says something to all (R15). */
+  /** The host of that instance says something to all (R17). */
   announce(text: string, { via, board }: { readonly via: number; readonly board?: string }): void {
     const on = board === undefined ? {} : { boardId: boardIdOf(board) };
     this.instance(via).receive(() => ({ kind: "announcement", text, ...on }));
