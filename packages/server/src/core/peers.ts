@@ -243,7 +243,6 @@ export class Peers implements BusBelief {
   goodbye(instanceId: InstanceId, now: Millis): void {
     const peer = this.#peers.get(instanceId);
     if (peer === undefined || !peer.isAround) return;
-    if (!peer.isProven) return this.#giveUp(peer, now);
     this.#forgetBy(peer, now + this.#constants.goodbyeMs);
     this.#fade(peer, "left");
   }

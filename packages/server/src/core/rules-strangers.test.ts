@@ -346,3 +346,20 @@ test("[R12] a peer that goes on beating has not left, whatever was said in its n
     assert.deepEqual([leavesIn(ana), world.judges(0, 1)], [[], "up"]);
   });
 });
+
+test("[R12] an instance that stops right after its start, before it has proved itself, leaves its people shown until they are claimed", () => {
+  eachSeed(10, (seed) => {
+    const { world, ana } = settled({ seed, instances: 2 });
+    const late = world.start();
+    world.until(() => world.instance(late).isReady, 1_000);
+    const zoe = world.join("zoe", { board: "b1", via: late });
+    world.until(() => ana.roster().includes("zoe"), heartbeatMs);
+    world.stop(late);
+    world.advance(1_000);
+    assert.deepEqual([ana.sees("zoe")?.status, leavesIn(ana)], ["reconnecting", []]);
+    zoe.resume({ via: 1 });
+    world.untilEqual(1_000);
+    world.advance(CONSTANTS.goodbyeMs + 1_000);
+    assert.deepEqual([ana.sees("zoe")?.status, leavesIn(ana)], ["active", []]);
+  });
+});
