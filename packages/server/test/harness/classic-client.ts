@@ -8,6 +8,7 @@ import { type ClassicMessage, decodeClassic, encodeClassic } from "@presence-ser
 import { eventually } from "./eventually.ts";
 import type { Scope } from "./scope.ts";
 
+const HEARTBEAT_MS = 30_000;
 const OPEN_MS_MAX = 5000;
 
 export type Person = { readonly user: number; readonly username: string; readonly color: string };
@@ -46,6 +47,9 @@ export class ClassicClient {
   static async connect(scope: Scope, url: string, { log = true }: { log?: boolean } = {}): Promise<ClassicClient> {
     const client = new ClassicClient(url, log);
     scope.after(() => client.close());
+    // As existing classic clients do, on a board or not.
+    const beating = setInterval(() => client.heartbeat(), HEARTBEAT_MS);
+    scope.after(() => clearInterval(beating));
     await eventually(() => client.isOpen || client.ended !== undefined, { what: `a WebSocket opens at ${url}`, withinMs: OPEN_MS_MAX });
     assert.ok(client.isOpen, `the WebSocket at ${url} was refused: ${client.ended?.code}`);
     return client;
