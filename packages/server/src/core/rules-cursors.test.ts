@@ -15,7 +15,7 @@ function pointing() {
   return { world, ana, ben };
 }
 
-test("[R5] a hiding that was missed is told with the answer to whoever asks", () => {
+test("[R5.7] a hiding that was missed is told with the answer to whoever asks", () => {
   const { world, ana, ben } = pointing();
   world.network.cut(1);
   world.advance(200);
@@ -45,7 +45,7 @@ test("[F6] moves that nobody elsewhere was there to see are told to who comes, t
   assert.deepEqual(ben.cursorOf("ana"), { x: 77, y: 78 });
 });
 
-test("[R11] the place of a session's former attempt is shown to nobody, neither to who saw it nor to who comes", () => {
+test("[R11.15] the place of a session's former attempt is shown to nobody, neither to who saw it nor to who comes", () => {
   const { world, ana, ben } = pointing();
   ana.disconnect(15_000);
   world.advance(500);
@@ -65,7 +65,7 @@ test("[R11] the place of a session's former attempt is shown to nobody, neither 
   );
 });
 
-test("[R11] an ended attempt leaves the snapshots in time, also if a higher one of that member was ended elsewhere meanwhile", () => {
+test("[R11.3] an ended attempt leaves the snapshots in time, also if a higher one of that member was ended elsewhere meanwhile", () => {
   const { world } = pointing();
   world.join("cleo", { board: "b1", via: 0 }).leave();
   world.advance(100);

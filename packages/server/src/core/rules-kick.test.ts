@@ -25,7 +25,7 @@ function watched(seed = 1) {
 }
 
 for (const via of [0, 1, 2]) {
-  test(`[R16] kicked at instance ${via}: gone from all boards, told as kicked, and the connection is closed`, () => {
+  test(`[R16.2] kicked at instance ${via}: gone from all boards, told as kicked, and the connection is closed`, () => {
     eachSeed(10, (seed) => {
       const { world, ana, zoe, other } = watched(seed);
       world.kick("ana", { via });
@@ -41,7 +41,7 @@ for (const via of [0, 1, 2]) {
 }
 
 for (const via of [0, 1]) {
-  test(`[R16] kicked off one board at instance ${via}: off that board, and still on the other`, () => {
+  test(`[R16.4] kicked off one board at instance ${via}: off that board, and still on the other`, () => {
     const { world, ana, zoe, other } = watched();
     world.kick("ana", { via, board: "b1" });
     world.advance(DONE_MS);
@@ -53,7 +53,7 @@ for (const via of [0, 1]) {
   });
 }
 
-test("[R16] somebody within the grace is kicked too, and whoever lets them in again may", () => {
+test("[R16.3] somebody within the grace is kicked too, and whoever lets them in again may", () => {
   const { world, ana, zoe } = watched();
   ana.disconnect(LOST_GRACE_MS);
   world.advance(1000);
@@ -65,7 +65,7 @@ test("[R16] somebody within the grace is kicked too, and whoever lets them in ag
   assert.equal(zoe.log.at(-1), "+ana");
 });
 
-test("[R16] somebody who waits for the first roster is put out, and never told of it", () => {
+test("[R16.3] somebody who waits for the first roster is put out, and never told of it", () => {
   const world = new World({ seed: 3, instances: 2 });
   world.advance(2000);
   const ana = world.join("ana", { board: "b9", via: 0 });
@@ -75,7 +75,7 @@ test("[R16] somebody who waits for the first roster is put out, and never told o
   assert.deepEqual(world.union("b9"), []);
 });
 
-test("[R1] [R16] an instance removes its own members only: what it holds of others changes when their owners say so", () => {
+test("[R1.2] [R16.3] an instance removes its own members only: what it holds of others changes when their owners say so", () => {
   const { world, ana } = watched();
   world.network.cut(0);
   world.kick("ana", { via: 2 });
@@ -87,7 +87,7 @@ test("[R1] [R16] an instance removes its own members only: what it holds of othe
   assert.ok(seen.includes(memberIdOf("ana")));
 });
 
-test("[R16] a kick counts whatever is thought of its sender", () => {
+test("[R16.6] a kick counts whatever is thought of its sender", () => {
   const { world, ana, zoe } = watched();
   world.network.cut(1);
   world.until(() => world.judges(0, 1) === "down", 10_000);
@@ -98,7 +98,7 @@ test("[R16] a kick counts whatever is thought of its sender", () => {
   assert.equal(zoe.log.at(-1), "-ana kicked");
 });
 
-test("[R17] an announcement reaches everybody once, or everybody on one board", () => {
+test("[R17.1] an announcement reaches everybody once, or everybody on one board", () => {
   const { world, ana, zoe } = watched();
   const ben = world.join("ben", { board: "b3", via: 1 });
   world.advance(500);

@@ -29,14 +29,14 @@ function accusations(judged: readonly Recorded<"peer">[], ...by: number[]): stri
 
 // R7 Alive.
 
-test("[R7] people on a silent instance leave the roster after eight unanswered beats", () => {
+test("[R7.9] people on a silent instance leave the roster after eight unanswered beats", () => {
   const { world, ana } = settled({ seed: 7 });
   world.network.cut(1);
   world.advance((world.config.downBeats + 1) * world.config.heartbeatMs);
   assert.deepEqual(ana.roster(), ["ana"]);
 });
 
-test("[R7] kill -9: its people are shown reconnecting within 2 s, and leave as instance_lost within 5 s", () => {
+test("[R7.8] [R7.9] kill -9: its people are shown reconnecting within 2 s, and leave as instance_lost within 5 s", () => {
   eachSeed(40, (seed) => {
     const { world, ana } = settled({ seed, instances: 3 });
     world.kill(1);
@@ -50,7 +50,7 @@ test("[R7] kill -9: its people are shown reconnecting within 2 s, and leave as i
 });
 
 for (const stallMs of [2_000, 3_000]) {
-  test(`[R7] a stall of ${stallMs / 1000} s: nobody is down, the stalled one suspects nobody, nobody leaves`, () => {
+  test(`[R7.6] a stall of ${stallMs / 1000} s: nobody is down, the stalled one suspects nobody, nobody leaves`, () => {
     eachSeed(40, (seed) => {
       const { world, ana, ben } = settled({ seed, instances: 3 });
       const judged = world.record("peer");
@@ -73,7 +73,7 @@ for (const stallMs of [2_000, 3_000]) {
   });
 }
 
-test("[R7] after a stall of 30 s all are back without a word of theirs", () => {
+test("[R8.3] after a stall of 30 s all are back without a word of theirs", () => {
   eachSeed(10, (seed) => {
     const { world, ana } = settled({ seed, instances: 3 });
     world.pause(1);
@@ -90,7 +90,7 @@ const HELPLESS: Record<string, (world: World) => void> = {
   "cut off without knowing": (world) => world.network.cut(1, { silently: true }),
 };
 for (const [how, begin] of Object.entries(HELPLESS)) {
-  test(`[R7] an instance that is ${how} ages nobody`, () => {
+  test(`[R7.6] an instance that is ${how} ages nobody`, () => {
     const { world, ben } = settled({ instances: 3 });
     const judged = world.record("peer");
     begin(world);
@@ -99,7 +99,7 @@ for (const [how, begin] of Object.entries(HELPLESS)) {
   });
 }
 
-test("[R7] nobody becomes suspect when Redis is back after a pause that all of them felt", () => {
+test("[R7.10] nobody becomes suspect when Redis is back after a pause that all of them felt", () => {
   eachSeed(40, (seed) => {
     const { world } = settled({ seed, instances: 3 });
     const judged = world.record("peer");
@@ -111,7 +111,7 @@ test("[R7] nobody becomes suspect when Redis is back after a pause that all of t
   });
 });
 
-test("[R7] nor when Redis stalled for less than what degrades an instance, though own echoes come in a burst before others' beats", () => {
+test("[R7.5] nor when Redis stalled for less than what degrades an instance, though own echoes come in a burst before others' beats", () => {
   eachSeed(20, (seed) => {
     const world = new World({ seed, instances: 2 + (seed % 7) });
     world.advance(3_000 + seed * 37);
@@ -124,7 +124,7 @@ test("[R7] nor when Redis stalled for less than what degrades an instance, thoug
   });
 });
 
-test("[R7] a lost beat alone makes nobody suspect", () => {
+test("[R7.8] a lost beat alone makes nobody suspect", () => {
   const { world } = settled();
   const judged = world.record("peer");
   let beats = 0;
@@ -134,7 +134,7 @@ test("[R7] a lost beat alone makes nobody suspect", () => {
   assert.deepEqual(accusations(judged), []);
 });
 
-test("[R7] in a large cluster beats are rarer, and patience is counted in them", () => {
+test("[R7.2] in a large cluster beats are rarer, and patience is counted in them", () => {
   const { world, ana } = settled({ instances: 4, constants: { heartbeatInstancesMax: 2, heartbeatMsPerInstance: 250 } });
   world.advance(5_000);
   const said = world.record("publish");
@@ -148,7 +148,7 @@ test("[R7] in a large cluster beats are rarer, and patience is counted in them",
 
 // R8 Up.
 
-test("[R8] a newcomer is up from its first message and starts no doubt", () => {
+test("[R8.1] a newcomer is up from its first message and starts no doubt", () => {
   const { world } = settled({ instances: 3 });
   const said = world.record("publish");
   const newcomer = world.start();
@@ -168,7 +168,7 @@ test("[R8] a newcomer is up from its first message and starts no doubt", () => {
   assert.equal(world.judges(0, late), "up");
 });
 
-test("[R8] who was judged down comes back by a newer heartbeat only, with empty slices, and is asked", () => {
+test("[R8.3] who was judged down comes back by a newer heartbeat only, with empty slices, and is asked", () => {
   const { world, ana, ben } = settled();
   const said = world.record("publish");
   lose(world, ({ from, to }) => from === 1 && to === 0);
@@ -200,7 +200,7 @@ test("[R8] who was judged down comes back by a newer heartbeat only, with empty 
   assert.deepEqual(asks, [{ owner: world.instance(1).instanceId, seq: 0 }]);
 });
 
-test("[R8] who was judged down is remembered for 60 s, then forgotten", () => {
+test("[R8.2] who was judged down is remembered for 60 s, then forgotten", () => {
   const { world } = settled();
   const third = world.start();
   world.advance(2_000);
@@ -215,7 +215,7 @@ test("[R8] who was judged down is remembered for 60 s, then forgotten", () => {
 
 // R9 Broken bus.
 
-test("[R9] a healthy connection that delivers nothing: degraded and recycled after four unechoed beats, then all is asked for", () => {
+test("[R9.1] a healthy connection that delivers nothing: degraded and recycled after four unechoed beats, then all is asked for", () => {
   eachSeed(20, (seed) => {
     const { world, ana, ben } = settled({ seed });
     world.network.deafen(1);
@@ -230,7 +230,7 @@ test("[R9] a healthy connection that delivers nothing: degraded and recycled aft
   });
 });
 
-test("[R9] a publisher that hangs is noticed after 3 s at the latest and replaced", () => {
+test("[R9.2] a publisher that hangs is noticed after 3 s at the latest and replaced", () => {
   eachSeed(20, (seed) => {
     const { world, ana } = settled({ seed });
     world.network.hang(0, "publisher");
@@ -241,14 +241,14 @@ test("[R9] a publisher that hangs is noticed after 3 s at the latest and replace
   });
 });
 
-test("[R9] also where beats are so rare that four of them would take longer", () => {
+test("[R9.2] also where beats are so rare that four of them would take longer", () => {
   const { world } = settled({ constants: { heartbeatInstancesMax: 1, heartbeatMsPerInstance: 1000 as Millis } });
   world.network.hang(0, "publisher");
   world.until(() => recycledLinks(world, 0).length > 0, CONSTANTS.unansweredMsMax + 2 * 2_000);
   assert.deepEqual(recycledLinks(world, 0), ["publisher"]);
 });
 
-test("[R9] a link is recycled every 4 s at most, although that does not help", () => {
+test("[R9.5] a link is recycled every 4 s at most, although that does not help", () => {
   const { world } = settled();
   world.network.deafen(1, { stays: true });
   world.advance(25_000);
@@ -256,7 +256,7 @@ test("[R9] a link is recycled every 4 s at most, although that does not help", (
   assert.ok(waits.length >= 4 && waits.every((wait) => wait >= CONSTANTS.recycleMsMin), `${waits}`);
 });
 
-test("[R9] while nothing comes back no single board is blamed", () => {
+test("[R9.14] while nothing comes back no single board is blamed", () => {
   const { world, ben } = settled();
   const resubscribed = world.record("resubscribe");
   world.network.deafen(1, { stays: true });
@@ -269,7 +269,7 @@ test("[R9] while nothing comes back no single board is blamed", () => {
   assert.deepEqual(resubscribed, []);
 });
 
-test("[R9] while Redis hangs a link is recycled every 4 s at most; it is back, and all are equal within 2.4 s", () => {
+test("[R9.5] while Redis hangs a link is recycled every 4 s at most; it is back, and all are equal within 2.4 s", () => {
   eachSeed(20, (seed) => {
     const { world, ana, ben } = settled({ seed, instances: 3 });
     world.network.stopRedis("paused");
@@ -288,7 +288,7 @@ test("[R9] while Redis hangs a link is recycled every 4 s at most; it is back, a
   });
 });
 
-test("[R9] Redis is killed and restarted: degraded within 2.5 s, nothing is recycled that is being replaced, equal within 2.4 s", () => {
+test("[R9.5] Redis is killed and restarted: degraded within 2.5 s, nothing is recycled that is being replaced, equal within 2.4 s", () => {
   eachSeed(40, (seed) => {
     const { world, ana, ben } = settled({ seed, instances: 3 });
     world.network.stopRedis("killed");
@@ -309,7 +309,7 @@ test("[R9] Redis is killed and restarted: degraded within 2.5 s, nothing is recy
   });
 });
 
-test("[R9] an instance that slept reads its sockets before it judges the bus", () => {
+test("[R9.2] an instance that slept reads its sockets before it judges the bus", () => {
   const { world, ben } = settled();
   const { unansweredMsMax } = CONSTANTS;
   ben.update({ state: { asleep: true } });
@@ -321,7 +321,7 @@ test("[R9] an instance that slept reads its sockets before it judges the bus", (
   assert.deepEqual([world.instance(1).isDegraded, recycledLinks(world, 1)], [false, []]);
 });
 
-test("[R9] a board whose own message has not echoed in 2 s while heartbeats do is subscribed anew", () => {
+test("[R9.14] a board whose own message has not echoed in 2 s while heartbeats do is subscribed anew", () => {
   eachSeed(10, (seed) => {
     const { world, ana, ben } = settled({ seed });
     const resubscribed = world.record("resubscribe");
@@ -339,14 +339,14 @@ test("[R9] a board whose own message has not echoed in 2 s while heartbeats do i
   });
 });
 
-test("[R9] the reader's subscription is lost: its own beacon shows it within a period", () => {
+test("[R9.14] the reader's subscription is lost: its own beacon shows it within a period", () => {
   const { world, ben } = settled();
   world.network.dropSubscription(0, B1);
   ben.update({ state: { missed: true } });
   world.untilEqual(CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter) + CONSTANTS.boardUnechoedMs + heartbeatMs);
 });
 
-test("[R9] also where it is alone on the board, in three periods", () => {
+test("[R6.5] also where it is alone on the board, in three periods", () => {
   eachSeed(10, (seed) => {
     const world = new World({ seed, instances: 2 });
     world.join("ana", { board: "b1", via: 0 });
@@ -357,7 +357,7 @@ test("[R9] also where it is alone on the board, in three periods", () => {
   });
 });
 
-test("[R9] after 30 s without an echo remote members are cleared, not before; they return with the bus", () => {
+test("[R9.7] after 30 s without an echo remote members are cleared, not before; they return with the bus", () => {
   const { world, ben } = settled({ instances: 3 });
   world.network.deafen(1, { stays: true });
   world.advance(CONSTANTS.clearRemoteMs - 1_000);
@@ -369,7 +369,7 @@ test("[R9] after 30 s without an echo remote members are cleared, not before; th
   world.untilEqual(2_000);
 });
 
-test("[R9] recovery asks everybody on every board, once, spread over the time that the pairs of the cluster need", () => {
+test("[R9.11] recovery asks everybody on every board, once, spread over the time that the pairs of the cluster need", () => {
   const { world, ana } = settled({ constants: { recoveryPairsPerSecond: 5 } });
   const boards = Array.from({ length: 8 }, (_, index) => `more-${index}` as BoardId);
   for (const board of boards) ana.session.join(board, {});
@@ -385,7 +385,7 @@ test("[R9] recovery asks everybody on every board, once, spread over the time th
   assert.ok(spreadMs > 700 && spreadMs <= 2_000, `${spreadMs}`);
 });
 
-test("[R9] subscriptions that a new connection restored ask nobody by themselves: recovery asks, once", () => {
+test("[R9.12] subscriptions that a new connection restored ask nobody by themselves: recovery asks, once", () => {
   const { world, ana } = settled();
   const boards = Array.from({ length: 8 }, (_, index) => `more-${index}` as BoardId);
   for (const board of boards) ana.session.join(board, {});
@@ -396,7 +396,7 @@ test("[R9] subscriptions that a new connection restored ask nobody by themselves
   assert.equal(asksOfAll(said, 0).length, 9);
 });
 
-test("[R9] a skipped own beat is answered with a question to everybody", () => {
+test("[R9.10] a skipped own beat is answered with a question to everybody", () => {
   const { world, ana } = settled();
   world.advance(20_000);
   const said = world.record("publish");
@@ -425,7 +425,7 @@ test("[C6] rosters are settling for 15 s after a start and after a recovery", ()
 
 // R10 Mute.
 
-test("[R10] a demoted master: missing acknowledgements make the mute instance reconnect its publisher", () => {
+test("[R10.12] a demoted master: missing acknowledgements make the mute instance reconnect its publisher", () => {
   eachSeed(40, (seed) => {
     const { world, ben } = settled({ seed, instances: 3 });
     world.network.mute(1);
@@ -442,7 +442,7 @@ test("[R10] a demoted master: missing acknowledgements make the mute instance re
   });
 });
 
-test("[R10] nobody believes itself mute because of beats that were lost to all", () => {
+test("[R10.5] nobody believes itself mute because of beats that were lost to all", () => {
   eachSeed(40, (seed) => {
     const { world } = settled({ seed, instances: 5 });
     world.network.stopRedis(seed % 2 === 0 ? "killed" : "paused");
@@ -454,7 +454,7 @@ test("[R10] nobody believes itself mute because of beats that were lost to all",
   });
 });
 
-test("[R10] an instance that slept does not believe itself mute", () => {
+test("[R10.6] an instance that slept does not believe itself mute", () => {
   eachSeed(10, (seed) => {
     const { world } = settled({ seed, instances: 3 });
     world.pause(1);
@@ -477,7 +477,7 @@ test("[R10] also where the only witness has just started", () => {
   });
 });
 
-test("[R10] also where both are mute", () => {
+test("[R10.12] also where both are mute", () => {
   eachSeed(20, (seed) => {
     const { world } = settled({ seed });
     world.network.mute(0);
@@ -487,7 +487,7 @@ test("[R10] also where both are mute", () => {
   });
 });
 
-test("[R10] also where one is alone with a master of its own", () => {
+test("[R10.12] also where one is alone with a master of its own", () => {
   eachSeed(20, (seed) => {
     const { world } = settled({ seed, instances: 3 });
     world.network.split([2]);
@@ -496,7 +496,7 @@ test("[R10] also where one is alone with a master of its own", () => {
   });
 });
 
-test("[R10] while it does not help the publisher is reconnected after 4, 8, 16 and then every 30 s", () => {
+test("[R10.13] while it does not help the publisher is reconnected after 4, 8, 16 and then every 30 s", () => {
   const { world } = settled({ instances: 3 });
   world.network.mute(1, { stays: true });
   world.advance(150_000);
@@ -506,21 +506,21 @@ test("[R10] while it does not help the publisher is reconnected after 4, 8, 16 a
     assert.ok(Math.abs((waits[index] ?? 0) - expected) <= 2 * heartbeatMs, `${waits}`);
 });
 
-test("[R10] nor is anybody blamed by a peer that is degraded itself", () => {
+test("[R10.4] nor is anybody blamed by a peer that is degraded itself", () => {
   const { world } = settled();
   world.network.deafen(1, { stays: true });
   world.advance(60_000);
   assert.deepEqual(recycledLinks(world, 0), []);
 });
 
-test("[R10] one of several peers that does not hear me is its own trouble", () => {
+test("[R10.11] one of several peers that does not hear me is its own trouble", () => {
   const { world } = settled({ instances: 4 });
   lose(world, ({ from, to, message }) => from === 0 && to === 1 && message.kind === "heartbeat");
   world.advance(60_000);
   assert.deepEqual(recycledLinks(world, 0), []);
 });
 
-test("[R10] with many peers everybody is acknowledged in turn, and nobody takes a turn's wait for deafness", () => {
+test("[R10.1] with many peers everybody is acknowledged in turn, and nobody takes a turn's wait for deafness", () => {
   const { world } = settled({ instances: 2 });
   for (let more = 0; more < 12; more++) world.start();
   world.advance(60_000);
@@ -534,7 +534,7 @@ test("[R10] with many peers everybody is acknowledged in turn, and nobody takes 
   assert.deepEqual(acks, Array(14).fill(CONSTANTS.acksPerBeat));
 });
 
-test("[R10] when the last peer was judged down, the publisher is reconnected, in case it is I who is not heard", () => {
+test("[R10.14] when the last peer was judged down, the publisher is reconnected, in case it is I who is not heard", () => {
   const { world } = settled();
   world.kill(1);
   world.until(() => world.judges(0, 1) === "down", 5_000);

@@ -61,7 +61,7 @@ for (const [instances, seeds] of [
   [40, 3],
   [100, 1],
 ] as const) {
-  test(`[R10] failover of ${instances} instances with one left behind: it connects anew before anybody gives it up`, (t) => {
+  test(`[R10.17] failover of ${instances} instances with one left behind: it connects anew before anybody gives it up`, (t) => {
     let worstMs = 0;
     eachSeed(seeds, (seed) => {
       const { world, people } = cluster(seed, instances);
@@ -85,7 +85,7 @@ for (const [instances, seeds] of [
   [12, 10],
   [40, 2],
 ] as const) {
-  test(`[R10] failover of ${instances} instances with two left behind together, who hear each other`, (t) => {
+  test(`[R10.17] failover of ${instances} instances with two left behind together, who hear each other`, (t) => {
     let worstMs = 0;
     eachSeed(seeds, (seed) => {
       const { world, people } = cluster(seed, instances);
@@ -102,7 +102,7 @@ for (const [instances, seeds] of [
   });
 }
 
-test("[R10] failover with all but one left behind: that one hears nobody of them, and that some have connected anew misleads none", () => {
+test("[R10.9] failover with all but one left behind: that one hears nobody of them, and that some have connected anew misleads none", () => {
   eachSeed(40, (seed) => {
     const { world, people } = cluster(seed, 5);
     failOver(world, [1, 2, 3, 4]);
@@ -113,7 +113,7 @@ test("[R10] failover with all but one left behind: that one hears nobody of them
   });
 });
 
-test("[R10] a peer that does not hear itself acknowledges nobody, and nobody believes itself mute for its sake", () => {
+test("[R10.3] a peer that does not hear itself acknowledges nobody, and nobody believes itself mute for its sake", () => {
   eachSeed(40, (seed) => {
     const { world } = settled({ seed });
     const recycles = world.record("recycle");
@@ -126,14 +126,14 @@ test("[R10] a peer that does not hear itself acknowledges nobody, and nobody bel
   });
 });
 
-test("[R10] two peers that do not hear me are no trouble of theirs, though others do", () => {
+test("[R10.8] two peers that do not hear me are no trouble of theirs, though others do", () => {
   const { world } = settled({ instances: 5 });
   lose(world, ({ from, to, message }) => from === 0 && (to === 1 || to === 2) && message.kind === "heartbeat");
   world.until(() => recycled(world, 0).length > 0, NOTICED_MS + heartbeatMs);
   assert.deepEqual(recycled(world, 0), ["publisher"]);
 });
 
-test("[R10] a new publisher that helped is the first of its kind when it is mute again", () => {
+test("[R10.13] a new publisher that helped is the first of its kind when it is mute again", () => {
   const { world } = settled({ instances: 3 });
   // Once for nothing, so that the next wait would be 16 s.
   world.network.mute(1, { stays: true });
@@ -147,7 +147,7 @@ test("[R10] a new publisher that helped is the first of its kind when it is mute
 
 // Mute for good.
 
-test("[R10] an instance whose Redis is a replica is degraded after ten seconds, lists others as deaf, and what it shows of them stays true", () => {
+test("[R10.15] [R10.16] an instance whose Redis is a replica is degraded after ten seconds, lists others as deaf, and what it shows of them stays true", () => {
   eachSeed(20, (seed) => {
     const { world, ana, ben, others } = settled({ seed, instances: 3 });
     const degraded = world.record("degraded");
@@ -188,7 +188,7 @@ for (const [instances, seeds] of [
   [3, 10],
   [60, 1],
 ] as const) {
-  test(`[R10] also where it was so from its start, beside ${instances}`, () => {
+  test(`[R10.15] also where it was so from its start, beside ${instances}`, () => {
     eachSeed(seeds, (seed) => {
       const { world } = cluster(seed, instances);
       const late = world.start();
@@ -213,7 +213,7 @@ for (const [instances, seeds] of [
 }
 
 for (const instances of [3, 4])
-  test(`[R10] also where two of ${instances} are on the same replica, and hear each other`, () => {
+  test(`[R10.15] also where two of ${instances} are on the same replica, and hear each other`, () => {
     eachSeed(20, (seed) => {
       const { world, people } = cluster(seed, instances);
       world.network.mute([1, 2], { stays: true });
@@ -229,7 +229,7 @@ for (const instances of [3, 4])
     });
   });
 
-test("[R10] also where two have been there from their start, and one is on the master", () => {
+test("[R10.15] also where two have been there from their start, and one is on the master", () => {
   eachSeed(10, (seed) => {
     const { world } = cluster(seed, 1);
     const late = [world.start(), world.start()];
@@ -240,7 +240,7 @@ test("[R10] also where two have been there from their start, and one is on the m
   });
 });
 
-test("[R10] a slice in doubt whose owner cannot be asked is shown for half a minute, and then no more", () => {
+test("[R4.14] a slice in doubt whose owner cannot be asked is shown for half a minute, and then no more", () => {
   const { world, ben, others } = settled({ instances: 3 });
   world.network.mute(1, { stays: true });
   world.until(() => world.instance(1).isDegraded, DEGRADED_MS);
@@ -275,7 +275,7 @@ test("[R10] instances in a cluster that changes believe neither themselves nor o
 
 // R9 Broken bus: two links.
 
-test("[R9] two links that are both dead are replaced one after the other, without a wait", () => {
+test("[R9.5] two links that are both dead are replaced one after the other, without a wait", () => {
   eachSeed(20, (seed) => {
     const { world, ana, ben } = settled({ seed, instances: 3 });
     world.network.hang(1, "publisher");
@@ -294,7 +294,7 @@ test("[R9] two links that are both dead are replaced one after the other, withou
   });
 });
 
-test("[R9] a publisher that hangs is replaced also while there is no subscriber", () => {
+test("[R9.4] a publisher that hangs is replaced also while there is no subscriber", () => {
   const { world } = settled();
   world.network.cut(0, { links: ["subscriber"] });
   world.network.hang(0, "publisher");

@@ -29,7 +29,7 @@ function assertEqualInTime(world: World): void {
   world.untilEqual(0);
 }
 
-test("[R11] an end that nobody has heard is remembered for longer than one that all have heard", () => {
+test("[R11.4] an end that nobody has heard is remembered for longer than one that all have heard", () => {
   // redis 333: p58 was shown reconnecting for 9 s at its first instance, which had not heard that it had moved and left.
   // outages 66: p54 was shown reconnecting for 14 s by an instance that had slept through its move and its leave, in an outage.
   const { world, ana } = apart();
@@ -65,7 +65,7 @@ test("[R3] what an abandoned connection brings back after a long pause of Redis 
   assertEqualInTime(world);
 });
 
-test("[R11] a board whose last change does not come back is given up at last; one whose change came back, after its time", () => {
+test("[R11.5] a board whose last change does not come back is given up at last; one whose change came back, after its time", () => {
   const { world, ana } = apart();
   ana.leave();
   world.advance(CONSTANTS.lingerMs + 1_000);
@@ -84,7 +84,7 @@ function deafTo(from: number) {
   return (delivery: Delivery) => delivery.from === from && isTo(0, "delta", "snapshot")(delivery);
 }
 
-test("[R4] a doubt that begins while other owners are asked again and again is asked about at once, and does not hasten them", () => {
+test("[R4.9] a doubt that begins while other owners are asked again and again is asked about at once, and does not hasten them", () => {
   // redis 4: p18 was shown leaving, since the slice it had moved to was not asked for within the second in which a move may take place.
   eachSeed(20, (seed) => {
     const { world, ana, ben, others } = settled({ seed, instances: 3 });
@@ -109,7 +109,7 @@ test("[R4] a doubt that begins while other owners are asked again and again is a
   });
 });
 
-test("[R4] an owner that did not answer and asks itself is asked again at once: it can hear now", () => {
+test("[R4.10] an owner that did not answer and asks itself is asked again at once: it can hear now", () => {
   // redis 19: two instances that had judged each other down asked too early, and then waited for 1.25 s.
   eachSeed(20, (seed) => {
     const { world, ana, ben } = settled({ seed });
@@ -126,7 +126,7 @@ test("[R4] an owner that did not answer and asks itself is asked again at once: 
   });
 });
 
-test("[R11] a member that a snapshot neither holds nor ends was superseded: shown reconnecting until its new entry comes", () => {
+test("[R11.12] a member that a snapshot neither holds nor ends was superseded: shown reconnecting until its new entry comes", () => {
   // redis 6: p36 had moved during an outage; the snapshot of its former owner came 50 ms before that of its new one, and it was shown leaving.
   const { world, ana, others } = settled({ instances: 3 });
   const cleo = others[0];
@@ -141,7 +141,7 @@ test("[R11] a member that a snapshot neither holds nor ends was superseded: show
   assert.deepEqual(cleo.log, ["~ana reconnecting", "~ana active"]);
 });
 
-test("[R9] an instance that has lost a subscription looks right until somebody changes, and is right again after its next beacon", () => {
+test("[R9.14] an instance that has lost a subscription looks right until somebody changes, and is right again after its next beacon", () => {
   // subscriptions 15: p21's grace ended 0.8 s after all rosters had been equal, and instance 1, which had been deaf to that board before, showed it for 4 s.
   const { world, ben } = settled();
   world.network.dropSubscription(0, B1);

@@ -34,7 +34,7 @@ function hearAll(world: World, message: unknown, from = world.instance(1).instan
   for (const { index } of world.instances) hear(world, message, B1, from, index);
 }
 
-test("[R13] kinds that a later version may say are ignored, on boards and globally", () => {
+test("[R13.3] kinds that a later version may say are ignored, on boards and globally", () => {
   const { world, ana } = settled();
   for (const boardId of [B1, undefined, "nowhere" as BoardId]) {
     hear(world, { kind: "whisper", to: "ana" }, boardId);
@@ -44,7 +44,7 @@ test("[R13] kinds that a later version may say are ignored, on boards and global
   assert.deepEqual([ana.log, world.difference()], [[], undefined]);
 });
 
-test("[R13] fields that a later version may add are ignored", () => {
+test("[R13.3] fields that a later version may add are ignored", () => {
   const { world, ana, ben } = settled();
   const rewrites = ({ message }: Delivery) => ({ ...message, ...{ later: { any: "thing" } } });
   world.network.faults = { ...HEALTHY, rewrites };
@@ -53,7 +53,7 @@ test("[R13] fields that a later version may add are ignored", () => {
   assert.deepEqual([ana.sees("ben")?.status, world.judges(0, 1)], ["idle", "up"]);
 });
 
-test("[R13] a patch can change nothing but status and state", () => {
+test("[R13.4] a patch can change nothing but status and state", () => {
   const { world, ana, ben } = settled();
   const rewrites = (delivery: Delivery): BusMessage =>
     delivery.message.kind === "delta"
@@ -70,7 +70,7 @@ test("[R13] a patch can change nothing but status and state", () => {
   assert.deepEqual({ ...ana.sees("ben") }, { ...memberOf("ben"), state: { tool: "pen" } });
 });
 
-test("[R13] slots, owners and positions that mean nothing are ignored", () => {
+test("[R13.5] slots, owners and positions that mean nothing are ignored", () => {
   const { world, ana } = settled();
   const held = world.record("roster");
   hear(world, { kind: "cursors", seq: 1, moves: [9, 1, 1, 10] });
@@ -89,7 +89,7 @@ test("[R13] slots, owners and positions that mean nothing are ignored", () => {
   assert.deepEqual([held, ana.events, ana.roster()], [[], [], ["ana", "ben"]]);
 });
 
-test("[R13] a stranger that says one thing and dies is forgotten like any other", () => {
+test("[R8.6] a stranger that says one thing and dies is forgotten like any other", () => {
   const { world, ana } = settled();
   const entries = [{ slot: 0, attempt: 1, seq: 1, member: memberOf("eve") }];
   hear(world, { kind: "snapshot", seq: 1, part: 0, parts: 1, entries, ended: [] }, B1, STRANGER);
@@ -98,7 +98,7 @@ test("[R13] a stranger that says one thing and dies is forgotten like any other"
   assert.deepEqual([ana.log.slice(-3), world.difference()], [["+eve", "~eve reconnecting", "-eve instance_lost"], undefined]);
 });
 
-test("[R13] nothing that a peer says makes an instance throw or mislead its clients, and what was spoilt is repaired", () => {
+test("[R13.5] nothing that a peer says makes an instance throw or mislead its clients, and what was spoilt is repaired", () => {
   eachSeed(60, (seed) => {
     const { world, ana, ben } = settled(seed);
     const rewrites = ({ from, to, message }: Delivery) =>
@@ -157,7 +157,7 @@ function spoilt(message: BusMessage, random: Random): BusMessage {
   }
 }
 
-test("[R13] a heartbeat in our own name that we never sent proves nothing, and does not stop the clock by which others are judged", () => {
+test("[R7.7] a heartbeat in our own name that we never sent proves nothing, and does not stop the clock by which others are judged", () => {
   const { world, ana } = settled();
   const heartbeat = {
     kind: "heartbeat",
@@ -186,7 +186,7 @@ test("[R13] a heartbeat in our own name that we never sent proves nothing, and d
   assert.deepEqual(ana.roster(), ["ana"]);
 });
 
-test("[R13] a position that the owner never reached keeps nobody in doubt longer than until its next word", () => {
+test("[R4.1] a position that the owner never reached keeps nobody in doubt longer than until its next word", () => {
   const { world } = settled();
   hear(world, { kind: "sync", seq: 2 ** 40, hash: 1, count: 1, asks: [] });
   world.advance(CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter));
@@ -233,7 +233,7 @@ const APPLIED: Record<string, (held: Snapshot) => BusMessage> = {
   }),
 };
 for (const [what, forge] of Object.entries(APPLIED)) {
-  test(`[R4] ${what} at a position that the owner never reached is a divergence, and ends with its next word`, () => {
+  test(`[R4.21] ${what} at a position that the owner never reached is a divergence, and ends with its next word`, () => {
     const { world } = settled();
     const forged = forge(heldOf(world));
     const said = world.record("publish");
@@ -247,7 +247,7 @@ for (const [what, forge] of Object.entries(APPLIED)) {
     assert.deepEqual([asksBy(said, 0).length, world.difference()], [0, undefined]);
   });
 
-  test(`[R4] ${what} that was said in an instance's name and that it hears, too, is put right at once`, () => {
+  test(`[R4.20] ${what} that was said in an instance's name and that it hears, too, is put right at once`, () => {
     eachSeed(10, (seed) => {
       const { world, ben } = settled(seed);
       hearAll(world, forge(heldOf(world)));
@@ -257,7 +257,7 @@ for (const [what, forge] of Object.entries(APPLIED)) {
   });
 }
 
-test("[R4] a change whose position was damaged on its way is put right by the beacon after it", () => {
+test("[R4.21] a change whose position was damaged on its way is put right by the beacon after it", () => {
   const { world, ben } = settled();
   let damages = 1;
   const rewrites = ({ to, message }: Delivery) =>
@@ -270,7 +270,7 @@ test("[R4] a change whose position was damaged on its way is put right by the be
   assert.equal(world.instance(0).counted.divergence, 1);
 });
 
-test("[R4] a change whose position was damaged to that of the next one is a divergence, although hash and count agree later", () => {
+test("[R3.9] a change whose position was damaged to that of the next one is a divergence, although hash and count agree later", () => {
   const { world, ana, ben } = settled();
   let damages = 1;
   const rewrites = ({ to, message }: Delivery) =>
@@ -282,7 +282,7 @@ test("[R4] a change whose position was damaged to that of the next one is a dive
   assert.deepEqual([ana.sees("ben")?.state, world.instance(0).counted.divergence], [{ n: 2 }, 1]);
 });
 
-test("[R4] any word of the owner shows it, a cursor as well", () => {
+test("[R3.10] any word of the owner shows it, a cursor as well", () => {
   const { world, ben } = settled();
   hear(world, snapshotOf(NEVER_REACHED));
   ben.move(1, 1);
@@ -290,7 +290,7 @@ test("[R4] any word of the owner shows it, a cursor as well", () => {
   assert.equal(world.instance(0).counted.divergence, 1);
 });
 
-test("[R4] a word below the position held changes nothing by itself", () => {
+test("[R3.10] a word below the position held changes nothing by itself", () => {
   const { world, ana, ben } = settled();
   const held = heldOf(world);
   ben.update({ status: "idle" });
@@ -303,7 +303,7 @@ test("[R4] a word below the position held changes nothing by itself", () => {
 });
 
 for (const kind of ["sync", "beacon", "cursors"] as const) {
-  test(`[R4] ${kind} that name a position which the owner never reached ask once, and its answer ends that: beacon or snapshot`, () => {
+  test(`[R4.1] ${kind} that name a position which the owner never reached ask once, and its answer ends that: beacon or snapshot`, () => {
     for (const isBehind of [false, true]) {
       const { world, ben } = settled();
       if (isBehind) {
@@ -325,7 +325,7 @@ for (const kind of ["sync", "beacon", "cursors"] as const) {
   });
 }
 
-test("[R6] a position forged in an instance's name does not make it believe that its later changes came back", () => {
+test("[R4.20] a position forged in an instance's name does not make it believe that its later changes came back", () => {
   const { world, ben } = settled(1, { boardUnechoedMs: 60_000 });
   hear(world, { kind: "beacon", seq: NEVER_REACHED, hash: 0, count: 0 }, B1, world.instance(1).instanceId, 1);
   world.advance(5_000);
@@ -338,7 +338,7 @@ test("[R6] a position forged in an instance's name does not make it believe that
 
 // R11: what nobody ended.
 
-test("[R11] an instance ends only what it holds: a leave of somebody else is a divergence, of another attempt, too", () => {
+test("[R11.6] an instance ends only what it holds: a leave of somebody else is a divergence, of another attempt, too", () => {
   const { world, ana, ben } = settled();
   ben.join();
   world.advance(2_000);
@@ -358,7 +358,7 @@ test("[R11] an instance ends only what it holds: a leave of somebody else is a d
   assert.deepEqual([ana.log, world.difference()], [[], undefined]);
 });
 
-test("[R11] an end that was said in an owner's name is taken back by its next snapshot, not only after 45 s", () => {
+test("[R11.8] an end that was said in an owner's name is taken back by its next snapshot, not only after 45 s", () => {
   const { world, ana, ben } = settled();
   const { memberId } = ben.session;
   hearAll(world, snapshotOf(NEVER_REACHED, [], [{ memberId, attempt: ATTEMPT_MAX }]));
@@ -372,7 +372,7 @@ test("[R11] an end that was said in an owner's name is taken back by its next sn
   assert.deepEqual(ana.roster(), ["ana"]);
 });
 
-test("[R11] an end is taken back by nobody else: an instance that has not heard of it brings nobody back", () => {
+test("[R11.8] an end is taken back by nobody else: an instance that has not heard of it brings nobody back", () => {
   const { world, ana, ben } = settled();
   ben.leave();
   world.advance(50);
@@ -380,14 +380,14 @@ test("[R11] an end is taken back by nobody else: an instance that has not heard 
   assert.deepEqual(ana.roster(), ["ana"]);
 });
 
-test("[R11] a snapshot cannot end whom it lists", () => {
+test("[R11.7] a snapshot cannot end whom it lists", () => {
   const { world, ana } = settled();
   const held = heldOf(world);
   hear(world, { ...held, ended: held.entries.map(({ member: { memberId } }) => ({ memberId, attempt: ATTEMPT_MAX })) });
   assert.deepEqual(ana.roster(), ["ana", "ben"]);
 });
 
-test("[R11] the highest attempt there is, claimed for somebody in another's name, locks the session out until that other's next word", () => {
+test("[R11.17] the highest attempt there is, claimed for somebody in another's name, locks the session out until that other's next word", () => {
   const { world } = settled();
   const held = heldOf(world);
   hearAll(world, snapshotOf(NEVER_REACHED, [...held.entries, { slot: 9, attempt: ATTEMPT_MAX, seq: 1, member: memberOf("dan") }]));

@@ -13,7 +13,7 @@ const ASKED_AND_ANSWERED_MS: Millis = CONSTANTS.askMsMax + ROUND_TRIP_MS;
 
 // R5 Ask and answer.
 
-test("[R5] who has subscribed asks everybody, at once and again after 250 ms", () => {
+test("[R5.2] who has subscribed asks everybody, at once and again after 250 ms", () => {
   const { world } = settled();
   const subscribed = world.start();
   world.advance(2_000);
@@ -44,7 +44,7 @@ function crowd(people: number, options: Partial<ConstructorParameters<typeof Wor
   return { world, members };
 }
 
-test("[R5] a newcomer is told of 200 people once: its second question names what it holds by then", () => {
+test("[R5.4] a newcomer is told of 200 people once: its second question names what it holds by then", () => {
   const { world } = crowd(200);
   const newcomer = world.start();
   world.advance(2_000);
@@ -56,7 +56,7 @@ test("[R5] a newcomer is told of 200 people once: its second question names what
   assert.deepEqual([toldIn(said), dan.roster().length], [201, 201]);
 });
 
-test("[R5] a question to all is answered by a beacon where nothing has changed, and in full where something has", () => {
+test("[R5.6] a question to all is answered by a beacon where nothing has changed, and in full where something has", () => {
   const { world, members } = crowd(160);
   const said = world.record("publish");
   world.network.reset(0, "publisher");
@@ -74,7 +74,7 @@ test("[R5] a question to all is answered by a beacon where nothing has changed, 
   assert.equal(toldIn(said), 40);
 });
 
-test("[R5] of too many owners a question to all names the largest slices, and the others answer in full", () => {
+test("[R5.4] of too many owners a question to all names the largest slices, and the others answer in full", () => {
   const { world } = crowd(0, { constants: { heldOwnersMax: 2 } });
   for (const [via, people] of [5, 3, 1, 4].entries())
     for (let index = 0; index < people; index++) world.join(`${via}-${index}`, { board: "b1", via });
@@ -87,7 +87,7 @@ test("[R5] of too many owners a question to all names the largest slices, and th
     assert.ok(message.kind === "sync" && message.asks === "all" && message.held.length === 2);
 });
 
-test("[R5] only who is asked answers: with a beacon if the position held is right, with a snapshot otherwise", () => {
+test("[R5.5] [R5.6] only who is asked answers: with a beacon if the position held is right, with a snapshot otherwise", () => {
   const { world, ana, ben } = settled({ instances: 3 });
   const said = world.record("publish");
   lose(world, isTo(2, "delta"));
@@ -109,7 +109,7 @@ test("[R5] only who is asked answers: with a beacon if the position held is righ
   assert.deepEqual(ben.roster(), ["ana", "ben", "cleo"]);
 });
 
-test("[R5] positions follow the answer", () => {
+test("[R5.7] positions follow the answer", () => {
   const { world, ana } = settled();
   ana.move(3, 4);
   world.advance(5_000);
@@ -120,7 +120,7 @@ test("[R5] positions follow the answer", () => {
   assert.deepEqual(dan.cursorOf("ana"), { x: 3, y: 4 });
 });
 
-test("[R5] the first answer comes at once, then one per 100 ms for all who asked", () => {
+test("[R5.8] the first answer comes at once, then one per 100 ms for all who asked", () => {
   const world = new World({ seed: 1, instances: 8 });
   world.join("ana", { board: "b1", via: 0 });
   world.advance(3_000);
@@ -136,7 +136,7 @@ test("[R5] the first answer comes at once, then one per 100 ms for all who asked
   assert.equal(world.difference(), undefined);
 });
 
-test("[R5] a first joiner gets the roster as soon as those who can answer have answered, once and complete", () => {
+test("[R5.10] a first joiner gets the roster as soon as those who can answer have answered, once and complete", () => {
   eachSeed(20, (seed) => {
     const { world } = settled({ seed, instances: 3 });
     const newcomer = world.start();
@@ -147,7 +147,7 @@ test("[R5] a first joiner gets the roster as soon as those who can answer have a
   });
 });
 
-test("[R5] where nobody else is on the board a first joiner does not wait for those elsewhere; alone, not at all", () => {
+test("[R5.10] [R5.12] where nobody else is on the board a first joiner does not wait for those elsewhere; alone, not at all", () => {
   const { world } = settled({ instances: 3 });
   const dan = world.join("dan", { board: "another", via: 0 });
   world.until(() => dan.isOpen, 30);
@@ -164,7 +164,7 @@ const OBSTACLES: Record<string, (world: World) => void> = {
   "every answer is lost": (world) => lose(world, isTo(2, "snapshot", "beacon", "sync")),
 };
 for (const [obstacle, begin] of Object.entries(OBSTACLES)) {
-  test(`[R5] a first joiner waits 150 ms at the longest, although ${obstacle}`, () => {
+  test(`[R5.11] a first joiner waits 150 ms at the longest, although ${obstacle}`, () => {
     const { world } = settled();
     world.start();
     world.advance(2_000);
@@ -175,7 +175,7 @@ for (const [obstacle, begin] of Object.entries(OBSTACLES)) {
   });
 }
 
-test("[R5] who joins again while it waits is told once, and who leaves meanwhile never", () => {
+test("[R5.13] who joins again while it waits is told once, and who leaves meanwhile never", () => {
   const { world } = settled();
   const newcomer = world.start();
   world.advance(2_000);
@@ -191,7 +191,7 @@ test("[R5] who joins again while it waits is told once, and who leaves meanwhile
 
 // R6 Beacons.
 
-test("[R6] a slice says where it stands 0.3 and 1.5 s after its last change", () => {
+test("[R6.2] a slice says where it stands 0.3 and 1.5 s after its last change", () => {
   const { world, ana } = settled();
   const said = world.record("publish");
   ana.update({ state: { n: 1 } });
@@ -209,7 +209,7 @@ for (const [lost, afterMs] of [
   [1, 300],
   [2, 1_500],
 ] as const) {
-  test(`[R6] a lost last change is repaired ${afterMs / 1000} s later${lost === 1 ? "" : ", if the first beacon is lost, too"}`, () => {
+  test(`[R6.2] a lost last change is repaired ${afterMs / 1000} s later${lost === 1 ? "" : ", if the first beacon is lost, too"}`, () => {
     eachSeed(10, (seed) => {
       const { world, ana } = settled({ seed });
       let losses = 0;
@@ -221,7 +221,7 @@ for (const [lost, afterMs] of [
   });
 }
 
-test("[R6] while the own echo has not shown the last change, a beacon follows after 1 to 4 s", () => {
+test("[R6.3] while the own echo has not shown the last change, a beacon follows after 1 to 4 s", () => {
   eachSeed(10, (seed) => {
     const { world, ana } = settled({ seed, constants: { boardUnechoedMs: 60_000 } });
     const said = world.record("publish");
@@ -240,7 +240,7 @@ test("[R6] while the own echo has not shown the last change, a beacon follows af
   });
 });
 
-test("[R6] in peace a slice says where it stands every 15 s, give or take a fifth, and everybody knows this period", () => {
+test("[R6.4] in peace a slice says where it stands every 15 s, give or take a fifth, and everybody knows this period", () => {
   const { world } = settled();
   const said = world.record("publish");
   world.advance(120_000);
@@ -252,7 +252,7 @@ test("[R6] in peace a slice says where it stands every 15 s, give or take a fift
   for (const { message } of said) if (message.kind === "heartbeat") assert.equal(message.beaconMs, CONSTANTS.beaconMsMin);
 });
 
-test("[R6] the period grows with the pairs of boards and instances", () => {
+test("[R6.4] the period grows with the pairs of boards and instances", () => {
   const { world, ana } = settled({ constants: { beaconsPerSecond: 0.2 } });
   for (const board of ["b2", "b3", "b4", "b5"]) ana.session.join(board as BoardId, {});
   world.advance(2_000);
@@ -265,7 +265,7 @@ test("[R6] the period grows with the pairs of boards and instances", () => {
   );
 });
 
-test("[R6] where nobody listens there are next to no beacons, and no cursors", () => {
+test("[R6.5] [R6.9] where nobody listens there are next to no beacons, and no cursors", () => {
   const world = new World({ seed: 1, instances: 2 });
   const ana = world.join("ana", { board: "b1", via: 0 });
   world.advance(3_000);
@@ -277,7 +277,7 @@ test("[R6] where nobody listens there are next to no beacons, and no cursors", (
   assert.ok(saidBy(said, 0).length <= 2);
 });
 
-test("[R6] a lost last position is repeated 0.3 s after movement stops, once", () => {
+test("[R6.7] a lost last position is repeated 0.3 s after movement stops, once", () => {
   const { world, ana, ben } = settled();
   const said = world.record("publish");
   ana.move(1, 1);
@@ -294,7 +294,7 @@ test("[R6] a lost last position is repeated 0.3 s after movement stops, once", (
   assert.equal(saidBy(said, 0, "cursors").length, 3);
 });
 
-test("[R6] a lost hiding of the cursor is repeated as well", () => {
+test("[R6.7] a lost hiding of the cursor is repeated as well", () => {
   const { world, ana, ben } = settled();
   ana.move(1, 1);
   world.advance(1_000);

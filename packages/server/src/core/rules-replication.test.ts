@@ -18,7 +18,7 @@ const ASKED_AND_ANSWERED_MS: Millis = CONSTANTS.askMsMax + ROUND_TRIP_MS;
 
 // R1 One writer.
 
-test("[R1] nobody tells a newcomer about members of an instance that cannot speak for itself", () => {
+test("[R1.1] nobody tells a newcomer about members of an instance that cannot speak for itself", () => {
   const { world } = settled({ instances: 3 });
   watchSlices(world);
   world.kill(0);
@@ -29,7 +29,7 @@ test("[R1] nobody tells a newcomer about members of an instance that cannot spea
 
 // R2 One counter.
 
-test("[R2] the first change of an empty slice travels as a snapshot, the next ones as deltas on top of it", () => {
+test("[R2.3] the first change of an empty slice travels as a snapshot, the next ones as deltas on top of it", () => {
   const { world, ana, ben } = settled();
   ana.leave();
   world.advance(1_000);
@@ -44,7 +44,7 @@ test("[R2] the first change of an empty slice travels as a snapshot, the next on
   assert.equal(second.prev, first.seq);
 });
 
-test("[R2] numbers rise over all boards of an instance, and go on when a board is forgotten and opened again", () => {
+test("[R2.1] numbers rise over all boards of an instance, and go on when a board is forgotten and opened again", () => {
   const world = new World({ seed: 1, instances: 2 });
   watchSlices(world);
   const said = world.record("publish");
@@ -65,7 +65,7 @@ test("[R2] numbers rise over all boards of an instance, and go on when a board i
 
 // R3 Apply.
 
-test("[R2] a slot is not given to somebody else within 60 s", () => {
+test("[R2.6] a slot is not given to somebody else within 60 s", () => {
   const { world, ana } = settled();
   const said = world.record("publish");
   ana.leave();
@@ -85,7 +85,7 @@ test("[R2] a slot is not given to somebody else within 60 s", () => {
   assert.equal(slotOf("dan"), 0);
 });
 
-test("[R3] what an abandoned connection had in its buffer is dropped when Redis executes it later", () => {
+test("[R3.1] what an abandoned connection had in its buffer is dropped when Redis executes it later", () => {
   const { world, ana, ben } = settled();
   world.network.hang(0, "publisher");
   ana.broadcast("wave", "first");
@@ -100,7 +100,7 @@ test("[R3] what an abandoned connection had in its buffer is dropped when Redis 
   assert.ok((world.instance(1).counted.old_link ?? 0) >= 2);
 });
 
-test("[R3] messages that come twice change nothing twice", () => {
+test("[R3.8] messages that come twice change nothing twice", () => {
   const { world, ana, ben } = settled({ faults: { duplicateRate: 1 } });
   ana.update({ state: { tool: "pen" } });
   ana.leave();
@@ -110,7 +110,7 @@ test("[R3] messages that come twice change nothing twice", () => {
   assert.deepEqual([world.instance(1).counted.divergence, world.instance(1).counted.ask], [undefined, undefined]);
 });
 
-test("[R3] a snapshot older than what is held is dropped", () => {
+test("[R3.10] a snapshot older than what is held is dropped", () => {
   const { world, ana, ben } = settled();
   const old = world.record("publish");
   world.join("newcomer", { board: "b1", via: world.start() });
@@ -129,7 +129,7 @@ test("[R3] a snapshot older than what is held is dropped", () => {
   assert.deepEqual([repeats > 0, ben.sees("ana")?.status, ben.log.slice(-2)], [true, "idle", ["+newcomer", "~ana idle"]]);
 });
 
-test("[R3] a snapshot in parts counts once it is whole, also for a first joiner", () => {
+test("[R3.7] a snapshot in parts counts once it is whole, also for a first joiner", () => {
   const { world } = settled({ constants: { snapshotMembersMax: 2 } });
   for (const name of ["cleo", "dan", "eve", "finn"]) world.join(name, { board: "b1", via: 0 });
   const newcomer = world.start();
@@ -143,7 +143,7 @@ test("[R3] a snapshot in parts counts once it is whole, also for a first joiner"
 });
 
 for (const lost of [0, 1, 2]) {
-  test(`[R3] a snapshot without part ${lost} of 3 is a gap: the others are not taken for the whole`, () => {
+  test(`[R3.7] a snapshot without part ${lost} of 3 is a gap: the others are not taken for the whole`, () => {
     const { world } = settled({ constants: { snapshotMembersMax: 2 } });
     for (const name of ["cleo", "dan", "eve", "finn"]) world.join(name, { board: "b1", via: 0 });
     const newcomer = world.start();
@@ -172,7 +172,7 @@ test("events come once, in the order of each sender, to all but the sender", () 
 
 // R4 Doubt.
 
-test("[R4] a gap: the owner is asked within 20–100 ms, by name and with the position held", () => {
+test("[R4.7] a gap: the owner is asked within 20–100 ms, by name and with the position held", () => {
   eachSeed(20, (seed) => {
     const { world, ana, ben } = settled({ seed });
     const said = world.record("publish");
@@ -194,7 +194,7 @@ test("[R4] a gap: the owner is asked within 20–100 ms, by name and with the po
   });
 });
 
-test("[R4] cursors ahead of what is held raise a doubt, and move nobody wrongly", () => {
+test("[R4.1] cursors ahead of what is held raise a doubt, and move nobody wrongly", () => {
   const { world, ana, ben } = settled();
   lose(world, isTo(1, "delta", "snapshot"));
   ana.update({ state: { lost: true } });
@@ -205,7 +205,7 @@ test("[R4] cursors ahead of what is held raise a doubt, and move nobody wrongly"
   assert.deepEqual(ben.cursorOf("ana"), { x: 3, y: 4 });
 });
 
-test("[R4] one question names all who are in doubt", () => {
+test("[R4.7] one question names all who are in doubt", () => {
   const { world, ana, ben } = settled({ instances: 3 });
   const said = world.record("publish");
   lose(world, isTo(2, "delta"));
@@ -220,7 +220,7 @@ test("[R4] one question names all who are in doubt", () => {
   );
 });
 
-test("[R4] divergence, an equal position with another hash, is counted and ends by a snapshot", () => {
+test("[R4.2] [R4.3] divergence, an equal position with another hash, is counted and ends by a snapshot", () => {
   const { world, ana, ben } = settled();
   const said = world.record("publish");
   const rewrites = ({ to, message }: Delivery) =>
@@ -241,7 +241,7 @@ test("[R4] divergence, an equal position with another hash, is counted and ends 
   assert.equal(saidBy(said, 0, "snapshot").length, 1);
 });
 
-test("[R4] a skipped beat of a peer: what was lost with it is asked for", () => {
+test("[R4.4] a skipped beat of a peer: what was lost with it is asked for", () => {
   eachSeed(10, (seed) => {
     const { world, ana } = settled({ seed });
     lose(world, ({ from, to }) => from === 0 && to === 1);
@@ -253,7 +253,7 @@ test("[R4] a skipped beat of a peer: what was lost with it is asked for", () => 
   });
 });
 
-test("[R4] after four beacon periods without a word the owner is asked", () => {
+test("[R4.6] after four beacon periods without a word the owner is asked", () => {
   const { world, ana } = settled();
   lose(world, ({ from, to, boardId }) => from === 0 && to === 1 && boardId !== undefined);
   ana.update({ state: { lost: true } });
@@ -264,7 +264,7 @@ test("[R4] after four beacon periods without a word the owner is asked", () => {
   world.untilEqual(CONSTANTS.beaconMsMin * 2);
 });
 
-test("[R4] a living owner that leaves five asks unanswered has no slice here; backoff 0.25 to 1 s", () => {
+test("[R4.8] [R4.13] a living owner that leaves five asks unanswered has no slice here; backoff 0.25 to 1 s", () => {
   const { world, ana, ben } = settled();
   const said = world.record("publish");
   lose(world, ({ from, to, boardId }) => from === 0 && to === 1 && boardId !== undefined);
@@ -284,7 +284,7 @@ test("[R4] a living owner that leaves five asks unanswered has no slice here; ba
   world.untilEqual(CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter) + ASKED_AND_ANSWERED_MS);
 });
 
-test("[R4] a skipped beat of a peer that is not on the board asks nobody; a silence of three, or its revival, asks it twice, and no more", () => {
+test("[R4.19] a skipped beat of a peer that is not on the board asks nobody; a silence of three, or its revival, asks it twice, and no more", () => {
   const { world } = settled({ instances: 2 });
   const third = world.start();
   world.advance(2_000);
@@ -307,7 +307,7 @@ test("[R4] a skipped beat of a peer that is not on the board asks nobody; a sile
   assert.equal(asksBy(said, 0).length, CONSTANTS.unansweredAsksMaxUnknown);
 });
 
-test("[R4] a silence of three beats may hide that there is a slice at all: it is asked for", () => {
+test("[R4.15] a silence of three beats may hide that there is a slice at all: it is asked for", () => {
   eachSeed(10, (seed) => {
     // With a third one, so that the one which is not heard does not believe itself mute (R10).
     const { world } = settled({ seed, instances: 3 });
@@ -323,7 +323,7 @@ test("[R4] a silence of three beats may hide that there is a slice at all: it is
   });
 });
 
-test("[R4] a peer that stalled, and skipped no beat, is asked when it comes back", () => {
+test("[R4.15] a peer that stalled, and skipped no beat, is asked when it comes back", () => {
   eachSeed(10, (seed) => {
     // With a third one, so that nobody believes itself alone (R10).
     const { world } = settled({ seed, instances: 3 });
@@ -335,7 +335,7 @@ test("[R4] a peer that stalled, and skipped no beat, is asked when it comes back
   });
 });
 
-test("[R4] a peer of which something is held is asked once with what is held, however long it was silent", () => {
+test("[R4.16] a peer of which something is held is asked once with what is held, however long it was silent", () => {
   const { world } = settled();
   const said = world.record("publish");
   lose(world, ({ from, to }) => from === 1 && to === 0);
@@ -346,7 +346,7 @@ test("[R4] a peer of which something is held is asked once with what is held, ho
   assert.deepEqual([asked.length, (asked[0]?.seq ?? 0) > 0], [1, true]);
 });
 
-test("[R4] who was asked twice and has no slice is not asked again when another peer was silent", () => {
+test("[R4.19] who was asked twice and has no slice is not asked again when another peer was silent", () => {
   const { world } = settled({ instances: 2 });
   const [third, fourth] = [world.start(), world.start()];
   world.advance(2_000);
@@ -371,7 +371,7 @@ for (const [when, constants] of [
   ],
   ["is about to be asked", { recoveryPairsPerSecond: 0.1 }],
 ] as const) {
-  test(`[R4] a long silence asks nobody by name on a board where all ${when}`, () => {
+  test(`[R4.19] a long silence asks nobody by name on a board where all ${when}`, () => {
     eachSeed(5, (seed) => {
       const { world } = settled({ seed, constants });
       const third = world.start();
@@ -394,7 +394,7 @@ for (const [when, constants] of [
   });
 }
 
-test("[R4] of silent peers that are too many to be named all are asked", () => {
+test("[R4.18] of silent peers that are too many to be named all are asked", () => {
   // With a third one, so that the one which is not heard does not believe itself mute (R10).
   const { world } = settled({ instances: 3, constants: { heldOwnersMax: 0 } });
   const said = world.record("publish");
@@ -424,7 +424,7 @@ function heartbeatsOnly(boards: number) {
   return { world, beat };
 }
 
-test("[R4] many silent peers cost one entry each, on however many boards", () => {
+test("[R4.16] many silent peers cost one entry each, on however many boards", () => {
   const { world, beat } = heartbeatsOnly(1_000);
   for (let peer = 0; peer < 100; peer++) beat(peer, 1);
   const before = heapBytes();
@@ -434,7 +434,7 @@ test("[R4] many silent peers cost one entry each, on however many boards", () =>
   assert.ok(heapBytes() - before < 5e6, `${heapBytes() - before} bytes`);
 });
 
-test("[R4] peers that come back one after another are not told to all boards each time", () => {
+test("[R4.17] peers that come back one after another are not told to all boards each time", () => {
   const { world, beat } = heartbeatsOnly(1);
   for (const peer of [1, 2]) beat(peer, 1);
   const isDueNow = () => world.instance(0).wakeAt <= world.now;
@@ -451,7 +451,7 @@ function heapBytes(): number {
   return process.memoryUsage().heapUsed;
 }
 
-test("[R4] asks that did not come back count as unanswered by nobody", () => {
+test("[R4.12] asks that did not come back count as unanswered by nobody", () => {
   const { world, ana, ben } = settled({ constants: { boardUnechoedMs: 60_000 } });
   lose(world, ({ to, boardId }) => to === 1 && boardId !== undefined);
   ana.update({ state: { lost: true } });
@@ -460,7 +460,7 @@ test("[R4] asks that did not come back count as unanswered by nobody", () => {
   assert.deepEqual(ben.roster(), ["ana", "ben"]);
 });
 
-test("[R4] nobody is asked while the own echo is missing", () => {
+test("[R4.11] nobody is asked while the own echo is missing", () => {
   const { world, ana } = settled();
   const said = world.record("publish");
   lose(world, isTo(1, "delta"));
@@ -478,7 +478,7 @@ test("[R4] nobody is asked while the own echo is missing", () => {
   assert.deepEqual([asksBy(said, 1), world.instance(1).isDegraded], [[], true]);
 });
 
-test("[R4] whose answer to a question to all is lost is asked by name", () => {
+test("[R4.5] whose answer to a question to all is lost is asked by name", () => {
   eachSeed(10, (seed) => {
     const { world, ana } = settled({ seed });
     world.advance(20_000);
@@ -493,7 +493,7 @@ test("[R4] whose answer to a question to all is lost is asked by name", () => {
   });
 });
 
-test("[R4] an owner of which something is held, and which left a question to all unanswered, is asked by name", () => {
+test("[R4.5] an owner of which something is held, and which left a question to all unanswered, is asked by name", () => {
   eachSeed(5, (seed) => {
     const { world, ana } = settled({ seed });
     lose(world, isTo(1, "delta", "beacon"));
@@ -512,7 +512,7 @@ test("[R4] an owner of which something is held, and which left a question to all
   });
 });
 
-test("[R4] after a silence boards are asked about in turn, so that the whole cluster asks for 20 000 pairs a second", () => {
+test("[R4.17] after a silence boards are asked about in turn, so that the whole cluster asks for 20 000 pairs a second", () => {
   for (const isHeld of [true, false]) {
     // 20 boards at one instance, as many or one at the other, and one at a third, so that none believes itself mute (R10).
     const { world, ana, ben } = settled({ instances: 3, constants: { recoveryPairsPerSecond: 10 } });

@@ -81,7 +81,7 @@ test("[C2] an update is never leave and join", () => {
 
 // R11 Sessions move.
 
-test("[R11] a resume elsewhere supersedes the older connection; others see no leave and no join", () => {
+test("[R11.9] a resume elsewhere supersedes the older connection; others see no leave and no join", () => {
   eachSeed(20, (seed) => {
     const { world, ana, zoe } = watched({ seed });
     const superseded = world.record("superseded");
@@ -94,7 +94,7 @@ test("[R11] a resume elsewhere supersedes the older connection; others see no le
   });
 });
 
-test("[R11] the late disconnect of the old connection changes nothing", () => {
+test("[R11.10] the late disconnect of the old connection changes nothing", () => {
   for (const via of [0, 1]) {
     const { world, ana, zoe } = watched();
     // The old instance is deaf: it knows nothing of the resume when it learns that its connection is gone.
@@ -115,7 +115,7 @@ for (const [how, reason] of [
   ["a leave", "left"],
   ["a timeout", "timeout"],
 ] as const) {
-  test(`[R11] ${how} elsewhere ends the half-open older entry, although its owner heard neither resume nor end`, () => {
+  test(`[R11.2] ${how} elsewhere ends the half-open older entry, although its owner heard neither resume nor end`, () => {
     eachSeed(20, (seed) => {
       const { world, ana, zoe } = watched({ seed });
       const old = ana.session.connection;
@@ -136,7 +136,7 @@ for (const [how, reason] of [
   });
 }
 
-test("[R11] whoever ended an attempt can tell so for 45 s, although nobody of its own is left on the board", () => {
+test("[R11.5] whoever ended an attempt can tell so for 45 s, although nobody of its own is left on the board", () => {
   eachSeed(5, (seed) => {
     const { world, ana } = watched({ seed });
     const yan = world.join("yan", { board: "b1", via: 0 });
@@ -155,7 +155,7 @@ test("[R11] whoever ended an attempt can tell so for 45 s, although nobody of it
   });
 });
 
-test("[R11] a superseded member without a visible successor is shown as reconnecting for a second at most", () => {
+test("[R11.11] a superseded member without a visible successor is shown as reconnecting for a second at most", () => {
   const { world, ana, zoe } = watched();
   // Zoe's instance hears that the old entry is superseded, and nothing of the new one.
   lose(world, ({ from, to }) => from === 1 && to === 2);
@@ -167,7 +167,7 @@ test("[R11] a superseded member without a visible successor is shown as reconnec
   assert.deepEqual(zoe.log, ["~ana reconnecting", "-ana left"]);
 });
 
-test("[R11] an end of its successor that is heard of ends a superseded member at once", () => {
+test("[R11.11] an end of its successor that is heard of ends a superseded member at once", () => {
   const { world, ana, zoe } = watched();
   // Nothing of the new entry is heard but that it is over.
   let isOver = false;
@@ -180,7 +180,7 @@ test("[R11] an end of its successor that is heard of ends a superseded member at
   assert.ok(tookMs < CONSTANTS.successorMs - 400, `${tookMs}`);
 });
 
-test("[R11] a successor that is heard of in time makes it no leave", () => {
+test("[R11.11] a successor that is heard of in time makes it no leave", () => {
   const { world, ana, zoe } = watched();
   lose(world, ({ from, to, message }) => from === 1 && to === 2 && message.kind !== "beacon");
   ana.resume({ via: 1 });
@@ -190,7 +190,7 @@ test("[R11] a successor that is heard of in time makes it no leave", () => {
   assert.deepEqual(zoe.log, ["~ana reconnecting", "~ana active"]);
 });
 
-test("[R11] a resume in place keeps the actor, brings its full state, and the old connection is closed", () => {
+test("[R11.13] a resume in place keeps the actor, brings its full state, and the old connection is closed", () => {
   const { world, ana, zoe } = watched();
   const bob = world.join("bob", { board: "b1", via: 0 });
   ana.update({ state: { tool: "pen" } });
@@ -204,7 +204,7 @@ test("[R11] a resume in place keeps the actor, brings its full state, and the ol
   for (const viewer of [zoe, bob]) assert.ok(viewer.log.every((line) => !line.startsWith("-") && line !== "+ana"));
 });
 
-test("[R11] a resume in place keeps the slot, so that cursors under way stay those of the member", () => {
+test("[R11.13] a resume in place keeps the slot, so that cursors under way stay those of the member", () => {
   const { world, ana } = watched();
   world.join("bob", { board: "b1", via: 0 });
   world.advance(100);
@@ -219,7 +219,7 @@ test("[R11] a resume in place keeps the slot, so that cursors under way stay tho
   assert.deepEqual(slots(), [0, 0]);
 });
 
-test("[R11] an actor is not given to somebody else within 60 s", () => {
+test("[R2.6] an actor is not given to somebody else within 60 s", () => {
   const { world, ana, zoe } = watched();
   const actorOf = (name: string) => {
     const changes = world.record("roster");
@@ -245,7 +245,7 @@ test("[R11] an actor is not given to somebody else within 60 s", () => {
   assert.equal(actorOf("dan"), anas);
 });
 
-test("[R11] a join once more on the same connection replaces the entry in place", () => {
+test("[R11.13] a join once more on the same connection replaces the entry in place", () => {
   const { world, ana, zoe } = watched();
   ana.join({ status: "idle", state: { tool: "ink" } });
   world.untilEqual(SHOWN_MS);
@@ -253,7 +253,7 @@ test("[R11] a join once more on the same connection replaces the entry in place"
   assert.deepEqual(zoe.log, ['~ana {"state":{"tool":"ink"},"status":"idle"}']);
 });
 
-test("[R11] a join at or below a visible attempt is refused, here and elsewhere, and changes nothing", () => {
+test("[R11.14] a join at or below a visible attempt is refused, here and elsewhere, and changes nothing", () => {
   const { world, ana, zoe } = watched();
   ana.resume({ via: 1 });
   ana.resume({ via: 0 });
@@ -271,7 +271,7 @@ test("[R11] a join at or below a visible attempt is refused, here and elsewhere,
   assert.deepEqual([next.refusals, ana.session.isSuperseded], [[], true]);
 });
 
-test("[R11] a join at or below an ended attempt is refused, for 45 s", () => {
+test("[R11.14] a join at or below an ended attempt is refused, for 45 s", () => {
   const { world, ana } = watched();
   ana.resume({ via: 0 });
   ana.leave();
@@ -288,7 +288,7 @@ test("[R11] a join at or below an ended attempt is refused, for 45 s", () => {
   assert.deepEqual(tries(1, 2).refusals, []);
 });
 
-test("[R11] of two entries with one attempt that of the higher instanceId stays, everywhere", () => {
+test("[R11.1] of two entries with one attempt that of the higher instanceId stays, everywhere", () => {
   eachSeed(10, (seed) => {
     const { world, zoe } = watched({ seed });
     const copies = [0, 1].map((via) => world.join("bob", { board: "b1", via, state: { via } }));
@@ -303,7 +303,7 @@ test("[R11] of two entries with one attempt that of the higher instanceId stays,
   });
 });
 
-test("[R11] the other boards of a superseded socket stay reconnecting for the grace", () => {
+test("[R11.10] the other boards of a superseded socket stay reconnecting for the grace", () => {
   const { world, ana } = watched();
   ana.session.join("b2" as BoardId, {});
   const yan = world.join("yan", { board: "b2", via: 2 });
@@ -318,7 +318,7 @@ test("[R11] the other boards of a superseded socket stay reconnecting for the gr
   assert.deepEqual(world.union("b2"), ["yan"]);
 });
 
-test("[R11] input of an outranked socket is dropped", () => {
+test("[R11.10] input of an outranked socket is dropped", () => {
   const { world, ana, zoe } = watched();
   const old = ana.session.connection;
   ana.resume({ via: 1 });
@@ -333,7 +333,7 @@ test("[R11] input of an outranked socket is dropped", () => {
   assert.deepEqual([zoe.log, zoe.events, said.filter(({ message }) => message.kind === "delta" || message.kind === "event")], [[], [], []]);
 });
 
-test("[R11] cursors of a member that moved on come from its new owner alone", () => {
+test("[R11.15] cursors of a member that moved on come from its new owner alone", () => {
   const { world, ana, zoe } = watched();
   const actor = ana.session.connection.actors.get(ana.boardId) ?? 0;
   // The old owner is deaf, and goes on speaking for her.
@@ -347,7 +347,7 @@ test("[R11] cursors of a member that moved on come from its new owner alone", ()
   assert.deepEqual(zoe.cursorOf("ana"), { x: 2, y: 2 });
 });
 
-test("[R11] an instance that was down with an older entry brings nobody back and loses its claim", () => {
+test("[R11.1] an instance that was down with an older entry brings nobody back and loses its claim", () => {
   eachSeed(10, (seed) => {
     const { world, ana, zoe } = watched({ seed });
     world.pause(0);
@@ -362,7 +362,7 @@ test("[R11] an instance that was down with an older entry brings nobody back and
   });
 });
 
-test("[R11] a higher entry whose instance is killed is gone; an entry it superseded does not return", () => {
+test("[R11.9] a higher entry whose instance is killed is gone; an entry it superseded does not return", () => {
   const { world, ana, zoe } = watched();
   ana.resume({ via: 1 });
   world.untilEqual(CONSTANTS.openMs + SHOWN_MS);
@@ -373,7 +373,7 @@ test("[R11] a higher entry whose instance is killed is gone; an entry it superse
 
 // R12 Goodbye.
 
-test("[R12] people of an instance that said goodbye are shown as reconnecting, and those who come back never left", () => {
+test("[R12.2] people of an instance that said goodbye are shown as reconnecting, and those who come back never left", () => {
   const { world, ana, zoe } = watched();
   const bob = world.join("bob", { board: "b1", via: 0 });
   world.advance(500);
@@ -386,7 +386,7 @@ test("[R12] people of an instance that said goodbye are shown as reconnecting, a
   assert.equal(bob.session.connection.isOpen, false);
 });
 
-test("[R12] late words of an instance that said goodbye bring nobody back", () => {
+test("[R12.3] late words of an instance that said goodbye bring nobody back", () => {
   const { world, ana, zoe } = watched();
   const { instanceId } = world.instance(0);
   const said = world.record("publish");

@@ -37,7 +37,7 @@ function leaves(...members: readonly WorldMember[]): string[] {
 }
 
 for (const [what, refusal] of Object.entries({ ...MUTE, ...DEAF })) {
-  test(`[R9] Redis refuses ${what}: people there are told, nobody leaves for 30 s, then the unheard do; mended by itself`, () => {
+  test(`[R9.17] [R9.20] Redis refuses ${what}: people there are told, nobody leaves for 30 s, then the unheard do; mended by itself`, () => {
     eachSeed(10, (seed) => {
       const { world, ana, ben, others } = settled({ seed, instances: 3 });
       const dora = world.join("dora", { board: "b2", via: 1 });
@@ -87,7 +87,7 @@ for (const [what, refusal] of Object.entries({ ...MUTE, ...DEAF })) {
 }
 
 for (const [what, refusal] of Object.entries(ALTOGETHER)) {
-  test(`[R9] Redis refuses ${what}: no connection is replaced for it, and it mends itself within a second`, () => {
+  test(`[R9.6] Redis refuses ${what}: no connection is replaced for it, and it mends itself within a second`, () => {
     eachSeed(10, (seed) => {
       const { world, ana, ben } = settled({ seed, instances: 3 });
       world.network.refuse(1, refusal);
@@ -106,7 +106,7 @@ for (const [what, refusal] of Object.entries(ALTOGETHER)) {
   });
 }
 
-test("[R9] a subscription that is lost in silence and refused when it is taken anew: told within 3 s of the next word", () => {
+test("[R9.17] a subscription that is lost in silence and refused when it is taken anew: told within 3 s of the next word", () => {
   const { world, ana, ben } = settled({ instances: 3 });
   world.network.dropSubscription(1, B1);
   world.network.refuse(1, { on: B1, links: ["subscriber"], quietly: true });
@@ -121,7 +121,7 @@ test("[R9] a subscription that is lost in silence and refused when it is taken a
   world.untilEqual(HEALED_MS);
 });
 
-test("[R9] a subscription that is confirmed and delivers nothing, again and again: told after the second failure; one failure is not told", () => {
+test("[R9.17] a subscription that is confirmed and delivers nothing, again and again: told after the second failure; one failure is not told", () => {
   const { world, ana, ben } = settled();
   const told = world.record("degraded");
   world.network.dropSubscription(1, B1);
@@ -142,7 +142,7 @@ test("[R9] a subscription that is confirmed and delivers nothing, again and agai
   );
 });
 
-test("[R5] who enters a board that Redis refuses gets the roster at once, is told that members may be missing, and of the refusal", () => {
+test("[R5.12] [R9.18] who enters a board that Redis refuses gets the roster at once, is told that members may be missing, and of the refusal", () => {
   const { world } = settled({ instances: 3 });
   world.advance(CONSTANTS.settlingMs);
   world.network.refuse(1, { on: B2 });
@@ -169,7 +169,7 @@ test("[R5] who enters a board that Redis refuses gets the roster at once, is tol
   assert.equal(world.instance(1).core.roster(B2).settling, false);
 });
 
-test("[R4] nobody is asked where no answer would be heard", () => {
+test("[R4.11] nobody is asked where no answer would be heard", () => {
   const { world } = settled({ instances: 3 });
   const said = world.record("publish");
   world.network.refuse(1, { on: B1, links: ["subscriber"] });
@@ -182,7 +182,7 @@ test("[R4] nobody is asked where no answer would be heard", () => {
   assert.deepEqual(asksBy(said, 1), []);
 });
 
-test("[R4] a peer that says it cannot answer is not taken for absent as soon as one that could", () => {
+test("[R4.14] a peer that says it cannot answer is not taken for absent as soon as one that could", () => {
   for (const refusal of [MUTE["one board"], ALTOGETHER["to subscribe to anything"]] as const) {
     const { world, ana } = settled({ instances: 3 });
     world.network.refuse(1, refusal as Refusal);
@@ -197,7 +197,7 @@ test("[R4] a peer that says it cannot answer is not taken for absent as soon as 
   }
 });
 
-test("[R9] the publisher's refusal is not mended by a new subscription, and is tried again calmly", () => {
+test("[R9.19] [R9.21] the publisher's refusal is not mended by a new subscription, and is tried again calmly", () => {
   const { world } = settled();
   const resubscribed = world.record("resubscribe");
   const said = world.record("publish");
@@ -234,7 +234,7 @@ test("[F6] cursors are not published where Redis refuses them, nor before the bo
   world.untilEqual(HEALED_MS);
 });
 
-test("[R9] 30 s into a silence nobody remote is shown, also not who is heard of later and may be gone again", () => {
+test("[R9.20] 30 s into a silence nobody remote is shown, also not who is heard of later and may be gone again", () => {
   const { world, ben, others } = settled({ instances: 3 });
   const [cleo] = others;
   world.network.refuse(1, { on: B1, links: ["publisher"] });
@@ -251,7 +251,7 @@ test("[R9] 30 s into a silence nobody remote is shown, also not who is heard of 
   world.untilEqual(HEALED_MS);
 });
 
-test("[R9] boards that are named in turn all fade", () => {
+test("[R9.23] [R9.24] boards that are named in turn all fade", () => {
   const { world, ana } = settled();
   const boards = Array.from({ length: 200 }, (_, index) => `${index}-${"x".repeat(100)}`);
   const elsewhere = boards.map((board) => world.join(`p${board}`, { board, via: 1 }));
