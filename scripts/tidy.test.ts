@@ -49,6 +49,11 @@ const LINES_MAX = 600;
 const IMPURE =
   /(?<![.\w$#])(?:Date|Math\.random|setTimeout|setInterval|setImmediate|queueMicrotask|requestAnimationFrame|Promise|async|await|performance|crypto|process|fetch|globalThis)(?![\w$]|\s*[?]?:)/g;
 
+/** `R4` of its heading, `R4.1` of its clause. */
+const CLAUSES = new Set(
+  Array.from(readFileSync(join(ROOT, "docs/REPLICATION.md"), "utf8").matchAll(/^(?:### |- \*\*)(R[\d.]+)/gm), ([, id]) => id ?? ""),
+);
+
 type SourceFile = { readonly path: string; readonly text: string };
 type Rule = {
   readonly name: string;
@@ -196,6 +201,19 @@ const RULES: Rule[] = [
     check: deadLinks,
     bad: { path: "docs/a.md", text: "See [b](b-that-is-not-there.md).\n" },
     good: { path: "docs/a.md", text: "# The a\n\nSee [a](#the-a), [x](https://example.com/y.md) and `[no](link.md)`.\n" },
+  },
+  {
+    name: "tests quote rules and clauses that docs/REPLICATION.md has",
+    check: (files) =>
+      files
+        .filter(({ path }) => /^packages\/.*\.test\.ts$/.test(path))
+        .flatMap(({ path, text }) =>
+          [...text.matchAll(/\[(R\d+(?:\.\d+)?)\]/g)]
+            .filter(([, id]) => !CLAUSES.has(id ?? ""))
+            .map(({ 0: id, index }) => `${path}:${lineOf(text, index)}: there is no ${id}; quote the clause that is meant`),
+        ),
+    bad: sample("packages/server/src/core/a.test.ts", 'test("[R4.99] an owner is asked", () => {});'),
+    good: sample("packages/server/src/core/a.test.ts", 'test("[R4] [R4.1] an owner is asked", () => {});'),
   },
   {
     name: "the lockfile names no registry host",
