@@ -35,7 +35,7 @@ const DEFAULTS = {
   unansweredMsMax: 3000 as Millis,
   /** R9. A reconnect takes up to 2 s; judging it sooner would only restart it. */
   recycleMsMin: 4000 as Millis,
-  /** R9. What was heard before this silence is no longer shown. */
+  /** R9. After so long a silence of the bus, members heard of before it are no longer shown. */
   clearRemoteMs: 30_000 as Millis,
   /** R9. Four times a slow echo: a subscription that is this late is lost. */
   boardUnechoedMs: 2000 as Millis,
@@ -68,7 +68,7 @@ const DEFAULTS = {
   unansweredAsksMaxUnknown: 2,
   /** R4. Beacon periods without a word of the owner. */
   silentBeacons: 4,
-  /** R5. The second question reaches who subscribed in between. */
+  /** R5. The second question reaches those that subscribed in between. */
   syncAgainMs: 250 as Millis,
   /** R5. A question to all names what is held of so many owners at most, in 2.8 KB: more than a cluster of usual size has on one board. */
   heldOwnersMax: 128,
@@ -78,7 +78,7 @@ const DEFAULTS = {
   openMs: 150 as Millis,
   /** R6. A lost last change shows after these. */
   beaconAfterChangeMs: [300, 1500] as readonly Millis[],
-  /** R6. While the own echo has not shown the last change. */
+  /** R6. The next beacon comes after a time between these while the own echo has not shown the last change. */
   beaconUnechoedMsMin: 1000 as Millis,
   beaconUnechoedMsMax: 4000 as Millis,
   /** R6. In peace. Four of these without a word, about a minute, raise a doubt (R4). */
@@ -103,15 +103,15 @@ const DEFAULTS = {
   retryMsPerClient: 2 as Millis,
   /** R12. Spread over this time at most, however many they are. */
   retryMsMax: 2000 as Millis,
-  /** A board outlives its last local member: as long as it may be asked which attempts ended there (R11), and page reloads cost nothing. */
+  /** R11. A board outlives its last local member: as long as it may be asked which attempts ended there, and page reloads cost nothing. */
   lingerMs: 45_000 as Millis,
-  /** A board whose last change did not come back lingers so long: an outage of minutes is survived, and one of hours keeps no more than that. */
+  /** R11. A board whose last change did not come back lingers so long: an outage of minutes is survived, and one of hours keeps no more than that. */
   lingerUnechoedMs: 300_000 as Millis,
-  /** A number is not given to somebody else while a message that names it may be under way. */
+  /** R2. A slot or actor is not given to somebody else while a message that names it may be under way. */
   numberRestMs: 60_000 as Millis,
   /** C6. How long rosters may still be incomplete after a start or a recovery. */
   settlingMs: 15_000 as Millis,
-  /** Members in one snapshot message: with full states about 1 MB, with usual ones 30 KB. */
+  /** R2. Members in one snapshot message: with full states about 1 MB, with usual ones 30 KB. */
   snapshotMembersMax: 250,
 };
 
