@@ -192,7 +192,7 @@ test("[R12] sent elsewhere: back within half a second", async () => {
   assert.equal(desk.driver.sockets.length, 2);
 });
 
-test("[R12] an orderly goodbye is no failure: back when the service says, however often, until it says nothing else", async () => {
+test("[R12.4] an orderly goodbye is no failure: back when the service says, however often, until it says nothing else", async () => {
   const desk = await atDesk(["ana"]);
   const { driver } = desk;
   for (let restart = 0; restart < 10; restart++) {

@@ -22,7 +22,7 @@ for (const [instances, apartMs] of [
   [3, 500],
   [2, 500],
 ] as const) {
-  test(`[R12] ${instances} instances restarted ${apartMs} ms apart: nobody is shown leaving`, { timeout: 120_000 }, async (t) => {
+  test(`[R12.5] ${instances} instances restarted ${apartMs} ms apart: nobody is shown leaving`, { timeout: 120_000 }, async (t) => {
     const redis = await RedisProcess.start(t);
     const start = (port: number) => createPresenceServer({ port, host: "127.0.0.1", redisUrl: redis.url });
     const running = await Promise.all(Array.from({ length: instances }, () => start(0)));

@@ -119,7 +119,7 @@ test("rights are taken back", { timeout: 90_000 }, async (t) => {
   doc.on("user_left", ({ member, reason }) => seen.push(`${member.username} ${reason}`));
   const sees = (name: string) => doc.others.some(({ username }) => username === name);
 
-  await t.test("[R16] a kick at one instance closes the person's connections at another", async () => {
+  await t.test("[R16.5] a kick at one instance closes the person's connections at another", async () => {
     const eve = connect(there, "eve");
     const board = eve.board("doc", { username: "eve" });
     const codes: string[] = [];
@@ -130,7 +130,7 @@ test("rights are taken back", { timeout: 90_000 }, async (t) => {
     assert.deepEqual([codes, seen.splice(0)], [["kicked"], ["eve kicked"]]);
   });
 
-  await t.test("[R16] a kick off one board leaves the others, and the host decides about coming back", async () => {
+  await t.test("[R16.4] a kick off one board leaves the others, and the host decides about coming back", async () => {
     const eve = connect(there, "eve");
     const [board, other] = ["doc", "other"].map((id) => eve.board(id, { username: "eve" }));
     assert.ok(board !== undefined && other !== undefined);
@@ -178,7 +178,7 @@ test("rights are taken back", { timeout: 90_000 }, async (t) => {
     lifeMs = 3_600_000;
   });
 
-  await t.test("[R17] an announcement is told at every instance", async () => {
+  await t.test("[R17.1] an announcement is told at every instance", async () => {
     const ben = connect(there, "ben").board("doc", { username: "ben again" });
     const heard: string[] = [];
     for (const board of [doc, ben]) board.on("announcement", ({ text }) => heard.push(text));

@@ -58,7 +58,7 @@ test("[R9] a Redis that is killed and comes back finds both links, the next link
   assert.deepEqual([heard.count("down publisher"), heard.count("down subscriber")], [1, 1]);
 });
 
-test("[R9] a Redis stopped for 8 s is noticed, costs bounded memory, and is used again within 1 s", async (t) => {
+test("[R9.5] a Redis stopped for 8 s is noticed, costs bounded memory, and is used again within 1 s", async (t) => {
   const redis = await RedisProcess.start(t);
   // One does what the core would order, two are left alone with what is unanswered.
   const recycled = await started(t, redis.url, ["a"]);
@@ -161,7 +161,7 @@ test("a SUBSCRIBE that stays unanswered ends the link after 3 s", async (t) => {
   assert.equal(heard.count("down publisher"), 0);
 });
 
-test("[R9] a stall of our own is not taken for one of Redis", async (t) => {
+test("[R9.2] a stall of our own is not taken for one of Redis", async (t) => {
   const redis = await RedisProcess.start(t);
   const { bus, heard } = await started(t, redis.url, ["a"]);
   bus.subscribe("b");

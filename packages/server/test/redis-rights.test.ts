@@ -61,7 +61,7 @@ async function recycles(instance: Instance): Promise<number> {
 
 test("rights that change at run time", { concurrency: true, timeout: 120_000 }, async (t) => {
   t.test(
-    "[R9] one board's channel: its people are told and nobody else, the unheard are shown for 30 s, and it mends itself",
+    "[R9.17] [R9.20] one board's channel: its people are told and nobody else, the unheard are shown for 30 s, and it mends itself",
     async (t) => {
       const { ill, rights, ana, ben } = await pair(t, "one-board", ["one-1", "one-2"]);
       const cleo = await SessionClient.connect(t, well.wsUrl);
@@ -116,7 +116,7 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
     },
   );
 
-  void t.test("[R9] all boards, those too that are new: told one by one, the global channel goes on", async (t) => {
+  void t.test("[R9.17] all boards, those too that are new: told one by one, the global channel goes on", async (t) => {
     const { ill, rights, ana, ben } = await pair(t, "all-boards", ["all-1", "all-2"]);
     await rights("resetchannels", "&presence:global");
     await eventually(() => ben.board("all-1").degraded && ben.board("all-2").degraded, { what: "ben is told", withinMs: TOLD_MS });
@@ -134,7 +134,7 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
   });
 
   t.test(
-    "[R9] to subscribe to anything: degraded, no connection is replaced, its people are still seen, and it mends itself",
+    "[R9.6] to subscribe to anything: degraded, no connection is replaced, its people are still seen, and it mends itself",
     async (t) => {
       const { ill, rights, ana, ben } = await pair(t, "no-subscribe", ["sub-1"]);
       await rights("-subscribe");
@@ -153,7 +153,7 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
     },
   );
 
-  void t.test("[R9] to publish on one board: that board is degraded, its subscription is left alone, and it mends itself", async (t) => {
+  void t.test("[R9.19] to publish on one board: that board is degraded, its subscription is left alone, and it mends itself", async (t) => {
     const { ill, rights, ana, ben } = await pair(t, "mute-board", ["mute-1", "mute-2"]);
     const subscribes = await subscribeCalls();
     await rights("-publish", "(+publish &presence:global &presence:board:mute-2)");
@@ -174,7 +174,7 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
     assert.deepEqual([...ana.violations, ...ben.violations], []);
   });
 
-  void t.test("[R9] to publish anything: degraded, no connection is replaced, and it mends itself", async (t) => {
+  void t.test("[R9.6] to publish anything: degraded, no connection is replaced, and it mends itself", async (t) => {
     const { ill, rights, ana, ben } = await pair(t, "no-publish", ["pub-1"]);
     await rights("-publish");
     await eventually(async () => (await ill.health()).degraded?.all, { what: "all is degraded", withinMs: 4000 });

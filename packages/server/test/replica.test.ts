@@ -11,7 +11,7 @@ for (const [what, isWritable] of [
   ["a replica that takes no writes", false],
   ["a writable replica", true],
 ] as const) {
-  test(`[R10] an instance on ${what} says that nobody hears it, and is well once its address leads to the master`, async (t) => {
+  test(`[R10.15] an instance on ${what} says that nobody hears it, and is well once its address leads to the master`, async (t) => {
     const master = await RedisProcess.start(t);
     const replica = await RedisProcess.start(t);
     // It waits 5 s for more replicas otherwise.

@@ -267,7 +267,7 @@ function assertRefusedOrFinal(input: Uint8Array): void {
   assert.equal(hexOf(encodeRedisMessage(back.value)), hexOf(again));
 }
 
-test("[R13] what others say on our channels is foreign, whatever it is", () => {
+test("[R13.2] what others say on our channels is foreign, whatever it is", () => {
   const texts = ['{"type":"cursor","userId":1,"x":3,"y":4}', "[1,2]", '"b1"', " {}", "\ufeff{}", "PING", "é", "🎉", "", "\0"];
   for (const text of texts) assert.equal(outcome(Buffer.from(text)), "foreign", text);
   fc.assert(fc.property(text(40), (text) => assert.equal(outcome(Buffer.from(text)), "foreign")));
@@ -275,7 +275,7 @@ test("[R13] what others say on our channels is foreign, whatever it is", () => {
     if (first >> 4 !== 0xb) assert.equal(outcome(Uint8Array.of(first, ...encode({ kind: "goodbye" }).subarray(1))), "foreign");
 });
 
-test("[R13] other versions, and kinds of later releases, are told from broken messages", () => {
+test("[R13.2] other versions, and kinds of later releases, are told from broken messages", () => {
   for (let version = 0; version < 16; version++)
     if (version !== 1) assert.equal(outcome(Uint8Array.of(0xb0 | version, 1, 2, 3)), "version");
   const known = new Set(Object.values(VECTORS).map(([, hex]) => Number.parseInt(hex.slice(0, 2), 16)));
@@ -286,7 +286,7 @@ test("[R13] other versions, and kinds of later releases, are told from broken me
   for (let tag = 0; tag < 256; tag++) if (!known.has(tag)) assert.equal(outcome(Uint8Array.of(...bytes(ENVELOPE), tag, 1, 2)), "version");
 });
 
-test("[R13] nothing is accepted that could not be applied, kept and sent on", () => {
+test("[R13.4] nothing is accepted that could not be applied, kept and sent on", () => {
   const refused: Record<string, string> = {
     "a link number beyond u32": "b1 3f2a9c517d044e8b9a660c1d2e3f4a5b ffffffff1f 02",
     "a number not in its shortest form": `${ENVELOPE.replace(/02$/, "8200")} 02`,
@@ -344,13 +344,13 @@ test("[R13] nothing is accepted that could not be applied, kept and sent on", ()
   assert.equal(outcome(encode({ kind: "event", slot: 1, name: "n", data: "d".repeat(4096) })), "invalid");
 });
 
-test("[R13] of a patch only what a patch may touch is taken: no peer renames a member or takes its id", () => {
+test("[R13.4] of a patch only what a patch may touch is taken: no peer renames a member or takes its id", () => {
   const patch = { memberId: "x", username: "Eve", color: 1, later: true, status: "idle", state: { a: 1 } };
   const delta = { kind: "delta", prev: 1, seq: 2, ops: [{ op: "patch", slot: 1, patch }] } as const;
   assert.deepEqual(outcome(encode(delta)), { ...delta, ops: [{ op: "patch", slot: 1, patch: { status: "idle", state: { a: 1 } } }] });
 });
 
-test("[R13] the work is that of the bytes that came, whatever they promise", () => {
+test("[R13.1] the work is that of the bytes that came, whatever they promise", () => {
   const promises = [
     "01 01 01 01 01 11 fcffffff0f",
     "11 05 00 ffffffff0f",

@@ -28,7 +28,7 @@ test("set to never, it does not ring", () => {
   assert.deepEqual(rings, []);
 });
 
-test("[R9] late, it waits until what is in the sockets was read, and looks again", () => {
+test("[R9.2] late, it waits until what is in the sockets was read, and looks again", () => {
   const { clock, rings, alarm } = ringing();
   alarm.set(100);
   clock.stall(2000);

@@ -231,7 +231,7 @@ test("gone is gone for a classic client, however it went", async () => {
   );
 });
 
-test("[R11] the older of two connections of a session is closed with 4409; its member stays", async () => {
+test("[R11.13] the older of two connections of a session is closed with 4409; its member stays", async () => {
   const desk = await Desk.open();
   const watcher = desk.enter("binary", "b", "watcher");
   const older = desk.enter("binary", "b", "Ana");

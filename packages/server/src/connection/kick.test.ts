@@ -13,7 +13,7 @@ const KICK = { kind: "kick", reason: "" } as const;
 /** Where nobody authenticates. */
 const memberOf = ({ resumeToken }: Client) => ({ memberId: identityOf(undefined, resumeToken).memberId });
 
-test("[R16] kicked by the user: every connection of theirs is closed with 4403, at every instance, on a board or not", async () => {
+test("[R16.5] kicked by the user: every connection of theirs is closed with 4403, at every instance, on a board or not", async () => {
   const authenticate = (token: string | undefined) => ({ userId: token ?? "" });
   const here = await Desk.open({ authenticate });
   const there = await Desk.open({ authenticate, beside: here });
@@ -36,7 +36,7 @@ test("[R16] kicked by the user: every connection of theirs is closed with 4403, 
 });
 
 for (const encoding of ["binary", "json"] as const) {
-  test(`[R16] ${encoding}: kicked off one board: told as kicked, off that board only`, async () => {
+  test(`[R16.4] ${encoding}: kicked off one board: told as kicked, off that board only`, async () => {
     const desk = await Desk.open();
     const zoe = desk.enter(encoding, "b", "zoe");
     const eve = desk.enter(encoding, "b", "eve");
@@ -57,7 +57,7 @@ for (const encoding of ["binary", "json"] as const) {
   });
 }
 
-test("[R16] kicked while waiting for the roster: the join is answered", async () => {
+test("[R16.3] kicked while waiting for the roster: the join is answered", async () => {
   const desk = await Desk.open();
   await Desk.open({ beside: desk });
   desk.clock.advance(2000);
@@ -68,7 +68,7 @@ test("[R16] kicked while waiting for the roster: the join is answered", async ()
   assert.equal(eve.connection.seats.length, 0);
 });
 
-test("[R16] a classic client has no word for being put out: its connection is closed", async () => {
+test("[R16.4] a classic client has no word for being put out: its connection is closed", async () => {
   const desk = await Desk.open();
   const eve = desk.enter("classic", "1", "eve");
   const zoe = desk.enter("json", "1", "zoe");
@@ -79,7 +79,7 @@ test("[R16] a classic client has no word for being put out: its connection is cl
   assert.equal(eve.socket.closedWith, CLOSE.kicked);
 });
 
-test("[R16] a yes that was under way when the kick came is asked for again", async () => {
+test("[R16.8] a yes that was under way when the kick came is asked for again", async () => {
   const rights = asked<boolean>();
   const people = asked<User | undefined>();
   const desk = await Desk.open({ authorize: () => rights.ask(), authenticate: (token) => people.ask(token) });
@@ -104,7 +104,7 @@ test("[R16] a yes that was under way when the kick came is asked for again", asy
   assert.equal(again.socket.closedWith, CLOSE.unauthorized);
 });
 
-test("[R16] a kick that the bus does not take is carried out here, and whoever kicked is told", async () => {
+test("[R16.7] a kick that the bus does not take is carried out here, and whoever kicked is told", async () => {
   const desk = await Desk.open();
   const eve = desk.enter("json", "b", "eve");
   desk.bus.isDown = true;
@@ -113,7 +113,7 @@ test("[R16] a kick that the bus does not take is carried out here, and whoever k
   assert.equal(eve.socket.closedWith?.code, CLOSE.kicked.code);
 });
 
-test("[R17] an announcement is told to all, or to those on one board, and not to classic clients", async () => {
+test("[R17.1] an announcement is told to all, or to those on one board, and not to classic clients", async () => {
   const here = await Desk.open();
   const there = await Desk.open({ beside: here });
   here.clock.advance(2000);

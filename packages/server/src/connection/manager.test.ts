@@ -55,7 +55,7 @@ test("publishing that fails is counted and warned about once; local people go on
   assert.ok(ana.socket.takeMessages().filter(({ kind }) => kind === "cursors").length >= 5);
 });
 
-test("[R9] without echoes clients are told degraded, those who come later too, and again when it is over", async () => {
+test("[R9.1] without echoes clients are told degraded, those who come later too, and again when it is over", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("binary", "b", "Ana");
   const classic = desk.enter("classic", "1", "classic");
@@ -81,7 +81,7 @@ test("[R9] without echoes clients are told degraded, those who come later too, a
   assert.ok(ana.socket.takeMessages().some((message) => message.kind === "degraded" && !message.on));
 });
 
-test("[R9] after a pause of the process the bus is heard before anybody is judged", async () => {
+test("[R9.2] after a pause of the process the bus is heard before anybody is judged", async () => {
   const one = await Desk.open();
   const two = await Desk.open({ beside: one });
   one.clock.advance(3000);
@@ -95,7 +95,7 @@ test("[R9] after a pause of the process the bus is heard before anybody is judge
   }
 });
 
-test("[R13] what cannot be read on our channels is counted and has no effect", async () => {
+test("[R13.2] what cannot be read on our channels is counted and has no effect", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("binary", "b", "Ana");
   desk.clock.advance(100);
@@ -174,7 +174,7 @@ test("stopping: goodbye, close codes, and nobody is told that people leave", asy
   assert.equal(SUM(desk.metrics.connections), 0);
 });
 
-test("[R12] clients of an instance that stops come back evenly, 2 ms each, within 100 ms to 2 s", async () => {
+test("[R12.4] clients of an instance that stops come back evenly, 2 ms each, within 100 ms to 2 s", async () => {
   for (const [count, spreadMs] of [
     [1, 100],
     [60, 120],

@@ -14,7 +14,7 @@ function refuse(desk: Desk, channel: string): void {
   desk.clock.advance(TICK_MS);
 }
 
-test("[R9] those on a refused board are told, also who comes later, with the board; nobody else; classic clients of nothing", async () => {
+test("[R9.17] those on a refused board are told, also who comes later, with the board; nobody else; classic clients of nothing", async () => {
   const desk = await Desk.open();
   const binary = desk.enter("binary", "42", "Ana");
   const json = desk.enter("json", "42", "Ben");

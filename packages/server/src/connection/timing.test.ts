@@ -18,11 +18,11 @@ test("[C3] a silent client was asked twice before its connection counts as lost"
   assert.ok((SILENT_VISITS_MAX - 1) * VISIT_MS >= 2 * HEARTBEAT_MS);
 });
 
-test("[R11] an ended attempt is remembered until a half-open connection that knows nothing of it has given its member up", () => {
+test("[R11.2] an ended attempt is remembered until a half-open connection that knows nothing of it has given its member up", () => {
   assert.ok(CONSTANTS.endedMs > GIVEN_UP_MS);
 });
 
-test("[R12] people of a stopped instance are shown until they had time to come back elsewhere", () => {
+test("[R12.5] people of a stopped instance are shown until they had time to come back elsewhere", () => {
   assert.ok(CONSTANTS.goodbyeMs >= firstTryMs("elsewhere", CONSTANTS.retryMsMax) + 2_000);
 });
 
@@ -34,7 +34,7 @@ test("[C6] a roster counts as settling until everybody who lost a connection cam
   assert.ok(CONSTANTS.settlingMs >= GRACE_MS.full);
 });
 
-test("[R9] a connection to Redis has time to be opened and to prove itself before it is replaced again", () => {
+test("[R9.5] a connection to Redis has time to be opened and to prove itself before it is replaced again", () => {
   assert.ok(CONSTANTS.recycleMsMin > OPEN_MS_MAX + CONSTANTS.heartbeatMs);
 });
 

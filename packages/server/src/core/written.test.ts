@@ -129,7 +129,7 @@ test("a state of 4093 bytes that is longer when written again is refused in both
   assert.deepEqual([binaryJoin(grows), binaryUpdate(grows), jsonJoin(grows)], [undefined, undefined, undefined]);
 });
 
-test("[R13] a peer's state that outgrew its limit patch by patch counts as a divergence and is shown to nobody", () => {
+test("[R4.2] a peer's state that outgrew its limit patch by patch counts as a divergence and is shown to nobody", () => {
   const { two, roster } = world();
   const counted = two.record("counted");
   two.join("ben", { board: "b1", via: 1 });
