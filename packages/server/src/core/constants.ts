@@ -10,7 +10,7 @@ export type Constants = typeof DEFAULTS;
 const DEFAULTS = {
   /** R7. Short enough that eight make four seconds; an instance then costs its peers two small messages a second. */
   heartbeatMs: 500 as Millis,
-  /** R7. Above this many instances the interval grows by `heartbeatMsPerInstance`, so that beats stay under 20 000/s in all. */
+  /** R7. Above this many instances the interval grows by `heartbeatMsPerInstance`, so that 200 beats a second are published in all, and delivered to each. */
   heartbeatInstancesMax: 100,
   heartbeatMsPerInstance: 5 as Millis,
   /** R7. An interval grows by so much a beat at most: a crowd of peers that were never there is judged before it slows anybody down. */
