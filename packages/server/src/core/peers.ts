@@ -226,7 +226,7 @@ export class Peers implements BusBelief {
     const skipped = peer.beats(heartbeat, { isNew, round: this.#round, now }, this.#constants);
     peer.state = "up";
     const isMet = peer.isProven && !wasProven;
-    if (isMet) this.#isLonely = false;
+    if (peer.isProven) this.#isLonely = false;
     this.#noteAcks(peer, heartbeat.acks);
     if (former !== "up" || isMet) {
       this.#tell(peer, "up");

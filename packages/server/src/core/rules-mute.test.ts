@@ -301,3 +301,19 @@ test("[R9.4] a publisher that hangs is replaced also while there is no subscribe
   world.until(() => recycled(world, 0).length > 0, CONSTANTS.unansweredMsMax + 2 * heartbeatMs);
   assert.deepEqual(recycled(world, 0), ["publisher"]);
 });
+
+test("[R10.14] the last instance that stays connects anew while its only peer is away, and no more once that is back", () => {
+  eachSeed(10, (seed) => {
+    const { world } = settled({ seed, instances: 2 });
+    world.network.cut(1);
+    world.until(() => world.judges(0, 1) === "down", 10_000);
+    world.advance(2_000);
+    assert.deepEqual(new Set(recycled(world, 0)), new Set(["publisher"]));
+    world.network.mend(1);
+    world.until(() => world.judges(0, 1) === "up", 5_000);
+    world.advance(5_000);
+    const before = recycled(world, 0).length;
+    world.advance(120_000);
+    assert.equal(recycled(world, 0).length, before);
+  });
+});
