@@ -1,6 +1,7 @@
 /**
  * One board at this instance: its own slice, its peers' replicas, and the one roster made of them (R11). A member's entry may stand
- * in several slices while its session moves; here it is decided which one is shown, which own one is over, and who waits for the roster.
+ * in several slices while its session moves. The board decides which entry is shown, which own entry is over, and which local members
+ * still wait for the roster.
  */
 
 import {
@@ -30,11 +31,11 @@ const NEVER = Number.POSITIVE_INFINITY;
 type Opening = {
   readonly by: Millis;
   readonly waiting: Map<ConnectionId, MemberId>;
-  /** Who has told where its slice stands, and is believed. */
+  /** Peers that have told where their slices stand, and whose replicas here are in no doubt. */
   readonly answered: Set<InstanceId>;
 };
 
-/** An entry that was superseded by one not heard of yet. */
+/** An entry that was superseded by another one, of which this instance has not heard yet. */
 type Orphan = Visible & { readonly until: Millis };
 
 export class Board {
@@ -44,23 +45,23 @@ export class Board {
   readonly #context: Context;
   readonly #slice: Slice;
   readonly #silence: Silence;
-  /** When silence last ended. */
+  /** When own messages last began to come back. */
   #heardAgainAt: Millis = Number.NEGATIVE_INFINITY;
-  /** Peers that cannot speak here, as they say elsewhere, and until when their people are shown. */
+  /** Peers that cannot speak on this board, as their heartbeats say, and until when their people are shown. */
   readonly #mutePeers = new Map<InstanceId, Millis>();
   readonly #memberOf = new Map<ConnectionId, MemberId>();
-  /** Attempts that are over for everybody, who said so, and until when that is remembered. */
+  /** Attempts that are over for everybody, the instance that said so, and until when that is remembered. */
   readonly #ended = new Map<MemberId, { readonly attempt: number; readonly by: InstanceId; readonly until: Millis }>();
-  /** Own ones that did not come back yet, oldest first: others may not have heard of them. */
+  /** Ends that this instance published and that did not come back yet, oldest first: other instances may not have heard of them. */
   readonly #unechoedEnds: { readonly memberId: MemberId; readonly attempt: number; readonly seq: Seq }[] = [];
   readonly #orphans = new Map<MemberId, Orphan>();
   #opening: Opening | undefined;
   /** When the next grace, ended attempt or orphan runs out. */
   #expiryAt: Millis = NEVER;
   #repeatAt: Millis = NEVER;
-  /** When the board is given up, since nobody of ours is left. */
+  /** When the board is given up, if it has no local member then. */
   #lingersUntil: Millis;
-  /** Whether we may speak here: only once subscribed, so that every reply to a PUBLISH counts us and every message echoes. */
+  /** Whether this instance may publish here: only once subscribed, so that every reply to a PUBLISH counts it and every message echoes. */
   #isAnnounced = false;
 
   constructor(context: Context, boardId: BoardId, now: Millis) {
@@ -94,22 +95,22 @@ export class Board {
     return this.#slice.size;
   }
 
-  /** Other instances are not heard here, or do not hear us. */
+  /** On this board other instances are not heard, or do not hear this one. */
   get isDegraded(): boolean {
     return this.#silence.isDegraded;
   }
 
-  /** The bus does not take what we say here. */
+  /** The bus does not take what this instance publishes on this board. */
   get isMute(): boolean {
     return this.#silence.isMute;
   }
 
-  /** Members may be missing here, whatever holds elsewhere (C6). */
+  /** Members may be missing on this board, whatever holds on others (C6). */
   isSettling(now: Millis): boolean {
     return this.isDegraded || now - this.#heardAgainAt < this.#context.constants.settlingMs;
   }
 
-  /** Empty for so long that it may be forgotten. */
+  /** The board has been empty for so long that it may be forgotten. */
   isOver(now: Millis): boolean {
     return this.#slice.size === 0 && now >= this.#lingersUntil;
   }
@@ -151,7 +152,7 @@ export class Board {
     }
     const before = this.#slice.get(memberId)?.connection;
     if (before !== undefined && before !== connection) this.#supersede(before);
-    // The same connection as another member: the former one is gone.
+    // If this connection was another member before, that member is gone.
     const former = this.#memberOf.get(connection);
     if (former !== undefined && former !== memberId) this.leave(connection, 0, now);
     this.#memberOf.set(connection, memberId);
@@ -164,7 +165,7 @@ export class Board {
     this.#openIfDue(now);
   }
 
-  /** `graceMs` 0: for good; otherwise the connection is lost and may come back within that time. */
+  /** `graceMs` 0: the member leaves for good. Otherwise its connection is lost, and its client may come back within that time. */
   leave(connection: ConnectionId, graceMs: Millis, now: Millis): void {
     const entry = this.#entryOf(connection);
     if (entry === undefined) return;
@@ -177,7 +178,7 @@ export class Board {
     this.#refresh(entry.member.memberId, "timeout", now);
   }
 
-  /** Own entries of theirs are over, those within their grace too (R16). */
+  /** Ends the own entries of that person or session, those within their grace too (R16). */
   kick(whom: Whom, now: Millis): void {
     for (const entry of [...this.#slice.entries()]) {
       const { connection, member } = entry;
@@ -213,7 +214,7 @@ export class Board {
 
   // Of the bus.
 
-  /** The bus refuses our subscription, or what we say. */
+  /** The bus refuses the subscription to this board, or what this instance publishes on it. */
   refused(link: Link, now: Millis): void {
     this.#tellSilence(() => this.#silence.refused(link, now));
     this.#openIfDue(now);
@@ -224,17 +225,17 @@ export class Board {
     const before = this.repair.echoedSeq;
     this.repair.echoed(message, now);
     if (this.repair.echoedSeq > before) this.#changesEchoed(now);
-    // Somebody else has said it in our name.
+    // This instance has no such change: somebody else published the message in its name.
     if ("seq" in message && message.seq > this.#slice.seq) return;
     if (!this.#silence.isDegraded) return void this.#silence.ended();
     this.#tellSilence(() => this.#silence.ended());
     this.#heardAgainAt = now;
-    // What was said here meanwhile was missed, by us or by the others.
+    // Meanwhile this instance missed messages of others, or they missed its own.
     this.repair.recover(0, now);
     this.repair.owePositions(now);
   }
 
-  /** Others can know of these changes, and ask about them, only from now on. */
+  /** Own changes have come back: only from now on other instances can know of them and ask about them. */
   #changesEchoed(now: Millis): void {
     const { lingerMs, endedMs } = this.#context.constants;
     const { echoedSeq } = this.repair;
@@ -249,7 +250,7 @@ export class Board {
     }
   }
 
-  /** The peer cannot speak here, as it says itself: its people fade, and no longer than we would show them if it were us (R9). */
+  /** The peer says that it cannot speak on this board: its people are shown as reconnecting, for `clearRemoteMs` at most (R9). */
   mute(owner: InstanceId, now: Millis): void {
     const replica = this.repair.replicas.get(owner);
     if (replica === undefined || replica.size === 0 || this.#mutePeers.has(owner)) return;
@@ -257,7 +258,7 @@ export class Board {
     this.judge(owner, now);
   }
 
-  /** `isRestored`: one of many that a new connection has taken again; recovery asks, once and in its time (R9). */
+  /** `isRestored`: a new connection has taken this subscription again, with all others. Recovery asks for it, once and in its time (R9). */
   subscribed(isRestored: boolean, now: Millis): void {
     this.#silence.taken("subscriber");
     const isFirst = !this.#isAnnounced;
@@ -284,7 +285,7 @@ export class Board {
       case "sync": {
         const wasEmpty = replica.size === 0;
         this.#apply(from, replica, replica.handle(message, now), now);
-        // While nobody was there to see them, moves were not published.
+        // While no other instance had members on this board, own moves were not published.
         if (wasEmpty && replica.size > 0) this.repair.owePositions(now);
         if (message.kind === "sync") this.repair.asked(message, now);
         if (message.kind !== "delta" && !replica.isInDoubt) this.#opening?.answered.add(from);
@@ -304,7 +305,7 @@ export class Board {
     this.#openIfDue(now);
   }
 
-  /** The peer counts otherwise from now on: its members look otherwise. */
+  /** The peer is judged live, fading or gone from now on: its members are shown accordingly. */
   judge(owner: InstanceId, now: Millis): void {
     const replica = this.repair.replicas.get(owner);
     for (const memberId of [...(replica?.members() ?? [])]) this.#refresh(memberId, "instance_lost", now);
@@ -322,7 +323,7 @@ export class Board {
 
   // Cursors.
 
-  /** The bus message of the tick; undefined: nothing to say, or nobody there to hear it (F6). */
+  /** The cursors of this tick for the bus; undefined: none has moved, or no other instance has members here (F6). */
   takeOwnCursors(now: Millis): Cursors | undefined {
     const { cursors } = this.roster;
     const moves = cursors.takeOwn();
@@ -336,7 +337,7 @@ export class Board {
     let isNews = false;
     for (let at = 0; at + 2 < moves.length; at += 3) {
       const memberId = replica.memberAt(moves[at] ?? 0);
-      // Whose session has moved on is not moved by its former owner.
+      // When a session has moved to another instance, its former owner does not move its cursor any more.
       const actor = memberId === undefined ? undefined : this.roster.actorOf(memberId, from);
       if (actor === undefined) continue;
       this.roster.cursors.mark(actor, moves[at + 1] ?? 0, moves[at + 2] ?? 0, now);
@@ -345,7 +346,7 @@ export class Board {
     if (isNews) this.#context.emit({ kind: "cursors", boardId: this.boardId });
   }
 
-  /** A lost last position would stay wrong for ever: said once more when movement has stopped (R6). */
+  /** If a cursor's last position is lost, it would stay wrong for ever; so it is published once more when the cursor has stopped (R6). */
   #repeatPositions(now: Millis): void {
     const { cursors } = this.roster;
     const restMs = this.#context.constants.repeatCursorMs;
@@ -363,7 +364,7 @@ export class Board {
     return false;
   }
 
-  // Who is shown.
+  // The members that are shown.
 
   #apply(owner: InstanceId, replica: Replica, { touched, ended, counted }: Applied, now: Millis): void {
     this.#count(counted);
@@ -378,7 +379,7 @@ export class Board {
     }
   }
 
-  /** Brings what is shown of a member in line with its entries, and its own entry in line with who is shown. */
+  /** Brings the roster in line with a member's entries, and ends the own entry if another one is shown. */
   #refresh(memberId: MemberId, reason: LeaveReason, now: Millis): void {
     const visible = this.#visible(memberId);
     const own = this.#slice.get(memberId);
@@ -392,7 +393,7 @@ export class Board {
     else this.roster.hide(memberId, reason, now);
   }
 
-  /** The entry with the highest attempt that is not ended; of two equal ones, that of the higher instanceId. */
+  /** The entry with the highest attempt that is not ended; of two entries with the same attempt, that of the higher instanceId. */
   #visible(memberId: MemberId): Visible | undefined {
     const { instanceId, bus } = this.#context;
     let highest = this.#ended.get(memberId)?.attempt ?? -1;
@@ -428,7 +429,7 @@ export class Board {
     this.#context.emit({ kind: "superseded", connection });
   }
 
-  /** Everybody forgets this entry; and that it is over is remembered. */
+  /** Ends this own entry for everybody, and remembers that it has ended. */
   #end(entry: OwnEntry, reason: LeaveReason, now: Millis): void {
     const { memberId } = entry.member;
     this.#changed(this.#slice.remove(entry, reason, now), now);
@@ -437,7 +438,7 @@ export class Board {
     this.#refresh(memberId, reason, now);
   }
 
-  /** That all entries of this member up to this attempt are over (R11). */
+  /** Remembers that all entries of this member up to this attempt are over (R11). */
   #remember(memberId: MemberId, attempt: number, by: InstanceId, until: Millis): void {
     if (attempt <= (this.#ended.get(memberId)?.attempt ?? -1)) return;
     this.#ended.set(memberId, { attempt, by, until });
@@ -445,7 +446,7 @@ export class Board {
     this.#expireBy(until);
   }
 
-  /** Whoever ended an attempt and shows it again later has never ended it: that was said in its name. */
+  /** An instance that shows an attempt again has never ended it: the end was published by somebody else in its name. */
   #takeBack(memberId: MemberId, owner: InstanceId, replica: Replica): void {
     const end = this.#ended.get(memberId);
     const entry = replica.get(memberId);
@@ -456,12 +457,12 @@ export class Board {
     if (what !== undefined) this.#context.emit({ kind: "counted", what });
   }
 
-  /** Superseded, and its successor not heard of: shown a little longer, so that a move between instances is no leave. */
+  /** The member's entry was superseded, and the new one may not have arrived: the member stays shown for a moment and does not leave. */
   #orphan(memberId: MemberId, attempt: number, now: Millis): void {
     const member = this.roster.memberOf(memberId);
     if (member === undefined || attempt <= (this.#ended.get(memberId)?.attempt ?? -1)) return;
     const until = now + this.#context.constants.successorMs;
-    // Nobody's slot and nobody's owner: its cursor rests.
+    // No instance owns an orphan, so nothing moves its cursor.
     this.#orphans.set(memberId, { member: reconnecting(member), owner: undefined, slot: 0, attempt, until });
     this.#expireBy(until);
   }
@@ -472,7 +473,7 @@ export class Board {
 
   #expire(now: Millis): void {
     this.#expiryAt = NEVER;
-    // Many that end within one moment are looked through once.
+    // The loops below look at every entry. Entries that end shortly one after the other share one pass.
     const next = (at: Millis) => this.#expireBy(Math.max(at, now + EXPIRY_MS_MIN));
     for (const entry of [...this.#slice.entries()]) {
       if (now >= entry.graceEndsAt) this.#end(entry, "timeout", now);
@@ -488,7 +489,7 @@ export class Board {
         continue;
       }
       this.#ended.delete(memberId);
-      // A higher attempt may have been ended elsewhere since: ours is over all the sooner.
+      // Another instance may have ended a higher attempt since: then the end of the lower own one is forgotten as well.
       if ((this.#slice.ended.get(memberId) ?? Number.POSITIVE_INFINITY) <= attempt) this.#slice.ended.delete(memberId);
       this.#refresh(memberId, "left", now);
     }
@@ -502,7 +503,7 @@ export class Board {
     return isOrdered;
   }
 
-  /** Whatever begins or ends it. */
+  /** Makes a change that may begin or end this board's silence, and tells the local clients if it does. */
   #tellSilence<T>(change: () => T): T {
     const was = this.isDegraded;
     const result = change();
@@ -514,7 +515,7 @@ export class Board {
     if (this.#opening === undefined) return;
     const { livePeers } = this.#context.bus;
     const { by, waiting, answered } = this.#opening;
-    // Who is subscribed and lives can answer. Never wait for everybody (R5).
+    // As many answers are expected as there are live peers, or other subscribers if these are fewer. Never wait for everybody (R5).
     const expected = Math.min(livePeers, (this.repair.receivers ?? Number.POSITIVE_INFINITY) - 1);
     const isWorthWaiting = livePeers > 0 && !this.#silence.isDegraded;
     if (now < by && isWorthWaiting && !(this.#isAnnounced && answered.size >= expected)) return;
@@ -537,7 +538,7 @@ export class Board {
     return memberId === undefined ? undefined : this.#slice.get(memberId);
   }
 
-  /** The own slice has changed, and this tells the others. */
+  /** The own slice has changed; `messages` tell the other instances. */
   #changed(messages: readonly BoardMessage[], now: Millis): void {
     this.#lingersUntil = now + this.#context.constants.lingerUnechoedMs;
     this.repair.changed(now);
@@ -551,7 +552,7 @@ export class Board {
   }
 }
 
-/** Graces and other memories end this exactly; a crowd that left together is then looked through once, not once for each. */
+/** Graces and other memories end with this precision: entries of a crowd that left together are looked through once, not once each. */
 const EXPIRY_MS_MIN = 20;
 
 function reconnecting(member: Member): Member {

@@ -7,7 +7,7 @@ import { assertConsistent, CONSTANTS, type Constants } from "./constants.ts";
 
 const DOCUMENT = new URL("../../../../docs/REPLICATION.md", import.meta.url);
 
-/** Made of the source itself: each number with the sentence above it, which may speak for several. */
+/** The table as the source has it: each number with the sentence above it, which may be for several numbers. */
 function table(): string {
   const source = readFileSync(new URL("./constants.ts", import.meta.url), "utf8");
   let reason = "";
@@ -26,7 +26,7 @@ test("the table in docs/REPLICATION.md is that of the code", () => {
   for (const name of Object.keys(CONSTANTS)) assert.ok(table().includes(`\`${name}\``), `${name} has no row`);
 });
 
-/** Of each two numbers that depend on each other, a value that does not go with the other. */
+/** For each two numbers that depend on each other, a value of one that contradicts the other. */
 const CONTRADICTIONS: [Partial<Constants>, RegExp][] = [
   [{ suspectBeats: 8 }, /a peer must be suspect before it is down/],
   [{ beaconAfterChangeMs: [300, 1400] }, /a silence that cannot hide a change and its beacons must not count as long/],

@@ -1,6 +1,6 @@
 /**
- * Every number of the rules R1–R13, in one table with where it comes from. docs/REPLICATION.md shows the same table, and
- * `assertConsistent` holds the numbers against each other when an instance is made.
+ * Every number of the rules R1–R13, in one table that says where each comes from. docs/REPLICATION.md shows the same table, and
+ * `assertConsistent` compares the numbers with each other when an instance is made.
  */
 
 import type { Millis } from "@presence-service/protocol";
@@ -13,31 +13,31 @@ const DEFAULTS = {
   /** R7. Above this many instances the interval grows by `heartbeatMsPerInstance`, so that 200 beats a second are published in all, and delivered to each. */
   heartbeatInstancesMax: 100,
   heartbeatMsPerInstance: 5 as Millis,
-  /** R7. An interval grows by so much a beat at most: a crowd of peers that were never there is judged before it slows anybody down. */
+  /** R7. An interval grows at most by this factor per beat: peers that somebody made up are judged down before they slow any instance. */
   heartbeatGrowthMax: 1.25,
-  /** R7. 1.5 s of silence while my own beats come back: not yet gone, but no longer sure. */
+  /** R7. 1.5 s of silence while own beats come back: the peer may be gone, so its people are shown as reconnecting. */
   suspectBeats: 3,
   /** R7. 4 s: a 2 s stall and two lost beats together stay under it; a killed instance is gone within 5 s. */
   downBeats: 8,
   /** R7. After a recovery peers need a beat or two to be heard again. */
   calmBeats: 4,
-  /** R8. Longer than any message can linger in a socket buffer that Redis still reads. */
+  /** R8. No message stays for so long in a socket buffer that Redis still reads. */
   downRememberedMs: 60_000 as Millis,
-  /** R8. Instances that have not proved themselves: all that a newcomer to a cluster of a thousand meets in one interval. */
+  /** R8. Instances known that have not proved themselves: an instance that joins a cluster of a thousand meets so many in one interval. */
   strangersMax: 1024,
-  /** R8. A peer's interval is believed up to so many times the own one, and its boards grow by so much a beat. */
+  /** R8. A peer's interval is believed up to so many times the own one, and its number of boards up to so many times its last one. */
   believedFactorMax: 2,
-  /** R8. Boards that are believed at once: those of a hundred forged heartbeats leave the beacon period as it is. */
+  /** R8. So many boards of a peer are believed at once: a hundred forged heartbeats then leave the beacon period as it is. */
   believedBoardsMin: 1000,
   /** R9. Four beats are 2 s: longer than any pause of a healthy Redis, half of what makes a peer down. */
   unechoedBeatsMax: 4,
   /** R9. A publish unanswered this long means a hung server; a healthy one answers in 1 ms. */
   unansweredMsMax: 3000 as Millis,
-  /** R9. A reconnect takes up to 2 s; judging it sooner would only restart it. */
+  /** R9. A reconnect takes up to 2 s; a connection that is judged sooner would only be replaced again. */
   recycleMsMin: 4000 as Millis,
-  /** R9. After so long a silence of the bus, members heard of before it are no longer shown. */
+  /** R9. After so much silence, members heard of before it are no longer shown. */
   clearRemoteMs: 30_000 as Millis,
-  /** R9. Four times a slow echo: a subscription that is this late is lost. */
+  /** R9. Four times a slow echo: if a message on a board has not come back by then, the subscription is lost. */
   boardUnechoedMs: 2000 as Millis,
   /** R9. Pairs (board, instance) asked per second by the whole cluster in recovery: a tenth of what one Redis carries. */
   recoveryPairsPerSecond: 20_000,
@@ -45,69 +45,69 @@ const DEFAULTS = {
   reconnectMsMax: 1000 as Millis,
   /** R10. Acknowledged peers per heartbeat: three fit in its 50 bytes. */
   acksPerBeat: 3,
-  /** R10. A peer silent for so many beats is told in every heartbeat what was heard of it last. */
+  /** R10. When a peer is silent for so many beats, every heartbeat says which beat of it was heard last. */
   silentBeats: 2,
-  /** R10. A peer that acknowledges a beat with so many newer ones echoed did not hear those. */
+  /** R10. If a peer acknowledges an own beat although so many newer ones have come back, it did not hear the newer ones. */
   staleAckBeats: 3,
   /** R10. Beats of slack on top of two of the peer's turns. */
   muteSlackBeats: 3,
-  /** R10. As for `recycleMsMin`: a new publisher has to be heard and acknowledged before it is judged. */
+  /** R10. As long as `recycleMsMin`: peers have to hear and acknowledge a new publisher before it is judged. */
   muteRetryMsMin: 4000 as Millis,
-  /** R10. While reconnecting does not help, it is tried ever more rarely. */
+  /** R10. While a new publisher does not help, the wait for the next one doubles up to this. */
   muteRetryMsMax: 30_000 as Millis,
-  /** R10. Beats of each peer without an acknowledgement, 10 s: longer than a new connection needs to help. */
+  /** R10. So many beats of every peer without an acknowledgement, 10 s, make this instance unheard: a new connection would help sooner. */
   unheardBeatsMax: 20,
-  /** R4. Jitter before the first ask, so that viewers of one loss do not ask in one breath. */
+  /** R4. Jitter before the first ask, so that instances that saw the same loss do not all ask at once. */
   askMsMin: 20 as Millis,
   askMsMax: 100 as Millis,
-  /** R4. Between asks that brought no answer: many times a slow round trip, and doubling. */
+  /** R4. Between asks that brought no answer: many times a slow round trip. The wait doubles each time. */
   askBackoffMsMin: 250 as Millis,
   askBackoffMsMax: 1000 as Millis,
-  /** R4. Asks that echoed and that a living owner left unanswered, before its slice counts as none. */
+  /** R4. If a living owner leaves so many asks unanswered, although they came back, it has no slice on the board. */
   unansweredAsksMax: 5,
   unansweredAsksMaxUnknown: 2,
-  /** R4. Beacon periods without a word of the owner. */
+  /** R4. After so many beacon periods without a message of the owner on the board, its slice is in doubt. */
   silentBeacons: 4,
-  /** R5. The second question reaches those that subscribed in between. */
+  /** R5. The second question reaches instances that subscribed in between. */
   syncAgainMs: 250 as Millis,
-  /** R5. A question to all names what is held of so many owners at most, in 2.8 KB: more than a cluster of usual size has on one board. */
+  /** R5. A question to all says of at most so many owners what is held, in 2.8 KB: more than a cluster of usual size has on one board. */
   heldOwnersMax: 128,
-  /** R5. One answer per board in this time, for all who asked. */
+  /** R5. An instance answers once per board in this time, for all instances that asked. */
   answerMs: 100 as Millis,
   /** R5. The longest a first joiner waits for its roster, whatever Redis does. */
   openMs: 150 as Millis,
-  /** R6. A lost last change shows after these. */
+  /** R6. Beacons so long after a change: if the change was lost, they show it. */
   beaconAfterChangeMs: [300, 1500] as readonly Millis[],
-  /** R6. The next beacon comes after a time between these while the own echo has not shown the last change. */
+  /** R6. Between beacons while the last own change has not come back. */
   beaconUnechoedMsMin: 1000 as Millis,
   beaconUnechoedMsMax: 4000 as Millis,
-  /** R6. In peace. Four of these without a word, about a minute, raise a doubt (R4). */
+  /** R6. Between beacons of a board where nothing changes. Four of these without a message, about a minute, raise a doubt (R4). */
   beaconMsMin: 15_000 as Millis,
-  /** R6. While nobody else is subscribed, one of so many: often enough to notice a lost subscription within 60 s, a publish a minute. */
+  /** R6. While no other instance is subscribed, only one of so many beacons is sent: enough to notice a lost subscription within 60 s. */
   idleBeaconsPerBeacon: 3,
   /** R6. Beacons per second by the whole cluster. */
   beaconsPerSecond: 10_000,
-  /** R6. So that beacons of many boards spread out by themselves. */
+  /** R6. Share by which a beacon period varies, so that the beacons of many boards spread out by themselves. */
   beaconJitter: 0.2,
-  /** R6. After movement stops the last position is said once more. */
+  /** R6. So long after a cursor has stopped, its last position is published once more. */
   repeatCursorMs: 300 as Millis,
   /** R11. Longer than a half-open connection lives (25 s) plus its grace (15 s). */
   endedMs: 45_000 as Millis,
   /** R11. How long a member outlives its superseded entry while the new one is on its way. */
   successorMs: 1000 as Millis,
-  /** R12. Clients of a stopped instance come back within 0–2 s; twice that, should the first instance they find go away as well, and slack. */
+  /** R12. Clients of a stopped instance come back within 2 s: twice that, in case the next instance stops as well, and 1 s of slack. */
   goodbyeMs: 5000 as Millis,
   /** R12. Clients of a stopped instance come back spread over this time at least: a load balancer needs a moment to notice. */
   retryMsMin: 100 as Millis,
-  /** R12. 500 a second for each instance that stops: every return costs the others a handshake, a roster and a place in a frame. */
+  /** R12. 500 a second for each instance that stops: every client that returns costs a handshake, a roster and a place in a frame. */
   retryMsPerClient: 2 as Millis,
-  /** R12. Spread over this time at most, however many they are. */
+  /** R12. Clients of a stopped instance come back spread over this time at most, however many they are. */
   retryMsMax: 2000 as Millis,
-  /** R11. A board outlives its last local member: as long as it may be asked which attempts ended there, and page reloads cost nothing. */
+  /** R11. A board outlives its last local member by this: others may ask which attempts ended there (R11), and a page reload costs nothing. */
   lingerMs: 45_000 as Millis,
-  /** R11. A board whose last change did not come back lingers so long: an outage of minutes is survived, and one of hours keeps no more than that. */
+  /** R11. A board whose last change did not come back lingers so long: it outlives an outage of minutes, and one of hours fills no memory. */
   lingerUnechoedMs: 300_000 as Millis,
-  /** R2. A slot or actor is not given to somebody else while a message that names it may be under way. */
+  /** R2. A slot or actor is not given to another member while a message that names it may be under way. */
   numberRestMs: 60_000 as Millis,
   /** C6. How long rosters may still be incomplete after a start or a recovery. */
   settlingMs: 15_000 as Millis,
@@ -117,7 +117,7 @@ const DEFAULTS = {
 
 export const CONSTANTS: Constants = DEFAULTS;
 
-/** Holds the numbers against each other. Throws a sentence that says which two do not go together. */
+/** Compares the numbers with each other. Throws a sentence that says which two contradict each other. */
 export function assertConsistent(c: Constants): void {
   const downMs = c.downBeats * c.heartbeatMs;
   const demand = (holds: boolean, sentence: string) => {

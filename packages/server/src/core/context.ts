@@ -1,4 +1,4 @@
-/** What the parts of one core share: its identity, numbers and constants, the way effects leave, and what is believed of the bus. */
+/** The parts of one core share this: its identity, numbers and constants, the way effects leave, and what is believed of the bus. */
 
 import type { InstanceId, Millis } from "@presence-service/protocol";
 import type { Constants } from "./constants.ts";
@@ -6,7 +6,7 @@ import type { Effect } from "./effects.ts";
 import type { Seq } from "./messages.ts";
 import type { Random } from "./random.ts";
 
-/** How another instance counts when rosters are made: `fading` members are shown as reconnecting. */
+/** How the roster shows the members of another instance: as they are, as reconnecting (`fading`), or not at all. */
 export type Liveness = "live" | "fading" | "gone";
 
 export interface Context {
@@ -19,22 +19,22 @@ export interface Context {
   readonly bus: BusBelief;
 }
 
-/** What peers.ts knows about the bus and the others on it. */
+/** The knowledge of peers.ts about the bus and the other instances on it. */
 export interface BusBelief {
   livenessOf(instanceId: InstanceId): Liveness;
-  /** It is up, and hears what is asked as far as is known. */
+  /** The peer is up, and as far as is known it hears this instance. */
   canAnswer(instanceId: InstanceId): boolean;
-  /** Instances that may answer: heard lately, strangers (R8) included. */
+  /** The number of instances that may answer: they were heard lately, strangers (R8) included. */
   readonly livePeers: number;
-  /** My own messages do not come back at the moment: what I hear, or fail to hear, proves nothing. */
+  /** Own messages do not come back at the moment: then it proves nothing whether a peer is heard or not. */
   readonly isEchoMissing: boolean;
-  /** When an own heartbeat was last heard. */
+  /** When an own heartbeat last came back. */
   readonly echoedAt: Millis;
   /** The period of everybody's beacons, from the size of the cluster (R6). */
   readonly beaconMs: Millis;
   /** The period that a peer announced. */
   beaconMsOf(instanceId: InstanceId): Millis;
-  /** Peers of which anything may have been missed on any board, at that time or later. */
+  /** Peers that were silent at that time or later: anything of theirs may have been missed, on any board. */
   missedSince(at: Millis): readonly InstanceId[];
   /** Over how much time to spread something that concerns all boards of all instances, so that Redis carries it easily. */
   readonly spreadMs: Millis;

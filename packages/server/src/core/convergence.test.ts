@@ -14,14 +14,14 @@ const BOARDS = ["b1", "b2"];
 const PEOPLE = ["ana", "ben", "cleo", "dan", "eve", "finn", "gil", "hugo"];
 const GRACES: readonly Millis[] = [0, 3_000, LOST_GRACE_MS];
 
-/** What may go wrong, by what has to heal it; each is undone after a while. */
+/** Kinds of trouble, each with the time it takes to heal; each is undone after a while. */
 type Trouble = {
   readonly name: string;
   readonly seeds: number;
   readonly begin: ((world: World, victim: number) => void)[];
-  /** L1: rosters equal that long after everything is mended. */
+  /** L1: rosters are equal so long after everything is mended. */
   readonly equalMsMax: Millis;
-  /** Some may still be deaf when rosters happen to be equal, and miss the next change for so long. */
+  /** When rosters happen to be equal, an instance may still be deaf, and miss the next change for so long. */
   readonly differsAgainMsMax?: Millis;
   /** S1 holds all the time. */
   readonly hasHealthyBus?: boolean;
@@ -87,7 +87,7 @@ const TROUBLES: readonly Trouble[] = [
   { name: "Redis refuses boards, or everything", seeds: 150, begin: RIGHTS, equalMsMax: 3_000 },
   { name: "messages are lost and doubled", seeds: 150, begin: [], equalMsMax: 5_000, lossRate: 0.05 },
   { name: "everything at once", seeds: 250, begin: [...INSTANCES, ...LINKS, ...SILENCE, ...RIGHTS], equalMsMax: BEACON_MS, lossRate: 0.01 },
-  // Who is alone on a board notices by every third beacon only.
+  // An instance that is alone on a board sends every third beacon only, so it notices late.
   {
     name: "subscriptions and messages are lost",
     seeds: 150,
@@ -109,7 +109,7 @@ for (const trouble of TROUBLES) {
 }
 
 test("[bounds] ten instances with a hundred boards are equal 2 s after the last of them has reconnected", () => {
-  // A tenth of the boards, at a tenth of the pace: 10 × 1 000 pairs take as long.
+  // A tenth of the boards at a tenth of the pace: these pairs take as long as 10 × 1 000 pairs.
   const constants = { recoveryPairsPerSecond: CONSTANTS.recoveryPairsPerSecond / 10 };
   eachSeed(3, (seed) => {
     const world = new World({ seed, instances: 10, constants });
@@ -134,7 +134,7 @@ test("[bounds] who joins is visible elsewhere within 50 ms", () => {
     const world = new World({ seed, instances: 3 });
     world.join("ana", { board: "b1", via: 0 });
     world.advance(world.random.between(100, 20_000));
-    // The first there: its instance has to subscribe before it speaks.
+    // Ben is the first member at this instance, which has to subscribe before it speaks.
     world.join("ben", { board: "b1", via: 1 });
     world.untilEqual(50);
     world.advance(world.random.between(100, 20_000));
@@ -165,14 +165,14 @@ function run(trouble: Trouble, seed: number): Millis {
   // Nothing that is still under way, and no grace that runs out, makes them differ again.
   world.advance(LOST_GRACE_MS + 5_000);
   world.untilEqual(trouble.differsAgainMsMax ?? 0);
-  // Nobody said anything but the truth: whatever was lost, doubled or late, no word contradicted what was held (R3, R4).
+  // Every instance told the truth: although messages were lost, doubled or late, none contradicted what was held (R3, R4).
   for (const { index, counted } of world.instances)
     if (counted.divergence !== undefined || counted.forged !== undefined)
       world.fail(`instance ${index} was contradicted: ${JSON.stringify(counted)}`);
   return tookMs;
 }
 
-/** What people do: come, change, go, and come back elsewhere, whether or not their old instance has noticed. */
+/** One act of a person: they come, change, go, or come back elsewhere, whether or not their old instance has noticed. */
 function act(world: World, member: WorldMember): void {
   const { session } = member;
   const via = one(world, living(world));

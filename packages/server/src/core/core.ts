@@ -1,7 +1,7 @@
 /**
- * One instance of the presence service without its sockets: a counter, the peers, the boards and their deadlines. All else talks to
- * this. Sans-IO: `handle` takes one fact and answers with what is to be done, in order; the server runs it on real sockets and Redis,
- * tests and the simulator on a virtual clock and a bus that misbehaves. Rules R1–R17 of docs/REPLICATION.md.
+ * One instance of the presence service without its sockets: a counter, the peers, the boards and their deadlines. It does no IO:
+ * `handle` takes one fact and answers with the effects to carry out, in order. The server runs it on real sockets and Redis, tests and
+ * the simulator on a virtual clock and a bus that misbehaves. Rules R1–R17 of docs/REPLICATION.md.
  */
 
 import type { BoardId, InstanceId, Millis, RosterEntry } from "@presence-service/protocol";
@@ -17,7 +17,7 @@ import { Random } from "./random.ts";
 
 export type CoreOptions = {
   readonly instanceId: InstanceId;
-  /** Of all jitter. */
+  /** Seed of all jitter. */
   readonly seed: number;
   readonly now: Millis;
   readonly constants?: Constants;
@@ -27,16 +27,16 @@ export type Stats = {
   /** `starting`: no own heartbeat has come back yet. */
   readonly status: "starting" | "ready" | "degraded";
   readonly degradedWhy: DegradedWhy | undefined;
-  /** With local members, or lingering. */
+  /** Boards that have local members, or that linger. */
   readonly boards: number;
-  /** Of these, where others are not heard, although they may be elsewhere (R9). */
+  /** Those of these boards where other instances are not heard, or do not hear this one (R9). */
   readonly degradedBoards: number;
   /** Members, summed over boards: connected here, and shown wherever they are connected. */
   readonly own: number;
   readonly shown: number;
   /** Round trip of the last own heartbeat through pub/sub. */
   readonly echoMs: Millis | null;
-  /** Those that have proved themselves (R8). */
+  /** Peers that have proved themselves (R8). */
   readonly peers: readonly PeerStats[];
 };
 
@@ -59,16 +59,16 @@ export class Core {
   readonly #boards = new Map<BoardId, Board>();
   readonly #deadlines = new Deadlines<BoardId>();
   readonly #boardsOf = new Map<ConnectionId, Set<BoardId>>();
-  /** Boards whose people were told that others are not heard there. */
+  /** Boards whose local clients were told that they are degraded. */
   readonly #degraded = new Set<BoardId>();
-  /** Those where the bus does not take what we say; whoever was named longest ago is first. */
+  /** Boards where the bus does not take what this instance publishes. The board that a heartbeat named longest ago is first. */
   readonly #mute = new Set<BoardId>();
   #seq = 0;
   #now: Millis;
   /** When boards are told of peers that were silent for long, and when they were told last. */
   #tellMissedAt: Millis = Number.POSITIVE_INFINITY;
   #missedToldAt: Millis = Number.NEGATIVE_INFINITY;
-  /** Of the start, or the last recovery. */
+  /** When the core started, or last recovered. */
   #settlingSince: Millis;
   #isStopped = false;
   #effects: Effect[] = [];
@@ -91,10 +91,10 @@ export class Core {
       },
       emit,
       judged: (peer, isGone) =>
-        // Strangers come in crowds: only the boards where something of it is held are concerned.
+        // Strangers may come by the thousand: look only at boards that hold something of this peer.
         this.#eachHolding(peer, (board) => (isGone ? board.drop(peer, this.#now) : board.judge(peer, this.#now))),
       missed: (peer, all) => {
-        // At once, and then not for a moment: those that were silent together come back one after another.
+        // Boards are told at once, and then not again for `askMsMax`: peers that were silent together come back shortly one after another.
         if (all) this.#tellMissedAt = Math.max(this.#now, this.#missedToldAt + constants.askMsMax);
         this.#eachHolding(peer, ({ repair }) => repair.doubt(peer, this.#now, this.#peers.spreadMs));
       },
@@ -114,24 +114,24 @@ export class Core {
     return effects;
   }
 
-  /** When `handle` must be called with a `tick`; Infinity: never. It may change with every call of any method. */
+  /** The time at which `handle` must be called with a `tick`; Infinity: never. It may change with every call of any method. */
   nextDeadline(): Millis {
     return this.#isStopped ? Number.POSITIVE_INFINITY : Math.min(this.#peers.deadline(), this.#tellMissedAt, this.#deadlines.next());
   }
 
   // Cursors do not pass through `handle`, and nothing is allocated per move.
 
-  /** A local member, by its actor, points here; x = HIDDEN: nowhere. False: this overwrites a place that nobody was told of. */
+  /** Notes where a local member points, by its actor; x = HIDDEN: nowhere. False: it overwrites a place that no client was told of. */
   markCursor(boardId: BoardId, actor: number, x: number, y: number, now: Millis): boolean {
     return this.#boards.get(boardId)?.roster.cursors.mark(actor, x, y, now) ?? true;
   }
 
-  /** Places on that board, by actor, that changed since the last call: for the local clients. */
+  /** Places on that board that changed since the last call, by actor: for the local clients. */
   takeCursors(boardId: BoardId): Moves {
     return this.#boards.get(boardId)?.roster.cursors.take() ?? [];
   }
 
-  /** What local members moved since the last call, to be published; undefined: nothing, or nobody elsewhere to hear it (F6). */
+  /** Moves of local members since the last call, for the bus; undefined: there are none, or no other instance has members there (F6). */
   takeOwnCursors(boardId: BoardId, now: Millis): Cursors | undefined {
     const board = this.#boards.get(boardId);
     const cursors = board?.takeOwnCursors(now);
@@ -139,7 +139,7 @@ export class Core {
     return cursors;
   }
 
-  /** Places, by actor, of all who moved or hid at or after that time: for a client that was skipped (F4). */
+  /** Places, by actor, of all members that moved or hid at or after that time: for a client that was skipped (F4). */
   cursorsSince(boardId: BoardId, since: Millis): Moves {
     return this.#boards.get(boardId)?.roster.cursors.movedSince(since) ?? [];
   }
@@ -159,12 +159,12 @@ export class Core {
     return { members, users };
   }
 
-  /** Subscribed to it, or wanting to be. */
+  /** This instance is subscribed to that board, or wants to be. */
   isOn(boardId: BoardId): boolean {
     return this.#boards.has(boardId);
   }
 
-  /** As in `stats`, which looks at every board. */
+  /** The same number as in `stats`, without looking at every board. */
   get degradedBoards(): number {
     return this.#degraded.size;
   }
@@ -256,17 +256,17 @@ export class Core {
     this.#on(boardId, (board) => board.join(connection, attempt, member, now));
   }
 
-  /** Only what this instance owns is removed here (R1): every instance hears of it and does the same. */
+  /** Removes only entries that this instance owns (R1); every instance hears of the kick and does the same. */
   #kick(kick: Kick, now: Millis): void {
     const { whom, boardId } = kick;
-    // First: a client that is closed need not be told of each of its boards.
+    // The kick is handed out before the boards act on it: a client that is closed need not be told of each of its boards.
     this.#effects.push(kick);
     if (boardId === undefined) this.#each((board) => board.kick(whom, now));
     else this.#on(boardId, (board) => board.kick(whom, now));
   }
 
   #heard({ boardId, from, link, message }: Extract<Input, { kind: "heard" }>, now: Millis): void {
-    // These are about no slice and no liveness: they hold whatever we think of their sender, and however late they come.
+    // Kicks and announcements say nothing of slices or liveness: they hold however their sender is judged, and however late they come.
     if (message.kind === "kick") return this.#kick(message, now);
     if (message.kind === "announcement") return void this.#effects.push(message);
     if (!this.#peers.accepts(from, link, message, now)) return;
@@ -278,7 +278,7 @@ export class Core {
       case "goodbye":
         return this.#peers.goodbye(from, now);
       default:
-        // Redis may deliver after an unsubscribe: a board that is not here hears nothing.
+        // Redis may deliver after an unsubscribe: a message for a board that is not here is ignored.
         if (boardId !== undefined) this.#on(boardId, (board) => board.heard(from, message, now));
     }
   }
@@ -293,7 +293,7 @@ export class Core {
   #tick(oldestUnansweredMs: Millis, now: Millis): void {
     this.#peers.tick(oldestUnansweredMs, now);
     if (now >= this.#tellMissedAt) this.#tellMissed(now);
-    // First all, then each: a board that is due again at once waits for the next tick, and cannot keep this one from ending.
+    // Take all due boards first, then act: a board that is due again at once waits for the next tick, and cannot keep this one running.
     const due: BoardId[] = [];
     for (let boardId = this.#deadlines.takeDue(now); boardId !== undefined; boardId = this.#deadlines.takeDue(now)) due.push(boardId);
     for (const boardId of due) {
@@ -324,7 +324,7 @@ export class Core {
     this.#each((board) => board.repair.missed(now, spreadMs));
   }
 
-  /** In turn, if there are many. */
+  /** Mute boards for the next heartbeat: as many as fit, and in turn if there are more. */
   #takeMute(): BoardId[] {
     const named: BoardId[] = [];
     let bytes = 0;
@@ -351,7 +351,7 @@ export class Core {
     this.#effects.push({ kind: "refused", connection, code, boardId, isMember });
   }
 
-  /** Boards on which something of that peer is held. */
+  /** Calls `act` for each board on which something of that peer is held. */
   #eachHolding(peer: InstanceId, act: (board: Board) => void): void {
     for (const [boardId, { repair }] of this.#boards) if (repair.replicas.has(peer)) this.#on(boardId, act);
   }
@@ -369,5 +369,5 @@ export class Core {
   }
 }
 
-/** Of boards that one heartbeat names: hundreds of them, so that thousands have their turn within seconds. */
+/** Bytes of mute boards that one heartbeat names: hundreds of boards, so that thousands have their turn within seconds. */
 const MUTE_BYTES_MAX = 8192;

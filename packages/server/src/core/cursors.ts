@@ -1,6 +1,6 @@
 /**
- * Where everybody on one board points: arrays indexed by actor, written per move and read once per tick. Nothing is
- * allocated per move; the latest place wins, whatever lay between.
+ * Where all members of one board point: arrays indexed by actor, written per move and read once per tick. Nothing is
+ * allocated per move. A later place overwrites an earlier one.
  */
 
 import { HIDDEN, type Millis, type Point } from "@presence-service/protocol";
@@ -9,7 +9,7 @@ import type { Moves } from "./messages.ts";
 const KNOWN = 1;
 /** Changed since it was last given to clients. */
 const DIRTY = 2;
-/** A local member's, changed since it was last given to the bus. */
+/** The place of a local member, changed since it was last given to the bus. */
 const UNSENT = 4;
 /** Moved by a local member since its position was last repeated on the bus (R6). */
 const REPEAT = 8;
@@ -35,18 +35,18 @@ export class Cursors {
   forget(actor: number): void {
     if (actor >= this.#flags.length) return;
     this.#slot[actor] = REMOTE;
-    // Its numbers stay in the lists and are skipped there: the KNOWN bit is gone.
+    // The actor stays in the lists of changes and is skipped there, since its KNOWN bit is gone.
     this.#flags[actor] = (this.#flags[actor] ?? 0) & ~KNOWN;
   }
 
-  /** The actor's member is another session's life now: where it pointed is over. False: nobody was shown a place. */
+  /** The actor's member has joined anew: its former place is over. False: it had no place that was shown. */
   clear(actor: number, now: Millis): boolean {
     if (this.at(actor) === undefined) return false;
     this.mark(actor, HIDDEN, 0, now);
     return true;
   }
 
-  /** x = HIDDEN: the cursor is not shown. Answers whether no earlier move was overwritten: the first since the last `take`. */
+  /** x = HIDDEN: the cursor is not shown. True: this is the actor's first move since the last `take`, so no earlier one was overwritten. */
   mark(actor: number, x: number, y: number, now: Millis): boolean {
     if (actor >= this.#flags.length) return true;
     const flags = this.#flags[actor] ?? 0;
@@ -108,7 +108,7 @@ export class Cursors {
     return rested;
   }
 
-  /** Places of all local members, hidden ones too, by slot: for who asked (R5), and may have missed that somebody hid. */
+  /** Places of all local members, by slot: for an instance that asked (R5). It may have missed that one hid, so hidden ones are included. */
   own(): Moves {
     const own: number[] = [];
     for (let actor = 0; actor < this.#flags.length; actor++) {
@@ -118,7 +118,7 @@ export class Cursors {
     return own;
   }
 
-  /** Places of all who moved or hid at or after that time: for a client that was skipped (F4). */
+  /** Places of all members that moved or hid at or after that time: for a client that was skipped (F4). */
   movedSince(since: Millis): Moves {
     const moves: number[] = [];
     for (let actor = 0; actor < this.#flags.length; actor++) {

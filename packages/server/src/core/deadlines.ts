@@ -1,4 +1,4 @@
-/** When who needs to be called again: a binary heap with lazy deletion, so that ten thousand boards cost a core nothing while idle. */
+/** The next deadline of each board: a binary heap with lazy deletion, so that ten thousand idle boards cost nothing. */
 
 import type { Millis } from "@presence-service/protocol";
 
@@ -19,7 +19,7 @@ export class Deadlines<K> {
     this.#push({ at, key });
   }
 
-  /** Infinity: nothing is due, ever. */
+  /** The earliest deadline; Infinity: there is none. */
   next(): Millis {
     this.#dropStale();
     return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
 /**
- * What goes into the core and what it wants done: the whole boundary of the pure part. Inputs are facts, checked at the edge;
- * effects are carried out in order by one interpreter (connection/manager.ts; in tests the World).
+ * The inputs and effects of the core: the whole boundary of the pure part. Inputs are facts, checked at the edge; effects are carried
+ * out in order by one interpreter (connection/manager.ts; in tests the World).
  */
 
 import type { BoardId, ErrorCode, InstanceId, Json, JsonObject, LeaveReason, Member, Millis, Status } from "@presence-service/protocol";
@@ -11,10 +11,10 @@ export type ConnectionId = number;
 
 export type Link = "publisher" | "subscriber";
 
-/** `unechoed`: own messages do not come back (R9). `unheard`: other instances are heard, and for long none has heard this one (R10). */
+/** `unechoed`: own messages do not come back (R9). `unheard`: other instances are heard, but for long none has heard this one (R10). */
 export type DegradedWhy = "unechoed" | "unheard";
 
-/** What a client may say of itself. */
+/** A status that a client may choose for itself. */
 export type ChosenStatus = Exclude<Status, "reconnecting">;
 
 export type Input =
@@ -37,11 +37,11 @@ export type Input =
       readonly state?: JsonObject;
     }
   | { readonly kind: "broadcast"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly name: string; readonly data: Json }
-  /** The socket is gone, from all its boards at once. 0: nobody waits for its return (C2). */
+  /** The connection is over, and so is its place on all its boards. `graceMs` 0: its client is not expected back (C2). */
   | { readonly kind: "disconnected"; readonly connection: ConnectionId; readonly graceMs: Millis }
-  /** The host puts somebody out, at every instance (R16). */
+  /** The host puts a person or a session out, at every instance (R16). */
   | Kick
-  /** The host says something to everybody, at every instance (R17). */
+  /** The host tells all clients something, at every instance (R17). */
   | Announcement
   /** A message of the bus, own ones included. `boardId` undefined: the global channel. */
   | {
@@ -52,33 +52,33 @@ export type Input =
       readonly message: BusMessage;
     }
   /**
-   * The subscription to this board took effect: at first, or again; before the subscriber's `link_up` if a new connection restored it.
-   * In this and the next three `boardId` undefined is the global channel.
+   * The subscription to this board took effect, for the first time or again. If a new connection restored it, this comes before the
+   * subscriber's `link_up`. Here and in all inputs below, `boardId` undefined is the global channel.
    */
   | { readonly kind: "subscribed"; readonly boardId: BoardId | undefined }
-  /** The bus refuses that subscription, and goes on trying. Once for each attempt. */
+  /** Redis refuses that subscription; the bus goes on trying, and reports each attempt that fails. */
   | { readonly kind: "subscribe_refused"; readonly boardId: BoardId | undefined }
   /** The subscriber counts as up once all its subscriptions, the global one too, are restored or refused. */
   | { readonly kind: "link_up"; readonly link: Link }
   | { readonly kind: "link_down"; readonly link: Link }
-  /** The bus took a message for this board and reached so many subscribers; undefined: unknown. */
+  /** The bus took a message for this board, which reached so many subscribers; undefined: unknown. */
   | { readonly kind: "published"; readonly boardId: BoardId | undefined; readonly receivers: number | undefined }
-  /** The bus answered a message for this board with an error: a right is missing, or it takes none at all. */
+  /** Redis answered a message for this board with an error: a right is missing, or it takes no messages at all. */
   | { readonly kind: "publish_refused"; readonly boardId: BoardId | undefined }
-  /** `nextDeadline` has come. Age of the oldest publish without an answer, 0 if none; read after what waited in sockets was. */
+  /** `nextDeadline` has come, and sockets were read before. `oldestUnansweredMs`: age of the oldest publish without an answer, or 0. */
   | { readonly kind: "tick"; readonly oldestUnansweredMs: Millis }
-  /** This instance stops on purpose: its members are claimed elsewhere or vanish soon (R12). Nothing else is said afterwards. */
+  /** This instance stops on purpose: its members come back elsewhere, or vanish soon (R12). It publishes nothing afterwards. */
   | { readonly kind: "stop" };
 
 export type Effect =
-  /** `boardId` undefined: the global channel. Lost if the bus is down: every rule expects that. */
+  /** `boardId` undefined: the global channel. If the bus is down the message is lost: every rule expects that. */
   | { readonly kind: "publish"; readonly boardId: BoardId | undefined; readonly message: BusMessage }
   | { readonly kind: "subscribe" | "unsubscribe" | "resubscribe"; readonly boardId: BoardId }
-  /** Replace this connection. `unheard`: it works as far as we see, but nobody else seems to be on the same Redis (R10). */
+  /** Replace this connection. `unheard`: it seems to work, but no other instance seems to be on the same Redis (R10). */
   | { readonly kind: "recycle"; readonly link: Link; readonly why: "unanswered" | "unechoed" | "unheard" }
   /** Send this connection the board's roster (`Core.roster`) now; later changes follow as `roster`. `self` is its own actor. */
   | { readonly kind: "joined"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly self: number }
-  /** The input was not carried out; the connection lives on. `isMember`: and so does its member on that board. */
+  /** The input was not carried out; the connection lives on. `isMember`: it is a member of that board all the same. */
   | {
       readonly kind: "refused";
       readonly connection: ConnectionId;
@@ -86,9 +86,9 @@ export type Effect =
       readonly boardId: BoardId;
       readonly isMember: boolean;
     }
-  /** The session lives on elsewhere: close this connection as `superseded`, and report it as disconnected with full grace. */
+  /** The session lives on in another connection: close this one as `superseded`, and report it as disconnected with full grace. */
   | { readonly kind: "superseded"; readonly connection: ConnectionId }
-  /** Without a board: close every connection of theirs as `kicked`, also those that are on none. `put_out` follows for members. */
+  /** Without a board: close every connection of that person or session as `kicked`, on a board or not. `put_out` follows for members. */
   | Kick
   /** The member of this connection was kicked off that board: tell the client, and give its place back. `self` is its actor. */
   | { readonly kind: "put_out"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly self: number | undefined }
@@ -98,24 +98,24 @@ export type Effect =
   | { readonly kind: "roster"; readonly boardId: BoardId; readonly change: RosterChange }
   /** A `broadcast`, for every local connection on the board but the sender's, whose actor it names. */
   | { readonly kind: "event"; readonly boardId: BoardId; readonly actor: number; readonly name: string; readonly data: Json }
-  /** Cursors of remote members were marked: `collectCursors` has something. */
+  /** Cursors of remote members were marked: `takeCursors` has something. */
   | { readonly kind: "cursors"; readonly boardId: BoardId }
-  /** Other instances are out of reach (true), or are no more: for every client, with the cause while they are, or for those of that board. */
+  /** Other instances are out of reach, or (false) within reach again: for every client, with the cause; with a board, for its clients. */
   | { readonly kind: "degraded"; readonly on: boolean; readonly boardId?: BoardId; readonly why?: DegradedWhy | undefined }
   /** An own heartbeat has come back for the first time: this instance may take clients. */
   | { readonly kind: "ready" }
-  /** How another instance is judged from now on; `left`: it said goodbye. One that is not proven may be nobody at all (R8). */
+  /** The state of another instance from now on; `left`: it said goodbye. One that is not proven may not exist at all (R8). */
   | {
       readonly kind: "peer";
       readonly instanceId: InstanceId;
       readonly state: "up" | "suspect" | "down" | "left";
       readonly isProven: boolean;
     }
-  /** An own message came back. `ms`: since it was handed out; only heartbeats are timed. */
+  /** An own message came back, `ms` after it was handed out; only heartbeats are timed. */
   | { readonly kind: "echo"; readonly ms?: Millis }
   | { readonly kind: "counted"; readonly what: Counted };
 
-/** What metrics want to know and nothing else shows. */
+/** Events that only the metrics show. */
 export type Counted = "ask" | "resync" | "divergence" | "old_link" | "forged" | "mute";
 
 /** Told in order, these lead from one `Core.roster` to the next. */

@@ -12,7 +12,7 @@ export function applyMergePatch(target: Json | undefined, patch: Json): Json {
   return result;
 }
 
-/** The patch that makes `to` of `from`; undefined if they are equal. A `null` inside an object cannot be expressed, and is dropped by the patch. */
+/** The patch that turns `from` into `to`; undefined if they are equal. It cannot express a `null` inside an object, and drops it. */
 export function mergePatchBetween(from: JsonObject, to: JsonObject): JsonObject | undefined {
   const patch: Record<string, Json> = {};
   for (const key of Object.keys(from)) if (!Object.hasOwn(to, key)) patch[key] = null;

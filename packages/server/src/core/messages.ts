@@ -1,10 +1,10 @@
 /**
- * What instances say to each other, decoded. bus/envelope.ts gives these their bytes; docs/REPLICATION.md their rules.
+ * The messages between instances, decoded. bus/envelope.ts defines their bytes, docs/REPLICATION.md their rules.
  */
 
 import type { BoardId, InstanceId, Json, JsonObject, LeaveReason, Member, MemberId, Millis } from "@presence-service/protocol";
 
-/** Position of a slice's last change, counted by its owner over all its boards (R2); 0: never changed. */
+/** Number of a slice's last change, counted by its owner over all its boards (R2); 0: the slice never changed. */
 export type Seq = number;
 
 /**
@@ -26,29 +26,29 @@ export type Heartbeat = {
   readonly kind: "heartbeat";
   readonly beat: number;
   readonly intervalMs: Millis;
-  /** Longest time between two beacons of one board: how long silence may mean nothing (R4, R6). */
+  /** Longest time between two beacons of one board: peers expect no word on a board before it has passed (R4, R6). */
   readonly beaconMs: Millis;
-  /** Boards with a slice of the sender, or lingering. */
+  /** Boards where the sender has a slice, or that linger at it. */
   readonly boards: number;
   readonly status: InstanceStatus;
   /** Up to 3 live peers in turn, and up to 3 of those that fell silent (R10). */
   readonly acks: readonly Ack[];
   /** Versions of this protocol that the sender reads, 1…15 (R13). */
   readonly versions: { readonly min: number; readonly max: number };
-  /** Boards on which the sender cannot speak at present (R9), some in turn if there are many. Absent: none. */
+  /** Boards on which the sender cannot speak at present (R9): if there are many, a few of them in turn. Absent: there are none. */
   readonly mute?: readonly BoardId[];
 };
 
-/** The sender stops; its members are somebody else's soon. No dels follow. */
+/** The sender stops; its members soon come back at other instances. No dels follow. */
 export type Goodbye = { readonly kind: "goodbye" };
 
 /** A person with all their sessions, or one session. */
 export type Whom = { readonly userId: string } | { readonly memberId: MemberId };
 
-/** Somebody is put out: of one board, or, without a boardId, of the service (R16). `reason` may be empty. */
+/** A person or a session is put out: off one board, or, without a boardId, out of the service (R16). `reason` may be empty. */
 export type Kick = { readonly kind: "kick"; readonly whom: Whom; readonly boardId?: BoardId; readonly reason: string };
 
-/** A word from the operator to everybody, or to everybody on one board (R17). */
+/** A text of the operator for all clients, or for all on one board (R17). */
 export type Announcement = { readonly kind: "announcement"; readonly text: string; readonly boardId?: BoardId };
 
 export type DelReason = LeaveReason | "superseded";
@@ -58,7 +58,7 @@ export type Op =
   | { readonly op: "set"; readonly slot: number; readonly attempt: number; readonly member: Member }
   /** Merge patch of the member's fields: status, state. */
   | { readonly op: "patch"; readonly slot: number; readonly patch: JsonObject }
-  /** Any reason but `superseded` ends every entry of that memberId up to this attempt, at everybody (R11). */
+  /** Any reason but `superseded` ends every entry of that memberId up to this attempt, at every instance (R11). */
   | { readonly op: "del"; readonly memberId: MemberId; readonly attempt: number; readonly reason: DelReason };
 
 export type Delta = { readonly kind: "delta"; readonly prev: Seq; readonly seq: Seq; readonly ops: readonly Op[] };
@@ -66,7 +66,7 @@ export type Delta = { readonly kind: "delta"; readonly prev: Seq; readonly seq: 
 export type SliceEntry = {
   readonly slot: number;
   readonly attempt: number;
-  /** Of the member's last change. */
+  /** The seq of the member's last change. */
   readonly seq: Seq;
   readonly member: Member;
 };
@@ -86,12 +86,12 @@ export type Snapshot = {
 /** Where a slice stands: the hash is the XOR over its members of h(memberId, attempt, seq of the last change), u32. */
 export type Standing = { readonly seq: Seq; readonly hash: number; readonly count: number };
 
-/** How much of an owner's slice somebody holds: all of it up to `seq`. */
+/** The part of an owner's slice that an instance holds: all of it up to `seq`. */
 export type Held = { readonly owner: InstanceId; readonly seq: Seq };
 
 /**
- * A question to those owners that are named with the seq held of each, or to all; and the sender's own beacon (R5). Of an owner that
- * is asked with all, and not named in `held`, nothing is held.
+ * A question to named owners, with the seq that the sender holds of each, or to all owners; it is the sender's own beacon as well (R5).
+ * In a question to all, the sender holds nothing of an owner that is not named in `held`.
  */
 export type Sync = Standing & { readonly kind: "sync" } & (
     | { readonly asks: readonly Held[] }
@@ -100,7 +100,7 @@ export type Sync = Standing & { readonly kind: "sync" } & (
 
 export type Beacon = Standing & { readonly kind: "beacon" };
 
-/** `seq` is the slice's: slots are only understood by who has it. */
+/** `seq` is that of the sender's slice: only an instance that holds the slice knows which members the slots mean. */
 export type Cursors = { readonly kind: "cursors"; readonly seq: Seq; readonly moves: Moves };
 
 /** At most once, never stored. */

@@ -1,4 +1,4 @@
-/** Small numbers for members (slots, actors): the one that was freed first, but none again before it has rested. */
+/** Small numbers for members (slots, actors). The number that was freed first is given out first, but not before it has rested. */
 
 import type { Millis } from "@presence-service/protocol";
 

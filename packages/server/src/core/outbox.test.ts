@@ -1,4 +1,4 @@
-/** F4: what a slow client is spared, what it gets instead, and when it is given up. */
+/** F4: a slow client is spared some frames, gets others instead, and is given up in the end. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,20 +1,20 @@
 /**
- * What one client may still be sent of one board, by how much waits in its socket (F4). A slow client first loses cursor frames and
+ * Decides what one client is sent of one board, by how many bytes wait in its socket (F4). A slow client first loses cursor frames and
  * later gets the latest places at once; then it loses roster changes and later gets a fresh roster. Pure: it is told how many bytes
  * are queued and answers what to write; it neither holds nor counts bytes itself.
  */
 
 import type { Millis } from "@presence-service/protocol";
 
-/** What may be queued for one client before it gets less, and before it is given up. */
+/** Bytes that may be queued for one client before it gets less, and before it is given up. */
 export const OUTBOX = {
-  /** Above this cursors wait: at 10 KB/s of cursors they would arrive seconds late. Also where a socket starts to say when it has drained. */
+  /** Above this cursors wait: at 10 KB/s of cursors they would arrive seconds late. A socket above this also reports when it has drained. */
   lowBytes: 64 * 1024,
   /** Above this roster changes wait, too: about 2 000 of them. */
   rosterBytesMax: 256 * 1024,
-  /** Above this it is ended, whatever is queued. The largest roster of 1 000 members with full states is 5 MB. */
+  /** Above this the connection is ended. The largest roster of 1 000 members with full states is 5 MB. */
   bytesMax: 16 * 1024 * 1024,
-  /** Who reads nothing for so long is not slow, but gone: twice the pause of the worst mobile handover. */
+  /** A client that reads nothing for so long is not slow but gone: twice the pause of the worst mobile handover. */
   stalledMsMax: 30_000 as Millis,
 } as const;
 
@@ -23,14 +23,14 @@ export type Offer =
   | "all"
   /** The roster changes; its cursors are skipped. */
   | "roster"
-  /** The roster changes, and then where everybody is that moved since `skippedSince`. */
+  /** The roster changes, and then the places of all members that moved since `skippedSince`. */
   | "catch_up"
   /** Not this tick's changes but the whole board as it is now. */
   | "fresh"
   | "nothing";
 
 export class Outbox {
-  /** A new client is one that lacks the roster. */
+  /** A new client begins as `stale`: it lacks the roster. */
   #state: "live" | "behind" | "stale" = "stale";
   #since: Millis = 0;
   /** How much of the roster sent last may still wait in the socket. */
@@ -45,15 +45,15 @@ export class Outbox {
     return this.#since;
   }
 
-  /** It has to be told the whole board, whatever it was told before. */
+  /** The client has to be told the whole board, whatever it was told before. */
   restart(now: Millis): void {
     this.#state = "stale";
     this.#since = now;
   }
 
   /**
-   * For one tick with so many bytes of roster changes. `since`: when the tick before was sent, as the places that are skipped now
-   * were left after that. The answer is carried out: it counts as sent.
+   * The offer for one tick with so many bytes of roster changes. `since`: when the tick before was sent; a place that is skipped now
+   * is newer than that. The caller has to write what the answer says: it counts as sent.
    */
   offer(queuedBytes: number, rosterBytes: number, since: Millis): Offer {
     this.#freshBytes = Math.min(this.#freshBytes, queuedBytes);
@@ -64,7 +64,7 @@ export class Outbox {
       this.#state = "live";
       return "fresh";
     }
-    // A roster just sent may wait in the socket on top: otherwise one larger than the budget would be sent again and again.
+    // A roster just sent does not count: otherwise one that is larger than the budget would be sent again and again.
     if (queuedBytes + rosterBytes > OUTBOX.rosterBytesMax + this.#freshBytes) {
       if (this.#state === "live") this.#since = since;
       this.#state = "stale";
@@ -80,12 +80,12 @@ export class Outbox {
     return "catch_up";
   }
 
-  /** The answer to `fresh` was so large. */
+  /** Notes how large the roster was that the answer `fresh` asked for. */
   sentFresh(bytes: number): void {
     this.#freshBytes = bytes;
   }
 
-  /** It has read nothing, or far too little, for too long: end it. */
+  /** The client has read nothing, or far too little, for too long: its connection is to be ended. */
   isStalled(queuedBytes: number, now: Millis): boolean {
     return queuedBytes > OUTBOX.lowBytes && !this.isLive && now - this.#since > OUTBOX.stalledMsMax;
   }

@@ -1,7 +1,7 @@
 /**
  * One peer, as its messages have shown it so far: which of them is its newest (R3), whether it has proved itself (R8), how old its
- * last word is (R7) and whether it hears us (R10). Anybody on the bus can speak in its name, so what one message may claim is
- * bounded here. Pure: it has no timers and tells nobody.
+ * last message is (R7) and whether it hears this instance (R10). Anybody on the bus can speak in its name, so what one message may
+ * claim is bounded here. Pure: it has no timers and calls nothing.
  */
 
 import type { InstanceId, Millis } from "@presence-service/protocol";
@@ -10,33 +10,33 @@ import type { Heartbeat } from "./messages.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** A heartbeat that is not newer than the newest one, kept in case it turns out to be one of many. */
+/** A heartbeat that is not newer than the newest one, kept in case more of its kind follow. */
 type Rival = { readonly link: number; readonly beat: number; readonly heardAt: Millis };
 
-/** Rounds are counted by own echoes (`Peers`): they go on only while the bus works, and a burst of echoes is one round. */
+/** `Peers` counts rounds by own echoes: rounds go on only while the bus works, and a burst of echoes is one round. */
 export class Peer {
   readonly instanceId: InstanceId;
-  /** As acknowledgements name it. */
+  /** The name of the peer in acknowledgements. */
   readonly short: number;
   state: "up" | "suspect" | "down" | "left" = "up";
-  /** It has gone on beating: until then it is a stranger, whose slices are shown and who counts for nothing else. */
+  /** The peer has gone on beating. Until then it is a stranger: its slices are shown, and it counts for nothing else. */
   isProven = false;
-  /** Its first heartbeat here was not one of its first, nor of ours: what both said before was heard by neither. */
+  /** Both sides had been running when its first heartbeat arrived here: neither has heard what the other said before. */
   isOldAcquaintance = false;
-  /** Milliseconds' worth of own echoes since its last heartbeat: no clock of its own, no clock of ours. */
+  /** The time since its last heartbeat, counted in own heartbeats that came back and not by a clock. */
   ageMs: Millis = 0;
   heardAt: Millis;
   intervalMs: Millis;
   beaconMs: Millis;
   boards = 0;
   isDegraded = false;
-  /** Its heartbeats, one a round, since the last one that acknowledged a recent beat of ours. */
+  /** Its heartbeats, one a round, since the last one that acknowledged a recent beat of this instance. */
   unackedBeats = 0;
-  /** The last round in which it acknowledged an old beat of ours: it said itself that it has not heard us since. */
+  /** The last round in which it acknowledged an old own beat: it says itself that it has not heard this instance since. */
   deafIn = Number.NEGATIVE_INFINITY;
-  /** And it hears nobody of those who hear us: it is on another Redis than what we publish to. */
+  /** It hears neither this instance nor those that this instance hears: it is on another Redis than this one publishes to. */
   isElsewhere = false;
-  /** When it was last heard after a silence that may have hidden anything, on any board (R4). */
+  /** When it was last heard after a silence in which anything of it may have been missed, on any board (R4). */
   missedAt: Millis = Number.NEGATIVE_INFINITY;
   /** When a peer that is down or left is forgotten. */
   forgetAt: Millis = NEVER;
@@ -67,19 +67,19 @@ export class Peer {
     return this.#beat;
   }
 
-  /** Shown, by whatever was heard of it lately. */
+  /** Its members are shown, as it was heard lately. */
   get isAround(): boolean {
     return this.state === "up" || this.state === "suspect";
   }
 
-  /** Whether it is connected anew, so that being heard by others says nothing about where it was before. */
+  /** Whether it has connected anew lately: then it says nothing about its Redis before that others hear it now. */
   isNewlyLinked(round: number, rounds: number): boolean {
     return round - this.#linkedIn < rounds;
   }
 
   /**
-   * Whether a message that is no heartbeat is of its newest connection. Redis executes what an abandoned connection had in its
-   * buffer after newer messages of the new one.
+   * Whether a message that is no heartbeat is of its newest connection. Redis may deliver messages from the buffer of an abandoned
+   * connection after newer messages of the new one.
    */
   isOfNewestLink(link: number, round: number): boolean {
     if (link < this.#link) return false;
@@ -88,9 +88,9 @@ export class Peer {
   }
 
   /**
-   * Whether a heartbeat is its newest. The link or the beat of an earlier one may have been forged, and would silence the peer for
-   * ever: so a second heartbeat below it, in order and a beat later, counts as newest when nothing newer came in between. Messages
-   * of an abandoned connection do not pass for that: they come in one burst, and the new connection goes on beating.
+   * Whether a heartbeat is its newest. An earlier one may have been forged with a high link or beat, which would silence the peer for
+   * ever. So a second heartbeat below it, in order and a beat later, counts as the newest if nothing newer came in between. This does
+   * not let in messages of an abandoned connection: they come in one burst, and the new connection goes on beating.
    */
   isNewestBeat(link: number, beat: number, round: number, now: Millis): boolean {
     const rival = this.#rival;
@@ -104,7 +104,7 @@ export class Peer {
     return false;
   }
 
-  /** A heartbeat that is its newest; answers how many before it were missed, Infinity: nobody knows. */
+  /** Takes a heartbeat that is its newest. Answers how many before it were missed; Infinity: unknown. */
   beats(heartbeat: Heartbeat, { isNew, round, now }: { isNew: boolean; round: number; now: Millis }, constants: Constants): number {
     const { beat, intervalMs, beaconMs, boards, status } = heartbeat;
     const skipped = beat - this.#beat - 1;
@@ -113,7 +113,7 @@ export class Peer {
       this.isOldAcquaintance = !isNew && skipped >= constants.suspectBeats;
     } else if (round > this.#firstBeatIn) this.isProven = true;
     const isFirst = this.#beat === 0;
-    // What was read after a sleep of ours came in one round.
+    // After a sleep of this process many heartbeats are read in one round: they count as one.
     if (round > this.#lastBeatIn) this.unackedBeats++;
     this.#lastBeatIn = round;
     this.#beat = beat;
@@ -128,7 +128,7 @@ export class Peer {
     return skipped < 0 ? NEVER : skipped;
   }
 
-  /** In its beats, or in ours of `ownMs` if these are rarer. */
+  /** The age in its beats, or in own beats of `ownMs` if these are rarer. */
   age(ownMs: Millis, { believedFactorMax }: Constants): number {
     return this.ageMs / Math.max(ownMs, Math.min(this.intervalMs, ownMs * believedFactorMax));
   }
@@ -139,12 +139,12 @@ export class Peer {
   }
 }
 
-/** The first 4 bytes of an instanceId, big-endian: how acknowledgements name it. */
+/** The first 4 bytes of an instanceId, big-endian: acknowledgements name an instance by them. */
 export function shortOf(instanceId: InstanceId): number {
   return Number.parseInt(instanceId.slice(0, 8), 16) >>> 0;
 }
 
-/** An acknowledgement says the low 16 bits of a beat, nine hours' worth: the latest such beat is meant. */
+/** An acknowledgement holds the low 16 bits of a beat, nine hours' worth: the latest beat with these bits is meant. */
 export function beatOf(low: number, latest: number): number {
   return latest - ((latest - low) & 0xffff);
 }

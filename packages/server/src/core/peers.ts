@@ -1,6 +1,7 @@
 /**
- * Who else is there, and whether the bus between us works: heartbeats, judged by a clock that everybody has, the own echo (R7–R10).
- * It knows no boards: `Host` is told when a peer counts otherwise, when anything may have been missed, and when all is to be asked.
+ * The other instances, and whether the bus between them and this one works (R7–R10). Heartbeats are judged by the own echo, a clock that
+ * every instance has. This file knows no boards: `Host` is told when a peer is judged anew, when messages of it may have been missed,
+ * and when everything is to be asked for.
  */
 
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
@@ -17,7 +18,7 @@ export const BUS_VERSIONS = { min: 1, max: 1 } as const;
 
 export type PeerStats = {
   readonly instanceId: InstanceId;
-  /** `deaf`: heard, and does not hear this instance (R10). */
+  /** `deaf`: this instance hears the peer, but the peer does not hear it (R10). */
   readonly state: "up" | "deaf" | "suspect" | "down";
   readonly lastHeardMs: Millis;
 };
@@ -25,13 +26,13 @@ export type PeerStats = {
 export interface Host {
   readonly boards: number;
   emit(effect: Effect): void;
-  /** Its members look otherwise now; `isGone`: they are not shown any more. */
+  /** The peer is judged anew, and its members are shown accordingly; `isGone`: they are not shown any more. */
   judged(instanceId: InstanceId, isGone: boolean): void;
-  /** Something of this peer may have been missed. `all`: also on boards where nothing is held of it. */
+  /** Messages of this peer may have been missed. `all`: even on boards where nothing is held of it. */
   missed(instanceId: InstanceId, all: boolean): void;
-  /** Anything may have been missed: ask everybody on every board. */
+  /** Anything may have been missed: ask all peers on every board. */
   recover(): void;
-  /** Boards on which nothing can be said at present: as many as a heartbeat names. */
+  /** Boards on which this instance cannot speak at present: as many as a heartbeat names. */
   takeMute(): readonly BoardId[];
 }
 
@@ -40,11 +41,11 @@ export class Peers implements BusBelief {
   readonly #host: Host;
   readonly #short: number;
   readonly #peers = new Map<InstanceId, Peer>();
-  /** When the next peer that is down or left is forgotten, or before. */
+  /** When to look for peers to forget: no later than the next peer that is down or left is to be forgotten. */
   #forgetAt: Millis = NEVER;
   readonly #isUp: Record<Link, boolean> = { publisher: false, subscriber: false };
 
-  /** On the global channel the bus refuses to take our messages, or our subscription. */
+  /** Whether Redis refuses own messages on the global channel (`publisher`), or the subscription to it. */
   readonly #isRefused: Record<Link, boolean> = { publisher: false, subscriber: false };
 
   #beat = 0;
@@ -60,26 +61,26 @@ export class Peers implements BusBelief {
   /** The echo of this beat, or a later one, proves that both links work again. */
   #recoveryBeat = NEVER;
   #calmBeats = 0;
-  /** Own echoes, those that came in one burst counted once. */
+  /** Counts own echoes; those that came in one burst count once. */
   #round = 0;
-  /** The own beats that came back in the last rounds, oldest first: whoever hears us has heard them. */
+  /** The own beats that came back in the last rounds, oldest first: every peer that hears this instance has heard them. */
   readonly #roundBeats: number[] = [];
   /** Instances begin their turns at different places, so that a peer is not acknowledged by all of them at once. */
   #nextAck: number;
 
   #isReady = false;
-  /** Own messages do not come back. */
+  /** Own messages do not come back, or Redis does not answer. */
   #isBroken = false;
-  /** Nothing has come back for so long that nobody remote is shown. */
+  /** Own messages have not come back for so long that no remote member is shown. */
   #isCleared = false;
-  /** Peers are heard, and for long none has heard us. */
+  /** Peers are heard, but for long none has heard this instance. */
   #isUnheard = false;
   #degradedWhy: DegradedWhy | undefined;
   readonly #recycledAt: Record<Link, Millis> = { publisher: Number.NEGATIVE_INFINITY, subscriber: Number.NEGATIVE_INFINITY };
   #muteRetryMs: Millis;
-  /** The last beat before the publisher was replaced for being mute: one acknowledged after it shows that it helped. */
+  /** The last beat before the publisher was replaced for being mute: if a peer acknowledges a later one, that has helped. */
   #muteBeat = 0;
-  /** The last live peer was judged down, and nobody has been heard since. */
+  /** The last live peer was judged down, and no other instance has proved itself since. */
   #isLonely = false;
 
   constructor(instanceId: InstanceId, constants: Constants, host: Host, now: Millis) {
@@ -123,7 +124,7 @@ export class Peers implements BusBelief {
     return count;
   }
 
-  /** Boards times instances: what a question to everybody about everything costs the cluster. */
+  /** Boards times instances: the cost of asking all instances about all boards. */
   get #pairs(): number {
     let pairs = this.#host.boards;
     for (const { isProven, isAround, boards } of this.#peers.values()) if (isProven && isAround) pairs += boards;
@@ -177,7 +178,7 @@ export class Peers implements BusBelief {
 
   tick(oldestUnansweredMs: Millis, now: Millis): void {
     const isBeat = now >= this.#beatAt;
-    // Before the next beat, so that the last one had its time to come back.
+    // The bus is judged just before the next beat, when the last one has had its time to come back.
     if (isBeat || oldestUnansweredMs >= this.#constants.unansweredMsMax) this.#judgeBus(oldestUnansweredMs, now);
     if (isBeat) this.#heartbeat(now);
     if (now >= this.#forgetAt) this.#forgetDue(now);
@@ -186,7 +187,7 @@ export class Peers implements BusBelief {
   linkUp(link: Link, now: Millis): void {
     this.#isUp[link] = true;
     if (!this.#isUp.publisher || !this.#isUp.subscriber) return;
-    // At once: what comes back of this very beat proves both links, and starts recovery (R9).
+    // Beat at once: the echo of this very beat proves both links, and starts recovery (R9).
     this.#heartbeat(now);
     this.#recoveryBeat = this.#beat;
   }
@@ -196,14 +197,14 @@ export class Peers implements BusBelief {
     this.#isRefused[link] = false;
   }
 
-  /** On the global channel the bus has refused (true) or taken a message (`publisher`), or our subscription. */
+  /** Redis has refused or taken an own message on the global channel (`publisher`), or the subscription to it (`subscriber`). */
   answered(link: Link, isRefused: boolean): void {
     this.#isRefused[link] = isRefused;
   }
 
-  /** Whether a message of another instance may be believed; one never heard before is up from its first (R8). */
+  /** Whether a message of another instance may be believed. An instance never heard before is up from its first message on (R8). */
   accepts(instanceId: InstanceId, link: number, message: BusMessage, now: Millis): boolean {
-    // Silence is a state: who is heard of while it lasts can neither be judged nor asked, and is met again when it is over (R9).
+    // While own messages do not come back, a peer can be neither judged nor asked. It is met anew afterwards (R9).
     if (this.#isCleared) return false;
     let peer = this.#peers.get(instanceId);
     if (peer === undefined && message.kind !== "goodbye") peer = this.#meet(instanceId, link, now);
@@ -211,17 +212,17 @@ export class Peers implements BusBelief {
     const isHeartbeat = message.kind === "heartbeat";
     if (isHeartbeat ? peer.isNewestBeat(link, message.beat, this.#round, now) : peer.isOfNewestLink(link, this.#round))
       return isHeartbeat || peer.isAround;
-    // A heartbeat below the newest of the same link is a repeat, and nothing to count.
+    // A heartbeat of the same link that is not newer is a repeat, and is not counted.
     if (link < peer.link) this.#host.emit({ kind: "counted", what: "old_link" });
     return false;
   }
 
-  /** One that was accepted. */
+  /** Takes a heartbeat that `accepts` has accepted. */
   heard(instanceId: InstanceId, heartbeat: Heartbeat, now: Millis): void {
     const peer = this.#peers.get(instanceId);
     if (peer === undefined) return;
     const { state: former, isProven: wasProven } = peer;
-    // In our first beats we ask for ourselves, board by board.
+    // During its first beats this instance asks on each board anyway.
     const isNew = this.#beat <= this.#constants.calmBeats;
     const skipped = peer.beats(heartbeat, { isNew, round: this.#round, now }, this.#constants);
     peer.state = "up";
@@ -232,9 +233,9 @@ export class Peers implements BusBelief {
       this.#tell(peer, "up");
       this.#host.judged(instanceId, false);
     }
-    // Of one that was down, or said goodbye and goes on, messages were ignored.
+    // While a peer was down, or had said goodbye, its messages were ignored.
     const isBack = former === "down" || former === "left" || (isMet && peer.isOldAcquaintance);
-    // A short silence cannot hide a change and both beacons after it; a longer one may hide that there is a slice at all.
+    // A short silence cannot hide a change and both beacons after it. A longer one may hide a whole slice.
     const isLong = isBack || skipped >= this.#constants.suspectBeats;
     if (isLong) peer.missedAt = now;
     if (isLong || skipped > 0) this.#host.missed(instanceId, isLong);
@@ -250,8 +251,8 @@ export class Peers implements BusBelief {
   /** An own heartbeat came back: the one moment at which others are judged. */
   echoed(beat: number, now: Millis): void {
     if (beat > this.#beat) {
-      // Not ours, whatever it says: believed, it would stop the clock by which others are judged. Our own go on below it, and who
-      // believed it takes them again (R3).
+      // Forged: this instance has not sent that beat. To believe it would stop the clock by which peers are judged. Own beats go on below
+      // it, and a peer that believed it takes them again (R3).
       this.#host.emit({ kind: "counted", what: "forged" });
       return;
     }
@@ -261,7 +262,7 @@ export class Peers implements BusBelief {
     if (beat <= this.#echoedBeat) return;
     if (sentAt !== undefined) this.#echoMs = now - sentAt;
     const skipped = this.#isReady && beat > this.#echoedBeat + 1;
-    // What piled up in a Redis that stalled comes in one burst, own echoes before the beats of others: that is one judgement, not many.
+    // After a stall of Redis all messages come in one burst, perhaps own echoes before the beats of others: then peers are judged once.
     const isBurst = now - this.#echoedAt < this.#intervalMs / 2;
     this.#echoedBeat = beat;
     this.#echoedAt = now;
@@ -300,7 +301,7 @@ export class Peers implements BusBelief {
     this.#size = this.#count();
     this.#intervalMs = this.#nextIntervalMs();
     this.#beatAt = now + this.#intervalMs;
-    // Without an echo what we do not hear says nothing about others, and is not held against them.
+    // While own beats do not come back, an unheard peer may be beating well: then nothing is acknowledged.
     const acks = this.#unechoed > 1 ? [] : this.#acks();
     this.#beat++;
     this.#unechoed++;
@@ -329,7 +330,7 @@ export class Peers implements BusBelief {
     return Math.min(wantedMs, this.#intervalMs * heartbeatGrowthMax);
   }
 
-  /** The peers that fell silent, for they may be mute and cannot know it sooner; and a few others in turn. */
+  /** Acknowledges peers that fell silent, as they may be mute and learn it by this first; and a few live peers in turn. */
   #acks(): Ack[] {
     const { acksPerBeat, silentBeats } = this.#constants;
     const live = [...this.#peers.values()].filter(({ isProven, isAround }) => isProven && isAround);
@@ -345,7 +346,7 @@ export class Peers implements BusBelief {
     const { staleAckBeats, downBeats } = this.#constants;
     const ack = acks.find(({ peer: short }) => short === this.#short);
     const beat = ack === undefined ? 0 : beatOf(ack.beat, this.#beat);
-    // A peer gives us up long before it is so far behind: then somebody made it believe in beats that we never sent.
+    // A peer gives this instance up long before it is so far behind. If it is, somebody made it believe in beats that were never sent.
     if (beat >= Math.max(1, this.#beat - 2 * downBeats)) {
       const isOld = this.#roundBeats.length >= staleAckBeats && beat < (this.#roundBeats[0] ?? 0);
       peer.deafIn = isOld ? this.#round : Number.NEGATIVE_INFINITY;
@@ -355,7 +356,7 @@ export class Peers implements BusBelief {
     peer.isElsewhere = this.#isDeaf(peer) && acks.every((one) => one === ack || this.#isMuteToo(one));
   }
 
-  /** Whether the peer that sends this does not hear a third one either, whom we hear; or does only since that one connected anew. */
+  /** Whether the sender of this does not hear a third peer that this instance hears, or hears it only since that peer connected anew. */
   #isMuteToo({ peer: short, beat }: Ack): boolean {
     const { staleAckBeats, downBeats } = this.#constants;
     for (const peer of this.#peers.values()) {
@@ -365,7 +366,7 @@ export class Peers implements BusBelief {
     return false;
   }
 
-  /** R10. It has just said so itself, or has not named us within two of its turns, and some slack. */
+  /** R10. The peer has just said that it misses own beats, or has not acknowledged any within two of its turns and some slack. */
   #isDeaf({ deafIn, unackedBeats }: Peer): boolean {
     const { staleAckBeats, acksPerBeat, muteSlackBeats, unheardBeatsMax } = this.#constants;
     if (this.#round - deafIn < staleAckBeats) return true;
@@ -373,7 +374,7 @@ export class Peers implements BusBelief {
     return unackedBeats > 2 * turn + muteSlackBeats || (this.#isUnheard && unackedBeats >= unheardBeatsMax);
   }
 
-  /** Undefined: there are too many strangers, and none that has been silent. */
+  /** Undefined: there are too many strangers, and none of them has been silent. */
   #meet(instanceId: InstanceId, link: number, now: Millis): Peer | undefined {
     const { strangersMax, silentBeats } = this.#constants;
     let strangers = 0;
@@ -397,7 +398,7 @@ export class Peers implements BusBelief {
     this.#forgetAt = NEVER;
     for (const peer of [...this.#peers.values()]) {
       if (now < peer.forgetAt) this.#forgetBy(peer, peer.forgetAt);
-      // Its last words may still be under way: as deaf to them as to those of the dead.
+      // Messages of a peer that left may still be under way. They are ignored, like those of a peer that is down.
       else if (peer.state === "left") this.#bury(peer, now);
       else this.#peers.delete(peer.instanceId);
     }
@@ -409,7 +410,7 @@ export class Peers implements BusBelief {
     this.#forgetAt = Math.min(this.#forgetAt, at);
   }
 
-  /** Its members are shown no more. A stranger leaves nothing behind. */
+  /** Its members are not shown any more. The peer is remembered for a while as down; a stranger is forgotten at once. */
   #bury(peer: Peer, now: Millis): void {
     peer.state = "down";
     if (peer.isProven) this.#forgetBy(peer, now + this.#constants.downRememberedMs);
@@ -417,7 +418,7 @@ export class Peers implements BusBelief {
     this.#host.judged(peer.instanceId, true);
   }
 
-  /** R7. */
+  /** Judges peers by how long they have been silent (R7). */
   #judgePeers(now: Millis): void {
     const { suspectBeats, downBeats } = this.#constants;
     for (const peer of this.#peers.values()) {
@@ -431,7 +432,7 @@ export class Peers implements BusBelief {
     }
   }
 
-  /** Strangers do not count. */
+  /** The number of peers that are up; strangers do not count. */
   #count(): number {
     let count = 0;
     for (const { isProven, state } of this.#peers.values()) if (isProven && state === "up") count++;
@@ -443,7 +444,7 @@ export class Peers implements BusBelief {
     this.#bury(peer, now);
   }
 
-  /** It is not gone, but its members are shown as reconnecting. */
+  /** The peer is not gone, but its members are shown as reconnecting. */
   #fade(peer: Peer, state: "suspect" | "left"): void {
     peer.state = state;
     this.#tell(peer, state);
@@ -454,18 +455,18 @@ export class Peers implements BusBelief {
     this.#host.emit({ kind: "peer", instanceId, state, isProven });
   }
 
-  /** R9. */
+  /** Judges the bus by own heartbeats that do not come back, and by publishes without an answer (R9). */
   #judgeBus(oldestUnansweredMs: Millis, now: Millis): void {
     const { unechoedBeatsMax, unansweredMsMax, clearRemoteMs } = this.#constants;
     const isHung = oldestUnansweredMs >= unansweredMsMax;
     if (!this.#isReady || (this.#unechoed < unechoedBeatsMax && !isHung)) return;
     this.#isBroken = true;
     this.#tellDegraded();
-    // A link that is down is being replaced already; and without a publisher nothing proves the subscriber dead.
+    // A link that is down is being replaced already. Without a publisher nothing proves that the subscriber is dead.
     if (this.#isUp.publisher && this.#isUp.subscriber) {
       const isUnanswered = oldestUnansweredMs >= unansweredMsMax / 2;
       if (isUnanswered) this.#recycle("publisher", "unanswered", now);
-      // What is refused over this connection is refused over the next one, too.
+      // If Redis refuses something over this connection, it refuses it over the next one, too.
       else if (!this.#isRefused.publisher && !this.#isRefused.subscriber) this.#recycle("subscriber", "unechoed", now);
     } else if (this.#isUp.publisher && isHung) this.#recycle("publisher", "unanswered", now);
     if (now - this.#echoedAt >= clearRemoteMs && !this.#isCleared) this.#clearRemote(now);
@@ -478,13 +479,13 @@ export class Peers implements BusBelief {
     return true;
   }
 
-  /** What was heard so long ago is not worth showing; who is still there comes back by itself. */
+  /** Members heard of so long ago are not shown any more; a peer that is still there comes back by itself. */
   #clearRemote(now: Millis): void {
     this.#isCleared = true;
     for (const peer of this.#peers.values()) if (peer.isAround) this.#giveUp(peer, now);
   }
 
-  /** R10. A replica, or a demoted master, takes what we publish and echoes it, and nobody else hears it. */
+  /** R10. A replica of Redis, or a demoted master, takes own messages and echoes them, but no other instance hears them. */
   #judgeMute(now: Millis): void {
     const { unheardBeatsMax, muteRetryMsMax } = this.#constants;
     const witnesses = [...this.#peers.values()].filter(({ state, isDegraded, isProven }) => state === "up" && !isDegraded && isProven);
@@ -503,10 +504,10 @@ export class Peers implements BusBelief {
     if (isUnheard === this.#isUnheard) return;
     this.#isUnheard = isUnheard;
     this.#tellDegraded();
-    // What was asked meanwhile nobody has heard.
+    // No peer has heard the questions asked meanwhile.
     if (!isUnheard) this.#host.recover();
   }
 }
 
-/** Beats whose echo is still timed; later ones tell less than nothing. */
+/** Beats whose echo is still timed. An echo that is later than that is not timed. */
 const SENT_BEATS_MAX = 64;

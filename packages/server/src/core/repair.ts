@@ -1,6 +1,6 @@
 /**
- * How one board stays true over a bus that loses messages: when to ask whom for a slice (R4, R5), how to answer, when to say
- * where the own slice stands (R6), and when a subscription counts as lost (R9). Timers only; what is in the slices is not read here.
+ * Keeps one board true over a bus that loses messages: when to ask which peers for their slices (R4, R5), how to answer, when to say
+ * where the own slice stands (R6), and when a subscription counts as lost (R9). Timers only; it does not read what is in the slices.
  */
 
 import type { InstanceId, Millis } from "@presence-service/protocol";
@@ -11,18 +11,18 @@ import type { Slice } from "./slice.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** What the board does for us. */
+/** What this file needs of its board. */
 export type Host = {
   publish(message: BoardMessage, now: Millis): void;
-  /** The positions of the own members, if there are any: they follow a slice to whoever asked for it. */
+  /** Publishes the positions of the own members, if there are any: they follow every answer to a question. */
   publishPositions(now: Millis): void;
-  /** The peer has no slice here. */
+  /** The peer has no slice on this board. */
   drop(owner: InstanceId, now: Millis): void;
-  /** An own message should have come back since then. True: the subscription was ordered anew. */
+  /** An own message that left at `since` has not come back in time. True: the subscription was ordered anew. */
   late(since: Millis, now: Millis): boolean;
-  /** What is asked here does not come back at present, so that no answer would. */
+  /** Own questions on this board do not come back at present, so no answer would. */
   isSilent(): boolean;
-  /** The peer has said that it cannot speak here. */
+  /** The peer has said that it cannot speak on this board. */
   isMute(owner: InstanceId): boolean;
 };
 
@@ -33,34 +33,34 @@ export class Repair {
   readonly replicas = new Map<InstanceId, Replica>();
 
   #isSubscribed = false;
-  /** Ask `all` then; its answers end all older doubt. */
+  /** When to ask all peers; their answers end all older doubt. */
   #askAllAt: Millis = NEVER;
   #askAllAgainAt: Millis = NEVER;
-  /** When to ask those in doubt that were not asked yet, and when to ask the others again. */
+  /** When to ask the owners in doubt that were not asked yet, and when to ask the others again. */
   #askSoonAt: Millis = NEVER;
   #askAt: Millis = NEVER;
   #askBackoffMs: Millis = 0;
-  /** When the last ask was, until one echoes. */
+  /** When the last ask to named owners left; undefined once one has come back. */
   #unechoedAskAt: Millis | undefined;
-  /** Of peers that were silent at that time or later anything may have been missed, also where nothing is held of them. */
+  /** Anything may have been missed of peers that were silent at this time or later, even of those with no replica here. */
   #missedSince: Millis;
-  /** Asks that echoed and named those; at their maximum those that have not answered have no slice here. */
+  /** Asks to those peers that came back; after `unansweredAsksMaxUnknown` a peer that has not answered has no slice here. */
   #missedAsks = 0;
-  /** They were, since they were missed. */
+  /** Whether those peers were asked since they were missed. */
   #isMissedAsked = false;
-  /** Whose silence is judged then (R4). */
+  /** When the next replica has been silent for long enough to be in doubt (R4). */
   #silenceAt: Millis = NEVER;
 
   #answeredAt: Millis = Number.NEGATIVE_INFINITY;
   #answerAt: Millis = NEVER;
   #answersInFull = false;
-  /** Own places are said then, unless an answer says them before. */
+  /** When own positions are published, unless an answer publishes them before. */
   #positionsAt: Millis = NEVER;
 
   #beaconsAfterChange: Millis[] = [];
   #beaconUnechoedAt: Millis = NEVER;
   #beaconAt: Millis;
-  /** Periodic beacons in a row that came while nobody else was subscribed. */
+  /** Periodic beacons in a row that were due while no other instance was subscribed. */
   #idleBeacons = 0;
   #echoedSeq: Seq = 0;
   /** The oldest own message on this board since the last echo of any. */
@@ -80,7 +80,7 @@ export class Repair {
     return this.#receivers;
   }
 
-  /** The own seq that has come back: whoever was subscribed then has heard of it. */
+  /** The highest own seq that has come back: every instance that was subscribed then has heard of it. */
   get echoedSeq(): Seq {
     return this.#echoedSeq;
   }
@@ -131,25 +131,25 @@ export class Repair {
     this.#askAllAgainAt = now + this.#context.constants.syncAgainMs;
   }
 
-  /** Anything may have been missed, by everybody: ask `all` once, `delayMs` from now. */
+  /** Anything may have been missed, here and by others: ask all peers once, `delayMs` from now. */
   recover(delayMs: Millis, now: Millis): void {
     this.#askAllAt = Math.min(this.#askAllAt, now + delayMs);
   }
 
-  /** Something of this owner, of which we hold something, may have been missed. */
+  /** Something of this owner may have been missed; its replica here, if there is one, is in doubt. */
   doubt(owner: InstanceId, now: Millis, spreadMs: Millis): void {
     this.replicas.get(owner)?.doubt();
     this.checkDoubt(now, spreadMs);
   }
 
-  /** Some peers were silent so long that there may be a slice of theirs here of which nothing is held. */
+  /** Some peers were silent for so long that they may have slices on this board of which this instance holds nothing. */
   missed(now: Millis, spreadMs: Millis): void {
     this.#missedAsks = 0;
     this.#isMissedAsked = false;
     this.#askSoon(now, spreadMs);
   }
 
-  /** After everything that may have raised a doubt. */
+  /** To be called after everything that may have raised a doubt. */
   checkDoubt(now: Millis, spreadMs: Millis = 0): void {
     let isNew = false;
     for (const replica of this.replicas.values()) {
@@ -165,7 +165,7 @@ export class Repair {
     this.#askSoonAt = now + this.#context.random.between(askMsMin, Math.max(askMsMax, spreadMs));
   }
 
-  /** Somebody else's question; `sync` is its beacon too, which the replica has compared. */
+  /** A peer has asked. Its `sync` is a beacon as well, which its replica has compared already. */
   asked(sync: Sync, now: Millis): void {
     const isToAll = sync.asks === "all";
     const held = (isToAll ? sync.held : sync.asks).find(({ owner }) => owner === this.#context.instanceId);
@@ -174,7 +174,7 @@ export class Repair {
     this.#answerSoon(now);
   }
 
-  /** Somebody came who has not heard where the own members point, and may not ask. */
+  /** A peer has come that does not know where the own members point, and may not ask. */
   owePositions(now: Millis): void {
     this.#positionsAt = Math.min(this.#positionsAt, now + this.#context.constants.answerMs);
   }
@@ -183,14 +183,14 @@ export class Repair {
   echoed(message: BoardMessage, now: Millis): void {
     this.#unechoedSince = NEVER;
     if ("seq" in message && message.seq > this.#slice.seq) {
-      // Not ours: we have not been there. Whoever believes it learns from where we stand that it is not true (R4).
+      // Forged: the own slice has not reached this seq. A peer that believed it learns from the own beacon that it is not true (R4).
       this.#context.emit({ kind: "counted", what: "forged" });
       return this.#answerSoon(now);
     }
     if ("seq" in message && message.kind !== "cursors") this.#echoedSeq = Math.max(this.#echoedSeq, message.seq);
     if (this.#echoedSeq >= this.#slice.seq) this.#beaconUnechoedAt = NEVER;
     if (message.kind !== "sync" || message.asks === "all" || this.#unechoedAskAt === undefined) return;
-    // Only an ask that was heard can be left unanswered.
+    // Only an ask that came back can count as unanswered.
     const at = this.#unechoedAskAt;
     this.#unechoedAskAt = undefined;
     let isMissed = false;
@@ -228,12 +228,12 @@ export class Repair {
     else this.#askAllAt = NEVER;
     this.#host.publish({ kind: "sync", asks: "all", held: this.#held(), ...this.#slice.standing() }, now);
     this.#missedSince = now;
-    // Who has something and does not answer is asked by name.
+    // Every replica is in doubt until its owner answers: an owner that does not answer is then asked by name.
     if (!isAgain) for (const replica of this.replicas.values()) replica.doubt();
     this.checkDoubt(now);
   }
 
-  /** What nobody needs to tell again; if it is too much to be said, the largest slices, since these cost most. */
+  /** The slices held here, which need no answer in full. If they are too many to be named, the largest ones, since those cost most. */
   #held(): Held[] {
     const { heldOwnersMax } = this.#context.constants;
     const held = [...this.replicas].filter(([, { seqToAsk }]) => seqToAsk > 0);
@@ -246,7 +246,7 @@ export class Repair {
     const isAgain = now >= this.#askAt;
     this.#askSoonAt = NEVER;
     if (isAgain) this.#askAt = NEVER;
-    // While nothing comes back no answer would; recovery asks all.
+    // While own messages do not come back, answers would not either; recovery asks all peers then.
     const asks = bus.isEchoMissing || this.#host.isSilent() ? undefined : this.#whomToAsk(isAgain, now);
     if (asks?.length === 0) return;
     if (asks !== undefined) {
@@ -254,7 +254,7 @@ export class Repair {
       this.#context.emit({ kind: "counted", what: "ask" });
       this.#host.publish({ kind: "sync", asks, ...this.#slice.standing() }, now);
     }
-    // Who is asked for the first time joins those that are asked again, and does not hasten them.
+    // An owner that is asked for the first time is next asked again with the others, and does not hasten their turn.
     if (this.#askAt !== NEVER) return;
     if (!isAgain) this.#askBackoffMs = constants.askBackoffMsMin;
     this.#askAt = now + random.between(this.#askBackoffMs, 1.25 * this.#askBackoffMs);
@@ -267,19 +267,19 @@ export class Repair {
       if (!replica.isInDoubt || (replica.isAsked && !isAgain)) return [];
       replica.isAsked = true;
       if (this.#isWaiting(owner, replica) || bus.livenessOf(owner) !== "live") return [{ owner, seq: replica.seqToAsk }];
-      // It lives, it was asked, it says nothing: it is not on this board.
+      // The owner lives, was asked and says nothing: it is not on this board.
       this.#host.drop(owner, now);
       return [];
     });
     const missed = this.#isMissedAsked && !isAgain ? [] : this.#missedPeers();
     this.#isMissedAsked = true;
     if (missed.length <= constants.heldOwnersMax) return [...inDoubt, ...missed.map((owner) => ({ owner, seq: 0 }))];
-    // Too many to be named.
+    // They are too many to be named: ask all.
     this.#askAllAt = now;
     return inDoubt;
   }
 
-  /** Those that were silent, and have said nothing here since. */
+  /** Peers that were silent, and that have said nothing on this board since. */
   #missedPeers(): InstanceId[] {
     const { bus, constants } = this.#context;
     // A question to all is due anyway.
@@ -291,7 +291,7 @@ export class Repair {
     const { bus, constants } = this.#context;
     if (holdsNothing) return unanswered < constants.unansweredAsksMaxUnknown;
     if (bus.canAnswer(owner) && !this.#host.isMute(owner)) return unanswered < constants.unansweredAsksMax;
-    // It cannot answer, and perhaps it lives and goes on telling its changes: as long as R9 shows whom it cannot hear.
+    // The owner cannot answer, but it may live and go on publishing its changes: wait as long as R9 shows members that are not heard.
     return askedInVain < constants.clearRemoteMs / constants.askBackoffMsMax;
   }
 
@@ -301,7 +301,7 @@ export class Repair {
       if (now >= this.#silenceOf(owner, replica)) replica.doubt();
       else this.#silenceAt = Math.min(this.#silenceAt, this.#silenceOf(owner, replica));
     }
-    // Who is in doubt is judged again once it has been heard, or dropped.
+    // An owner in doubt is judged again too, as it may have been heard by then.
     if (this.replicas.size > 0) this.#silenceAt = Math.min(this.#silenceAt, now + this.#context.constants.beaconMsMin);
     this.checkDoubt(now);
   }
@@ -336,7 +336,7 @@ export class Repair {
     if (!afterChange && !isPeriodic && now < this.#beaconUnechoedAt) return;
     this.#beaconsAfterChange = this.#beaconsAfterChange.filter((at) => at > now);
     if (isPeriodic) this.#beaconAt = this.#nextBeacon(now);
-    // Alone on this board nobody needs to be reminded; but a subscription that was lost shows only when something does not come back.
+    // An instance that is alone on the board needs no beacons, but it notices a lost subscription only when a message does not come back.
     const isIdle = this.#receivers === 1 && !afterChange && now < this.#beaconUnechoedAt;
     this.#idleBeacons = isIdle ? this.#idleBeacons + 1 : 0;
     this.#beaconUnechoedAt = NEVER;
@@ -359,7 +359,7 @@ export class Repair {
 
   #judgeSubscription(now: Millis): void {
     const { bus } = this.#context;
-    // Nothing comes back at all, or nothing was proved since: that is the bus, not this board.
+    // If own heartbeats do not come back either, or none has come back since, the bus is at fault and not this board's subscription.
     const isBusFine = !bus.isEchoMissing && bus.echoedAt > this.#unechoedSince;
     const isOrdered = isBusFine && this.#host.late(this.#unechoedSince, now);
     this.#unechoedSince = isOrdered ? NEVER : now;

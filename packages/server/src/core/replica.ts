@@ -1,6 +1,6 @@
 /**
  * One peer's slice of one board, as this instance believes it, and the doubt about it.
- * Pure: tell it what was heard and when; it answers whose entry is another one now. Rules R3 and R4 of docs/REPLICATION.md.
+ * Pure: tell it what was heard and when; it answers which members' entries have changed. Rules R3 and R4 of docs/REPLICATION.md.
  */
 
 import { isFitState, type JsonObject, type Member, type MemberId, type Millis, STATUSES } from "@presence-service/protocol";
@@ -10,9 +10,9 @@ import { hashOf } from "./slice.ts";
 
 type Del = Extract<Op, { op: "del" }>;
 
-/** What a message has done. */
+/** The outcome of a message. */
 export type Applied = {
-  /** Members whose entry appeared, changed or went; with the del if one said so. */
+  /** Members whose entry appeared, changed or went, each with the `del` that removed it, if one did. */
   readonly touched: ReadonlyMap<MemberId, Del | undefined>;
   /** Attempts that are over for everybody (R11). */
   readonly ended: readonly Ended[];
@@ -26,21 +26,21 @@ export class Replica {
   readonly #byMember = new Map<MemberId, SliceEntry>();
   #seq: Seq = 0;
   #hash = 0;
-  /** Before the delta that was applied last. */
+  /** The seq before the delta that was applied last. */
   #prev: Seq | undefined;
-  /** The seq that the owner named last: if it is above what is held, we have missed something. */
+  /** The seq that the owner named last: if it is above the one held, changes were missed. */
   #named: Seq = 0;
-  /** The owner's word contradicts what is held: only a snapshot can help. */
+  /** A message of the owner contradicts what is held: only a snapshot can help. */
   #diverged = false;
-  /** Something may have been missed; any word of the owner ends it. */
+  /** Something may have been missed; any message of the owner that names its seq ends this. */
   #silent = false;
   #heardAt: Millis;
   #assembly: { readonly seq: Seq; readonly parts: Snapshot[] } | undefined;
-  /** Since this doubt began. */
+  /** Whether the owner was asked since this doubt began. */
   isAsked = false;
-  /** Asks in a row that echoed and that the owner left unanswered (R4). */
+  /** Asks in a row that came back and that the owner left unanswered (R4). */
   unanswered = 0;
-  /** The same since the doubt began, whatever the owner said meanwhile. */
+  /** Such asks since the doubt began, whatever the owner said meanwhile. */
   askedInVain = 0;
 
   constructor(now: Millis) {
@@ -51,7 +51,7 @@ export class Replica {
     return this.#seq < this.#named || this.#diverged || this.#silent;
   }
 
-  /** What to ask with: 0 where only a snapshot can help. */
+  /** The seq to name in an ask: 0 where only a snapshot can help. */
   get seqToAsk(): Seq {
     return this.#diverged ? 0 : this.#seq;
   }
@@ -60,7 +60,7 @@ export class Replica {
     return this.#seq === 0;
   }
 
-  /** Last word of the owner on this board. */
+  /** When the owner last said on this board where its slice stands. */
   get heardAt(): Millis {
     return this.#heardAt;
   }
@@ -89,7 +89,7 @@ export class Replica {
   handle(heard: Delta | Snapshot | Beacon | Sync, now: Millis): Applied {
     const contradiction = this.word(now, heard.seq);
     if (contradiction !== undefined) return { ...NOTHING, counted: contradiction };
-    // An owner that asks can answer by now: if it did not before, it is asked again soon.
+    // An owner that asks is able to answer now: if it did not answer before, it is asked again soon.
     if (heard.kind === "sync") this.isAsked = false;
     switch (heard.kind) {
       case "delta":
@@ -103,8 +103,8 @@ export class Replica {
   }
 
   /**
-   * A message of the owner on this board that says where its slice stands: at `seq`. An owner's messages arrive in order, and its
-   * numbers only rise: if it names a seq below the one held, it has never reached that one, and only its snapshot can help (R4).
+   * Takes a message of the owner that says where its slice stands: at `seq`. An owner's messages arrive in order, and its numbers
+   * only rise: if it names a seq below the one held, it has never reached that one, and only its snapshot can help (R4).
    */
   word(now: Millis, seq: Seq): "divergence" | undefined {
     this.#heardAt = now;
@@ -117,7 +117,7 @@ export class Replica {
 
   #applyInOrder({ prev, seq, ops }: Delta): Applied {
     if (prev !== this.#seq) {
-      // The same once more, or a gap. Another way to the seq held is neither: the owner has reached it with what we do not have.
+      // The delta is a repeat, or follows a gap. But if it leads to the seq held from another `prev`, the owner got there by other changes.
       return seq === this.#seq && prev !== this.#prev ? { ...NOTHING, counted: this.#diverge() } : NOTHING;
     }
     this.#prev = prev;
@@ -129,7 +129,7 @@ export class Replica {
     return { touched, ended, counted: diverged ? this.#diverge() : undefined };
   }
 
-  /** False: it makes no sense here, so what we hold is not what the owner has. */
+  /** False: the change does not fit the slice held, which is therefore not the owner's. */
   #apply(op: Op, seq: Seq, touched: Map<MemberId, Del | undefined>, ended: Ended[]): boolean {
     switch (op.op) {
       case "set": {
@@ -146,7 +146,7 @@ export class Replica {
       case "patch": {
         const entry = this.#bySlot.get(op.slot);
         const member = entry && patched(entry.member, op.patch);
-        // A state that outgrew its limit patch by patch could be sent to no client.
+        // A state may outgrow its limit patch by patch: then no client could be sent it.
         if (entry === undefined || member === undefined || !isFitState(member.state)) return false;
         this.#put({ ...entry, seq, member });
         touched.set(entry.member.memberId, undefined);
@@ -155,7 +155,7 @@ export class Replica {
       case "del": {
         const { memberId, attempt, reason } = op;
         const entry = this.#byMember.get(memberId);
-        // An owner ends what it holds. What it really ended, its snapshot tells.
+        // An owner can end only an attempt that its slice holds. If this `del` does not fit, the owner's snapshot says what really ended.
         if (entry?.attempt !== attempt) return false;
         this.#remove(entry);
         if (reason !== "superseded") ended.push({ memberId, attempt });
@@ -165,7 +165,7 @@ export class Replica {
     }
   }
 
-  /** Parts follow each other without a gap; one that does not fit is a gap. */
+  /** Collects the parts of a snapshot, which follow each other without a gap. A part that does not fit discards the collection. */
   #assemble(snapshot: Snapshot): Applied {
     const { seq, part, parts } = snapshot;
     if (part === 0) this.#assembly = { seq, parts: [] };
@@ -190,18 +190,18 @@ export class Replica {
       for (const entry of entries) {
         const before = old.get(entry.member.memberId);
         old.delete(entry.member.memberId);
-        // After a divergence nothing that was held is trusted.
+        // After a divergence no entry that was held is trusted.
         const isSame = before !== undefined && !this.#diverged && before.seq === entry.seq && before.attempt === entry.attempt;
         this.#put(isSame ? { ...entry, member: before.member } : entry);
         if (!isSame) touched.set(entry.member.memberId, undefined);
       }
     }
-    // A snapshot tells the ends of its owner: a member that is neither in it nor ended was superseded (R11), if it was ever there.
+    // A snapshot lists the attempts that its owner ended. So a member that is neither in it nor ended there was superseded (R11).
     for (const [memberId, { attempt }] of old)
       touched.set(memberId, this.#diverged ? undefined : { op: "del", memberId, attempt, reason: "superseded" });
     this.#seq = seq;
     this.#diverged = false;
-    // A member that the owner lists is not over for it, whatever else the same message says.
+    // If a snapshot holds a member and an end of the same attempt, the member counts and the end does not.
     const ended = parts
       .flatMap(({ ended }) => ended)
       .filter(({ memberId, attempt }) => (this.get(memberId)?.attempt ?? Number.POSITIVE_INFINITY) > attempt);
@@ -234,7 +234,7 @@ export class Replica {
   }
 }
 
-/** Only what a member may change of itself; fields of later versions are ignored (R13). */
+/** Patches only the fields that a member may change; fields of later versions are ignored (R13). */
 function patched(member: Member, { status, state }: JsonObject): Member {
   return {
     ...member,

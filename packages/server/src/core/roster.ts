@@ -1,7 +1,7 @@
 /**
- * What one instance shows for a board: per member the highest entry that is not ended, among its own slice and those of its live
- * peers (R11). It numbers the members for clients, tells each change once, and knows where everybody points.
- * It refuses to judge: which peers live, which attempts are over and whose entries exist, others say.
+ * The members that one instance shows for a board: for each the highest entry that is not ended, among its own slice and those of its
+ * live peers (R11). The roster numbers the members for clients, tells each change once, and knows where every member points.
+ * It does not judge which entry is shown: board.ts does.
  */
 
 import type { InstanceId, JsonObject, LeaveReason, Member, MemberId, Millis, RosterEntry } from "@presence-service/protocol";
@@ -11,7 +11,7 @@ import type { RosterChange } from "./effects.ts";
 import { mergePatchBetween } from "./merge-patch.ts";
 import { Numbers } from "./numbers.ts";
 
-/** The entry that speaks for a member. `owner` undefined: none does at the moment. */
+/** The entry by which a member is shown. `owner` undefined: no instance has an entry of it at the moment. */
 export type Visible = {
   readonly member: Member;
   readonly owner: InstanceId | undefined;
@@ -31,7 +31,7 @@ export class Roster {
   readonly #users = new Map<string, number>();
   readonly cursors = new Cursors();
 
-  /** `moved`: a cursor was marked by us. */
+  /** `moved` is called when the roster itself has marked a cursor as hidden. */
   constructor(context: Context, changed: (change: RosterChange) => void, moved: () => void) {
     this.#context = context;
     this.#changed = changed;
@@ -47,13 +47,13 @@ export class Roster {
     return this.#users.size;
   }
 
-  /** undefined: not shown, or not by the entry of that owner. */
+  /** undefined: the member is not shown, or not by an entry of that owner. */
   actorOf(memberId: MemberId, owner?: InstanceId): number | undefined {
     const shown = this.#shown.get(memberId);
     return owner === undefined || shown?.owner === owner ? shown?.actor : undefined;
   }
 
-  /** As it was last shown. */
+  /** The member as it was last shown. */
   memberOf(memberId: MemberId): Member | undefined {
     return this.#shown.get(memberId)?.member;
   }
@@ -77,7 +77,7 @@ export class Roster {
       return;
     }
     shown.owner = owner;
-    // A new attempt tells its own place; until then all viewers agree that there is none, also those who come now.
+    // A new attempt tells its own place. Until then no viewer shows a place, neither those here nor those that come now.
     if (shown.attempt !== attempt && this.cursors.clear(actor, now)) this.#moved();
     shown.attempt = attempt;
     if (shown.member === member) return;

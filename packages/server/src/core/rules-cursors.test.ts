@@ -1,4 +1,4 @@
-/** Where people point, when messages are missed, nobody listens, or a session moves: every viewer shows the same. R5, R6, R11, F6. */
+/** Every viewer shows the same cursors, also when messages are missed, nobody listens, or a session moves. R5, R6, R11, F6. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ test("[R5.7] a hiding that was missed is told with the answer to whoever asks", 
   world.network.cut(1);
   world.advance(200);
   ana.hide();
-  // Its one repetition falls into the cut as well.
+  // The last place is repeated once, and the repetition falls into the cut as well.
   world.advance(1_500);
   assert.deepEqual(ben.cursorOf("ana"), { x: 10, y: 20 });
   world.network.mend(1);

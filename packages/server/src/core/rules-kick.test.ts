@@ -1,4 +1,4 @@
-/** What an operator says to the whole cluster: R16 Kick, R17 Announcement. docs/REPLICATION.md. */
+/** An operator speaks to the whole cluster: R16 Kick, R17 Announcement. docs/REPLICATION.md. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { memberIdOf } from "../testing/world-client.ts";
 import { LOST_GRACE_MS } from "../testing/world-instance.ts";
 import { CONSTANTS } from "./constants.ts";
 
-/** Said at one instance, done at the others. */
+/** From the kick at one instance until the others have carried it out. */
 const DONE_MS = 20;
 
 /** Ana is on two boards at instance 0; zoe watches both from instance 2, and the host speaks at instance 1. */

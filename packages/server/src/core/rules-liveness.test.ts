@@ -20,7 +20,7 @@ function gaps(times: readonly Millis[]): Millis[] {
   return times.slice(1).map((at, index) => at - (times[index] ?? 0));
 }
 
-/** Judgements of others by anybody, but that they are up. */
+/** Judgements of other instances but "up", by any instance or by these. */
 function accusations(judged: readonly Recorded<"peer">[], ...by: number[]): string[] {
   return judged
     .filter(({ instance, state }) => state !== "up" && (by.length === 0 || by.includes(instance)))
@@ -43,7 +43,7 @@ test("[R7.8] [R7.9] kill -9: its people are shown reconnecting within 2 s, and l
     const suspectedAfterMs = world.until(() => ana.sees("ben")?.status === "reconnecting", 2_050);
     const goneAfterMs = suspectedAfterMs + world.until(() => ana.sees("ben") === undefined, 5_000 - suspectedAfterMs);
     assert.deepEqual(ana.log.slice(-2), ["~ben reconnecting", "-ben instance_lost"]);
-    // Not sooner than a stall of 2 s and two lost beats.
+    // A stall of 2 s and two lost beats must not be enough.
     assert.ok(goneAfterMs >= 3_000, `${goneAfterMs}`);
     world.untilEqual(500);
   });
@@ -158,7 +158,7 @@ test("[R8.1] a newcomer is up from its first message and starts no doubt", () =>
     said.filter(({ message }) => message.kind !== "heartbeat"),
     [],
   );
-  // Also if all its heartbeats are lost.
+  // All its heartbeats are lost as well.
   lose(world, ({ from, message }) => from === newcomer + 1 && message.kind === "heartbeat");
   const late = world.start();
   world.advance(1_000);
@@ -173,7 +173,7 @@ test("[R8.3] who was judged down comes back by a newer heartbeat only, with empt
   const said = world.record("publish");
   lose(world, ({ from, to }) => from === 1 && to === 0);
   world.until(() => world.judges(0, 1) === "down", 5_000);
-  // It speaks on the board, and is not believed.
+  // The instance speaks on the board, and is not believed.
   lose(world, ({ from, to, boardId }) => from === 1 && to === 0 && boardId === undefined);
   ben.update({ state: { tool: "pen" } });
   ben.move(1, 1);
@@ -186,7 +186,7 @@ test("[R8.3] who was judged down comes back by a newer heartbeat only, with empt
   };
   world.advance(1_000);
   assert.equal(world.judges(0, 1), "down");
-  // A new one does; before it was asked and has answered nothing of it is shown.
+  // A new heartbeat proves it. None of its members is shown until it was asked and has answered.
   said.length = 0;
   loseNothing(world);
   lose(world, ({ from, to, boardId }) => from === 1 && to === 0 && boardId !== undefined);
@@ -332,7 +332,7 @@ test("[R9.14] a board whose own message has not echoed in 2 s while heartbeats d
     ana.update({ status: "idle" });
     assert.deepEqual(ana.sees("ben")?.state, {});
     world.untilEqual(CONSTANTS.boardUnechoedMs + heartbeatMs);
-    // What was on its way when the subscription was lost did not come back either.
+    // Messages that were on their way when the subscription was lost did not come back either.
     const afterMs = resubscribed.map(({ instance, at }) => [instance, at - droppedAt >= CONSTANTS.boardUnechoedMs - 20]);
     assert.deepEqual(afterMs, [[0, true]]);
     assert.deepEqual([recycledLinks(world, 0), world.instance(0).isDegraded], [[], false]);
@@ -430,7 +430,7 @@ test("[R10.12] a demoted master: missing acknowledgements make the mute instance
     const { world, ben } = settled({ seed, instances: 3 });
     world.network.mute(1);
     ben.update({ state: { heard: false } });
-    // Two turns and three beats, the beat that was heard last and the one that tells.
+    // Two turns and three beats, the beat that was heard last, and the beat that tells this instance.
     world.until(() => recycledLinks(world, 1).includes("publisher"), 7 * heartbeatMs);
     assert.deepEqual([recycledLinks(world, 1), world.instance(1).counted.mute], [["publisher"], 1]);
     world.untilEqual(1_000);

@@ -1,4 +1,4 @@
-/** An instance that hears others and is not heard: it must know before they give it up, and say so when nothing helps. */
+/** An instance hears others and is not heard: it must know before they give it up, and say so when nothing helps. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,9 +9,9 @@ import type { WorldMember } from "../testing/world-client.ts";
 import { CONSTANTS } from "./constants.ts";
 
 const { heartbeatMs, staleAckBeats } = CONSTANTS;
-/** From the last beat that was heard: those that were not, and one until somebody says so. */
+/** From the last beat that was heard: the beats that were not heard, and one until a peer says so. */
 const NOTICED_MS: Millis = (staleAckBeats + 1) * heartbeatMs + 50;
-/** Ten seconds, what it takes to know each other, and beats of others that came in one of my own. */
+/** Ten seconds, the time to get to know each other, and beats of others that fall into one own beat and count once. */
 const DEGRADED_MS: Millis = (CONSTANTS.unheardBeatsMax + 6) * heartbeatMs;
 
 function recycled(world: World, instance: number): string[] {
@@ -135,7 +135,7 @@ test("[R10.8] two peers that do not hear me are no trouble of theirs, though oth
 
 test("[R10.13] a new publisher that helped is the first of its kind when it is mute again", () => {
   const { world } = settled({ instances: 3 });
-  // Once for nothing, so that the next wait would be 16 s.
+  // One replacement is in vain, so that the next wait would be 16 s.
   world.network.mute(1, { stays: true });
   world.until(() => recycled(world, 1).length === 2, 15_000);
   world.network.mend(1);
@@ -159,7 +159,7 @@ test("[R10.15] [R10.16] an instance whose Redis is a replica is degraded after t
     );
     const { status, degradedWhy, peers } = world.instance(1).core.stats(0);
     assert.deepEqual([status, degradedWhy, peers.map(({ state }) => state)], ["degraded", "unheard", ["deaf", "deaf"]]);
-    // Though connecting anew is tried again and again.
+    // It stays so, although the instance connects anew again and again.
     world.advance(120_000);
     assert.deepEqual([world.instance(1).isDegraded, degraded.length], [true, 1]);
     assert.deepEqual(
@@ -198,7 +198,7 @@ for (const [instances, seeds] of [
       world.advance(30_000);
       assert.ok(world.instance(late).isDegraded);
       assert.ok(peersOf(world, late).every(({ state }) => state === "deaf"));
-      // Nobody could be asked who is there; once one hears the questions, all can.
+      // No instance heard the questions of this one. Once an instance hears them, all can.
       const zoe = world.join("zoe", { board: "b1", via: late });
       world.advance(10_000);
       assert.deepEqual(zoe.roster(), ["zoe"]);
@@ -217,7 +217,7 @@ for (const instances of [3, 4])
     eachSeed(20, (seed) => {
       const { world, people } = cluster(seed, instances);
       world.network.mute([1, 2], { stays: true });
-      // One beat more: while one of the two connects anew, the other may miss a beat of it.
+      // This may take one beat more: while one of the two connects anew, the other may miss a beat of it.
       world.until(() => world.instance(1).isDegraded && world.instance(2).isDegraded, DEGRADED_MS + heartbeatMs);
       world.advance(30_000);
       assert.ok(world.instance(1).isDegraded && world.instance(2).isDegraded);

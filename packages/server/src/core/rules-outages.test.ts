@@ -1,4 +1,4 @@
-/** What long outages brought to light: each test retells one run of `npm run campaign`, whose kind of trouble and seed it names. */
+/** Faults that long outages brought to light. Each test repeats one run of `npm run campaign` and names its kind of trouble and its seed. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { asksBy, B1, isTo, lose, loseNothing, settled } from "../testing/settled
 import { eachSeed, World } from "../testing/world.ts";
 import { CONSTANTS } from "./constants.ts";
 
-/** "Ten instances with a hundred boards are equal 2 s after the last of them has reconnected": these are far smaller. */
+/** The bound is "ten instances with a hundred boards are equal 2 s after the last of them has reconnected"; these are far smaller. */
 const EQUAL_MS = 1_500;
 
 /** Ana at instance 0 and zoe at 2 are on b1; instance 1 is not. */
@@ -22,7 +22,7 @@ function apart(seed = 1) {
   return { world, ana, zoe };
 }
 
-/** Not only equal by then, which they may happen to be while nothing was heard yet. */
+/** Rosters may happen to be equal before anything was heard: so they must be equal at that time, and stay so. */
 function assertEqualInTime(world: World): void {
   world.until(() => world.instances.every(({ isConnected }) => isConnected), 2_000);
   world.advance(EQUAL_MS);
@@ -52,7 +52,7 @@ test("[R3] what an abandoned connection brings back after a long pause of Redis 
   ben.leave();
   world.advance(1_000);
   world.network.stopRedis("paused");
-  // A heartbeat is in the buffer first: the owner counts as up again when the slice comes.
+  // A heartbeat is first in the buffer, so the owner counts as up again when the slice comes.
   world.advance(1_000);
   ben.join();
   world.advance(10_000);
@@ -79,7 +79,7 @@ test("[R11.5] a board whose last change does not come back is given up at last; 
   assert.equal(world.instance(0).boards.size, 0);
 });
 
-/** Nothing that changes a slice comes through from there. */
+/** Picks the messages of that instance to instance 0 that change a slice: these are lost. */
 function deafTo(from: number) {
   return (delivery: Delivery) => delivery.from === from && isTo(0, "delta", "snapshot")(delivery);
 }

@@ -9,10 +9,10 @@ import { CONSTANTS, type Constants } from "./constants.ts";
 import type { BusMessage, SliceEntry, Snapshot } from "./messages.ts";
 import type { Random } from "./random.ts";
 
-// What is no message at all is refused by bus/envelope.ts before it gets here.
+// bus/envelope.ts refuses bytes that are no message before they get here.
 
 const B1 = "b1" as BoardId;
-/** A position beyond any that an instance lives to reach. */
+/** A seq that no instance lives to reach. */
 const NEVER_REACHED = 2 ** 40;
 const STRANGER = "ffffffff-0000-4000-8000-000000000000" as InstanceId;
 
@@ -24,12 +24,12 @@ function settled(seed = 1, constants: Partial<Constants> = {}) {
   return { world, ana, ben };
 }
 
-/** Instance 0 hears this from instance 1 by its current connection, or from somebody else. */
+/** Instance 0 hears this message over the current connection of instance 1, or from another sender. */
 function hear(world: World, message: unknown, boardId: BoardId | undefined = B1, from = world.instance(1).instanceId, to = 0): void {
   world.instance(to).receive(() => ({ kind: "heard", boardId, from, link: 1, message: message as BusMessage }));
 }
 
-/** Everybody hears it, instance 1, in whose name it is said, too. */
+/** Every instance hears this message, instance 1 too, in whose name it is said. */
 function hearAll(world: World, message: unknown, from = world.instance(1).instanceId): void {
   for (const { index } of world.instances) hear(world, message, B1, from, index);
 }
@@ -117,7 +117,7 @@ test("[R13.5] nothing that a peer says makes an instance throw or mislead its cl
   });
 });
 
-/** The same with one number, member or list wrong; nobody's attempt is ended but one of the sender's own. */
+/** The same message with one number, member or list wrong. It ends no attempts but the sender's own. */
 function spoilt(message: BusMessage, random: Random): BusMessage {
   const wrong = Math.floor(random.between(0, 12));
   if ("seq" in message && random.next() < 0.2) return { ...message, seq: message.seq + (random.next() < 0.5 ? 1 : NEVER_REACHED) };
@@ -176,7 +176,7 @@ test("[R7.7] a heartbeat in our own name that we never sent proves nothing, and 
     link: 1,
     message: heartbeat as BusMessage,
   } as const;
-  // Everybody hears it, and whoever believes it takes us again: we go on above it.
+  // Both instances hear the beat forged in the name of instance 0. Instance 1 believes it, and later takes the true beats again.
   for (const index of [0, 1]) world.instance(index).receive(() => forged);
   assert.equal(world.instance(0).counted.forged, 1);
   world.advance(10_000);
@@ -198,15 +198,15 @@ test("[R4.1] a position that the owner never reached keeps nobody in doubt longe
   );
 });
 
-// R4: what an owner never said.
+// R4: messages that an owner never sent.
 
-/** The longest time between two beacons, and what follows on the second. */
+/** The longest time between two beacons, and the ask and answer that follow the second. */
 const BEACON_MS: Millis = CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter) + CONSTANTS.askMsMax + 50;
 function snapshotOf(seq: number, entries: readonly SliceEntry[] = [], ended: Snapshot["ended"] = []): Snapshot {
   return { kind: "snapshot", seq, part: 0, parts: 1, entries, ended };
 }
 
-/** The last snapshot of instance 1: ben is in it. */
+/** The last snapshot of instance 1, which holds ben. */
 function heldOf(world: World): Snapshot {
   const said = world.record("publish");
   hear(world, { kind: "sync", asks: "all", held: [], seq: 0, hash: 0, count: 0 }, B1, STRANGER, 1);
@@ -241,7 +241,7 @@ for (const [what, forge] of Object.entries(APPLIED)) {
     assert.notEqual(world.difference(), undefined);
     world.untilEqual(BEACON_MS);
     assert.deepEqual([world.instance(0).counted.divergence, asksBy(said, 0).length], [1, 1]);
-    // And it is over.
+    // After that it is over.
     said.length = 0;
     world.advance(60_000);
     assert.deepEqual([asksBy(said, 0).length, world.difference()], [0, undefined]);
@@ -336,7 +336,7 @@ test("[R4.20] a position forged in an instance's name does not make it believe t
   assert.ok(said.filter(({ instance, message }) => instance === 1 && message.kind === "beacon").length >= 4);
 });
 
-// R11: what nobody ended.
+// R11: ends that no owner said.
 
 test("[R11.6] an instance ends only what it holds: a leave of somebody else is a divergence, of another attempt, too", () => {
   const { world, ana, ben } = settled();
@@ -366,7 +366,7 @@ test("[R11.8] an end that was said in an owner's name is taken back by its next 
   world.untilEqual(CONSTANTS.answerMs + CONSTANTS.askMsMax + 50);
   ben.join();
   world.untilEqual(50);
-  // The end that it means is an end.
+  // An end that the owner itself says is an end.
   ben.leave();
   world.advance(50);
   assert.deepEqual(ana.roster(), ["ana"]);

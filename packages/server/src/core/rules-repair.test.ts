@@ -31,12 +31,12 @@ test("[R5.2] who has subscribed asks everybody, at once and again after 250 ms",
   assert.deepEqual(dan.roster(), ["ana", "ben", "dan"]);
 });
 
-/** How many members were told in snapshots. */
+/** The number of members told in snapshots. */
 function toldIn(said: readonly Recorded<"publish">[]): number {
   return said.reduce((sum, { message }) => sum + (message.kind === "snapshot" ? message.entries.length : 0), 0);
 }
 
-/** So many people on b1, in turn at all instances. */
+/** Puts so many people on b1, in turn at all instances. */
 function crowd(people: number, options: Partial<ConstructorParameters<typeof World>[0]> = {}) {
   const world = new World({ seed: 1, instances: 4, ...options });
   const members = Array.from({ length: people }, (_, index) => world.join(`p${index}`, { board: "b1", via: index % 4 }));
@@ -52,7 +52,7 @@ test("[R5.4] a newcomer is told of 200 people once: its second question names wh
   const dan = world.join("dan", { board: "b1", via: newcomer });
   world.untilEqual(CONSTANTS.openMs);
   world.advance(20_000);
-  // The newcomer itself is told as well.
+  // The newcomer's own entry is told as well.
   assert.deepEqual([toldIn(said), dan.roster().length], [201, 201]);
 });
 
@@ -97,7 +97,7 @@ test("[R5.5] [R5.6] only who is asked answers: with a beacon if the position hel
   ana.update({ state: { heard: true } });
   world.advance(ASKED_AND_ANSWERED_MS);
   assert.deepEqual([saidBy(said, 0, "snapshot").length, saidBy(said, 1).length], [1, 0]);
-  // A skipped beat, and nothing lost with it.
+  // A beat is skipped, and nothing else is lost.
   said.length = 0;
   world.advance(3_000);
   said.length = 0;

@@ -156,7 +156,7 @@ for (const lost of [0, 1, 2]) {
     const gil = world.join("gil", { board: "b1", via: newcomer });
     const sizes = new Set<number>();
     world.until(() => sizes.add(gil.roster().length).has(7), 1_500);
-    // Of ana's instance nothing or all.
+    // Of ana's instance either no member is shown or all are.
     assert.deepEqual([losses > 1, [...sizes].filter((size) => size > 2)], [true, [7]]);
   });
 }
@@ -309,11 +309,11 @@ test("[R4.19] a skipped beat of a peer that is not on the board asks nobody; a s
 
 test("[R4.15] a silence of three beats may hide that there is a slice at all: it is asked for", () => {
   eachSeed(10, (seed) => {
-    // With a third one, so that the one which is not heard does not believe itself mute (R10).
+    // There is a third instance, so that the one which is not heard does not believe itself mute (R10).
     const { world } = settled({ seed, instances: 3 });
     world.join("zoe", { board: "b2", via: 0 });
     world.advance(3_000);
-    // All that instance 1 says of its first member on b2, both beacons after it included.
+    // Lost is all that instance 1 says of its first member on b2, both beacons after it included.
     lose(world, ({ from, to }) => from === 1 && to === 0);
     const yan = world.join("yan", { board: "b2", via: 1 });
     world.advance(1_700);
@@ -325,7 +325,7 @@ test("[R4.15] a silence of three beats may hide that there is a slice at all: it
 
 test("[R4.15] a peer that stalled, and skipped no beat, is asked when it comes back", () => {
   eachSeed(10, (seed) => {
-    // With a third one, so that nobody believes itself alone (R10).
+    // There is a third instance, so that none believes itself alone (R10).
     const { world } = settled({ seed, instances: 3 });
     world.advance(world.random.between(0, 15_000));
     world.pause(1);
@@ -395,7 +395,7 @@ for (const [when, constants] of [
 }
 
 test("[R4.18] of silent peers that are too many to be named all are asked", () => {
-  // With a third one, so that the one which is not heard does not believe itself mute (R10).
+  // There is a third instance, so that the one which is not heard does not believe itself mute (R10).
   const { world } = settled({ instances: 3, constants: { heldOwnersMax: 0 } });
   const said = world.record("publish");
   world.join("zoe", { board: "b2", via: 0 });
@@ -469,7 +469,7 @@ test("[R4.11] nobody is asked while the own echo is missing", () => {
   loseNothing(world);
   ana.update({ state: { heard: true } });
   world.advance(10);
-  // In doubt, and deaf to every answer.
+  // Instance 1 is in doubt, and deaf to every answer.
   world.network.deafen(1, { stays: true });
   world.advance(2 * CONSTANTS.heartbeatMs);
   assert.ok(asksBy(said, 1).length > 0);
@@ -487,7 +487,7 @@ test("[R4.5] whose answer to a question to all is lost is asked by name", () => 
     world.until(() => world.instance(1).recycles.length > 0, 3_000);
     let losses = 0;
     lose(world, (delivery) => isTo(1, "snapshot")(delivery) && losses++ < 2);
-    // Asked when subscribed, again after 250 ms; and then by name.
+    // It asks all when subscribed and again after 250 ms, and then asks by name.
     const tookMs = world.untilEqual(2_000);
     assert.ok(losses > 0 && tookMs > 0);
   });
@@ -499,7 +499,7 @@ test("[R4.5] an owner of which something is held, and which left a question to a
     lose(world, isTo(1, "delta", "beacon"));
     ana.update({ state: { missed: true } });
     world.advance(1_700);
-    // No beat of the owner is lost: only a lost beat of its own makes instance 1 ask all, and the answer is lost.
+    // No beat of the owner is lost. Instance 1 asks all because a beat of its own is lost, and the answer to that is lost too.
     let beats = 0;
     let answers = 0;
     lose(world, (delivery) => {

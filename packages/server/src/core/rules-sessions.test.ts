@@ -10,7 +10,7 @@ import { CONSTANTS } from "./constants.ts";
 import type { Snapshot } from "./messages.ts";
 
 const GOING_AWAY_GRACE_MS: Millis = 3_000;
-/** A change at one instance is shown at the others. */
+/** Until a change at one instance is shown at the others. */
 const SHOWN_MS: Millis = 20;
 
 /** Ana at instance 0; zoe watches from the last instance. */
@@ -129,7 +129,7 @@ for (const [how, reason] of [
       world.network.mend(0);
       world.until(() => !old.isOpen, 10_000);
       world.advance(40_000);
-      // Ended attempts travel in snapshots, also of a slice that is empty: ana never comes back, not even for a moment.
+      // Ended attempts travel in snapshots, even of an empty slice: ana never comes back, not even for a moment.
       const moves = zoe.log.filter((line) => line.includes("ana") && !line.startsWith("~"));
       assert.deepEqual([moves, world.difference()], [[`-ana ${reason}`], undefined]);
     });
@@ -169,7 +169,7 @@ test("[R11.11] a superseded member without a visible successor is shown as recon
 
 test("[R11.11] an end of its successor that is heard of ends a superseded member at once", () => {
   const { world, ana, zoe } = watched();
-  // Nothing of the new entry is heard but that it is over.
+  // Of the new entry only its end is heard.
   let isOver = false;
   lose(world, ({ from, to }) => from === 1 && to === 2 && !isOver);
   ana.resume({ via: 1 });

@@ -1,4 +1,4 @@
-/** R9 on single boards: what Redis refuses, or loses, there, and what people are shown and told meanwhile. */
+/** R9 on single boards: Redis refuses or loses messages there, and people are shown and told something meanwhile. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,14 +9,14 @@ import type { WorldMember } from "../testing/world-client.ts";
 import { CONSTANTS } from "./constants.ts";
 
 const B2 = "b2" as BoardId;
-/** A subscriber that Redis threw out is back, and knows what it may not. */
+/** Until a subscriber that Redis threw out is back, and knows which channels it may not subscribe to. */
 const RECONNECTED_MS: Millis = 1_100;
-/** From the right that comes back: the longest wait for the next attempt, an ask, its answer. */
+/** From the moment the right comes back: the longest wait for the next attempt, an ask and its answer. */
 const HEALED_MS: Millis = CONSTANTS.boardUnechoedMs + 600;
 
 type Refusal = Parameters<World["network"]["refuse"]>[1];
 
-/** Where Redis refuses what it says there, so that others cannot hear it. */
+/** Cases in which Redis refuses messages of an instance on a board, so that other instances cannot hear it there. */
 const MUTE: Record<string, Refusal> = {
   "one board": { on: B1 },
   "every board": { on: "boards" },
@@ -52,7 +52,7 @@ for (const [what, refusal] of Object.entries({ ...MUTE, ...DEAF })) {
       const isMute = what in MUTE;
       for (const member of [ana, ...others]) assert.equal(member.sees("ben")?.status, isMute ? "reconnecting" : "active");
 
-      // Whoever leaves is gone where they can be heard; elsewhere they are shown at most until the others are.
+      // A member that leaves is gone where its instance is heard. Elsewhere it is shown no longer than the other members of its instance.
       world.advance(
         CONSTANTS.clearRemoteMs - CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter) - CONSTANTS.boardUnechoedMs - RECONNECTED_MS - 100,
       );
@@ -63,7 +63,7 @@ for (const [what, refusal] of Object.entries({ ...MUTE, ...DEAF })) {
       assert.deepEqual(dora.roster(), boards.includes(B2) ? ["dora"] : ["dora", "emil"]);
       assert.ok(leaves(ana, ben, dora).every((line) => line.endsWith("instance_lost")));
 
-      // It lasts, and nobody comes and goes.
+      // The refusal lasts, and no member comes or goes.
       const shown = world.record("roster");
       world.advance(60_000);
       assert.deepEqual(shown, []);
@@ -94,7 +94,7 @@ for (const [what, refusal] of Object.entries(ALTOGETHER)) {
       world.until(() => world.instance(1).isDegraded, RECONNECTED_MS + 3_000);
       world.advance(20_000);
       assert.deepEqual([leaves(ben), ben.roster()], [[], ["ana", "ben", "cleo"]]);
-      // Its beats are heard, or they are not; then it is gone for the others (R7).
+      // If its beats are not heard either, the instance is gone for the others (R7).
       assert.equal(ana.roster().includes("ben"), refusal.links?.[0] === "subscriber");
       world.advance(CONSTANTS.clearRemoteMs);
       assert.deepEqual(ben.roster(), ["ben"]);
@@ -163,7 +163,7 @@ test("[R5.12] [R9.18] who enters a board that Redis refuses gets the roster at o
   assert.deepEqual([dora.roster(), gus.roster()], [["dora", "emil"], ["gus"]]);
   world.network.mend(1);
   world.untilEqual(HEALED_MS);
-  // C6: the answers are here, but who is to say that they are all.
+  // C6: answers are here, but nothing says that they are all.
   assert.equal(world.instance(1).core.roster(B2).settling, true);
   world.advance(CONSTANTS.settlingMs + 1_000);
   assert.equal(world.instance(1).core.roster(B2).settling, false);
@@ -187,7 +187,7 @@ test("[R4.14] a peer that says it cannot answer is not taken for absent as soon 
     const { world, ana } = settled({ instances: 3 });
     world.network.refuse(1, refusal as Refusal);
     world.advance(5_000);
-    // A skipped beat raises doubt, which nobody can end.
+    // A skipped beat raises a doubt that no answer can end.
     lose(world, ({ from, to, message }) => from === 1 && to === 0 && message.kind === "heartbeat");
     world.advance(1_000);
     loseNothing(world);
@@ -219,7 +219,7 @@ test("[F6] cursors are not published where Redis refuses them, nor before the bo
   ben.broadcast("wave", 1);
   world.advance(1_000);
   const said = world.record("publish");
-  // Missed beats raise doubts on all boards: somebody may be there.
+  // Missed beats raise doubts on all boards, as a member may be there.
   world.network.cut(0);
   world.advance(2_500);
   world.network.mend(0);

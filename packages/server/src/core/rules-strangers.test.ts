@@ -1,4 +1,4 @@
-/** What anybody who may publish on the bus can bring about with a message or two, and how soon it is over. */
+/** The harm that anybody who may publish on the bus can do with a message or two, and how soon it is over. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { CONSTANTS } from "./constants.ts";
 import type { BusMessage, Heartbeat } from "./messages.ts";
 
 const { heartbeatMs, downBeats } = CONSTANTS;
-/** What can be forged is over within so much. */
+/** The effects of forged messages are over within this time. */
 const HEALED_MS: Millis = 5_000;
 
 function heartbeat(beat: number, more: Partial<Heartbeat> = {}): Heartbeat {
@@ -27,7 +27,7 @@ function heartbeat(beat: number, more: Partial<Heartbeat> = {}): Heartbeat {
   };
 }
 
-/** All who run hear this, as if that sender had said it. */
+/** All instances that run hear this message, as if that sender had said it. */
 function forge(world: World, from: InstanceId, link: number, message: BusMessage, boardId?: BoardId): void {
   for (const instance of world.instances)
     if (instance.state === "running" && instance.instanceId !== from)
@@ -91,7 +91,7 @@ for (const beat of [2 ** 31, 2 ** 50, Number.MAX_SAFE_INTEGER]) {
       world.untilEqual(5 * heartbeatMs);
       world.advance(HEALED_MS);
       assert.deepEqual([world.judges(0, 1), leavesIn(ana), world.instance(1).recycles], ["up", [], []]);
-      // Its beats are heard again: its silence would be noticed.
+      // Beats of instance 1 are heard again, so that its silence will be noticed.
       world.kill(1);
       world.until(() => ana.sees("ben") === undefined, HEALED_MS);
     });
@@ -133,7 +133,7 @@ test("[R7.4] a peer that beats more rarely is given its time: age is counted in 
   world.network.faults = {
     ...faults,
     rewrites: ({ from, message }) => (message.kind === "heartbeat" && from === 1 ? { ...message, intervalMs: 1_000 } : message),
-    // One of four: a pause of two of its own intervals.
+    // One beat of four gets through, which makes pauses of two of its own intervals.
     loses: ({ from, to, message }) => to === 0 && isBeat(message.kind, from) && heard++ % 4 !== 0,
   };
   const judged = world.record("peer");
@@ -163,7 +163,7 @@ test("[R8.5] a stranger counts for nothing until it has gone on beating; its sli
   forge(world, stranger(1), 1, heartbeat(1, { boards: 1_000 }));
   forge(world, stranger(1), 1, { kind: "snapshot", seq: 1, part: 0, parts: 1, entries, ended: [] }, B1);
   assert.deepEqual([ana.roster(), peersOf(world, 0).length], [["ana", "ben", "eve"], 1]);
-  // A second heartbeat in the same breath proves nothing.
+  // A second heartbeat at the same moment proves nothing.
   forge(world, stranger(1), 1, heartbeat(2));
   assert.equal(peersOf(world, 0).length, 1);
   world.advance(heartbeatMs);
@@ -191,7 +191,7 @@ for (const [what, say] of Object.entries({
       forge(world, stranger(number), 1, message, boardId);
     }
     assert.deepEqual([peersOf(world, 0).length, world.instance(0).peers.size <= 2 + CONSTANTS.strangersMax], [2, true]);
-    // They are in nobody's way: a death, a newcomer and a lost connection are seen as ever.
+    // Strangers are in nobody's way: a death, a newcomer and a lost connection are noticed as usual.
     world.kill(1);
     world.until(() => ana.sees("ben") === undefined, HEALED_MS);
     assert.ok(longestPauseMs(world, said, 0) <= heartbeatMs + 20);
@@ -212,7 +212,7 @@ test("[R7.3] forged senders that go on slow it down for a few seconds", () => {
       world.advance(heartbeatMs + 20);
     }
     world.advance(HEALED_MS);
-    // A quarter longer with each beat, until they are suspected.
+    // Pauses grow by a quarter with each beat, until the strangers are suspected.
     assert.ok(longestPauseMs(world, said, 0) <= 2_000, `${longestPauseMs(world, said, 0)}`);
     said.length = 0;
     world.advance(2_000);
@@ -227,7 +227,7 @@ test("[R8.9] boards that are not there put off neither recovery nor beacons", ()
     world.advance(heartbeatMs);
     for (const peer of [1, 2])
       forge(world, world.instance(peer).instanceId, 1, heartbeat(lastBeatOf(said, peer).beat + 1, { boards: 2 ** 32 - 1, beaconMs: 1 }));
-    // When the first beacon of a board is due, and when what is asked in a recovery, is decided at this very moment.
+    // A board's first beacon and the time of its question in a recovery are decided at this very moment.
     for (const { session } of [ana, ben]) session.join("b2" as BoardId, {});
     world.network.reset(0, "publisher");
     world.untilEqual(2_000);
@@ -238,7 +238,7 @@ test("[R8.9] boards that are not there put off neither recovery nor beacons", ()
   });
 });
 
-/** Each side alone with its own Redis, for longer than anybody remembers; then one bus again, without a new connection. */
+/** Each side is alone with its own Redis for longer than a peer is remembered; then there is one bus again, without a new connection. */
 function apart(world: World, side: readonly number[], forMs: Millis): void {
   world.network.split(side, { stays: true });
   world.advance(forMs);
@@ -257,7 +257,7 @@ for (const [what, instances, side] of [
       ben.update({ status: "idle" });
       world.join("zoe", { board: "b2", via: 0 });
       world.join("yan", { board: "b2", via: side[0] });
-      // Long enough for both beacons after a change.
+      // This is long enough for both beacons after a change.
       world.advance(world.random.between(20_000, 40_000));
       const connects = world.record("recycle");
       for (const index of side) world.network.mend(index);
@@ -302,7 +302,7 @@ test("[R6.5] a peer that appears ends the thinning of beacons: how many heard th
   eachSeed(10, (seed) => {
     const { world } = settled({ seed });
     apart(world, [1], 120_000 + seed * 1_000);
-    // Nobody can ask: only a beacon tells.
+    // No question gets through: only a beacon tells.
     lose(world, ({ message }) => message.kind === "sync");
     world.network.mend(1);
     const said = world.record("publish");
@@ -324,7 +324,7 @@ test("[R9.8] while nothing comes back for 30 s nobody remote is shown, also nobo
     world.join("eve", { board: "b1", via: world.start() });
     world.advance(world.random.between(1_000, 20_000));
     assert.deepEqual(ana.roster(), ["ana"]);
-    // It dies unseen, or just as everything is well again.
+    // The instance dies unseen, or just as everything is well again.
     world.kill(late);
     if (seed % 2 === 0) world.advance(world.random.between(0, 60_000));
     world.network.mend(0);

@@ -1,6 +1,6 @@
 /**
- * Whether what this instance says on one board comes back to it (R9). While nothing does, it hears nobody there, or is heard by nobody,
- * or both; that is one state, and only an own echo ends it. It judges and remembers since when; the board acts.
+ * Whether the messages that this instance publishes on one board come back to it (R9). While they do not, it hears no other instance
+ * there, or none hears it, or both; that is one state, and only an own echo ends it. It judges and remembers since when; the board acts.
  */
 
 import type { Millis } from "@presence-service/protocol";
@@ -11,29 +11,29 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 export class Silence {
   readonly #context: Pick<Context, "constants" | "random" | "bus">;
-  /** The oldest sign that nothing comes back; NEVER: everything does. */
+  /** When the first sign came that own messages do not come back; NEVER: they do. */
   #since: Millis = NEVER;
   #isDegraded = false;
   #isBlind = false;
   #probeAt: Millis = NEVER;
-  /** What the bus refuses here at present: to subscribe, to publish. */
+  /** Whether Redis refuses to publish on this board at present, or to subscribe to it. */
   readonly #isRefused: Record<Link, boolean> = { publisher: false, subscriber: false };
 
   constructor(context: Pick<Context, "constants" | "random" | "bus">) {
     this.#context = context;
   }
 
-  /** It lasts, or has a cause that does not pass by itself: people are told. */
+  /** The silence lasts, or has a cause that does not pass by itself: clients are told. */
   get isDegraded(): boolean {
     return this.#isDegraded;
   }
 
-  /** It has lasted so long that nobody remote is shown, whoever is heard. */
+  /** The silence has lasted so long that no remote member is shown, even if its instance is heard. */
   get isBlind(): boolean {
     return this.#isBlind;
   }
 
-  /** The bus refuses what we say: our people cannot be heard either. */
+  /** Redis refuses own messages, so other instances do not hear of the own members. */
   get isMute(): boolean {
     return this.#isRefused.publisher;
   }
@@ -42,22 +42,22 @@ export class Silence {
     return Math.min(this.#clearAt, this.#probeAt);
   }
 
-  /** The bus has refused a subscription (`subscriber`) or a message. */
+  /** Redis has refused a subscription (`subscriber`) or a message. */
   refused(link: Link, now: Millis): void {
     this.#isRefused[link] = true;
     this.#since = Math.min(this.#since, now);
     this.#degrade(now);
   }
 
-  /** The bus has confirmed a subscription (`subscriber`) or taken a message. It proves no echo. */
+  /** Redis has confirmed a subscription (`subscriber`) or taken a message. That proves no echo. */
   taken(link: Link): void {
     this.#isRefused[link] = false;
   }
 
-  /** What was said then should have come back. False: not for want of a subscription, so none is to be taken anew. */
+  /** A message that left at `since` should have come back. False: Redis refuses something here, so a new subscription would not help. */
   late(since: Millis, now: Millis): boolean {
     if (this.#isRefused.publisher || this.#isRefused.subscriber) return false;
-    // The first time a new subscription mends it, within milliseconds.
+    // The first time clients are not told: a new subscription mends it within milliseconds.
     if (this.#since !== NEVER) this.#degrade(now);
     this.#since = Math.min(this.#since, since);
     return true;
@@ -70,18 +70,18 @@ export class Silence {
     this.#isDegraded = this.#isBlind = this.#isRefused.publisher = this.#isRefused.subscriber = false;
   }
 
-  /** True, once: nobody remote is to be shown from now on. */
+  /** True, once: no remote member is to be shown from now on. */
   hasBecomeBlind(now: Millis): boolean {
     if (now < this.#clearAt) return false;
     this.#isBlind = true;
     return true;
   }
 
-  /** True: something is to be said, to hear whether it comes back. */
+  /** True: a message is to be published now, to see whether it comes back. */
   takeProbe(now: Millis): boolean {
     if (now < this.#probeAt) return false;
     this.#probeLater(now);
-    // Without a subscription nothing comes back; the bus tries that again by itself, and then the board asks.
+    // Without a subscription no message comes back. The bus tries to subscribe again by itself, and then the board asks.
     return !this.#isRefused.subscriber;
   }
 

@@ -1,6 +1,6 @@
 /**
- * The members of one board that this instance owns, and what it tells the others about them (R1, R2, R11).
- * It alone numbers its changes; when to say what is repair.ts's business, what is shown roster.ts's.
+ * The members of one board that this instance owns, and the messages that tell the others about them (R1, R2, R11).
+ * Only the slice numbers its changes. repair.ts decides when to publish what; roster.ts holds what is shown.
  */
 
 import type { JsonObject, Member, MemberId, Millis } from "@presence-service/protocol";
@@ -11,7 +11,7 @@ import type { BoardMessage, DelReason, Ended, Op, Seq, SliceEntry, Standing } fr
 import { Numbers } from "./numbers.ts";
 
 export type OwnEntry = SliceEntry & {
-  /** undefined: the connection is lost and the grace runs. */
+  /** undefined: the connection is lost, and the member is in its grace. */
   readonly connection: ConnectionId | undefined;
   /** When the member is given up; Infinity while it is connected. */
   readonly graceEndsAt: Millis;
@@ -21,7 +21,7 @@ export class Slice {
   readonly #context: Context;
   readonly #slots: Numbers;
   readonly #entries = new Map<MemberId, OwnEntry>();
-  /** Attempts that this instance ended, for its snapshots; board.ts forgets them in time. */
+  /** Attempts that this instance ended, for its snapshots; board.ts deletes them when their time is over. */
   readonly ended = new Map<MemberId, number>();
   #seq: Seq = 0;
   #hash = 0;
@@ -53,11 +53,11 @@ export class Slice {
     const wasEmpty = this.size === 0;
     const prev = this.#advance();
     this.#put({ slot, attempt, seq: this.#seq, member, connection, graceEndsAt: Number.POSITIVE_INFINITY });
-    // Newcomers need no history: the first change of an empty slice is the whole slice (R2).
+    // The first change of an empty slice is sent as the whole slice, so an instance that has just come needs no history (R2).
     return wasEmpty ? this.snapshot() : [this.#delta(prev, { op: "set", slot, attempt, member })];
   }
 
-  /** `change` holds what happens to the connection; `patch` what everybody sees of it. */
+  /** `change` holds what happens to the connection, `patch` the part of it that others see. */
   patch(entry: OwnEntry, patch: JsonObject, change: Partial<Pick<OwnEntry, "connection" | "graceEndsAt">> = {}): BoardMessage[] {
     const prev = this.#advance();
     const member = applyMergePatch(entry.member as unknown as JsonObject, patch) as unknown as Member;
@@ -79,7 +79,7 @@ export class Slice {
     return { seq: this.#seq, hash: this.#hash >>> 0, count: this.size };
   }
 
-  /** Everything, in parts of one seq that follow each other without a gap. */
+  /** The whole slice, in parts of one seq that follow each other without a gap. */
   snapshot(): BoardMessage[] {
     const perPart = this.#context.constants.snapshotMembersMax;
     const entries = [...this.#entries.values()].map(({ slot, attempt, seq, member }) => ({ slot, attempt, seq, member }));

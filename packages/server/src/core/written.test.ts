@@ -23,7 +23,7 @@ import { World } from "../testing/world.ts";
 import type { Effect } from "./effects.ts";
 import type { BusMessage } from "./messages.ts";
 
-// What one client may say, everybody else can read: through the decoders, the cores of two instances and all encoders.
+// Everything that one client may say, all others can read: it passes the decoders, the cores of two instances and all encoders.
 
 const B1 = "b1" as BoardId;
 
@@ -57,10 +57,10 @@ const KINDS = [
   ),
   fc.json({ maxDepth: 3 }),
 ];
-/** Of one kind, or of all: one kind must not hide behind the check for another. */
+/** Values of one kind, or of all kinds: one kind must not hide behind the check for another. */
 const values = fc.oneof(...[...KINDS, fc.oneof(...KINDS)].map((kind) => fc.array(kind, { minLength: 1, maxLength: 300 })));
 
-/** Many members, padded to a few bytes around the limit, or short. */
+/** A state of many fields, padded to a few bytes around the limit, or short. */
 const state = fc.tuple(values, fc.integer({ min: -2, max: 2 }), fc.boolean()).map(([items, around, isFull]) => {
   const bare = items.map((item, at) => `"${at}":${item}`).join(",");
   const padding = STATE_BYTES_MAX + around - utf8Bytes(`{${bare},"pad":""}`);
@@ -91,7 +91,7 @@ function readable(effect: Effect): void {
   if (change.change === "updated") crosses({ kind: "user_updated", board: 7, actor: change.actor, patch: change.patch });
 }
 
-/** Clients of both encodings read it. */
+/** Checks that clients of both encodings read the message. */
 function crosses(message: ServerMessage): void {
   assert.ok(decodeServerBinary(encodeBinary(message)), `a ${message.kind} in presence.v2 cannot be read`);
   const named = "board" in message ? { ...message, board: B1 } : message;
