@@ -37,7 +37,7 @@ test("[R9.2] late, it waits until what is in the sockets was read, and looks aga
   assert.deepEqual(rings, [2000]);
   alarm.set(2100);
   clock.stall(2000);
-  alarm.set(10_000); // what was read changed everything
+  alarm.set(10_000); // the messages read made a later deadline
   clock.turn();
   assert.deepEqual(rings, [2000]);
   clock.advance(10_000);

@@ -1,12 +1,12 @@
 /**
- * One timer that can be set anew at no cost. When it goes off late, the event loop was busy or the process was stopped, and what
- * explains the delay may still wait unread: then sockets are read before anybody judges by the time that has passed (R9).
+ * One timer that can be set anew at no cost. When it goes off late, the event loop was busy or the process was stopped, and messages
+ * may still wait unread in sockets: then sockets are read before the callback judges by the time that has passed (R9).
  */
 
 import type { Millis } from "@presence-service/protocol";
 import type { Clock } from "../clock.ts";
 
-/** Later than any timer of a loop with some air; far below what the rules wait for. */
+/** A timer this late shows that the loop was busy or stopped: with time to spare no timer is so late. The rules wait for far longer. */
 const LATE_MS = 50;
 
 export class Alarm {
@@ -21,10 +21,10 @@ export class Alarm {
     this.#ring = ring;
   }
 
-  /** Rings once at that time and never before; Infinity: not at all. Replaces what was set. */
+  /** Rings once at that time and never before; Infinity: not at all. Replaces the time set before. */
   set(at: Millis): void {
     this.#at = at;
-    // A timer that goes off too early only looks again: cheaper than a new one each time.
+    // A timer that goes off too early only looks again, which is cheaper than a new timer each time.
     if (at < this.#armedFor) this.#arm();
   }
 

@@ -1,4 +1,4 @@
-/** C1: the same session is the same member on every instance, and nobody else's. Names and colours are fit to be shown. */
+/** C1: the same session is the same member on every instance, and no other session is. Names and colours are fit to be shown. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -45,7 +45,7 @@ const remarks = (given: object) => {
   return "unusable" in checked ? [] : checked.remarks;
 };
 
-test("what authenticate gives is made fit for the wire", () => {
+test("a user that authenticate gives is made fit for the wire", () => {
   assert.deepEqual(person({ userId: "ana", username: "A\nna" }), { userId: "ana", username: "Ana" });
   assert.deepEqual(person({ userId: "ana", username: "é".repeat(200) }), { userId: "ana", username: "é".repeat(128) });
   assert.deepEqual(person({ userId: "ana", username: " Ana ", color: " #F00 ", avatar: " a.png\n" }), {
@@ -90,7 +90,7 @@ for (const [field, value] of [
   });
 
 for (const userId of ["", "x".repeat(129), "a\ud800", null, undefined, Number.NaN, Number.POSITIVE_INFINITY, {}, true])
-  test(`nobody is ${String(userId).slice(0, 10)}: who identifies nobody is told so`, () =>
+  test(`nobody is ${String(userId).slice(0, 10)}: a host that identifies nobody is told so`, () =>
     assert.match(String(person({ userId })), /userId that is not 1 to 128 bytes/));
 
 for (const expiresAt of ["2030-01-01", Number.NaN, 1_750_000_000, 0, -1, new Date(), {}])

@@ -1,7 +1,7 @@
 /**
- * Who a connection is (C1): the host's word where it authenticates, otherwise nobody in particular; the session's public id; name and
- * colour as everybody will see them. No keys and no secrets are kept here, so that any instance comes to the same answers. When the
- * host is asked, and what follows if it fails, is host.ts's.
+ * The identity of a connection (C1): the user that the host names where it authenticates, otherwise a person of its own; the session's
+ * public id; name and colour as all clients see them. No keys and no secrets are kept here, so every instance comes to the same
+ * answers. host.ts asks the host, and decides what follows if that fails.
  */
 
 import { createHash, randomBytes } from "node:crypto";
@@ -18,13 +18,13 @@ import {
 } from "@presence-service/protocol";
 import { colorOf } from "./palette.ts";
 
-/** A person, as the host knows them. What is null counts as not there. */
+/** A person, as the host knows them. A field that is null counts as not given. */
 export type User = {
   /** 1–128 bytes; members with the same one are shown as one person. A number is taken as its decimal text. */
   readonly userId: string;
-  /** Replaces what the client calls itself. Cut at 256 bytes; without what names may not hold. */
+  /** Replaces the name that the client gives. Characters that names may not hold are taken out, and it is cut at 256 bytes. */
   readonly username?: string | null | undefined;
-  /** `#rrggbb` or `#rgb`; otherwise made of the userId. */
+  /** `#rrggbb` or `#rgb`. Not given, or anything else: a colour made from the userId. */
   readonly color?: string | null | undefined;
   /** URL, up to 512 bytes; a longer one is left out. */
   readonly avatar?: string | null | undefined;
@@ -36,28 +36,28 @@ export type User = {
 };
 
 /**
- * Says whose token this is; undefined: nobody's, and the connection is closed with 4401. `token` undefined: none was given. If it throws, rejects
- * or does not answer within 10 s, that is a failure for the moment: the client comes back, and one that is connected stays.
+ * Names the user of this token; undefined: it has none, and the connection is closed with 4401. `token` undefined: the client gave none. If the
+ * function throws, rejects or does not answer within 10 s, that is a failure for the moment: the client comes back, and one that is connected stays.
  */
 export type Authenticate = (token: string | undefined, request: IncomingMessage) => User | undefined | Promise<User | undefined>;
 
 /**
- * Whether that user may enter that board; asked with every join, on every connection. `user` is the very object that `authenticate` gave last. Anything but
- * `true` is a no. If it throws, rejects or does not answer within 10 s, the client is told `unavailable` for this board and asks again.
+ * Whether that user may enter that board; asked with every join, on every connection. `user` is the very object that `authenticate` gave last. Any answer
+ * but `true` is a no. If the function throws, rejects or does not answer within 10 s, the client is told `unavailable` for this board and asks again.
  */
 export type Authorize = (user: User, boardId: string) => boolean | Promise<boolean>;
 
 /** A user within the limits of the wire. */
 export type Person = { readonly userId: string; readonly username?: string; readonly color?: string; readonly avatar?: string };
 
-/** What one connection's members have in common. `user.username` undefined: as the client says. */
+/** The part of a member that is the same on all boards of a connection. `user.username` undefined: the client's name counts. */
 export type Identity = {
   readonly memberId: MemberId;
   readonly user: Person;
   readonly color: string;
 };
 
-/** `user` undefined: nobody authenticates here, and the member's userId is its memberId. */
+/** `user` undefined: the host does not authenticate, and the member's userId is its memberId. */
 export function identityOf(user: Person | undefined, resumeToken: ResumeToken): Identity {
   const hash = createHash("sha256")
     .update(user?.userId ?? "")
@@ -66,7 +66,7 @@ export function identityOf(user: Person | undefined, resumeToken: ResumeToken): 
   return identified(memberId, user ?? { userId: memberId });
 }
 
-/** The same session, of the same user, with what a fresh token says of them. */
+/** The same session of the same user, with the name, colour and avatar that a fresh token gives them. */
 export function renewed({ memberId }: Identity, user: Person): Identity {
   return identified(memberId, user);
 }
@@ -80,24 +80,24 @@ export function newResumeToken(): ResumeToken {
 }
 
 /**
- * `expiresAt` as the host gave it, Infinity: not at all. `remarks` name what was left out. `unusable` says why nobody can be
- * connected as this user, whatever they do.
+ * `expiresAt` is as the host gave it; Infinity: it gave none. `remarks` name the fields that were left out. `unusable` says why no
+ * client can be connected as this user.
  */
 export type Checked =
   | { readonly person: Person; readonly expiresAt: Millis; readonly remarks: readonly string[] }
   | { readonly unusable: string };
 
-/** Seconds, as a JWT has them, would be a time in 1970; nobody's token runs out before 1973. */
+/** If a host gives seconds, as a JWT has them, they mean a time in 1970. So a time before 1973 is a mistake. */
 const EXPIRES_AT_MIN = 1e11;
 
-/** Only what identifies is required. What only decorates comes from third parties: it is cleaned, or left out with a remark. */
+/** Only the userId is required. Name, colour and avatar may come from third parties: a bad one is cleaned, or left out with a remark. */
 export function personOf(given: User): Checked {
   const userId = textOf(given.userId);
   if (userId === undefined || userId === "" || !fits(userId, USER_ID_BYTES_MAX)) {
     return { unusable: "authenticate gave a userId that is not 1 to 128 bytes of text" };
   }
   const expiresAt = given.expiresAt ?? Number.POSITIVE_INFINITY;
-  // What means nothing must not become a right without an end.
+  // A value without meaning must not become a right without an end.
   if (typeof expiresAt !== "number" || !(expiresAt >= EXPIRES_AT_MIN)) {
     return { unusable: "authenticate gave an expiresAt that is not a time in milliseconds since 1970" };
   }
@@ -121,7 +121,7 @@ export function personOf(given: User): Checked {
   return { person, expiresAt, remarks };
 }
 
-/** A userId as text: databases have numbers for people. undefined: neither. */
+/** A userId as text: databases have numbers for people. undefined: it is neither text nor a number. */
 export function textOf(userId: unknown): string | undefined {
   if (typeof userId === "string") return userId;
   if (typeof userId === "bigint") return String(userId);
@@ -141,7 +141,7 @@ function colorIn(text: string): string | undefined {
   return /^#[0-9a-f]{6}$/.test(lower) ? lower : undefined;
 }
 
-/** Halves of characters have no UTF-8: one of them would make every message that holds it unreadable for everybody else. */
+/** A lone half of a character has no UTF-8: no other client could read a message that holds one. So such text does not fit either. */
 export function fits(text: string, bytesMax: number): boolean {
   return !/\p{Surrogate}/u.test(text) && utf8Bytes(text) <= bytesMax;
 }

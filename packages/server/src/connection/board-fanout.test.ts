@@ -1,4 +1,4 @@
-/** What a board tells its sockets in a tick: each thing once, in order, in one shared write, and nobody what is not for them. F1–F6. */
+/** A board tells its sockets the changes of a tick: each once, in order, in one shared write, and none to a socket it is not for. F1–F6. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ function actorOf(client: Client): number {
   return client.connection.seats[0]?.actor ?? assert.fail("not on a board");
 }
 
-/** Rosters as a client replays them: whatever it is told has to make sense. */
+/** Rosters as a client replays them: everything that it is told has to make sense. */
 class Replay {
   readonly names = new Map<number, string>();
   readonly cursors = new Map<number, string>();
@@ -109,7 +109,7 @@ test("[F1] roster changes of a tick leave in one write, counts once, before the 
   ]);
 });
 
-test("who joins in the middle of a tick gets the board, no change twice and none too few", async () => {
+test("a client that joins in the middle of a tick gets the board, no change twice and none too few", async () => {
   const desk = await Desk.open();
   const early = desk.enter("binary", "b", "early");
   const replays = new Map<Client, Replay>([[early, new Replay()]]);
@@ -342,7 +342,7 @@ test("classic: members beyond 256 are counted, and introduced when an id is free
 
 test("classic: where one pointed before the board was ready is not lost", async () => {
   const desk = await Desk.open();
-  await Desk.open({ beside: desk }); // somebody to wait for
+  await Desk.open({ beside: desk }); // with another instance the roster is waited for
   desk.clock.advance(2000);
   const ana = desk.connect("classic");
   ana.join("1", "Ana");

@@ -1,7 +1,7 @@
 /**
- * One board towards this instance's own sockets (F1, F4): gathers what happens during a tick and writes it to all of them, each
- * encoding made once. Roster before cursors; who joins gets the board as it is at the end of the tick, and nothing that is in it
- * already. It decides neither when a tick ends (ticker.ts) nor what is shown (the core).
+ * One board towards this instance's own sockets (F1, F4): gathers the changes of a tick and writes them to all sockets, encoded once
+ * per encoding. The roster comes before cursors. A client that joins gets the board as it is at the end of the tick, and no change that
+ * is in it already. This file decides neither when a tick ends (ticker.ts) nor what is shown (the core).
  */
 
 import type { BoardId, BoardRef, Json, Millis } from "@presence-service/protocol";
@@ -14,15 +14,15 @@ import type { ClientSocket } from "./socket.ts";
 import { Pace } from "./ticker.ts";
 import { type BoardRoster, Draft, type Encoding, TOLD_NOTHING, type Told, type Wire, wireFor } from "./wires.ts";
 
-/** What a board's fan-out sees of a connection. */
+/** A connection, as a board's fan-out sees it. */
 export interface SeatHolder {
   readonly encoding: Encoding;
   readonly socket: ClientSocket;
   /** The pace that this client was told last. */
   cursorMs: Millis;
-  /** Its boards are to be flushed when the socket has drained. Idempotent. */
+  /** Has the connection's boards flushed when its socket has drained. Idempotent. */
   awaitDrain(): void;
-  /** Of what was written to it alone: paid before it may ask for more. */
+  /** Charges work that was done for this connection alone: it pays before more of it is read. */
   owe(work: Work): void;
 }
 
@@ -31,13 +31,13 @@ export class Seat {
   readonly holder: SeatHolder;
   readonly fanout: BoardFanout;
   readonly outbox = new Outbox();
-  /** Told that other instances are not heard on this board. */
+  /** Whether this client was told that other instances are not heard on this board. */
   isToldDegraded = false;
-  /** Of its own member; undefined while the core has not let it in yet. */
+  /** The actor of its own member; undefined while the core has not let it in yet. */
   actor: number | undefined;
-  /** Where its client pointed before that. */
+  /** The place at which its client pointed before the core let it in. */
   early: { readonly x: number; readonly y: number } | undefined;
-  /** For a socket that is owed a roster: what it still believes. */
+  /** For a socket that is owed a roster: the roster that it still believes. */
   told: Told | undefined = TOLD_NOTHING;
 
   constructor(holder: SeatHolder, fanout: BoardFanout) {
@@ -45,13 +45,13 @@ export class Seat {
     this.fanout = fanout;
   }
 
-  /** As its client names the board. */
+  /** The name of the board towards its client. */
   get ref(): BoardRef {
     return this.holder.encoding === "json" ? this.fanout.boardId : this.fanout.number;
   }
 }
 
-/** What a fan-out reads of the core. */
+/** The part of the core that a fan-out reads. */
 export interface BoardSource {
   roster(boardId: BoardId): BoardRoster;
   counts(boardId: BoardId): { readonly members: number; readonly users: number };
@@ -64,7 +64,7 @@ type Tick = {
   /** When the tick before was sent. */
   readonly since: Millis;
   readonly moves: Moves;
-  /** Present if somebody came or went. */
+  /** Present if a member came or went. */
   readonly counts: { readonly members: number; readonly users: number } | undefined;
   readonly cursorMs: Millis;
   readonly roster: () => BoardRoster;
@@ -72,14 +72,14 @@ type Tick = {
 
 export class BoardFanout {
   readonly boardId: BoardId;
-  /** Its name in `presence.v2`, the same for all sockets, so that they can share frames. */
+  /** The name of the board in `presence.v2`: the same for all sockets, so that they can share frames. */
   readonly number: number;
-  /** Its name on the classic wire; for a board that has none: what no classic client asks for. */
+  /** The name of the board on the classic wire. NaN if its id is no number: no classic client can ask for that. */
   readonly classicNumber: number;
   readonly pace = new Pace();
-  /** Seats given out, those included that wait for the core. */
+  /** Seats given out, including those that wait for the core. */
   seats = 0;
-  /** Bytes that all members together may still be told in updates and broadcasts. */
+  /** Bytes of updates and broadcasts that may still be sent to all members together. */
   readonly audience: Pool;
   readonly #source: BoardSource;
   readonly #metrics: Metrics;
@@ -95,7 +95,7 @@ export class BoardFanout {
     this.audience = new Pool(LIMITS.audience, now);
   }
 
-  /** From the end of this tick on that connection is told everything: first, or once more, the whole board. */
+  /** Tells that connection the whole board at the end of this tick, even if it was told before, and every change from then on. */
   admit(seat: Seat, actor: number, now: Millis): void {
     const { encoding } = seat.holder;
     seat.actor = actor;
@@ -124,7 +124,7 @@ export class BoardFanout {
     for (const audience of this.#audiences.values()) audience.wire.change(change, audience.draft);
   }
 
-  /** Other instances are not heard on this board, or are again. */
+  /** Other instances are not heard on this board (true), or are heard again. */
   degraded(on: boolean): void {
     for (const audience of this.#audiences.values()) audience.degraded(on);
   }
@@ -159,10 +159,10 @@ class Audience {
   readonly #source: BoardSource;
   readonly #metrics: Metrics;
   readonly #seats = new Set<Seat>();
-  /** Somebody is new, or was too slow. */
+  /** A socket is owed something besides the draft: it is new, or was too slow. */
   #isAnyoneOwed = false;
   #cursorMs: Millis | undefined;
-  /** Said in this tick. Whoever is owed the board is told with it. */
+  /** What the draft of this tick says of `degraded`. A socket that is owed the whole board is told with the board. */
   #degraded: boolean | undefined;
 
   constructor(wire: Wire, board: BoardFanout, source: BoardSource, metrics: Metrics) {
@@ -205,7 +205,7 @@ class Audience {
   }
 
   #setPace(cursorMs: Millis): void {
-    // Who was here at the last tick is told; who is new is told with the board.
+    // Sockets that were here at the last tick are told by the draft. New ones are told with the board.
     if (this.#cursorMs !== undefined) {
       this.wire.pace(cursorMs, this.draft);
       for (const { holder, outbox } of this.#seats) if (outbox.isLive) holder.cursorMs = cursorMs;
@@ -250,7 +250,7 @@ class Audience {
     }
   }
 
-  /** The draft up to `end`, around what is not for this socket. */
+  /** Writes the draft up to `end`, without the pieces that are not for this socket. */
   #write({ holder: { socket }, actor = -1 }: Seat, draft: Draft, bytes: Buffer, end: number): void {
     if (end === 0) return;
     const isWhole = end === draft.bytes;
@@ -262,7 +262,7 @@ class Audience {
       for (let at = 0; at < holes.length && (holes[at] ?? end) < end; at += 2, left++) {
         const start = holes[at] ?? 0;
         if (start > from) {
-          // One piece needs no cork; with the second it is known that there are two, so the first is corked in case.
+          // Cork before the first piece: it is not known yet whether a second one follows, and corking for a single one is cheap.
           if (written === 0) socket.cork();
           socket.write(bytes.subarray(from, start));
           written += start - from;

@@ -1,4 +1,4 @@
-/** What is paid from which account, and who has to wait. docs/decisions/003-budgets.md; the table of docs/OPERATIONS.md is that of the code. */
+/** Accounts pay for work, and connections wait. docs/decisions/003-budgets.md; the table of docs/OPERATIONS.md is that of the code. */
 
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -37,14 +37,14 @@ function poor(now: number): AddressAccount {
   return address;
 }
 
-test("what a person does costs a comparison and an addition: 20 moves a second on each of 32 boards never wait, at a poor address either", () => {
+test("the moves of a person cost a comparison and an addition: 20 moves a second on each of 32 boards never wait, at a poor address either", () => {
   const account = new Account(poor(T0), T0);
   for (let now = T0; now < T0 + 60_000; now += 50) {
     for (let board = 0; board < 32; board++) if (!account.spend(PRICE.cursor)) assert.equal(account.settle(now), undefined);
   }
 });
 
-test("who uses a quantum fast takes turns; who uses it slowly does not", () => {
+test("a connection that uses a quantum fast takes turns; one that uses it slowly does not", () => {
   const account = new Account(new AddressAccount(T0), T0);
   assert.equal(account.spend(QUANTUM), true);
   assert.equal(account.spend(1), false);
@@ -68,7 +68,7 @@ test("an address lends to its connections what they lack, until it has nothing l
   assert.equal(wait, undefined, "a second of its own is enough");
 });
 
-test("what a connection owes when it ends, its address owes: a new one has no more than the old one had", () => {
+test("the debt of a connection that ends passes to its address: a new one has no more than the old one had", () => {
   const address = poor(T0);
   address.work.charge(-1e12, T0);
   const before = address.work.balance(T0);

@@ -1,7 +1,7 @@
 /**
  * The price of everything that a client can make this instance do, and the accounts from which it is paid. One unit of work stands for
  * about a microsecond of the event loop. Prices are fixed numbers and not measured times, so that the same messages always cost
- * the same. Pure: the time is handed in. It decides who has to wait and for how long; lane.ts keeps those who wait.
+ * the same. Pure: the time is handed in. It decides which connections have to wait and for how long; lane.ts holds them meanwhile.
  */
 
 import type { Millis } from "@presence-service/protocol";
@@ -12,21 +12,21 @@ export type Work = number;
 export const PRICE = {
   /** A move in any encoding but JSON: two numbers written into arrays. */
   cursor: 2,
-  /** Decoding any other message, and what comes of most of them. */
+  /** Decoding any other message, and handling most of them. */
   message: 10,
   /** JSON is slower to decode than bytes are, and long messages are slower than short ones. */
   byteIn: 0.02,
-  /** One piece of a long read (`SLICE_BYTES`): the WebSocket library takes it apart, whatever is in it. */
+  /** One piece of a long read (`SLICE_BYTES`), which the WebSocket library takes apart whatever it holds. */
   slice: 50,
   /** A WebSocket pong that came in. */
   pong: 5,
-  /** A WebSocket ping: its answer is a system call. */
+  /** A WebSocket ping: the answer to it is a system call. */
   ping: 20,
-  /** On top of the message that is refused: an error is encoded and written. */
+  /** A refusal, on top of its message: an error is encoded and written. */
   refusal: 50,
   /** A join on top of its message: slice, roster, bus. */
   join: 100,
-  /** A leave likewise. */
+  /** A leave, on top of its message. */
   leave: 40,
   /** A board that is not here yet: 9 KB that stay for 30 s, a subscription, two questions. */
   board: 1000,
@@ -34,58 +34,58 @@ export const PRICE = {
   hostCall: 500,
   /** A byte of a change or an event that each member of the board is sent. They share one frame, so it is cheap. */
   byteShared: 0.002,
-  /** A byte of a roster that one client is sent: encoded for it, and 5 MB/s are what an address may ask for. */
+  /** A byte of a roster, which is encoded for one client alone. At this price an address may ask for 5 MB/s. */
   byteOfRoster: 0.05,
   /** An upgrade to a WebSocket, whether it is granted or refused. */
   handshake: 300,
 } as const;
 
-/** A rate with a burst, in units per millisecond and units; a pool may be overdrawn by its last taker. */
+/** A rate with a burst, in units per millisecond and in units. What is taken last may overdraw a pool. */
 export type Rate = { readonly perMs: number; readonly burst: number };
 
-/** Every limit of this room; docs/OPERATIONS.md shows the same table. */
+/** The limits of connections, addresses and boards; docs/OPERATIONS.md shows the same table. */
 export const LIMITS = {
-  /** Work of one connection that nobody can take from it: 1 000 moves a second, where a hand makes 60. */
+  /** Work that each connection has for itself: 1 000 moves a second, where a hand makes 60. */
   connection: { perMs: 2, burst: 20_000 },
-  /** Work that an address lends to its connections on top, and pays for handshakes: a quarter of the loop. 200 people who reload at once stay within the burst. */
+  /** Work that an address lends to its connections on top, and pays for handshakes: a quarter of the loop. The burst is enough for 200 people who reload at once. */
   address: { perMs: 250, burst: 500_000 },
   /** Members in grace that an address may leave by connections that lived for less than 30 s: 400 at once, and 20 more a second. */
   graces: { perMs: 0.02, burst: 400 },
-  /** Bytes of updates and broadcasts on one board, times its members: 32 MB/s. Fifty people who draw together make 25. */
+  /** Bytes of updates and broadcasts on one board, times its members: 32 MB/s. Fifty people that draw together make 25. */
   audience: { perMs: 32_000, burst: 64_000_000 },
 } as const satisfies Record<string, Rate>;
 
-/** C4. What one connection may do, each kind for itself: an app that broadcasts too much must not lose its updates. */
+/** C4. Limits of one connection for each kind of message: an app that broadcasts too much must not lose its updates. */
 export const BUDGETS = {
   /** 32 boards joined at once, several times over. Each costs every viewer a frame. */
   join: { perSecond: 50, burst: 200 },
-  /** More than any hand can do; strokes of a pen, at the pace of a screen, are to be gathered. */
+  /** More than a hand can do. An app that draws has to gather the strokes of a pen, which come at the pace of the screen. */
   broadcast: { perSecond: 50, burst: 200 },
-  /** The SDK gathers them to 20 a second on a board, and says those that are due before each broadcast. */
+  /** The SDK gathers updates to 20 a second on a board, and sends those that are due before each broadcast. */
   update: { perSecond: 50, burst: 200 },
   /** Fresh tokens: a client needs one every few minutes, and the host may ask a database for each. */
   auth: { perSecond: 0.2, burst: 5 },
-  /** A client with a bug gets some answers to learn from. */
+  /** Errors in answer to mistakes: a client with a bug gets some, so that its developer sees what is wrong. */
   mistake: { perSecond: 1, burst: 30 },
-  /** Answers to heartbeats: far more than anybody needs to find out whether we are there. */
+  /** Answers to heartbeats: far more than a client needs to find out whether this instance is there. */
   echo: { perSecond: 1, burst: 5 },
 };
 
 /** A connection settles each time it has used so much: the price of the hot path is one addition and one comparison. */
 export const QUANTUM: Work = 300;
-/** Who uses a quantum faster than this, 3 % of the loop, takes turns with all others who do. */
+/** A connection that uses a quantum faster than this, 3 % of the loop, takes turns with all others that do. */
 export const QUANTUM_MS_MIN: Millis = 10;
-/** Longer than a page needs to be reloaded in anger; a member whose connection lived longer is no churn. */
+/** A connection that lived for longer counts as a real visit. One that reloads or reconnects all the time does not live so long. */
 export const YOUNG_MS: Millis = 30_000;
-/** Who is overdrawn again within this time after having paid has not slowed down. */
+/** A connection that is overdrawn again within this time after it has paid has not slowed down. */
 export const CALM_MS: Millis = 5000;
-/** Overdrawn so often in a row, and for so long: that is told once, and then it is abuse. */
+/** A client whose connection is overdrawn so often in a row is told once. If that goes on for `OVERDRAWN_MS_MAX`, it is abuse. */
 export const OVERDRAWS_TOLD = 10;
 export const OVERDRAWN_MS_MAX: Millis = 30_000;
 /** Addresses without connections that are remembered because they have not paid; the oldest are forgotten first. */
 export const ADDRESSES_MAX = 10_000;
 
-/** What may be taken from a rate and its burst. It is overdrawn by what was taken last and then gives nothing until that is paid. */
+/** The balance of a rate with a burst. What is taken last may overdraw it; then it gives nothing until that is paid. */
 export class Pool {
   readonly #rate: Rate;
   #balance: number;
@@ -103,7 +103,7 @@ export class Pool {
     return this.#balance;
   }
 
-  /** False: it is overdrawn, and nothing was taken. */
+  /** False: the pool is overdrawn, and nothing was taken. */
   take(amount: number, now: Millis): boolean {
     if (this.balance(now) < 0) return false;
     this.#balance -= amount;
@@ -114,13 +114,13 @@ export class Pool {
     this.#balance = this.balance(now) - amount;
   }
 
-  /** When it gives again; a time in the past: now. */
+  /** When the pool gives again; a time in the past: now. */
   paidAt(now: Millis): Millis {
     return now - this.balance(now) / this.#rate.perMs;
   }
 }
 
-/** What all connections of one network address share. It outlives them until it has paid. */
+/** The account that all connections of one network address share. It outlives them until it has paid. */
 export class AddressAccount {
   connections = 0;
   readonly work: Pool;
@@ -153,7 +153,7 @@ export class Addresses {
     return account;
   }
 
-  /** Every few seconds. */
+  /** To be called every few seconds. */
   forget(now: Millis): void {
     let tooMany = this.#accounts.size - ADDRESSES_MAX;
     for (const [address, account] of this.#accounts) {
@@ -167,19 +167,19 @@ export class Addresses {
 }
 
 /**
- * Why a connection has to wait, and until when. `turn`: others that use as much come first. `debt`: it has to pay; `tell`: and is told so,
- * as it has been overdrawn many times in a row; `abuse`: for so long that it is ended.
+ * Why a connection has to wait, and until when. `turn`: others that use as much come first. `debt`: it has to pay. `tell`: it has to pay
+ * and its client is told, as it was overdrawn many times in a row. `abuse`: that has gone on for so long that the connection is ended.
  */
 export type Wait = { readonly cause: "turn" | "debt" | "tell" | "abuse"; readonly at: Millis };
 
-/** What one connection has used and not paid yet. It begins with nothing saved, so that a new connection is worth no more than an old one. */
+/** The work that one connection has used and not paid yet. It begins with no savings, so that reconnecting brings a client nothing. */
 export class Account {
   readonly #address: AddressAccount;
   readonly #own: Pool;
   readonly #openedAt: Millis;
   #spent: Work = 0;
   #settledAt: Millis;
-  /** When its last wait for being overdrawn was over; undefined: it is overdrawn. */
+  /** When the connection had paid its last debt; undefined: it is overdrawn. */
   #paidAt: Millis | undefined;
   #overdraws = 0;
   #overdrawnSince: Millis = 0;
@@ -199,7 +199,7 @@ export class Account {
     return this.#spent <= QUANTUM;
   }
 
-  /** Pays what was used, from its own first. Answers whether the connection has to wait before more of it is read. */
+  /** Pays the work that was used, first from the connection's own pool. Answers whether it has to wait before more of it is read. */
   settle(now: Millis): Wait | undefined {
     const isFast = now - this.#settledAt < QUANTUM_MS_MIN;
     this.#settledAt = now;
@@ -208,7 +208,7 @@ export class Account {
     return isFast ? { cause: "turn", at: now } : undefined;
   }
 
-  /** Its wait is over, unless the answer is later than now: then it waits until that time. */
+  /** Ends the connection's wait if it can pay. An answer later than now: it has to wait until that time. */
   mayGoOn(now: Millis): Millis {
     const at = this.#pay(now);
     if (at > now) return at;
@@ -217,12 +217,12 @@ export class Account {
     return now;
   }
 
-  /** Whether so many members may stay shown until this client comes back. Who lived for long may always. */
+  /** Whether so many members may stay shown until this client comes back. If its connection lived for `YOUNG_MS`, they always may. */
   mayLeaveBehind(members: number, now: Millis): boolean {
     return now - this.#openedAt >= YOUNG_MS || this.#address.graces.take(members, now);
   }
 
-  /** It is over; what it has not paid, its address owes. */
+  /** The connection is over. Its address owes what it has not paid. */
   close(now: Millis): void {
     this.#address.connections--;
     this.#address.work.charge(Math.max(0, this.#spent - this.#own.balance(now)), now);

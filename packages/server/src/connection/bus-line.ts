@@ -1,6 +1,6 @@
 /**
- * The manager's line to the bus: core messages out and in, as bytes, counted and worded. A publish that fails is counted and
- * forgotten, since every rule of the core expects that; nothing is kept for later.
+ * The manager's line to the bus: turns messages of the core into bytes and back, counts them, and puts them into words for the log.
+ * A publish that fails is counted and forgotten, since every rule of the core expects that; nothing is kept for later.
  */
 
 import type { BoardId, InstanceId } from "@presence-service/protocol";
@@ -11,7 +11,7 @@ import { type Logger, rateLimited } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { inWords } from "./words.ts";
 
-/** One line per outage and this often while it lasts; the metrics count them all. */
+/** An outage is logged when it begins and this often while it lasts; the metrics count each failure. */
 const WARN_EVERY_MS = 10_000;
 
 export type BusLineOptions = {
@@ -19,9 +19,9 @@ export type BusLineOptions = {
   readonly channels: Channels;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** A message for that board was taken, and reached so many subscribers; undefined: the global channel. Not told of cursors. */
+  /** A message for that board was taken, and reached so many subscribers. Not called for cursors. `boardId` undefined: the global channel. */
   readonly published: (boardId: BoardId | undefined, receivers: number | undefined) => void;
-  /** It was answered with an error. Not told of cursors. */
+  /** Redis answered a message for that board with an error. Not called for cursors. */
   readonly refused: (boardId: BoardId | undefined, why: Cause) => void;
 };
 
@@ -36,12 +36,12 @@ export class BusLine {
     this.#warn = rateLimited(options.log.warn.bind(options.log), WARN_EVERY_MS);
   }
 
-  /** Answers how many bytes it was. `boardId` undefined: the global channel. */
+  /** Answers how many bytes the message takes. `boardId` undefined: the global channel. */
   publish(boardId: BoardId | undefined, message: BusMessage): number {
     const { channels, metrics, published, refused } = this.#options;
     const bytes = this.#encode(message);
     const taken = this.#hand(boardId === undefined ? channels.global : channels.board(boardId), message, bytes);
-    // Cursors are the most of all messages, and nothing follows from how many heard them: no closure for each.
+    // Most messages are cursors, and it does not matter how many subscribers they reach: so they get no closure each.
     if (message.kind === "cursors") taken.then(this.#cursorsTaken, this.#failed);
     else {
       taken.then(
@@ -58,7 +58,7 @@ export class BusLine {
     return bytes.length;
   }
 
-  /** To all instances. Rejects if the bus did not take it, or may not have: somebody wants to know. */
+  /** Publishes a message of the host to all instances. Rejects if the bus did not take it, or may not have, so that the host knows. */
   async tell(message: Kick | Announcement): Promise<void> {
     const { channels, metrics } = this.#options;
     const taken = this.#hand(channels.global, message, this.#encode(message));
@@ -77,7 +77,7 @@ export class BusLine {
     return this.#bus.publish(channel, bytes);
   }
 
-  /** What came in on that channel; undefined: nothing for us. */
+  /** The message that came in on that channel; undefined: it is of no use to this instance. */
   read(channel: Channel, bytes: Uint8Array): (RedisMessage & { readonly boardId: BoardId | undefined }) | undefined {
     const { instanceId, channels, metrics, log } = this.#options;
     metrics.busBytes.in += bytes.length;
@@ -99,7 +99,7 @@ export class BusLine {
 
   readonly #failed = (error: unknown) => {
     this.#options.metrics.publishFailures++;
-    // Said with its channel, where that is known.
+    // Refusals are logged with their channel elsewhere (refusals.ts).
     if (error instanceof BusRefused) return;
     this.#warn({ reason: error instanceof Error ? error.message : String(error) }, "publishing failed: other instances are not told");
   };

@@ -1,6 +1,6 @@
 /**
- * The one-byte numbers that classic clients know people by, on one board of one instance: lowest free first, reused at once. Who
- * comes when all 256 are taken is counted but not shown, and gets the next number that becomes free.
+ * The one-byte numbers by which classic clients know people, on one board of one instance: the lowest free one first, reused at once. A
+ * member that comes when all 256 are taken is counted but not shown, and gets the next number that becomes free.
  */
 
 import { CLASSIC_MEMBERS_MAX, type Member } from "@presence-service/protocol";
@@ -11,7 +11,7 @@ export type ClassicTable = readonly (number | undefined)[];
 export class ClassicIds {
   readonly #actors: (number | undefined)[] = [];
   readonly #ids = new Map<number, number>();
-  /** In the order they came, with what they will be introduced by. */
+  /** Members without an id, in the order in which they came. */
   readonly #waiting = new Map<number, Member>();
 
   get table(): ClassicTable {
@@ -22,7 +22,7 @@ export class ClassicIds {
     return this.#ids.get(actor);
   }
 
-  /** The new member's id; undefined: none is free and it has to wait, or it is known already. */
+  /** The new member's id; undefined: no id is free and the member has to wait, or it has one already. */
   add(actor: number, member: Member): number | undefined {
     if (this.#ids.has(actor)) return undefined;
     const free = this.#actors.indexOf(undefined);
@@ -40,7 +40,7 @@ export class ClassicIds {
     if (this.#waiting.has(actor)) this.#waiting.set(actor, member);
   }
 
-  /** The id that is free again, and who takes it now, if somebody waited; undefined: the member had none. */
+  /** The id that is free again, and the member that takes it now, if one waited; undefined: the member had no id. */
   remove(actor: number): { readonly id: number; readonly next?: { readonly actor: number; readonly member: Member } } | undefined {
     const id = this.#ids.get(actor);
     if (id === undefined) {

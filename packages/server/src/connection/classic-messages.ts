@@ -1,4 +1,4 @@
-/** What a classic client says, as the messages that everybody else says: boards go by their number as an id, and nobody resumes. */
+/** The messages of a classic client, as messages of `presence.v2`: a board's number becomes its id, and no session is resumed. */
 
 import { type BoardId, type ClientMessage, type CursorInput, cleanName, decodeClassic, encodeClassic } from "@presence-service/protocol";
 import { binaryFrame } from "./socket.ts";
@@ -7,7 +7,7 @@ const CURSOR_UPDATE = 0x01;
 const CURSOR_UPDATE_BYTES = 7;
 export const CLASSIC_HEARTBEAT = binaryFrame(encodeClassic({ kind: "heartbeat" }));
 
-/** A cursor without creating an object; `false`: not one, and `into` is as it was. */
+/** Reads a cursor without creating an object; `false`: it is not one, and `into` is as it was. */
 export function readClassicCursor(data: Buffer, into: CursorInput): boolean {
   if (data[0] !== CURSOR_UPDATE || data.length !== CURSOR_UPDATE_BYTES) return false;
   into.board = data.readUInt16BE(1);
@@ -16,7 +16,7 @@ export function readClassicCursor(data: Buffer, into: CursorInput): boolean {
   return true;
 }
 
-/** undefined: nothing that a client says. The attempt of a join is for the connection to count (R11). */
+/** undefined: not a message that clients send. The connection counts the attempt of a join (R11). */
 export function classicMessage(data: Buffer): Extract<ClientMessage, { kind: "join" | "leave" | "cursor" | "heartbeat" }> | undefined {
   const message = decodeClassic(data);
   switch (message?.kind) {

@@ -1,4 +1,4 @@
-/** One client's conversation: who may say what and when, what is answered, and how it ends. docs/PROTOCOL.md; C1–C5. */
+/** One client's conversation: which messages are allowed when, how they are answered, and how it ends. docs/PROTOCOL.md; C1–C5. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { BOARDS_PER_CONNECTION_MAX, type BoardId, CLOSE, type ErrorCode, type Se
 import { OUTBOX } from "../core/outbox.ts";
 import { type Client, Desk } from "../testing/desk.ts";
 
-/** What is told in the second after, but heartbeats. */
+/** The messages that the client is told within the next second, but heartbeats. */
 function told(desk: Desk, client: Client): ServerMessage[] {
   desk.clock.advance(1000);
   return client.socket.takeMessages().filter(({ kind }) => kind !== "heartbeat");
@@ -32,7 +32,7 @@ for (const encoding of ["binary", "json"] as const) {
     assert.deepEqual(more, []);
   });
 
-  test(`${encoding}: a session is made for who has none`, async () => {
+  test(`${encoding}: a session is made for a client that has none`, async () => {
     const desk = await Desk.open();
     const ana = desk.connect(encoding);
     ana.say({ kind: "hello" });
@@ -53,7 +53,7 @@ test("hello comes first, and once", async () => {
   assert.equal(desk.metrics.clientRejected.bad_message, 2);
 });
 
-test("who says no hello for 5 s is closed with 4410; classic clients need none", async () => {
+test("a client that says no hello for 5 s is closed with 4410; classic clients need none", async () => {
   const desk = await Desk.open();
   const silent = desk.connect("binary");
   const classic = desk.connect("classic");
@@ -64,7 +64,7 @@ test("who says no hello for 5 s is closed with 4410; classic clients need none",
   assert.equal(classic.socket.closedWith, undefined);
 });
 
-test("[C4] what makes no sense is answered by its error, and changes nothing", async () => {
+test("[C4] a message that makes no sense is answered by its error, and changes nothing", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("json", "b", "Ana");
   const cases: [ErrorCode, () => void][] = [
@@ -86,7 +86,7 @@ test("[C4] what makes no sense is answered by its error, and changes nothing", a
   assert.deepEqual([ana.socket.closedWith, ana.connection.seats.length], [undefined, 1]);
 });
 
-test("[C4] who goes on with garbage is closed with 4411, without grace; a classic client never", async () => {
+test("[C4] a client that goes on with garbage is closed with 4411, without grace; a classic client never", async () => {
   const desk = await Desk.open();
   const eve = desk.enter("binary", "1", "Eve");
   const classic = desk.enter("classic", "1", "classic");
@@ -112,7 +112,7 @@ test("[C4] floods of joins, updates and broadcasts are told to slow down, floods
   for (let count = 0; count < 1000; count++) ana.say({ kind: "broadcast", board: ana.ref("b"), name: "n", data: count });
   desk.clock.advance(10_000);
   const refused = errors(ana.socket.takeMessages());
-  // 200 at once, and 50 a second while the others are read, at the pace at which refusals are paid for.
+  // 200 messages are taken at once, and 50 a second while the others are read, at the pace at which refusals are paid for.
   assert.ok(refused.length > 650 && refused.length <= 800 && refused.every((code) => code === "too_fast"), String(refused.length));
   assert.equal(ana.socket.closedWith, undefined);
 });
@@ -130,7 +130,7 @@ test("[C4] joins, updates and broadcasts each have a budget of their own", async
   const broadcast = (n: number) => ana.say({ kind: "broadcast", board, name: "n", data: n });
   const update = (n: number) => ana.say({ kind: "update", board, state: { n } });
   const join = () => ana.join("b", "Ana");
-  // While they are read in turns, some are forgiven already: 50 a second.
+  // While the messages are read in turns, the budget grows by 50 a second.
   for (const act of [broadcast, update, join]) {
     const refused = burst(260, act);
     assert.ok(refused > 45 && refused <= 60, `${refused} of 260 were refused`);
@@ -167,7 +167,7 @@ test("[C3] heartbeats come every 10 s; the first one after is an answer, another
 });
 
 for (const encoding of ["binary", "classic"] as const) {
-  test(`[C3] ${encoding}: silent for 20 to 25 s is lost; who answers is not`, async () => {
+  test(`[C3] ${encoding}: a client that is silent for 20 to 25 s is lost; one that answers is not`, async () => {
     const desk = await Desk.open();
     const dead = desk.enter(encoding);
     const alive = desk.enter(encoding);
@@ -248,7 +248,7 @@ test("[R11.13] the older of two connections of a session is closed with 4409; it
   assert.equal(told(desk, newer).at(-1)?.kind, "joined");
 });
 
-test("the host says who one is, while later messages wait in order", async () => {
+test("the host says who a client is, while later messages wait in order", async () => {
   let answer: (user: { userId: string; username: string } | undefined) => void = () => {};
   const desk = await Desk.open({
     authenticate: (token) => (token === "slow" ? new Promise((resolve) => (answer = resolve)) : undefined),
@@ -364,7 +364,7 @@ test("a second join that is refused while the first still waits for its roster t
 });
 
 for (const encoding of ["binary", "json", "classic"] as const) {
-  test(`${encoding}: who answers our answers to its heartbeats is not answered for ever`, async () => {
+  test(`${encoding}: a client that answers our answers to its heartbeats is not answered for ever`, async () => {
     const desk = await Desk.open();
     const ana = desk.connect(encoding);
     const isClassic = encoding === "classic";
@@ -383,7 +383,7 @@ for (const encoding of ["binary", "json", "classic"] as const) {
   });
 }
 
-test("what names a board just left is answered for a while, and is no abuse", async () => {
+test("a message for a board just left is answered for a while, and is no abuse", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("json", "b", "Ana");
   ana.leave("b");
@@ -466,7 +466,7 @@ test("a classic client on no board is let go 40 s after its last message, and af
   const startedAt = desk.clock.now();
   left.leave("1");
   const ends = new Map<object, number>();
-  // As browsers do: every ping is answered, and the predecessor's client sends a heartbeat every 30 s whatever has become of it.
+  // A browser answers every ping, and the client of the classic service sends a heartbeat every 30 s in any case.
   for (let step = 0; step < 150; step++) {
     for (const client of [silent, junk, beating, member, left]) {
       if (client.socket.closedWith !== undefined) continue;

@@ -1,7 +1,7 @@
 /**
- * One client's conversation, in whichever encoding it speaks (docs/PROTOCOL.md): hello, then boards, until either side ends it. It
- * checks what the client may say, answers for it, and hands facts to the core; what becomes of them is decided there. It has no timer:
- * the manager visits it.
+ * The conversation with one client, in any of the encodings (docs/PROTOCOL.md): hello, then boards, until either side ends it. The
+ * connection checks what the client may say, answers it, and hands facts to the core, which decides what becomes of them. It has no
+ * timer: the manager visits it.
  */
 
 import type { IncomingMessage } from "node:http";
@@ -61,30 +61,30 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
   readonly encoding: Encoding;
   readonly socket: ClientSocket;
   readonly seats: Seat[] = [];
-  /** What it has used, and has to pay for (docs/decisions/003-budgets.md). */
+  /** The work that this connection has used and has to pay for (docs/decisions/003-budgets.md). */
   readonly account: Account;
   cursorMs: Millis;
   readonly #hub: Hub;
-  /** For the host's `authenticate`; undefined: there is none, and nobody keeps 5 KB for it. */
+  /** The upgrade request, for the host's `authenticate`; undefined: the host has none, and 5 KB are saved. */
   readonly #request: IncomingMessage | undefined;
   #state: State;
-  /** Made outside the constructor, whose scope would keep the upgrade request alive with it. */
+  /** These closures are made outside the constructor, whose scope would keep the upgrade request alive with them. */
   readonly #inbox = new Inbox(this, (data, isBinary) => this.#read(data, isBinary));
   readonly #pending = new PendingJoins();
-  /** Fresh tokens that the host was asked about. */
+  /** Counts the fresh tokens that the host was asked about. */
   #renewals = 0;
   #silentVisits = 0;
   readonly #idleness = new Idleness();
   #isBeatNext = false;
   #isBeatUnanswered = false;
   #awaitsDrain = false;
-  /** For classic clients, which know none (R11). */
+  /** Counts joins for a classic client, which knows no attempts (R11). */
   #attempt = 0;
   #token: string | undefined;
-  /** Made when needed: most connections never need most of them. */
+  /** Each is made when it is needed: most connections never need most of them. */
   readonly #budgets: { [of in keyof typeof BUDGETS]?: TokenBucket } = {};
 
-  /** `token`: from the URL, of a classic client. */
+  /** `token`: that of a classic client, from its URL. */
   constructor(
     hub: Hub,
     id: ConnectionId,
@@ -107,7 +107,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.#token = client.token;
   }
 
-  /** Once the hub knows it. Classic clients say no hello: whoever they are, they are it from here on. */
+  /** To be called once the hub knows the connection. Classic clients say no hello, so they are identified here. */
   start(): void {
     if (this.encoding === "classic") this.#authenticate(this.#token, newResumeToken());
   }
@@ -121,7 +121,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     return this.isGreeting || (this.encoding === "classic" && this.#attempt === 0) ? "newcomer" : "known";
   }
 
-  /** It greets, or its token is about to run out. */
+  /** The client has still to say hello, or its token is about to run out. */
   isInHurry(now: Millis): boolean {
     const state = this.#state;
     return state.phase === "greeting" || (state.phase === "open" && now + 2 * VISIT_MS >= state.token.dueAt);
@@ -157,7 +157,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.account.spend(work);
   }
 
-  /** What it said cannot be read any further. `closed` follows. */
+  /** The WebSocket library cannot read the client's bytes any further. `closed` follows. */
   broken(reason: CloseReason): void {
     this.#hub.closes(reason);
     this.#hub.refuses(this, "bad_message", undefined);
@@ -169,9 +169,9 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.#hub.gone(this);
   }
 
-  // What the manager asks for.
+  // Called by the manager.
 
-  /** Every VISIT_MS. */
+  /** To be called every VISIT_MS. */
   visit(now: Millis): void {
     if (this.#state.phase !== "open") return;
     if (this.isInHurry(now)) this.#hub.watch(this);
@@ -180,7 +180,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
       return this.terminate(CLOSE.slowReader);
     }
     if (this.encoding === "classic" && this.#idleness.isOver(this.seats.length > 0)) return this.end(CLOSE.helloTimeout);
-    // It is not read, so it cannot be heard.
+    // While the connection waits, its client is not read and so cannot be heard.
     if (this.#inbox.isWaiting) this.#silentVisits = 0;
     if (++this.#silentVisits >= SILENT_VISITS_MAX) {
       return this.encoding === "classic" ? this.terminate(CLOSE.unresponsive) : this.end(CLOSE.unresponsive);
@@ -189,7 +189,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.#isBeatNext = !this.#isBeatNext;
   }
 
-  /** While it `isInHurry`, several times a second. */
+  /** To be called several times a second while the connection `isInHurry`. */
   hurry(now: Millis): void {
     const state = this.#state;
     if (state.phase === "greeting" && now >= state.until) return this.end(CLOSE.helloTimeout);
@@ -206,7 +206,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     return undefined;
   }
 
-  /** The core did not carry something out. `isMember`: this client is on that board all the same. */
+  /** The core did not carry out an input. `isMember`: this client is on that board all the same. */
   refused(code: ErrorCode, boardId: BoardId, isMember: boolean): void {
     if (!isMember) this.#giveBack(this.#seatOn(boardId));
     this.#refuse(code, boardId);
@@ -217,7 +217,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     const seat = this.#seatOn(boardId);
     if (seat === undefined) return;
     if (this.encoding === "classic") return this.end(CLOSE.kicked);
-    // A client that has not been told of the board yet, or may not have been, waits for an answer to its join.
+    // A client that has not been told the board yet, or may not have been, waits for an answer to its join.
     if (!seat.outbox.isLive) this.#refuse("bad_board", boardId, "removed from this board by an operator");
     if (self !== undefined) this.send({ kind: "user_left", board: seat.ref, actor: self, reason: "kicked" });
     this.#giveBack(seat);
@@ -241,7 +241,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.socket.close(reason);
   }
 
-  /** Without a word: nobody would read it. */
+  /** Ends without a close frame, as the client would not read one. */
   terminate(reason: CloseReason): void {
     if (this.#state.phase !== "over") this.#hub.closes(reason);
     this.#over(reason);
@@ -331,7 +331,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
       case "broadcast":
         return this.#demand(message, bytes);
       case "heartbeat":
-        // The first after ours is its answer; any other one is a question.
+        // The first heartbeat after ours is the client's answer; any other one is a question.
         // A client that answers our answers would keep both of us busy for ever.
         if (!this.#isBeatUnanswered && this.#take("echo")) this.#answer({ kind: "heartbeat" });
         this.#isBeatUnanswered = false;
@@ -341,12 +341,12 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     }
   }
 
-  // Saying who one is.
+  // Identity.
 
   #authenticate(token: string | undefined, resumeToken: ResumeToken): void {
     const request = this.#request;
     if (request === undefined) return this.#open(undefined, resumeToken);
-    // The host answers in time, or is answered for.
+    // No time limit is needed here: if the host does not answer in time, host.ts answers `unavailable`.
     this.#state = { phase: "greeting", until: Number.POSITIVE_INFINITY };
     this.#charge(PRICE.hostCall);
     let isAnswered = false;
@@ -365,7 +365,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     else if (who === "unavailable") this.end(CLOSE.internal);
   }
 
-  /** undefined: nobody, and the client has been told; only `unavailable` is not the end. */
+  /** undefined: the client is not identified, and was told. Unless the host is `unavailable`, the connection is ended too. */
   #recognised(who: Who, asked: "hello" | "auth"): Known | undefined {
     if (who === "nobody") this.end(CLOSE.unauthorized);
     else if (who === "unavailable") this.#refuse("unavailable", asked);
@@ -394,7 +394,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     if (this.#hub.isDegraded) this.send({ kind: "degraded", on: true });
   }
 
-  /** A fresh token of the same user, or the end. Of several that the host is asked about the latest counts. */
+  /** Takes a fresh token; if it is another user's, the connection ends. Of several that the host is asked about the latest counts. */
   #renew(token: string): void {
     if (this.#request === undefined) return;
     if (!this.#take("auth")) return this.#refuse("too_fast", "auth");
@@ -431,14 +431,14 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     });
   }
 
-  /** Where it is, and where it may be let in. */
+  /** The number of boards that the client is on, or asks to enter. */
   #boards(): number {
     let boards = this.seats.length;
     for (const boardId of this.#pending.boards()) if (this.#seatOn(boardId) === undefined) boards++;
     return boards;
   }
 
-  /** Also who is on the board already may no longer be there. */
+  /** The host refuses this client a board: if it is on that board already, it leaves. */
   #shutOut(boardId: BoardId): void {
     if (this.#seatOn(boardId) !== undefined) this.#leave(boardId);
     this.#refuse("bad_board", boardId);
@@ -475,7 +475,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.#charge(price);
   }
 
-  /** A leave does not wait for the host: whatever it says, and whatever waits for that, is of no use any more. */
+  /** A leave does not wait for the host: it makes the host's answer, and the messages that wait for that, useless. */
   #leave(board: BoardRef, ref?: string): void {
     const seat = this.#seatOn(board);
     const boardId = seat?.fanout.boardId ?? (board as BoardId);
@@ -529,7 +529,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
 
   // Paying.
 
-  /** It may have to wait then, from its next message on. */
+  /** Charges work. The connection may then have to wait, from its next message on. */
   #charge(work: Work): void {
     if (this.account.spend(work) || this.#state.phase === "over" || this.#inbox.isWaiting) return;
     const wait = this.account.settle(this.#hub.now());
@@ -542,7 +542,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
 
   // Answering.
 
-  /** What it must be, if it was meant to be a message at all: being wrong in the same way all the time is a defect, and no attack. */
+  /** Says what is wrong with a message that cannot be decoded. Bytes that are meant as a message are a defect of the client, not abuse. */
   #correct(data: Buffer): void {
     const mistake = mistakeIn(data, this.encoding === "json");
     if (mistake === undefined) return this.#refuse("bad_message");
@@ -557,14 +557,14 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     if (this.encoding === "classic") return;
     if (code === "bad_message" || code === "not_joined") {
       const isPatient = this.#take("mistake");
-      // What names a board just left, or not let in yet, was under way, and a wrong field is a defect: no more answers, but it is no abuse.
+      // A message for a board just left was under way, and a wrong field is a defect: they get no more answers, but they are no abuse.
       if (!isPatient && isHonest) return;
       if (!isPatient) return this.end(CLOSE.abuse);
     }
     this.#answer({ kind: "error", code, message, ...(ref === undefined ? {} : { ref }) });
   }
 
-  /** Who does not read gets none: they would only pile up. */
+  /** A client that does not read gets no answers: they would only pile up. */
   #answer(message: ServerMessage): void {
     if (this.socket.queuedBytes <= OUTBOX.lowBytes) this.send(message);
   }
@@ -592,7 +592,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.#state = { phase: "over" };
     this.#inbox.close();
     this.#pending.giveUpAll();
-    // Gone is gone for classic clients: they cannot come back as the same member.
+    // A classic client cannot come back as the same member, so it has no grace.
     this.#hub.over(this, reason, this.encoding === "classic" ? 0 : GRACE_MS[reason.grace]);
   }
 }

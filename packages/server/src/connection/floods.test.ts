@@ -1,4 +1,4 @@
-/** Floods of every kind against a whole instance on a fake clock: they wait, others do not. docs/decisions/003-budgets.md. */
+/** Floods of every kind against a whole instance on a fake clock: clients that flood wait, others do not. docs/decisions/003-budgets.md. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,9 +7,9 @@ import { type Client, Desk } from "../testing/desk.ts";
 import { BUDGETS, LIMITS, OVERDRAWN_MS_MAX, PRICE, QUANTUM, YOUNG_MS } from "./budget.ts";
 import type { Encoding } from "./wires.ts";
 
-/** As many as the smallest frames of one read. */
+/** So many messages fit into one read if their frames are the smallest. */
 const FLOOD = 4000;
-/** Two quanta of the cheapest there is: the first of a connection that was quiet, and one more. */
+/** Two quanta of the cheapest messages: the first quantum of a connection that was quiet, and one more. */
 const TURN_MAX = 2 * (QUANTUM / PRICE.cursor + 1);
 
 type Kind = { readonly what: string; readonly encoding: Encoding; readonly say: (client: Client, nth: number) => void };
@@ -160,7 +160,7 @@ test("messages that each ask the host are read once and in order, however often 
   assert.equal(decoded, 150);
 });
 
-test("[C4] who joins a large board again and again gets as many bytes as are paid for", async () => {
+test("[C4] a client that joins a large board again and again gets as many bytes as are paid for", async () => {
   const desk = await Desk.open();
   const filler = "x".repeat(4000);
   const members = Array.from({ length: 100 }, () => desk.enter("binary"));
@@ -190,7 +190,7 @@ test("[C4] who joins a large board again and again gets as many bytes as are pai
 test("[C4] overdrawn for half a minute ends with 4411, and is told before; others at the same address are not closed", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("binary", "b", "Ana");
-  // Their address has spent what it had saved.
+  // The address of these clients has spent its savings.
   for (let nth = 0; nth < LIMITS.address.burst / PRICE.handshake; nth++) desk.manager.gate.admit("192.0.2.1", () => {});
   desk.clock.advance(2000);
   const eves = Array.from({ length: 3 }, () => desk.enter("json"));
@@ -270,7 +270,7 @@ test("upgrades of one address wait until it has paid, those of another do not; f
   assert.equal(isIn, true);
 });
 
-// What honest people do must not be slower for it.
+// Honest people must not be slower for it.
 
 function joinedBy(client: Client): number {
   return client.socket.takeMessages().filter(({ kind }) => kind === "joined").length;

@@ -1,6 +1,6 @@
 /**
- * Who has to wait: knows the accounts of all network addresses, and gives connections and upgrades their turns (budget.ts, lane.ts).
- * One timer for all of them.
+ * The gate makes connections and upgrades wait: it knows the accounts of all network addresses (budget.ts) and gives out turns (lane.ts).
+ * It has one timer for all of them.
  */
 
 import type { Millis } from "@presence-service/protocol";
@@ -35,8 +35,8 @@ export class Gate {
   }
 
   /**
-   * Calls `go` when that address has paid for an upgrade and those before it have had theirs, mostly at once. False: too many wait, and
-   * it will not be called.
+   * Calls `go` when that address has paid for an upgrade and earlier ones have had their turns, mostly at once. False: too many upgrades
+   * wait, and `go` will not be called.
    */
   admit(address: string, go: () => void): boolean {
     if (this.#handshakes.size >= HANDSHAKES_WAITING_MAX) {
@@ -55,7 +55,7 @@ export class Gate {
     return true;
   }
 
-  /** Whether one more connection may be opened; for it, one that has said nothing may have to go. `hasRoom`: a file descriptor is left. */
+  /** Whether one more connection may be opened; another one that has said nothing may be ended for it. `hasRoom`: a file descriptor is left. */
   makeRoom(hasRoom: boolean): boolean {
     return this.#newcomers.makeRoom(hasRoom, this.#clock.now());
   }
@@ -71,7 +71,7 @@ export class Gate {
     this.#alarm.set(this.#lane.next());
   }
 
-  /** The connection is over. Answers whether so many members of it may stay shown until its client comes back. */
+  /** The connection is over. Answers whether so many of its members may stay shown until its client comes back. */
   leave(waiter: Waiter, account: Account, members: number): boolean {
     const now = this.#clock.now();
     this.#lane.leave(waiter);
@@ -82,13 +82,13 @@ export class Gate {
     return false;
   }
 
-  /** Every few seconds. */
+  /** To be called every few seconds. */
   tidy(now: Millis): void {
     this.#addresses.forget(now);
     this.#newcomers.tidy();
   }
 
-  /** Upgrades that still wait are let through, to be told that this instance stops. */
+  /** Lets the upgrades that still wait through: they are told that this instance stops. */
   stop(): void {
     for (const handshake of this.#handshakes) {
       this.#lane.leave(handshake);
@@ -103,7 +103,7 @@ export class Gate {
   }
 }
 
-/** An upgrade that waits for its turn and for its address to pay. A socket that has gone meanwhile is noticed by the code that takes the upgrade. */
+/** An upgrade that waits for its turn and for its address to pay. The code that takes it notices if its socket has gone meanwhile. */
 class Handshake implements Waiter {
   readonly go: () => void;
   readonly #address: AddressAccount;

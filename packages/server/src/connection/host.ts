@@ -1,7 +1,7 @@
 /**
- * Asking the host who somebody is and where they may go. `authenticate` and `authorize` are somebody else's code: they may throw, reject,
- * answer nonsense, or never. Here every question gets exactly one answer, in time, and a failure is an answer too. What follows from it
- * is the connection's business; nothing is asked twice of its own accord, unless a kick has made the answer doubtful.
+ * Asks the host who a client is and where it may go. `authenticate` and `authorize` are the host's code: they may throw, reject, answer
+ * nonsense, or never. Here every question gets exactly one answer, in time; a failure is an answer too. The connection decides what
+ * follows from it. No question is repeated here, unless a kick has made its answer doubtful.
  */
 
 import type { IncomingMessage } from "node:http";
@@ -10,19 +10,19 @@ import type { Clock } from "../clock.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
 import { type Authenticate, type Authorize, type Person, personOf, type User } from "./auth.ts";
 
-/** A database that needs longer than this will not be any use to somebody who waits. */
+/** If a database needs longer than this, the person who waits has given up. */
 export const ANSWER_MS_MAX = 10_000;
 const LOG_EVERY_MS = 10_000;
 
 export type Known = {
   readonly person: Person;
-  /** As the host gave it, for `authorize`. */
+  /** The user as the host gave it, for `authorize`. */
   readonly user: User;
-  /** On our clock, so that a step of the system's changes no right that was given; Infinity: with the connection. */
+  /** On the monotonic clock, so that setting the system's clock changes no right that was given; Infinity: as long as the connection. */
   readonly expiresAt: Millis;
 };
 
-/** `unusable`: no token of theirs would do, until the host is mended. `unavailable`: perhaps the next time. */
+/** `unusable`: no token of this user helps until the host is mended. `unavailable`: the next try may succeed. */
 export type Who = Known | "nobody" | "unavailable" | { readonly unusable: string };
 export type Permission = "granted" | "refused" | "unavailable";
 
@@ -37,7 +37,7 @@ export class Host {
   readonly #options: HostOptions;
   readonly #error: ReturnType<typeof rateLimited>;
   readonly #warn: ReturnType<typeof rateLimited>;
-  /** Raised by every kick. */
+  /** Counts kicks. */
   #round = 0;
 
   constructor(options: HostOptions) {
@@ -47,17 +47,17 @@ export class Host {
     this.#warn = rateLimited(log.warn.bind(log), LOG_EVERY_MS, () => clock.now());
   }
 
-  /** False: everybody is somebody new. */
+  /** False: every session is a person of its own. */
   get authenticates(): boolean {
     return this.#options.authenticate !== undefined;
   }
 
-  /** False: everybody may go everywhere, and nobody is asked. */
+  /** False: every user may enter every board, and the host is not asked. */
   get authorizes(): boolean {
     return this.#options.authorize !== undefined;
   }
 
-  /** Only where it authenticates. */
+  /** Asks who the client is. To be called only if the host `authenticates`. */
   who(token: string | undefined, request: IncomingMessage, answered: (who: Who) => void): void {
     const { authenticate } = this.#options;
     this.#ask(
@@ -71,7 +71,7 @@ export class Host {
     );
   }
 
-  /** Without `authorize` everybody may go everywhere. */
+  /** Asks whether that user may enter that board. Without `authorize` every user may enter every board. */
   mayEnter(user: User, boardId: string, answered: (permission: Permission) => void): void {
     const { authorize } = this.#options;
     if (authorize === undefined) return answered("granted");
@@ -90,13 +90,13 @@ export class Host {
     );
   }
 
-  /** Somebody is kicked: an answer that was given before that may say the opposite of what holds now. */
+  /** A person or a session is kicked: an answer of the host that is under way may be outdated, so it is asked for again. */
   doubtAnswersUnderWay(): void {
     this.#round++;
   }
 
   #whoIs(user: User | undefined): Who {
-    // Databases say "nobody" in many ways; none of them may open the door.
+    // Databases have many values for "no such user" (null, false, ""): none of them may let a client in.
     if (!user) return "nobody";
     const checked = personOf(user);
     if ("unusable" in checked) {
@@ -109,7 +109,7 @@ export class Host {
     return lifeMs <= 0 ? "nobody" : { person, user, expiresAt: this.#options.clock.now() + lifeMs };
   }
 
-  /** An answer at hand is used at once; one that is promised is waited for, up to ANSWER_MS_MAX. */
+  /** Uses an answer that is given directly at once. Waits for one that is promised, up to ANSWER_MS_MAX. */
   #ask<T, A>(
     question: () => T | PromiseLike<T>,
     read: (answer: T) => A,
@@ -141,7 +141,7 @@ export class Host {
         return settle(() => failed(error));
       }
       if (!isPromised) return settle(() => read(answer as T));
-      // Not every thenable keeps the rules of promises; ours does.
+      // Not every thenable keeps the rules of promises; a native promise around it does.
       Promise.resolve(answer).then(
         (value) => (round === this.#round ? settle(() => read(value)) : isOpen && ask()),
         (error: unknown) => settle(() => failed(error)),
@@ -155,7 +155,7 @@ export class Host {
   }
 }
 
-/** Of whatever library or realm. */
+/** Whether that is a promise, of any library or realm. */
 function isPromise<T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> {
   return typeof (answer as { readonly then?: unknown } | null | undefined)?.then === "function";
 }

@@ -1,4 +1,4 @@
-/** What a connection needs of its instance: the clock, the core, the host, and to be looked after. manager.ts is one. */
+/** The part of an instance that a connection needs: the clock, the core, the host, and visits. manager.ts implements it. */
 
 import type { BoardId, CloseReason, ErrorCode, Millis } from "@presence-service/protocol";
 import type { Input } from "../core/effects.ts";
@@ -12,7 +12,7 @@ export interface Hub {
   readonly instanceId: string;
   readonly metrics: Metrics;
   readonly host: Host;
-  /** The pace for clients at the moment. */
+  /** The cursor pace that clients have to keep to at the moment. */
   readonly cursorMs: Millis;
   readonly isDegraded: boolean;
   now(): Millis;
@@ -20,23 +20,23 @@ export interface Hub {
   moved(seat: Seat, x: number, y: number): void;
   /** The connection has to wait; its `turn` follows. */
   waits(connection: Connection, wait: Wait): void;
-  /** How many members such a message is told to: what it costs its sender. */
+  /** The number of members that a message on that board is sent to: its sender pays for each. */
   audienceOf(boardId: BoardId): number;
-  /** False: too much is told on that board already. */
+  /** False: updates and broadcasts on that board have used up its budget. */
   affords(seat: Seat, bytes: number): boolean;
-  /** A place on that board; given back by `leave`. */
+  /** Gives the connection a seat on that board; `leave` gives it back. */
   sit(connection: Connection, boardId: BoardId): Seat;
   leave(seat: Seat): void;
-  /** The board is due for sockets that have drained. */
+  /** Has the board flushed, for sockets that have drained. */
   touch(board: BoardFanout): void;
-  /** It refuses a message of its client; `ref` as the client is told. */
+  /** The connection refuses a message of its client; `ref` is as in the error. */
   refuses(connection: Connection, code: ErrorCode, ref: string | undefined): void;
-  /** For that reason its seats are given back; its members are lost with that grace. */
+  /** The connection is over for that reason. Gives its seats back; its members have that grace. */
   over(connection: Connection, reason: CloseReason, graceMs: Millis): void;
-  /** We close it, and why. */
+  /** This instance closes the connection, for that reason. */
   closes(reason: CloseReason): void;
   /** The socket is closed; nothing comes of this connection any more. */
   gone(connection: Connection): void;
-  /** It is to be looked after several times a second, while it `isInHurry`. */
+  /** Has the connection visited several times a second while it `isInHurry`. */
   watch(connection: Connection): void;
 }

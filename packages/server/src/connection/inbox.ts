@@ -1,13 +1,13 @@
 /**
- * What one client has said and nobody has read yet: while the host is asked about it, or while its connection waits for its turn. The
- * messages stay undecoded and in order, the socket is paused, and each message is handed on once, however often reading stops in between.
+ * Messages of one client that are not read yet, as the host is being asked about it or its connection waits for its turn. They stay
+ * undecoded and in order, the socket is paused, and each message is handed on once, however often reading stops in between.
  */
 
 import type { ClientSocket } from "./socket.ts";
 
 type Unread = { readonly data: Buffer; readonly isBinary: boolean };
 
-/** What one piece of a read can hold (`SLICE_BYTES`), several times over: more come from no socket that pauses when it is told to. */
+/** Several times the messages that one piece of a read can hold (`SLICE_BYTES`): a socket that pauses when told to brings no more. */
 const UNREAD_MAX = 4096;
 
 export class Inbox {
@@ -15,7 +15,7 @@ export class Inbox {
   #isWaiting = false;
   readonly #of: { readonly socket: ClientSocket };
   readonly #read: (data: Buffer, isBinary: boolean) => void;
-  /** undefined: what comes is read at once. */
+  /** undefined: messages are read at once. */
   #unread: Unread[] | undefined;
   #done = 0;
   /** The last WebSocket ping that came while waiting: the only one that needs an answer then (RFC 6455, 5.5.3). */
@@ -44,7 +44,7 @@ export class Inbox {
   }
 
   takePing(data: Buffer): void {
-    // Copied, as it is a view of all that was read with it.
+    // Copied, as the buffer is a view of everything that was read with it.
     if (this.#unread !== undefined) this.#ping = Buffer.from(data);
     else this.#of.socket.pong(data);
   }
@@ -59,7 +59,7 @@ export class Inbox {
     this.#hold();
   }
 
-  /** `act` is what the answer brings about; then reading goes on. */
+  /** The host has answered: calls `act`, and then goes on reading. */
   answered(act: () => void): void {
     this.#isAsking = false;
     act();

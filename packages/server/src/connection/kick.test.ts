@@ -1,4 +1,4 @@
-/** What an operator says reaches clients: R16 Kick, R17 Announcement. docs/PROTOCOL.md. */
+/** Words of an operator reach clients: R16 Kick, R17 Announcement. docs/PROTOCOL.md. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { identityOf, type User } from "./auth.ts";
 
 const KICK = { kind: "kick", reason: "" } as const;
 
-/** Where nobody authenticates. */
+/** The memberId of a client where the host does not authenticate. */
 const memberOf = ({ resumeToken }: Client) => ({ memberId: identityOf(undefined, resumeToken).memberId });
 
 test("[R16.5] kicked by the user: every connection of theirs is closed with 4403, at every instance, on a board or not", async () => {

@@ -1,4 +1,4 @@
-/** Few at a time, in the order of their waiting. */
+/** The lane serves few waiters at a time, in the order of their waiting. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ function waiter(turns: string[], name: string, until: Millis = 0): Waiter {
   };
 }
 
-test("so many in each turn of the lane, those first who have waited for longest", () => {
+test("so many in each turn of the lane, those first that have waited for longest", () => {
   const lane = new Lane();
   const turns: string[] = [];
   for (let nth = 0; nth < 5; nth++) lane.wait(waiter(turns, `${nth}`), 100 + nth);
@@ -30,7 +30,7 @@ test("so many in each turn of the lane, those first who have waited for longest"
   assert.equal(lane.next(), Number.POSITIVE_INFINITY);
 });
 
-test("who cannot pay takes no turn from others, and is asked again when it can", () => {
+test("a waiter that cannot pay takes no turn from others, and is asked again when it can", () => {
   const lane = new Lane();
   const turns: string[] = [];
   for (let nth = 0; nth < 100; nth++) lane.wait(waiter(turns, "poor", 500), 0);
@@ -40,7 +40,7 @@ test("who cannot pay takes no turn from others, and is asked again when it can",
   assert.equal(lane.next(), 500);
 });
 
-test("who has left gets no turn", () => {
+test("a waiter that has left gets no turn", () => {
   const lane = new Lane();
   const turns: string[] = [];
   const gone = waiter(turns, "gone");

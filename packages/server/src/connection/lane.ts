@@ -1,6 +1,6 @@
 /**
- * Where those wait who want more of the event loop than their share: connections that use it fast or are overdrawn, and handshakes.
- * They go on one after the other, a few in each turn of the lane, so that whatever they do leaves the loop to everybody else. Pure.
+ * Connections that use the event loop fast or are overdrawn, and handshakes, wait in this lane. They go on one after the other, a few in
+ * each turn of the lane, so that they leave most of the loop to all other clients. Pure.
  */
 
 import type { Millis } from "@presence-service/protocol";
@@ -11,7 +11,7 @@ export const LANE_MS: Millis = 3;
 export const TURNS_PER_LANE = 3;
 
 export interface Waiter {
-  /** Takes its turn. Answers undefined, or until when it has to wait instead; that takes no turn from others. */
+  /** Takes its turn and answers undefined; or answers until when it has to wait, and then it takes no turn from others. */
   turn(now: Millis): Millis | undefined;
 }
 
@@ -20,7 +20,7 @@ export class Lane {
   #turnsUntil: Millis = Number.NEGATIVE_INFINITY;
   #turns = 0;
 
-  /** Not before that time. In the order of these times. */
+  /** Has the waiter take its turn, not before `at`. Waiters are served in the order of these times. */
   wait(waiter: Waiter, at: Millis): void {
     this.#waiting.set(waiter, at);
   }
@@ -29,7 +29,7 @@ export class Lane {
     this.#waiting.set(waiter, Number.POSITIVE_INFINITY);
   }
 
-  /** When `run` is to be called; Infinity: nobody waits. */
+  /** When `run` is to be called; Infinity: the lane is empty. */
   next(): Millis {
     const at = this.#waiting.next();
     return this.#turns < TURNS_PER_LANE ? at : Math.max(at, this.#turnsUntil);

@@ -95,7 +95,7 @@ test("[R9.2] after a pause of the process the bus is heard before anybody is jud
   }
 });
 
-test("[R13.2] what cannot be read on our channels is counted and has no effect", async () => {
+test("[R13.2] bytes on our channels that cannot be read are counted and have no effect", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("binary", "b", "Ana");
   desk.clock.advance(100);
@@ -220,7 +220,7 @@ test("nobody is made to give way while the host is being asked about them", asyn
   assert.equal(asked.socket.isTerminated, false);
 });
 
-test("who has said nothing gives way, who is known does not, and who is gone is not counted", async () => {
+test("a client that has said nothing gives way, a known one does not, and one that is gone is not counted", async () => {
   const desk = await Desk.open();
   const { gate } = desk.manager;
   const open = (encoding: "binary" | "json" | "classic") => {

@@ -1,6 +1,6 @@
 /**
  * Connects the core with the world: sockets and bus messages become its inputs, and its effects are carried out here and nowhere
- * else. It keeps the clock for everybody and decides nothing about who is shown.
+ * else. The manager keeps the clock of all its parts, and does not decide which members are shown.
  */
 
 import type { IncomingMessage } from "node:http";
@@ -37,7 +37,7 @@ export type ManagerOptions = {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** For the core's jitter. */
+  /** Seed of the core's jitter. */
   readonly seed: number;
   readonly authenticate?: Authenticate | undefined;
   readonly authorize?: Authorize | undefined;
@@ -47,14 +47,14 @@ export type ManagerOptions = {
 const WHEEL = 20;
 const STEP_MS = VISIT_MS / WHEEL;
 /**
- * F9. What this instance may publish in cursors. A peer that stalls is cut off by Redis at 32 MB of unread output, and given up by
- * us after 4 s: eight instances at their limit stay below.
+ * F9. Bytes of cursors that this instance may publish. Redis cuts off a peer that stalls at 32 MB of unread output, and this instance
+ * gives it up after 4 s: in that time eight instances at their limit stay below 32 MB.
  */
 const CURSOR_BYTES_PER_MS = 1000;
 const CURSOR_BURST_MS = 250;
-/** A client that does not answer our close frame has had enough time to read it. */
+/** Wait for a client that does not answer our close frame: enough to have read it. */
 const CLOSING_MS_MAX = 2000;
-/** The core's deadlines are met up to so much later: a thousand boards then share a hundred wake-ups a second. */
+/** The core's deadlines are met up to this much late, so that a thousand boards share a hundred wake-ups a second. */
 const DEADLINE_GRAIN_MS = 10;
 const WARN_EVERY_MS = 10_000;
 /** Ends that no well-behaved client comes to. */
@@ -66,7 +66,7 @@ export class ConnectionManager implements Hub, BusListener {
   readonly instanceId: InstanceId;
   readonly metrics: Metrics;
   readonly host: Host;
-  /** Upgrades pass it; it decides who waits. */
+  /** Every upgrade passes the gate, which decides whether it waits. */
   readonly gate: Gate;
   /** Fulfilled when an own heartbeat has come back: clients may be served. */
   readonly ready: Promise<void>;
@@ -84,9 +84,9 @@ export class ConnectionManager implements Hub, BusListener {
   readonly #boardNumbers = new Numbers(CONSTANTS.numberRestMs);
   /** Open connections by id, in the slots of the wheel. */
   readonly #wheel = Array.from({ length: WHEEL }, () => new Map<ConnectionId, Connection>());
-  /** They greet, or their token is about to run out. */
+  /** Connections that `isInHurry`: their clients have still to say hello, or their tokens are about to run out. */
   readonly #hurried = new Set<Connection>();
-  /** Over, but their sockets are not closed yet. */
+  /** Connections that are over, but whose sockets are not closed yet. */
   readonly #closing = new Set<Connection>();
   readonly #inputs: Input[] = [];
   #isHandling = false;
@@ -98,7 +98,7 @@ export class ConnectionManager implements Hub, BusListener {
   #isStopping = false;
   #bus: Bus | undefined;
   #line: BusLine | undefined;
-  /** Of the host's last word to all instances: whether the bus took it. */
+  /** Settles when the bus has taken, or has not taken, the host's last message to all instances. */
   #told: Promise<void> | undefined;
   #becameReady: () => void = () => {};
   #allClosed: () => void = () => {};
@@ -124,7 +124,7 @@ export class ConnectionManager implements Hub, BusListener {
     });
   }
 
-  /** Before the bus is started, as it reports to this manager. Once. */
+  /** To be called once, before the bus is started, as the bus reports to this manager. */
   use(bus: Bus): void {
     const { channels, metrics, instanceId } = this.#options;
     this.#bus = bus;
@@ -138,7 +138,7 @@ export class ConnectionManager implements Hub, BusListener {
         this.input({ kind: "published", boardId, receivers });
       },
       refused: (boardId, why) => {
-        // Of a board given up meanwhile nothing would ever take it back.
+        // If the board was given up meanwhile, nothing would ever take this refusal back.
         if (boardId === undefined || this.#core.isOn(boardId)) this.#refusals.refused("publish", boardId, why);
         this.input({ kind: "publish_refused", boardId });
       },
@@ -155,7 +155,7 @@ export class ConnectionManager implements Hub, BusListener {
     return this.#isStopping;
   }
 
-  /** What Redis refuses at present, in words that name neither channels nor users. */
+  /** Says in words what Redis refuses at present, without names of channels or users. */
   get refusal(): string | undefined {
     return this.#refusals.inWords();
   }
@@ -165,8 +165,8 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   /**
-   * A new WebSocket. `request` is seen by the host's `authenticate` only; `token`: from the URL, of a classic client. `address`: whose
-   * budget it shares.
+   * Opens a connection on a new WebSocket. `request` is for the host's `authenticate` only. `token`: that of a classic client, from its
+   * URL. The connection shares the budget of `address`.
    */
   open(
     socket: ClientSocket,
@@ -185,11 +185,11 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   /**
-   * A word of the host to all instances, carried out here at once. Resolves when the bus took it; rejects with BUS_DOWN or BUS_REFUSED
-   * if it did not, or may not have: the other instances are not told then. To say it again does no harm.
+   * Carries out a kick or an announcement here at once, and publishes it for all instances. Resolves when the bus took it; rejects with
+   * BUS_DOWN or BUS_REFUSED if it did not, or may not have: then other instances may not know of it. To say it again does no harm.
    */
   async tellAll(word: Kick | Announcement): Promise<void> {
-    // Whoever calls this, it is not from within the core.
+    // The caller may itself be called from within the core: so the input is given in a later microtask.
     await undefined;
     this.#told = undefined;
     this.input(word);
@@ -197,12 +197,12 @@ export class ConnectionManager implements Hub, BusListener {
     await this.#told;
   }
 
-  /** Tells everybody to go elsewhere, and lets them. Resolves when all sockets are closed; the bus is not. */
+  /** Tells all clients to go to another instance, and closes their connections. Resolves when all sockets are closed; the bus is not. */
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.gate.stop();
-    // Who never spoke has nobody to take leave of.
+    // An instance that never became ready is not known to others: it publishes no goodbye.
     if (!this.#isReady) this.#line = undefined;
     this.input({ kind: "stop" });
     this.#dismissAll();
@@ -220,7 +220,7 @@ export class ConnectionManager implements Hub, BusListener {
     this.#ticker.stop();
   }
 
-  /** R12. Each is told a moment of its own to come back: together they come evenly, over as long as so many need. */
+  /** R12. Each client is told a moment of its own to come back, so that they come evenly. The more clients there are, the longer it takes. */
   #dismissAll(): void {
     const { retryMsMin, retryMsMax, retryMsPerClient } = CONSTANTS;
     const clients = this.#wheel.flatMap((slot) => [...slot.values()]);
@@ -248,7 +248,7 @@ export class ConnectionManager implements Hub, BusListener {
         for (const effect of this.#core.handle(next, this.#clock.now())) this.#carryOut(effect);
       }
     } finally {
-      // Also if a host's logger has thrown: the next heartbeat must not wait for the next input.
+      // This happens even if the host's logger has thrown: the next heartbeat must not wait for the next input.
       this.#isHandling = false;
       this.#armDeadline();
     }
@@ -360,7 +360,7 @@ export class ConnectionManager implements Hub, BusListener {
   #setBoardDegraded(boardId: BoardId, on: boolean): void {
     const boards = this.#core.degradedBoards;
     if (!on) this.#inform({ board: boardId, boards }, "a board is no longer degraded: other instances are heard there again");
-    // What is refused has been said, with the channel and the right that is missing.
+    // A refusal was logged already, with its channel and the right that is missing.
     else if (this.refusal === undefined) this.#warn({ board: boardId, boards }, BOARD_DEGRADED);
     const board = this.#fanouts.get(boardId);
     if (board === undefined) return;
@@ -369,7 +369,7 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   #judged({ instanceId, state, isProven }: Extract<Effect, { kind: "peer" }>): void {
-    // It may be nobody: neither a line nor a count for each name that somebody makes up.
+    // A stranger may not exist: names that somebody makes up get neither a log line each nor a count.
     if (!isProven) return this.#debug({ peer: instanceId }, `a stranger: ${PEER_WORDS[state]}`);
     if (state === "suspect") this.metrics.suspects++;
     if (state === "down") this.metrics.downs++;
@@ -472,7 +472,7 @@ export class ConnectionManager implements Hub, BusListener {
     this.metrics.connections[encoding]--;
     this.#debug({ connection: id, code, reason: meaning, graceMs }, "disconnected");
     for (const seat of seats.splice(0)) this.leave(seat);
-    // Whose instance stops is claimed elsewhere: nobody is told that they left.
+    // When this instance stops, its clients come back elsewhere: then nobody is told that they left.
     if (!this.#isStopping) this.input({ kind: "disconnected", connection: id, graceMs: mayStay ? graceMs : 0 });
   }
 
@@ -522,7 +522,7 @@ export class ConnectionManager implements Hub, BusListener {
 
   linkDown(link: Link, reason: string): void {
     this.metrics.linkUp[link] = 0;
-    // Our own doing was logged with its reason.
+    // When this instance itself drops a connection, it has logged the reason before.
     if (reason === "recycled") this.#debug({ link }, "dropped a connection of the bus");
     else this.#log.warn({ link, reason }, "lost a connection of the bus; trying again");
     this.input({ kind: "link_down", link });
@@ -530,7 +530,7 @@ export class ConnectionManager implements Hub, BusListener {
 
   attemptFailed(attempt: FailedAttempt): void {
     const { retryMs, ...rest } = attempt;
-    // At the start somebody watches, and it lasts seconds; later an outage may last for hours.
+    // The start lasts seconds, and a person may watch it: then each failure is logged. Later an outage may last for hours.
     const warn = this.#isReady ? this.#warn : this.#log.warn.bind(this.#log);
     warn({ ...rest, retryMs: Math.round(retryMs) }, "cannot connect to Redis; trying again");
   }
@@ -550,7 +550,7 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   #publishCursors(board: BoardFanout, now: Millis): void {
-    // Over the budget they stay marked, and the next tick has the latest of them.
+    // Over the budget cursors stay marked, and a later tick sends their latest places.
     if (this.#cursorsPaidUntil > now + CURSOR_BURST_MS) return this.#ticker.local(board);
     const cursors = this.#core.takeOwnCursors(board.boardId, now);
     if (cursors === undefined || this.#line === undefined) return;

@@ -1,11 +1,11 @@
 /**
- * Those who have connected and shown no reason yet to be here. Only so many are held, and where their place is wanted, the oldest gives
- * way: a client that means something says so at once.
+ * Clients that have connected and have not said yet what they want. Only so many are held; when another one needs a place, the oldest
+ * is ended. A real client says hello at once.
  */
 
 import { CLOSE, type CloseReason, type Millis } from "@presence-service/protocol";
 
-/** `newcomer`: no hello yet, or of a classic client no board. `asked`: the host is being asked about it. */
+/** `newcomer`: the client has not said hello yet, or is classic and has joined no board. `asked`: the host is being asked about it. */
 export type Standing = "newcomer" | "asked" | "known";
 
 export interface Newcomer {
@@ -13,13 +13,13 @@ export interface Newcomer {
   terminate(reason: CloseReason): void;
 }
 
-/** Ten thousand clients that all come back within 2 s are some hundred at a time. */
+/** When ten thousand clients all come back within 2 s, some hundred of them are newcomers at a time. */
 const NEWCOMERS_MAX = 4096;
-/** Each has at least this long to say something. */
+/** Each newcomer has at least this long to say something. */
 const NEWCOMER_MS_MIN: Millis = 1000;
 
 export class Newcomers {
-  /** When each came, in the order of their coming. */
+  /** When each newcomer came; the oldest is first. */
   readonly #since = new Map<object, { readonly newcomer: Newcomer; readonly at: Millis }>();
 
   add(newcomer: Newcomer, now: Millis): void {
@@ -30,7 +30,7 @@ export class Newcomers {
     this.#since.delete(newcomer);
   }
 
-  /** Whether one more may come. `hasRoom`: a file descriptor is left. */
+  /** Whether one more may come; for it, an older one may be ended. `hasRoom`: a file descriptor is left. */
   makeRoom(hasRoom: boolean, now: Millis): boolean {
     if (hasRoom && this.#since.size < NEWCOMERS_MAX) return true;
     for (const { newcomer, at } of this.#since.values()) {
@@ -44,7 +44,7 @@ export class Newcomers {
     return hasRoom && this.#since.size < NEWCOMERS_MAX;
   }
 
-  /** Forgets those who are none any more. */
+  /** Forgets clients that are no newcomers any more. */
   tidy(): void {
     for (const { newcomer } of this.#since.values()) if (newcomer.standing === "known") this.delete(newcomer);
   }

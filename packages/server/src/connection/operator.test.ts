@@ -1,4 +1,4 @@
-/** What a host may say to all instances is checked before any of them hears it. R16, R17. */
+/** Kicks and announcements of a host are checked before any instance hears of them. R16, R17. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** What a host may say to all instances (R16, R17), checked: whatever is wrong with it is a TypeError that says so. */
+/** Kicks and announcements of a host (R16, R17), checked: a wrong one is a TypeError that says what is wrong. */
 
 import {
   ANNOUNCEMENT_BYTES_MAX,
@@ -13,7 +13,7 @@ import { fits, textOf } from "./auth.ts";
 
 export type KickOptions = (
   | {
-      /** As `authenticate` gave it: all sessions of that person. Without `authenticate` everybody's userId is their memberId. */
+      /** All sessions of the person with this userId, as `authenticate` gave it. Without `authenticate` a userId is the memberId. */
       readonly userId: string;
       readonly memberId?: undefined;
     }
@@ -23,14 +23,14 @@ export type KickOptions = (
       readonly userId?: undefined;
     }
 ) & {
-  /** Off that board only; the connection stays. Default: out of the service, and every connection of theirs is closed with 4403. */
+  /** Kicks off that board only; the connection stays. Default: out of the service, and every connection of theirs is closed with 4403. */
   readonly boardId?: string | undefined;
   /** Up to 123 bytes, for the log of each instance and the close frame. */
   readonly reason?: string | undefined;
 };
 
 export type AnnounceOptions = {
-  /** Only to those on that board. Default: to everybody. */
+  /** Only clients on that board are told. Default: all clients. */
   readonly boardId?: string | undefined;
 };
 

@@ -30,7 +30,7 @@ test("no two colours look alike, to people with red or green blindness either", 
   }
 });
 
-/** Machado, Oliveira and Fernandes 2009, at full severity, on linear light. */
+/** Matrices of Machado, Oliveira and Fernandes 2009, at full severity, on linear light. */
 const BLINDNESS: Record<string, readonly [Triple, Triple, Triple]> = {
   protanopia: [
     [0.152286, 1.052583, -0.204868],
@@ -57,7 +57,7 @@ function linear(color: string): Triple {
   return [r ?? 0, g ?? 0, b ?? 0];
 }
 
-/** Ottosson 2020: distances in it are those that the eye sees. */
+/** OKLab (Ottosson 2020): distances in it are those that the eye sees. */
 function oklab([r, g, b]: Triple): Triple {
   const l = Math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
   const m = Math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);

@@ -1,14 +1,14 @@
 /**
- * The joins of one connection that wait for the host, and what its client says of each board meanwhile: that is done after the join, in its
- * order, and no board waits for another. It decides neither who may enter nor what is done.
+ * The joins of one connection that wait for the host, and the messages of its client for each of these boards: they are handled after the
+ * join, in order, and no board waits for another. This file decides neither which client may enter nor how a message is handled.
  */
 
 import type { BoardId, ClientMessage } from "@presence-service/protocol";
 
-/** Messages that wait for one board. A client that does not wait for its `joined` says a handful. */
+/** Messages that may wait for one board. A client that does not wait for its `joined` sends a handful. */
 const HELD_MAX = 64;
 
-/** `bytes`: of the message. */
+/** `bytes`: size of the message. */
 export type Held = { readonly message: ClientMessage; readonly bytes: number };
 
 export class PendingJoins {
@@ -26,19 +26,19 @@ export class PendingJoins {
     return this.#held.keys();
   }
 
-  /** What is held from now on; to be given to `end`. */
+  /** Begins a join. Answers the list in which messages are held from now on; give it to `end`. */
   begin(boardId: BoardId): readonly Held[] {
     const held: Held[] = [];
     this.#held.set(boardId, held);
     return held;
   }
 
-  /** False: that join was given up meanwhile. */
+  /** Ends a join. False: that join was given up meanwhile. */
   end(boardId: BoardId, held: readonly Held[]): boolean {
     return this.#held.get(boardId) === held && this.#held.delete(boardId);
   }
 
-  /** Nobody wants to know the host's answer any more. False: it was not asked. */
+  /** Gives a join up, so that the host's answer does not count. False: the host was not asked. */
   giveUp(boardId: BoardId): boolean {
     return this.#held.delete(boardId);
   }
@@ -47,7 +47,7 @@ export class PendingJoins {
     this.#held.clear();
   }
 
-  /** False: too many wait already. Of several places in a row only the last one counts. */
+  /** Holds a message. Of several cursor places in a row only the last one is held. False: too many messages wait already. */
   hold(boardId: BoardId, said: Held): boolean {
     const held = this.#held.get(boardId) ?? [];
     if (said.message.kind === "cursor" && held.at(-1)?.message.kind === "cursor") held.pop();

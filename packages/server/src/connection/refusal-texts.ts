@@ -1,4 +1,4 @@
-/** What a refusal says to the developer of a client, where nothing more exact is known. */
+/** Texts of refusals for the developer of a client, where nothing more exact is known. */
 
 import { BOARDS_PER_CONNECTION_MAX, type BoardRef, type ErrorCode, mistakeInBinary, mistakeInJson } from "@presence-service/protocol";
 
@@ -18,12 +18,12 @@ export const REFUSALS: Record<ErrorCode, string> = {
   unavailable: "who you are or where you may go cannot be looked up at the moment; try again later",
 };
 
-/** What is wrong with a message that cannot be decoded; undefined: it was not meant to be one. */
+/** Says what is wrong with a message that cannot be decoded; undefined: the bytes are not meant as a message. */
 export function mistakeIn(data: Buffer, isJson: boolean): ReturnType<typeof mistakeInJson> {
   return isJson ? mistakeInJson(data.toString()) : mistakeInBinary(data);
 }
 
-/** The board's id, or where it goes by a number the kind of message. */
+/** The board's id as the message names it. If it names the board by a number: the kind of the message. */
 export function refOf({ kind, board }: { readonly kind: string; readonly board: BoardRef }): string {
   return typeof board === "string" ? board : kind;
 }

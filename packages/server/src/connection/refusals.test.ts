@@ -1,4 +1,4 @@
-/** What clients, logs and metrics say of boards that Redis refuses: to those who are concerned, and no names to others. */
+/** Boards that Redis refuses: the clients concerned are told, and the log and the metrics say so. Names are in the log only. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ function refuse(desk: Desk, channel: string): void {
   desk.clock.advance(TICK_MS);
 }
 
-test("[R9.17] those on a refused board are told, also who comes later, with the board; nobody else; classic clients of nothing", async () => {
+test("[R9.17] clients on a refused board are told, those that come later with the board; other clients are not, nor are classic ones", async () => {
   const desk = await Desk.open();
   const binary = desk.enter("binary", "42", "Ana");
   const json = desk.enter("json", "42", "Ben");
@@ -37,11 +37,11 @@ test("[R9.17] those on a refused board are told, also who comes later, with the 
     ["joined", "degraded"],
   );
   assert.deepEqual(told[1], { kind: "degraded", on: true, board: "42" });
-  // What is no field of the message is not in it.
+  // The message has no other fields than these.
   assert.deepEqual(Object.keys(told[0] ?? {}).sort(), ["board", "boardId", "kind", "members", "roster", "self", "settling", "users"]);
   assert.ok(told[0]?.kind === "joined" && told[0].settling);
 
-  // A probe comes back.
+  // Redis takes messages again, and a probe comes back.
   desk.bus.refusal = undefined;
   desk.clock.advance(2_500);
   for (const { socket } of [json, late]) {
@@ -90,13 +90,13 @@ test("one line says which channel, which right is missing and what to do; health
   );
   assert.deepEqual([desk.metrics.refusals.subscribe, desk.manager.stats().degradedBoards, desk.manager.stats().status], [5, 1, "ready"]);
   assert.equal(desk.manager.refusal, "Redis refuses to subscribe: not permitted. Give it the right.");
-  // Granted, and an own message comes back.
+  // The right is granted, and an own message comes back.
   desk.manager.subscribed("test:board:secret-7");
   desk.clock.advance(500);
   assert.deepEqual([desk.manager.refusal, desk.manager.stats().degradedBoards], [undefined, 0]);
 });
 
-test("what was refused on a board that was given up meanwhile is no reason for anything", async () => {
+test("a refusal on a board that was given up meanwhile is no reason for anything", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("json", "42", "Ana");
   desk.bus.refusal = new BusRefused(CAUSE);
@@ -104,7 +104,7 @@ test("what was refused on a board that was given up meanwhile is no reason for a
   // A board whose last change did not come back is kept for 300 s.
   for (let wait = 0; wait < 1400; wait++) {
     desk.clock.advance(250);
-    // Redis answers late: after the board is forgotten.
+    // Redis answers only after the board is forgotten.
     if (desk.manager.stats().boards > 0) continue;
     await Promise.resolve();
     await Promise.resolve();

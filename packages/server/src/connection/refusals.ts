@@ -1,6 +1,6 @@
 /**
- * What Redis refuses this instance at present, and why: for the log, the metrics and the health page. Which boards are out of reach, and
- * who is told, the core decides; channels are named in the log and nowhere else, as they hold the names of boards.
+ * The refusals of Redis at present, with their causes: for the log, the metrics and the health page. The core decides which boards are
+ * out of reach and which clients are told. Channels are named in the log and nowhere else, as they hold the names of boards.
  */
 
 import type { BoardId } from "@presence-service/protocol";
@@ -35,7 +35,7 @@ export class Refusals {
     this.#metrics.refusals[act]++;
     const channel = boardId === undefined ? this.#channels.global : this.#channels.board(boardId);
     const channels = this.#refused[act].set(boardId, { reason, gist, advice }).size;
-    // The right that is missing, as ACL SETUSER takes it.
+    // The missing right, as ACL SETUSER takes it.
     const right = reason.includes("NOPERM") ? { right: `+${act} &${channel}` } : undefined;
     this.#warn({ channel, channels, reason, ...right, advice }, WORDS[act]);
   }
@@ -44,12 +44,12 @@ export class Refusals {
     this.#refused[act].delete(boardId);
   }
 
-  /** Nothing is said or heard there any more. */
+  /** This instance has left the board: its refusals do not matter any more. */
   forget(boardId: BoardId): void {
     for (const refused of Object.values(this.#refused)) refused.delete(boardId);
   }
 
-  /** A sentence or two that name nobody; undefined: nothing is refused. */
+  /** A sentence or two that name neither channels nor users; undefined: nothing is refused. */
   inWords(): string | undefined {
     for (const [act, refused] of Object.entries(this.#refused)) {
       const [cause] = refused.values();

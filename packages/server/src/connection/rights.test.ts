@@ -13,7 +13,7 @@ import type { User } from "./auth.ts";
 
 const MINUTE_MS = 60_000;
 
-// What fails for one board.
+// Failures for one board.
 
 for (const [how, authorize] of [
   ["throws", () => assert.fail("no database")],
@@ -67,7 +67,7 @@ for (const encoding of ["binary", "json"] as const) {
   });
 }
 
-test("what is said of a board meanwhile is done afterwards, in its order; the last place counts", async () => {
+test("messages for a board that waits are handled afterwards, in order; the last place counts", async () => {
   const rights = asked<boolean>();
   const desk = await Desk.open({
     authorize: (user) => user.userId === "zoe" || rights.ask(),
@@ -113,7 +113,7 @@ test("binary: a place that is told while a join again waits belongs to that join
   assert.deepEqual(cursors?.kind === "cursors" && cursors.moves.at(-1)?.at, { x: 2, y: 2 });
 });
 
-test("what waits for the host has a bound, and a leave does not wait", async () => {
+test("so many messages wait for the host and no more, and a leave does not wait", async () => {
   const rights = asked<boolean>();
   const desk = await Desk.open({ authorize: () => rights.ask() });
   const ana = desk.enter("json");
@@ -231,7 +231,7 @@ test("a session that comes back is asked about again", async () => {
 
 // Tokens that run out.
 
-/** Tokens are what is said of their user, as JSON. */
+/** A token here is its user as JSON. */
 const readToken = (token: string | undefined) => (token === undefined ? undefined : (JSON.parse(token) as User));
 const expiring = (desk: Desk, ms: number, more: object = {}) =>
   JSON.stringify({ userId: "ana", expiresAt: desk.clock.wallNow() + ms, ...more });
@@ -381,7 +381,7 @@ test("of fresh tokens that the host is asked about the latest counts; nothing el
 
 for (const encoding of ["binary", "json"] as const) {
   for (const given of [{ userId: "" }, {}, { userId: "ana", expiresAt: "tomorrow" }, "ana"])
-    test(`${encoding}: who cannot be identified (${JSON.stringify(given)}) is told so, and not to try again`, async () => {
+    test(`${encoding}: a client that cannot be identified (${JSON.stringify(given)}) is told so, and not to try again`, async () => {
       const desk = await Desk.open({ authenticate: () => given as User });
       const ana = desk.connect(encoding);
       ana.hello();

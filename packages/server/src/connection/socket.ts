@@ -1,6 +1,6 @@
 /**
  * The smallest contract between a connection and its WebSocket (F3). We write whole frames made here, encoded once and shared by many
- * sockets; what the WebSocket library writes of its own accord (pong, close) are whole frames, too, so neither can split the other.
+ * sockets. The WebSocket library itself writes whole frames, too (pong, close), so neither can split a frame of the other.
  */
 
 import type { CloseReason } from "@presence-service/protocol";
@@ -8,23 +8,23 @@ import type { CloseReason } from "@presence-service/protocol";
 export interface ClientSocket {
   /** Bytes written that the system has not taken yet. */
   readonly queuedBytes: number;
-  /** Whole frames. The bytes may be on their way to other sockets as well: nobody changes them. Ignored once the socket is closed. */
+  /** Writes whole frames. Other sockets may be sent the same bytes, so they must not be changed. Ignored once the socket is closed. */
   write(frames: Buffer): void;
-  /** What is written until `uncork` leaves in one system call. */
+  /** Holds writes back until `uncork`; then they leave in one system call. */
   cork(): void;
   uncork(): void;
-  /** A WebSocket ping, for clients that know no other. */
+  /** Sends a WebSocket ping, to classic clients. */
   ping(): void;
-  /** Answers one. */
+  /** Answers a WebSocket ping. */
   pong(data: Buffer): void;
-  /** Until `resume` nothing more is read; what was read already may still come. */
+  /** Stops reading until `resume`. Messages that were read already may still come. */
   pause(): void;
   resume(): void;
   /** Calls back once, when nothing is queued any more. */
   onceDrained(callback: () => void): void;
-  /** Says why and ends; nothing is sent afterwards. `Connection.closed` follows. */
+  /** Sends a close frame and ends; nothing is sent afterwards. `Connection.closed` follows. */
   close(reason: CloseReason): void;
-  /** Ends at once, whatever is queued. `Connection.closed` follows. */
+  /** Ends at once, even if frames are queued. `Connection.closed` follows. */
   terminate(): void;
 }
 

@@ -1,4 +1,4 @@
-/** When boards are told: at once after a rest, at a rate when busy, less often under load. F2 */
+/** Boards are flushed at once after a rest, at a rate when busy, less often under load. F2 */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ function ticking() {
   return { clock, flushes, ticker, board };
 }
 
-test("[F2] what is read in one turn of the loop is one flush at its end", () => {
+test("[F2] messages read in one turn of the loop are one flush at its end", () => {
   const { clock, flushes, ticker, board } = ticking();
   const one = board("one");
   for (let count = 0; count < 5; count++) ticker.local(one);

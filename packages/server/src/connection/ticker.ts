@@ -1,6 +1,7 @@
 /**
- * When which board is told to its sockets (F2). The tick is a rate and not a gap: a board at rest is told at the end of the loop's
- * turn, a busy one every tick, and the tick grows as the event loop fills. It decides the time and nothing else.
+ * Decides when the changes of each board are written to its sockets (F2), and nothing else. The tick is a rate and not a gap: the
+ * changes of a board at rest are written at the end of the loop's turn, those of a busy one every tick. The tick grows as the event
+ * loop fills.
  */
 
 import type { Millis } from "@presence-service/protocol";
@@ -12,18 +13,18 @@ import { Alarm } from "./alarm.ts";
 export const TICK_MS_MIN = 16;
 /** Ten times a second still reads as movement. */
 export const TICK_MS_MAX = 100;
-/** What a board at rest has saved up, of ticks and of frames: a first move, its answer and one more go out at once. */
+/** Ticks and frames that a board at rest has saved up: a first move, an answer to it and one more move go out at once. */
 const BURST = 3;
-/** Between these the tick stays. Their quotient exceeds the step, so that a step cannot undo itself. */
+/** Between these loads the tick stays as it is. Their quotient exceeds the step, so that a step cannot undo itself. */
 const LOAD_HIGH = 0.85;
 const LOAD_LOW = 0.6;
 const STEP = 1.4;
-/** Samples below the low mark before the tick shrinks: hurry up to slow down, and take time to speed up. */
+/** Samples below the low mark before the tick shrinks: it grows at once and shrinks slowly. */
 const CALM_SAMPLES = 4;
 
 /** A board's place in the schedule; belongs to the ticker. */
 export class Pace {
-  /** Up to when the local ticks used are paid for: a bucket of `BURST` tokens in one number. */
+  /** The time by which the local ticks used so far are paid for: a bucket of `BURST` tokens in one number. */
   ticksPaidUntil: Millis = 0;
   /** The same for frames, of which there are two per tick. */
   framesPaidUntil: Millis = 0;
@@ -38,31 +39,31 @@ export class Ticker<B extends { readonly pace: Pace }> {
   readonly #flush: (board: B, isLocal: boolean, now: Millis) => void;
   readonly #later = new Deadlines<B>();
   readonly #alarm: Alarm;
-  /** To be flushed at the end of this turn. */
+  /** Boards to be flushed at the end of this turn of the event loop. */
   #atTurnEnd: B[] = [];
   #tickMs = TICK_MS_MIN;
   #calmSamples = 0;
 
-  /** `isLocal`: it is the tick of what happened here, which other instances are told as well; otherwise only local sockets are. */
+  /** `isLocal`: the flush is for changes made here, of which other instances are told as well; otherwise only local sockets are told. */
   constructor(clock: Clock, flush: (board: B, isLocal: boolean, now: Millis) => void) {
     this.#clock = clock;
     this.#flush = flush;
     this.#alarm = new Alarm(clock, () => this.#runLater());
   }
 
-  /** What clients are told to keep to. */
+  /** The cursor pace that clients are told to keep to. */
   get cursorMs(): Millis {
     return Math.round(this.#tickMs);
   }
 
-  /** Something happened here on that board. */
+  /** Something on that board has changed at this instance. */
   local(board: B): void {
     if (board.pace.isLocalDue) return;
     board.pace.isLocalDue = true;
     this.#schedule(board, this.#localAt(board.pace));
   }
 
-  /** Cursors of other instances moved, of however many: a viewer gets about two frames per tick, and waits for half a tick. */
+  /** Cursors of other instances moved: a viewer gets about two frames per tick, however many instances send, and waits for half a tick. */
   remote(board: B): void {
     if (board.pace.isRemoteDue) return;
     board.pace.isRemoteDue = true;
@@ -73,7 +74,7 @@ export class Ticker<B extends { readonly pace: Pace }> {
     this.#later.set(board, Number.POSITIVE_INFINITY);
   }
 
-  /** How busy the event loop was, 0…1, several times a second. */
+  /** Fits the tick to how busy the event loop was, 0…1. To be called several times a second. */
   adapt(load: number): void {
     this.#calmSamples = load < LOAD_LOW ? this.#calmSamples + 1 : 0;
     if (load > LOAD_HIGH) this.#tickMs = Math.min(TICK_MS_MAX, this.#tickMs * STEP);
@@ -122,7 +123,7 @@ export class Ticker<B extends { readonly pace: Pace }> {
       pace.isLocalDue = false;
       pace.ticksPaidUntil = Math.max(now, pace.ticksPaidUntil) + this.#tickMs;
     }
-    // Local ticks use up frames without asking; what they owe keeps nobody waiting for longer than half a tick.
+    // A local tick always sends, even without frame budget. Its debt is capped, so that the next remote frame waits half a tick at most.
     const framesPaidUntil = Math.max(now, pace.framesPaidUntil) + this.#tickMs / 2;
     pace.framesPaidUntil = Math.min(framesPaidUntil, now + (BURST * this.#tickMs) / 2);
     pace.isRemoteDue = false;

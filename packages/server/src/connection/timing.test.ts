@@ -9,7 +9,7 @@ import { HALF_OPEN_MS_MAX } from "../testing/world-client.ts";
 import { LOST_GRACE_MS } from "../testing/world-instance.ts";
 import { GRACE_MS, HEARTBEAT_MS, SILENT_VISITS_MAX, VISIT_MS } from "./timing.ts";
 
-/** The longest that a client keeps its member after its last word. */
+/** The longest that a client keeps its member after its last message. */
 const GIVEN_UP_MS = SILENT_VISITS_MAX * VISIT_MS + GRACE_MS.full;
 /** The longest that a client waits before its first try, after a connection that lived. */
 const firstTryMs = (retry: "backoff" | "elsewhere", atLeastMs = 0) => new Backoff().delayMs(retry, 1, 0, atLeastMs);

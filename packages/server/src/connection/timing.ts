@@ -1,21 +1,21 @@
-/** How long a connection is waited for: between its visits, for its hello, for its return. */
+/** Times of a connection: between visits, until its hello, until its return. */
 
 import type { Grace, Millis } from "@presence-service/protocol";
 
 /** How often each connection is visited; every second visit brings a heartbeat. */
 export const VISIT_MS = 5000;
 export const HEARTBEAT_MS = 2 * VISIT_MS;
-/** Visits without a word in between: 20 to 25 s, in which two heartbeats went unanswered, however long we were stopped ourselves (C3). */
+/** So many visits without a message: 20 to 25 s and two unanswered heartbeats, even if this process was stopped meanwhile (C3). */
 export const SILENT_VISITS_MAX = 5;
 export const HELLO_MS_MAX = 5000;
-/** C2. The full one outlasts a reconnect through a change of networks. */
+/** C2. The full grace is longer than a reconnect after a change of networks. */
 export const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
-/** Classic clients say no hello, but a heartbeat every 30 s. On no board: 35 to 40 s without any of the eight messages. */
+/** For classic clients on no board, which say no hello but a heartbeat every 30 s: 35 to 40 s without any of the eight messages. */
 const IDLE_VISITS_MAX = 8;
-/** And ten minutes in all: somebody who has left a board may enter another one. */
+/** For the same clients: ten minutes in all, as a person who has left a board may enter another one. */
 const BOARDLESS_VISITS_MAX = 120;
 
-/** Of a classic client: how long it has been on no board. */
+/** Counts how long a classic client has been on no board. */
 export class Idleness {
   #idle = 0;
   #boardless = 0;
@@ -25,7 +25,7 @@ export class Idleness {
     this.#idle = 0;
   }
 
-  /** Asked on each visit: whether it has been held long enough. */
+  /** Whether the client has been on no board for too long. To be called on each visit. */
   isOver(isOnBoard: boolean): boolean {
     if (isOnBoard) this.#idle = this.#boardless = 0;
     return !isOnBoard && (++this.#idle >= IDLE_VISITS_MAX || ++this.#boardless >= BOARDLESS_VISITS_MAX);

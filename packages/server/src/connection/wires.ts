@@ -1,6 +1,6 @@
 /**
- * How each of the three encodings tells what happens on a board: in whole frames, made once for all its sockets. What one socket is
- * not to get (its own cursor, its own event) is marked in the draft and left out when that socket is written to.
+ * How each of the three encodings tells what happens on a board: in whole frames, made once for all its sockets. Pieces that one socket
+ * is not to get (its own cursor, its own event) are marked in the draft and left out when that socket is written to.
  */
 
 import {
@@ -26,10 +26,10 @@ import type { Moves } from "../core/messages.ts";
 import { ClassicIds, type ClassicTable } from "./classic-ids.ts";
 import { binaryFrame, binaryFrameStart, type ClientSocket, textFrame } from "./socket.ts";
 
-/** As `presence_connections` names them. */
+/** The encodings, as the metric `presence_connections` names them. */
 export type Encoding = "binary" | "json" | "classic";
 
-/** What an instance shows on a board. */
+/** The roster that an instance shows for a board. */
 export type BoardRoster = {
   readonly settling: boolean;
   /** Other instances are not heard on this board. */
@@ -39,7 +39,7 @@ export type BoardRoster = {
   readonly entries: readonly RosterEntry[];
 };
 
-/** What a socket that was told nothing for a while, or never, still believes; empty where a fresh roster replaces everything. */
+/** What a socket believes that was told nothing for a while, or never. Empty where a fresh roster replaces everything. */
 export type Told = ClassicTable;
 export const TOLD_NOTHING: Told = [];
 
@@ -50,7 +50,7 @@ export class Draft {
   #roster: { readonly bytes: number; readonly frames: number } | undefined;
   bytes = 0;
   frames = 0;
-  /** Cursors in it. */
+  /** The number of cursors in it. */
   moves = 0;
 
   /** `count` frames, or 0 for a piece whose frame is completed by the next. */
@@ -60,14 +60,14 @@ export class Draft {
     this.frames += count;
   }
 
-  /** One frame for all but the socket of that actor. */
+  /** Adds one frame for all sockets but that of this actor. */
   addExcept(actor: number, frame: Buffer): void {
     const start = this.bytes;
     this.add(frame);
     this.leaveOut(actor, start, this.bytes);
   }
 
-  /** That actor's own socket does not get these bytes, which are one frame. In ascending order. */
+  /** Leaves one frame out for that actor's own socket: the bytes from `start` to `end`. To be called in ascending order. */
   leaveOut(actor: number, start: number, end: number): void {
     this.#holes ??= new Map();
     const known = this.#holes.get(actor);
@@ -75,7 +75,7 @@ export class Draft {
     else known.push(start, end);
   }
 
-  /** What follows are cursors. */
+  /** Ends the roster part: everything added from now on is cursors. */
   endRoster(): void {
     this.#roster = { bytes: this.bytes, frames: this.frames };
   }
@@ -88,18 +88,18 @@ export class Draft {
     return this.#roster?.frames ?? this.frames;
   }
 
-  /** Flat starts and ends of what this actor's socket does not get. */
+  /** Starts and ends of the pieces that this actor's socket does not get, in one flat list. */
   holesFor(actor: number): readonly number[] | undefined {
     return this.#holes?.get(actor);
   }
 
-  /** As one buffer, to be shared by many sockets. */
+  /** The draft as one buffer, to be shared by many sockets. */
   joined(): Buffer {
     const [only] = this.#chunks;
     return this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks, this.bytes);
   }
 
-  /** Piece by piece, so that what is shared is not copied for each socket. */
+  /** Writes the draft piece by piece, so that shared pieces are not copied for each socket. */
   writeTo(socket: ClientSocket): void {
     socket.cork();
     for (const chunk of this.#chunks) socket.write(chunk);
@@ -114,9 +114,9 @@ export interface Wire {
   pace(cursorMs: Millis, draft: Draft): void;
   degraded(on: boolean, draft: Draft): void;
   cursors(moves: Moves, draft: Draft): void;
-  /** For many sockets: tells one that believes `told` what this roster says; `self` is its own actor. */
+  /** Prepares a roster for many sockets. The result writes what a socket that believes `told` needs; `self` is its own actor. */
   board(roster: BoardRoster): (self: number, told: Told, draft: Draft) => void;
-  /** What a socket believes that was told everything but this tick. */
+  /** The belief of a socket that was told everything but this tick. */
   told(): Told;
   /** The tick is over. */
   settled(): void;
@@ -137,7 +137,7 @@ export function wireFor(
   }
 }
 
-/** `presence.v2.json`, and what `presence.v2` has in common with it. */
+/** `presence.v2.json`, and the part of `presence.v2` that is the same. */
 class MessageWire implements Wire {
   protected readonly boardId: BoardId;
   protected readonly ref: BoardRef;
@@ -155,7 +155,7 @@ class MessageWire implements Wire {
       case "joined":
         return draft.add(this.#frame({ kind: "user_joined", board: this.ref, actor, member: change.member }));
       case "updated":
-        // Its own client said it, or gets a fresh roster.
+        // The member's own client made the change, or gets a fresh roster.
         return draft.addExcept(actor, this.#frame({ kind: "user_updated", board: this.ref, actor, patch: change.patch }));
       case "left":
         return draft.add(this.#frame({ kind: "user_left", board: this.ref, actor, reason: change.reason }));
@@ -187,7 +187,7 @@ class MessageWire implements Wire {
     this.addCursors(moves, this.#frame({ kind: "cursors", board: this.ref, moves: list }), draft);
   }
 
-  /** One frame for all. Where only one moved, that one gets nothing. */
+  /** Adds one frame for all sockets. If only one member moved, its own socket does not get it. */
   protected addCursors(moves: Moves, frame: Buffer, draft: Draft): void {
     draft.moves = moves.length / 3;
     if (moves.length === 3) draft.addExcept(moves[0] ?? 0, frame);
@@ -221,7 +221,7 @@ class BinaryWire extends MessageWire {
     this.addCursors(moves, binaryFrame(encodeCursors(this.#number, moves)), draft);
   }
 
-  /** A thousand who join in one tick share one encoded roster: only the few bytes up to `self` are their own. */
+  /** A thousand clients that join in one tick share one encoded roster: only the few bytes up to `self` differ. */
   override board(roster: BoardRoster): ReturnType<Wire["board"]> {
     const whole = encodeBinary(this.joined(0, roster));
     const writer = new Writer(160);
@@ -245,7 +245,7 @@ class BinaryWire extends MessageWire {
 class ClassicWire implements Wire {
   readonly #board: number;
   readonly #ids = new ClassicIds();
-  /** As it was before this tick's changes, if there were any. */
+  /** The table of ids before this tick's changes; undefined: nothing has changed in this tick. */
   #before: Told | undefined;
 
   constructor(board: number, entries: readonly RosterEntry[]) {
@@ -303,7 +303,7 @@ class ClassicWire implements Wire {
         const entry = now === undefined || now === self ? undefined : byActor.get(now);
         if (entry === undefined) continue;
         if (before !== now) draft.add(this.#userJoined(id, entry.member));
-        // A newcomer sees people once they move, as ever; who had lost track of them is put right.
+        // A new classic client sees a cursor once it moves. A client that was skipped for a while is told where it is now.
         if (told === TOLD_NOTHING || entry.at === undefined) continue;
         const cursor = Buffer.allocUnsafe(CURSOR_BYTES);
         this.#writeCursor(cursor, 0, id, entry.at.x, entry.at.y);
@@ -333,7 +333,7 @@ class ClassicWire implements Wire {
     return binaryFrame(encodeClassic({ kind: "presence_update", board: this.#board, count: Math.min(members, CLASSIC_COUNT_MAX) }));
   }
 
-  /** Answers where the next one begins. Nothing is allocated per cursor. */
+  /** Writes a cursor and answers where the next one begins. Nothing is allocated per cursor. */
   #writeCursor(into: Buffer, at: number, id: number, x: number, y: number): number {
     into[at] = 0x82;
     into[at + 1] = CURSOR_BYTES - 2;

@@ -1,4 +1,4 @@
-/** What the log says: messages of the bus and changes of rosters as a person would say them, made only if somebody reads them; and how instances fare. */
+/** Words for the log: messages of the bus, changes of rosters, and the states of instances. */
 
 import type { DegradedWhy, RosterChange } from "../core/effects.ts";
 import type { BusMessage, Op } from "../core/messages.ts";
