@@ -1,6 +1,6 @@
 /**
  * The bus between instances: its delivery contract. Two implementations keep it (memory.ts, redis/pubsub.ts) and one
- * suite holds both to it. A bus moves bytes and reports facts; what to do about them is the core's business.
+ * suite tests both. A bus moves bytes and reports facts; the core decides what to do about them.
  */
 
 import type { BoardId, Millis } from "@presence-service/protocol";
@@ -12,51 +12,51 @@ export type Channel = string;
 export type Link = "publisher" | "subscriber";
 
 export interface Bus {
-  /** For people: host and port, without credentials, or what stands for them. */
+  /** For logs and the health page: host and port, without credentials, or `memory:`. */
   readonly address: string;
 
   /**
-   * Opens both links; resolves when both were reported up, subscriptions asked for by then included. Rejects with
-   * `REDIS_UNREACHABLE` and what to do about it after about 5 s, whatever hangs; the bus is closed then. Once.
+   * Opens both links. Resolves when both were reported up, with the subscriptions asked for by then. Rejects with
+   * `REDIS_UNREACHABLE` and advice after about 5 s, whatever hangs; the bus is closed then. To be called once.
    */
   start(): Promise<void>;
 
   /**
-   * At most once; in order per publisher and link number, none across. Our own messages come back too, through Redis:
-   * they are the proof of delivery (R7). Resolves when the bus took it, not when it is delivered, to the number of
-   * subscribers reached (undefined where the number means nothing, as in Cluster). Rejects with `BUS_DOWN` at once when
-   * there is no connection or too much is unanswered; never queues across connections: drop it if it was a cursor,
-   * beacon later if it was a roster change. Rejects with `BusRefused` if Redis says no (rights, read-only, memory), and
-   * with `BUS_DOWN` if the connection is lost before it answered: then nobody knows whether it was delivered.
-   * `message` must stay as it is until the promise settles. What is published in one turn of the event loop leaves together.
+   * Delivery is at most once. Messages of one publisher and link number stay in order; others have no order. An instance's own messages
+   * come back to it through Redis: they are the proof of delivery (R7). Resolves when the bus took the message, not when it is
+   * delivered, to the number of subscribers reached (undefined where the number means nothing, as in Cluster). Rejects with `BUS_DOWN`
+   * at once when there is no connection or too much is unanswered, and never queues across connections: drop the message if it was a
+   * cursor, beacon later if it was a roster change. Rejects with `BusRefused` if Redis answers with an error (rights, read-only,
+   * memory), and with `BUS_DOWN` if the connection is lost before Redis answers: then it is unknown whether the message was delivered.
+   * `message` must not change until the promise settles. Messages published in one turn of the event loop leave together.
    */
   publish(channel: Channel, message: Uint8Array): Promise<number | undefined>;
 
   /**
-   * Wanted from now on, across reconnects, until `unsubscribe`; also before `start`. `subscribed` reports each time it took
-   * effect. What is asked for in one turn of the event loop leaves together. Idempotent.
+   * The channel is wanted from now on, across reconnects, until `unsubscribe`. May be called before `start`. `subscribed` reports each
+   * time that the subscription took effect. Channels asked for in one turn of the event loop leave together. Idempotent.
    */
   subscribe(channel: Channel): void;
 
-  /** No longer wanted. Messages already under way may still come. Idempotent. */
+  /** The channel is no longer wanted. Messages already under way may still come. Idempotent. */
   unsubscribe(channel: Channel): void;
 
   /** Give up a wanted subscription that is believed dead and take it anew; `subscribed` reports it. Ignored if not wanted. */
   resubscribe(channel: Channel): void;
 
   /**
-   * Drop this connection, or the attempt to get one, whatever it looks like, and open a new one at once. Reported as linkDown,
-   * if it was up, and linkUp. Unanswered publishes reject.
+   * Drop this connection, or the attempt to get one, even if it looks healthy, and open a new one at once. Reported as `linkDown`, if
+   * the link was up, and as `linkUp`. Unanswered publishes reject.
    */
   recycle(link: Link): void;
 
   /** Age of the oldest publish without an answer; 0: none. A server that hangs shows here and nowhere else (R9). */
   oldestUnansweredMs(): Millis;
 
-  /** Raised each time the publisher connects; every message carries it (R3). 0: never connected. */
+  /** Grows each time the publisher connects; every message carries it (R3). 0: never connected. */
   readonly publisherLink: number;
 
-  /** Round trip of one PING on the publisher, or `BUS_DOWN` within 1 s, which says why. For `/health`. */
+  /** Round trip of one PING on the publisher. Rejects within 1 s with `BUS_DOWN` and the reason. For `/health`. */
   healthCheck(): Promise<Millis>;
 
   /** Publishes no more, waits up to 1 s for those under way, then closes both links. Nothing is reported afterwards. Idempotent. */
@@ -65,22 +65,22 @@ export interface Bus {
 
 /** Called from the event loop, never from within a call of `Bus`, and never after `close()` resolved. Must not throw. */
 export interface BusListener {
-  /** In the order of arrival. `message` is the listener's to keep, though perhaps a view of a larger piece of memory. */
+  /** Called in the order of arrival. The listener may keep `message`, which may be a view of a larger piece of memory. */
   message(channel: Channel, message: Uint8Array): void;
-  /** For each wanted channel, whenever a subscription took effect; after a reconnect before `linkUp` of the subscriber. */
+  /** Called for a wanted channel each time its subscription took effect; after a reconnect before `linkUp` of the subscriber. */
   subscribed(channel: Channel): void;
   /**
-   * `number` counts the connections of that link from 1. The subscriber is up once all wanted subscriptions are confirmed, but
-   * for those that were `refused`.
+   * `number` counts the connections of that link from 1. The subscriber is up once each wanted subscription is confirmed or
+   * `refused`.
    */
   linkUp(link: Link, number: number): void;
-  /** Once per loss; `reason` is for logs. The next attempt follows within 50 ms, or 1 s if links are lost as soon as they are up. */
+  /** Called once per loss; `reason` is for logs. The next attempt follows within 50 ms, or 1 s if links are lost as soon as they are up. */
   linkDown(link: Link, reason: string): void;
-  /** Only for logs: no connection yet, and the bus goes on trying. */
+  /** Only for logs: an attempt to connect failed, and the bus goes on trying. */
   attemptFailed(attempt: FailedAttempt): void;
   /**
-   * One subscription failed, by lack of rights for example; it is tried again, the others are not concerned. Once for each attempt; after a
-   * reconnect before `linkUp` of the subscriber.
+   * Redis refused one subscription, for lack of rights for example. It is tried again; the others are not affected. Called for each
+   * attempt; after a reconnect before `linkUp` of the subscriber.
    */
   refused(refusal: Refusal): void;
 }
@@ -92,21 +92,21 @@ export type FailedAttempt = {
   readonly reason: string;
   /** Counted from 1 since the link was last up. */
   readonly attempt: number;
-  /** Until the next. */
+  /** Time until the next attempt. */
   readonly retryMs: Millis;
 };
 
-/** Why Redis says no. */
+/** Why Redis refused something. */
 export type Cause = {
-  /** For logs: with what Redis said. */
+  /** For logs: holds the words of Redis. */
   readonly reason: string;
-  /** For anybody: names neither channels nor users. */
+  /** For pages that anybody may see: names neither channels nor users. */
   readonly gist: string;
-  /** For people who have to mend it: a sentence or two. */
+  /** For operators: a sentence or two on how to mend it. */
   readonly advice: string;
 };
 
-/** Redis answered a publish with an error: `BUS_REFUSED`. Another connection would be answered the same. */
+/** Redis answered a publish with an error: `BUS_REFUSED`. On another connection the answer would be the same. */
 export class BusRefused extends PresenceError {
   readonly why: Cause;
 

@@ -33,7 +33,7 @@ const ana: Member = { memberId: ANA, userId: "u-7", username: "Ana", color: "#d9
 const ENVELOPE = "b1 3f2a9c517d044e8b9a660c1d2e3f4a5b 02";
 const ANA_HEX = "00112233445566778899aabbccddeeff d94f30 04 03 752d37 03 416e61 02 7b7d";
 
-/** A line each of docs/REPLICATION.md, "Wire format". Changing one breaks every rolling deploy: a new kind or version is needed. */
+/** Examples of docs/REPLICATION.md, "Wire format". A changed example breaks every rolling deploy: a new kind or version is needed instead. */
 const VECTORS: Record<string, [BusMessage, string]> = {
   heartbeat: [
     {
@@ -124,7 +124,7 @@ const outcome = (input: Uint8Array) => {
   return decoded.ok ? decoded.value.message : decoded.why;
 };
 
-/** Objects as literals make them, not with a null prototype as fast-check likes to. */
+/** Objects as literals make them. By default fast-check makes some with a null prototype. */
 const record = (<T>(fields: { [K in keyof T]: Arbitrary<T[K]> }, constraints?: object) =>
   fc.record(fields, { ...constraints, noNullPrototype: true })) as typeof fc.record;
 
@@ -213,14 +213,14 @@ const message = fc.oneof(...(Object.values(messages) as Arbitrary<BusMessage>[])
 const link = fc.oneof(fc.nat(300), u32);
 
 for (const [kind, ofKind] of Object.entries(messages) as [string, Arbitrary<BusMessage>][]) {
-  test(`${kind}: what is encoded is decoded, no part of it is taken for the whole, and later fields are skipped (R13)`, () => {
+  test(`${kind}: an encoded message is decoded, no part of it is taken for the whole, and later fields are skipped (R13)`, () => {
     fc.assert(
       fc.property(instanceId, link, ofKind, fc.nat(), fc.uint8Array({ maxLength: 9 }), (from, link, message, cut, later) => {
         const value: RedisMessage = { from, link, message };
         const encoded = encodeRedisMessage(value);
         assert.deepEqual(decodeRedisMessage(encoded), { ok: true, value });
         const shorter = outcome(encoded.subarray(0, 1 + (cut % (encoded.length - 1))));
-        // Its list runs to the end of the message: whole cursors may be missing, and nothing can follow.
+        // The list of cursors runs to the end of the message: whole cursors may be missing, and nothing can follow.
         if (kind === "cursors") return;
         assert.equal(shorter, "invalid");
         assert.deepEqual(decodeRedisMessage(Buffer.concat([encoded, later])), { ok: true, value });
@@ -256,7 +256,7 @@ test("damaged messages and noise are refused or mean something, and never throw"
   fc.assert(fc.property(fc.oneof(broken, noise, wellAddressed), assertRefusedOrFinal), { numRuns: 1500 });
 });
 
-/** What was accepted can be said again: our own bytes for it are accepted too and are final. */
+/** An accepted message can be encoded again: the bytes are accepted too, and encoding that once more gives the same bytes. */
 function assertRefusedOrFinal(input: Uint8Array): void {
   const decoded = decodeRedisMessage(input);
   if (!decoded.ok) return assert.ok(["foreign", "version", "invalid"].includes(decoded.why));
@@ -267,7 +267,7 @@ function assertRefusedOrFinal(input: Uint8Array): void {
   assert.equal(hexOf(encodeRedisMessage(back.value)), hexOf(again));
 }
 
-test("[R13.2] what others say on our channels is foreign, whatever it is", () => {
+test("[R13.2] messages of other programs on our channels are foreign, whatever they hold", () => {
   const texts = ['{"type":"cursor","userId":1,"x":3,"y":4}', "[1,2]", '"b1"', " {}", "\ufeff{}", "PING", "é", "🎉", "", "\0"];
   for (const text of texts) assert.equal(outcome(Buffer.from(text)), "foreign", text);
   fc.assert(fc.property(text(40), (text) => assert.equal(outcome(Buffer.from(text)), "foreign")));
@@ -379,7 +379,7 @@ test("[R13.1] the work is that of the bytes that came, whatever they promise", (
     const start = performance.now();
     outcome(input);
 
-    // 10 to 100 ms; anything that is not linear in a million bytes takes minutes.
+    // It takes 10 to 100 ms; work that is not linear in a million bytes would take minutes.
     assert.ok(performance.now() - start < 2000, name);
   }
   const huge = Buffer.concat([encode({ kind: "goodbye" }), Buffer.alloc(4 * 2 ** 20)]);
@@ -416,7 +416,7 @@ test("senders are told apart by all 16 bytes, however many there are", () => {
   }
 });
 
-test("what the core may never say throws", () => {
+test("a message that the core may never send throws", () => {
   assert.throws(() => encode({ kind: "delta", prev: 5, seq: 5, ops: [] }), RangeError);
   assert.throws(() => encode({ kind: "snapshot", seq: 5, part: 1, parts: 1, entries: [], ended: [] }), RangeError);
   assert.throws(
@@ -441,7 +441,7 @@ test("intervals are rounded up to what peers believe", () => {
   });
 });
 
-// Budgets of the bus, envelope included; sizes are those of hard days: link numbers of two bytes, seqs beyond u32, slots of two.
+// Budgets of the bus, envelope included, for large numbers: link numbers of two bytes, seqs beyond u32, slots of two bytes.
 const LINK = 2 ** 14 - 1;
 const SEQ = 2 ** 35 - 1;
 const SLOT = 2 ** 14 - 1;

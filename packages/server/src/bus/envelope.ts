@@ -1,8 +1,8 @@
 /**
- * What travels on the bus, in bytes: an envelope (version, sender, link number) around one message of core/messages.ts.
- * docs/REPLICATION.md, "Wire format", shows every message with an example; its budgets are tests. Trusts what the core gives it,
- * and nothing that comes in: what is accepted here can be applied, kept and sent on within the limits of the protocol. What only
- * a whole slice can tell (a slot given twice, a state that grows patch by patch) is the core's to check.
+ * The bytes on the bus: an envelope (version, sender, link number) around one message of core/messages.ts. docs/REPLICATION.md, "Wire
+ * format", shows every message with an example; its budgets are tests. This file trusts the messages of the core, and no bytes that come
+ * in: an accepted message can be applied, kept and sent on within the limits of the protocol. Faults that show only in a whole slice (a
+ * slot given twice, a state that grows patch by patch) are for the core to check.
  */
 
 import {
@@ -51,26 +51,26 @@ import type {
 
 export type RedisMessage = {
   readonly from: InstanceId;
-  /** Of the sender's publisher connection (R3). */
+  /** Number of the sender's publisher connection (R3). */
   readonly link: number;
   readonly message: BusMessage;
 };
 
 /**
- * Why a message is ignored (R13). `foreign`: not ours, whoever sent it. `version`: a release of ours that speaks another version,
- * or a kind that this one does not know yet. `invalid`: ours by its first byte, and broken.
+ * Why a message is ignored (R13). `foreign`: another program's. `version`: of a release that speaks another version, or of a kind that
+ * this release does not know yet. `invalid`: ours by its first byte, and broken.
  */
 export type Decoded =
   | { readonly ok: true; readonly value: RedisMessage }
   | { readonly ok: false; readonly why: "foreign" | "invalid" | "version" };
 
-/** Upper half of the first byte. No UTF-8 text begins with 0x80–0xbf: JSON, whoever sends it, is foreign. */
+/** Upper half of the first byte. No UTF-8 text begins with 0x80–0xbf, so any JSON is foreign. */
 const MAGIC = 0xb0;
 /** Lower half of the first byte, 1…15. */
 const VERSION = 1;
-/** Three of the largest snapshots (`snapshotMembersMax` full members), an eighth of where Redis by default cuts off a subscriber. */
+/** Three times the largest snapshot (`snapshotMembersMax` full members); an eighth of the output at which Redis cuts off a subscriber. */
 const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
-/** At 5 ms per instance, 12 000 of them. A peer that says more would stay on every roster for ever after it died (R7). */
+/** At 5 ms per instance, 12 000 instances. The members of a peer that claims more would stay on every roster long after it died (R7). */
 const INTERVAL_MS_MAX = 60_000;
 /** 35 minutes: 21 million pairs of board and instance (R6). */
 const BEACON_MS_MAX = 2 ** 21 - 1;
@@ -78,10 +78,10 @@ const BEACON_MS_MAX = 2 ** 21 - 1;
 const SNAPSHOT_PARTS_MAX = 4096;
 
 /**
- * Sizes, the 20 bytes of envelope included (19 for link numbers below 128), with seqs up to 2^35 and slots below 2^14: a lone cursor is
- * 32, or 36 outside of 0…65535; each further one 5 for slots below 32, 6 below 4096, 7 beyond; a join at most 63 + userId + name. A
- * heartbeat with 3 acks is at most 50 while boards stay below 2^14 and beats below 2^21 (12 days; with a link below 128 2^28, 4 years).
- * Throws only where the core is wrong: a number that is no whole number, a `prev` that is not before its `seq`.
+ * Sizes in bytes, with the 20 of the envelope (19 for link numbers below 128), seqs up to 2^35 and slots below 2^14. A lone cursor takes
+ * 32, or 36 outside of 0…65535; each further one takes 5 for slots below 32, 6 below 4096, 7 beyond. A join takes at most 63 + userId +
+ * name. A heartbeat with 3 acks takes at most 50 while boards stay below 2^14 and beats below 2^21, which is 12 days (with a link below
+ * 128: below 2^28, 4 years). Throws only on a fault of the core: a number that is no whole number, a `prev` that is not before its `seq`.
  */
 export function encodeRedisMessage({ from, link, message }: RedisMessage): Uint8Array<ArrayBuffer> {
   const { tag, write } = KINDS[message.kind] as Kind<BusMessage>;
@@ -90,7 +90,7 @@ export function encodeRedisMessage({ from, link, message }: RedisMessage): Uint8
   return writer.finish();
 }
 
-/** Never throws; linear in what came. Keeps no view of `bytes`. Bytes after the last known field are of a later release: ignored. */
+/** Never throws. Takes time linear in `bytes` and keeps no view of them. Bytes after the last known field, of a later release, are ignored. */
 export function decodeRedisMessage(bytes: Uint8Array): Decoded {
   const first = bytes[0] ?? 0;
   if ((first & 0xf0) !== MAGIC) return FOREIGN;
@@ -114,11 +114,11 @@ const INVALID: Decoded = { ok: false, why: "invalid" };
 const writer = new Writer(1024);
 const reader = new Reader(new Uint8Array(0));
 
-/** Spelling out a UUID takes three times as long as all the rest of a lone cursor, in each direction (0.8 µs, 0.2 µs): it is done once. */
+/** To spell out a UUID takes three times as long as all the rest of a lone cursor, in each direction (0.8 µs, 0.2 µs): it is done once. */
 let sender = "";
 let senderBytes = new Uint8Array(0);
 const senders = new Map<string, InstanceId>();
-/** More instances than one bus carries; what invents more only makes this slow. */
+/** More instances than one bus carries. If somebody makes up more senders, decoding only gets slower. */
 const SENDERS_MAX = 4096;
 
 function writeSender(to: Writer, from: InstanceId): void {
@@ -143,7 +143,7 @@ function readSender(from: Reader): InstanceId {
 type Kind<M> = {
   readonly tag: number;
   readonly write: (to: Writer, message: M) => void;
-  /** Means nothing if the reader has failed afterwards. */
+  /** The result means nothing if the reader has failed by then. */
   readonly read: (from: Reader) => M;
 };
 
@@ -198,11 +198,11 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
 const READERS: Kind<BusMessage>["read"][] = [];
 for (const { tag, read } of Object.values(KINDS)) READERS[tag] = read;
 
-/** Their numbers on the wire; append-only. */
+/** Numbers of the statuses on the wire; append-only. */
 const INSTANCE_STATUSES = numbered<InstanceStatus>({ ready: 0, draining: 1, degraded: 2 });
 const DEL_REASONS = numbered<DelReason>({ left: 0, timeout: 1, kicked: 2, instance_lost: 3, superseded: 4 });
 
-/** Next to the status: boards are named on which the sender is mute. Almost always there are none, and then it costs nothing. */
+/** A flag beside the status: the heartbeat names boards on which the sender is mute. Mostly there are none, and then it costs no byte. */
 const MUTE_FLAG = 4;
 
 function writeHeartbeat(to: Writer, { beat, intervalMs, beaconMs, boards, status, versions, acks, mute }: Heartbeat): void {
@@ -258,7 +258,7 @@ function readKick(from: Reader): Kick {
   return { kind: "kick", whom, ...readScope(from), reason: from.string(KICK_REASON_BYTES_MAX) };
 }
 
-/** No board's id is empty: that says "everywhere". */
+/** An empty id, which no board has, says "everywhere". */
 function writeScope(to: Writer, boardId: BoardId | undefined): void {
   to.string(boardId ?? "");
 }
@@ -270,7 +270,7 @@ function readScope(from: Reader): { readonly boardId?: BoardId } {
   return { boardId: boardId as BoardId };
 }
 
-/** Rounded up: both intervals say how long silence may mean nothing. */
+/** Rounded up: peers wait for at least as long as the interval before they judge silence. */
 function wholeMs(value: Millis, max: Millis): number {
   return Math.min(Math.ceil(value), max);
 }
@@ -300,9 +300,9 @@ function readOp(from: Reader): Op {
   return { op: "del", ...readEnded(from), reason: DEL_REASONS.read(from, from.u8()) };
 }
 
-/** Only what a patch may touch, in a form that leaves a member a member; fields of a later release are left out. */
+/** Reads only the fields that a patch may change, checked so that the patched member is valid; fields of a later release are left out. */
 function readPatch(from: Reader): JsonObject {
-  // One level for the member's fields around those of its state.
+  // The member's fields are one level around those of its state.
   const given = from.json(PATCH_BYTES_MAX, JSON_DEPTH_MAX + 1);
   const fields: JsonObject = isObject(given) ? given : {};
   const patch: Record<string, JsonObject[string]> = {};
@@ -322,7 +322,7 @@ function isObject(value: JsonObject[string]): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Of a delta as of a snapshot. */
+/** An entry in a delta or in a snapshot. */
 type Entry = Omit<SliceEntry, "seq">;
 
 function writeEntry(to: Writer, { slot, attempt, member }: Entry): void {
@@ -365,7 +365,7 @@ function readStanding(from: Reader): Standing {
   return { seq: from.varint(), hash: from.u32(), count: from.varint(U32_MAX) };
 }
 
-/** 0: all owners are asked, and what is held of some follows; otherwise one more than are named. */
+/** Begins with a count. 0: all owners are asked, and the seqs held of some follow; otherwise the number of named owners plus one. */
 function writeSync(to: Writer, sync: Sync): void {
   writeStanding(to, sync);
   if (sync.asks === "all") return writeList(to.varint(0), sync.held, writeHeld);
@@ -397,14 +397,14 @@ function readList<T>(from: Reader, read: (from: Reader) => T): T[] {
   return readItems(from, from.varint(U32_MAX), read);
 }
 
-/** The count is only a promise: after the first missing byte the reader has failed and the loop ends. */
+/** The count may be false: after the first missing byte the reader has failed, and the loop ends. */
 function readItems<T>(from: Reader, count: number, read: (from: Reader) => T): T[] {
   const items: T[] = [];
   for (let left = count; left > 0 && !from.failed; left--) items.push(read(from));
   return items;
 }
 
-/** Complete by its type, both ways. */
+/** Maps values to numbers and back; its type makes sure that no value is missing. */
 function numbered<V extends string>(numbers: Readonly<Record<V, number>>) {
   const values = Object.keys(numbers) as V[];
   return {

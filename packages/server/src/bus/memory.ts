@@ -1,6 +1,6 @@
 /**
- * The bus of one instance alone (`REDIS_URL=memory:`): within the process, shared with nobody. It keeps the same contract as
- * Redis, own messages and all, so that nothing else has to know; it is never down.
+ * The bus of one instance alone (`REDIS_URL=memory:`): within the process, shared with no other. It keeps the same contract as
+ * Redis, and own messages come back too, so other parts need not know the difference. It is never down.
  */
 
 import { setImmediate as endOfTurn } from "node:timers/promises";
@@ -13,7 +13,7 @@ export class MemoryBus implements Bus {
   readonly #listener: BusListener;
   readonly #wanted = new Set<Channel>();
   readonly #links: Record<Link, number> = { publisher: 0, subscriber: 0 };
-  /** Told to the listener at the end of this turn of the event loop, in this order. */
+  /** Calls of the listener, made in this order at the end of this turn of the event loop. */
   #reports: (() => void)[] = [];
   #flush: NodeJS.Immediate | undefined;
   #isOpen = false;
