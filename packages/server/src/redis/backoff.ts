@@ -5,7 +5,7 @@ import { CONSTANTS } from "../core/constants.ts";
 
 const MS_MIN = 50;
 
-/** Exponential with full jitter, so that instances which lost the same Redis do not come back in one breath. `failures`: so far. */
+/** Exponential with full jitter, so that instances which lost the same Redis do not all come back at once. `failures`: so far. */
 export function backoffMs(failures: number): Millis {
   return Math.random() * Math.min(CONSTANTS.reconnectMsMax, MS_MIN * 2 ** failures);
 }

@@ -1,6 +1,6 @@
 /**
- * The only file that knows the Redis driver. It opens single connections and says when one is over; it never reconnects by
- * itself, queues nothing while down and restores nothing: link.ts decides about the next connection.
+ * The only file that knows the Redis driver. It opens single connections and says when one is over. It never reconnects by
+ * itself, queues nothing while Redis is down and restores nothing: link.ts opens the next connection.
  */
 
 import { X509Certificate } from "node:crypto";
@@ -21,26 +21,26 @@ export type RedisTarget = {
   readonly tls?: RedisTls;
 };
 
-/** PEM texts. `ca`: trusted instead of the public authorities; `cert` and `key`: who we are. Never logged. */
+/** PEM texts. `ca`: trusted instead of the public authorities; `cert` and `key`: the client certificate. Never logged. */
 export type RedisTls = {
   readonly ca?: string | Buffer;
   readonly cert?: string | Buffer;
   readonly key?: string | Buffer;
 };
 
-/** `message` is a view of what one read brought, and nobody else's: the driver reads into fresh memory each time. */
+/** `message` is a view of the bytes of one read. The listener may keep it, as the driver reads into fresh memory each time. */
 export type MessageListener = (channel: string, message: Uint8Array) => void;
 
 /**
  * From the first packet to the answer to HELLO. A local Redis takes 1 ms, one across an ocean with TLS about 1 s; a lost first
- * packet is sent again after 1 s. What takes longer is as good as down, and the next attempt starts at once.
+ * packet is sent again after 1 s. A Redis that takes longer counts as down, and the next attempt starts at once.
  */
 export const OPEN_MS_MAX = 2000;
 
-/** As long as a publish may be unanswered (R9): Redis answers in order and in a millisecond, or it hangs. */
+/** As long as a publish may be unanswered (R9): a Redis that does not hang answers in order and within a millisecond. */
 const ANSWER_MS_MAX = CONSTANTS.unansweredMsMax;
 
-/** A health page that waits longer says "not healthy" just as well. */
+/** A health page need not wait for longer: by then Redis is not healthy. */
 const PING_MS_MAX = 1000;
 
 /** One Redis, standalone. */
@@ -63,7 +63,7 @@ export class RedisClient {
   }
 }
 
-/** Whether Redis itself said no; anything else that rejects means that the connection is over. */
+/** Whether Redis itself answered with an error; any other rejection means that the connection is over. */
 export function isErrorReply(error: unknown): error is Error {
   return error instanceof ErrorReply;
 }
@@ -71,13 +71,13 @@ export function isErrorReply(error: unknown): error is Error {
 type ConnectionOptions = ReturnType<typeof connectionOptions> & { readonly name: string };
 
 export class RedisConnection {
-  /** Resolves when commands are answered, and also when it is over before. */
+  /** Resolves when commands are answered, or when the connection is over before. */
   readonly opened: Promise<void>;
-  /** Resolves once, when the connection is of no use any more, whoever ended it. */
+  /** Resolves when the connection is over, whichever side ended it. */
   readonly over: Promise<Failure>;
   readonly #driver: ReturnType<typeof newDriver>;
   readonly #abort = new AbortController();
-  /** An old Redis or a stranger may quote the command that it does not understand. */
+  /** Hidden in errors: an old Redis, or another server, may quote a command that it does not understand. */
   readonly #secrets: readonly string[];
   readonly #deliver: (message: Buffer, channel: Buffer) => void;
   #isOver = false;
@@ -88,12 +88,12 @@ export class RedisConnection {
     this.#driver = newDriver(options, this.#abort.signal);
     this.#secrets = [options.username, options.password].filter((text) => text !== undefined);
     this.#deliver = (message, channel) => {
-      // Ended from within a message, the driver starts over with the bytes at hand: none of that is heard.
+      // If a listener ends the connection, the driver goes on with the bytes at hand: their messages are ignored.
       if (this.#isOver) return;
       try {
         onMessage(channel.toString("latin1"), message);
       } catch (error) {
-        // Our defect, which the driver would take for bad bytes from Redis.
+        // This is a defect of ours. Thrown here, the driver would take it for bad bytes from Redis.
         queueMicrotask(() => {
           throw error;
         });
@@ -109,7 +109,7 @@ export class RedisConnection {
     return this.#isOver;
   }
 
-  /** Ends it at once, in whatever state; everything unanswered is rejected, no message follows. */
+  /** Ends the connection at once, in any state. Unanswered commands are rejected, and no message follows. */
   end(failure: Failure): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -128,17 +128,17 @@ export class RedisConnection {
     return this.#driver.sendCommand<number>(["PUBLISH", channel, bytes]);
   }
 
-  /** Resolves when all are confirmed. Rejects with Redis's error, and then none is subscribed, or when the connection is over. */
+  /** Resolves when all channels are confirmed. Rejects with Redis's error, and then none is subscribed, or when the connection is over. */
   subscribe(channels: readonly string[]): Promise<void> {
     return this.#answered("SUBSCRIBE", () => this.#driver.subscribe([...channels], this.#deliver, true));
   }
 
-  /** The driver knows a channel by its listener: only with it does a SUBSCRIBE that follows at once reach Redis. */
+  /** Gives the driver the listener, too: without it, a SUBSCRIBE of the channel that follows at once would not reach Redis. */
   unsubscribe(channels: readonly string[]): Promise<void> {
     return this.#answered("UNSUBSCRIBE", () => this.#driver.unsubscribe([...channels], this.#deliver, true));
   }
 
-  /** Round trip of one PING. Who asks while one is under way shares it, so that a hung Redis does not gather them. */
+  /** Round trip of one PING. A call while one is under way shares it, so that PINGs do not pile up at a hung Redis. */
   async healthCheck(): Promise<Millis> {
     this.#ping ??= this.#roundTrip().finally(() => {
       this.#ping = undefined;
@@ -162,25 +162,25 @@ export class RedisConnection {
 
   async #open(isTls: boolean): Promise<void> {
     const fail = (error: unknown) => this.end(explain(error, this.#secrets));
-    // Also what comes after the end: an error event without a listener would end the process.
+    // The listener stays after the end, too: an error event without a listener would end the process.
     this.#driver.on("error", fail);
-    // A Redis without TLS waits in silence for the rest of what it takes for a long command.
+    // A Redis without TLS takes a TLS handshake for the beginning of a long command, and waits in silence for the rest.
     let awaited = isTls ? "a TLS handshake" : "a connection request";
     this.#driver.on("connect", () => {
       awaited = "HELLO";
     });
     const cancel = deadline(OPEN_MS_MAX, () => this.end(silence(awaited, OPEN_MS_MAX)));
     const connected = this.#driver.connect().then(() => {
-      // It got through although it was ended while connecting.
+      // The connection was ended while connecting, and came up all the same.
       if (this.#isOver) this.#driver.destroy();
     }, fail);
     await Promise.race([connected, this.over]);
     cancel();
   }
 
-  /** Nothing waits for an answer without a deadline: a Redis that does not confirm is a Redis that hangs. */
+  /** Waits for an answer, with a deadline: a Redis that does not confirm hangs, and the connection is ended. */
   async #answered(what: string, send: () => Promise<void>): Promise<void> {
-    // The driver would keep it for a connection that never comes.
+    // After the end the driver would keep the command for a connection that never comes.
     if (this.#isOver) throw new Error("the connection is over");
     const cancel = deadline(ANSWER_MS_MAX, () => this.end(silence(what, ANSWER_MS_MAX)));
     try {
@@ -192,18 +192,18 @@ export class RedisConnection {
 }
 
 /**
- * RESP 3 has messages come as pushes, apart from answers; hence Redis 6. Made once: `createClient` puts hundreds of commands
- * on a new class whenever its options change, which holds up the event loop for 20 ms.
+ * With RESP 3 messages come as pushes, apart from answers; it needs Redis 6. The factory is made once: `createClient` puts hundreds of
+ * commands on a new class whenever its options change, which holds up the event loop for 20 ms.
  */
 const driverOf = Driver.factory({ RESP: 3 });
 
 function newDriver({ socket, ...options }: ConnectionOptions, signal: AbortSignal) {
-  // No time-out of the driver's, nor its PINGs: own deadlines here, and own echoes in the core (R9), see more.
+  // The driver's time-out and PINGs are off: the deadlines here, and the own echoes in the core (R9), notice more.
   const socketOptions = { ...socket, reconnectStrategy: false as const, connectTimeout: 0, signal };
   return driverOf({
     ...options,
     maintNotifications: "disabled",
-    // Two commands that least rights do not cover.
+    // Two features are off, as a Redis user with the least rights may not use their commands.
     disableClientInfo: true,
     disableOfflineQueue: true,
     // The driver's default gives each command an abort signal of its own: 4 to 5 µs of CPU, more than the publish.
@@ -230,7 +230,7 @@ function connectionOptions({ url: text, tls = {} }: RedisTarget) {
     socket: {
       host,
       port: Number(url.port || 6379),
-      // Servers of many names choose their certificate by it; an IP address is no name.
+      // A server of many names chooses its certificate by this name; an IP address is no name.
       ...(isTls
         ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}), ...(secureContext && { secureContext }) }
         : { tls: false as const }),
@@ -238,17 +238,17 @@ function connectionOptions({ url: text, tls = {} }: RedisTarget) {
   };
 }
 
-/** Made once: files are parsed at the start, where a mistake is still somebody's who watches. */
+/** Made once, at the start, so that a mistake in the PEM texts stops the start. */
 function secureContextOf({ ca, cert, key }: RedisTls, isTls: boolean): SecureContext | undefined {
   if (ca === undefined && cert === undefined && key === undefined) return undefined;
   if (!isTls) throw new PresenceError("BAD_SETTINGS", "redisTls is of no use without TLS: redisUrl must begin with rediss://");
   if ((cert === undefined) !== (key === undefined)) throw new PresenceError("BAD_SETTINGS", "redisTls needs cert and key together");
   try {
-    // OpenSSL passes over an authority that it cannot read, and then knows none.
+    // OpenSSL ignores a certificate authority that it cannot read, and then trusts none. This throws instead.
     if (ca !== undefined) new X509Certificate(ca);
     return createSecureContext({ ca, cert, key });
   } catch {
-    // Not as cause: OpenSSL may quote what it was given.
+    // The error of OpenSSL is not passed on as cause, as it may quote the key.
     throw new PresenceError(
       "BAD_SETTINGS",
       "redisTls cannot be used: ca, cert and key are PEM texts, key belongs to cert and has no passphrase",
@@ -264,7 +264,7 @@ function decoded(text: string): string {
   }
 }
 
-/** Calls `late` unless cancelled. After a stall of our own, sockets are read first: an answer that is there counts. */
+/** Calls `late` unless cancelled. After a stall of this process sockets are read first, so that an answer that waits there counts. */
 function deadline(ms: Millis, late: () => void): () => void {
   let afterReading: NodeJS.Immediate | undefined;
   const timer = setTimeout(() => {

@@ -1,4 +1,4 @@
-/** What an operator reads when Redis cannot be used, for the errors that drivers, systems and servers give. */
+/** The words that an operator reads when Redis cannot be used, for the errors that drivers, systems and servers give. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,6 @@
 /**
- * Why a connection to Redis failed, in words and with what to do about it. Knows the messages of Node, OpenSSL and Redis
- * only as text, and never shows more of them than one printable line.
+ * Why a connection to Redis failed, in words and with advice. This file knows the messages of Node, OpenSSL and Redis only
+ * as text, and never shows more of them than one printable line.
  */
 
 import { escapeUnprintable, redactSecrets } from "../telemetry/redact.ts";
@@ -8,9 +8,9 @@ import { escapeUnprintable, redactSecrets } from "../telemetry/redact.ts";
 export type Failure = {
   /** For logs: `connection refused`. */
   readonly reason: string;
-  /** The same without what the other end said, which may name channels and users. Absent: it said nothing. */
+  /** The reason without the words of the other end, which may name channels and users. Absent: the reason holds no such words. */
   readonly gist?: string;
-  /** For people who have to mend it: a sentence or two. */
+  /** For operators: a sentence or two on how to mend it. */
   readonly advice: string;
 };
 
@@ -62,7 +62,8 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
     "This process, or the machine, has as many files and sockets open as it may: raise `ulimit -n` (LimitNOFILE of a systemd unit).",
   ],
 
-  // What the other end says of us. First, as its words hold those of the next part: a certificate that it refuses is ours.
+  // Errors that the other end reports. They come first, as their words match patterns of the next part: there a certificate would be
+  // taken for that of Redis, here it is the client certificate.
   [
     /alert certificate required|CERTIFICATE_REQUIRED/i,
     "it wants a client certificate",
@@ -105,7 +106,7 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
   ],
   [/\balert\b.*SSL|SSL.*\balert\b|SSL.*ALERT_/i, "it ended the TLS handshake", "The words in brackets are its reason; its log says more."],
 
-  // What we say of the other end.
+  // Errors that this side reports about the other end.
   [
     /ALTNAME/i,
     "its TLS certificate is for another host name",
@@ -160,7 +161,7 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
   ],
 ];
 
-/** `secrets`: what the other end may quote of what we sent. */
+/** `secrets`: texts that were sent to the other end, which it may quote. */
 export function explain(error: unknown, secrets: readonly string[] = []): Failure {
   // Redis quotes the arguments of a command that it does not know, cut to a length: HELLO holds user and password.
   const detail = textOf(error).replace(/,? with args beginning with:.*/s, "");
@@ -172,7 +173,7 @@ export function explain(error: unknown, secrets: readonly string[] = []): Failur
   return { reason: `${known[1]} (${shown})`, gist: known[1], advice: known[2] };
 }
 
-/** Nobody said no: a server that hangs, or packets that are dropped. */
+/** The other end does not answer: a server hangs, or packets are dropped. */
 export function silence(what: string, withinMs: number): Failure {
   const tls = what.includes("TLS") ? "Does Redis speak TLS on that port (tls-port in its configuration)? " : "";
   return {
@@ -181,7 +182,7 @@ export function silence(what: string, withinMs: number): Failure {
   };
 }
 
-/** All addresses of a host were tried: an error of errors. */
+/** The text of an error. If all addresses of a host were tried, it holds an error for each. */
 function textOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return [...new Set(error.errors.map(textOf))].join("; ");
   if (!(error instanceof Error)) return String(error);

@@ -1,6 +1,6 @@
 /**
- * One link of the bus: a connection, and the next one whenever it is lost. It waits between attempts, but for nothing without
- * a deadline, and can be told at any time to start over.
+ * One link of the bus: a connection, and the next one whenever it is lost. The link waits between attempts; every wait has a deadline.
+ * It can be told at any time to start over.
  */
 
 import type { Millis } from "@presence-service/protocol";
@@ -14,7 +14,7 @@ export type RedisLinkOptions = {
   readonly link: Link;
   readonly client: RedisClient;
   readonly listener: BusListener;
-  /** What has to happen on a new connection before the link is up. Ends the connection if it cannot be done. */
+  /** Prepares a new connection before the link is up. Ends the connection if that cannot be done. */
   readonly prepare: (connection: RedisConnection) => Promise<void>;
 };
 
@@ -47,10 +47,10 @@ export class RedisLink {
     });
   }
 
-  /** Ends the connection or the attempt, whatever it looks like, and starts the next attempt at once. */
+  /** Ends the connection or the attempt, even if it looks healthy, and starts the next attempt at once. */
   recycle(): void {
     this.#isHurried = true;
-    // Now, as whoever publishes in this turn is told it.
+    // Set at once, as publishes in this turn of the event loop are rejected with this reason.
     this.lastFailure = { reason: "recycled", advice: "" };
     this.#current?.end(this.lastFailure);
     this.#wake?.();
@@ -76,7 +76,7 @@ export class RedisLink {
         if (this.#isClosed) return;
         this.lastFailure = failure;
         failures++;
-        // An attempt that hung has waited enough; the next may be the one that is answered.
+        // The time that the attempt took counts as waiting: after one that hung, the next follows at once.
         const retryMs = this.#isHurried ? 0 : Math.max(0, backoffMs(failures) - (performance.now() - startedAt));
         listener.attemptFailed({ link, address: client.address, reason: failure.reason, attempt, retryMs });
         await this.#pause(retryMs);
@@ -93,7 +93,7 @@ export class RedisLink {
       this.#isUp = false;
       if (this.#isClosed) return;
       listener.linkDown(link, this.lastFailure.reason);
-      // Up and gone at once, again and again, is a way of failing.
+      // A connection that is lost soon after it came up counts as a failure, so that the waits grow.
       failures = performance.now() - upAt < CONSTANTS.reconnectMsMax ? failures + 1 : 0;
       await this.#pause(backoffMs(failures));
     }

@@ -9,18 +9,18 @@ import { PresenceError } from "../errors.ts";
 import { isErrorReply, type RedisConnection } from "./client.ts";
 import { explain } from "./failure.ts";
 
-/** A Redis that takes 100 000 a second is behind by 0.1 s then; in the driver they hold about 4 MB. */
+/** A Redis that takes 100 000 a second is behind by 0.1 s then. In the driver so many publishes take about 4 MB. */
 export const UNANSWERED_MAX = 8192;
 
 /**
- * What Redis by default lets a subscriber lag behind for long (`client-output-buffer-limit pubsub 32mb 8mb 60`), and several
- * times the snapshot of a board with 10 000 members, which leaves in one turn. Exceeded by one message at most.
+ * As much as Redis by default lets a subscriber lag behind for long (`client-output-buffer-limit pubsub 32mb 8mb 60`), and several
+ * times the snapshot of a board with 10 000 members, which leaves in one turn. One message may exceed it.
  */
 export const UNANSWERED_BYTES_MAX = 8 * 1024 * 1024;
 
 export class Outgoing {
   readonly #connection: RedisConnection;
-  // Rings: entry n is at n % UNANSWERED_MAX. No object per publish.
+  // These are rings: entry n is at n % UNANSWERED_MAX. They need no object per publish.
   readonly #sentAt = new Float64Array(UNANSWERED_MAX);
   readonly #sizes = new Uint32Array(UNANSWERED_MAX);
   #sent = 0;
@@ -49,7 +49,7 @@ export class Outgoing {
     return this.#connection.publish(channel, message).then(this.#onAnswer, this.#onError);
   }
 
-  /** Age of the oldest; 0: none. */
+  /** Age of the oldest unanswered publish; 0: there is none. */
   oldestMs(): Millis {
     if (this.#sent === this.#answered) return 0;
     return performance.now() - (this.#sentAt[this.#answered % UNANSWERED_MAX] ?? 0);
@@ -67,7 +67,7 @@ export class Outgoing {
     });
   }
 
-  // Made once per connection, not per publish.
+  // These closures are made once per connection, not per publish.
   readonly #onAnswer = (receivers: number): number => {
     this.#forgetOldest();
     return receivers;

@@ -1,6 +1,6 @@
 /**
  * The bus over Redis pub/sub: one publisher and one subscriber connection, each replaced when it is lost. A pool of publishers
- * would break the order that R3 and R7 rest on. When a healthy-looking connection is to be given up, the core says so.
+ * would break the order that R3 and R7 rest on. The core decides when a connection that looks healthy is given up.
  */
 
 import type { Millis } from "@presence-service/protocol";
@@ -11,7 +11,7 @@ import { RedisLink } from "./link.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
-/** Long enough for a Redis that starts together with us, short enough for a person who waits for the error. */
+/** Long enough for a Redis that starts at the same time, short enough for a person who waits for the error. */
 const START_MS_MAX = 5000;
 const CLOSE_MS_MAX = 1000;
 
@@ -20,7 +20,7 @@ export class RedisPubSub implements Bus {
   readonly #subscriptions: Subscriptions;
   readonly #publisher: RedisLink;
   readonly #subscriber: RedisLink;
-  /** Of the last publisher connection. */
+  /** The unanswered publishes of the last publisher connection. */
   #outgoing: Outgoing | undefined;
   #isStarted = false;
   #closing: Promise<void> | undefined;
@@ -42,7 +42,7 @@ export class RedisPubSub implements Bus {
       listener,
       prepare: async (connection) => {
         await this.#subscriptions.restore(connection);
-        // Later a refused channel is one channel's trouble; at the start it is wrong settings.
+        // At the start a refused channel means wrong settings, and the start fails. Later it affects only that channel.
         const { refusal } = this.#subscriptions;
         if (!this.#isStarted && refusal !== undefined) connection.end(refusal);
       },
@@ -54,7 +54,7 @@ export class RedisPubSub implements Bus {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, START_MS_MAX);
     });
-    // One after the other: what one link is refused, the other would be as well, and would only double the log.
+    // The links are opened one after the other: if Redis refuses one, it refuses the other as well, which would only double the log.
     for (const link of [this.#publisher, this.#subscriber]) {
       await Promise.race([link.start(), late]);
       if (link.connection !== undefined) continue;

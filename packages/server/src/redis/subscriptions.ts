@@ -1,6 +1,6 @@
 /**
- * Which channels are wanted, and what the present connection has been asked for. Everything asked within one turn of the event
- * loop leaves together; what Redis refuses is tried again, channel by channel, without holding up the others.
+ * The channels that are wanted, and those that the present connection has been asked for. Everything asked within one turn of the event
+ * loop leaves together. Channels that Redis refuses are tried again one by one, without holding up the others.
  */
 
 import type { BusListener, Channel } from "../bus/bus.ts";
@@ -16,18 +16,18 @@ type Refusal = { readonly failure: Failure; readonly times: number; readonly tim
 export class Subscriptions {
   readonly #listener: BusListener;
   readonly #wanted = new Set<Channel>();
-  // Asked in this turn, in this order: leave first, then join. A channel in both is taken anew.
+  // Channels asked for in this turn: they are left first, then joined. A channel in both is subscribed anew.
   readonly #leaving = new Set<Channel>();
   readonly #joining = new Set<Channel>();
   /**
-   * Asked of Redis and not yet answered; they wait for their turn. A SUBSCRIBE that meets an UNSUBSCRIBE under way would be
-   * answered by the driver itself, as long as the answer to that is not there, and the channel be lost with it.
+   * Channels that Redis was asked for and has not answered yet; later wishes for them wait. The driver itself would answer a SUBSCRIBE
+   * while an UNSUBSCRIBE of the channel is under way, and the channel would be lost.
    */
   #busy = new Set<Channel>();
   readonly #refused = new Map<Channel, Refusal>();
-  /** Where changes go; undefined while there is none, or one that is still being restored. */
+  /** The connection to which changes go; undefined while there is none, or while it is being restored. */
   #connection: RedisConnection | undefined;
-  /** When all that is refused was last tried at once, since one of it was granted. */
+  /** When all refused channels were last tried at once, because one of them was granted. */
   #triedAllAt = Number.NEGATIVE_INFINITY;
   #flush: NodeJS.Immediate | undefined;
 
@@ -35,7 +35,7 @@ export class Subscriptions {
     this.#listener = listener;
   }
 
-  /** Of a wanted channel that Redis refuses at present. */
+  /** The failure of a wanted channel that Redis refuses at present. */
   get refusal(): Failure | undefined {
     return this.#refused.values().next().value?.failure;
   }
@@ -61,14 +61,14 @@ export class Subscriptions {
     this.#flushSoon();
   }
 
-  /** On a new connection: resolves when each wanted channel is confirmed or refused, or the connection is over. */
+  /** Subscribes on a new connection. Resolves when each wanted channel is confirmed or refused, or the connection is over. */
   async restore(connection: RedisConnection): Promise<void> {
     this.#connection = undefined;
     this.#busy = new Set();
     this.#leaving.clear();
     for (const channel of this.#wanted) this.#joining.add(channel);
     for (const { timer } of this.#refused.values()) clearTimeout(timer);
-    // What is asked meanwhile belongs to it as well.
+    // Channels asked for meanwhile are restored as well.
     while (this.#joining.size + this.#leaving.size > 0 && !connection.isOver) await this.#exchange(connection);
     this.#connection = connection;
   }
@@ -81,7 +81,7 @@ export class Subscriptions {
   }
 
   #flushSoon(): void {
-    // The end of the turn, not of the current callback: one turn reads from many sockets.
+    // This runs at the end of the turn, not of the current callback: one turn reads from many sockets.
     this.#flush ??= setImmediate(() => {
       this.#flush = undefined;
       if (this.#connection?.isOver === false) void this.#exchange(this.#connection);
@@ -96,7 +96,7 @@ export class Subscriptions {
     for (const channel of joining) this.#joining.delete(channel);
     const asked = [...leaving, ...joining];
     for (const channel of asked) busy.add(channel);
-    // An unsubscription that fails leaves messages that nobody wants: ignored where they are heard.
+    // If an unsubscription fails, messages of the channel still come: the listener ignores them.
     const left = leaving.length > 0 ? connection.unsubscribe(leaving).catch(() => {}) : undefined;
     await this.#subscribeWithRetry(connection, joining);
     await left;
@@ -104,7 +104,7 @@ export class Subscriptions {
     if (this.#leaving.size + this.#joining.size > 0) this.#flushSoon();
   }
 
-  /** Resolves when each is confirmed or refused, or the connection is over: the next one restores all that is wanted. */
+  /** Resolves when each channel is confirmed or refused, or the connection is over: the next one restores all wanted channels. */
   async #subscribeWithRetry(connection: RedisConnection, channels: readonly Channel[]): Promise<void> {
     const wanted = channels.filter((channel) => this.#wanted.has(channel));
     if (wanted.length === 0) return;
@@ -114,7 +114,7 @@ export class Subscriptions {
       if (!isErrorReply(error) || connection.isOver) return;
       const [first, ...others] = wanted;
       if (first !== undefined && others.length === 0) return this.#refuse(first, explain(error));
-      // Redis refuses all for the sake of one. Halving finds it among thousands with a few dozen commands.
+      // Redis refuses all channels because of one. Halving finds it among thousands with a few dozen commands.
       const half = wanted.length >> 1;
       await Promise.all([
         this.#subscribeWithRetry(connection, wanted.slice(0, half)),
@@ -129,7 +129,7 @@ export class Subscriptions {
     }
   }
 
-  /** A right has come back, and seldom for one channel alone. */
+  /** A right has come back. Mostly it covers more than one channel, so all refused ones are tried at once. */
   #tryAll(): void {
     if (performance.now() - this.#triedAllAt < TRY_ALL_MS_MIN) return;
     this.#triedAllAt = performance.now();
@@ -144,7 +144,7 @@ export class Subscriptions {
     if (!this.#wanted.has(channel)) return;
     const times = (this.#refused.get(channel)?.times ?? 0) + 1;
     this.#forgetRefusal(channel);
-    // As calmly for thousands as for one: Redis is asked a thousand times a second at most.
+    // The wait grows with the number of refused channels, so that Redis is asked a thousand times a second at most.
     const retryMs = Math.max(backoffMs(times), Math.random() * this.#refused.size * 2 * RETRY_EACH_MS);
     const timer = setTimeout(() => {
       this.#joining.add(channel);
@@ -154,7 +154,7 @@ export class Subscriptions {
     this.#listener.refused({ channel, gist: "", ...failure, attempt: times, retryMs });
   }
 
-  /** Whether there was one. */
+  /** Forgets that Redis refuses the channel. Answers whether it did. */
   #forgetRefusal(channel: Channel): boolean {
     clearTimeout(this.#refused.get(channel)?.timer);
     return this.#refused.delete(channel);
