@@ -1,4 +1,4 @@
-/** File descriptors: strangers never take the last ones, and whoever asks something is answered all the same. */
+/** File descriptors: strangers never take the last ones, and requests are answered all the same. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

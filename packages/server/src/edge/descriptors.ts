@@ -1,7 +1,7 @@
 /**
- * File descriptors, shared out: so many for WebSockets, some for plain HTTP, and a reserve for ourselves, so that the last ones are
- * never taken by strangers, and Redis, health and metrics can still be reached. Where plain sockets are too many, the oldest go: a request
- * is answered in milliseconds, and a socket that trickles or says nothing is soon the oldest.
+ * File descriptors, shared out: so many for WebSockets, some for plain HTTP, and a reserve for this process itself. So strangers never
+ * take the last ones, and Redis, health and metrics can still be reached. If there are too many plain sockets, the oldest is ended: a
+ * request is answered in milliseconds, and a socket that trickles or says nothing is soon the oldest.
  */
 
 import { readFileSync } from "node:fs";
@@ -10,13 +10,13 @@ import type { Duplex } from "node:stream";
 import type { Millis } from "@presence-service/protocol";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
 
-/** Two connections to Redis and two that replace them, pipes, the event loop's own, and what a host opens now and then. */
+/** Two connections to Redis and two that replace them, pipes, those of the event loop, and files that a host opens now and then. */
 const RESERVED = 64;
-/** Of those that are left: for plain HTTP, within bounds. */
+/** One of so many of the others is for plain HTTP, within bounds. */
 const PLAIN_SHARE = 8;
 const PLAIN_MIN = 16;
 const PLAIN_MAX = 1024;
-/** An upgrade is asked for and answered within this time, also where many come at once. */
+/** An upgrade is asked for and answered within this time, even when many come at once. */
 const YOUNG_MS: Millis = 1000;
 const WARN_EVERY_MS = 10_000;
 
@@ -28,16 +28,16 @@ export type Descriptors = {
 };
 
 export type DescriptorOptions = {
-  /** File descriptors that this process may have. */
+  /** The number of file descriptors that this process may have. */
   readonly limit: number;
   /** Counts a plain socket that was ended for others. */
   readonly dropped: () => void;
   readonly log: Logger;
-  /** Of tests. */
+  /** The clock of tests. */
   readonly now?: () => Millis;
 };
 
-/** `server`: ours, whose plain sockets are counted, too; undefined: a host's, which looks after them itself. */
+/** `server`: our own HTTP server, whose plain sockets are limited too. undefined: the server is the host's, which limits them itself. */
 export function shareDescriptors(
   server: Server | undefined,
   { limit, dropped, log, now = () => performance.now() }: DescriptorOptions,
@@ -46,11 +46,11 @@ export function shareDescriptors(
   const plainMax = Math.max(Math.min(PLAIN_MIN, shared / 2), Math.min(PLAIN_MAX, Math.floor(shared / PLAIN_SHARE)));
   const webSocketsMax = shared - plainMax;
   const warn = rateLimited(log.warn.bind(log), WARN_EVERY_MS);
-  /** When each came, in the order of their coming. */
+  /** When each plain socket was opened; the oldest is first. */
   const plain = new Map<Duplex, Millis>();
   let webSockets = 0;
 
-  // Shared by all sockets, of which there may be many thousand.
+  // All sockets share this function, as there may be many thousands of them.
   function plainClosed(this: Duplex): void {
     plain.delete(this);
   }
@@ -63,7 +63,7 @@ export function shareDescriptors(
     socket.once("close", plainClosed);
     if (plain.size <= plainMax) return;
     const [[oldest, since]] = plain as unknown as [[Duplex, Millis]];
-    // Clients that all come back at once are young: they may have what is free.
+    // When clients all come back at once, their sockets are young: these may take any descriptor that is free.
     if (now() - since < YOUNG_MS && plain.size + webSockets <= shared) return;
     plain.delete(oldest);
     dropped();
@@ -83,7 +83,7 @@ export function shareDescriptors(
   };
 }
 
-/** Of this process, where the system tells (Linux); elsewhere there is no limit that we could keep. Node raises the soft limit to the hard one at its start. */
+/** The limit of this process, where the system tells it (Linux); elsewhere Infinity. Node raises the soft limit to the hard one at its start. */
 export function descriptorLimit(limits = "/proc/self/limits"): number {
   try {
     const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync(limits, "latin1")) ?? [];

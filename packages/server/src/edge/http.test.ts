@@ -1,4 +1,4 @@
-/** Routes of the HTTP side: what each says in each state of the instance, and what the page's files are served with. */
+/** Routes of the HTTP side: the answer of each in each state of the instance, and the headers of the page's files. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -42,7 +42,7 @@ async function serve(t: TestContext, overrides: Partial<HttpDependencies> = {}):
   return { base: `http://127.0.0.1:${address.port}`, port: address.port };
 }
 
-/** `fetch` would tidy the path up. */
+/** The status of a raw request: `fetch` would tidy the path up. */
 async function rawStatus(port: number, path: string, method = "GET"): Promise<number | undefined> {
   const request = httpRequest({ port, host: "127.0.0.1", path, method }).end();
   const [response] = await once(request, "response");
@@ -106,7 +106,7 @@ test("health checks as they come: OPTIONS, a slash at the end, the whole address
   assert.equal(response.headers.get("access-control-allow-origin"), null);
   for (const path of ["/livez/", "/readyz/", "/health/", "/metrics/", "http://example.com/readyz", "/app/livez", "/a/b/readyz/", "/?x=1"])
     assert.equal(await rawStatus(port, path), 200, path);
-  // HAProxy's own default must not send people to an instance that stops.
+  // With its defaults HAProxy must not send people to an instance that stops.
   status = "draining";
   for (const path of ["/", "*", "/readyz", "/health", "/app/readyz"]) assert.equal(await rawStatus(port, path, "OPTIONS"), 503, path);
   assert.equal(await rawStatus(port, "/livez", "OPTIONS"), 200);
@@ -154,7 +154,7 @@ test("/health lists some peers, those in trouble first, and counts all", async (
   );
 });
 
-test("who sends many requests ahead of the answers is cut off; a few are answered", async (t) => {
+test("a client that sends many requests ahead of the answers is cut off; a few are answered", async (t) => {
   const { port } = await serve(t);
   const ahead = async (count: number) => {
     const socket = connect(port, "127.0.0.1");
@@ -174,11 +174,11 @@ test("who sends many requests ahead of the answers is cut off; a few are answere
   assert.ok((await ahead(1000)) <= 8);
 });
 
-test("many who ask without pause get a thousand answers a second, and whoever asks then waits for a turn", async () => {
+test("many clients that ask without pause get a thousand answers a second, and a later one waits for its turn", async () => {
   const state = () => ({ status: "ok" as const, links: "11" });
   const metrics = { contentType: "text/plain", expose: async () => "", eventLoopDelay: () => ({ p50: 0, p99: 0 }) };
   const handler = createHttpHandler({ report: () => REPORT, state, healthCheck: async () => 0, metrics });
-  // Without sockets: 700 answers would take 10 ms.
+  // No sockets are used here: 700 answers would take 10 ms if none of them waited.
   const ask = () =>
     new Promise<void>((resolve) => {
       const request = { url: "/livez", method: "GET", headers: {}, socket: {} } as IncomingMessage;

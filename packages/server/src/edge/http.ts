@@ -1,6 +1,6 @@
 /**
- * Plain HTTP on the WebSocket's port: health, metrics and the demo page, as one route table. It only reads; upgrades never
- * come here, and nothing here may be asked across origins.
+ * Plain HTTP on the WebSocket's port: health, metrics and the demo page, as one route table. It only reads. Upgrades never
+ * come here, and pages of other origins may read nothing here.
  */
 
 import { createHash } from "node:crypto";
@@ -11,13 +11,13 @@ import { fileURLToPath } from "node:url";
 import { isAt, pathOf } from "./paths.ts";
 
 export type HealthReport = {
-  /** `starting`: never joined the bus yet. `degraded`: serving local people only, on all boards or on some. */
+  /** `starting`: has not joined the bus yet. `degraded`: serves local people only, on all boards or on some. */
   readonly status: "starting" | "ok" | "degraded" | "draining";
-  /** null: it is not. Anybody may read this: how many boards and why, not which. */
+  /** null: the instance is not degraded. Strangers may read this, so it says how many boards and why, but not which. */
   readonly degraded: {
-    /** Nobody of another instance is heard, on any board. */
+    /** On all boards: no other instance is heard, or none hears this one. */
     readonly all: boolean;
-    /** Boards on which nobody is heard, counted one by one. */
+    /** Boards on which other instances are not heard while the bus as a whole works. */
     readonly boards: number;
     readonly reason: string;
   } | null;
@@ -25,7 +25,7 @@ export type HealthReport = {
   readonly version: string;
   readonly uptimeMs: number;
   readonly redis: {
-    /** `memory`: this instance is alone, whoever connects elsewhere is not seen. */
+    /** `memory`: this instance is alone; people who connect to another one are not seen here. */
     readonly mode: "standalone" | "memory";
     /** Without credentials. */
     readonly address: string;
@@ -38,7 +38,7 @@ export type HealthReport = {
   };
   readonly peers: readonly {
     readonly instanceId: string;
-    /** `deaf`: heard, and does not hear this instance. */
+    /** `deaf`: this instance hears the peer, but the peer does not hear it. */
     readonly state: "up" | "deaf" | "suspect" | "down";
     readonly lastHeardMs: number;
   }[];
@@ -49,7 +49,7 @@ export type HealthReport = {
 
 export type HttpDependencies = {
   report(): HealthReport;
-  /** What must be told at once, as one text: when it changes, what is cached is old. Cheap. */
+  /** The state that must always be current: when it changes, a cached page is not used any more. Cheap to call. */
   state(): { readonly status: HealthReport["status"]; readonly links: string };
   /** Round trip of one PING in ms; rejects if there is none. */
   healthCheck(): Promise<number>;
@@ -64,7 +64,7 @@ export type HttpDependencies = {
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Of the demo page, if it has been built. */
+/** The folder of the demo page, if it has been built. */
 export const DEMO_DIR = new URL("../../../demo/dist/", import.meta.url);
 
 type Reply = { readonly status: number; readonly type: string; readonly body: string | Buffer; readonly headers?: Record<string, string> };
@@ -89,12 +89,12 @@ export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
     ...(dependencies.demoDir === undefined ? [] : staticRoutes(dependencies.demoDir)),
   ]);
   const pace = pacer();
-  /** Requests under way of each socket that has any. */
+  /** The number of requests under way, for each socket that has any. */
   const pending = new WeakMap<object, number>();
   return (request, response) => {
     const { socket } = request;
     const waiting = (pending.get(socket) ?? 0) + 1;
-    // One browser or proxy asks for one thing after the other; whoever sends ahead waits for no answer.
+    // Browsers and proxies mostly wait for an answer before they send the next request. A client that sends many ahead is cut off.
     if (waiting > PIPELINED_MAX) return void socket.destroy();
     pending.set(socket, waiting);
     response.once("close", () => pending.set(socket, (pending.get(socket) ?? 1) - 1));
@@ -111,16 +111,16 @@ export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
         });
         response.end(reply.body);
       });
-    replied.catch(() => {}); // whoever mounted this has answered already, or the client is gone
+    replied.catch(() => {}); // the host that mounted this has answered already, or the client is gone
   };
 }
 
 async function answer(routes: ReadonlyMap<string, Route>, request: IncomingMessage): Promise<Reply> {
   const { method } = request;
-  // Paths are looked up as they are, never resolved against a folder: there is nothing to traverse.
+  // Paths are looked up as they are and never resolved against a folder, so no path leads out of it.
   const path = pathOf(request.url);
   const route = routes.get(path) ?? probe(routes, path);
-  // What HAProxy asks if nobody tells it otherwise, of `/` or `*`: it wants to know whether to send people here.
+  // By default HAProxy checks health by OPTIONS of `/` or `*`: it wants to know whether to send people here.
   const isOptions = method === "OPTIONS";
   const asked = isOptions && (path === "/" || path === "*") ? routes.get("/readyz") : route;
   if (asked === undefined) return json(404, { error: "not_found", message: "Here are /, /health, /livez, /readyz and /metrics." });
@@ -136,8 +136,8 @@ async function answer(routes: ReadonlyMap<string, Route>, request: IncomingMessa
 }
 
 /**
- * Answers of all kinds to everybody, at 30 µs each: 3 % of a core, however many ask without pause. They wait for their turn instead of
- * being refused: ten sockets 10 ms, a thousand a second. A page with all that it loads is within the burst.
+ * Answers of all kinds to all clients together. An answer costs 30 µs, so they take 3 % of a core at most. Requests above the rate wait
+ * for their turn and are not refused: with ten sockets 10 ms, with a thousand a second. A page with all its files is within the burst.
  */
 const ANSWERS_PER_MS = 1;
 const ANSWERS_BURST = 200;
@@ -153,19 +153,19 @@ function pacer(): () => Promise<void> {
 }
 
 const METHODS = "GET, HEAD, OPTIONS";
-/** Sent before the first of them is answered. */
+/** Requests that a socket may send before the first of them is answered. */
 const PIPELINED_MAX = 8;
 
-/** Behind a proxy that leaves its prefix in the path. Not the pages that are to be closed to strangers by their path. */
+/** The probes behind a proxy that leaves its prefix in the path. Other pages are not found there, as proxies close them to strangers by path. */
 function probe(routes: ReadonlyMap<string, Route>, path: string): Route | undefined {
   const wanted = ["/livez", "/readyz"].find((one) => isAt(path, one));
   return wanted === undefined ? undefined : routes.get(wanted);
 }
 
-/** Anybody may ask, so that asking must not be a way to keep us busy: what was rendered is good for all who ask within this time. */
+/** Anybody may ask for a page, so asking must not cost much: within this time all requests get the page that was rendered for the first. */
 const RENDERED_MS = 1000;
 
-/** `state`: what was rendered in another one is old at once. */
+/** `state`: a page that was rendered in another state is not used any more. */
 function renderedOnce(render: () => Promise<Reply>, state: () => string = () => ""): Route {
   let last: { readonly at: number; readonly state: string; readonly reply: Promise<Reply> } | undefined;
   return async () => {
@@ -174,7 +174,7 @@ function renderedOnce(render: () => Promise<Reply>, state: () => string = () => 
     if (last === undefined || now - last.at >= RENDERED_MS || last.state !== current) {
       const reply = render();
       last = { at: now, state: current, reply };
-      // A failure is nothing to keep.
+      // A failure is not kept.
       reply.catch(() => {
         last = undefined;
       });
@@ -200,7 +200,7 @@ function json(status: number, value: unknown): Reply {
   return { status, type: "application/json; charset=utf-8", body: `${JSON.stringify(value, null, 2)}\n`, headers: UNCACHED };
 }
 
-/** Degraded is ready: people here still see each other, and sending them elsewhere would not bring Redis back. */
+/** A degraded instance is ready: its people still see each other, and sending them elsewhere would not bring Redis back. */
 function readiness({ status }: Pick<HealthReport, "status">): Reply {
   return text(isServing(status) ? 200 : 503, `${status}\n`);
 }
@@ -209,12 +209,12 @@ function isServing(status: HealthReport["status"]): boolean {
   return status === "ok" || status === "degraded";
 }
 
-/** Anybody may ask for /health, so that asking must not be a way to flood Redis: one PING per second serves all who ask. */
+/** Anybody may ask for /health, and that must not flood Redis: one PING per second serves all requests. */
 const PING_REUSED_MS = 1000;
-/** Who asks wants to know now; a Redis that needs longer is as good as silent. */
+/** A health check wants its answer soon; a Redis that needs longer counts as silent. */
 const PING_TIMEOUT_MS = 1000;
 
-/** Peers listed on a page that strangers may see: those in trouble first. All are counted. */
+/** Peers listed on /health, which strangers may see; those in trouble come first. All peers are counted. */
 const PEERS_SHOWN_MAX = 32;
 
 function healthRoute(dependencies: HttpDependencies): () => Promise<Reply> {
@@ -276,11 +276,11 @@ const TYPES: Record<string, string> = {
   ".woff2": "font/woff2",
 };
 
-/** Everything the page needs comes from here; the sockets may be another instance's (`?server=`). */
+/** All files of the page come from this server; its WebSockets may go to another instance (`?server=`). */
 const CONTENT_SECURITY_POLICY =
   "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'";
 
-/** The files are few and small: read once, served from memory. None if the folder does not exist. */
+/** Routes of the files in a folder, which are few and small: read once, served from memory. None if the folder does not exist. */
 function staticRoutes(folder: URL): [string, Route][] {
   const root = fileURLToPath(folder);
   let files: string[];

@@ -1,4 +1,4 @@
-/** What it says when the port cannot be opened. */
+/** The error when the port cannot be opened. */
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";

@@ -1,9 +1,9 @@
-/** Opens the port, or says in one sentence why not and what to change. */
+/** Opens the port, or says in one sentence why that failed and what to change. */
 
 import type { Server } from "node:http";
 import { PresenceError } from "../errors.ts";
 
-/** Resolves to the port listened on, which differs from the one asked for if that was 0. `host` undefined: all interfaces. */
+/** Resolves to the port that was opened: any free one if `port` is 0. `host` undefined: all interfaces. */
 export async function listen(server: Server, options: { readonly port: number; readonly host?: string | undefined }): Promise<number> {
   const { port, host } = options;
   await new Promise<void>((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** Origins: compared in one form, and entries that can never match refused with what is wrong about them. */
+/** Origins: they are compared in one form, and an entry that can never match is refused with the reason. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

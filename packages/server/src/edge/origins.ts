@@ -1,6 +1,7 @@
 /**
- * Pages of which origins may connect. Browsers cannot be prevented from sending cookies along, so the origin decides; other clients say
- * what they like. Origins are compared in one form: lower case, without the default port, without the dot at the end of a name.
+ * Decides from which origins pages may connect. A browser sends cookies along with any page's connection, so the origin decides; clients
+ * that are no browsers can send any origin. Origins are compared in one form: lower case, without the default port, without the dot at
+ * the end of a name.
  */
 
 import type { IncomingHttpHeaders } from "node:http";
@@ -9,15 +10,15 @@ import { redactText } from "../telemetry/redact.ts";
 
 export type OriginRule = (headers: IncomingHttpHeaders) => boolean;
 
-/** `allowed` undefined: pages of the host that is connected to. Throws `BAD_SETTINGS` for entries that no page ever has as its origin. */
+/** `allowed` undefined: only pages of the host that they connect to. Throws `BAD_SETTINGS` for entries that no page ever has as its origin. */
 export function originRule(allowed: readonly string[] | undefined): OriginRule {
   const listed = allowed && listedOrigins(allowed);
   return ({ origin, host = "" }) => {
-    // No page.
+    // A client that sends no origin is not a page.
     if (origin === undefined || listed?.has("*")) return true;
     const known = originOf(origin);
     if (listed) return listed.has(origin === "null" ? origin : (known?.text ?? ""));
-    // Whether the page came by TLS is known only to the proxy that ended it.
+    // A proxy in front may end TLS: then only the proxy knows whether the page came over TLS.
     const own = hostOf(host);
     return (
       own !== undefined && known !== undefined && /^https?$/.test(known.scheme) && known.host === own.host && samePort(known.port, own.port)
@@ -25,7 +26,7 @@ export function originRule(allowed: readonly string[] | undefined): OriginRule {
   };
 }
 
-/** As a request says it: strictly, since a browser adds nothing to it. */
+/** Reads an `Origin` header strictly, since a browser writes it in one way only. */
 function originOf(text: string) {
   const [, scheme = "", authority = ""] = /^([a-z][a-z0-9+.-]*):\/\/([^\s/?#@,\\]+)$/i.exec(text) ?? [];
   const host = hostOf(authority);
@@ -37,7 +38,7 @@ function originOf(text: string) {
 
 const DEFAULT_PORTS: Record<string, string | undefined> = { http: "80", https: "443" };
 
-/** `Host` and its kin; undefined: none, or what no browser sends. */
+/** Reads `Host` and similar headers; undefined: there is none, or no browser would send it. */
 function hostOf(text: string): { readonly host: string; readonly port: string } | undefined {
   const [, name = "", port = ""] = /^(\[[0-9a-f:.]+\]|[^\s:/?#@,\\[\]]+)(?::(\d{1,5}))?$/i.exec(text) ?? [];
   const host = name.toLowerCase().replace(/\.$/, "");

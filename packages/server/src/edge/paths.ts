@@ -1,6 +1,6 @@
 /** Paths of requests in one form, so that a proxy that adds a slash, a prefix or the whole address changes nothing. */
 
-/** Without query, scheme and host (RFC 9112, 3.2.2) and the slash at its end; never resolved: `..` and `%2e` stay what they are. */
+/** The path without query, scheme and host (RFC 9112, 3.2.2) and the slash at its end. It is not resolved: `..` and `%2e` stay as they are. */
 export function pathOf(target = "/"): string {
   const [path = ""] = target.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);
   return path.replace(/(?<=[^/])\/$/, "") || "/";
@@ -11,7 +11,7 @@ export function queryOf(target = "/"): URLSearchParams {
   return new URLSearchParams(at < 0 ? "" : target.slice(at + 1));
 }
 
-/** The path itself or below any prefix, as a proxy passes it on that takes none away: `/app/ws` for `/ws`. */
+/** Whether the path is `wanted`, or `wanted` below any prefix that a proxy has left in the path: `/app/ws` for `/ws`. */
 export function isAt(path: string, wanted: string): boolean {
   return path === wanted || (wanted !== "/" && path.startsWith("/") && path.endsWith(wanted));
 }

@@ -35,7 +35,7 @@ test("a pause takes effect within a read, and nothing is lost or out of order", 
   assert.equal(sliced, bytes.length, "short reads are not counted");
 });
 
-test("what came with the upgrade request is put back in pieces", async () => {
+test("bytes that came with the upgrade request are put back in pieces", async () => {
   for (const length of [0, 1, SLICE_BYTES, SLICE_BYTES + 1, 3 * SLICE_BYTES]) {
     const socket = socketThatReads();
     const head = Buffer.from(Array.from({ length }, (_, nth) => nth % 251));

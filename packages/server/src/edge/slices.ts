@@ -1,14 +1,14 @@
 /**
- * Hands what a socket reads on in short pieces. One read brings up to 64 KB, which may hold ten thousand messages, and a stream that is
- * paused still gives the whole of the piece it is at. What is not handed on yet stays in the stream, as bytes.
+ * Hands the reads of a socket on in short pieces. One read brings up to 64 KB, which may hold ten thousand messages, and a stream that is
+ * paused still hands on the rest of its current piece. Pieces that are not handed on yet stay in the stream, as bytes.
  */
 
 import type { Duplex } from "node:stream";
 
-/** Most reads are shorter. At worst 340 empty frames, which the WebSocket library takes apart in a third of a millisecond. */
+/** Most reads are shorter. At worst a piece holds 340 empty frames, which the WebSocket library takes apart in a third of a millisecond. */
 export const SLICE_BYTES = 2048;
 
-/** `onSlice` is told of each piece of a longer read before it is handed on; not of reads that are short anyway. */
+/** Calls `onSlice` for each piece of a longer read before it is handed on, but not for reads that are short anyway. */
 export function sliceReads(socket: Duplex, onSlice: (bytes: number) => void): void {
   const push = socket.push;
   socket.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
@@ -23,7 +23,7 @@ export function sliceReads(socket: Duplex, onSlice: (bytes: number) => void): vo
   };
 }
 
-/** Puts back what was read before anybody listened, in pieces. */
+/** Puts bytes that were read before anything listened back into the stream, in pieces. */
 export function unshiftInSlices(socket: Duplex, bytes: Buffer): void {
   const lastStart = Math.floor(Math.max(0, bytes.length - 1) / SLICE_BYTES) * SLICE_BYTES;
   for (let start = lastStart; start >= 0 && bytes.length > 0; start -= SLICE_BYTES) {

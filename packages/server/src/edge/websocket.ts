@@ -1,7 +1,6 @@
 /**
- * Takes WebSocket upgrades and hands sockets to the connection manager. It knows HTTP and the WebSocket library, of which it is the
- * only user, and nothing of what is said. Reading, masks and control frames are the library's; our frames go straight to the socket
- * beneath it (F3).
+ * Takes WebSocket upgrades and hands sockets to the connection manager. Only this file knows the WebSocket library; it knows nothing of
+ * the messages. The library does reading, masks and control frames; our frames go straight to the socket beneath it (F3).
  */
 
 import type { IncomingMessage, Server } from "node:http";
@@ -24,13 +23,13 @@ import { sliceReads, unshiftInSlices } from "./slices.ts";
 
 export type UpgradeOptions = {
   readonly manager: ConnectionManager;
-  /** Upgrades elsewhere are left to others, if there are others. Where there are none, also below any prefix that a proxy leaves. */
+  /** Upgrades at other paths are left to other listeners. If `isAlone`, a prefix that a proxy leaves before these paths is allowed. */
   readonly paths: readonly string[];
-  /** Nobody else takes upgrades on this server: what is not for us is not found. */
+  /** No other listener takes upgrades on this server: an upgrade at another path is answered with 404. */
   readonly isAlone: boolean;
-  /** False: come back later. */
+  /** False: clients are told to come back later. */
   readonly isServing: () => boolean;
-  /** Whether classic clients may say who they are by `?token=`; where the host authenticates, they are refused otherwise. */
+  /** Whether classic clients may give a token by `?token=`. If not, a host that authenticates knows nothing of them, and they are closed. */
   readonly tokenInUrl: boolean;
   /** Whether pages of that origin may connect. */
   readonly isAllowed: OriginRule;
@@ -39,17 +38,17 @@ export type UpgradeOptions = {
   readonly log: Logger;
 };
 
-/** What a fragmented or trickled message may be made of: a proxy's smallest pieces, and still no way to fill our memory. */
+/** Pieces of a fragmented or trickled message: enough for the smallest pieces of a proxy, and too few to fill our memory. */
 const FRAGMENTS_MAX = 64;
 const CHUNKS_MAX = 1024;
-/** Then the socket is destroyed, whether the client has answered our close frame or not. */
+/** After this time the socket is destroyed, even if the client has not answered our close frame. */
 const CLOSE_TIMEOUT_MS = 5000;
-/** What is still read of a client whose connection is over, while its close frame is waited for: what was under way of any but a flood. */
+/** Bytes still read from a client while its close frame is waited for: as much as was under way, unless the client floods. */
 const CLOSING_BYTES_MAX = 16 * 1024;
 const RETRY_AFTER_S = 1;
 const WARN_EVERY_MS = 10_000;
 
-/** In order of preference. */
+/** Subprotocols in order of preference. */
 const ENCODINGS: readonly (readonly [subprotocol: string, encoding: Encoding])[] = [
   ["presence.v2", "binary"],
   ["presence.v2.json", "json"],
@@ -57,7 +56,7 @@ const ENCODINGS: readonly (readonly [subprotocol: string, encoding: Encoding])[]
 
 type Reason = keyof Metrics["upgradesRefused"];
 
-/** What the log says of each; those that come in the course of events are counted only. */
+/** Log lines for reasons of refusal. Reasons that are normal at times are only counted. */
 const REFUSED: { readonly [of in Reason]?: string } = {
   path: "refused a WebSocket: nothing is at this path",
   origin: "refused a page of another origin; those in allowedOrigins may connect",
@@ -66,19 +65,19 @@ const REFUSED: { readonly [of in Reason]?: string } = {
   full: "refused a WebSocket: no file descriptor is left for it; raise `ulimit -n`, or add an instance",
   greeting: "refused a WebSocket: too many have connected and said nothing yet",
 };
-/** Of what a stranger may send. */
+/** Characters of a header that a stranger sent, in the log. */
 const SHOWN_LENGTH_MAX = 200;
 
-/** Answers how to stop taking upgrades. */
+/** Returns a function that stops taking upgrades. */
 export function acceptUpgrades(server: Server, options: UpgradeOptions): () => void {
   const { manager, paths, isAlone, isServing, isAllowed, tokenInUrl, addressOf, descriptors, log } = options;
   const warn = rateLimited(log.warn.bind(log), WARN_EVERY_MS);
-  // Apart from the call, as the types of `ws` do not know `closeTimeout` yet.
+  // The settings stand apart from the call, as the types of `ws` do not know `closeTimeout` yet.
   const settings = {
     noServer: true,
     WebSocket: PresenceWebSocket,
     clientTracking: false,
-    // Pongs have their price: the connection answers.
+    // The connection answers pings itself, as pongs have their price.
     autoPong: false,
     perMessageDeflate: false,
     maxPayload: CLIENT_MESSAGE_BYTES_MAX,
@@ -107,7 +106,7 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
 
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!isOurs(pathOf(request.url))) {
-      // Left to the others, if there are others: without, nobody would ever answer.
+      // Other listeners may take it. If there are none, it is answered here, as it would never be answered otherwise.
       if (isAlone || !hasOthers(server))
         refuse(request, socket, "path", { status: 404, body: `WebSockets connect at ${paths.join(" or ")}.` });
       return;
@@ -115,7 +114,7 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     const forwarded = request.headers["x-forwarded-for"];
     const address = addressOf(request.socket.remoteAddress, Array.isArray(forwarded) ? forwarded.join(",") : forwarded);
     const ignore = () => {};
-    socket.on("error", ignore); // it may break while it waits
+    socket.on("error", ignore); // the socket may break while it waits
     const isAdmitted = manager.gate.admit(address, () => {
       socket.removeListener("error", ignore);
       take(request, socket, head, address);
@@ -156,12 +155,12 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
 const ENCODINGS_KNOWN = `Known are the subprotocols ${ENCODINGS.map(([subprotocol]) => subprotocol).join(" and ")}, or one of them as ?encoding= where a proxy removes the header; none of both is the classic protocol.`;
 
 /**
- * By subprotocol; where none is offered, by `?encoding=`, for those whose proxy removes the header; classic if neither is there.
- * undefined: only unknown ones are asked for. A browser would fail such a connection without an answer that it offered.
+ * The encoding is asked for by subprotocol, or, if none is offered, by `?encoding=`, for clients whose proxy removes the header. Without
+ * both it is classic. undefined: only unknown ones are asked for. A browser fails a connection that answers with none of its offers.
  */
 function encodingOf({ headers }: IncomingMessage, query: URLSearchParams): Encoding | undefined {
   const header = headers["sec-websocket-protocol"]?.trim();
-  // Emptied by a proxy is not offered; the library would take it for a mistake.
+  // A header that a proxy has emptied offers nothing; the library would take it for a mistake.
   if (header === "") delete headers["sec-websocket-protocol"];
   if (header) {
     const offered = header.split(",").map((name) => name.trim());
@@ -171,15 +170,15 @@ function encodingOf({ headers }: IncomingMessage, query: URLSearchParams): Encod
   return asked === null ? "classic" : ENCODINGS.find(([subprotocol]) => subprotocol === asked)?.[1];
 }
 
-/** Whether anybody but us listens for upgrades; asked each time, as some begin with the first request. */
+/** Whether there are other listeners for upgrades. Asked each time, as some libraries begin to listen with the first request. */
 function hasOthers(server: Server): boolean {
   return server.listenerCount("upgrade") > 1;
 }
 
 /**
- * A listener for upgrades makes Node take every request that offers one for an upgrade, and then nobody answers it: curl and Java offer
- * `h2c` of their own accord. From Node 24.9 on the server may say which ones are meant. Before that, they hang as in any server
- * with WebSockets.
+ * With a listener for upgrades, Node takes every request that offers an upgrade for one, and nothing answers it: curl and Java offer
+ * `h2c` by themselves. From Node 24.9 on a server may say which requests are upgrades. With an older Node such requests hang, as with
+ * any server that has WebSockets.
  */
 function sortUpgrades(server: Server, isOurs: (request: IncomingMessage) => boolean): () => void {
   const sorting = server as { shouldUpgradeCallback?: (request: IncomingMessage) => boolean };
@@ -188,7 +187,7 @@ function sortUpgrades(server: Server, isOurs: (request: IncomingMessage) => bool
   let isStopped = false;
   const sort = (request: IncomingMessage): boolean => {
     if (!isStopped && isOurs(request)) return true;
-    // Not ours: for the host's other listeners, and if it has none, for its request handler.
+    // Other upgrades are for the host's other listeners. If it has none, its request handler takes them as requests.
     return (isStopped || hasOthers(server)) && former.call(server, request);
   };
   sorting.shouldUpgradeCallback = sort;
@@ -198,10 +197,10 @@ function sortUpgrades(server: Server, isOurs: (request: IncomingMessage) => bool
   };
 }
 
-/** Knows its connection, so that all sockets share the four listeners below. */
+/** A WebSocket that knows its connection, so that all sockets share the four listeners below. */
 class PresenceWebSocket extends WebSocket {
   connection: Connection | undefined;
-  /** Read in long pieces since the connection is over. */
+  /** Bytes of long reads since the connection is over. */
   closingBytes = 0;
 }
 
@@ -209,7 +208,7 @@ function connectionOf(ws: WebSocket): Connection | undefined {
   return (ws as PresenceWebSocket).connection;
 }
 
-/** Made here, so that it keeps nothing of the upgrade alive: a request is 6 KB. */
+/** This closure is made here, so that it does not keep the upgrade request alive, which takes 6 KB. */
 function chargeSlices(ws: PresenceWebSocket, connection: Connection): (bytes: number) => void {
   return (bytes) => {
     connection.owe(PRICE.slice);
@@ -230,7 +229,7 @@ function onPong(this: WebSocket): void {
   connectionOf(this)?.ponged();
 }
 
-/** The library has sent its close frame already, if one makes sense. */
+/** The library has sent a close frame already, if one makes sense. */
 function onError(this: WebSocket, error: Error & { readonly code?: string }): void {
   connectionOf(this)?.broken(error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? CLOSE.tooBig : CLOSE.lost);
 }
@@ -253,7 +252,7 @@ class WsSocket implements ClientSocket {
   }
 
   write(frames: Buffer): void {
-    // Between the other side's end and its report there is nobody to write to.
+    // The other side may have ended the socket, which is reported later: then there is nothing to write to.
     if (this.#socket.writable) this.#socket.write(frames);
   }
 
@@ -286,7 +285,7 @@ class WsSocket implements ClientSocket {
   }
 
   close({ code, meaning }: CloseReason): void {
-    // A paused socket would never read the answer. But one with far more to say is not heard any further: its client gets our word and the end.
+    // A paused socket would never read the client's close frame. If too much waits unread, the client gets our close frame and the end.
     if (this.#socket.readableLength <= CLOSING_BYTES_MAX) this.#ws.resume();
     this.#ws.close(code, meaning);
     if (this.#ws.isPaused) this.#socket.end();
@@ -301,12 +300,12 @@ const EMPTY = Buffer.alloc(0);
 
 type Answer = { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body: string };
 
-/** The client comes back by itself. */
+/** An answer after which a client comes back by itself. */
 const LATER: Answer = { status: 503, headers: { "Retry-After": String(RETRY_AFTER_S) }, body: "Not now; try again." };
 
 function end(socket: Duplex, { status, headers = {}, body }: Answer): void {
-  socket.on("error", () => {}); // whoever is refused may be gone already
-  // Without it a client that does not close its side would hold the socket for ever.
+  socket.on("error", () => {}); // the client may be gone already
+  // Without this, a client that does not close its side would hold the socket for ever.
   socket.once("finish", () => socket.destroy());
   const text = `${body}\n`;
   const lines = Object.entries({
