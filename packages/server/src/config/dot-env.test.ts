@@ -1,4 +1,4 @@
-/** `.env`, however an editor has saved it: read, or refused with a sentence, and never ignored. */
+/** A file `.env`, however an editor has saved it, is read or refused with a sentence, and never ignored. */
 
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -34,7 +34,7 @@ test("any encoding that editors write is read, with or without a byte order mark
   assert.deepEqual(parsed(""), { texts: parsed("").texts, problems: [], warnings: [] });
 });
 
-test("what is no text is refused with a sentence", () => {
+test("a file that is no text is refused with a sentence", () => {
   const cases = {
     "UTF-16 cut in the middle": utf16le("\ufeffWS_PORT=1").subarray(0, -1),
     "Latin-1": Buffer.from("WS_PORT=1 # Grüße", "latin1"),

@@ -1,6 +1,6 @@
 /**
- * The file `.env`: read whatever way an editor has saved it, or refused with a sentence; never ignored. What stands in it is never
- * shown, as it may be a password.
+ * The file `.env`. It is read however an editor has saved it, or refused with a sentence, and never ignored. Its contents are never
+ * shown, as they may be passwords.
  */
 
 import { readFileSync } from "node:fs";
@@ -9,16 +9,16 @@ import { similarTo } from "./similar.ts";
 
 export type DotEnv = {
   readonly texts: Readonly<Record<string, string | undefined>>;
-  /** Sentences about what cannot be used: the start is refused. */
+  /** Sentences about mistakes for which the start is refused. */
   readonly problems: readonly string[];
-  /** Sentences about what nothing reads: the start goes on. */
+  /** Sentences about names that nothing reads: the start goes on. */
   readonly warnings: readonly string[];
 };
 
-/** What other programs call parts of REDIS_URL. */
+/** Names that other programs use for parts of REDIS_URL. */
 const PARTS_OF_REDIS_URL = /^REDIS_(?:HOST|PORT|USER|USERNAME|PASS|PASSWORD|DB|DATABASE|TLS)$/;
 
-/** No file is no trouble. `settings`: the names that are read. */
+/** Reads the file; if there is none, that is no problem. `settings`: the names that are read. */
 export function readDotEnv(path: string, settings: readonly string[]): DotEnv {
   let bytes: Buffer;
   try {
@@ -41,29 +41,29 @@ export function parseDotEnv(bytes: Buffer, settings: readonly string[]): DotEnv 
   if (text === undefined) {
     return { texts: {}, problems: [".env is not text in UTF-8 or UTF-16; save it as UTF-8, or remove it."], warnings: [] };
   }
-  // Node's parser takes a lone CR for nothing, and would make one line of two.
+  // Node's parser ignores a lone CR, and would make one line of two.
   const lines = text.replace(/\r\n?/g, "\n");
   const texts = parseEnv(lines) as DotEnv["texts"];
   return { texts, problems: unassigned(lines, settings), warnings: unread(Object.keys(texts), settings) };
 }
 
-/** undefined: no text. */
+/** The bytes as text; undefined: they are no text. */
 function decoded(bytes: Buffer): string | undefined {
   const text = decodedAs(encodingOf(bytes), bytes);
-  // Editors write none; it is what a wrong guess or a binary file looks like.
+  // Editors write no NUL: if there is one, the encoding was guessed wrong, or the file is binary.
   return text?.includes("\0") === true ? undefined : text;
 }
 
 function decodedAs(encoding: string, bytes: Buffer): string | undefined {
   try {
-    // Takes a byte order mark away.
+    // TextDecoder takes a byte order mark away.
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);
   } catch {
     return undefined;
   }
 }
 
-/** By its byte order mark; without one, names and `=` are ASCII, so that every second byte of UTF-16 is 0. */
+/** The encoding by its byte order mark. Without one: names and `=` are ASCII, so every second byte is 0 in UTF-16. */
 function encodingOf(bytes: Buffer): string {
   const [first, second] = bytes;
   if (first === 0xff && second === 0xfe) return "utf-16le";
@@ -80,13 +80,13 @@ function unassigned(text: string, settings: readonly string[]): string[] {
   });
 }
 
-/** Only names that look like ours: a file `.env` may serve other programs as well. */
+/** Warns only of names that look like settings: a file `.env` may serve other programs as well. */
 function unread(names: readonly string[], settings: readonly string[]): string[] {
   return names.flatMap((name) => {
     if (settings.includes(name)) return [];
     if (PARTS_OF_REDIS_URL.test(name)) return [`.env has ${name}, which nothing reads; its value belongs into REDIS_URL`];
     const meant = similarTo(name, settings);
-    // Not the name as it was written: whatever cannot be told to be a name may be a secret.
+    // The name is not shown as it was written: text that is not known to be a name may be a secret.
     return meant === undefined ? [] : [`.env has a name like ${meant} that nothing reads; is it ${meant} that is meant?`];
   });
 }

@@ -1,6 +1,6 @@
-/** Which known name somebody may have meant by an unknown one. Answers only with known names: the unknown one may be a secret. */
+/** Finds the known name that somebody may have meant by an unknown one. Answers only with known names: the unknown one may be a secret. */
 
-/** One typing mistake in four characters, at most two. */
+/** One typing mistake is allowed in four characters, and two in all. */
 const CHARACTERS_PER_MISTAKE = 4;
 const MISTAKES_MAX = 2;
 
@@ -17,9 +17,9 @@ function plain(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, "");
 }
 
-/** Letters to add, drop, replace or swap with the next (optimal string alignment). */
+/** The number of letters to add, drop, replace or swap with the next (optimal string alignment). */
 function distance(a: string, b: string): number {
-  // Whatever is much longer is far away, and may be as long as a stranger likes.
+  // A name that is much longer is far away. It may be of any length, so it is not compared.
   if (Math.abs(a.length - b.length) > MISTAKES_MAX) return Number.POSITIVE_INFINITY;
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, at) => at)];
   const cell = (row: number, at: number) => rows[row]?.[at] ?? 0;

@@ -1,12 +1,12 @@
 /**
- * The PEM files for TLS with Redis: read once at start, checked together. Neither what they hold nor where they are is ever shown: the
+ * The PEM files for TLS with Redis: read once at start, checked together. Neither their contents nor their paths are ever shown: the
  * value of such a setting may be the key itself.
  */
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 
-/** PEM, as files hold it; a certificate and its key come together. */
+/** PEM texts, as files hold them; a certificate and its key come together. */
 export type RedisTls = { readonly ca?: string; readonly cert?: string; readonly key?: string };
 
 /** Paths; `isTls`: REDIS_URL asks for TLS. */
@@ -20,7 +20,7 @@ export type TlsFiles = {
 const SETTING = { ca: "REDIS_TLS_CA", cert: "REDIS_TLS_CERT", key: "REDIS_TLS_KEY" } as const;
 const KINDS = ["ca", "cert", "key"] as const;
 
-/** Adds a sentence for each problem. */
+/** Reads the files. Adds a sentence for each problem. */
 export function readTlsFiles(files: TlsFiles, problems: string[]): RedisTls {
   const given = KINDS.filter((kind) => files[kind] !== undefined);
   if (given.length === 0) return {};
