@@ -1,4 +1,4 @@
-/** Log lines: secrets and control characters stay out, whatever put them there; floods of warnings are counted. */
+/** Log lines: secrets and control characters are kept out of every part of them; floods of warnings are counted. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -36,7 +36,7 @@ test("text reads as time, level, words, fields", () => {
   assert.match(lines[0] ?? "", /^\d\d:\d\d:\d\d\.\d{3} warn {2}publish failed {2}board=b1 count=2\n$/);
 });
 
-test("what is below the level is not written", () => {
+test("lines below the level are not written", () => {
   const lines: string[] = [];
   const log = createLog({ level: "silent", format: "json", write: (line) => lines.push(line) });
   log.error("no");

@@ -1,6 +1,6 @@
 /**
  * Logging: one line per event, JSON for machines or text for people. Every line leaves through one place, which takes
- * credentials out and makes control characters harmless; so nobody has to think of it where a line is written.
+ * credentials out and makes control characters harmless; so the code that logs need not care about either.
  */
 
 import { pino } from "pino";
@@ -12,26 +12,26 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const LOG_FORMATS = ["auto", "json", "text"] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
-/** Fields first, words second, as pino has it; `console` will do as well. */
+/** Fields come first and words second, as with pino; `console` works as well. */
 export type LogMethod = {
   (message: string): void;
   (fields: object, message: string): void;
 };
 
-/** What the library wants of a host's logger. */
+/** The part of a host's logger that the library uses. */
 export interface Logger {
   debug: LogMethod;
   info: LogMethod;
   warn: LogMethod;
   error: LogMethod;
-  /** Where present, it saves the work of wording what nobody will read. */
+  /** If present, it saves the work of making lines that are not written. */
   isLevelEnabled?(level: string): boolean;
 }
 
-/** Keeps a library quiet whose host gave no logger. */
+/** For hosts that give no logger. */
 export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {}, isLevelEnabled: () => false };
 
-/** Lines wait in memory while whoever reads our output is stalled; beyond this much they are dropped. The event loop never waits for a reader. */
+/** While the reader of our output is stalled, lines wait in memory; above this much they are dropped. The event loop never waits for a reader. */
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 
 export type LogOptions = {
@@ -52,12 +52,12 @@ export function createLog(options: LogOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS, censor: "***" },
     },
-    // pino's own escapes are JSON's; those of escapeUnprintable are valid within its strings, and nothing else contains such characters.
+    // pino writes JSON with its escapes. Only strings can hold unprintable characters, and there the escapes of escapeUnprintable are valid.
     { write: (line: string) => write(asText ? textLine(line) : `${escapeUnprintable(redactText(line.trimEnd()))}\n`) },
   );
 }
 
-/** Fields that never hold anything but a secret, here or one level down. */
+/** Fields that always hold a secret, at the top or one level down. */
 const SECRET_FIELDS = ["token", "resumeToken", "password", "authorization", "cookie"].flatMap((field) => [field, `*.${field}`]);
 
 function standardOutput(): (line: string) => void {
@@ -75,9 +75,9 @@ function textLine(json: string): string {
 }
 
 /**
- * For warnings that may come by the thousand: the first of each message at once, then at most one per period, which says
- * how many were suppressed. `message` must be a constant, since each is remembered. Takes no timer: what was suppressed
- * after the last line of a burst shows with the next one, and in the metrics.
+ * For warnings that may come by the thousand: writes the first of each message at once, then at most one per period, which says
+ * how many were suppressed. `message` must be a constant, since each is remembered. It has no timer: warnings suppressed
+ * after the last line of a burst are told with the next one, and show in the metrics.
  */
 export function rateLimited(
   write: LogMethod,

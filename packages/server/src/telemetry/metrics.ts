@@ -1,7 +1,7 @@
 /**
- * What an instance counts, in one table. Each entry is a plain number, or a record of plain numbers by its label, so that
+ * The metrics of an instance, in one table. Each is a plain number, or a record of plain numbers by its label, so that
  * counting costs an addition: `metrics.framesOut++`, `metrics.published.cursors++`, `metrics.boards = 3`. They become
- * Prometheus text when somebody asks. Never a label per board, user or address: whoever can join could fill our memory.
+ * Prometheus text on each scrape. No metric has a label per board, user or address: clients could fill our memory with those.
  */
 
 import { monitorEventLoopDelay } from "node:perf_hooks";
@@ -239,7 +239,7 @@ export const METRICS = {
   startTime: { name: "process_start_time_seconds", type: "gauge", help: "When the process started, seconds since 1970." },
 } as const satisfies Record<string, Entry>;
 
-/** Beside the table, for the same documentation. */
+/** Metrics beside the table; the documentation lists them too. */
 export const OTHER_METRICS = {
   echoSeconds: {
     name: "presence_bus_echo_seconds",
@@ -254,7 +254,7 @@ export const OTHER_METRICS = {
   },
 } as const;
 
-/** From what a local Redis needs in a batch to what the echo watchdog (R9, 2 s) no longer waits for. */
+/** From the time that a local Redis needs in a batch to more than the echo watchdog waits for (R9, 2 s). */
 const ECHO_BUCKETS_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5];
 
 type Fields = {
@@ -271,7 +271,7 @@ export type Metrics = Fields & {
   readonly contentType: string;
   /** Prometheus text. */
   expose(): Promise<string>;
-  /** In seconds, as in `presence_event_loop_delay_seconds`. */
+  /** The event loop's delay in seconds, as in `presence_event_loop_delay_seconds`. */
   eventLoopDelay(): LoopDelay;
   /** Stops measuring the event loop. */
   close(): void;
@@ -342,7 +342,7 @@ function register(registers: Registry[], entry: Entry, read: () => number | Reco
   });
 }
 
-/** Instead of the library's default metrics: those watch garbage collection and handles for the whole process, once per server made in it. */
+/** Replaces the library's default metrics, which would watch garbage collection and handles of the whole process once per server in it. */
 function readProcess(metrics: Fields, loop: LoopMonitor): void {
   const { p50, p99 } = loop.read();
   metrics.loopDelay["0.5"] = p50;
@@ -360,7 +360,7 @@ export type LoopDelay = { readonly p50: number; readonly p99: number };
 const LOOP_RESOLUTION_MS = 20;
 const LOOP_WINDOW_MS = 10_000;
 
-/** The event loop's delay over the last full window, or the current one while there is none; without a timer to turn it over. */
+/** The event loop's delay over the last full window, or over the current one while there is none. No timer ends a window: a read does. */
 class LoopMonitor {
   readonly #histogram = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   #since = performance.now();
@@ -384,7 +384,7 @@ class LoopMonitor {
     this.#histogram.disable();
   }
 
-  /** What Node measures is the time between two ticks of a timer: the delay is what exceeds its interval. */
+  /** Node measures the time between two ticks of a timer: the delay is the part of it that exceeds the interval. */
   #seconds(percentile: number): number {
     if (this.#histogram.count === 0) return 0;
     return Math.max(0, this.#histogram.percentile(percentile) / 1e9 - LOOP_RESOLUTION_MS / 1000);

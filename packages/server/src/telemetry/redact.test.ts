@@ -1,4 +1,4 @@
-/** Credentials: wherever in a URL somebody may have put them, the address is shown and they are not. */
+/** Credentials may stand anywhere in a URL: the address is shown, and they are not. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ const SHOWN: readonly (readonly [url: string, shown: string])[] = [
   ["redis://h:6379?password=canary", "redis://h:6379?***"],
   ["redis://h:6379/0?password=canary#canary", "redis://h:6379/***"],
   ["redis://h#canary", "redis://h#***"],
-  // No host: what looks like one and its port are the user and the password.
+  // There is no host here: the parts that look like host and port are the user and the password.
   ["redis://default:canary", "redis://***"],
   ["redis://:canary", "redis://***"],
   ["redis:canary", "redis:***"],

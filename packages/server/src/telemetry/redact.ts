@@ -1,20 +1,20 @@
 /**
- * What must not reach a log, an error or a health page: credentials, and characters that move a terminal's cursor.
- * Works on text, so that it also catches what a driver or a proxy put into its own message.
+ * Keeps credentials, and characters that move a terminal's cursor, out of logs, errors and health pages. It works on text, so
+ * that it also catches those that a driver or a proxy put into its own message.
  */
 
-/** Everything else before a `:` may be a user name or a password. */
+/** Schemes that are shown. Any other text before a `:` may be a user name or a password. */
 const SCHEMES = /^(?:rediss?|redis-(?:sentinel|cluster)|valkeys?|unix|https?|wss?|memory):(?:\/\/)?/i;
 
 /**
- * The address in a URL: scheme, host, port and database number. Only what can be told to be one of these is kept; user, password, path,
- * query, fragment, and whatever cannot be told become `***`.
+ * The address in a URL: scheme, host, port and database number. Only parts that certainly are one of these are kept; user, password,
+ * path, query, fragment, and all parts that are in doubt become `***`.
  */
 export function redactUrl(text: string): string {
   if (text === "memory:" || /^[a-z0-9.-]{1,255}:\d{1,5}$/i.test(text)) return text;
   const scheme = SCHEMES.exec(text)?.[0] ?? "";
   const rest = text.slice(scheme.length);
-  // The last @: a password with an @ or a slash in it is malformed, and still a password.
+  // The last @ counts: a password with an @ or a slash in it is malformed, but still a password.
   const at = rest.lastIndexOf("@");
   const [, host = "", port = "", more = ""] = /^(\[[0-9a-f:.%]*\]|[a-z0-9._,-]*)(:[^/?#]*)?(.*)$/is.exec(rest.slice(at + 1)) ?? [];
   // `user:password` without a host looks like a host with a strange port.
@@ -25,7 +25,7 @@ export function redactUrl(text: string): string {
   return `${scheme}${at >= 0 ? "***@" : ""}${host}${shownPort}${shownMore}`;
 }
 
-/** The same for text in which URLs and tokens may occur. */
+/** Redacts URLs and tokens in a text. */
 export function redactText(text: string): string {
   return text
     .replace(/\b(?:rediss?|redis-(?:sentinel|cluster)|valkeys?):\/\/[^\s"'<>\\]+/gi, redactUrl)
@@ -33,10 +33,10 @@ export function redactText(text: string): string {
     .replace(/([?&](?:access_|resume_)?(?:token|password|secret)=)[^\s&"']*/gi, "$1***");
 }
 
-/** The same for text that may hold one of these secrets, as they are or as JSON and `inspect` write them. */
+/** Redacts these secrets in a text as well, as they are or as JSON and `inspect` write them. */
 export function redactSecrets(text: string, secrets: readonly string[]): string {
   const known = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]).filter((secret) => secret !== "");
-  // The longest first: a secret may be part of another.
+  // The longest secret is replaced first, as one may be part of another.
   return redactText(known.sort((a, b) => b.length - a.length).reduce((shown, secret) => shown.replaceAll(secret, "***"), text));
 }
 
