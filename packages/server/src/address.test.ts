@@ -1,4 +1,4 @@
-/** Whose budget a connection shares, whatever a client or a proxy writes into `X-Forwarded-For`. */
+/** The address whose budget a connection shares, for all that a client or a proxy may write into `X-Forwarded-For`. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -35,7 +35,7 @@ for (const [what, trusted, remote, forwarded, expected] of CASES) {
   test(`${what}: ${expected}`, () => assert.equal(addressRule(trusted)(remote, forwarded), expected));
 }
 
-test("what is neither an address nor a range is refused at the start", () => {
+test("an entry that is neither an address nor a range is refused at the start", () => {
   assert.ok(isAddressRange("::/0") && isAddressRange("10.1.2.3/32"));
   for (const wrong of ["", "localhost", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/8/8"]) {
     assert.throws(() => addressRule([wrong]), PresenceError, wrong);

@@ -1,15 +1,15 @@
 /**
- * Whose budget a connection shares: the network address that it comes from. A proxy says for whom it speaks in `X-Forwarded-For`, and so
- * can anybody else; so this header counts only as far as each hop that wrote it is listed as trusted.
+ * The network address of a connection, whose budget it shares. A proxy names the address of its client in `X-Forwarded-For`, but anybody
+ * can send this header; so an entry counts only if the hop that wrote it is listed as trusted.
  */
 
 import { BlockList, isIP } from "node:net";
 import { PresenceError } from "./errors.ts";
 
-/** Answers the address behind a socket with that remote address and that `X-Forwarded-For`, as a key: the `/64` of an IPv6 address, as its owner has all of it. */
+/** Answers the address behind a socket with that remote address and that `X-Forwarded-For`. Of an IPv6 address only the `/64` counts, as its owner has all of it. */
 export type AddressOf = (remote: string | undefined, forwarded: string | undefined) => string;
 
-/** `trusted`: addresses and CIDR ranges. Throws `BAD_SETTINGS` for one that is neither. */
+/** `trusted`: addresses and CIDR ranges. Throws `BAD_SETTINGS` for an entry that is neither. */
 export function addressRule(trusted: readonly string[]): AddressOf {
   const list = new BlockList();
   for (const entry of trusted) {
@@ -23,7 +23,7 @@ export function addressRule(trusted: readonly string[]): AddressOf {
     if (forwarded === undefined || trusted.length === 0) return keyOf(address);
     const hops = forwarded.split(",");
     while (hops.length > 0 && isTrusted(address)) {
-      // A trusted proxy wrote the last entry: whoever connected to it. If that is no address, the proxy is all that is known.
+      // A trusted proxy wrote the last entry: the address that connected to it. If that is no address, only the proxy is known.
       const next = plain(hops.pop() ?? "");
       if (next === undefined) break;
       address = next;
@@ -49,7 +49,7 @@ function add(list: BlockList, entry: string): string | undefined {
   return undefined;
 }
 
-/** Without what some write around it: a port, brackets, quotes, a zone, IPv4 within IPv6. undefined: no address. */
+/** The address without a port, brackets, quotes, a zone, or IPv6 around IPv4, which some proxies write. undefined: it is no address. */
 function plain(text: string): string | undefined {
   const bare = text.trim().replace(/^"(.*)"$/, "$1");
   const host = /^\[([^\]]*)\](?::\d+)?$/.exec(bare)?.[1] ?? /^([\d.]+):\d+$/.exec(bare)?.[1] ?? bare;

@@ -13,7 +13,7 @@ import { createLog, type Logger } from "./telemetry/log.ts";
 import { escapeUnprintable, redactSecrets, redactUrl } from "./telemetry/redact.ts";
 import { VERSION } from "./version.ts";
 
-/** sysexits.h: an internal software error. */
+/** Exit status for an internal software error (sysexits.h). */
 const EXIT_DEFECT = 70;
 
 const argv = process.argv.slice(2);
@@ -31,7 +31,7 @@ try {
   process.exit(expected ? EXIT_STATUS[error.code] : EXIT_DEFECT);
 }
 
-/** An error of which nothing is known, with its stack: Node's own carry what they were given, such as a URL. */
+/** An unexpected error with its stack. Secrets are taken out, as errors of Node carry the arguments of calls, such as a URL. */
 function described(error: unknown): string {
   const lines = redactSecrets(inspect(error), possibleSecrets(argv)).split("\n");
   return lines.map(escapeUnprintable).join("\n");
@@ -51,7 +51,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (++signals > 1) process.exit(1);
-      // Still starting: nobody is connected, there is nothing to say goodbye to.
+      // While the server is starting, no client is connected: the process can end at once.
       if (server === undefined) process.exit(0);
       log.info({ signal }, "stopping; the same signal again ends it at once");
       const startedAt = performance.now();
@@ -95,7 +95,7 @@ function announce(server: PresenceServer, settings: Settings, log: Logger): void
   }
 }
 
-/** What to type into a browser: on this machine, and from a phone in the same network. */
+/** Addresses to type into a browser: on this machine, and from a phone in the same network. */
 function addresses(host: string | undefined, port: number): string[] {
   if (host !== undefined) return [`http://${host.includes(":") ? `[${host}]` : host}:${port}/`];
   const outside = Object.values(networkInterfaces())

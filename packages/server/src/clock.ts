@@ -1,16 +1,16 @@
-/** Time as the parts at the edge use it. Tests have one that jumps (testing/fake-clock.ts); the core is told the time instead. */
+/** The clock of all parts but the core, which is told the time. Tests have one that jumps (testing/fake-clock.ts). */
 
 import { performance } from "node:perf_hooks";
 import type { Millis } from "@presence-service/protocol";
 
 export interface Clock {
-  /** Monotonic; where it began means nothing. */
+  /** Monotonic time; only differences mean something. */
   now(): Millis;
-  /** Since the epoch. It may jump, so it is only for what others say in it, and only at the moment they say it. */
+  /** Time since the epoch. It may jump, so use it only to convert a time that somebody else gives, at the moment it is given. */
   wallNow(): Millis;
-  /** Calls back once, when so much time has passed; what it returns prevents that. */
+  /** Calls back once, when so much time has passed. The returned function cancels that. */
   after(ms: Millis, callback: () => void): () => void;
-  /** Calls back at the end of this turn of the event loop: after everything that waits in sockets now has been read. */
+  /** Calls back at the end of this turn of the event loop, when everything that waits in sockets now has been read. */
   afterReads(callback: () => void): void;
   /** How much of the time since the last call the event loop was busy, 0…1. */
   load(): number;

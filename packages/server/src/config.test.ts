@@ -1,4 +1,4 @@
-/** Settings: sources in order, one error for everything that is wrong, no secrets in it. */
+/** Settings: their sources have an order, and all mistakes come in one error, without secrets. */
 
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";

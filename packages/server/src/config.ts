@@ -1,6 +1,6 @@
 /**
  * Settings of the command: flags, environment, `.env`, defaults, in this order, checked together so that one start shows
- * all that is wrong. The only file that reads `process.env`; the library takes options instead and never comes here.
+ * all mistakes. Only this file reads `process.env`; the library takes options instead and does not use this file.
  */
 
 import { parseArgs } from "node:util";
@@ -23,7 +23,7 @@ export type Settings = {
   /** May hold a password: log `redactUrl` of it. */
   readonly redisUrl: string;
   readonly redisPrefix: string;
-  /** What REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY name, read. Never logged. */
+  /** The contents of the files that REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY name. Never logged. */
   readonly redisTls: RedisTls;
   /** Whether the demo page is served. */
   readonly demo: boolean;
@@ -32,7 +32,7 @@ export type Settings = {
 };
 
 type Setting = {
-  /** As text, like everything that comes from an environment; empty: none, see `meaning`. */
+  /** As text, like every value from an environment. Empty: there is none; see `meaning`. */
   readonly default: string;
   readonly unit: string;
   readonly allowed: string;
@@ -151,19 +151,19 @@ export type Command =
   | {
       readonly kind: "run";
       readonly settings: Settings;
-      /** Sentences for the log about what was found and is not read. */
+      /** Sentences for the log about names that were found and that nothing reads. */
       readonly warnings: readonly string[];
     };
 
-/** What the command line asks for. Throws `BAD_SETTINGS` with a line for each problem. */
+/** Reads what the command line asks for. Throws `BAD_SETTINGS` with a line for each problem. */
 export function readCommand(argv: readonly string[]): Command {
   const { texts, problems, warnings } = readDotEnv(".env", NAMES);
   return commandOf({ argv, env: process.env, dotEnv: texts, problems, warnings });
 }
 
 /**
- * Everything that was handed to the command and could be a secret or hold one: arguments, the environment's settings and whatever is
- * called like a secret there, all of `.env`, and the parts of URLs. For an error of which nothing is known.
+ * All texts handed to the command that could be a secret or hold one: arguments, settings of the environment and variables that are
+ * named like a secret, all of `.env`, and the parts of URLs. They are taken out of unexpected errors.
  */
 export function possibleSecrets(argv: readonly string[]): string[] {
   const environment = Object.entries(process.env).filter(([name]) => name in SETTINGS || /REDIS|PASS|SECRET|TOKEN|KEY/i.test(name));
@@ -176,12 +176,12 @@ export function possibleSecrets(argv: readonly string[]): string[] {
   return [...texts, ...parts].filter((text) => text.length >= SECRET_LENGTH_MIN && !defaults.includes(text));
 }
 
-/** Shorter ones would be found within the words of any message. */
+/** Shorter texts would be found within the words of any message. */
 const SECRET_LENGTH_MIN = 6;
 
 function partsOf({ username, password, pathname, search, hash }: URL): string[] {
   const parts = [username, password, pathname.slice(1), search.slice(1), hash.slice(1)];
-  // As URLSearchParams decodes: it takes what decodeURIComponent throws at.
+  // URLSearchParams decodes these parts, as decodeURIComponent throws at some of them.
   return parts.flatMap((part) => [part, new URLSearchParams(`part=${part.replaceAll("+", "%2B")}`).get("part") ?? ""]);
 }
 
@@ -192,7 +192,7 @@ export function commandOf(sources: {
   readonly argv: readonly string[];
   readonly env: Texts;
   readonly dotEnv: Texts;
-  /** Of reading `.env`. */
+  /** Problems of reading `.env`. */
   readonly problems?: readonly string[];
   readonly warnings?: readonly string[];
 }): Command {
@@ -205,7 +205,7 @@ export function commandOf(sources: {
   const texts: Partial<Record<Name, string>> = {};
   for (const name of NAMES) {
     const flag = flags.get(flagOf(name));
-    // An empty variable is what `VAR=` in a file and `${VAR:-}` in a compose file leave behind: not set.
+    // `VAR=` in a file and `${VAR:-}` in a compose file leave an empty variable behind: it counts as not set.
     const found = [
       [flag, `flag --${flagOf(name)}`],
       [sources.env[name] || undefined, "environment"],
@@ -268,7 +268,7 @@ const SCHEMA = z.object({
 function describeProblem(name: Name, text: string, origin: string): string {
   const shown = JSON.stringify(name === "REDIS_URL" ? redactUrl(text) : harmless(text));
   const { default: fallback, allowed } = SETTINGS[name];
-  // What is shown has no password, so what is wrong with one cannot be seen.
+  // The URL is shown without its password, so a mistake in the password cannot be seen: this hint may help.
   const hint =
     name === "REDIS_URL" && text.includes("@")
       ? " In a user or password, special characters are percent-encoded: / is %2F, @ is %40, : is %3A."
@@ -277,20 +277,20 @@ function describeProblem(name: Name, text: string, origin: string): string {
 }
 
 /**
- * A wrong value, as far as it can be shown: whatever is neither a number nor a few characters may be a password or a URL with one that
- * ended up in the wrong setting.
+ * A wrong value, as far as it can be shown: a value that is neither a number nor a few characters may be a password, or a URL with one,
+ * in the wrong setting.
  */
 function harmless(text: string): string {
   return /^(?:[ -~]{0,4}|[-+ ]?[0-9][0-9.xe]{0,9})$/.test(text) ? text : "***";
 }
 
 /**
- * By flag name; `true` flags have the value "". What is no flag is told by its place and never shown: it may be a password, or a
- * flag that a password was written on to.
+ * Values by flag name; a flag without a value has "". An argument that is no flag is named by its place and never shown: it may be a
+ * password, or a flag with a password attached.
  */
 function readFlags(argv: readonly string[], problems: string[]): Map<string, string> {
   const options = Object.fromEntries(NAMES.map((name) => [flagOf(name), { type: "string" as const }]));
-  // Not strict: strict would throw at the first unknown flag, and we want them all.
+  // Strict parsing would throw at the first unknown flag, and all are to be told.
   const { tokens } = parseArgs({
     args: [...argv],
     options: { ...options, help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } },
@@ -318,7 +318,7 @@ function readFlags(argv: readonly string[], problems: string[]): Map<string, str
   return flags;
 }
 
-/** Forms only; whether anybody answers there is found out at the start. */
+/** Checks only the form; the start finds out whether Redis answers there. */
 function isRedisUrl(text: string): boolean {
   if (text === "memory:") return true;
   if (!URL.canParse(text) || /\s/.test(text)) return false;

@@ -1,12 +1,12 @@
 /**
- * What the world can do to us, as typed errors with stable codes: what failed, where, and what happens next.
- * Bad peers are values with a close code, our own mistakes are assertions; neither is here.
+ * Failures of the world around an instance, as typed errors with stable codes: what failed, where, and what happens next.
+ * A peer that misbehaves is a value with a close code, and a mistake of ours is an assertion; neither is here.
  */
 
 export type ErrorCode =
   /** A publish was refused at once (no connection, or too much is unanswered), or its connection was lost before an answer. */
   | "BUS_DOWN"
-  /** Redis answered a publish with an error: rights, read-only, memory. */
+  /** Redis answered a publish with an error: a right is missing, Redis is read-only, or it is out of memory. */
   | "BUS_REFUSED"
   /** No Redis answered during the start. */
   | "REDIS_UNREACHABLE"

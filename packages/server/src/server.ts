@@ -1,6 +1,6 @@
 /**
- * Puts the parts together: one instance of the presence service, listening by itself or attached to a host's own HTTP server. As a
- * library it reads no environment, installs no signal handlers and never ends the process.
+ * Puts the parts together: one instance of the presence service, which listens by itself or is attached to a host's own HTTP server. As
+ * a library it reads no environment, installs no signal handlers and never ends the process.
  */
 
 import { randomInt, randomUUID } from "node:crypto";
@@ -48,22 +48,22 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
   readonly demo?: boolean;
   /** Default: silence. */
   readonly log?: Logger;
-  /** Without it everybody may connect, as somebody new. */
+  /** Without it every client may connect, and each session is a person of its own. */
   readonly authenticate?: Authenticate;
   /**
-   * Pages of which origins may connect, each as a browser says it: `https://app.example.com`, with the port if it is not the usual one.
-   * `["*"]`: all; `"null"` allows pages without an origin (files, sandboxed frames). Clients that send no `Origin` are no pages and not asked.
+   * Origins whose pages may connect, each as a browser says it: `https://app.example.com`, with the port if it is not the usual one.
+   * `["*"]`: all; `"null"` allows pages without an origin (files, sandboxed frames). A client that sends no `Origin` is no page, and may.
    * Default: with `authenticate` only pages from the host that they connect to (behind a proxy that rewrites `Host`, list them),
-   * because `authenticate` may read a cookie, which comes along whoever's page it is; without it, all.
+   * because `authenticate` may read a cookie, which a browser sends along for any page; without it, all.
    */
   readonly allowedOrigins?: readonly string[];
-  /** Without it everybody may enter every board. A right once given lasts until the next join: `kick` takes it back at once. */
+  /** Without it every client may enter every board. A right once given lasts until the next join: `kick` takes it back at once. */
   readonly authorize?: Authorize;
   /** Lets classic clients pass `?token=` to `authenticate`. Default: no, as URLs end up in logs; they are closed with 4401 then. */
   readonly tokenInUrl?: boolean;
   /**
-   * Addresses and CIDR ranges of the proxies in front, such as `["10.0.0.0/8"]`: only what they say in `X-Forwarded-For` is believed.
-   * Default: none, and all who come through a proxy share the budget of its address.
+   * Addresses and CIDR ranges of the proxies in front, such as `["10.0.0.0/8"]`: only these are believed in `X-Forwarded-For`.
+   * Default: none, and all clients that come through a proxy share the budget of its address.
    */
   readonly trustedProxies?: readonly string[];
 };
@@ -76,7 +76,7 @@ type ListenOptions = {
 };
 
 type AttachOptions = {
-  /** Of the host. Only upgrades on `path` are taken from it; mount `handler` for health and metrics. */
+  /** The host's server. Only upgrades on `path` are taken from it; mount `handler` for health and metrics. */
   readonly server: Server;
   /** Default: `/presence`. */
   readonly path?: string;
@@ -90,9 +90,9 @@ export type PresenceServer = {
   readonly handler: HttpHandler;
   /**
    * Puts a person, or one session, out at every instance: out of the service, or off one board. It bans nobody: make `authenticate` or
-   * `authorize` refuse them first, as their clients may come back and ask. Nothing remembers it, so it reaches only instances that can be
-   * heard now. Resolves when the bus took it; rejects with a PresenceError (BUS_DOWN, BUS_REFUSED) if only this instance carried it out: then
-   * say it again. Rejects with a TypeError on what cannot be.
+   * `authorize` refuse them first, as their clients may come back and ask. A kick is not stored, so it reaches only instances that hear this
+   * one now. Resolves when the bus took it. Rejects with a PresenceError (BUS_DOWN, BUS_REFUSED) if perhaps only this instance carried it out:
+   * then call it again. Rejects with a TypeError if the options are wrong.
    */
   kick(options: KickOptions): Promise<void>;
   /** Tells the clients of every instance, or those on one board, up to 4096 bytes of text: an `announcement`. At most once; classic clients do not get it. Resolves and rejects as `kick` does. */
@@ -101,22 +101,22 @@ export type PresenceServer = {
   close(): Promise<void>;
 };
 
-/** As config.ts demands it of the command. */
+/** The same rule as in config.ts. */
 const REDIS_PREFIX = /^[a-z0-9-]{1,32}$/;
-/** From the first heartbeat to its echo: a millisecond, or pub/sub does not work. */
+/** Wait for the echo of the first heartbeat. It takes a millisecond, unless pub/sub does not work. */
 const READY_MS_MAX = 5000;
-/** For whole requests and their headers: there are only small ones. And for whoever does not read the answer. */
+/** Time for a request with its headers, as all are small, and for a client to read the answer. */
 const REQUEST_MS_MAX = 10_000;
-/** Then a socket is closed: a scraper does not notice, and what is sent ahead of the answers (pipelining) has an end. */
+/** After so many requests a socket is closed: a scraper does not notice, and requests sent ahead of the answers have an end. */
 const REQUESTS_PER_SOCKET_MAX = 100;
 const HTTP_LIMITS = {
   headersTimeout: REQUEST_MS_MAX,
   requestTimeout: REQUEST_MS_MAX,
-  // Node looks every 30 s if nobody says otherwise, and lets them live that much longer.
+  // By default Node looks for such sockets every 30 s only, and they live so much longer.
   connectionsCheckingInterval: 1000,
 };
 
-/** Resolves when it serves; rejects with a PresenceError that says what to do. */
+/** Resolves when the server accepts clients; rejects with a PresenceError that says what to do. */
 export async function createPresenceServer(options: PresenceServerOptions): Promise<PresenceServer> {
   const { redisPrefix = "presence", log = SILENT, authenticate, authorize, tokenInUrl = false } = options;
   const startedAt = performance.now();
@@ -126,7 +126,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     throw new PresenceError("BAD_SETTINGS", `redisPrefix is ${JSON.stringify(redisPrefix)}; it must be 1 to 32 of a-z, 0-9 and -`);
   }
   const { allowedOrigins = authenticate === undefined ? ["*"] : undefined } = options;
-  // First, as they refuse what cannot be: nothing has been made yet that would have to be taken back.
+  // These come first, as they refuse wrong options: nothing has been opened yet that would have to be closed.
   const isAllowed = originRule(allowedOrigins);
   const client =
     options.redisUrl === "memory:"
@@ -190,7 +190,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const shut = async () => {
     await manager.stop();
     await bus.close();
-    // Not before: while the bus closes, upgrades are told to come back later, and not taken for requests.
+    // Upgrades are taken until the bus is closed, so that clients are told to come back later.
     stopUpgrades();
     own?.close();
     own?.closeAllConnections();
@@ -202,7 +202,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   };
 
   try {
-    // The port first: who cannot have it should not have greeted the other instances. Until all is ready, it says so.
+    // The port is opened first: an instance that cannot have it should not greet the others. Until all is ready, it answers "not yet".
     const port = own !== undefined && !("server" in options) ? await listen(own, options) : 0;
     await bus.start();
     await echoed(manager, address);
@@ -245,14 +245,14 @@ function degradation(why: DegradedWhy | undefined, boards: number, refusal: stri
 
 const UNHEARD = "other instances are heard, and none hears this one: is REDIS_URL the address of a replica?";
 
-/** What is known at once, and must be told at once. */
+/** The part of the status that is known without looking at boards, and must be told at once. */
 function statusNow({ isStopping, isReady, isDegraded }: ConnectionManager): HealthReport["status"] | undefined {
   if (isStopping) return "draining";
   if (!isReady) return "starting";
   return isDegraded ? "degraded" : undefined;
 }
 
-/** A report counts all boards and peers: once a second for all who ask. */
+/** A report counts all boards and peers: it is made once a second for all requests. */
 const REPORT_MS = 1000;
 
 function recently(report: () => HealthReport): () => HealthReport {

@@ -1,4 +1,4 @@
-/** The version of this package, as its package.json says it. */
+/** The version of this package, as in its package.json. */
 
 import { readFileSync } from "node:fs";
 
