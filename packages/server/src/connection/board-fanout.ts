@@ -162,7 +162,7 @@ class Audience {
   /** A socket is owed something besides the draft: it is new, or was too slow. */
   #isAnyoneOwed = false;
   #cursorMs: Millis | undefined;
-  /** What the draft of this tick says of `degraded`. A socket that is owed the whole board is told with the board. */
+  /** The value of `degraded` in the draft of this tick, if it tells one. A socket that is owed the whole board is told with the board. */
   #degraded: boolean | undefined;
 
   constructor(wire: Wire, board: BoardFanout, source: BoardSource, metrics: Metrics) {

@@ -40,7 +40,7 @@ export const PRICE = {
   handshake: 300,
 } as const;
 
-/** A rate with a burst, in units per millisecond and in units. What is taken last may overdraw a pool. */
+/** A rate with a burst, in units per millisecond and in units. The last taker may overdraw a pool. */
 export type Rate = { readonly perMs: number; readonly burst: number };
 
 /** The limits of connections, addresses and boards; docs/OPERATIONS.md shows the same table. */
@@ -85,7 +85,7 @@ export const OVERDRAWN_MS_MAX: Millis = 30_000;
 /** Addresses without connections that are remembered because they have not paid; the oldest are forgotten first. */
 export const ADDRESSES_MAX = 10_000;
 
-/** The balance of a rate with a burst. What is taken last may overdraw it; then it gives nothing until that is paid. */
+/** The balance of a rate with a burst. The last taker may overdraw it; then it gives nothing until that is paid. */
 export class Pool {
   readonly #rate: Rate;
   #balance: number;

@@ -133,7 +133,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     return "userId" in whom ? user.userId === whom.userId : memberId === whom.memberId;
   }
 
-  // What the socket reports.
+  // Called by the socket.
 
   received(data: Buffer, isBinary: boolean): void {
     this.#silentVisits = 0;

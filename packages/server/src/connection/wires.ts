@@ -39,7 +39,7 @@ export type BoardRoster = {
   readonly entries: readonly RosterEntry[];
 };
 
-/** What a socket believes that was told nothing for a while, or never. Empty where a fresh roster replaces everything. */
+/** The belief of a socket that was told nothing for a while, or never. Empty where a fresh roster replaces everything. */
 export type Told = ClassicTable;
 export const TOLD_NOTHING: Told = [];
 

@@ -29,7 +29,7 @@ export type Stats = {
   readonly degradedWhy: DegradedWhy | undefined;
   /** Boards that have local members, or that linger. */
   readonly boards: number;
-  /** Those of these boards where other instances are not heard, or do not hear this one (R9). */
+  /** The number of these boards on which other instances are not heard, or do not hear this one (R9). */
   readonly degradedBoards: number;
   /** Members, summed over boards: connected here, and shown wherever they are connected. */
   readonly own: number;
@@ -144,7 +144,7 @@ export class Core {
     return this.#boards.get(boardId)?.roster.cursors.movedSince(since) ?? [];
   }
 
-  // What is shown.
+  // Rosters and cursors, as they are shown.
 
   roster(boardId: BoardId): RosterView {
     const board = this.#boards.get(boardId);

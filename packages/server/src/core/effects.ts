@@ -94,7 +94,7 @@ export type Effect =
   | { readonly kind: "put_out"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly self: number | undefined }
   /** For every client, or for every client on that board. */
   | Announcement
-  /** What this instance shows on that board has changed: for every local connection on it. */
+  /** The roster that this instance shows for that board has changed: for every local connection on it. */
   | { readonly kind: "roster"; readonly boardId: BoardId; readonly change: RosterChange }
   /** A `broadcast`, for every local connection on the board but the sender's, whose actor it names. */
   | { readonly kind: "event"; readonly boardId: BoardId; readonly actor: number; readonly name: string; readonly data: Json }

@@ -11,7 +11,7 @@ import type { Slice } from "./slice.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** What this file needs of its board. */
+/** The part of a board that this file needs. */
 export type Host = {
   publish(message: BoardMessage, now: Millis): void;
   /** Publishes the positions of the own members, if there are any: they follow every answer to a question. */
@@ -121,7 +121,7 @@ export class Repair {
     if (this.#isSubscribed && now >= this.#unechoedSince + this.#context.constants.boardUnechoedMs) this.#judgeSubscription(now);
   }
 
-  // What happened.
+  // Events.
 
   subscribed(asks: boolean, now: Millis): void {
     this.#isSubscribed = true;
@@ -220,7 +220,7 @@ export class Repair {
     this.#expectEcho(now);
   }
 
-  // What is due.
+  // Due actions.
 
   #askAll(now: Millis): void {
     const isAgain = now < this.#askAllAt;
