@@ -297,7 +297,7 @@ test("a start that cannot succeed says after 5 s where, why and what to do, and 
     [`redis://:wr0ng@${at}`, /wrong user or password \(WRONGPASS/],
     [`redis://${at}`, /it wants a password \(NOAUTH/],
     [`redis://ana:pw@${at}`, /not permitted \(NOPERM.*ACL SETUSER/],
-    [`redis://${http}`, /what answers there is not Redis/],
+    [`redis://${http}`, /the server there is not Redis/],
     [`redis://${tls}`, /(?:or wants TLS|closed by the other end).*rediss:\/\//],
     [`rediss://${at}`, /no answer to a TLS handshake.*Does Redis speak TLS on that port/],
     [`redis://:s3cret@${silent}`, /no answer to HELLO in 2 s.*hang/],

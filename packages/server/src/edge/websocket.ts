@@ -61,7 +61,7 @@ const REFUSED: { readonly [of in Reason]?: string } = {
   path: "refused a WebSocket: nothing is at this path",
   origin: "refused a page of another origin; those in allowedOrigins may connect",
   encoding: "refused a WebSocket: none of the subprotocols or encodings it asks for is known",
-  handshake: "refused a WebSocket: its handshake is not one, or a proxy has changed it",
+  handshake: "refused a WebSocket: its handshake is wrong, or a proxy has changed it",
   full: "refused a WebSocket: no file descriptor is left for it; raise `ulimit -n`, or add an instance",
   greeting: "refused a WebSocket: too many have connected and said nothing yet",
 };

@@ -146,7 +146,7 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
   [/EPROTO|SSL routines|ERR_SSL|ERR_TLS/i, "TLS with it failed", "The words in brackets say why; so may the log of Redis."],
   [
     /Unknown RESP type/,
-    "what answers there is not Redis, or wants TLS",
+    "the server there is not Redis, or wants TLS",
     "Check host and port in REDIS_URL; for TLS use rediss:// instead of redis://.",
   ],
   [
