@@ -84,7 +84,7 @@ function unassigned(text: string, settings: readonly string[]): string[] {
 function unread(names: readonly string[], settings: readonly string[]): string[] {
   return names.flatMap((name) => {
     if (settings.includes(name)) return [];
-    if (PARTS_OF_REDIS_URL.test(name)) return [`.env has ${name}, which nothing reads; its value belongs into REDIS_URL`];
+    if (PARTS_OF_REDIS_URL.test(name)) return [`.env has ${name}, which nothing reads; its value belongs in REDIS_URL`];
     const meant = similarTo(name, settings);
     // The name is not shown as it was written: text that is not known to be a name may be a secret.
     return meant === undefined ? [] : [`.env has a name like ${meant} that nothing reads; is it ${meant} that is meant?`];

@@ -33,6 +33,8 @@ test("[R16.5] kicked by the user: every connection of theirs is closed with 4403
   assert.equal(zoe.socket.closedWith, undefined);
   assert.equal(here.metrics.closes[4403], 2);
   await assert.doesNotReject(here.manager.tellAll({ ...KICK, whom: { userId: "eve" } }), "again does no harm");
+  const said = here.lines.filter((line) => line.includes("kicked by an operator"));
+  assert.deepEqual(said, ['info kicked by an operator {"userId":"eve","reason":"spam"}', 'info kicked by an operator {"userId":"eve"}']);
 });
 
 for (const encoding of ["binary", "json"] as const) {

@@ -338,7 +338,10 @@ export class ConnectionManager implements Hub, BusListener {
 
   #kick({ whom, boardId, reason }: Kick): void {
     this.host.doubtAnswersUnderWay();
-    this.#log.info({ ...whom, ...(boardId !== undefined && { board: boardId }), reason }, "kicked by an operator");
+    this.#log.info(
+      { ...whom, ...(boardId !== undefined && { board: boardId }), ...(reason !== "" && { reason }) },
+      "kicked by an operator",
+    );
     if (boardId !== undefined) return;
     const close = { ...CLOSE.kicked, meaning: reason || CLOSE.kicked.meaning };
     for (const slot of this.#wheel) for (const connection of [...slot.values()]) if (connection.isMeant(whom)) connection.end(close);
@@ -359,7 +362,9 @@ export class ConnectionManager implements Hub, BusListener {
 
   #setBoardDegraded(boardId: BoardId, on: boolean): void {
     const boards = this.#core.degradedBoards;
-    if (!on) this.#inform({ board: boardId, boards }, "a board is no longer degraded: other instances are heard there again");
+    // The last one is always said: an operator who was warned has to read that it is over.
+    if (!on && boards === 0) this.#log.info({ board: boardId }, "no board is degraded any more: other instances are heard on all of them");
+    else if (!on) this.#inform({ board: boardId, boards }, "a board is no longer degraded: other instances are heard there again");
     // A refusal was logged already, with its channel and the right that is missing.
     else if (this.refusal === undefined) this.#warn({ board: boardId, boards }, BOARD_DEGRADED);
     const board = this.#fanouts.get(boardId);
@@ -515,16 +520,16 @@ export class ConnectionManager implements Hub, BusListener {
   linkUp(link: Link, number: number): void {
     this.metrics.linkUp[link] = 1;
     this.metrics.connects[link]++;
-    if (number > 1) this.#log.info({ link, connection: number }, "connected to the bus again");
-    else this.#debug({ link }, "connected to the bus");
+    if (number > 1) this.#log.info({ link, connection: number }, "connected to Redis again");
+    else this.#debug({ link }, "connected to Redis");
     this.input({ kind: "link_up", link });
   }
 
   linkDown(link: Link, reason: string): void {
     this.metrics.linkUp[link] = 0;
     // When this instance itself drops a connection, it has logged the reason before.
-    if (reason === "recycled") this.#debug({ link }, "dropped a connection of the bus");
-    else this.#log.warn({ link, reason }, "lost a connection of the bus; trying again");
+    if (reason === "recycled") this.#debug({ link }, "dropped a connection to Redis");
+    else this.#log.warn({ link, reason }, "lost a connection to Redis; trying again");
     this.input({ kind: "link_down", link });
   }
 

@@ -96,6 +96,18 @@ test("one line says which channel, which right is missing and what to do; health
   assert.deepEqual([desk.manager.refusal, desk.manager.stats().degradedBoards], [undefined, 0]);
 });
 
+test("the log says when the last board is well again, however soon after another one", async () => {
+  const desk = await Desk.open();
+  for (const board of ["a", "b", "c"]) {
+    desk.enter("json", board, "Ana");
+    refuse(desk, `test:board:${board}`);
+  }
+  for (const board of ["a", "b", "c"]) desk.manager.subscribed(`test:board:${board}`);
+  desk.clock.advance(500);
+  assert.equal(desk.manager.stats().degradedBoards, 0);
+  assert.match(desk.lines.filter((line) => line.startsWith("info")).at(-1) ?? "", /no board is degraded any more/);
+});
+
 test("a refusal on a board that was given up meanwhile is no reason for anything", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("json", "42", "Ana");

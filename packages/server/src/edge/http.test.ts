@@ -142,12 +142,13 @@ test("/health lists some peers, those in trouble first, and counts all", async (
   const peers = Array.from({ length: 200 }, (_, n) => ({
     instanceId: `peer ${n}`,
     state: n < 190 ? ("up" as const) : n < 195 ? ("suspect" as const) : ("down" as const),
-    lastHeardMs: n,
+    lastHeardMs: n + 0.2576820000004,
   }));
   const { base } = await serve(t, { report: () => ({ ...REPORT, peers }) });
-  const shown = (await (await fetch(`${base}/health`)).json()) as { peers: { state: string }[]; peersByState: object };
+  const shown = (await (await fetch(`${base}/health`)).json()) as { peers: { state: string; lastHeardMs: number }[]; peersByState: object };
   assert.deepEqual(shown.peersByState, { up: 190, deaf: 0, suspect: 5, down: 5 });
   assert.equal(shown.peers.length, 32);
+  assert.equal(shown.peers[0]?.lastHeardMs, 195, "whole milliseconds");
   assert.deepEqual(
     shown.peers.slice(0, 11).map(({ state }) => state),
     [...Array(5).fill("down"), ...Array(5).fill("suspect"), "up"],

@@ -234,7 +234,7 @@ function healthRoute(dependencies: HttpDependencies): () => Promise<Reply> {
       report.peers.length <= PEERS_SHOWN_MAX ? report.peers : report.peers.toSorted((a, b) => TROUBLE[b.state] - TROUBLE[a.state]);
     const reply = json(isServing(report.status) ? 200 : 503, {
       ...report,
-      peers: byTrouble.slice(0, PEERS_SHOWN_MAX),
+      peers: byTrouble.slice(0, PEERS_SHOWN_MAX).map((peer) => ({ ...peer, lastHeardMs: Math.round(peer.lastHeardMs) })),
       peersByState: states,
       redis: { ...report.redis, ...pinged },
       eventLoop: { delayP50Ms: rounded(p50 * 1000), delayP99Ms: rounded(p99 * 1000) },
