@@ -36,13 +36,13 @@ test("a page that is not connected says so of itself, and accuses nobody", () =>
     const state = { instance };
     const theirs = status === "reconnecting" && !isSelf ? "reconnecting" : "active";
     const member = { memberId: "1" as never, userId: "1", username: "Ana", color: "#336699", status: theirs, state } as const;
-    const { status: said, remark } = personOf(member, isSelf, { status, instance: "a" });
-    return [said, remark];
+    const { status: said, remark, instance: by } = personOf(member, isSelf, { status, instance: "a" });
+    return [said, remark, by];
   };
-  assert.deepEqual(shown("connected", true), ["active", "you"]);
-  assert.deepEqual(shown("connected", false), ["active", ""]);
-  assert.deepEqual(shown("reconnecting", true), ["reconnecting", "you, not connected"]);
-  assert.deepEqual(shown("reconnecting", false), ["unknown", ""]);
+  assert.deepEqual(shown("connected", true), ["active", "you", "a"]);
+  assert.deepEqual(shown("connected", false), ["active", "", "a"]);
+  assert.deepEqual(shown("reconnecting", true), ["reconnecting", "you, not connected", ""]);
+  assert.deepEqual(shown("reconnecting", false), ["unknown", "", "a"]);
 });
 
 test("the sign says offline only where the network is gone, not where an instance has died", () => {

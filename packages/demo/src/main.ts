@@ -55,6 +55,9 @@ function messageOf(error: unknown): string {
 let isUnreachable = false;
 /** Itself and those it hears, as our instance last said. */
 let knownInstances: number | undefined;
+/** That served us when we last looked. */
+let servedBy = "";
+let askAgain = () => {};
 
 function render(): void {
   const { self, others, status } = board;
@@ -73,6 +76,10 @@ function render(): void {
   byId("hint").hidden = others.length > 0;
 
   const { instance } = ours;
+  if (instance !== "" && instance !== servedBy) {
+    servedBy = instance;
+    askAgain();
+  }
   byId("instance").textContent = instance || "–";
   byId("instance").title = presence.instanceId ?? "";
   byId("instances").textContent = instancesText(status, knownInstances);
@@ -159,7 +166,7 @@ byId("board").textContent = boardId;
 (byId("another-tab") as HTMLAnchorElement).href = pageAddress();
 
 if (isSameOrigin) {
-  watchService(({ isAlone, instances }) => {
+  askAgain = watchService(({ isAlone, instances }) => {
     byId("alone").hidden = !isAlone;
     knownInstances = instances;
     render();

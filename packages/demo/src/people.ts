@@ -27,7 +27,10 @@ export function personOf(
   const { instance } = member.state;
   const base = { id: member.memberId, name: displayName(member.username), colour: member.color, instance, isSelf };
   if (ours.status === "reconnecting") {
-    return isSelf ? { ...base, status: "reconnecting", remark: "you, not connected" } : { ...base, status: "unknown", remark: "" };
+    // No instance serves us now, and on a narrow list the words need its place.
+    return isSelf
+      ? { ...base, instance: "", status: "reconnecting", remark: "you, not connected" }
+      : { ...base, status: "unknown", remark: "" };
   }
   if (isSelf) return { ...base, status: member.status, remark: "you" };
   if (ours.status === "degraded" && instance !== ours.instance) return { ...base, status: "unknown", remark: "last known" };

@@ -8,17 +8,23 @@ export type ServiceInfo = {
 };
 
 const ASK_EVERY_MS = 10_000;
+/** An instance lists another one from its second heartbeat on, that is within a second. */
+const PEERS_LISTED_MS = 1500;
 
-/** Tells at once and then every 10 s while the page is visible; says nothing while there is no answer. */
-export function watchService(tell: (info: ServiceInfo) => void): void {
+/**
+ * Tells at once and then every 10 s while the page is visible and online; says nothing while there is no answer. Returns what to call
+ * when another instance serves the page: it asks again as soon as that one knows the others.
+ */
+export function watchService(tell: (info: ServiceInfo) => void): () => void {
   const ask = async () => {
-    if (document.hidden) return;
+    if (document.hidden || !navigator.onLine) return;
     const info = await askHealth();
     if (info !== undefined) tell(info);
   };
   void ask();
   setInterval(() => void ask(), ASK_EVERY_MS);
   document.addEventListener("visibilitychange", () => void ask());
+  return () => void setTimeout(() => void ask(), PEERS_LISTED_MS);
 }
 
 async function askHealth(): Promise<ServiceInfo | undefined> {
