@@ -28,7 +28,7 @@ export const PRICE = {
   join: 100,
   /** A leave, on top of its message. */
   leave: 40,
-  /** A board that is not here yet: 9 KB that stay for 30 s, a subscription, two questions. */
+  /** A board that is not here yet: 9 KB that stay for 45 s, a subscription, two questions. */
   board: 1000,
   /** One call of the host's `authenticate` or `authorize`: what it costs the host is unknown, and it may be a query. */
   hostCall: 500,
