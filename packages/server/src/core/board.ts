@@ -223,10 +223,8 @@ export class Board {
   /** An own message came back. */
   echoed(message: BoardMessage, now: Millis): void {
     const before = this.repair.echoedSeq;
-    this.repair.echoed(message, now);
+    if (!this.repair.echoed(message, now)) return;
     if (this.repair.echoedSeq > before) this.#changesEchoed(now);
-    // This instance has no such change: somebody else published the message in its name.
-    if ("seq" in message && message.seq > this.#slice.seq) return;
     if (!this.#silence.isDegraded) return void this.#silence.ended();
     this.#tellSilence(() => this.#silence.ended());
     this.#heardAgainAt = now;
@@ -258,6 +256,11 @@ export class Board {
     this.judge(owner, now);
   }
 
+  /** The peer no longer says so. */
+  unmute(owner: InstanceId, now: Millis): void {
+    if (this.#mutePeers.delete(owner)) this.judge(owner, now);
+  }
+
   /** `isRestored`: a new connection has taken this subscription again, with all others. Recovery asks for it, once and in its time (R9). */
   subscribed(isRestored: boolean, now: Millis): void {
     this.#silence.taken("subscriber");
@@ -276,7 +279,7 @@ export class Board {
   /** A message of another instance that counts as up. */
   heard(from: InstanceId, message: BoardMessage, now: Millis): void {
     if (this.#silence.isBlind) return;
-    if (this.#mutePeers.delete(from)) this.judge(from, now);
+    this.unmute(from, now);
     const replica = this.repair.replica(from, now);
     switch (message.kind) {
       case "delta":

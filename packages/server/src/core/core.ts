@@ -63,6 +63,8 @@ export class Core {
   readonly #degraded = new Set<BoardId>();
   /** Boards where the bus does not take what this instance publishes. The board that a heartbeat named longest ago is first. */
   readonly #mute = new Set<BoardId>();
+  /** Peers that named such boards of theirs in their last heartbeat. */
+  readonly #mutePeers = new Set<InstanceId>();
   #seq = 0;
   #now: Millis;
   /** When boards are told of peers that were silent for long, and when they were told last. */
@@ -90,9 +92,11 @@ export class Core {
         return boards.size;
       },
       emit,
-      judged: (peer, isGone) =>
+      judged: (peer, isGone) => {
+        if (isGone) this.#mutePeers.delete(peer);
         // Strangers may come by the thousand: look only at boards that hold something of this peer.
-        this.#eachHolding(peer, (board) => (isGone ? board.drop(peer, this.#now) : board.judge(peer, this.#now))),
+        this.#eachHolding(peer, (board) => (isGone ? board.drop(peer, this.#now) : board.judge(peer, this.#now)));
+      },
       missed: (peer, all) => {
         // Boards are told at once, and then not again for `askMsMax`: peers that were silent together come back shortly one after another.
         if (all) this.#tellMissedAt = Math.max(this.#now, this.#missedToldAt + constants.askMsMax);
@@ -273,14 +277,21 @@ export class Core {
     switch (message.kind) {
       case "heartbeat":
         this.#peers.heard(from, message, now);
-        for (const mute of message.mute ?? []) this.#on(mute, (board) => board.mute(from, now));
-        return;
+        return this.#mutePeer(from, message.mute, now);
       case "goodbye":
         return this.#peers.goodbye(from, now);
       default:
         // Redis may deliver after an unsubscribe: a message for a board that is not here is ignored.
         if (boardId !== undefined) this.#on(boardId, (board) => board.heard(from, message, now));
     }
+  }
+
+  /** Some of its boards in turn; undefined: it can speak on all of them. */
+  #mutePeer(peer: InstanceId, boards: readonly BoardId[] | undefined, now: Millis): void {
+    if (boards !== undefined) {
+      this.#mutePeers.add(peer);
+      for (const boardId of boards) this.#on(boardId, (board) => board.mute(peer, now));
+    } else if (this.#mutePeers.delete(peer)) this.#eachHolding(peer, (board) => board.unmute(peer, now));
   }
 
   #echoed(boardId: BoardId | undefined, message: BusMessage, now: Millis): void {

@@ -46,6 +46,8 @@ export class Peer {
   #beat = 0;
   #firstBeatIn = 0;
   #lastBeatIn = 0;
+  /** What was believed at the end of the round before that one. */
+  #boardsBefore = 0;
   #rival: Rival | undefined;
   readonly #beatMsMin: Millis;
 
@@ -114,12 +116,15 @@ export class Peer {
     } else if (round > this.#firstBeatIn) this.isProven = true;
     const isFirst = this.#beat === 0;
     // After a sleep of this process many heartbeats are read in one round: they count as one.
-    if (round > this.#lastBeatIn) this.unackedBeats++;
+    if (round > this.#lastBeatIn) {
+      this.unackedBeats++;
+      this.#boardsBefore = this.boards;
+    }
     this.#lastBeatIn = round;
     this.#beat = beat;
     this.intervalMs = intervalMs;
     this.beaconMs = beaconMs;
-    this.boards = Math.min(boards, Math.max(constants.believedBoardsMin, this.boards * constants.believedFactorMax));
+    this.boards = Math.min(boards, Math.max(constants.believedBoardsMin, this.#boardsBefore * constants.believedFactorMax));
     this.isDegraded = status === "degraded";
     this.ageMs = 0;
     this.heardAt = now;

@@ -90,7 +90,9 @@ export class Repair {
     if (replica === undefined) {
       replica = new Replica(now);
       this.replicas.set(owner, replica);
-      this.#silenceAt = Math.min(this.#silenceAt, this.#silenceOf(owner, replica));
+      const { silentBeacons, beaconMsMin } = this.#context.constants;
+      // Looked at no later, whatever period its owner announces at this moment.
+      this.#silenceAt = Math.min(this.#silenceAt, now + silentBeacons * beaconMsMin);
     }
     return replica;
   }
@@ -160,9 +162,11 @@ export class Repair {
   }
 
   #askSoon(now: Millis, spreadMs: Millis): void {
-    if (this.#askSoonAt !== NEVER) return;
     const { askMsMin, askMsMax } = this.#context.constants;
-    this.#askSoonAt = now + this.#context.random.between(askMsMin, Math.max(askMsMax, spreadMs));
+    const withinMs = Math.max(askMsMax, spreadMs);
+    // It is due in time, unless it was spread over more than this needs.
+    if (this.#askSoonAt <= now + withinMs) return;
+    this.#askSoonAt = now + this.#context.random.between(askMsMin, withinMs);
   }
 
   /** A peer has asked. Its `sync` is a beacon as well, which its replica has compared already. */
@@ -179,22 +183,28 @@ export class Repair {
     this.#positionsAt = Math.min(this.#positionsAt, now + this.#context.constants.answerMs);
   }
 
-  /** An own message came back on this board. */
-  echoed(message: BoardMessage, now: Millis): void {
+  /** An own message came back on this board. False: somebody else has said it in our name. */
+  echoed(message: BoardMessage, now: Millis): boolean {
     this.#unechoedSince = NEVER;
-    if ("seq" in message && message.seq > this.#slice.seq) {
-      // Forged: the own slice has not reached this seq. A peer that believed it learns from the own beacon that it is not true (R4).
+    if (!this.#slice.mayHaveSaid(message)) {
+      // Forged: this instance cannot have said it. A peer that believed it learns from the own beacon that it is not true (R4).
       this.#context.emit({ kind: "counted", what: "forged" });
-      return this.#answerSoon(now);
+      this.#answerSoon(now);
+      return false;
     }
     if ("seq" in message && message.kind !== "cursors") this.#echoedSeq = Math.max(this.#echoedSeq, message.seq);
     if (this.#echoedSeq >= this.#slice.seq) this.#beaconUnechoedAt = NEVER;
-    if (message.kind !== "sync" || message.asks === "all" || this.#unechoedAskAt === undefined) return;
+    if (message.kind === "sync" && message.asks !== "all") this.#askEchoed(message.asks);
+    return true;
+  }
+
+  #askEchoed(asks: readonly Held[]): void {
+    if (this.#unechoedAskAt === undefined) return;
     // Only an ask that came back can count as unanswered.
     const at = this.#unechoedAskAt;
     this.#unechoedAskAt = undefined;
     let isMissed = false;
-    for (const { owner } of message.asks) {
+    for (const { owner } of asks) {
       const replica = this.replicas.get(owner);
       if (replica === undefined) isMissed = true;
       else if (replica.isInDoubt) {

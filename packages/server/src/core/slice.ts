@@ -95,6 +95,22 @@ export class Slice {
     }));
   }
 
+  /** False: it names a position where this slice has not been, or is no part of a snapshot of where it is. */
+  mayHaveSaid(message: BoardMessage): boolean {
+    if (!("seq" in message) || message.seq < this.#seq) return true;
+    if (message.seq > this.#seq) return false;
+    if (message.kind !== "snapshot") return true;
+    const perPart = this.#context.constants.snapshotMembersMax;
+    const count = Math.max(0, Math.min(perPart, this.size - message.part * perPart));
+    return (
+      message.entries.length === count &&
+      message.entries.every(({ slot, attempt, seq, member }) => {
+        const own = this.#entries.get(member.memberId);
+        return own?.slot === slot && own.attempt === attempt && own.seq === seq;
+      })
+    );
+  }
+
   #advance(): Seq {
     const prev = this.#seq;
     this.#seq = this.#context.nextSeq();

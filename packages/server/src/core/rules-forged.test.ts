@@ -1,0 +1,117 @@
+/** What somebody who speaks in the names of instances that are there brings about with a few messages at once, and how soon it is over. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { BoardId, Millis } from "@presence-service/protocol";
+import { B1, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
+import { eachSeed, type World } from "../testing/world.ts";
+import { memberOf } from "../testing/world-client.ts";
+import { CONSTANTS } from "./constants.ts";
+import type { BusMessage, Heartbeat, Snapshot } from "./messages.ts";
+
+const { heartbeatMs } = CONSTANTS;
+const HEALED_MS: Millis = 5_000;
+const BEACON_MS: Millis = CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter);
+const U32_MAX = 2 ** 32 - 1;
+const BEACON_MS_MAX = 2 ** 21 - 1;
+
+function heard(world: World, to: number, from: number, message: BusMessage, boardId?: BoardId): void {
+  const { instanceId } = world.instance(from);
+  world.instance(to).receive(() => ({ kind: "heard", boardId, from: instanceId, link: 1, message }));
+}
+
+function forge(world: World, from: number, message: BusMessage, boardId?: BoardId): void {
+  for (const { index, state } of world.instances) if (state === "running") heard(world, index, from, message, boardId);
+}
+
+/** So many heartbeats of that instance that it will send next, all at once. */
+function forgeBeats(world: World, from: number, count: number, more: Partial<Heartbeat>): void {
+  const said = world.record("publish");
+  world.advance(heartbeatMs + 20);
+  const last = said.findLast(({ instance, message }) => instance === from && message.kind === "heartbeat")?.message as Heartbeat;
+  assert.ok(last);
+  for (let ahead = 1; ahead <= count; ahead++) forge(world, from, { ...last, beat: last.beat + ahead, ...more });
+}
+
+test("[R8] however many heartbeats claim boards at once, their number is believed up to twice what it was", () => {
+  eachSeed(10, (seed) => {
+    const { world } = settled({ seed, instances: 3 });
+    const said = world.record("publish");
+    for (const peer of [1, 2]) forgeBeats(world, peer, 40, { boards: U32_MAX });
+    world.advance(heartbeatMs + 20);
+    for (const { index } of world.instances) {
+      const beats = said.filter(({ instance, message }) => instance === index && message.kind === "heartbeat");
+      const beaconMs = Math.max(...beats.map(({ message }) => (message as Heartbeat).beaconMs));
+      assert.equal(beaconMs, CONSTANTS.beaconMsMin);
+    }
+  });
+});
+
+test("[R4] a doubt about one board does not wait for questions that are spread over all", () => {
+  eachSeed(10, (seed) => {
+    const { world, ben } = settled({ seed, instances: 3, constants: { recoveryPairsPerSecond: 0.05 } });
+    // Two skipped beats: doubt wherever something is held, spread over a minute.
+    lose(world, ({ from, to, message }) => from === 2 && to === 0 && message.kind === "heartbeat");
+    world.advance(2 * heartbeatMs + 20);
+    loseNothing(world);
+    world.advance(heartbeatMs + 20);
+    lose(world, ({ from, to, message }) => from === 1 && to === 0 && message.kind === "delta");
+    ben.update({ state: { lost: true } });
+    world.advance(10);
+    loseNothing(world);
+    ben.move(1, 1);
+    world.untilEqual(CONSTANTS.askMsMax + 60);
+  });
+});
+
+test("[R9] a peer that was said to be mute is shown as ever from its next heartbeat that says nothing of it", () => {
+  eachSeed(10, (seed) => {
+    const { world, ana } = settled({ seed, instances: 3 });
+    world.advance(world.random.between(0, heartbeatMs));
+    forgeBeats(world, 1, 1, { mute: [B1] });
+    assert.equal(ana.sees("ben")?.status, "reconnecting");
+    world.untilEqual(4 * heartbeatMs);
+    world.advance(CONSTANTS.clearRemoteMs + 1_000);
+    assert.deepEqual(
+      ana.log.filter((line) => line.startsWith("-")),
+      [],
+    );
+  });
+});
+
+test("[R4] a beacon period that was forged puts off the doubt about an owner that is silent no longer than until its next heartbeat", () => {
+  const { world, ana } = settled({ instances: 3 });
+  forgeBeats(world, 1, 1, { beaconMs: BEACON_MS_MAX });
+  // The first replica of this board is made while that is believed.
+  ana.session.join("b2" as BoardId, {});
+  const entries = [{ slot: 0, attempt: 1, seq: 1, member: memberOf("zoe") }];
+  world.advance(100);
+  heard(world, 0, 1, { kind: "snapshot", seq: 1, part: 0, parts: 1, entries, ended: [] }, "b2" as BoardId);
+  assert.equal(ana.session.connection.views.get("b2" as BoardId)?.members.size, 2);
+  // It has nothing there, and never says anything: four of its periods, and five questions.
+  world.until(() => ana.session.connection.views.get("b2" as BoardId)?.members.size === 1, 4 * BEACON_MS + 15_000);
+});
+
+const ENTRIES: Record<string, (held: Snapshot) => Snapshot> = {
+  nobody: (held) => ({ ...held, entries: [] }),
+  "somebody else": (held) => ({ ...held, entries: held.entries.map((entry) => ({ ...entry, member: memberOf("zoe") })) }),
+  "one more": (held) => ({ ...held, entries: [...held.entries, { slot: 9, attempt: 1, seq: 1, member: memberOf("zoe") }] }),
+};
+for (const [what, forged] of Object.entries(ENTRIES)) {
+  test(`[R4] a snapshot of ${what} at the position where an instance is, in its name, is put right at once where it hears it`, () => {
+    eachSeed(10, (seed) => {
+      const { world } = settled({ seed, instances: 3 });
+      const said = world.record("publish");
+      heard(world, 1, 0, { kind: "sync", asks: "all", held: [], seq: 0, hash: 0, count: 0 }, B1);
+      const held = saidBy(said, 1, "snapshot")[0]?.message as Snapshot;
+      world.advance(3_000);
+      forge(world, 1, forged(held), B1);
+      assert.notEqual(world.difference(), undefined);
+      world.untilEqual(CONSTANTS.answerMs + CONSTANTS.askMsMax + 60);
+      assert.equal(world.instance(1).counted.forged, 1);
+      // What it says itself comes back, and is not taken for forged.
+      world.advance(60_000);
+      assert.equal(world.instance(1).counted.forged, 1);
+    });
+  });
+}
