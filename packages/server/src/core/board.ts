@@ -79,6 +79,7 @@ export class Board {
       this.#slice,
       {
         publish: (message, at) => this.#publish(message, at),
+        holds: (owner, isHeld) => context.holds(owner, boardId, isHeld),
         publishPositions: (at) => this.#publishPositions(this.roster.cursors.own(), at),
         drop: (owner, at) => this.drop(owner, at),
         late: (since, at) => this.#late(since, at),
@@ -317,8 +318,7 @@ export class Board {
 
   /** The peer has no slice here, or is gone. */
   drop(owner: InstanceId, now: Millis): void {
-    const replica = this.repair.replicas.get(owner);
-    this.repair.replicas.delete(owner);
+    const replica = this.repair.release(owner);
     this.#mutePeers.delete(owner);
     for (const memberId of replica?.members() ?? []) this.#refresh(memberId, "instance_lost", now);
     this.#openIfDue(now);

@@ -1,6 +1,6 @@
 /** The parts of one core share this: its identity, numbers and constants, the way effects leave, and what is believed of the bus. */
 
-import type { InstanceId, Millis } from "@presence-service/protocol";
+import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import type { Constants } from "./constants.ts";
 import type { Effect } from "./effects.ts";
 import type { Seq } from "./messages.ts";
@@ -16,6 +16,8 @@ export interface Context {
   /** R2: one counter per instance, over all its boards. */
   nextSeq(): Seq;
   emit(effect: Effect): void;
+  /** Something of that peer is held on that board from now on, or no more. */
+  holds(owner: InstanceId, boardId: BoardId, isHeld: boolean): void;
   readonly bus: BusBelief;
 }
 

@@ -57,6 +57,8 @@ export class Core {
   readonly #context: Context;
   readonly #peers: Peers;
   readonly #boards = new Map<BoardId, Board>();
+  /** The boards on which something of a peer is held, per peer. */
+  readonly #boardsHolding = new Map<InstanceId, Set<BoardId>>();
   readonly #deadlines = new Deadlines<BoardId>();
   readonly #boardsOf = new Map<ConnectionId, Set<BoardId>>();
   /** Boards whose local clients were told that they are degraded. */
@@ -94,7 +96,6 @@ export class Core {
       emit,
       judged: (peer, isGone) => {
         if (isGone) this.#mutePeers.delete(peer);
-        // Strangers may come by the thousand: look only at boards that hold something of this peer.
         this.#eachHolding(peer, (board) => (isGone ? board.drop(peer, this.#now) : board.judge(peer, this.#now)));
       },
       missed: (peer, all) => {
@@ -106,7 +107,15 @@ export class Core {
       takeMute: () => this.#takeMute(),
     };
     this.#peers = new Peers(instanceId, constants, host, now);
-    this.#context = { instanceId, constants, random: new Random(seed), bus: this.#peers, emit, nextSeq: () => ++this.#seq };
+    this.#context = {
+      instanceId,
+      constants,
+      random: new Random(seed),
+      bus: this.#peers,
+      emit,
+      holds: (owner, boardId, isHeld) => this.#holds(owner, boardId, isHeld),
+      nextSeq: () => ++this.#seq,
+    };
   }
 
   /** One fact in, effects out. Never throws on anything a peer sent. `now` never goes back. */
@@ -314,6 +323,7 @@ export class Core {
   }
 
   #giveUp(boardId: BoardId): void {
+    for (const owner of this.#boards.get(boardId)?.repair.replicas.keys() ?? []) this.#holds(owner, boardId, false);
     this.#boards.delete(boardId);
     this.#degraded.delete(boardId);
     this.#mute.delete(boardId);
@@ -362,9 +372,15 @@ export class Core {
     this.#effects.push({ kind: "refused", connection, code, boardId, isMember });
   }
 
-  /** Calls `act` for each board on which something of that peer is held. */
+  #holds(owner: InstanceId, boardId: BoardId, isHeld: boolean): void {
+    const boards = this.#boardsHolding.get(owner) ?? new Set();
+    if (isHeld) this.#boardsHolding.set(owner, boards.add(boardId));
+    else if (boards.delete(boardId) && boards.size === 0) this.#boardsHolding.delete(owner);
+  }
+
+  /** Calls `act` for each board on which something of that peer is held. Strangers may come by the thousand, so no other board is looked at. */
   #eachHolding(peer: InstanceId, act: (board: Board) => void): void {
-    for (const [boardId, { repair }] of this.#boards) if (repair.replicas.has(peer)) this.#on(boardId, act);
+    for (const boardId of [...(this.#boardsHolding.get(peer) ?? [])]) this.#on(boardId, act);
   }
 
   #each(act: (board: Board) => void): void {

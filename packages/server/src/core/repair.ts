@@ -14,6 +14,8 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** The part of a board that this file needs. */
 export type Host = {
   publish(message: BoardMessage, now: Millis): void;
+  /** Something of that peer is held from now on, or no more. */
+  holds(owner: InstanceId, isHeld: boolean): void;
   /** Publishes the positions of the own members, if there are any: they follow every answer to a question. */
   publishPositions(now: Millis): void;
   /** The peer has no slice on this board. */
@@ -30,7 +32,7 @@ export class Repair {
   readonly #context: Context;
   readonly #slice: Slice;
   readonly #host: Host;
-  readonly replicas = new Map<InstanceId, Replica>();
+  readonly #replicas = new Map<InstanceId, Replica>();
 
   #isSubscribed = false;
   /** When to ask all peers; their answers end all older doubt. */
@@ -75,6 +77,10 @@ export class Repair {
     this.#missedSince = now;
   }
 
+  get replicas(): ReadonlyMap<InstanceId, Replica> {
+    return this.#replicas;
+  }
+
   /** Subscribers of the board at the last publish, this instance included. */
   get receivers(): number | undefined {
     return this.#receivers;
@@ -86,14 +92,22 @@ export class Repair {
   }
 
   replica(owner: InstanceId, now: Millis): Replica {
-    let replica = this.replicas.get(owner);
+    let replica = this.#replicas.get(owner);
     if (replica === undefined) {
       replica = new Replica(now);
-      this.replicas.set(owner, replica);
+      this.#replicas.set(owner, replica);
+      this.#host.holds(owner, true);
       const { silentBeacons, beaconMsMin } = this.#context.constants;
       // Looked at no later, whatever period its owner announces at this moment.
       this.#silenceAt = Math.min(this.#silenceAt, now + silentBeacons * beaconMsMin);
     }
+    return replica;
+  }
+
+  /** Nothing of that peer is held any more; answers what was. */
+  release(owner: InstanceId): Replica | undefined {
+    const replica = this.#replicas.get(owner);
+    if (this.#replicas.delete(owner)) this.#host.holds(owner, false);
     return replica;
   }
 
@@ -140,7 +154,7 @@ export class Repair {
 
   /** Something of this owner may have been missed; its replica here, if there is one, is in doubt. */
   doubt(owner: InstanceId, now: Millis, spreadMs: Millis): void {
-    this.replicas.get(owner)?.doubt();
+    this.#replicas.get(owner)?.doubt();
     this.checkDoubt(now, spreadMs);
   }
 
@@ -154,7 +168,7 @@ export class Repair {
   /** To be called after everything that may have raised a doubt. */
   checkDoubt(now: Millis, spreadMs: Millis = 0): void {
     let isNew = false;
-    for (const replica of this.replicas.values()) {
+    for (const replica of this.#replicas.values()) {
       if (!replica.isInDoubt) replica.isAsked = false;
       else if (!replica.isAsked) isNew = true;
     }
@@ -205,7 +219,7 @@ export class Repair {
     this.#unechoedAskAt = undefined;
     let isMissed = false;
     for (const { owner } of asks) {
-      const replica = this.replicas.get(owner);
+      const replica = this.#replicas.get(owner);
       if (replica === undefined) isMissed = true;
       else if (replica.isInDoubt) {
         replica.unanswered++;
@@ -238,15 +252,15 @@ export class Repair {
     else this.#askAllAt = NEVER;
     this.#host.publish({ kind: "sync", asks: "all", held: this.#held(), ...this.#slice.standing() }, now);
     this.#missedSince = now;
-    // Every replica is in doubt until its owner answers: an owner that does not answer is then asked by name.
-    if (!isAgain) for (const replica of this.replicas.values()) replica.doubt();
+    // Who has something and does not answer is asked by name.
+    if (!isAgain) for (const replica of this.#replicas.values()) replica.doubt();
     this.checkDoubt(now);
   }
 
   /** The slices held here, which need no answer in full. If they are too many to be named, the largest ones, since those cost most. */
   #held(): Held[] {
     const { heldOwnersMax } = this.#context.constants;
-    const held = [...this.replicas].filter(([, { seqToAsk }]) => seqToAsk > 0);
+    const held = [...this.#replicas].filter(([, { seqToAsk }]) => seqToAsk > 0);
     const named = held.length <= heldOwnersMax ? held : held.sort(([, a], [, b]) => b.size - a.size).slice(0, heldOwnersMax);
     return named.map(([owner, { seqToAsk }]) => ({ owner, seq: seqToAsk }));
   }
@@ -273,7 +287,7 @@ export class Repair {
 
   #whomToAsk(isAgain: boolean, now: Millis): Held[] {
     const { bus, constants } = this.#context;
-    const inDoubt = [...this.replicas].flatMap(([owner, replica]) => {
+    const inDoubt = [...this.#replicas].flatMap(([owner, replica]) => {
       if (!replica.isInDoubt || (replica.isAsked && !isAgain)) return [];
       replica.isAsked = true;
       if (this.#isWaiting(owner, replica) || bus.livenessOf(owner) !== "live") return [{ owner, seq: replica.seqToAsk }];
@@ -294,7 +308,7 @@ export class Repair {
     const { bus, constants } = this.#context;
     // A question to all is due anyway.
     if (this.#askAllAt !== NEVER || this.#missedAsks >= constants.unansweredAsksMaxUnknown) return [];
-    return bus.missedSince(this.#missedSince).filter((owner) => !this.replicas.has(owner));
+    return bus.missedSince(this.#missedSince).filter((owner) => !this.#replicas.has(owner));
   }
 
   #isWaiting(owner: InstanceId, { holdsNothing, unanswered, askedInVain }: Replica): boolean {
@@ -307,12 +321,12 @@ export class Repair {
 
   #judgeSilence(now: Millis): void {
     this.#silenceAt = NEVER;
-    for (const [owner, replica] of this.replicas) {
+    for (const [owner, replica] of this.#replicas) {
       if (now >= this.#silenceOf(owner, replica)) replica.doubt();
       else this.#silenceAt = Math.min(this.#silenceAt, this.#silenceOf(owner, replica));
     }
-    // An owner in doubt is judged again too, as it may have been heard by then.
-    if (this.replicas.size > 0) this.#silenceAt = Math.min(this.#silenceAt, now + this.#context.constants.beaconMsMin);
+    // Who is in doubt is judged again once it has been heard, or dropped.
+    if (this.#replicas.size > 0) this.#silenceAt = Math.min(this.#silenceAt, now + this.#context.constants.beaconMsMin);
     this.checkDoubt(now);
   }
 

@@ -2,15 +2,15 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BoardId, Millis } from "@presence-service/protocol";
+import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import { B1, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
 import { eachSeed, type World } from "../testing/world.ts";
 import { memberOf } from "../testing/world-client.ts";
 import { CONSTANTS } from "./constants.ts";
+import { Core } from "./core.ts";
 import type { BusMessage, Heartbeat, Snapshot } from "./messages.ts";
 
 const { heartbeatMs } = CONSTANTS;
-const HEALED_MS: Millis = 5_000;
 const BEACON_MS: Millis = CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter);
 const U32_MAX = 2 ** 32 - 1;
 const BEACON_MS_MAX = 2 ** 21 - 1;
@@ -115,3 +115,35 @@ for (const [what, forged] of Object.entries(ENTRIES)) {
     });
   });
 }
+
+test("[R8] a crowd of strangers that comes and goes costs the boards that it spoke on, not each of them all boards", () => {
+  const instanceId = "ffffffff-0000-4000-8000-000000000000" as InstanceId;
+  const core = new Core({ instanceId, seed: 1, now: 0 });
+  for (const link of ["publisher", "subscriber"] as const) core.handle({ kind: "link_up", link }, 0);
+  for (let board = 0; board < 10_000; board++)
+    core.handle({ kind: "join", connection: board, boardId: `b${board}` as BoardId, attempt: 1, member: memberOf(`p${board}`) }, 0);
+  const hear = (from: InstanceId, message: BusMessage, now: Millis, boardId?: BoardId) =>
+    core.handle({ kind: "heard", boardId, from, link: 1, message }, now);
+  /** Own heartbeats come back; answers the longest that one took to be judged by. */
+  const judge = (from: Millis, beats: number): number => {
+    let longestMs = 0;
+    for (let beat = 1; beat <= beats; beat++) {
+      const now = from + beat * heartbeatMs;
+      for (const effect of core.handle({ kind: "tick", oldestUnansweredMs: 0 }, now)) {
+        if (effect.kind !== "publish" || effect.message.kind !== "heartbeat") continue;
+        const before = performance.now();
+        hear(instanceId, effect.message, now);
+        longestMs = Math.max(longestMs, performance.now() - before);
+      }
+    }
+    return longestMs;
+  };
+  judge(0, 6);
+  for (let number = 0; number < CONSTANTS.strangersMax; number++) {
+    const from = `${number.toString(16).padStart(8, "0")}-0000-4000-8000-000000000000` as InstanceId;
+    hear(from, { kind: "beacon", seq: 0, hash: 0, count: 0 }, 3_000, B1);
+  }
+  const longestMs = judge(3_000, CONSTANTS.downBeats + 1);
+  // All boards for each of them took half a second, twice.
+  assert.ok(longestMs < 150, `${longestMs} ms`);
+});
