@@ -371,7 +371,7 @@ export class Board {
 
   #apply(owner: InstanceId, replica: Replica, { touched, ended, counted }: Applied, now: Millis): void {
     this.#count(counted);
-    for (const memberId of touched.keys()) this.#takeBack(memberId, owner, replica);
+    for (const memberId of touched.keys()) this.#takeBack(memberId, owner, replica, now);
     for (const { memberId, attempt } of ended) {
       this.#remember(memberId, attempt, owner, now + this.#context.constants.endedMs);
       if (!touched.has(memberId)) this.#refresh(memberId, "left", now);
@@ -450,10 +450,13 @@ export class Board {
   }
 
   /** An instance that shows an attempt again has never ended it: the end was published by somebody else in its name. */
-  #takeBack(memberId: MemberId, owner: InstanceId, replica: Replica): void {
+  #takeBack(memberId: MemberId, owner: InstanceId, replica: Replica, now: Millis): void {
     const end = this.#ended.get(memberId);
     const entry = replica.get(memberId);
-    if (end?.by === owner && entry !== undefined && entry.attempt <= end.attempt) this.#ended.delete(memberId);
+    if (end?.by !== owner || entry === undefined || entry.attempt > end.attempt) return;
+    this.#ended.delete(memberId);
+    const own = this.#slice.ended.get(memberId);
+    if (own !== undefined) this.#remember(memberId, own, this.#context.instanceId, now + this.#context.constants.endedMs);
   }
 
   #count(what: Applied["counted"]): void {

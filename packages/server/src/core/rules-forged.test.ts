@@ -147,3 +147,33 @@ test("[R8] a crowd of strangers that comes and goes costs the boards that it spo
   // All boards for each of them took half a second, twice.
   assert.ok(longestMs < 150, `${longestMs} ms`);
 });
+
+test("[R11] what an instance has ended itself outlives an end that was said in another's name and taken back, and no longer than usual", () => {
+  const { world, ana } = settled({ instances: 3 });
+  const zoe = world.join("zoe", { board: "b1", via: 0 });
+  world.advance(1_000);
+  zoe.leave();
+  world.join("zoe", { board: "b1", via: 1, attempt: 2 });
+  world.advance(3_000);
+  const { memberId } = zoe.session;
+  forge(world, 1, { kind: "snapshot", seq: 2 ** 40, part: 0, parts: 1, entries: [], ended: [{ memberId, attempt: 9 }] }, B1);
+  world.untilEqual(CONSTANTS.answerMs + CONSTANTS.askMsMax + 60);
+  // An entry of before, which its owner never heard to be over, brings nobody back.
+  const entries = [{ slot: 0, attempt: 1, seq: 1, member: memberOf("zoe") }];
+  const old = "ffffffff-0000-4000-8000-000000000000" as InstanceId;
+  world.kill(1);
+  world.until(() => ana.sees("zoe") === undefined, 6_000);
+  world.instance(0).receive(() => ({
+    kind: "heard",
+    boardId: B1,
+    from: old,
+    link: 1,
+    message: { kind: "snapshot", seq: 1, part: 0, parts: 1, entries, ended: [] },
+  }));
+  assert.equal(ana.sees("zoe"), undefined);
+  world.advance(CONSTANTS.endedMs);
+  const said = world.record("publish");
+  heard(world, 0, 2, { kind: "sync", asks: "all", held: [], seq: 0, hash: 0, count: 0 }, B1);
+  const answer = saidBy(said, 0, "snapshot")[0]?.message;
+  assert.deepEqual(answer?.kind === "snapshot" && answer.ended, []);
+});
