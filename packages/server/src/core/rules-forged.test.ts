@@ -33,7 +33,7 @@ function forgeBeats(world: World, from: number, count: number, more: Partial<Hea
   for (let ahead = 1; ahead <= count; ahead++) forge(world, from, { ...last, beat: last.beat + ahead, ...more });
 }
 
-test("[R8] however many heartbeats claim boards at once, their number is believed up to twice what it was", () => {
+test("[R8.9] however many heartbeats claim boards at once, their number is believed up to twice what it was", () => {
   eachSeed(10, (seed) => {
     const { world } = settled({ seed, instances: 3 });
     const said = world.record("publish");
@@ -47,7 +47,7 @@ test("[R8] however many heartbeats claim boards at once, their number is believe
   });
 });
 
-test("[R4] a doubt about one board does not wait for questions that are spread over all", () => {
+test("[R4.9] a doubt about one board does not wait for questions that are spread over all", () => {
   eachSeed(10, (seed) => {
     const { world, ben } = settled({ seed, instances: 3, constants: { recoveryPairsPerSecond: 0.05 } });
     // Two skipped beats: doubt wherever something is held, spread over a minute.
@@ -64,7 +64,7 @@ test("[R4] a doubt about one board does not wait for questions that are spread o
   });
 });
 
-test("[R9] a peer that was said to be mute is shown as ever from its next heartbeat that says nothing of it", () => {
+test("[R9.24] a peer that was said to be mute is shown as ever from its next heartbeat that says nothing of it", () => {
   eachSeed(10, (seed) => {
     const { world, ana } = settled({ seed, instances: 3 });
     world.advance(world.random.between(0, heartbeatMs));
@@ -79,7 +79,7 @@ test("[R9] a peer that was said to be mute is shown as ever from its next heartb
   });
 });
 
-test("[R4] a beacon period that was forged puts off the doubt about an owner that is silent no longer than until its next heartbeat", () => {
+test("[R4.6] a beacon period that was forged puts off the doubt about an owner that is silent no longer than until its next heartbeat", () => {
   const { world, ana } = settled({ instances: 3 });
   forgeBeats(world, 1, 1, { beaconMs: BEACON_MS_MAX });
   // The first replica of this board is made while that is believed.
@@ -98,7 +98,7 @@ const ENTRIES: Record<string, (held: Snapshot) => Snapshot> = {
   "one more": (held) => ({ ...held, entries: [...held.entries, { slot: 9, attempt: 1, seq: 1, member: memberOf("zoe") }] }),
 };
 for (const [what, forged] of Object.entries(ENTRIES)) {
-  test(`[R4] a snapshot of ${what} at the position where an instance is, in its name, is put right at once where it hears it`, () => {
+  test(`[R4.20] a snapshot of ${what} at the position where an instance is, in its name, is put right at once where it hears it`, () => {
     eachSeed(10, (seed) => {
       const { world } = settled({ seed, instances: 3 });
       const said = world.record("publish");
@@ -116,7 +116,7 @@ for (const [what, forged] of Object.entries(ENTRIES)) {
   });
 }
 
-test("[R8] a crowd of strangers that comes and goes costs the boards that it spoke on, not each of them all boards", () => {
+test("[R8.6] a crowd of strangers that comes and goes costs the boards that it spoke on, not each of them all boards", () => {
   const instanceId = "ffffffff-0000-4000-8000-000000000000" as InstanceId;
   const core = new Core({ instanceId, seed: 1, now: 0 });
   for (const link of ["publisher", "subscriber"] as const) core.handle({ kind: "link_up", link }, 0);
@@ -148,7 +148,7 @@ test("[R8] a crowd of strangers that comes and goes costs the boards that it spo
   assert.ok(longestMs < 150, `${longestMs} ms`);
 });
 
-test("[R11] what an instance has ended itself outlives an end that was said in another's name and taken back, and no longer than usual", () => {
+test("[R11.8] what an instance has ended itself outlives an end that was said in another's name and taken back, and no longer than usual", () => {
   const { world, ana } = settled({ instances: 3 });
   const zoe = world.join("zoe", { board: "b1", via: 0 });
   world.advance(1_000);
