@@ -99,12 +99,14 @@ export const TROUBLES = {
   silence: { begin: SILENCE, equalMsMax: 5_000 },
   // Two sides that met again without a new connection learn of each other from beacons.
   failover: { begin: FAILOVER, equalMsMax: BEACON_MS, againMsMax: BEACON_MS },
-  loss: { begin: [], lossRate: 0.03, equalMsMax: 5_000 },
+  // A peer whose last beats were lost becomes suspect, until its next one.
+  loss: { begin: [], lossRate: 0.03, equalMsMax: 5_000, againMsMax: CONSTANTS.heartbeatMs },
   subscriptions: { begin: [dropSubscriptions], lossRate: 0.02, equalMsMax: 3 * BEACON_MS, againMsMax: 3 * BEACON_MS },
   everything: {
     begin: [...INSTANCES, ...REDIS, ...LINKS, ...SILENCE, ...FAILOVER],
     lossRate: 0.01,
     equalMsMax: BEACON_MS,
+    againMsMax: BEACON_MS,
   },
 } as const satisfies Record<string, Trouble>;
 export type TroubleName = keyof typeof TROUBLES;
