@@ -270,6 +270,25 @@ test("upgrades of one address wait until it has paid, those of another do not; f
   assert.equal(isIn, true);
 });
 
+test("an address that asks for upgrades without pause takes neither the places nor the turns of others", async () => {
+  const desk = await Desk.open();
+  let asked = 0;
+  let refused = 0;
+  const waits: number[] = [];
+  for (let ms = 0; ms < 20_000; ms += 10) {
+    for (let nth = 0; nth < 50; nth++) if (!desk.manager.gate.admit("203.0.113.9", () => {})) refused++;
+    if (ms % 100 === 0) {
+      const at = desk.clock.now();
+      asked++;
+      if (!desk.manager.gate.admit("198.51.100.1", () => waits.push(desk.clock.now() - at))) assert.fail(`refused after ${ms} ms`);
+    }
+    desk.clock.advance(10);
+  }
+  assert.ok(refused > 50_000, `${refused} of the flood were refused`);
+  assert.equal(waits.length, asked);
+  assert.ok(Math.max(...waits) <= 10, `others waited for up to ${Math.max(...waits)} ms`);
+});
+
 // Honest people must not be slower for it.
 
 function joinedBy(client: Client): number {

@@ -11,8 +11,8 @@ import { Account, type AddressAccount, Addresses, PRICE, type Wait } from "./bud
 import { Lane, type Waiter } from "./lane.ts";
 import { type Newcomer, Newcomers } from "./newcomers.ts";
 
-/** Upgrades that wait to be paid for. At 1 000 a second this is as long as a client has patience; later ones are told to come back. */
-const HANDSHAKES_WAITING_MAX = 4096;
+/** Upgrades that wait, and are as many as the lane lets through while a client has patience; later ones are told to come back. */
+const HANDSHAKES_WAITING_MAX = 8192;
 
 export class Gate {
   readonly #clock: Clock;
@@ -21,7 +21,8 @@ export class Gate {
   readonly #lane = new Lane();
   readonly #newcomers = new Newcomers();
   readonly #alarm: Alarm;
-  readonly #handshakes = new Set<Handshake>();
+  readonly #handshakes = new Map<AddressAccount, Handshakes>();
+  #handshakesWaiting = 0;
 
   constructor(clock: Clock, metrics: Metrics) {
     this.#clock = clock;
@@ -35,23 +36,30 @@ export class Gate {
   }
 
   /**
-   * Calls `go` when that address has paid for an upgrade and earlier ones have had their turns, mostly at once. False: too many upgrades
-   * wait, and `go` will not be called.
+   * Calls `go` when that address has paid for an upgrade and its turn has come, mostly at once. Addresses take turns, however many wait
+   * at each. False: too many wait, and it will not be called. One address may have as many waiting as places are free: a flood
+   * of upgrades takes half of them, and leaves the others the rest.
    */
   admit(address: string, go: () => void): boolean {
-    if (this.#handshakes.size >= HANDSHAKES_WAITING_MAX) {
+    const now = this.#clock.now();
+    const account = this.#addresses.of(address, now);
+    const handshakes = this.#handshakes.get(account) ?? new Handshakes(account, (more) => this.#admitted(account, more));
+    if (handshakes.waiting >= HANDSHAKES_WAITING_MAX - this.#handshakesWaiting) {
       this.#metrics.throttled.handshake_refused++;
       return false;
     }
-    const now = this.#clock.now();
-    const handshake = new Handshake(this.#addresses.of(address, now), () => {
-      this.#handshakes.delete(handshake);
+    let isWaiting = true;
+    this.#handshakesWaiting++;
+    handshakes.add(() => {
+      isWaiting = false;
       go();
     });
-    this.#handshakes.add(handshake);
-    this.#lane.wait(handshake, now);
+    if (handshakes.waiting === 1) {
+      this.#handshakes.set(account, handshakes);
+      this.#lane.wait(handshakes, now);
+    }
     this.#run();
-    if (this.#handshakes.has(handshake)) this.#metrics.throttled.handshake++;
+    if (isWaiting) this.#metrics.throttled.handshake++;
     return true;
   }
 
@@ -90,11 +98,21 @@ export class Gate {
 
   /** Lets the upgrades that still wait through: they are told that this instance stops. */
   stop(): void {
-    for (const handshake of this.#handshakes) {
-      this.#lane.leave(handshake);
-      handshake.go();
+    for (const handshakes of this.#handshakes.values()) {
+      this.#lane.leave(handshakes);
+      handshakes.goAll();
     }
+    this.#handshakes.clear();
+    this.#handshakesWaiting = 0;
     this.#alarm.set(Number.POSITIVE_INFINITY);
+  }
+
+  /** One upgrade of that address was let through; its next one waits behind those of all others. */
+  #admitted(account: AddressAccount, hasMore: boolean): void {
+    this.#handshakesWaiting--;
+    const handshakes = this.#handshakes.get(account);
+    if (hasMore && handshakes !== undefined) this.#lane.wait(handshakes, this.#clock.now());
+    else this.#handshakes.delete(account);
   }
 
   #run(): void {
@@ -103,19 +121,45 @@ export class Gate {
   }
 }
 
-/** An upgrade that waits for its turn and for its address to pay. The code that takes it notices if its socket has gone meanwhile. */
-class Handshake implements Waiter {
-  readonly go: () => void;
+/**
+ * The upgrades of one address that wait for their turn and for their address to pay, in the order of their coming. Only the first of
+ * them is in the lane. A socket that has gone meanwhile is noticed by the code that takes the upgrade.
+ */
+class Handshakes implements Waiter {
   readonly #address: AddressAccount;
+  readonly #admitted: (hasMore: boolean) => void;
+  #goes: (() => void)[] = [];
+  #done = 0;
 
-  constructor(address: AddressAccount, go: () => void) {
+  constructor(address: AddressAccount, admitted: (hasMore: boolean) => void) {
     this.#address = address;
-    this.go = go;
+    this.#admitted = admitted;
+  }
+
+  get waiting(): number {
+    return this.#goes.length - this.#done;
+  }
+
+  add(go: () => void): void {
+    this.#goes.push(go);
   }
 
   turn(now: Millis): Millis | undefined {
     if (!this.#address.work.take(PRICE.handshake, now)) return this.#address.work.paidAt(now);
-    this.go();
+    const go = this.#goes[this.#done++];
+    // Now and then, so that a queue which never ends keeps nothing of those that are gone.
+    if (2 * this.#done > this.#goes.length) {
+      this.#goes = this.#goes.slice(this.#done);
+      this.#done = 0;
+    }
+    this.#admitted(this.waiting > 0);
+    go?.();
     return undefined;
+  }
+
+  goAll(): void {
+    const goes = this.#goes.splice(0).slice(this.#done);
+    this.#done = 0;
+    for (const go of goes) go();
   }
 }
