@@ -7,12 +7,15 @@ import type { BoardId, ClientMessage } from "@presence-service/protocol";
 
 /** Messages that may wait for one board. A client that does not wait for its `joined` sends a handful. */
 const HELD_MAX = 64;
+/** Of all boards of one connection. Decoded, a message may take thirteen times the memory of its bytes. */
+const HELD_BYTES_MAX = 64 * 1024;
 
 /** `bytes`: size of the message. */
 export type Held = { readonly message: ClientMessage; readonly bytes: number };
 
 export class PendingJoins {
   readonly #held = new Map<BoardId, Held[]>();
+  #bytes = 0;
 
   get isEmpty(): boolean {
     return this.#held.size === 0;
@@ -35,22 +38,31 @@ export class PendingJoins {
 
   /** Ends a join. False: that join was given up meanwhile. */
   end(boardId: BoardId, held: readonly Held[]): boolean {
-    return this.#held.get(boardId) === held && this.#held.delete(boardId);
+    return this.#held.get(boardId) === held && this.giveUp(boardId);
   }
 
   /** Gives a join up, so that the host's answer does not count. False: the host was not asked. */
   giveUp(boardId: BoardId): boolean {
+    for (const { bytes } of this.#held.get(boardId) ?? []) this.#bytes -= bytes;
     return this.#held.delete(boardId);
   }
 
   giveUpAll(): void {
     this.#held.clear();
+    this.#bytes = 0;
   }
 
-  /** Holds a message. Of several cursor places in a row only the last one is held. False: too many messages wait already. */
+  /** Holds a message. Of several cursor places in a row only the last one is held. False: too many messages wait already, or too many bytes. */
   hold(boardId: BoardId, said: Held): boolean {
     const held = this.#held.get(boardId) ?? [];
-    if (said.message.kind === "cursor" && held.at(-1)?.message.kind === "cursor") held.pop();
-    return held.length < HELD_MAX && held.push(said) > 0;
+    const last = held.at(-1);
+    if (said.message.kind === "cursor" && last?.message.kind === "cursor") {
+      held.pop();
+      this.#bytes -= last.bytes;
+    }
+    if (held.length >= HELD_MAX || this.#bytes + said.bytes > HELD_BYTES_MAX) return false;
+    held.push(said);
+    this.#bytes += said.bytes;
+    return true;
   }
 }
