@@ -26,7 +26,7 @@ const KINDS: Record<string, Kind> = {
     protocol: "presence.v2.json",
     frame: {
       opcode: OPCODE.text,
-      payload: '{"kind":"join","boardId":"b","attempt":1,"username":"a\\u202eb","status":"active","state":{}}',
+      payload: '{"kind":"join","board":"b","attempt":1,"username":"a\\u202eb","status":"active","state":{}}',
     },
   },
   "empty messages": { frame: { opcode: OPCODE.binary } },
