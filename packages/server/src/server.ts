@@ -170,6 +170,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     state: () => ({ status: statusNow(manager) ?? recent().status, links: `${metrics.linkUp.publisher}${metrics.linkUp.subscriber}` }),
     healthCheck: () => bus.healthCheck(),
     metrics,
+    addressOf,
     demoDir: options.demo === true ? DEMO_DIR : undefined,
   });
 

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { createMetrics } from "../telemetry/metrics.ts";
+import { addressRule } from "../address.ts";
 import { createHttpHandler, type HealthReport, type HttpDependencies } from "./http.ts";
 
 const REPORT: HealthReport = {
@@ -29,7 +30,7 @@ async function serve(t: TestContext, overrides: Partial<HttpDependencies> = {}):
   const metrics = createMetrics({ version: "0" });
   const { report = () => REPORT } = overrides;
   const state = () => ({ status: report().status, links: "11" });
-  const handler = createHttpHandler({ report, state, healthCheck: async () => 0.25, metrics, ...overrides });
+  const handler = createHttpHandler({ report, state, healthCheck: async () => 0.25, metrics, addressOf: addressRule([]), ...overrides });
   const server = createServer(handler).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => {
@@ -178,7 +179,7 @@ test("a client that sends many requests ahead of the answers is cut off; a few a
 test("many clients that ask without pause get a thousand answers a second, and a later one waits for its turn", async () => {
   const state = () => ({ status: "ok" as const, links: "11" });
   const metrics = { contentType: "text/plain", expose: async () => "", eventLoopDelay: () => ({ p50: 0, p99: 0 }) };
-  const handler = createHttpHandler({ report: () => REPORT, state, healthCheck: async () => 0, metrics });
+  const handler = createHttpHandler({ report: () => REPORT, state, healthCheck: async () => 0, metrics, addressOf: addressRule([]) });
   // No sockets are used here: 700 answers would take 10 ms if none of them waited.
   const ask = () =>
     new Promise<void>((resolve) => {
@@ -278,6 +279,7 @@ test("mounted behind somebody who has answered already, it does no harm", async 
     state: () => ({ status: "ok", links: "11" }),
     healthCheck: async () => 0,
     metrics,
+    addressOf: addressRule([]),
   });
   const server = createServer((request, response) => {
     response.end("the host's");

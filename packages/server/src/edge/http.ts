@@ -8,7 +8,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { AddressOf } from "../address.ts";
 import { isAt, pathOf } from "./paths.ts";
+import { Turns } from "./turns.ts";
 
 export type HealthReport = {
   /** `starting`: has not joined the bus yet. `degraded`: serves local people only, on all boards or on some. */
@@ -58,6 +60,8 @@ export type HttpDependencies = {
     expose(): Promise<string>;
     eventLoopDelay(): { readonly p50: number; readonly p99: number };
   };
+  /** Whose request it is: addresses take turns. */
+  readonly addressOf: AddressOf;
   /** Folder of the built demo page; undefined: not served. */
   readonly demoDir?: URL | undefined;
 };
@@ -88,7 +92,7 @@ export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
     ["/ws", () => ({ ...text(426, "WebSockets connect here; see docs/PROTOCOL.md.\n"), headers: { ...UNCACHED, upgrade: "websocket" } })],
     ...(dependencies.demoDir === undefined ? [] : staticRoutes(dependencies.demoDir)),
   ]);
-  const pace = pacer();
+  const turns = new Turns();
   /** The number of requests under way, for each socket that has any. */
   const pending = new WeakMap<object, number>();
   return (request, response) => {
@@ -98,7 +102,8 @@ export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
     if (waiting > PIPELINED_MAX) return void socket.destroy();
     pending.set(socket, waiting);
     response.once("close", () => pending.set(socket, (pending.get(socket) ?? 1) - 1));
-    const replied = pace()
+    const replied = turns
+      .of(dependencies.addressOf(socket.remoteAddress, request.headers["x-forwarded-for"]?.toString()))
       .then(() => answer(routes, request))
       .then((reply) => {
         // HEAD: Node leaves the body out and keeps its length.
@@ -133,23 +138,6 @@ async function answer(routes: ReadonlyMap<string, Route>, request: IncomingMessa
   } catch {
     return json(500, { error: "internal", message: "This page failed; the service goes on." });
   }
-}
-
-/**
- * Answers of all kinds to all clients together. An answer costs 30 µs, so they take 3 % of a core at most. Requests above the rate wait
- * for their turn and are not refused: with ten sockets 10 ms, with a thousand a second. A page with all its files is within the burst.
- */
-const ANSWERS_PER_MS = 1;
-const ANSWERS_BURST = 200;
-
-/** Resolves when it is the caller's turn. */
-function pacer(): () => Promise<void> {
-  let paidUntil = Number.NEGATIVE_INFINITY;
-  return async () => {
-    const now = performance.now();
-    paidUntil = Math.max(paidUntil, now - ANSWERS_BURST / ANSWERS_PER_MS) + 1 / ANSWERS_PER_MS;
-    if (paidUntil > now) await new Promise((resolve) => setTimeout(resolve, paidUntil - now));
-  };
 }
 
 const METHODS = "GET, HEAD, OPTIONS";
