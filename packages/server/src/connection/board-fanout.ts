@@ -37,6 +37,8 @@ export class Seat {
   actor: number | undefined;
   /** The place at which its client pointed before the core let it in. */
   early: { readonly x: number; readonly y: number } | undefined;
+  /** The time at which its share of the board's updates and broadcasts is free again. */
+  shareAt: Millis = 0;
   /** For a socket that is owed a roster: the roster that it still believes. */
   told: Told | undefined = TOLD_NOTHING;
 
@@ -80,7 +82,7 @@ export class BoardFanout {
   /** Seats given out, including those that wait for the core. */
   seats = 0;
   /** Bytes of updates and broadcasts that may still be sent to all members together. */
-  readonly audience: Pool;
+  readonly #audience: Pool;
   readonly #source: BoardSource;
   readonly #metrics: Metrics;
   readonly #audiences = new Map<Encoding, Audience>();
@@ -92,7 +94,20 @@ export class BoardFanout {
     this.classicNumber = Number(boardId);
     this.#source = source;
     this.#metrics = metrics;
-    this.audience = new Pool(LIMITS.audience, now);
+    this.#audience = new Pool(LIMITS.audience, now);
+  }
+
+  /**
+   * Whether so many members may be told so many bytes by that seat. Where a crowd has used up what the board may be told, each seat still
+   * has its share: all shares together are half of it, and what they take is missing to the crowd.
+   */
+  affords(seat: Seat, bytes: number, members: number, now: Millis): boolean {
+    const amount = bytes * members;
+    if (this.#audience.take(amount, now)) return true;
+    if (now < seat.shareAt) return false;
+    seat.shareAt = now + (2 * amount * this.seats) / LIMITS.audience.perMs;
+    this.#audience.charge(amount, now);
+    return true;
   }
 
   /** Tells that connection the whole board at the end of this tick, even if it was told before, and every change from then on. */

@@ -253,6 +253,34 @@ test("[C4] a board is told so much and no more, however many take turns in telli
   assert.ok(desk.metrics.throttled.board > 0);
 });
 
+test("[C4] a crowd that uses up what a board is told leaves others on it their share", async () => {
+  const desk = await Desk.open();
+  const people = Array.from({ length: 60 }, (_, nth) => {
+    const client = desk.connect("binary", { address: `192.0.2.${nth}` });
+    client.hello();
+    client.join("b", "somebody");
+    return client;
+  });
+  const ana = desk.enter("binary", "b", "Ana");
+  desk.clock.advance(5000);
+  const data = "x".repeat(4000);
+  let said = 0;
+  let refused = 0;
+  for (let ms = 0; ms < 6000; ms += 20) {
+    for (const client of people) if (!client.socket.isPaused) client.say({ kind: "broadcast", board: client.ref("b"), name: "n", data });
+    if (ms >= 4000 && ms % 100 === 0) {
+      said++;
+      ana.socket.takeMessages();
+      ana.say({ kind: "broadcast", board: ana.ref("b"), name: "wave", data: said });
+      refused += ana.socket.takeMessages().filter((message) => message.kind === "error").length;
+    }
+    desk.clock.advance(20);
+    for (const { socket } of people) socket.written.length = 0;
+  }
+  assert.ok(desk.metrics.throttled.board > 100, "the crowd uses it up");
+  assert.deepEqual([said, refused], [20, 0]);
+});
+
 test("upgrades of one address wait until it has paid, those of another do not; far too many are refused", async () => {
   const desk = await Desk.open();
   let opened = 0;

@@ -433,8 +433,9 @@ export class ConnectionManager implements Hub, BusListener {
     return this.#core.counts(boardId).members;
   }
 
-  affords({ fanout }: Seat, bytes: number): boolean {
-    const isAfforded = fanout.audience.take(bytes * this.audienceOf(fanout.boardId), this.#clock.now());
+  affords(seat: Seat, bytes: number): boolean {
+    const { fanout } = seat;
+    const isAfforded = fanout.affords(seat, bytes, this.audienceOf(fanout.boardId), this.#clock.now());
     if (!isAfforded) this.metrics.throttled.board++;
     return isAfforded;
   }
