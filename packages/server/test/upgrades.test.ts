@@ -140,9 +140,12 @@ test("no stranger takes the last file descriptor", { timeout: 90_000 }, async (t
     clearInterval(trickle);
     for (const socket of plain) socket.destroy();
   });
-  const many = Array.from({ length: 300 }, () => RawSocket.request(t, { port: instance.port, protocol: "presence.v2" }));
-  const statuses = (await Promise.all(many)).map(({ status }) => status);
-  assert.ok(statuses.includes(101) && statuses.includes(503), "some got in, and others were told to come later");
+  const statuses: number[] = [];
+  for (let batch = 0; batch < 12; batch++) {
+    const some = Array.from({ length: 25 }, () => RawSocket.request(t, { port: instance.port, protocol: "presence.v2" }));
+    statuses.push(...(await Promise.all(some)).map(({ status }) => status));
+  }
+  assert.ok(statuses.filter((status) => status === 101).length > 100, `more got in than fit at once: ${statuses}`);
 
   // Redis goes and comes: both connections are made anew.
   await redis.restart();
@@ -154,13 +157,13 @@ test("no stranger takes the last file descriptor", { timeout: 90_000 }, async (t
     },
     { what: "Redis is back, and health and metrics say so", withinMs: 15_000 },
   );
-  assert.ok(metrics('presence_upgrades_refused_total{reason="full"}') > 0);
+  // Told to come later, or let in for one that had said nothing for a second: as fast as this machine is.
+  const gaveWay = metrics('presence_client_closes_total{code="4410"}') + metrics('presence_upgrades_refused_total{reason="full"}');
+  assert.ok(gaveWay > 0);
   assert.ok(metrics("presence_sockets_dropped_total") > 0);
   assert.equal(ana.ended, undefined, "who is on a board stays");
-  for (const words of ["no file descriptor is left for it", "too many sockets that are no WebSockets"]) {
-    const said = instance.lines.filter((line) => line.includes(words)).length;
-    assert.ok(said > 0 && said < 10, `${words}: ${said} lines`);
-  }
+  const said = instance.lines.filter((line) => line.includes("too many sockets that are no WebSockets")).length;
+  assert.ok(said > 0 && said < 10, `${said} lines`);
   // Those who said nothing give way to those who come after their second.
   const late = await eventually(() => ClassicClient.connect(t, instance.wsUrl), { what: "somebody new gets in" });
   late.join(1, "late");
