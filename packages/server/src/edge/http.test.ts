@@ -9,8 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { createMetrics } from "../telemetry/metrics.ts";
 import { addressRule } from "../address.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
 import { createHttpHandler, type HealthReport, type HttpDependencies } from "./http.ts";
 
 const REPORT: HealthReport = {
