@@ -124,6 +124,8 @@ board.on("reaction", ({ data }) => {
 });
 
 board.on("error", ({ code, message }) => {
+  // Without a network there is nothing to look for at the service; the sign at the top says what it is.
+  if (code === "unreachable" && !navigator.onLine) return;
   complain(message);
   isUnreachable = code === "unreachable";
   // The SDK has gone back to the name before.
