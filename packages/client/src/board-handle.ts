@@ -1,4 +1,4 @@
-/** What `presence.board()` gives: one hold on a membership, with listeners of its own. All it knows is in membership.ts. */
+/** The object that `presence.board()` returns: one hold on a membership, with listeners of its own. The state is in membership.ts. */
 
 import type { JsonObject } from "@presence-service/protocol";
 import { bindMethods } from "./bound.ts";
@@ -11,7 +11,7 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
   readonly #membership: Membership;
   readonly #released: () => void;
   readonly #instanceId: () => string | undefined;
-  /** What ends each of our listeners. */
+  /** One function for each listener of this handle: it removes that listener. */
   readonly #stops = new Set<Stop>();
   #isLeft = false;
 

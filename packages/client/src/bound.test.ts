@@ -22,7 +22,7 @@ test("every method that the SDK hands out works when it is taken off its object"
     for (const name of new Set([...inherited, ...own])) {
       const isGetter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(object), name)?.get !== undefined;
       const method: unknown = isGetter ? undefined : object[name as keyof typeof object];
-      // What ends things is called last, below.
+      // The methods that end something are called last, below.
       if (typeof method !== "function" || ["constructor", "leave", "close", "hasOwnProperty"].includes(name)) continue;
       if (Object.getPrototypeOf(object) === Object.prototype && inherited.includes(name)) continue;
       method(...(inputs[name] ?? []));

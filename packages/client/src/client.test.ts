@@ -7,7 +7,7 @@ import { FakeDriver, type FakeSocket } from "./testing/fake-driver.ts";
 import { atDesk, greet, INSTANCE, joined, logOf, memberOf, names } from "./testing/service.ts";
 
 const desk = "desk" as BoardId;
-/** From giving a board back to leaving it. */
+/** The SDK leaves a board so long after its last handle was given back. */
 const RELEASE_MS = 1_000;
 
 test("nothing happens before the first board", async () => {
@@ -109,7 +109,7 @@ test("a word for every change, in order: events, then the snapshot; cursors apar
   assert.equal(board.snapshot(), snapshot);
 });
 
-test("who subscribes to cursors late is shown where they are", async () => {
+test("a late subscriber to cursors is shown where they are", async () => {
   const { board, socket } = await atDesk(["ana"]);
   socket.serve({ kind: "cursors", board: 7, moves: [{ actor: 1, at: { x: -5, y: 70_000 } }] });
   let point: unknown;
@@ -147,7 +147,7 @@ test("updates of one task travel as one patch, show at once, and precede a broad
   assert.equal(socket.sent("update").length, 1);
   assert.equal(board.broadcast("done", null), true);
   assert.deepEqual(socket.kinds.slice(-2), ["update", "broadcast"]);
-  // As plain JavaScript may call it: refused here, since the service would refuse the state beside it, too.
+  // Plain JavaScript can pass any status. The SDK refuses it here: the service would refuse the whole update, with its state.
   assert.throws(() => board.setStatus("away" as "idle"), TypeError);
   board.setStatus("idle");
   await driver.advance(50);
@@ -158,7 +158,7 @@ test("updates of one task travel as one patch, show at once, and precede a broad
   assert.equal(socket.sent("update").length, 3);
 });
 
-test("a state replaced by another one of many keys is said as a whole, as its patch would be too large", async () => {
+test("a state is sent as a whole when the patch that replaces it would be too large", async () => {
   const keys = (letter: string) => Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`${letter}${at}`, 1]));
   const { board, socket, driver, log } = await atDesk(["ana"], keys("a"));
   const gone = Object.fromEntries(Object.keys(keys("a")).map((key) => [key, null]));
@@ -174,7 +174,7 @@ test("a state replaced by another one of many keys is said as a whole, as its pa
   assert.deepEqual([socket.sent("join").length, socket.sent("join").at(-1)?.state, log], [3, keys("c"), []]);
 });
 
-test("broadcasts faster than the service takes them are not sent, and say so; updates are not held up by them", async () => {
+test("broadcasts faster than the service takes them are not sent and return false; updates are not held up by them", async () => {
   const { board, socket, driver } = await atDesk(["ana"]);
   const sent = (count: number) => Array.from({ length: count }, (_, at) => board.broadcast("stroke", at)).filter(Boolean).length;
   assert.equal(sent(1_000), 100);
@@ -211,7 +211,7 @@ test("a name that nobody may have throws where it is given, and enters nothing",
   assert.equal(presence.board("b2", { username: "é".repeat(128) }).status, "connecting");
 });
 
-test("a join that the service could not read ends its board, if it can be told which", async () => {
+test("a join that the service could not read ends its board, if only one join is unanswered", async () => {
   const { presence, board, socket } = await atDesk();
   const other = presence.board("b2");
   const log = logOf(other);
@@ -251,7 +251,7 @@ test("[F6] cursors: fractions to integers, paced, silent while alone", async () 
   assert.equal(socket.sent("cursor").at(-1)?.at, null);
 });
 
-test("errors reach the board they are about; unheard ones the console", async () => {
+test("errors reach the board they are about; errors without a listener reach the console", async () => {
   const { presence, socket, log, driver } = await atDesk();
   const other = presence.board("b2");
   socket.serve({ kind: "error", code: "bad_board", message: "no such board", ref: "b2" });
@@ -266,7 +266,7 @@ function refuse(socket: FakeSocket, code: ErrorCode, ref = "desk"): void {
   socket.serve({ kind: "error", code, message: "no", ref });
 }
 
-test("a join that came too fast is tried again, ever more slowly while it goes on", async () => {
+test("a join that came too fast is tried again, after longer and longer waits", async () => {
   const { presence, socket, driver } = await atDesk();
   presence.board("b2").on("error", () => {});
   for (const [turn, pauseMs] of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000].entries()) {
@@ -285,7 +285,7 @@ test("a join that came too fast is tried again, ever more slowly while it goes o
   assert.equal(socket.sent("join").length, 10);
 });
 
-test("an update that came too fast is not lost: after a pause without updates a join says everything, seen by nobody else", async () => {
+test("an update that came too fast is not lost: after a pause a join sends the full state, and no other client sees a join", async () => {
   const { board, socket, driver, log } = await atDesk(["ana"], { tool: "pen", size: 1 });
   const seen: string[] = [];
   board.update({ size: null });
@@ -320,7 +320,7 @@ test("an update that came too fast is not lost: after a pause without updates a 
   assert.equal(socket.sent("join").length, 2);
 });
 
-test("a state that is refused is told, and said again as a whole; what is refused as a whole gives way to what was fine", async () => {
+test("after a refused state the SDK reports it and sends the whole state; if that is refused too, the last accepted state comes back", async () => {
   const { board, socket, driver, log } = await atDesk([], { tool: "pen" });
   board.update({ big: "x" });
   await driver.advance();
@@ -362,7 +362,7 @@ test("renamed: shown at once, one join in place, and the cursor stays", async ()
   assert.equal(board.self, self);
 });
 
-test("renamed twice in one breath: the second waits for the answer to the first", async () => {
+test("renamed twice in one task: the second waits for the answer to the first", async () => {
   const { board, socket } = await atDesk();
   for (const name of ["Y", "Ye", "Yen"]) board.rename(name);
   assert.deepEqual(
@@ -431,7 +431,7 @@ test("kicked from a board: closed, and nobody is shown", async () => {
   assert.deepEqual(log, ["!kicked"]);
 });
 
-test("put out for any other reason: back by itself, with a higher attempt", async () => {
+test("taken off a board for any other reason: back by itself, with a higher attempt", async () => {
   const { board, socket, driver, log } = await atDesk(["ana"]);
   socket.serve({ kind: "user_left", board: 7, actor: 0, reason: "timeout" });
   assert.equal(board.status, "reconnecting");
@@ -442,7 +442,7 @@ test("put out for any other reason: back by itself, with a higher attempt", asyn
   assert.deepEqual(log, []);
 });
 
-test("a listener that throws is reported and hurts nobody", async () => {
+test("a listener that throws is reported; the other listeners are still called", async () => {
   const { board, socket, driver, log } = await atDesk();
   board.on("announcement", () => {
     throw new Error("mine");
@@ -453,7 +453,7 @@ test("a listener that throws is reported and hurts nobody", async () => {
   assert.deepEqual(driver.reports, ["a listener threw: Error: mine"]);
 });
 
-test("degraded is said and taken back", async () => {
+test("degraded is set and cleared again", async () => {
   const { board, socket, presence } = await atDesk();
   const seen: string[] = [];
   board.subscribe(() => seen.push(board.status));
@@ -462,7 +462,7 @@ test("degraded is said and taken back", async () => {
   assert.equal(presence.status, "connected");
 });
 
-test("degraded on one board is said of that board only, apart from what is said of all, and ends with our place on it", async () => {
+test("degraded on one board concerns that board only, is apart from degraded on all, and ends with our place on the board", async () => {
   const { board, socket, presence, driver } = await atDesk();
   const door = presence.board("door", { username: "me" });
   socket.serve(joined("door", [], { board: 8 }));

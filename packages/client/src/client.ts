@@ -24,9 +24,9 @@ import type { Presence, PresenceError, PresenceOptions, PresenceStatus } from ".
 
 /** Until `welcome` says otherwise. */
 const GRACE_MS_DEFAULT = 15_000;
-/** Well below what the service takes of one connection (docs/PROTOCOL.md, `too_fast`), so that none is refused where nobody learns of it. */
+/** Well below the limit of the service (docs/PROTOCOL.md, `too_fast`): it drops a broadcast over its limit, and the app cannot learn which. */
 const BROADCASTS = { perSecond: 50, burst: 100 };
-/** A board given back and taken again meanwhile was never left: a framework that mounts anew does so within a task or two. */
+/** A board taken again within this time was never left. A framework that mounts a component anew needs a task or two for it. */
 const RELEASE_MS = 1_000;
 /** Longer delays make `setTimeout` fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -36,7 +36,7 @@ export function createPresence<State extends object = JsonObject, Events extends
   options: PresenceOptions<State>,
 ): Presence<State, Events> {
   const client = new Client(options as PresenceOptions<never>);
-  // Inside, a state is some JSON object: the wire does not know the app's types. They begin and end here.
+  // Inside the SDK a state is a plain JSON object, since the wire does not know the app's types. This cast is the border.
   return client as unknown as Presence<State, Events>;
 }
 
@@ -47,7 +47,7 @@ class Client {
   #running: Running | undefined;
   #isClosed = false;
   readonly #memberships = new Map<BoardId, Membership>();
-  /** Those joined in this connection, by the name they have in it. */
+  /** Boards joined in this connection, by their number (or id, in JSON) in it. */
   readonly #joined = new Map<BoardRef, Membership>();
   readonly #broadcasts = new TokenBucket(BROADCASTS);
   #cursorMs: Millis | undefined;
@@ -99,7 +99,7 @@ class Client {
 
   #enter({ driver }: Running, id: BoardId, { username = "", state = {} }: Partial<MembershipOptions>): Membership {
     checkState(state, STATE_BYTES_MAX);
-    // The place of one that was given back is needed sooner than it would be free.
+    // A board that was given back and not left yet makes room for this one.
     const released = [...this.#memberships.values()].find(({ handles }) => handles === 0);
     if (released && this.#memberships.size >= BOARDS_PER_CONNECTION_MAX) this.#leave(released);
     const membership = new Membership(id, { username, state }, this.#hostOn(driver));
@@ -122,7 +122,7 @@ class Client {
     this.#makeRoom();
   }
 
-  /** A board is left: one that found no place has one now. */
+  /** A board was left: a board that was refused with `too_many_boards` can be joined now. */
   #makeRoom(): void {
     [...this.#memberships.values()].find(({ isCrowdedOut }) => isCrowdedOut)?.join();
   }
@@ -169,7 +169,7 @@ class Client {
         return this.#pace(message.cursorMs);
       case "joined": {
         const membership = this.#memberships.get(message.boardId);
-        // Left while the answer was on its way.
+        // The board was left while the answer was on its way.
         if (!membership) return this.#send({ kind: "leave", board: message.board });
         this.#joined.set(message.board, membership);
         return membership.joined(message);
@@ -180,15 +180,15 @@ class Client {
       case "error":
         return this.#failed(message);
       case "degraded":
-        // Without a board it is the connection's business.
+        // Without a board it concerns the whole connection, which handles it.
         if (message.board !== undefined) this.#joined.get(message.board)?.degraded(message.on);
         return;
       case "heartbeat":
       case "goodbye":
       case "token_expiring":
-        return; // the connection's business
+        return; // connection.ts handles these
       default:
-        // One that we do not know was left a moment ago.
+        // A board that we do not know was left a moment ago: ignore the message.
         this.#joined.get(message.board)?.handle(message);
     }
   }
@@ -200,17 +200,17 @@ class Client {
     this.#fail({ code, message, ...(about !== undefined && { ref: about }) });
   }
 
-  /** The answer to a join that could not even be read names no board; it is known if only one waits for its answer. */
+  /** An error about an unreadable join names no board. If only one board waits for an answer, it is that one. */
   #onlyUnanswered(): BoardId | undefined {
     const [membership, ...more] = [...this.#memberships.values()].filter(({ isUnanswered }) => isUnanswered);
     return more.length === 0 ? membership?.boardId : undefined;
   }
 
-  /** By the service's will. Boards are over; whether one may be entered again depends on why. */
+  /** The service ended the connection. All boards are closed; `error.code` decides whether a board may be entered again. */
   #ended(error: PresenceError): void {
     this.#isClosed = error.code !== "unauthorized";
     const memberships = [...this.#memberships.values()];
-    // Before anybody is told: a listener may enter a board at once.
+    // Before the listeners are called: one may enter a board at once.
     this.#memberships.clear();
     this.#joined.clear();
     this.#fail(error, memberships);
@@ -219,7 +219,7 @@ class Client {
     else if (this.#memberships.size === 0) this.#stopTimer();
   }
 
-  /** To the board it is about, or to all; to the console if nobody listens. */
+  /** Reports an error to the board it is about, or to all boards; to the console if no listener takes it. */
   #fail(error: PresenceError, memberships = [...this.#memberships.values()]): void {
     const about = memberships.filter(({ boardId }) => boardId === error.ref);
     const concerned = about.length > 0 ? about : memberships;
@@ -238,12 +238,12 @@ class Client {
     this.#running?.connection.send(message);
   }
 
-  /** Listeners of the app may enter and leave boards meanwhile. */
+  /** Goes through a copy: the app's listeners may enter and leave boards meanwhile. */
   #each(act: (membership: Membership) => unknown): void {
     for (const membership of [...this.#memberships.values()]) if (this.#memberships.has(membership.boardId)) act(membership);
   }
 
-  /** After every input: whatever is due, also what a late timer has missed. */
+  /** Called after every input: does all that is due, also when a timer is late. */
   #tick(): void {
     if (!this.#running || this.#isClosed) return;
     const now = this.#running.driver.now();
@@ -261,7 +261,7 @@ class Client {
     const { driver, connection } = this.#running;
     let at = connection.deadline;
     for (const { deadline, leaveAt } of this.#memberships.values()) at = Math.min(at, deadline, leaveAt);
-    // A timer that is too early costs one look; setting it anew for every move would cost more.
+    // A timer that fires too early costs one call of `#tick`. Setting it anew for every cursor move would cost more.
     if (at === Number.POSITIVE_INFINITY || (this.#timer && this.#timer.at <= at)) return;
     this.#timer?.cancel();
     const delayMs = Math.min(Math.max(0, at - driver.now()), TIMER_MS_MAX);

@@ -52,7 +52,7 @@ test("[C6] after a reconnect to a settling service the missing stay for the grac
   assert.deepEqual(desk.log, ["-cleo timeout"]);
 });
 
-test("late words of a socket that was given up are ignored", async () => {
+test("late messages of a socket that was given up are ignored", async () => {
   const desk = await atDesk(["ana"]);
   const { driver, socket, board } = desk;
   await driver.advance(25_000);
@@ -68,7 +68,7 @@ test("[C3] a heartbeat is answered from the message handler", async () => {
   assert.equal(socket.kinds.at(-1), "heartbeat");
 });
 
-test("[C3] 25 s without a word: the server is dead; any word keeps it alive", async () => {
+test("[C3] after 25 s without a message the server counts as dead; any message keeps it alive", async () => {
   const { socket, driver, board } = await atDesk();
   for (let beat = 0; beat < 5; beat++) {
     await driver.advance(24_999);
@@ -79,7 +79,7 @@ test("[C3] 25 s without a word: the server is dead; any word keeps it alive", as
   assert.equal(board.status, "reconnecting");
 });
 
-test("[C3] nothing rests on page timers: silence is noticed on waking, and a hidden tab that hears is not dead", async () => {
+test("[C3] page timers do not matter: silence is noticed on waking, and a hidden tab that receives messages stays connected", async () => {
   const { socket, driver, board } = await atDesk();
   driver.timersSleepUntil = driver.now() + 100_000;
   for (let beat = 0; beat < 6; beat++) {
@@ -120,7 +120,7 @@ test("attempts to connect time out after 10 s, back off, and a connection that l
   assert.equal(driver.sockets.length, length + 1);
 });
 
-test("the network is back: no waiting, unless the service asked for it", async () => {
+test("when the network is back the client connects without waiting, unless the service asked it to wait", async () => {
   const { driver, socket } = await atDesk();
   socket.drop(1006);
   driver.page?.awake(true);
@@ -158,11 +158,11 @@ test("a service that cannot be reached is reported after the third failure, once
   assert.equal(driver.reports.length, 2);
 });
 
-test("who is there and waits is not kept waiting; a hand that never rests makes no hot loop", async () => {
+test("a user who touches the page brings a pending reconnect forward; constant pointer moves make no hot loop", async () => {
   const { driver, socket } = await atDesk();
   await driver.advance(5_000);
   socket.drop(1006);
-  // Two minutes without a service: by now the client takes its time.
+  // After two minutes without a service the client's own retries are far apart.
   const until = driver.now() + 120_000;
   while (driver.now() < until) {
     const { length } = driver.sockets;
@@ -192,7 +192,7 @@ test("[R12] sent elsewhere: back within half a second", async () => {
   assert.equal(desk.driver.sockets.length, 2);
 });
 
-test("[R12.4] an orderly goodbye is no failure: back when the service says, however often, until it says nothing else", async () => {
+test("[R12.4] an orderly goodbye is no failure: the client comes back when the service says, unless it gets goodbyes only", async () => {
   const desk = await atDesk(["ana"]);
   const { driver } = desk;
   for (let restart = 0; restart < 10; restart++) {
@@ -220,7 +220,7 @@ test("[R12.4] an orderly goodbye is no failure: back when the service says, howe
   assert.ok(length < 11 + 45, `${length - 11} connections in a minute to a service that only says goodbye`);
 });
 
-test("[R12] a goodbye while greeting, and tries that find nobody yet, are not slowed down while our members are kept", async () => {
+test("[R12] after a goodbye while greeting, and while no instance answers yet, retries stay quick as long as our members are kept", async () => {
   const { driver, socket } = await atDesk();
   socket.serve({ kind: "goodbye", code: CLOSE.draining.code, retryAfterMs: 100 });
   socket.drop(CLOSE.draining.code);
@@ -251,7 +251,7 @@ test("[R12] sent elsewhere without a goodbye: back within half a second, and no 
   }
 });
 
-test("codes that say never end it with an error", async () => {
+test("close codes with retry `never` end the client with an error", async () => {
   for (const [code, error] of [
     [CLOSE.unauthorized.code, "!unauthorized"],
     [CLOSE.kicked.code, "!kicked"],
@@ -278,7 +278,7 @@ test("[C5] a join refused as superseded starts a new session at once", async () 
   assert.deepEqual(log, ["~ana reconnecting", "~ana active"]);
 });
 
-test("[C5] closed as superseded: the other tab keeps the session, we take another; a service that insists is not hammered", async () => {
+test("[C5] closed as superseded: the other tab keeps the session and we take another; repeated refusals slow the client down", async () => {
   const { driver, socket } = await atDesk();
   socket.drop(CLOSE.superseded.code);
   for (let renewal = 0; renewal < 10; renewal++) {
@@ -303,7 +303,7 @@ test("a token that fails is an error, and tried again", async () => {
   assert.equal(driver.socket.sent("hello")[0]?.token, "token 2");
 });
 
-test("a token that never comes does not stop us for ever", async () => {
+test("a token() that never resolves does not stop the client for ever", async () => {
   const driver = new FakeDriver();
   let calls = 0;
   createPresence({ url: "ws://test", driver, token: () => (++calls === 1 ? new Promise(() => {}) : "late") }).board("desk");
@@ -311,7 +311,7 @@ test("a token that never comes does not stop us for ever", async () => {
   assert.equal(driver.sockets.length, 1);
 });
 
-test("a bad url ends it", async () => {
+test("a bad url ends the client", async () => {
   const driver = new FakeDriver();
   driver.connectError = new SyntaxError("not a url");
   const presence = createPresence({ url: "::", driver });
@@ -320,7 +320,7 @@ test("a bad url ends it", async () => {
   assert.deepEqual([log, presence.status], [["!bad_url"], "closed"]);
 });
 
-test("without boards a lost connection is not made again, until there is one", async () => {
+test("without boards a lost connection is not made again, until a board is entered", async () => {
   const { driver, socket, board, presence } = await atDesk();
   board.leave();
   socket.drop(1006);

@@ -1,6 +1,6 @@
 /**
- * One connection to the service at a time, and the way back when it is lost (C3, C5). A small state chart; what an app sees of it is
- * `status`. It knows sessions, hello and heartbeats, and no boards: those hang on to it through `ConnectionEvents`.
+ * One connection to the service at a time, and how it is made again when it is lost (C3, C5). A small state chart; an app sees `status`
+ * of it. It knows sessions, hello and heartbeats, and no boards: the client with its boards listens through `ConnectionEvents`.
  */
 
 import {
@@ -21,38 +21,38 @@ import { freeKey, type Identity, openIdentity, renewIdentity, takeKey } from "./
 import type { PresenceError, PresenceErrorCode, PresenceOptions, PresenceStatus } from "./types.ts";
 
 const PROTOCOL = "presence.v2";
-/** From the decision to connect, token included, to `welcome`. */
+/** An attempt to connect fails after this time: from its start, token included, to `welcome`. */
 const CONNECT_TIMEOUT_MS = 10_000;
-/** A connection that was open for so long was no failed attempt. */
+/** A connection that was open for so long counts as a success when it is lost. */
 const LIVED_MS = 5_000;
-/** What was begun before the network came back gets so long to succeed. */
+/** An attempt to connect that began before the network came back gets so much more time. */
 const STALE_MS = 3_000;
-/** A network that comes back does so for many at once. */
+/** When a network comes back, it does so for many clients at once: they spread their attempts over this time. */
 const ONLINE_MS = 500;
-/** An instance that stops without naming a time for our return. */
+/** When an instance stops and names no time, its clients come back at random within this time. */
 const ELSEWHERE_MS = 500;
-/** Orderly goodbyes that we take as such: all instances may restart one after the other, but a service that only says goodbye is ill. */
+/** So many goodbyes count as orderly, since all instances may restart one after the other. A service that only says goodbye is broken. */
 const GOODBYES = { perSecond: 0.05, burst: 10 };
-/** The shortest wait that a person who is there may shorten to: the first one, in which nobody hurries, is not longer. */
+/** Use of the page brings a pending reconnect forward, but never to less than 2 s after the loss: the first retry comes by then anyway. */
 const HURRY_MS = 2_000;
-/** One failure or two are a restart; after so many in a row the developer is told, once. */
+/** One or two failures are usual during a restart. After so many in a row the app gets one `unreachable` error. */
 const FAILURES_REPORTED = 3;
-/** Sessions given up in a row before we suspect that the service is at fault, and take our time. */
+/** So many times in a row the client replaces a refused session at once. After that it backs off, since the fault may be the service's. */
 const RENEWALS_AT_ONCE_MAX = 3;
 
-/** How the encoding is asked for: proxies that know nothing of subprotocols remove that header. */
+/** How the client asks for the encoding: some proxies remove the subprotocol header. */
 type Way = "subprotocol" | "query";
 
 type Welcome = Extract<ServerMessage, { kind: "welcome" }>;
 
 type State =
-  /** No board wants a connection. */
+  /** No board needs a connection. */
   | { readonly phase: "idle" }
   /** Session and token are being fetched. */
   | { readonly phase: "preparing"; readonly giveUpAt: Millis }
   /** The socket is connecting. */
   | { readonly phase: "opening"; readonly giveUpAt: Millis; readonly socket: DriverSocket; readonly identity: Identity }
-  /** hello, and perhaps joins, are sent; nothing was heard yet. */
+  /** hello, and perhaps joins, are sent; the service has not answered yet. */
   | { readonly phase: "greeting"; readonly giveUpAt: Millis; readonly socket: DriverSocket; readonly identity: Identity }
   | {
       readonly phase: "open";
@@ -65,7 +65,7 @@ type State =
     }
   /** `isImposed`: the service named the time, so nothing shortens it. */
   | { readonly phase: "waiting"; readonly since: Millis; readonly retryAt: Millis; readonly isImposed: boolean }
-  /** Our token was refused, and so was the one after it. Another board tries again. */
+  /** Our token was refused, and so was the next one. The client tries again when the app takes a board. */
   | { readonly phase: "refused"; readonly since: Millis }
   | { readonly phase: "closed" };
 
@@ -77,9 +77,9 @@ export interface ConnectionEvents {
   /** hello is on its way; joins may follow without waiting. */
   greeted(): void;
   received(message: ServerMessage): void;
-  /** What was joined is not any more. Always between two `greeted`. */
+  /** All boards joined in this connection are lost. Always called between two `greeted`. */
   lost(): void;
-  /** Not by `close()`. For good, unless `status` is `closed` only until the next `start()`. */
+  /** The client has ended, and not by `close()`. After a refused token the next `start()` tries again; all other ends are final. */
   ended(error: PresenceError): void;
   failed(error: PresenceError): void;
   /** `deadline` is sooner than it was. */
@@ -94,19 +94,19 @@ export class Connection {
   readonly #events: ConnectionEvents;
   readonly #backoff = new Backoff();
   #state: State = { phase: "idle" };
-  /** Of our session in storage. */
+  /** The key of our session in storage. */
   #key: string | undefined;
   #identity: Promise<Identity> | undefined;
   #token: string | undefined;
-  /** The last one that the service did not take, until it takes one. */
+  /** The last token that the service refused, until it accepts one. */
   #refused: { readonly token: string | undefined } | undefined;
   #way: Way = "subprotocol";
-  /** The one that has worked last. */
+  /** The way that worked last. */
   #provenWay: Way | undefined;
   readonly #goodbyes = new TokenBucket(GOODBYES);
   #goodbye: { readonly code: number; readonly retryAfterMs: Millis } | undefined;
   #wasOpen = false;
-  /** Attempts in a row that came to nothing. */
+  /** Failed attempts in a row. */
   #failures = 0;
   #renewals = 0;
 
@@ -126,7 +126,7 @@ export class Connection {
     return this.#state.phase === "open" ? this.#state.welcome : undefined;
   }
 
-  /** Open, but it has not answered when it was asked: whatever is sent now may reach nobody. */
+  /** The connection is open, but a question is unanswered: a message sent now may be lost. */
   get isDoubtful(): boolean {
     return this.#state.phase === "open" && this.#state.pulse.isDoubtful(this.#driver.now());
   }
@@ -149,12 +149,12 @@ export class Connection {
     }
   }
 
-  /** A board wants a connection. */
+  /** A board needs a connection. */
   start(): void {
     if (this.#state.phase === "refused") {
       this.#wasOpen = false;
       this.#refused = undefined;
-      // Asked for again in the same breath it would be a loop through the app.
+      // An app that takes its board again on each refusal would make a hot loop: back off.
       if (this.#driver.now() < this.#state.since + LIVED_MS) return this.#retry("backoff");
       this.#backoff.reset();
       this.#connect();
@@ -180,7 +180,7 @@ export class Connection {
     }
   }
 
-  /** Page or network say that the world is not what it was. `isOnline`: the network is back. */
+  /** The page has woken up, or the network has changed: the connection may be dead. `isOnline`: the network is back. */
   awake(now: Millis, isOnline: boolean): void {
     const state = this.#state;
     if (state.phase === "open") {
@@ -197,11 +197,11 @@ export class Connection {
     else if (this.#state.pulse.used(now)) this.#examine(this.#state, now);
   }
 
-  /** Somebody is there who waits, or the network is back: no need to sit out a delay that was meant for nobody, or for no network. */
+  /** Brings a pending reconnect forward: somebody uses the page, or the network is back. */
   #hurry(now: Millis, isOnline: boolean): void {
     if (this.#state.phase !== "waiting" || this.#state.isImposed) return;
     const { since, retryAt } = this.#state;
-    // A hand that moves all the time must neither make a hot loop, nor bring all of a dead instance's clients back as one.
+    // Constant pointer moves must not make a hot loop, and the clients of a dead instance must not all come back at the same moment.
     const soonest = isOnline ? now + this.#driver.random() * ONLINE_MS : Math.max(now, since + HURRY_MS);
     this.#state = { ...this.#state, retryAt: Math.min(retryAt, soonest) };
   }
@@ -217,13 +217,13 @@ export class Connection {
     }
   }
 
-  /** Gives the socket up, without waiting for it to agree. */
+  /** Gives the socket up without waiting for its close event. */
   #replace(trouble?: string, quick?: "elsewhere"): void {
     if ("socket" in this.#state) this.#state.socket.close(CLOSE.unresponsive.code);
     this.#dropped(CLOSE.unresponsive.code, trouble, quick);
   }
 
-  /** `false`: there is nobody to send it to. */
+  /** `false`: not sent, since there is no connection. */
   send(message: ClientMessage): boolean {
     if (this.#state.phase !== "greeting" && this.#state.phase !== "open") return false;
     this.#state.socket.send(encodeBinary(message));
@@ -231,7 +231,7 @@ export class Connection {
     return true;
   }
 
-  /** For one `join`; stored before it is given out, so that a reloaded page continues above it. undefined: not connected. */
+  /** The number of one `join`. It is stored before it is returned, so that a reloaded page continues above it. undefined: not connected. */
   nextAttempt(): number | undefined {
     return this.#state.phase === "greeting" || this.#state.phase === "open" ? this.#state.identity.nextAttempt() : undefined;
   }
@@ -291,7 +291,7 @@ export class Connection {
   }
 
   #open(identity: Identity, token: string | undefined, giveUpAt: Millis): void {
-    // Events of a socket that we have given up are no longer ours.
+    // Ignore events of a socket that we have given up.
     const isMine = () => "socket" in this.#state && this.#state.socket === socket;
     const isBySubprotocol = this.#way === "subprotocol";
     let socket: DriverSocket;
@@ -334,7 +334,7 @@ export class Connection {
     const now = this.#driver.now();
     if (this.#state.phase === "open") this.#state.pulse.heard(now);
     const message = decodeServerBinary(bytes);
-    // From a newer service: messages we do not know are not for us.
+    // An unknown message comes from a newer service: ignore it.
     if (message) this.#handle(message, now);
     this.#events.settled();
   }
@@ -374,7 +374,7 @@ export class Connection {
     this.#events.received(message);
   }
 
-  /** If no fresh token comes the service asks again while it can. A token that is no function has no successor. */
+  /** Asks for a fresh token. If none comes, the service reminds us again before it closes. A token that is a string cannot be renewed. */
   #renewToken(): void {
     const state = this.#state;
     if (typeof this.#options.token !== "function") return;
@@ -392,7 +392,7 @@ export class Connection {
     );
   }
 
-  /** The socket is gone: what now? `trouble`: why, where the code does not say it. `quick`: of its own accord the client knows of a way. */
+  /** The socket is gone: decides how to go on. `trouble`: the reason, where the code does not tell it. `quick`: retry as for `elsewhere`. */
   #dropped(code: number, trouble?: string, quick?: "elsewhere"): void {
     const { phase } = this.#state;
     if (this.#state.phase === "open" && this.#driver.now() - this.#state.openedAt >= LIVED_MS) {
@@ -414,12 +414,12 @@ export class Connection {
     if (hadJoined && this.#state.phase !== "closed" && this.#state.phase !== "refused") this.#events.lost();
   }
 
-  /** A token that was refused may have been an old one: whoever gives tokens is asked once more. */
+  /** A refused token may have been an old one, so `token()` is called once more. */
   get #hasAnotherToken(): boolean {
     return typeof this.#options.token === "function" && this.#refused === undefined;
   }
 
-  /** In order, which is no failure: back when the service says, or at a moment of our own. */
+  /** After an orderly goodbye, which is no failure: come back when the service says, else at a random moment. */
   #sentAway(retryAfterMs: Millis = this.#driver.random() * ELSEWHERE_MS): void {
     const now = this.#driver.now();
     if (!this.#goodbyes.take(now)) return this.#retry("backoff", retryAfterMs);
@@ -427,14 +427,14 @@ export class Connection {
     this.#waitFor(retryAfterMs, this.#goodbye !== undefined);
   }
 
-  /** An attempt came to nothing. The next one asks for the encoding the other way; one that has worked is not given up for a restart. */
+  /** An attempt failed. The next one asks for the encoding in the other way, unless this way has worked before: then it was a restart. */
   #missed(trouble: string): void {
     this.#failures++;
     if (this.#provenWay === undefined || this.#failures >= FAILURES_REPORTED) {
       this.#way = this.#way === "subprotocol" ? "query" : "subprotocol";
     }
     if (this.#failures !== FAILURES_REPORTED) return;
-    // What follows may be a secret of the app's.
+    // The rest of the URL may hold a secret of the app.
     const url = this.#options.url.replace(/[?#].*/, "");
     this.#events.failed({ code: "unreachable", message: `cannot reach ${url}, trying again. ${trouble}` });
   }
@@ -465,7 +465,7 @@ export class Connection {
   #releaseIdentity(): void {
     this.#identity?.then(
       (identity) => identity.release(),
-      () => {}, // there is none: `#connect` has said so
+      () => {}, // there is none: `#connect` has reported it
     );
     this.#identity = undefined;
   }
@@ -480,7 +480,7 @@ const HEADER_LOST =
 const NO_RANDOM =
   "no session: it takes crypto.getRandomValues (React Native: the package react-native-get-random-values) or a driver with randomBytes";
 
-/** Closings that nobody comes back from, as `error` events. */
+/** Close codes after which the client does not come back, with the code of the `error` event. */
 const END_CODES: ReadonlyMap<number, PresenceErrorCode> = new Map([
   [CLOSE.unauthorized.code, "unauthorized"],
   [CLOSE.kicked.code, "kicked"],

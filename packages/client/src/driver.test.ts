@@ -27,7 +27,7 @@ class Socket {
   }
 }
 
-test("the default driver speaks to any WebSocket class, in bytes, and is deaf after its own close", () => {
+test("the default driver works with any WebSocket class, in bytes, and ignores events after its own close", () => {
   const driver = createDriver({ WebSocket: Socket });
   const heard: unknown[] = [];
   const socket = driver.connect("ws://test", "presence.v2", {
@@ -55,7 +55,7 @@ test("no subprotocol is offered where none is asked for", () => {
   assert.deepEqual(Socket.last.calls, ["ws://test"]);
 });
 
-test("in a page: what it says of the network, of hands and of its end becomes events, until the watching ends", (t) => {
+test("in a page: events of the network, of the pointer and of the page's end are passed on, until the watching ends", (t) => {
   const [network, page, view] = [new EventTarget(), new EventTarget(), new EventTarget()];
   const globals = { navigator: { connection: network }, window: view, document: Object.assign(page, { visibilityState: "visible" }) };
   for (const [name, value] of Object.entries(globals)) {
@@ -93,7 +93,7 @@ test("outside of a page there is nothing to watch and nowhere to store; time pas
   cancel();
 });
 
-test("the console hears equal problems once per 10 s, and different ones each", (t) => {
+test("an equal problem is printed once per 10 s, and each different problem at once", (t) => {
   let ms = 0;
   const said: unknown[][] = [];
   t.mock.method(console, "error", (...words: unknown[]) => said.push(words));

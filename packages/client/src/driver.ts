@@ -1,5 +1,5 @@
 /**
- * Everything ambient behind one interface: socket, clock, storage, randomness, the page. Tests and the in-process test server give
+ * The SDK's environment behind one interface: socket, clock, storage, randomness, the page. Tests and the in-process test server give
  * a driver of their own; the default one works in browsers and in Node 22 and later. Nothing here knows presence.
  */
 
@@ -10,17 +10,17 @@ export interface Driver {
   connect(url: string, protocol: string | undefined, events: SocketEvents): DriverSocket;
   /** Only ever grows, also while the machine sleeps. */
   now(): Millis;
-  /** Calls once, late if it must. Returns what cancels it. */
+  /** Calls `run` once, perhaps late. Returns a function that cancels it. */
   setTimer(run: () => void, delayMs: Millis): () => void;
   /** In [0, 1). For jitter. */
   random(): number;
   /** For secrets. */
   randomBytes(count: number): Uint8Array;
-  /** Where a session survives a page reload; absent: it does not. */
+  /** Storage in which a session survives a page reload; absent: sessions do not survive. */
   readonly sessions?: SessionStorage;
-  /** Absent: there is no page. Returns what ends the watching. */
+  /** Absent: there is no page. Returns a function that ends the watching. */
   watchPage?(events: PageEvents): () => void;
-  /** Something the developer should see, and the app cannot be told otherwise. Must not throw. */
+  /** Shows a problem to the developer, where the app cannot be told in another way. Must not throw. */
   report(problem: string, error?: unknown): void;
 }
 
@@ -45,16 +45,16 @@ export interface SessionStorage {
   readonly taken: Set<string>;
   load(key: string): string | null;
   save(key: string, text: string): void;
-  /** Mine alone until released or the page ends; `undefined`: somebody else's, as in a duplicated tab. */
+  /** Takes a lock until it is released or the page ends; `undefined`: another page has it, as with a duplicated tab. */
   claim(name: string): Promise<(() => void) | undefined>;
 }
 
 export interface PageEvents {
-  /** Timers may have slept, or the network is another one. `isOnline`: it has just come back. */
+  /** Timers may have slept, or the network has changed. `isOnline`: it has just come back. */
   awake(isOnline: boolean): void;
   /** Somebody uses the page. Cheap: call it for every move. */
   active(): void;
-  /** The pointer is no longer ours to show. */
+  /** The page has lost the focus: the cursor must be hidden. */
   blurred(): void;
   /** The page is being left; the browser may bring it back. */
   ended(): void;
@@ -99,7 +99,7 @@ export function createDriver(options: { readonly WebSocket?: WebSocketClass } = 
   };
 }
 
-/** To the console; what it has just said is not said again for a while: one mistake in a loop must not bury everything else. */
+/** Reports to the console. An equal problem is not repeated for a while, so that one mistake in a loop does not bury all others. */
 function calmReport(now: () => Millis): Driver["report"] {
   const REPEAT_MS = 10_000;
   const KNOWN_MAX = 100;
@@ -121,7 +121,7 @@ function connect(Socket: WebSocketClass, url: string, protocol: string | undefin
     if (data instanceof ArrayBuffer) events.received(new Uint8Array(data));
   };
   socket.onclose = ({ code }: { code: number }) => events.closed(code);
-  // Says nothing that `close` does not say; but without a listener `ws` would throw.
+  // `close` follows and tells the same; but without a listener `ws` would throw.
   socket.onerror = () => {};
   return {
     send: (bytes) => socket.send(bytes),
@@ -132,7 +132,7 @@ function connect(Socket: WebSocketClass, url: string, protocol: string | undefin
   };
 }
 
-/** `performance.now()` stands still while some machines sleep, and a wall clock steps: the first, pushed ahead by jumps of the second. */
+/** `performance.now()` stands still while some machines sleep; the wall clock does not. So jumps of the wall clock are added to it. */
 function sleeplessClock(): () => Millis {
   const JUMP_MS = 2_000;
   let offset = Date.now() - performance.now();
@@ -151,9 +151,9 @@ const TAKEN = new Set<string>();
 
 /** sessionStorage is copied into a duplicated tab; a Web Lock says which of the two is the original. Without both: no storage. */
 function pageSessions(): SessionStorage | undefined {
-  // A page that has just been reloaded may have to wait until its predecessor has let go.
+  // A page that has just been reloaded may have to wait until the old page has released the lock.
   const PATIENCE_MS = 300;
-  // Newer Nodes have locks and a sessionStorage as well, but no page whose reload they would survive.
+  // Newer versions of Node have locks and a sessionStorage too, but no page that could be reloaded.
   if (typeof document !== "object" || !navigator.locks) return undefined;
   try {
     const storage = globalThis.sessionStorage;
@@ -184,11 +184,11 @@ function watchPage(events: PageEvents): () => void {
   window.addEventListener("online", () => events.awake(true), { signal });
   window.addEventListener("offline", () => events.awake(false), { signal });
   window.addEventListener("pageshow", () => events.awake(false), { signal });
-  // From one network to another, where browsers tell: not all do.
+  // A change from one network to another. Not all browsers tell it.
   const { connection } = navigator as { readonly connection?: EventTarget };
   connection?.addEventListener?.("change", () => events.awake(false), { signal });
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && events.awake(false), { signal });
-  // In the capturing phase: what an app stops there is a sign of life all the same.
+  // In the capturing phase, so that an event counts even if the app stops its propagation.
   for (const sign of ["focus", "keydown", "pointerdown", "pointermove"]) {
     window.addEventListener(sign, () => events.active(), { signal, capture: true, passive: true });
   }

@@ -1,4 +1,4 @@
-/** What is final and what only looks so: refused tokens, missing randomness, boards without a place, sessions of several clients. */
+/** Errors that are final and errors that are not: refused tokens, missing randomness, too many boards, sessions of several clients. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { createPresence } from "./client.ts";
 import { FakeDriver, FakeSessions } from "./testing/fake-driver.ts";
 import { atDesk, greet, joined, logOf, memberOf } from "./testing/service.ts";
 
-/** The first retry of what went wrong once, and a later one. */
+/** The first retry after one failure, and a later one. */
 const QUICK_MS = 250;
 const LATER_MS = 5_000;
 
@@ -16,7 +16,7 @@ function refuseToken(driver: FakeDriver): void {
   driver.socket.drop(CLOSE.unauthorized.code);
 }
 
-test("a refused token is asked for once more, and whoever gives it is told which one was refused", async () => {
+test("after a refused token, token() is called once more with the refused token", async () => {
   const driver = new FakeDriver();
   const asked: (string | undefined)[] = [];
   const token = (refused?: string) => {
@@ -31,7 +31,7 @@ test("a refused token is asked for once more, and whoever gives it is told which
   const socket = await greet(driver);
   assert.equal(socket.sent("hello")[0]?.token, "fresh");
   assert.deepEqual([presence.status, log, asked], ["connected", [], [undefined, "stale"]]);
-  // Much later that one is too old as well.
+  // Much later the second token is too old as well.
   await driver.advance(10_000);
   driver.socket.drop(CLOSE.unauthorized.code);
   await driver.advance(QUICK_MS);
@@ -39,7 +39,7 @@ test("a refused token is asked for once more, and whoever gives it is told which
   assert.deepEqual([presence.status, asked.at(-1)], ["connected", "fresh"]);
 });
 
-test("refused twice it is final, for these tokens: the next board asks for another one", async () => {
+test("after two refused tokens the client stops; the next board asks for another token", async () => {
   const driver = new FakeDriver();
   let given = 0;
   const presence = createPresence({ url: "ws://test", driver, token: () => `token ${++given}` });
@@ -76,7 +76,7 @@ test("an app that enters a board anew whenever its token is refused makes no hot
   assert.ok(length < 40, `${length} connections in a minute`);
 });
 
-test("without randomness the error says so, and randomness that comes later is used", async () => {
+test("without randomness there is an error; randomness that comes later is used", async () => {
   const driver = new FakeDriver();
   const { randomBytes } = driver;
   driver.randomBytes = () => {
@@ -95,14 +95,14 @@ test("without randomness the error says so, and randomness that comes later is u
   assert.equal(presence.status, "connected");
 });
 
-test("a token that does not come within 10 s is told", async () => {
+test("a token that does not come within 10 s is an error", async () => {
   const driver = new FakeDriver();
   const log = logOf(createPresence({ url: "ws://test", driver, token: () => new Promise(() => {}) }).board("desk"));
   await driver.advance(10_000);
   assert.deepEqual(log, ["!token_failed"]);
 });
 
-test("a board refused for being one too many is entered when another one is left, refused or taken away", async () => {
+test("a board refused with too_many_boards is entered when another board is left, refused or taken away", async () => {
   const { presence, board, socket, driver } = await atDesk();
   const more = ["b2", "b3", "b4"].map((id) => presence.board(id));
   const logs = more.map(logOf);
@@ -134,7 +134,7 @@ test("a board refused for being one too many is entered when another one is left
   ]);
 });
 
-test("[C1] several clients of one page come back from a reload each as who it was, also with the same URL; so does none of a copy", async () => {
+test("[C1] several clients of one page each keep their session across a reload, also with the same URL; clients of a copied page do not", async () => {
   const enter = async (sessions: FakeSessions, names: readonly (string | undefined)[]) => {
     const tokens: string[] = [];
     for (const name of names) {

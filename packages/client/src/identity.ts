@@ -1,6 +1,6 @@
 /**
- * Which session this page is: the one it was before its reload, or a new one (C1). A session belongs to one page at a time: without a
- * lock that says so it is kept in memory only.
+ * The session of this client: the one from before a reload, or a new one (C1). A session belongs to one page at a time. Without a lock
+ * it is kept in memory only.
  */
 
 import type { ResumeToken } from "@presence-service/protocol";
@@ -9,15 +9,15 @@ import type { Driver } from "./driver.ts";
 
 export type Identity = {
   readonly resumeToken: ResumeToken;
-  /** Stored before it is given out. */
+  /** The new attempt is stored before it is returned. */
   nextAttempt(): number;
-  /** Somebody else may have the session now. */
+  /** Another client may take the session from now on. */
   release(): void;
 };
 
 /**
- * Where this client's session is stored: clients of one page have a place each, so that each finds its own after a reload. Those of the
- * same URL and name are told apart by the order in which they connect. To be given back by `freeKey`.
+ * Takes the storage key of this client's session. Each client of a page has its own key, so that it finds its session after a reload.
+ * Clients with the same URL and name are told apart by the order in which they connect. `freeKey` gives the key back.
  */
 export function takeKey({ sessions }: Driver, url: string, name: string | undefined): string {
   const first = `presence:${url}${name === undefined ? "" : `#${name}`}`;
@@ -31,14 +31,14 @@ export function freeKey({ sessions }: Driver, key: string): void {
   sessions?.taken.delete(key);
 }
 
-/** Rejects only if there is no randomness: a storage that fails is as good as none. */
+/** Rejects only if there is no randomness: a storage that fails counts as no storage. */
 export async function openIdentity(driver: Driver, key: string): Promise<Identity> {
   const saved = Session.parse(attempt(driver, () => driver.sessions?.load(key)) ?? null);
   const release = saved && (await claim(driver, saved));
   return release ? identityOf(driver, key, saved, release) : renewIdentity(driver, key);
 }
 
-/** A session that nobody has had. Rejects only if there is no randomness. */
+/** A new session. Rejects only if there is no randomness. */
 export async function renewIdentity(driver: Driver, key: string): Promise<Identity> {
   const session = Session.fresh(driver.randomBytes(16));
   return identityOf(driver, key, session, await claim(driver, session));

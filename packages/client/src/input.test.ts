@@ -7,7 +7,7 @@ class Point {
   x = 1;
 }
 
-test("what JSON would change or drop in silence is refused, and the error names its path", async () => {
+test("values that JSON would silently change or drop are refused, and the error names their path", async () => {
   const { board, presence, socket, driver } = await atDesk();
   const { self } = board;
   const holes = [1, 2, 3];

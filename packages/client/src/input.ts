@@ -1,4 +1,4 @@
-/** What an app gives us, checked where it comes in: it throws there, and the service never sees what it would refuse. */
+/** Checks the values that an app passes to the SDK. They throw here, so that nothing is sent that the service would refuse. */
 
 import {
   type BoardId,
@@ -26,7 +26,7 @@ const RESERVED: { readonly [N in keyof BoardEvents]: true } = {
   error: true,
 };
 
-/** Names whose events come from the service. A peer's event of such a name is nobody's. */
+/** Names of events that only the service sends. A peer's event with such a name is ignored. */
 export function isReserved(name: string): name is keyof BoardEvents {
   return Object.hasOwn(RESERVED, name);
 }
@@ -44,8 +44,8 @@ export function nameOf(username: unknown): string {
 }
 
 /**
- * A copy as plain JSON. A key whose value is undefined is left out. Everything else that JSON would change or drop in silence throws
- * TypeError with its path: it would be shown to others as something else than it is here.
+ * A copy as plain JSON. A key whose value is undefined is left out. Any other value that JSON would silently change or drop throws
+ * TypeError with its path: others would see another value than this app.
  */
 function jsonOf(value: unknown, path: string, depth = 0): Json {
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;

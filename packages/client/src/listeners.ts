@@ -1,4 +1,4 @@
-/** Callbacks of the app. One that throws is reported and hurts neither the others nor us. */
+/** Callbacks of the app. One that throws is reported, and the others are still called. */
 
 import type { Stop } from "./types.ts";
 
@@ -23,7 +23,7 @@ export class Listeners<T> {
     };
   }
 
-  /** In the order of adding. Who is removed meanwhile is not called, who is added meanwhile is called next time. */
+  /** In the order of adding. A listener removed meanwhile is not called; one added meanwhile is called from the next time on. */
   emit(value: T): void {
     for (const place of [...this.#places]) if (this.#places.has(place)) this.call(place.listener, value);
   }

@@ -1,4 +1,4 @@
-/** A socket that is open and dead: what page, network and app say is a reason to ask, and an answer that does not come to replace it. */
+/** A socket that is open and dead: events of page, network and app are a reason to ask; without an answer the socket is replaced. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ const HINTS: { readonly [what: string]: (desk: Desk) => void } = {
 };
 
 for (const [what, hint] of Object.entries(HINTS)) {
-  test(`[C3] ${what}: a dead connection is asked at once, and another one opened within 3 s`, async () => {
+  test(`[C3] ${what}: a dead connection is asked at once and replaced within 3 s`, async () => {
     const desk = await atDesk(["ana"]);
     const { driver, board, socket } = desk;
     await driver.advance(5_000);
@@ -34,7 +34,7 @@ for (const [what, hint] of Object.entries(HINTS)) {
     assert.deepEqual([driver.sockets.length, board.status], [2, "connected"]);
   });
 
-  test(`[C3] ${what}: one that answers stays, and is not asked too often`, async () => {
+  test(`[C3] ${what}: a connection that answers stays, and is not asked too often`, async () => {
     const desk = await atDesk(["ana"]);
     const { driver, board, socket } = desk;
     for (let at = 0; at < 600; at++) {
@@ -44,12 +44,12 @@ for (const [what, hint] of Object.entries(HINTS)) {
       if (questions(desk) > before) socket.serve({ kind: "heartbeat" });
     }
     assert.equal(board.status, "connected");
-    // An answer to the service's heartbeat is one more each.
+    // Besides, each heartbeat of the service was answered by one of ours.
     assert.ok(questions(desk) <= 2 * 61, `${questions(desk)} heartbeats in a minute`);
   });
 }
 
-test("[C3] a broadcast is not sent while a question is unanswered for 1 s, and is when the answer is there", async () => {
+test("[C3] no broadcast is sent once a question is unanswered for 1 s, until the answer comes", async () => {
   const { driver, board, socket } = await atDesk(["ana"]);
   await driver.advance(5_000);
   const answers: [ms: number, isSent: boolean][] = [];
@@ -75,7 +75,7 @@ test("[C3] a broadcast is not sent while a question is unanswered for 1 s, and i
   assert.equal(socket.sent("broadcast").length, 4);
 });
 
-test("[C3] a hand that moves while the service speaks asks nothing", async () => {
+test("[C3] pointer moves send no question while messages of the service arrive", async () => {
   const desk = await atDesk(["ana"]);
   for (let at = 0; at < 100; at++) {
     desk.driver.page?.active();
@@ -98,7 +98,7 @@ test("[C3] a frozen page that wakes up does not take its own sleep for the servi
   assert.equal(board.status, "connected");
 });
 
-test("the network is back while a connect of before hangs: it gets 3 s more", async () => {
+test("when the network comes back, a connect that hangs from before gets 3 s more", async () => {
   const { driver, socket } = await atDesk();
   await driver.advance(5_000);
   socket.drop(1006);

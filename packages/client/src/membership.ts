@@ -1,6 +1,6 @@
 /**
- * Our place on one board, shared by all handles that the app has of it: joins, keeps what we say of ourselves, and turns what the
- * service says into events. What a roster means is core/board-view.ts, when a cursor is sent core/cursor-pacer.ts.
+ * Our membership of one board, shared by all handles that the app has of it. It joins, keeps our own status, state and name, and turns
+ * the service's messages into events. core/board-view.ts interprets rosters; core/cursor-pacer.ts decides when a cursor is sent.
  */
 
 import {
@@ -22,22 +22,22 @@ import { checkState } from "./input.ts";
 import { Listeners } from "./listeners.ts";
 import type { BoardSnapshot, PresenceError, PresenceStatus, Stop } from "./types.ts";
 
-/** Updates are gathered: the first goes with the current task, those after it no more often than this. */
+/** Updates are gathered: the first is sent at the end of the current task, later ones no more often than this. */
 const UPDATE_MS = 50;
-/** After the service has told us to slow down, cannot look up our rights, or has dropped us while we are connected; doubled while it goes on. */
+/** The wait before a join again: after `too_fast`, `unavailable`, or a removal from the board without a kick. Doubled while it goes on. */
 const REJOIN_MS = 1_000;
 const REJOIN_MS_MAX = 30_000;
-/** A refusal so long after we have joined again is another one. */
+/** A refusal so long after the last join again starts with the short wait. */
 const CALM_MS = 10_000;
 
-/** Codes that refuse a join. Those of the second kind are about what it says, and another one may say something else. */
+/** Codes that refuse a join. After an objection, a join with another name or state may succeed. */
 const REFUSALS: ReadonlySet<string> = new Set(["unauthorized"]);
 const OBJECTIONS: ReadonlySet<string> = new Set(["bad_message", "bad_username", "bad_state"]);
 
-/** What a join says of us. */
+/** The name, status and state that a join sends. */
 type Said = { readonly username: string; readonly own: OwnSide };
 
-/** What a membership needs of the client around it. */
+/** The part of the client that a membership uses. */
 export interface Host {
   readonly status: PresenceStatus;
   readonly graceMs: Millis;
@@ -45,12 +45,12 @@ export interface Host {
   now(): Millis;
   nextAttempt(): number | undefined;
   send(message: ClientMessage): boolean;
-  /** Takes one of the broadcasts that the service grants us now; not while it does not answer. */
+  /** Whether a broadcast may be sent now; takes one from the rate limit. False while the service does not answer. */
   mayBroadcast(): boolean;
   /** `deadline` may be sooner than it was. */
   rearm(): void;
   report(problem: string, error?: unknown): void;
-  /** Something the app should hear of; comes back as `failed`. */
+  /** Reports an error to the app; the client calls `failed` with it. */
   fail(error: PresenceError): void;
   parseState(state: JsonObject): object;
 }
@@ -64,7 +64,7 @@ export class Membership {
   readonly boardId: BoardId;
   /** How many handles hold it. */
   handles = 0;
-  /** No handle holds it, and at this time it is left. */
+  /** No handle holds the board, and at this time the client leaves it. */
   leaveAt: Millis = Number.POSITIVE_INFINITY;
   readonly changed: Listeners<void>;
   readonly moved: Listeners<readonly AnyCursorMove[]>;
@@ -72,29 +72,29 @@ export class Membership {
   readonly #host: Host;
   readonly #view: BoardView;
   readonly #pacer = new CursorPacer();
-  /** What the app said when it took the board. */
+  /** The options of the app's last call of `board()`. */
   #given: MembershipOptions;
   #username: string;
   #own: OwnSide;
-  /** What the service has of it, or will have when it has read what we sent. */
+  /** The status and state that were sent last. */
   #sent: OwnSide;
   #place: "waiting" | "joining" | { readonly board: BoardRef } | "over" = "waiting";
-  /** The service has said so of this board alone; belongs to our place on it. */
+  /** The service has said `degraded` for this board alone. Ends with our place on the board. */
   #isDegraded = false;
   /** The join that waits for its answer. */
   #asked: Said | undefined;
-  /** Refused because we are on too many boards: in again when another one is left. */
+  /** Refused with `too_many_boards`: the client joins again when another board is left. */
   #isCrowdedOut = false;
-  /** The last one that was answered with the board: known to be fine. */
+  /** The last join that was answered with a roster: the service accepts its name and state. */
   #confirmed: Said | undefined;
   #flushedAt: Millis = Number.NEGATIVE_INFINITY;
-  /** While it is set nothing is flushed: the join will say it all. */
+  /** While this is set, no update is sent: the join will send all. */
   #rejoinAt: Millis = Number.POSITIVE_INFINITY;
   #rejoinedAt: Millis = Number.NEGATIVE_INFINITY;
   #rejoinMs: Millis = REJOIN_MS;
   #snapshot: BoardSnapshot<object> | undefined;
   #snapshotVersion = -1;
-  /** What `changed` was last called for. */
+  /** Version and status at the last call of `changed`. */
   #told: { readonly version: number; readonly status: PresenceStatus };
 
   constructor(boardId: BoardId, options: MembershipOptions, host: Host) {
@@ -128,7 +128,7 @@ export class Membership {
     return this.#snapshot;
   }
 
-  /** Enters the board in this connection. Again: what we say of ourselves replaces what the service has, whatever that is. */
+  /** Joins the board in this connection. A join again replaces all that the service has of us. */
   join(): void {
     const attempt = this.#place === "over" ? undefined : this.#host.nextAttempt();
     this.#rejoinAt = Number.POSITIVE_INFINITY;
@@ -138,7 +138,7 @@ export class Membership {
     this.#sent = this.#own;
     this.#host.send({ kind: "join", boardId: this.boardId, attempt, username: this.#username, ...this.#own });
     if (typeof this.#place === "object") {
-      // A new attempt has no cursor yet: told at once, nobody sees it go.
+      // A new attempt starts without a cursor. It is sent again at once, so that the others do not see it vanish.
       this.#pacer.joined();
       this.#sendCursor(this.#host.now());
     } else {
@@ -197,7 +197,7 @@ export class Membership {
     }
   }
 
-  /** People of other instances cannot be heard on this board, or are heard again. */
+  /** Members at other instances cannot be heard on this board, or are heard again. */
   degraded(on: boolean): void {
     this.#isDegraded = on;
     this.refresh();
@@ -212,7 +212,7 @@ export class Membership {
     return (listeners?.size ?? 0) > 0;
   }
 
-  /** There is no way back to this board but to take it anew. */
+  /** Closed: only a new call of `board()` leads back to this board. */
   get isOver(): boolean {
     return this.#place === "over";
   }
@@ -229,13 +229,13 @@ export class Membership {
     this.#emit("announcement", { text });
   }
 
-  /** Over, for the whole client. */
+  /** The whole client is closed. */
   closed(): void {
     this.#place = "over";
     this.refresh();
   }
 
-  /** Tells subscribers if the snapshot is not what it was; also to be called when the connection's status may have changed. */
+  /** Calls subscribers if the snapshot has changed. Also to be called when the connection's status may have changed. */
   refresh(): void {
     const { status } = this;
     const { version } = this.#view;
@@ -245,8 +245,8 @@ export class Membership {
   }
 
   /**
-   * Taken again before it was left. An option that says something else than at the time before is applied; the others have been changed
-   * since by whoever had the board, and stay so. Throws, and changes nothing, if the state is too large.
+   * The app takes the board again before it was left. An option that differs from the app's last call is applied. The others stay as
+   * `update` and `rename` have left them. Throws, and changes nothing, if the state is too large.
    */
   takenAgain({ username = this.#given.username, state = this.#given.state }: Partial<MembershipOptions>): void {
     checkState(state, this.#host.stateBytesMax);
@@ -257,7 +257,7 @@ export class Membership {
     if (username !== before.username) this.rename(username);
   }
 
-  /** No handle is left. Sends the leave if the service knows us here; if it has not answered yet, the client does. */
+  /** No handle is left. Sends the leave if our join was answered; otherwise the client sends it when the answer comes. */
   leave(): void {
     this.#flush();
     this.#goOut();
@@ -288,7 +288,7 @@ export class Membership {
     this.#setOwn({ ...this.#own, status });
   }
 
-  /** One join at a time: what is said meanwhile goes with the next. */
+  /** Only one join waits for its answer at a time; a change meanwhile goes with the next join. */
   rename(username: string): void {
     if (username === this.#username) return;
     this.#username = username;
@@ -301,7 +301,7 @@ export class Membership {
 
   broadcast(name: string, data: Json): boolean {
     if (typeof this.#place !== "object" || !this.#host.mayBroadcast()) return false;
-    this.#flush(); // what was said first is heard first
+    this.#flush(); // updates made before the broadcast arrive before it
     return this.#host.send({ kind: "broadcast", board: this.#place.board, name, data });
   }
 
@@ -345,7 +345,7 @@ export class Membership {
     this.#own = own;
     this.#view.setOwn(own);
     this.#tell(NOTHING);
-    // A timer would be late in a hidden tab, where pages slow down just when the app says "idle".
+    // Not by a timer: a hidden tab has slow timers, and just then apps set "idle".
     if (this.#flushAt <= this.#host.now()) queueMicrotask(() => this.#flush());
     else this.#host.rearm();
   }
@@ -361,7 +361,7 @@ export class Membership {
     this.#host.send({ kind: "update", board: this.#place.board, ...(status && { status }), ...(state && { state }) });
   }
 
-  /** A patch that also names what goes may be larger than both states, and than the service takes: a join says the state as a whole. */
+  /** A patch names removed keys too, so it can be larger than both states and over the limit. Then a join sends the whole state. */
   #flushWhole(): void {
     this.#flushedAt = this.#host.now();
     if (this.#asked) this.#host.rearm();
@@ -374,7 +374,7 @@ export class Membership {
     if (at !== undefined) this.#host.send({ kind: "cursor", board: this.#place.board, at });
   }
 
-  /** The service has taken us off the board: an operator's wish is obeyed, anything else is an error to be mended. */
+  /** The service has taken us off the board. A kick is final; after anything else we join again. */
   #putOut(reason: string): void {
     this.#pacer.lost();
     if (reason === "kicked") {
@@ -387,7 +387,7 @@ export class Membership {
     }
   }
 
-  /** Something that we said was not taken. Which of it, no error tells; so all of it is said again, or what has been fine before. */
+  /** The service has refused something. The error does not tell which part, so we send all of it again, or the last accepted values. */
   #mend(code: PresenceError["code"]): void {
     const asked = this.#asked;
     if (code === "too_many_boards" && asked) {
@@ -398,13 +398,13 @@ export class Membership {
       this.#asked = undefined;
       this.#joinAgain();
     } else if (code === "bad_board") {
-      // It took us off the board, if we were on it: there is nothing to leave.
+      // The service has taken us off the board, if we were on it: there is nothing to leave.
       this.#place = "over";
       this.#asked = undefined;
     } else if (asked && (REFUSALS.has(code) || (OBJECTIONS.has(code) && !this.#fallBack(code, asked)))) this.#goOut();
   }
 
-  /** `false`: the service has had nothing better of us. */
+  /** Goes back to the last accepted name and state. `false`: there are none that differ from the refused ones. */
   #fallBack(code: PresenceError["code"], asked: Said): boolean {
     const fine = this.#confirmed;
     const isNameNew = code !== "bad_state" && fine?.username !== asked.username;
@@ -433,7 +433,7 @@ export class Membership {
     this.#place = "over";
   }
 
-  /** In this order: what happened, where cursors are, that the snapshot is new. */
+  /** Calls listeners in this order: events, cursors, changes of the snapshot. */
   #tell({ events, moved }: Changes): void {
     this.#pacer.audience(this.#view.others.length > 0 || this.#view.memberCount > 1);
     for (const { name, detail } of events) this.#emit(name, detail);
@@ -453,7 +453,7 @@ export class Membership {
 
 const NOTHING: Changes = { events: [], moved: [] };
 
-/** Nobody is shown on a board that we have left. */
+/** The snapshot of a board that we have left: it shows no member. */
 export const CLOSED: BoardSnapshot<never> = Object.freeze({
   status: "closed",
   self: null,

@@ -1,4 +1,4 @@
-/** A board given back and taken again: what a framework does when it mounts anew is no leave. */
+/** A board given back and taken again, as by a framework that mounts a component anew: the client does not leave the board. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -29,7 +29,7 @@ test("given back and taken again in one task: the same membership, with cursor, 
   assert.deepEqual(late, []);
 });
 
-test("what is said anew when it is taken again is applied; what is not said, or said as before, stays", async () => {
+test("changed options are applied when a board is taken again; omitted or unchanged options leave name and state as they are", async () => {
   const { presence, board, socket, driver } = await atDesk([], { tool: "pen" });
   board.update({ size: 2 });
   await driver.advance(100);
@@ -51,7 +51,7 @@ test("what is said anew when it is taken again is applied; what is not said, or 
   assert.deepEqual(fourth.self?.state, { tool: "gum" });
 });
 
-test("the end of the page and of the client do not wait", async () => {
+test("at the end of the page or of the client the leave is sent without a wait", async () => {
   const { presence, board, socket, driver } = await atDesk();
   const other = presence.board("b2");
   socket.serve(joined("b2", [], { board: 8 }));
@@ -66,7 +66,7 @@ test("the end of the page and of the client do not wait", async () => {
   assert.deepEqual([socket.closedWith, driver.timers], [1000, 0]);
 });
 
-test("a board that was given back is not what a lost connection comes back for, unless it is taken again", async () => {
+test("a lost connection is not made again for a board that was given back, unless it is taken again", async () => {
   const { presence, board, socket, driver } = await atDesk(["ana"]);
   await driver.advance(5_000);
   board.leave();
@@ -100,7 +100,7 @@ test("a refused board that was given back is asked for anew", async () => {
   assert.equal(socket.sent("join").length, length + 1);
 });
 
-test("300 boards entered and left at once never take more places than there are", async () => {
+test("300 boards entered and left at once never exceed the limit of boards", async () => {
   const { presence, socket, driver } = await atDesk();
   let [inside, most] = [1, 1];
   const boards = Array.from({ length: 300 }, (_, at) => `b${at}`);
@@ -116,7 +116,7 @@ test("300 boards entered and left at once never take more places than there are"
   assert.equal(socket.sent("leave").length, 300);
 });
 
-test("StrictMode: taken, given back, taken, on first sight", async () => {
+test("StrictMode: taken, given back and taken at the first mount", async () => {
   const { presence, socket, driver } = await atDesk();
   presence.board("b2", { username: "me" }).leave();
   const board = presence.board("b2", { username: "me" });

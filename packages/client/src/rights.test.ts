@@ -1,4 +1,4 @@
-/** What becomes of an app's rights: fresh tokens, boards that cannot be looked up, refusals, kicks. docs/PROTOCOL.md, Rights. */
+/** Rights that change: fresh tokens, boards whose rights cannot be looked up, refusals, kicks. docs/PROTOCOL.md, Rights. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ test("asked for a fresh token, the client gets one and sends it", async () => {
   assert.deepEqual(socket.sent("auth"), [{ kind: "auth", token: "token 2" }]);
 });
 
-test("a token that is no function has no successor; one that fails is told, and asked for again with the next reminder", async () => {
+test("a token that is a string is not renewed; a token() that fails is an error, and is called again with the next reminder", async () => {
   const fixed = await atDesk([], {}, { token: "fixed" });
   fixed.socket.serve({ kind: "token_expiring", expiresInMs: 60_000 });
   await fixed.driver.advance();
@@ -31,7 +31,7 @@ test("a token that is no function has no successor; one that fails is told, and 
   assert.deepEqual(socket.sent("auth"), [{ kind: "auth", token: "good" }]);
 });
 
-test("a board that is unavailable is asked for again, ever more slowly; the others do not notice", async () => {
+test("a join refused as unavailable is repeated, after longer and longer waits; other boards are not affected", async () => {
   const { presence, board, socket, driver } = await atDesk();
   const other = presence.board("other", { username: "me" });
   const joins = () => socket.sent("join").filter(({ boardId }) => boardId === ("other" as BoardId)).length;
@@ -52,14 +52,14 @@ test("a board that is unavailable is asked for again, ever more slowly; the othe
   assert.deepEqual([other.status, codes], ["connected", ["unavailable", "unavailable"]]);
 });
 
-test("a refused join again ends the board without a leave: the service has taken us off", async () => {
+test("a join again that is refused ends the board without a leave: the service has taken us off it", async () => {
   const { board, socket, log, presence } = await atDesk(["ana"]);
   board.rename("Me");
   socket.serve({ kind: "error", code: "bad_board", message: "no such board", ref: "desk" });
   assert.deepEqual([log, board.status, presence.status, socket.sent("leave")], [["!bad_board"], "closed", "connected", []]);
 });
 
-test("an announcement for one board is heard on that board only", async () => {
+test("an announcement for one board reaches listeners of that board only", async () => {
   const { presence, board, socket } = await atDesk();
   const other = presence.board("other", { username: "me" });
   socket.serve(joined("other", [], { board: 9 }));

@@ -1,6 +1,6 @@
 /**
- * What an app sees of the SDK, and nothing of how it works. All objects handed out are snapshots: never modified by the SDK, and
- * not to be modified by the app; a new reference means that something in it changed.
+ * The public types of the SDK. All objects handed out are snapshots: the SDK never modifies them, and an app must not. A new reference
+ * means that something in the object changed.
  */
 
 import type { ErrorCode, JsonObject, LeaveReason, Point, Member as WireMember } from "@presence-service/protocol";
@@ -20,16 +20,16 @@ export type User<State extends object = JsonObject> = {
 };
 
 /**
- * `connecting`: not yet; `connected`; `degraded`: connected, but people on other instances may be missing (`board.status`: from this board,
- * and others may be well); `reconnecting`: lost, coming back by itself; `closed`: over, by us or because the service refused (an `error`
- * event said why).
+ * `connecting`: the first connection is being made; `connected`; `degraded`: connected, but people on other instances may be missing
+ * (`board.status`: from this board only); `reconnecting`: the connection is lost and the SDK makes it again; `closed`: ended by the app,
+ * or by a refusal of the service (an `error` event gave the reason).
  */
 export type PresenceStatus = "connecting" | "connected" | "degraded" | "reconnecting" | "closed";
 
-/** The service's codes, and some of our own; what the SDK does about each is in README.md. */
+/** The service's codes, and some of the SDK's own. README.md says how the SDK handles each. */
 export type PresenceErrorCode = ErrorCode | "kicked" | "abuse" | "ended" | "token_failed" | "no_random" | "unreachable" | "bad_url";
 
-/** `ref`: the board it is about; absent: the whole connection, and then every board hears of it. */
+/** `ref`: the board it is about; absent: it concerns the whole connection, and every board gets it. */
 export type PresenceError = { readonly code: PresenceErrorCode; readonly message: string; readonly ref?: string };
 
 /** One cursor that moved, appeared or vanished. A hidden one has the place where it was last seen (0, 0 if nowhere). */
@@ -48,34 +48,34 @@ export type MoveOptions = {
   readonly units?: "fraction" | "integer";
 };
 
-/** What somebody else's `broadcast` looks like here. `data` is untrusted, whatever its type says. */
+/** The event that another member's `broadcast` causes here. `data` is untrusted, whatever its type says. */
 export type PeerEvent<State extends object, Data> = { readonly member: Member<State>; readonly data: Data };
 
 export type RosterEvents<State extends object = JsonObject> = {
-  /** Somebody is shown who was not: also each of those who are there already when we come. */
+  /** A member is newly shown; also each member who is there already when we join. */
   readonly user_joined: { readonly member: Member<State> };
   readonly user_updated: { readonly member: Member<State>; readonly previous: Member<State> };
-  /** `timeout` also for those whom a restarted service did not find again; `left` also for those who left while we were away. */
+  /** `timeout` is also used for members that a restarted service did not find again; `left` also for members who left while we were away. */
   readonly user_left: { readonly member: Member<State>; readonly reason: LeaveReason };
 };
 
 /** Events whose names are taken; an app's own events need others. */
 export type BoardEvents<State extends object = JsonObject> = RosterEvents<State> & {
-  /** A word from the operator, as plain text. */
+  /** A message from the operator, as plain text. */
   readonly announcement: { readonly text: string };
   readonly error: PresenceError;
 };
 
-/** Everything one renders, but no cursors: those come through `cursors.subscribe`. */
+/** Everything to render except cursors: those come through `cursors.subscribe`. */
 export type BoardSnapshot<State extends object = JsonObject> = {
   readonly status: PresenceStatus;
   /** null until the board was joined for the first time, and after `leave`. */
   readonly self: Member<State> | null;
-  /** In the order in which they appeared. While we are `reconnecting`, so are they. */
+  /** In the order in which they appeared. While the SDK is `reconnecting`, they are shown as `reconnecting` too. */
   readonly others: readonly Member<State>[];
   /** Everybody including oneself, one entry per person. */
   readonly users: readonly User<State>[];
-  /** Members and persons on the board, oneself included; more than are listed if the board is large. */
+  /** Members and persons on the board, oneself included. On a large board the counts are higher than the number listed. */
   readonly memberCount: number;
   readonly userCount: number;
 };
@@ -96,7 +96,7 @@ export interface Board<State extends object = JsonObject, Events extends object 
   /** The instance that serves us at the moment. */
   readonly instanceId: string | undefined;
 
-  /** Cheap: call it on every pointer event. Paced by the service, silent while alone here; what is not a finite number is ignored. */
+  /** Cheap: call it on every pointer event. The service sets the pace, and nothing is sent while alone here. A value that is not finite is ignored. */
   moveCursor(x: number, y: number, options?: MoveOptions): void;
   /** The pointer left. In browsers this happens by itself on blur and pagehide. */
   hideCursor(): void;
@@ -105,17 +105,17 @@ export interface Board<State extends object = JsonObject, Events extends object 
    * function, an instance of a class, NaN, a hole in an array), RangeError above 4 KiB of state.
    */
   update(patch: Patch<State>): void;
-  /** Says that we look away, or are back. */
+  /** `idle`: the user is away; `active`: the user is back. */
   setStatus(status: "active" | "idle"): void;
   /**
    * Another username, with the limits of the first. Shown in `self` at once, kept while offline; the others see one `user_updated`.
-   * It costs a fresh roster, so call it when a name is chosen, not while it is typed. A service that knows who we are may keep its
-   * own; one that refuses it says so by an `error`, and the old one stays.
+   * It costs a fresh roster, so call it when a name is chosen, not while it is typed. A service with authentication may keep its own
+   * name. If the service refuses the name, there is an `error` event and the old name stays.
    */
   rename(username: string): void;
   /**
-   * Tells everybody else here, at most once, in order. `false`: nothing was sent, and nothing will be, as we are not connected or
-   * faster than 50 a second (100 at once, all boards together).
+   * Sends an event to everybody else here, at most once, in order. `false`: it was not sent and will not be, since the SDK is not
+   * connected, or the app is faster than 50 a second (100 at once, all boards together).
    * Throws TypeError on a name of `BoardEvents` and on what is not JSON, RangeError above 4 KiB of data or 64 bytes of name.
    */
   broadcast<N extends keyof Events & string>(name: N, data: Events[N]): boolean;
@@ -124,20 +124,21 @@ export interface Board<State extends object = JsonObject, Events extends object 
   subscribe(listener: () => void): Stop;
   /** The same reference until something in it changes. */
   snapshot(): BoardSnapshot<State>;
-  /** Others' cursors, in batches. Those visible now come at once; who leaves is told as hidden. */
+  /** Others' cursors, in batches. Cursors visible now come at once; a member who leaves comes as hidden. */
   readonly cursors: { subscribe(listener: (moved: readonly CursorMove<State>[]) => void): Stop };
   on<N extends keyof BoardEvents<State>>(name: N, listener: (event: BoardEvents<State>[N]) => void): Stop;
   on<N extends keyof Events & string>(name: N, listener: (event: PeerEvent<State, Events[N]>) => void): Stop;
 
   /**
-   * Gives this handle back; its listeners end, and later calls do nothing. One second after the last handle of this board was given
-   * back we leave it, with the end of the page at once. Taken again before, it was never left: frameworks do so when they mount anew.
+   * Gives this handle back: its listeners end, and later calls do nothing. One second after the last handle of a board was given back
+   * the SDK leaves the board; at the end of the page it leaves at once. A board taken again before that was never left, as when a
+   * framework mounts a component anew.
    */
   leave(): void;
 }
 
 export type BoardOptions<State extends object> = {
-  /** Up to 256 bytes of UTF-8, without control characters; the service may know better if it knows who we are. */
+  /** Up to 256 bytes of UTF-8, without control characters. A service with authentication may use its own name instead. */
   readonly username?: string;
 } & (Record<never, never> extends State ? { readonly state?: State } : { readonly state: State });
 
@@ -147,11 +148,11 @@ export type BoardArguments<State extends object> =
 /** Methods may be taken off it. */
 export interface Presence<State extends object = JsonObject, Events extends object = JsonObject> {
   /**
-   * Enters a board, and connects if this is the first. Counted: a board asked for twice is entered once and left when both handles
-   * were. The options are those of the first call; `rename` and `update` change them. A board given back and taken again within a
+   * Enters a board, and connects if this is the first. Handles are counted: a board asked for twice is entered once, and left when both
+   * handles were. The options are those of the first call; `rename` and `update` change them. A board given back and taken again within a
    * second keeps name, state and cursor; options that are not those of the call before are applied.
-   * After the end of it all the board is `closed`. A board that was refused is asked for anew once all its handles were given back;
-   * after `unauthorized` any call of `board` asks for a token and tries again.
+   * Once the client has ended, the board is `closed`. A refused board is joined anew once all its handles were given back and the app
+   * takes it again. After `unauthorized` any call of `board` asks for a token and tries again.
    * Throws TypeError on an id that is not 1–128 of `A–Z a–z 0–9 . _ ~ : @ / -`, and on a name that nobody may have; RangeError on
    * a name above 256 bytes or a state above 4 KiB.
    */
@@ -167,16 +168,17 @@ export type PresenceOptions<State extends object = JsonObject> = {
   /** `ws:` or `wss:`. */
   readonly url: string;
   /**
-   * Asked for on every connect, and before the old one runs out if it is a function. A failure is an `error` event `token_failed`, and the connect is tried again later. If the service
-   * refuses a token, the function is called once more, with the refused one, so that a cache can let go of it. Omit: anonymous.
+   * A string, or a function that is called on every connect and before the old token expires. A failure is an `error` event
+   * `token_failed`, and the connect is tried again later. If the service
+   * refuses a token, the function is called once more, with the refused one, so that a cache can drop it. Omit it to be anonymous.
    */
   readonly token?: string | ((refused?: string) => string | Promise<string>);
   /**
-   * Which of several clients of one page this is. Their sessions survive a reload each for itself; without names they are told apart by
-   * the order in which they connect.
+   * The name of this client among several of one page. Each keeps its session across a reload; clients without a name are told apart
+   * by the order in which they connect.
    */
   readonly name?: string;
-  /** Checks what others wrote; must return a State for every input. If it throws, that is reported and the state shown is `{}`. */
+  /** Checks the states of others; must return a State for every input. If it throws, that is reported and the state is shown as `{}`. */
   readonly parseState?: (state: JsonObject) => State;
   /** Socket, clock, storage and randomness; the default is right for browsers and for Node 22 and later. */
   readonly driver?: Driver;

@@ -1,4 +1,4 @@
-/** Which way the encoding is asked for, and what an app is told when there is no way. */
+/** How the client asks for the encoding, and which error an app gets when no way works. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -29,7 +29,7 @@ const PLAIN = ["ws://test/presence", "presence.v2"];
 const QUERY = ["ws://test/presence?encoding=presence.v2", undefined];
 const wayOf = ({ url, protocol }: { readonly url: string; readonly protocol: string | undefined }) => [url, protocol];
 
-test("a proxy that takes the subprotocol away: noticed at once, the URL asks for the encoding, and goes on doing so", async () => {
+test("a proxy that removes the subprotocol is noticed at once; from then on the client asks for the encoding in the URL", async () => {
   const { driver, board, errors, next } = enter();
   const first = await next();
   assert.deepEqual(wayOf(first), PLAIN);
@@ -46,7 +46,7 @@ test("a proxy that takes the subprotocol away: noticed at once, the URL asks for
   assert.deepEqual(errors, []);
 });
 
-test("a handshake that fails, as it does in browsers then: both ways in turn until one works", async () => {
+test("when the handshake fails, as browsers make it fail, the client tries both ways in turn until one works", async () => {
   const { driver, board, next } = enter("wss://test/presence?room=1");
   const ways: (string | undefined)[][] = [];
   for (let attempt = 0; attempt < 3; attempt++) {
@@ -80,7 +80,7 @@ test("a way that has worked is not given up for a restart", async () => {
   assert.deepEqual(ways, ["presence.v2", "presence.v2", "presence.v2", undefined]);
 });
 
-test("after the third failure the app is told the reason and what to look at, once, without secrets", async () => {
+test("after the third failure the app gets one error with the reason and advice, without secrets", async () => {
   const cases: readonly [fail: (driver: FakeDriver) => Promise<unknown>, reason: RegExp][] = [
     [async (driver) => driver.socket.drop(1006), /Does the host exist.*Content-Security-Policy.*connect-src/],
     [(driver) => driver.advance(10_000), /No connection was made within 10 s/],
@@ -113,7 +113,7 @@ test("after the third failure the app is told the reason and what to look at, on
   }
 });
 
-test("where a proxy takes the header away and the other way fails, too, the app is told of the header", async () => {
+test("where a proxy removes the header and the other way fails too, the error names the header", async () => {
   const { driver, errors, next } = enter();
   for (let attempt = 0; attempt < 3; attempt++) {
     const socket = await next();

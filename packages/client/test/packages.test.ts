@@ -63,7 +63,7 @@ before(async () => {
   writeFileSync(join(app, "app.js"), APP);
   writeFileSync(join(app, "vite-app.js"), VITE_APP);
   writeFileSync(join(app, "typed.ts"), TYPED_APP);
-  // No types but those of the packages: whatever an app has installed must not be what makes them valid.
+  // Only the types of the packages: they must be valid without any other types that an app has installed.
   mkdirSync(join(app, "no-types"));
   writeFileSync(join(app, "index.html"), '<!doctype html><script type="module" src="/app.js"></script>');
   writeFileSync(
@@ -74,7 +74,7 @@ before(async () => {
 
 after(() => rmSync(app, { recursive: true, force: true }));
 
-test("a tarball holds what is run and what is read, the licence too, and no sources", async () => {
+test("a tarball holds the built files, the documents and the licence, and no sources", async () => {
   for (const name of PACKAGES) {
     const { stdout } = await run("tar", ["-tzf", tarballs.get(name) ?? ""]);
     const files = stdout.trim().split("\n");

@@ -14,7 +14,7 @@ test("the first retry comes within 2 s, those of the first minute within 5, late
   assert.equal(backoff.delayMs("backoff", 0.5, 300_000), 1_000);
 });
 
-test("elsewhere is quick once; who is sent away again and again slows down", () => {
+test("elsewhere is quick once; a client that is sent away again and again slows down", () => {
   const backoff = new Backoff();
   assert.equal(backoff.delayMs("elsewhere", 0.5, 0), 250);
   assert.equal(backoff.delayMs("elsewhere", 0.5, 0), 2_000);

@@ -1,28 +1,28 @@
 /**
- * How long to wait before the next connect. Full jitter, so that thousands who lost one instance do not come back as one.
+ * How long to wait before the next connect. Full jitter, so that thousands of clients of one lost instance do not come back at once.
  * Pure: randomness is passed in.
  */
 
 import type { Millis, Retry } from "@presence-service/protocol";
 
-/** Everybody back within 3 s of a dead instance shows no flicker (DESIGN §4): the first try comes within 2. */
+/** The first try comes within 2 s: a client that is back within 3 s (the short grace, C2) is never shown as leaving. */
 const FIRST_MS = 2_000;
-/** An instance that drains sends us away while others wait for us: only enough jitter to spread a wave. */
+/** An instance that drains sends its clients away while other instances are ready: enough jitter to spread them. */
 const ELSEWHERE_MS = 500;
-/** So long others keep our members after an orderly goodbye (R12), and a restart takes no longer: tries meanwhile are not slowed down. */
+/** After an orderly goodbye the other instances keep our members so long (R12). Retries within this time are not slowed down. */
 const KEPT_MS = 5_000;
-/** As long as somebody may be looking at the page and waiting: a restart takes seconds. */
+/** In the first minute somebody may be waiting for the page, and a restart takes seconds: retries stay within `YOUNG_MS_MAX`. */
 const YOUNG_MS = 60_000;
 const YOUNG_MS_MAX = 5_000;
 const MAX_MS = 30_000;
 
 export class Backoff {
-  /** Of the last try; a half of the first before there was one. */
+  /** The window of the last try; before the first try, half of `FIRST_MS`. */
   #windowMs = FIRST_MS / 2;
   #since: Millis = 0;
   #keptUntil: Millis = Number.NEGATIVE_INFINITY;
 
-  /** `random` in [0, 1). Never less than `atLeastMs`, which is what the service asked for. Counts as a failure until `reset`. */
+  /** `random` in [0, 1). Never less than `atLeastMs`, for which the service asked. Counts as a failure until `reset`. */
   delayMs(retry: Exclude<Retry, "never">, random: number, now: Millis, atLeastMs: Millis = 0): Millis {
     const isFirst = this.#windowMs < FIRST_MS;
     if (isFirst) this.#since = now;
@@ -33,13 +33,13 @@ export class Backoff {
     return atLeastMs + random * (isQuick ? ELSEWHERE_MS : this.#windowMs);
   }
 
-  /** The service has sent us away in order, which is no failure of ours; the next connect is for `retryAt`. */
+  /** The service has sent us away with a goodbye, which is no failure; the next connect is at `retryAt`. */
   sentAway(retryAt: Millis): void {
     this.reset();
     this.#keptUntil = retryAt + KEPT_MS;
   }
 
-  /** A connection lived. */
+  /** A connection was open long enough to count as a success. */
   reset(): void {
     this.#windowMs = FIRST_MS / 2;
   }

@@ -55,7 +55,7 @@ test("one user for all members of a userId, oneself first", () => {
   assert.deepEqual([board.memberCount, board.userCount], [4, 2]);
 });
 
-test("[C2] who is there before and after a reconnect is the same object, and never joins or leaves", () => {
+test("[C2] a member who is there before and after a reconnect is the same object, and never joins or leaves", () => {
   const board = view(["ana", "ben"]);
   const before = board.others;
   assert.deepEqual(told(board.lost()), ["user_updated ana reconnecting", "user_updated ben reconnecting"]);
@@ -98,7 +98,7 @@ test("a service that is lost again while settling starts the grace anew", () => 
   assert.equal(board.deadline, 20_000 + GRACE_MS);
 });
 
-test("our own words come back late: they do not undo what we said since", () => {
+test("our own updates come back late: they do not undo newer ones", () => {
   const board = view();
   board.setOwn({ status: "idle", state: { tool: "ink" } });
   board.userUpdated(0, { status: "active", state: { tool: "pen" }, color: "#000000" });
@@ -106,7 +106,7 @@ test("our own words come back late: they do not undo what we said since", () => 
   assert.deepEqual(shown(board), []);
 });
 
-test("a patch cannot change who somebody is, nor break a field", () => {
+test("a patch cannot change a memberId, nor break a field", () => {
   const board = view([memberOf("ana", { avatar: "a.png" })]);
   board.userUpdated(1, { memberId: "0".repeat(32), username: 7, status: "dancing", state: null, color: null, avatar: null, extra: 1 });
   assert.deepEqual(board.others, [memberOf("ana")]);

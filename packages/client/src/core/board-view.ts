@@ -1,9 +1,9 @@
 /**
- * One board as we show it: what the service says about it, kept calm across reconnects (C2, C6). Pure: tell it what was heard and
- * when; it answers with what an app should be told, in order.
+ * One board as the app sees it: the service's messages about it, without flicker across reconnects (C2, C6). Pure: tell it each message
+ * and the time; it answers with the events for the app, in order.
  *
- * Two rules hold it together: another's member changes its reference exactly when an event says so, and oneself is what we asked
- * for, not what the service has heard of it yet.
+ * Two rules: the object of another member changes exactly when an event says so; our own member shows what we asked for, even before
+ * the service has it.
  */
 
 import type {
@@ -28,32 +28,32 @@ type RosterEvent = {
   [N in keyof RosterEvents<object>]: { readonly name: N; readonly detail: RosterEvents<object>[N] };
 }[keyof RosterEvents<object>];
 
-/** What to tell the app: roster first, then cursors, since a cursor names a member. */
+/** Events for the app: roster first, then cursors, since a cursor names a member. */
 export type Changes = { readonly events: RosterEvent[]; readonly moved: AnyCursorMove[] };
 
-/** What we ask the service to show of ourselves. */
+/** Status and state that we ask the service to show of us. */
 export type OwnSide = { readonly status: Exclude<Status, "reconnecting">; readonly state: JsonObject };
 
 type Entry = {
-  /** The service's number in this connection; undefined: it has not named this member since we are back. */
+  /** The service's number for this member in this connection; undefined: it has not named the member since we reconnected. */
   actor: number | undefined;
   wire: WireMember;
   /** `wire` as the app reads it. */
   base: AnyMember;
   /** `base`, or the same marked as reconnecting. */
   shown: AnyMember;
-  /** Not found by a service that is settling itself: given up when the grace ends. */
+  /** Missing from the roster of a settling service: removed when the grace ends. */
   isMissing: boolean;
-  /** Last known place, which outlives its hiding. */
+  /** Last known place, kept while the cursor is hidden. */
   point: Point;
   isHidden: boolean;
 };
 
-/** Coordinate of a whole board: an SDK's fraction 1 on the wire. */
+/** The SDK's fraction 1 on the wire. */
 const WHOLE = 0xffff;
 
 export class BoardView {
-  /** Raised with every change of self, others, users or counts: what is derived from them is stale. */
+  /** Raised with every change of self, others, users or counts: values derived from them are stale then. */
   version = 0;
   #own: OwnSide;
   /** The name that we have asked for, until the service has answered. */
@@ -64,9 +64,9 @@ export class BoardView {
   readonly #entries = new Map<MemberId, Entry>();
   readonly #byActor = new Map<number, Entry>();
   #isLost = false;
-  /** When those who are missing are given up. */
+  /** When missing members are removed. */
   #graceEndsAt: Millis = Number.POSITIVE_INFINITY;
-  /** On the board, but not in the roster we got. */
+  /** Counts of those on the board who are not in the roster that we got. */
   #beyond = { members: 0, users: 0 };
   #others: readonly AnyMember[] | undefined = [];
   #users: readonly User<object>[] = [];
@@ -77,7 +77,7 @@ export class BoardView {
     this.#parse = parse;
   }
 
-  /** The whole board, after a join. Who is missing from it leaves: at once, or after the grace if the service is settling itself. */
+  /** The whole board, after a join. A member that is missing from it leaves: at once, or after the grace if the service is settling. */
   joined(message: Extract<ServerMessage, { kind: "joined" }>, graceMs: Millis, now: Millis): Changes {
     const changes: Changes = { events: [], moved: [] };
     this.#isLost = false;
@@ -137,7 +137,7 @@ export class BoardView {
     return changes;
   }
 
-  /** How many the service counts, ourselves included. Until its next word we count on from there. */
+  /** The service's counts, ourselves included. Until its next count we add joins and subtract leaves ourselves. */
   counted(members: number, users: number): void {
     const before = { members: this.memberCount, users: this.userCount };
     this.#beyond = { members: 0, users: 0 };
@@ -159,7 +159,7 @@ export class BoardView {
     return changes;
   }
 
-  /** Gives up those whom a settling service has not found within the grace. */
+  /** Removes the members that a settling service has not found within the grace. */
   expire(now: Millis): Changes {
     const changes: Changes = { events: [], moved: [] };
     if (now < this.#graceEndsAt) return changes;
@@ -177,7 +177,7 @@ export class BoardView {
     if (this.#self) this.#placeSelf({ actor: this.#self.actor, member: this.#self.wire });
   }
 
-  /** undefined: the name is what the service says it is. */
+  /** undefined: take the name that the service gives. */
   rename(username: string | undefined): void {
     this.#wantedName = username;
     if (this.#self) this.#placeSelf({ actor: this.#self.actor, member: this.#self.wire });
@@ -226,7 +226,7 @@ export class BoardView {
   }
 
   #placeSelf({ actor, member }: { readonly actor: number; readonly member: WireMember }): void {
-    // Our own words come back late: taking them would undo what was said since.
+    // Our own updates come back late: taking them would undo newer ones.
     const said = { ...member, ...this.#own, ...(this.#wantedName !== undefined && { username: this.#wantedName }) };
     const old = this.#self?.shown;
     const shown = old && isSame(old, said) ? old : said;
@@ -262,7 +262,7 @@ export class BoardView {
     this.#show(entry, changes);
   }
 
-  /** Brings what is shown in line with what is known. Back from `reconnecting`, an unchanged member is the same object as before. */
+  /** Updates the shown member from the known one. A member that is back from `reconnecting` unchanged is the same object as before. */
   #show(entry: Entry, changes: Changes): void {
     const isAway = this.#isLost || entry.isMissing;
     const previous = entry.shown;

@@ -25,7 +25,7 @@ test("the first move goes at once, then one per pace, the last always", () => {
   assert.equal(pacer.take(1_000), undefined);
 });
 
-test("hiding is told once, and not at all to those who never saw us", () => {
+test("hiding is sent once, and not at all if the others never saw our cursor", () => {
   const pacer = ready();
   pacer.move(null);
   assert.equal(pacer.take(0), undefined);
@@ -37,7 +37,7 @@ test("hiding is told once, and not at all to those who never saw us", () => {
   assert.equal(pacer.take(100), undefined);
 });
 
-test("[F6] silent while alone; the first who comes is told where we are", () => {
+test("[F6] nothing is sent while alone; the first member who comes gets our place", () => {
   const pacer = ready();
   pacer.audience(false);
   pacer.move(at(1));
@@ -49,7 +49,7 @@ test("[F6] silent while alone; the first who comes is told where we are", () => 
   assert.deepEqual(pacer.take(100), at(1));
 });
 
-test("after a rejoin the place is told again, and a hiding that happened meanwhile", () => {
+test("after a rejoin the place is sent again, and so is a hiding that happened meanwhile", () => {
   const pacer = ready();
   pacer.move(at(1));
   pacer.take(0);

@@ -1,6 +1,6 @@
 /**
- * When to send one's own cursor on one board (F6): at once after stillness, then no more often than the service wants, the last
- * place always, nothing while alone. Pure: tell it what happened and when, send what `take` gives.
+ * When to send our own cursor on one board (F6). The first move after a pause is sent at once, later ones at the service's pace. The last
+ * place is always sent, and nothing while alone. Pure: tell it what happened and when, send the result of `take`.
  */
 
 import type { Millis, Point } from "@presence-service/protocol";
@@ -12,7 +12,7 @@ export class CursorPacer {
   paceMs: Millis = CURSOR_MS_DEFAULT;
   /** Where the pointer is; null: hidden, as it is before the first move. */
   #latest: Point | null = null;
-  /** What the others were last told; undefined: nothing they would still know. */
+  /** The place that was last sent; undefined: the others know none. */
   #told: Point | null | undefined = null;
   #sentAt: Millis = Number.NEGATIVE_INFINITY;
   #isJoined = false;
@@ -22,7 +22,7 @@ export class CursorPacer {
     this.#latest = at;
   }
 
-  /** The board was joined, again perhaps: where we are is to be told anew. That we hid meanwhile is told because it differs. */
+  /** The board was joined, perhaps again: our place must be sent anew. If we hid meanwhile, that is sent because it differs. */
   joined(): void {
     this.#isJoined = true;
     this.#tellAgain();
@@ -32,7 +32,7 @@ export class CursorPacer {
     this.#isJoined = false;
   }
 
-  /** Call after every change of the roster. Whoever is the first to come has not seen where we are. */
+  /** Call after every change of the roster. The first member to come has not seen our place yet. */
   audience(hasAudience: boolean): void {
     if (hasAudience && !this.#hasAudience) this.#tellAgain();
     this.#hasAudience = hasAudience;
@@ -45,7 +45,7 @@ export class CursorPacer {
       : Number.POSITIVE_INFINITY;
   }
 
-  /** What to send now; null: that it is hidden; undefined: nothing. */
+  /** The place to send now; null: send that it is hidden; undefined: send nothing. */
   take(now: Millis): Point | null | undefined {
     if (now < this.deadline) return undefined;
     this.#sentAt = now;

@@ -1,11 +1,11 @@
 /**
- * Members by person. Pure; a person whose members did not change is the same object as before, so lists of people render only
- * who changed.
+ * Members by person. Pure. A person whose members did not change is the same object as before, so a list of people renders only the
+ * changed ones.
  */
 
 import type { Member, User } from "../types.ts";
 
-/** Oneself first, then in order of appearance. `previous`: what the last call gave; returned itself if nothing changed. */
+/** Oneself first, then in order of appearance. `previous`: the result of the last call, returned itself if nothing changed. */
 export function groupUsers(
   self: Member<object> | null,
   others: readonly Member<object>[],

@@ -29,7 +29,7 @@ test("RFC 7396, all examples", () => {
   for (const [target, patch, result] of EXAMPLES) assert.deepEqual(applyMergePatch(target, patch), result, JSON.stringify([target, patch]));
 });
 
-test("what a patch does not change keeps its reference", () => {
+test("values that a patch does not change keep their reference", () => {
   const before = { tool: "pen", view: { x: 1 }, list: [1, { a: 2 }] };
   assert.equal(applyMergePatch(before, { tool: "pen", view: { x: 1, gone: null }, list: [1, { a: 2 }] }), before);
   const after = applyMergePatch(before, { tool: "ink" }) as typeof before;

@@ -1,5 +1,5 @@
 /**
- * JSON merge patch (RFC 7396) that shares structure: whatever a patch does not change keeps its reference. Values are never
+ * JSON merge patch (RFC 7396) that shares structure: a value that a patch does not change keeps its reference. Values are never
  * modified, and nothing reaches a prototype.
  */
 
@@ -21,7 +21,7 @@ export function applyMergePatch(target: Json | undefined, patch: Json): Json {
   return changed ?? base ?? {};
 }
 
-/** The patch that makes `to` of `from`; undefined if they are equal. `to` holds no `null` that `from` does not: it came from patches. */
+/** The patch from `from` to `to`; undefined if they are equal. A patch cannot add a `null`, and `to` has none: it came from patches. */
 export function mergePatchBetween(from: JsonObject, to: JsonObject): JsonObject | undefined {
   const patch: Record<string, Json> = {};
   for (const key of Object.keys(from)) if (!Object.hasOwn(to, key)) patch[key] = null;

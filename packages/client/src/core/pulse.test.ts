@@ -4,7 +4,7 @@ import { Pulse } from "./pulse.ts";
 
 const HEARTBEAT_MS = 10_000;
 
-test("[C3] without doubt nothing is asked, and after two and a half heartbeats of silence it is dead", () => {
+test("[C3] without a doubt no question is sent, and after two and a half heartbeats of silence the connection is dead", () => {
   const pulse = new Pulse(HEARTBEAT_MS, 0);
   assert.deepEqual([pulse.check(24_999), pulse.deadline, pulse.check(25_000)], [undefined, 25_000, "silent"]);
   pulse.heard(25_000);
@@ -12,7 +12,7 @@ test("[C3] without doubt nothing is asked, and after two and a half heartbeats o
   assert.equal(new Pulse(1, 0).check(2_499), undefined, "whatever the service calls a heartbeat");
 });
 
-test("[C3] a doubt asks at once, and no answer within 2.5 s is the end; after 1 s nothing is promised", () => {
+test("[C3] a doubt sends a question at once; without an answer the connection is doubtful after 1 s and given up after 2.5 s", () => {
   const pulse = new Pulse(HEARTBEAT_MS, 0);
   pulse.doubt(10);
   assert.deepEqual([pulse.deadline, pulse.check(10), pulse.check(10)], [10, "ask", undefined]);
@@ -29,7 +29,7 @@ test("[C3] any byte is an answer", () => {
   assert.deepEqual([pulse.isDoubtful(1_500), pulse.check(20_000)], [false, undefined]);
 });
 
-test("[C3] use is a doubt after 3 s of silence only", () => {
+test("[C3] use of the connection is a doubt only after 3 s of silence", () => {
   const pulse = new Pulse(HEARTBEAT_MS, 0);
   assert.deepEqual([pulse.used(2_999), pulse.check(2_999)], [false, undefined]);
   assert.deepEqual([pulse.used(3_000), pulse.check(3_000)], [true, "ask"]);
@@ -44,11 +44,11 @@ test("questions come no faster than the service answers; a doubt meanwhile waits
   assert.deepEqual([pulse.check(999), pulse.deadline, pulse.check(1_000)], [undefined, 1_000, "ask"]);
 });
 
-test("a look that comes late asks again: the answer may have been asleep, too", () => {
+test("a check that runs late asks again: the answer may be waiting to be read", () => {
   const pulse = new Pulse(HEARTBEAT_MS, 0);
   pulse.doubt(0);
   pulse.check(0);
   assert.equal(pulse.check(4_500), "ask");
   assert.equal(pulse.check(7_000), "unanswered");
-  assert.equal(new Pulse(HEARTBEAT_MS, 0).check(60_000), "silent", "but silence is silence");
+  assert.equal(new Pulse(HEARTBEAT_MS, 0).check(60_000), "silent", "a late check still notices a long silence");
 });

@@ -1,29 +1,29 @@
 /**
- * Is the other end of an open connection still there (C3)? It is dead after a long silence, and where somebody has reason to doubt it
- * sooner, it is asked. Pure: tell it what happened and when, do what `check` says.
+ * Is the other end of an open connection still there (C3)? After a long silence the connection counts as dead. When there is an earlier
+ * reason for doubt, the client asks the service. Pure: tell it what happened and when, do what `check` says.
  */
 
 import type { Millis } from "@presence-service/protocol";
 
-/** The server's heartbeats come every 10 s: two were missed, and a half for the way. */
+/** Two missed heartbeats of the server (one every 10 s), and half of one for the way. */
 const SILENCE_HEARTBEATS = 2.5;
-/** Whatever `welcome` says, a moment of silence is no sign of death. */
+/** A lower limit for the interval that `welcome` gives: a short silence must not count as death. */
 const HEARTBEAT_MS_MIN = 1_000;
-/** Silence after which a hand that moves, or an app that says something, is reason to ask. */
+/** After so much silence a pointer move, or a message of the app, is a reason to ask. */
 const USED_SILENCE_MS = 3_000;
-/** A question unanswered for so long: no answer comes. With the quickest way back the connection is replaced within 3 s. */
+/** A question unanswered for so long counts as lost, and the connection is replaced: within 3 s, with the quickest retry. */
 const ANSWER_MS = 2_500;
-/** A question unanswered for so long: nothing is promised any more. */
+/** After a question is unanswered for so long, `broadcast` returns false. */
 const DOUBT_MS = 1_000;
 /** The service answers one question a second. */
 const ASK_MS_MIN = 1_000;
-/** A look that comes so late was asleep, and so may have been the answer. */
+/** If a check runs so late, the page was asleep, and the answer may be waiting to be read. */
 const LATE_MS = 2_000;
 
 export class Pulse {
   readonly #silenceMs: Millis;
   #heardAt: Millis;
-  /** A question is unanswered since then. */
+  /** When the unanswered question was sent. */
   #askedAt: Millis | undefined;
   /** When to ask; infinite: there is no reason. */
   #askAt: Millis = Number.POSITIVE_INFINITY;
@@ -40,19 +40,19 @@ export class Pulse {
     this.#askedAt = undefined;
   }
 
-  /** The world is not what it was. */
+  /** There is a reason to think that the connection is dead: ask soon. */
   doubt(now: Millis): void {
     if (this.#askedAt === undefined) this.#askAt = Math.max(now, this.#mayAskAt);
   }
 
-  /** Somebody uses the connection, or is about to. `true`: after such a silence that is a doubt. */
+  /** The connection is used, or about to be. `true`: it was silent long enough for this to be a doubt. */
   used(now: Millis): boolean {
     const isSilent = now >= this.#heardAt + USED_SILENCE_MS;
     if (isSilent) this.doubt(now);
     return isSilent;
   }
 
-  /** Whatever is sent now may reach nobody. */
+  /** A message sent now may be lost. */
   isDoubtful(now: Millis): boolean {
     return this.#askedAt !== undefined && now >= this.#askedAt + DOUBT_MS;
   }

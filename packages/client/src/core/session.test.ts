@@ -13,7 +13,7 @@ test("[R11] attempts rise with every join, also across a reload", () => {
   assert.equal(reloaded?.nextAttempt(), 3);
 });
 
-test("what is not ours is no session", () => {
+test("a stored text that is not a session gives none", () => {
   for (const text of [
     null,
     "",

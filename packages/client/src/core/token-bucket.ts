@@ -13,7 +13,7 @@ export class TokenBucket {
     this.#burst = this.#tokens = burst;
   }
 
-  /** Takes one token, or says that there is none. */
+  /** Takes one token; `false`: there is none. */
   take(now: Millis): boolean {
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) * this.#perMs);
     this.#at = now;

@@ -1,6 +1,6 @@
 /**
- * A driver whose clock stands until it is moved and whose sockets are served by the test. Chance is fixed: jitter takes the middle of
- * its window. Messages pass through the real codec in both directions.
+ * A driver whose clock stands still until the test moves it, and whose sockets are served by the test. Randomness is fixed: jitter takes
+ * the middle of its window. Messages pass through the real codec in both directions.
  */
 
 import {
@@ -17,7 +17,7 @@ export class FakeSocket implements DriverSocket {
   readonly protocol: string | undefined;
   readonly #events: SocketEvents;
   readonly #sent: ClientMessage[] = [];
-  /** Code of the client's own close. */
+  /** The code with which the client closed the socket. */
   closedWith: number | undefined;
 
   constructor(url: string, protocol: string | undefined, events: SocketEvents) {
@@ -36,7 +36,7 @@ export class FakeSocket implements DriverSocket {
     this.closedWith = code;
   }
 
-  /** `protocol`: what a service agrees to, unless something on the way takes it away. */
+  /** Opens the socket. `protocol`: the agreed subprotocol; by default the offered one, as without a proxy that removes it. */
   accept(protocol = this.protocol ?? ""): void {
     this.#events.opened(protocol);
   }
@@ -55,7 +55,7 @@ export class FakeSocket implements DriverSocket {
     return this.#sent.filter((message): message is Extract<ClientMessage, { kind: K }> => message.kind === kind);
   }
 
-  /** The kinds in order, to see what came before what. */
+  /** The kinds of all messages, in order. */
   get kinds(): string[] {
     return this.#sent.map(({ kind }) => kind);
   }
@@ -135,7 +135,7 @@ export class FakeDriver implements Driver {
     return 0.5;
   }
 
-  /** No two alike, in any driver of this process. */
+  /** No two results are equal, in any driver of this process. */
   randomBytes(count: number): Uint8Array {
     secrets++;
     return Uint8Array.from({ length: count }, (_, at) => (at < 4 ? secrets >>> (8 * at) : 0xab));

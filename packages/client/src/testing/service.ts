@@ -1,4 +1,4 @@
-/** The service's side of a conversation, in a test's words: members by name, messages with sensible defaults. */
+/** The service's side of a connection, for tests: members by name, messages with defaults. */
 
 import type { BoardId, JsonObject, Member, MemberId, Point, ResumeToken, RosterEntry, ServerMessage } from "@presence-service/protocol";
 import { createPresence } from "../client.ts";
