@@ -28,7 +28,7 @@ const directions: [string, { readonly [kind: string]: Arbitrary<BinaryMessage> }
 
 for (const [direction, byKind, decode] of directions) {
   for (const [kind, messages] of Object.entries(byKind)) {
-    test(`${direction} ${kind}: what is encoded is decoded, and neither less nor more of it`, () => {
+    test(`${direction} ${kind}: an encoded message is decoded to itself; a shorter or longer one is refused`, () => {
       fc.assert(
         fc.property(messages, fc.nat(), (message, cut) => {
           const encoded = encodeBinary(message);
@@ -42,13 +42,13 @@ for (const [direction, byKind, decode] of directions) {
     });
   }
 
-  test(`${direction}: damaged messages and noise are refused or mean something, and never throw`, () => {
+  test(`${direction}: damaged messages and noise are refused or decode to a valid message, and never throw`, () => {
     const broken = damaged(fc.oneof(...Object.values(byKind)).map((message) => encodeBinary(message)));
     fc.assert(
       fc.property(fc.oneof(broken, fc.uint8Array({ maxLength: 64 })), (input) => {
         const message = decode(input);
         if (message === undefined) return;
-        // What was accepted can be sent on: our own bytes for it are accepted too and are final.
+        // An accepted message can be sent on: our own bytes for it are accepted too, and encoding them again gives the same bytes.
         const again = encodeBinary(message);
         const back = decode(again);
         assert.ok(back);
@@ -59,7 +59,7 @@ for (const [direction, byKind, decode] of directions) {
   });
 }
 
-test("each direction refuses the other's messages, except the heartbeat that is both's", () => {
+test("each direction refuses the other's messages, except the heartbeat, which both send", () => {
   assert.equal(decodeServerBinary(encodeBinary({ kind: "leave", board: 1 })), undefined);
   assert.equal(decodeClientBinary(encodeBinary({ kind: "pace", cursorMs: 1 })), undefined);
   assert.deepEqual(decodeServerBinary(bytes("08")), { kind: "heartbeat" });
@@ -67,11 +67,11 @@ test("each direction refuses the other's messages, except the heartbeat that is 
   for (let tag = 0; tag < 256; tag++) assert.equal(decodeClientBinary(Uint8Array.of(tag, 0xff, 0xff)), undefined);
 });
 
-test("a board given by its id is our own mistake", () => {
+test("encoding a board given by its id throws", () => {
   assert.throws(() => encodeBinary({ kind: "leave", board: "42" as BoardId }), TypeError);
 });
 
-test("a claimed count reserves nothing: work is bounded by the bytes that came", () => {
+test("a claimed count allocates nothing: work is bounded by the bytes received", () => {
   // joined: board "a" is 1, self 0, not settling, no members, and 2^32 - 1 roster entries that do not follow.
   assert.equal(decodeServerBinary(bytes("42 01 61 01 00 00 00 00 ff ff ff ff 0f")), undefined);
   fc.assert(
@@ -114,9 +114,9 @@ test("a cursor has one form: hidden carries no coordinates, and four bytes only 
   assert.equal(hex(encodeBinary({ kind: "cursor", board: 7, at: null })), "040701");
   for (const wrong of [
     "040703", // hidden and wide
-    "040704 0001 0002", // an actor where none belongs
+    "040704 0001 0002", // an actor, which a client's cursor does not have
     "040702 00000001 00000002", // fits into two bytes each
-    "040702 80000000 00000002", // the value that says hidden
+    "040702 80000000 00000002", // the value that means hidden
     "040701 0001 0002",
     "0407 00 0001",
   ]) {
@@ -152,7 +152,7 @@ test("flat moves travel like cursor objects, and cost 5 bytes for the first 32 a
   assert.equal(decodeCursors(bytes("46 07 0c 0001")), undefined);
 });
 
-test("readCursor agrees with the decoder on anything", () => {
+test("readCursor agrees with the decoder on any bytes", () => {
   const into: CursorInput = { board: 0, x: 0, y: 0 };
   const cursors = clientMessages("number").cursor.map((message) => encodeBinary(message));
   fc.assert(
@@ -164,7 +164,7 @@ test("readCursor agrees with the decoder on anything", () => {
   );
 });
 
-test("coordinates are rounded and clamped on their way out", () => {
+test("coordinates are rounded and clamped when they are encoded", () => {
   assert.deepEqual([1.5, -1.4, 2 ** 40, -(2 ** 40), Number.NaN, Number.NEGATIVE_INFINITY, -0.2].map(coordinate), [
     2,
     -1,
@@ -184,7 +184,7 @@ test("coordinates are rounded and clamped on their way out", () => {
   ]);
 });
 
-test("a member is 24 bytes besides its texts, and says its userId only if it is not its memberId", () => {
+test("a member is 24 bytes besides its texts, and holds its userId only if it differs from its memberId", () => {
   fc.assert(
     fc.property(member, (value) => {
       const writer = new Writer();

@@ -1,7 +1,7 @@
 /**
  * `presence.v2`: one WebSocket message is one type byte and the fields of that message (message-fields.ts, docs/PROTOCOL.md).
  * Decoders take each message in exactly one form: unknown types, trailing bytes and values over their limit come back as
- * `undefined`. Lengths are checked here; which characters a name may hold and who may say what is the server's business.
+ * `undefined`. Lengths are checked here; the server checks the characters of names and the rights of clients.
  */
 
 import { type Bytes, Reader, Writer } from "./bytes.ts";
@@ -42,14 +42,14 @@ function decode(byTag: typeof FOR_SERVERS, bytes: Uint8Array): object | undefine
   return body && reader.done ? { kind, ...body } : undefined;
 }
 
-/** The bytes of a `cursors` message from flat triples `actor, x, y` (x = HIDDEN: hidden): once per tick and board, for all its sockets. */
+/** A `cursors` message from flat triples `actor, x, y` (x = HIDDEN: hidden). The server makes it once per tick and board, for all sockets. */
 export function encodeCursors(board: number, moves: readonly number[]): Bytes {
   writer.reset().u8(MESSAGE_FIELDS.cursors.tag).varint(board);
   writeMoves(writer, moves);
   return writer.finish();
 }
 
-/** A `cursors` message as flat triples; `undefined`: not one, or not well formed. */
+/** A `cursors` message as flat triples; `undefined`: another message, or not well formed. */
 export function decodeCursors(bytes: Uint8Array): { board: number; moves: number[] } | undefined {
   if (bytes[0] !== MESSAGE_FIELDS.cursors.tag) return undefined;
   reader.reset(bytes).u8();
@@ -61,7 +61,7 @@ export function decodeCursors(bytes: Uint8Array): { board: number; moves: number
 /** Where `readCursor` puts its result; x = HIDDEN: hidden. */
 export type CursorInput = { board: number; x: number; y: number };
 
-/** A client's `cursor` without creating an object; `false`: not one, or not well formed, and `into` means nothing. */
+/** Reads a client's `cursor` without creating an object. `false`: another message, or not well formed; `into` is then undefined. */
 export function readCursor(bytes: Uint8Array, into: CursorInput): boolean {
   if (bytes[0] !== MESSAGE_FIELDS.cursor.tag) return false;
   reader.reset(bytes).u8();

@@ -6,7 +6,7 @@ import { JSON_DEPTH_MAX } from "./limits.ts";
 
 const reading = (...bytes: number[]) => new Reader(Uint8Array.of(...bytes));
 
-test("what a writer wrote a reader reads, in any order of fields", () => {
+test("a reader reads back all that a writer wrote, in any order of fields", () => {
   const field = fc.oneof(
     fc.record({ type: fc.constant("u8" as const), value: fc.integer({ min: 0, max: 0xff }) }),
     fc.record({ type: fc.constant("u16" as const), value: fc.integer({ min: 0, max: 0xffff }) }),
@@ -79,7 +79,7 @@ test("strings are valid UTF-8 within their limit, and a byte order mark is a cha
   }
 });
 
-test("a string's length is right wherever its characters make the varint longer than guessed", () => {
+test("a string's length is right also where its varint is longer than guessed", () => {
   for (const count of [0, 1, 42, 43, 63, 64, 100, 127, 128, 5461, 5462, 8191, 8192, 16_384]) {
     for (const character of ["a", "é", "€", "🎉"]) {
       const value = character.repeat(count);
@@ -104,7 +104,7 @@ test("hex takes ids, colours and UUIDs and throws on anything else", () => {
     assert.throws(() => new Writer().hex(digits.padEnd(digits === "0000" ? 4 : 0), 1 + (digits === "00" ? 1 : 0)), RangeError);
 });
 
-test("JSON is bounded in depth before it is parsed, and keys that reach prototypes are refused however they are spelled", () => {
+test("JSON that is too deep is refused before it is parsed; keys that reach prototypes are refused, also in escaped spelling", () => {
   const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
   assert.ok(parseJson(nested(JSON_DEPTH_MAX)) !== undefined);
   assert.equal(parseJson(nested(JSON_DEPTH_MAX + 1)), undefined);
@@ -118,7 +118,7 @@ test("JSON is bounded in depth before it is parsed, and keys that reach prototyp
   assert.equal(isSafeJson([[[]]], 2), false);
 });
 
-test("JSON that grows when written again is measured as written", () => {
+test("JSON that grows when it is written again is measured as written", () => {
   const refuses = (text: string, bytesMax = utf8Bytes(text)) => {
     const reader = new Reader(new Writer().string(text).finish());
     reader.json(bytesMax);
@@ -130,11 +130,11 @@ test("JSON that grows when written again is measured as written", () => {
     assert.ok(written > utf8Bytes(growing), number);
     assert.ok(refuses(growing) && refuses(growing, written - 1) && !refuses(growing, written), number);
   }
-  // A lone one, too: the shortest text that outgrows its limit.
+  // A number alone, too: the shortest text that grows over its limit.
   assert.ok(refuses("1e20") && refuses("1e20", 20) && !refuses("1e20", 21));
 });
 
-test("whatever was read within a limit is written within it, and is read again", () => {
+test("a value that was read within a limit is written within it, and can be read again", () => {
   const digits = fc.bigInt({ min: -(10n ** 24n), max: 10n ** 24n }).map(String);
   const exponents = fc.tuple(fc.integer({ min: -99, max: 99 }), fc.integer({ min: -30, max: 30 })).map(([m, e]) => `${m}e${e}`);
   const nines = fc.integer({ min: 1, max: 22 }).map((count) => "9".repeat(count));

@@ -1,7 +1,7 @@
 /**
- * Bytes in and out, for the client wire (binary.ts) and for the bus. A Writer trusts what it is given and throws only where the
- * program is wrong; a Reader trusts nothing, never throws, and takes each number in its shortest form only.
- * It knows no message and refuses JSON that is too deep, too long or able to poison a prototype.
+ * Writing and reading bytes, for the client wire (binary.ts) and for the bus. A Writer trusts its input and throws only where the
+ * program is wrong. A Reader trusts nothing, never throws, and takes each number in its shortest form only. It refuses JSON that is too
+ * deep, too long or able to poison a prototype. Nothing here knows a message.
  */
 
 import type { Json } from "./domain.ts";
@@ -11,8 +11,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Bytes in memory that is shared with nobody. Spelled without `Uint8Array<ArrayBuffer>`, so that what we publish is understood by
- * TypeScript before 5.7, where `Uint8Array` takes no parameter.
+ * Bytes in an ArrayBuffer, not in shared memory. The type is written without `Uint8Array<ArrayBuffer>`, so that apps with TypeScript
+ * before 5.7, where `Uint8Array` takes no parameter, can use our packages.
  */
 export type Bytes = ReturnType<Uint8Array["slice"]>;
 
@@ -63,7 +63,7 @@ export class Writer {
     return this.u32(value);
   }
 
-  /** 7 bits a byte, lowest first, the top bit says that more follow (LEB128). 0…2^53−1; anything else is our own mistake. */
+  /** 7 bits a byte, lowest first; the top bit means that more follow (LEB128). 0…2^53−1; throws RangeError on anything else. */
   varint(value: number): this {
     if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`varint of ${value}`);
     this.#reserve(8);
@@ -84,7 +84,7 @@ export class Writer {
   /** Length in bytes as varint, then UTF-8. Lone surrogates become U+FFFD. */
   string(text: string): this {
     this.#reserve(text.length * 3 + 8);
-    // The byte count is known only afterwards: guess the length of its varint, and move the text if it was wrong.
+    // The byte count is known only afterwards: guess the length of its varint, and move the text if the guess was wrong.
     const guess = varintBytes(text.length);
     const start = this.#length + guess;
     const { written } = encoder.encodeInto(text, this.#bytes.subarray(start));
@@ -118,8 +118,8 @@ export class Writer {
 }
 
 /**
- * Reads in order and never throws. What is missing, malformed, over its limit or not in its shortest form sets `failed`; from then
- * on everything reads as zero or empty, so that a decoder asks once, at its end, whether it is `done`.
+ * Reads in order and never throws. A value that is missing, malformed, over its limit or not in its shortest form sets `failed`. From
+ * then on everything reads as zero or empty, so that a decoder checks `done` once, at its end.
  */
 export class Reader {
   #bytes: Uint8Array;
@@ -183,7 +183,7 @@ export class Reader {
       const byte = this.u8();
       value += (byte & 0x7f) * scale;
       if (byte > 0x7f) continue;
-      // A zero as the last of several bytes says nothing: not the shortest form.
+      // A last byte of zero adds nothing, so this is not the shortest form.
       if ((byte === 0 && scale > 1) || value > max) break;
       return value;
     }
@@ -211,8 +211,8 @@ export class Reader {
   json(bytesMax: number, depthMax = JSON_DEPTH_MAX): Json {
     const text = this.string(bytesMax);
     const value = this.#failed ? undefined : parseJson(text, depthMax);
-    // The value is measured as it will be written, not as it came: 99999999999999999 gains a digit, 1e20 gains 17. A state that
-    // grew past its limit would be refused by everybody it is sent to.
+    // The value is measured as it will be written, not as it was received: 99999999999999999 gains a digit, 1e20 gains 17. Every
+    // receiver would refuse a state that has grown past its limit.
     const mayGrowTooLarge = text.length * JSON_GROWTH_MAX > bytesMax;
     if (value === undefined || (mayGrowTooLarge && utf8Bytes(JSON.stringify(value)) > bytesMax)) {
       this.fail();
@@ -265,7 +265,7 @@ export function parseJson(text: string, depthMax = JSON_DEPTH_MAX): Json | undef
   }
 }
 
-/** Before anything is parsed or walked: how deep brackets nest outside of strings. */
+/** Checks how deep brackets nest outside of strings, before anything is parsed. */
 function isWithinDepth(text: string, depthMax: number): boolean {
   let depth = 0;
   let quoted = false;
@@ -282,8 +282,8 @@ function isWithinDepth(text: string, depthMax: number): boolean {
 }
 
 /**
- * No keys that reach a prototype when an app copies the object, no numbers beyond range (1e999 would travel on as null, which
- * deletes in a merge patch), no deeper than `depthMax`.
+ * True if no key reaches a prototype when an app copies the object, no number is out of range (1e999 would be sent on as null, which
+ * deletes in a merge patch), and nothing nests deeper than `depthMax`.
  */
 export function isSafeJson(value: Json, depthMax = JSON_DEPTH_MAX): boolean {
   if (typeof value === "number") return Number.isFinite(value);

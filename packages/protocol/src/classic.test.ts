@@ -7,7 +7,7 @@ import { classicName, decodeClassic, encodeClassic } from "./classic.ts";
 const bytes = (digits: string) => new Uint8Array(Buffer.from(digits.replaceAll(" ", ""), "hex"));
 
 for (const [kind, messages] of Object.entries(classicMessages)) {
-  test(`classic ${kind}: what is encoded is decoded, and no other length`, () => {
+  test(`classic ${kind}: an encoded message is decoded to itself; any other length is refused`, () => {
     fc.assert(
       fc.property(messages, fc.nat(), (message, cut) => {
         const encoded = encodeClassic(message);
@@ -19,7 +19,7 @@ for (const [kind, messages] of Object.entries(classicMessages)) {
   });
 }
 
-test("damaged classic messages and noise are refused or mean something, and never throw", () => {
+test("damaged classic messages and noise are refused or decode to a valid message, and never throw", () => {
   const broken = damaged(anyOf(classicMessages).map((message) => encodeClassic(message)));
   fc.assert(
     fc.property(fc.oneof(broken, fc.uint8Array({ maxLength: 48 })), (input) => {
@@ -37,7 +37,7 @@ test("names we send are cut at a code point to 32 bytes", () => {
   assert.equal(Buffer.from(classicName("🎉".repeat(9))).toString(), "🎉".repeat(8));
 });
 
-test("a Join that claims more than 32 bytes, or another length than it has, is a wrong length", () => {
+test("a Join whose name claims more than 32 bytes, or another length than it has, is refused", () => {
   assert.equal(decodeClassic(bytes(`03 002a 21 ${"61".repeat(33)}`)), undefined);
   assert.equal(decodeClassic(bytes("03 002a 04 416e61")), undefined);
   assert.equal(decodeClassic(bytes("03 002a 02 416e61")), undefined);

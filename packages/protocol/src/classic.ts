@@ -1,6 +1,6 @@
 /**
- * The eight fixed messages of clients that offer no subprotocol, byte for byte as they have always been (big-endian).
- * A wrong length or an unknown type decodes to `undefined`: ignored and counted, the connection kept.
+ * The eight fixed messages of clients that offer no subprotocol; their bytes never change (big-endian).
+ * A wrong length or an unknown type decodes to `undefined`: the server counts and ignores the message, and keeps the connection.
  */
 
 import type { Bytes } from "./bytes.ts";

@@ -1,9 +1,9 @@
 /**
- * Why a connection ended, what its client does next, and how long its members stay shown. One table, both directions.
- * Codes 4000–4099 ask for another try, 4400–4499 say that the same try would fail again.
+ * The close codes, for both directions: why a connection ended, what its client does next, and how long its members stay shown.
+ * After 4000–4099 a client may try again as before; after 4400–4499 the same try would fail again.
  */
 
-/** `never`: do not come back by yourself; `backoff`: come back after a jittered delay; `elsewhere`: at once, any instance. */
+/** `never`: the client does not reconnect by itself; `backoff`: it reconnects after a jittered delay; `elsewhere`: at once, to any instance. */
 export type Retry = "never" | "backoff" | "elsewhere";
 
 /** How the members of a connection that ended this way are treated (C2): gone at once, after 3 s, or after the full 15 s. */
@@ -41,7 +41,7 @@ export const CLOSE = {
 
 const BY_CODE = new Map<number, CloseReason>(Object.values(CLOSE).map((reason) => [reason.code, reason]));
 
-/** What a close code means; unknown codes are treated as a lost connection. */
+/** The row of a close code; unknown codes are treated as a lost connection. */
 export function closeReason(code: number): CloseReason {
   return BY_CODE.get(code) ?? { ...CLOSE.lost, code };
 }

@@ -1,6 +1,6 @@
 /**
- * The words of presence as types. Identifiers are branded strings, so that a member cannot be passed for a board;
- * they are made only by the parsers here and by decoders. Nothing here knows a wire.
+ * The terms of presence as types. Identifiers are branded strings, so that a member id cannot be passed for a board id.
+ * Only the parsers here and the decoders make them. Nothing here knows a wire.
  */
 
 import { BOARD_ID_BYTES_MAX } from "./limits.ts";
@@ -25,7 +25,7 @@ export type InstanceId = string & { readonly [brand]: "InstanceId" };
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 export type JsonObject = { readonly [key: string]: Json };
 
-/** `reconnecting` is never chosen by the app: the connection is lost and its grace still runs. */
+/** `reconnecting`: the connection is lost and its grace still runs. An app cannot set it. */
 export type Status = "active" | "idle" | "reconnecting";
 
 /** A session's entry on a board, as everybody sees it. */
@@ -44,12 +44,12 @@ export type Member = {
   readonly state: JsonObject;
 };
 
-/** A place on the board in integers: both within 0…65535 travel in two bytes each, all else as i32. */
+/** A place on the board in integers. If both are within 0…65535 they are sent in two bytes each, otherwise as i32. */
 export type Point = { readonly x: number; readonly y: number };
 
 export type LeaveReason = "left" | "timeout" | "kicked" | "instance_lost";
 
-/** Controls, line separators, the marks and overrides that change the direction of what stands beside the name, and halves of characters. */
+/** Control characters, line separators, marks that change the direction of the text beside the name, and lone surrogates. */
 const UNFIT_FOR_NAMES = /[\p{Cc}\p{Surrogate}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
 
 const BOARD_ID = /^[A-Za-z0-9._~:@/-]+$/;
@@ -59,12 +59,12 @@ export function isBoardId(text: unknown): text is BoardId {
   return typeof text === "string" && text.length <= BOARD_ID_BYTES_MAX && BOARD_ID.test(text);
 }
 
-/** Whether a name may be shown beside others as it is; if not, the service refuses it as `bad_username`. */
+/** Whether a name may be shown beside other text. If not, the service refuses it as `bad_username`. */
 export function isFitName(name: string): boolean {
   return !UNFIT_FOR_NAMES.test(name);
 }
 
-/** The name without what names may not hold: for who cannot be told what is wrong with theirs. */
+/** The name without the forbidden characters: for classic clients and host names, which cannot be answered with an error. */
 export function cleanName(name: string): string {
   return name.replace(new RegExp(UNFIT_FOR_NAMES, "gu"), "");
 }

@@ -1,5 +1,5 @@
 /**
- * Kinds of fields, each with its form in bytes, its check in JSON and its limit in one place, so that no encoding can forget one.
+ * Kinds of fields, each with its form in bytes, its check in JSON and its limit in one place, so that no encoding misses a check.
  * Readers mark their Reader as failed, checks answer `undefined`; neither throws.
  */
 
@@ -10,28 +10,28 @@ import type { BoardRef } from "./messages.ts";
 
 export type Field<T> = {
   readonly write: (to: Writer, value: T) => void;
-  /** Means nothing if the reader has failed afterwards. */
+  /** The result is valid only if the reader has not failed afterwards. */
   readonly read: (from: Reader) => T;
   /** The value as parsed from JSON; `undefined`: refused. */
   readonly check: (value: unknown) => T | undefined;
 };
 
-/** Their numbers on the wire are their places; append-only. */
+/** The number of a status on the wire is its index here; append-only. */
 export const STATUSES = ["active", "idle", "reconnecting"] as const satisfies readonly Status[];
 
 type Shape<T> = {
   readonly [K in keyof T]-?: object extends Pick<T, K> ? Field<Exclude<T[K], undefined>> & { readonly isOptional: true } : Field<T[K]>;
 };
 
-/** What is refused, says where. */
+/** A field made of fields, which can name the one that was refused. */
 export type Struct<T> = Field<T> & {
-  /** The first field that is missing or refused; undefined: none is. */
+  /** The first field that is missing or refused; undefined: all are fine. */
   readonly faultOf: (given: Record<string, unknown>) => string | undefined;
-  /** The same of bytes; the flags and the end count as fields. */
+  /** The same for bytes; the flags and the end count as fields. */
   readonly faultIn: (from: Reader) => string | undefined;
 };
 
-/** Fields in order; the optional ones at the end, after a byte with a bit for each that is there. */
+/** Fields in order; the optional ones at the end, after a byte with one bit for each that is present. */
 export function struct<T extends object>(shape: Shape<T>): Struct<T> {
   const fields = Object.entries(shape) as [keyof T & string, Field<unknown> & { isOptional?: true }][];
   const required = fields.filter(([, { isOptional }]) => !isOptional);
@@ -89,7 +89,7 @@ export function list<T>(item: Field<T>): Field<readonly T[]> {
     },
     read(from) {
       const values: T[] = [];
-      // The count is only a promise: after the first missing byte the reader has failed and the loop ends.
+      // The count may be false: after the first missing byte the reader has failed and the loop ends.
       for (let left = from.varint(limits.U32_MAX); left > 0 && !from.failed; left--) values.push(item.read(from));
       return values;
     },
@@ -113,7 +113,7 @@ export function varint(max: number): Field<number> {
 }
 
 export function integer(min: number, max: number): Field<number>["check"] {
-  // The sum makes 0 of -0.
+  // Adding 0 turns -0 into 0.
   return (value) => (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value + 0 : undefined);
 }
 
@@ -121,7 +121,7 @@ export function text(bytesMax: number): Field<string> {
   return {
     write: (to, value) => to.string(value),
     read: (from) => from.string(bytesMax),
-    // A lone surrogate has no UTF-8: it would change on its way to everybody else.
+    // A lone surrogate has no UTF-8 form: others would receive another text.
     check: matching(
       (value): value is string =>
         typeof value === "string" && value.length <= bytesMax && utf8Bytes(value) <= bytesMax && !/\p{Surrogate}/u.test(value),
@@ -178,7 +178,7 @@ export const actor = varint(limits.ACTOR_MAX);
 export const bool = oneOf([false, true]);
 export const state = jsonObject(limits.STATE_BYTES_MAX);
 
-/** The one rule for states, at every door: a JSON object within `STATE_BYTES_MAX` as it is written, and within `JSON_DEPTH_MAX`. */
+/** The rule for states, wherever they come in: a JSON object, as written within `STATE_BYTES_MAX`, and within `JSON_DEPTH_MAX`. */
 export function isFitState(value: unknown): value is JsonObject {
   return state.check(value) !== undefined;
 }
@@ -210,7 +210,7 @@ export const boardId: Field<BoardId> = {
   check: matching(isBoardId),
 };
 
-/** A number in bytes, the id in JSON. */
+/** In bytes the number of the board, in JSON its id. */
 export const board: Field<BoardRef> = {
   write(to, value) {
     if (typeof value !== "number") throw new TypeError(`presence.v2 names boards by number, not "${value}"`);
@@ -255,7 +255,7 @@ export function writeMember(to: Writer, value: Member): void {
   to.json(value.state);
 }
 
-/** Marks the reader as failed if it is not a member within all limits; what is returned then means nothing. */
+/** Marks the reader as failed if the bytes are not a member within all limits; the result is then invalid. */
 export function readMember(from: Reader): Member {
   const id = memberId.read(from);
   const color = `#${from.hex(3)}`;
@@ -264,7 +264,7 @@ export function readMember(from: Reader): Member {
   const userId = flags & USER_ID_FLAG ? from.string(limits.USER_ID_BYTES_MAX) : id;
   const name = username.read(from);
   const avatar = flags & AVATAR_FLAG ? { avatar: from.string(limits.AVATAR_BYTES_MAX) } : undefined;
-  // Nobody is nameless, and a userId equal to the memberId has a shorter form.
+  // A userId is not empty, and one equal to the memberId has a shorter form.
   const isSpelledRight = userId !== "" && (userId === id) === !(flags & USER_ID_FLAG);
   if (status === undefined || flags >= 2 * AVATAR_FLAG || !isSpelledRight) from.fail();
   return { memberId: id, userId, username: name, color, ...avatar, status: status ?? "active", state: state.read(from) };

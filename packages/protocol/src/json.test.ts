@@ -12,7 +12,7 @@ const directions: [string, { readonly [kind: string]: Arbitrary<BinaryMessage> }
 
 for (const [direction, byKind, decode] of directions) {
   for (const [kind, messages] of Object.entries(byKind)) {
-    test(`${direction} ${kind}: what is encoded is decoded, and unknown fields do not matter`, () => {
+    test(`${direction} ${kind}: an encoded message is decoded to itself, and unknown fields are ignored`, () => {
       fc.assert(
         fc.property(messages, (message) => {
           const encoded = encodeJson(message);
@@ -25,7 +25,7 @@ for (const [direction, byKind, decode] of directions) {
     });
   }
 
-  test(`${direction}: damaged messages and noise are refused or mean something, and never throw`, () => {
+  test(`${direction}: damaged messages and noise are refused or decode to a valid message, and never throw`, () => {
     const texts = fc.oneof(...Object.values(byKind)).map((message) => encodeJson(message));
     const broken = damaged(texts.map((text) => new TextEncoder().encode(text))).map((input) => Buffer.from(input).toString());
     const forged = fc.json().map((fields) => `{"kind":${JSON.stringify(Object.keys(byKind)[fields.length % 8])},"board":${fields}}`);
@@ -107,6 +107,6 @@ test("a cursor is at a place or hidden, not both and not half", () => {
   }
 });
 
-test("a board given by its number is our own mistake, except in joined that says both", () => {
+test("encoding a board given by its number throws, except in joined, which holds both", () => {
   assert.throws(() => encodeJson({ kind: "leave", board: 7 }), TypeError);
 });

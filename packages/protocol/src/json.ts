@@ -51,7 +51,7 @@ export function parse(
   return isExpected(fields) ? { kind, fields, value: unfold(kind, value) } : undefined;
 }
 
-/** The few messages whose JSON is flatter than their type. */
+/** Converts the few messages whose JSON is flatter than their type. */
 function fold(message: BinaryMessage): object {
   switch (message.kind) {
     case "join": {
@@ -79,7 +79,7 @@ function place(at: Point | null): object {
   return at ?? { hidden: true };
 }
 
-/** The way back, on data nobody has checked yet. */
+/** The opposite of `fold`, on data that is not checked yet. */
 function unfold(kind: BinaryMessage["kind"], value: Record<string, unknown>): Record<string, unknown> {
   switch (kind) {
     case "join":
@@ -96,7 +96,7 @@ function unfold(kind: BinaryMessage["kind"], value: Record<string, unknown>): Re
   }
 }
 
-/** `at` from x and y, or `null` from hidden; `undefined` from neither. Both, or one coordinate, fail the check that follows. */
+/** Makes `at`: a point from x and y, `null` from hidden, `undefined` from neither. Both, or one coordinate alone, fail the next check. */
 function unfoldPlace<T>(value: T): T | Record<string, unknown> {
   if (!isObject(value)) return value;
   const { x, y, hidden, ...rest } = value;

@@ -1,5 +1,5 @@
 /**
- * The numbers both ends of a socket agree on, with where each comes from. The server's settings may lower some; no client needs more.
+ * The limits that both ends of a socket know, with the reason for each. The server's settings may lower some; no client needs more.
  */
 
 export const BOARD_ID_BYTES_MAX = 128;
@@ -12,15 +12,15 @@ export const AVATAR_BYTES_MAX = 512;
 export const STATE_BYTES_MAX = 4096;
 /** Nesting of state, patches and event data; deeper JSON is refused before it is walked. */
 export const JSON_DEPTH_MAX = 32;
-/** `user_updated`, as JSON: one state replaced by another names every old key once more, and the name and avatar may change with it. */
+/** `user_updated`, as JSON: a patch from one state to another also names every old key, and name and avatar may change with it. */
 export const PATCH_BYTES_MAX = 3 * STATE_BYTES_MAX + 4096;
 export const EVENT_NAME_BYTES_MAX = 64;
 export const EVENT_DATA_BYTES_MAX = 4096;
 export const ANNOUNCEMENT_BYTES_MAX = 4096;
-/** Why somebody is kicked: what fits into the close frame of a WebSocket beside the code. */
+/** The reason of a kick: the room that the close frame of a WebSocket leaves beside the code. */
 export const KICK_REASON_BYTES_MAX = 123;
 export const ERROR_MESSAGE_BYTES_MAX = 1024;
-/** A board's id fits. */
+/** Large enough for a board's id. */
 export const ERROR_REF_BYTES_MAX = 128;
 export const TOKEN_BYTES_MAX = 8192;
 /** `maxPayload` towards clients: the largest legal client message is a `join` or a `hello` of under 13 KiB. */
@@ -29,13 +29,13 @@ export const BOARDS_PER_CONNECTION_MAX = 32;
 /** Attempts are u32 on every wire: a join a second lasts 136 years. */
 export const ATTEMPT_MAX = 0xffff_ffff;
 
-/** Classic ids are one byte: members beyond are counted, not shown. */
+/** Classic ids are one byte: further members are counted, not shown. */
 export const CLASSIC_MEMBERS_MAX = 256;
 export const CLASSIC_COUNT_MAX = 255;
 
-/** Coordinates up to here travel in two bytes, others as i32. */
+/** Coordinates up to this are sent in two bytes, others as i32. */
 export const COORDINATE_U16_MAX = 0xffff;
-/** i32 without its lowest value, which says "hidden" wherever coordinates are kept as bare numbers. */
+/** i32 without its lowest value, which means "hidden" where coordinates are kept as plain numbers. */
 export const COORDINATE_MAX = 0x7fff_ffff;
 /** Numbers of members (actor, slot) have 30 bits: two flags beside them make a u32. */
 export const ACTOR_MAX = 0x3fff_ffff;

@@ -1,7 +1,7 @@
 /**
- * Every message with its type byte and its fields in order: the table behind `presence.v2` and `presence.v2.json`, and what
- * docs/PROTOCOL.md shows as tables. Type bytes are append-only and never reused: 0x01… are sent by clients, 0x41… by servers,
- * 0x08 by both as it always was. A field cannot be added to a message, since both sides refuse bytes they do not expect.
+ * Every message with its type byte and its fields in order: the table behind `presence.v2` and `presence.v2.json`, and behind the tables
+ * of docs/PROTOCOL.md. Type bytes are append-only and never reused: clients send 0x01…, servers 0x41…, and both send 0x08, as in the
+ * classic protocol. A field cannot be added to a message, since both sides refuse bytes they do not expect.
  */
 
 import type { LeaveReason, Point } from "./domain.ts";
@@ -11,7 +11,7 @@ import * as limits from "./limits.ts";
 import { type BinaryMessage, type CursorMove, ERROR_CODES, type RosterEntry } from "./messages.ts";
 import { BARE_HEAD_MAX, coordinate, HIDDEN, readPoint, writeMove } from "./moves.ts";
 
-/** Their number on the wire is their place; append-only. */
+/** The number of a reason on the wire is its index here; append-only. */
 export const LEAVE_REASONS = ["left", "timeout", "kicked", "instance_lost"] as const satisfies readonly LeaveReason[];
 
 /** JSON has fractions: they are rounded, as in every other client. */
@@ -61,7 +61,7 @@ const rosterEntry: Field<RosterEntry> = {
 const u16: Field<number> = { write: (to, value) => to.u16(value), read: (from) => from.u16(), check: f.integer(0, 0xffff) };
 const { board, actor, u32 } = f;
 const token = text(limits.TOKEN_BYTES_MAX);
-/** What a client may say of itself. */
+/** The statuses that a client may set for itself. */
 const chosenStatus = f.oneOf(["active", "idle"]);
 /** One level for the member's fields around those of its state. */
 const patch = f.jsonObject(limits.PATCH_BYTES_MAX, limits.JSON_DEPTH_MAX + 1);

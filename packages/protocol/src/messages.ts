@@ -1,5 +1,5 @@
 /**
- * Everything a client and the service say to each other: one union, one line of meaning each. The three encodings
+ * All messages between a client and the service: one union, with one line of meaning each. The three encodings
  * (binary.ts, json.ts, classic.ts) carry these and nothing else; docs/PROTOCOL.md is their reference.
  */
 
@@ -9,7 +9,7 @@ import type { BoardId, Json, JsonObject, LeaveReason, Member, MemberId, Millis, 
 export type BoardRef = number | BoardId;
 
 export type ClientMessage =
-  /** First message of a connection: who I am. Without a resumeToken the service makes one. */
+  /** First message of a connection: says which session this is. Without a resumeToken the service makes one. */
   | { readonly kind: "hello"; readonly token?: string; readonly resumeToken?: ResumeToken }
   /** Enter a board, or replace my entry there. `attempt` is higher than in any join this session sent before. */
   | {
@@ -26,9 +26,9 @@ export type ClientMessage =
   | { readonly kind: "cursor"; readonly board: BoardRef; readonly at: Point | null }
   /** Change my status, my state (merge patch, RFC 7396), or both. */
   | { readonly kind: "update"; readonly board: BoardRef; readonly status?: Exclude<Status, "reconnecting">; readonly state?: JsonObject }
-  /** Tell everybody else on the board something, at most once, never stored. */
+  /** Send an event to everybody else on the board: delivered at most once, never stored. */
   | { readonly kind: "broadcast"; readonly board: BoardRef; readonly name: string; readonly data: Json }
-  /** Answer to the service's heartbeat, or a question of my own: it is answered by one. */
+  /** Answer to the service's heartbeat, or a question of the client, which the service answers with a heartbeat. */
   | { readonly kind: "heartbeat" }
   /** A fresh token before the old one expires. */
   | { readonly kind: "auth"; readonly token: string };
@@ -37,7 +37,7 @@ export type RosterEntry = {
   /** This instance's number for the member, on this board. */
   readonly actor: number;
   readonly member: Member;
-  /** Last known cursor; absent: none is shown. */
+  /** Last known cursor; absent: the member shows none. */
   readonly at?: Point;
 };
 
@@ -66,11 +66,11 @@ export type ServerMessage =
       readonly users: number;
       readonly roster: readonly RosterEntry[];
     }
-  /** Somebody is here who was not. */
+  /** A member is newly shown. */
   | { readonly kind: "user_joined"; readonly board: BoardRef; readonly actor: number; readonly member: Member }
   /** Merge patch (RFC 7396) of that member's fields, as in `{"status":"idle","state":{"tool":null}}`. */
   | { readonly kind: "user_updated"; readonly board: BoardRef; readonly actor: number; readonly patch: JsonObject }
-  /** Somebody is gone. */
+  /** A member is no longer shown. */
   | { readonly kind: "user_left"; readonly board: BoardRef; readonly actor: number; readonly reason: LeaveReason }
   /** Latest places of all who moved since the last such message; one's own may be among them. */
   | { readonly kind: "cursors"; readonly board: BoardRef; readonly moves: readonly CursorMove[] }
@@ -78,7 +78,7 @@ export type ServerMessage =
   | { readonly kind: "presence_update"; readonly board: BoardRef; readonly members: number; readonly users: number }
   /** Somebody else's `broadcast`. */
   | { readonly kind: "event"; readonly board: BoardRef; readonly actor: number; readonly name: string; readonly data: Json }
-  /** A word from the operator to everybody, or to everybody on that board. */
+  /** A message from the operator to everybody, or to everybody on that board. */
   | { readonly kind: "announcement"; readonly text: string; readonly board?: BoardRef }
   /** Send cursors no more often than this. */
   | { readonly kind: "pace"; readonly cursorMs: Millis }
@@ -86,17 +86,17 @@ export type ServerMessage =
   | { readonly kind: "degraded"; readonly on: boolean; readonly board?: BoardRef }
   /** Answer it at once from the message handler. */
   | { readonly kind: "heartbeat" }
-  /** What was wrong; the connection goes on. `ref`: the board or message it is about. */
+  /** A message was refused; the connection goes on. `ref`: the board or message it is about. */
   | { readonly kind: "error"; readonly code: ErrorCode; readonly message: string; readonly ref?: string }
   /** The service will close this connection; come back after the given time. */
   | { readonly kind: "goodbye"; readonly code: number; readonly retryAfterMs: Millis }
   /** The token runs out after this time: send `auth` with a fresh one before that, or the connection is closed as `unauthorized`. */
   | { readonly kind: "token_expiring"; readonly expiresInMs: Millis };
 
-/** "BinaryMessage" of the architecture: all that travels on a client's socket. */
+/** All messages that travel on a client's socket, except the classic ones. */
 export type BinaryMessage = ClientMessage | ServerMessage;
 
-/** Codes of `error`, append-only; their number on the binary wire is their place in this list. docs/PROTOCOL.md has a heading for each. */
+/** Codes of `error`, append-only; the number on the binary wire is the index in this list. docs/PROTOCOL.md has a heading for each. */
 export const ERROR_CODES = [
   "bad_message",
   "bad_board",

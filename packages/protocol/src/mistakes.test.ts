@@ -1,4 +1,4 @@
-/** A refused message of a known kind is told what is wrong with it; what no client sends is not. */
+/** For a refused message of a known kind the mistake is named; for a message that no client sends it is not. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -56,13 +56,13 @@ for (const [kind, field, board, hex] of [
   });
 }
 
-test("what is no message of a client has no field to name", () => {
+test("input that is not a client's message has no field to name", () => {
   for (const text of ["", "{", "[]", "{}", '{"kind":"toString"}', '{"kind":"welcome"}', "é"])
     assert.equal(mistakeInJson(text), undefined, text);
   for (const hex of ["", "3f", "4a32", "ff"]) assert.equal(mistakeInBinary(new Uint8Array(Buffer.from(hex, "hex"))), undefined, hex);
 });
 
-test("a message that is taken has no mistake, and a damaged one of a known type names one", () => {
+test("an accepted message has no mistake, and a damaged one of a known type names a field", () => {
   fc.assert(
     fc.property(anyOf(clientMessages("id")), (message) => {
       assert.equal(mistakeInJson(encodeJson(message)), undefined);

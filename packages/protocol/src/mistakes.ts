@@ -1,6 +1,6 @@
 /**
- * What is wrong with a client's message that could not be decoded, for the error that answers it: its kind, the first field that is
- * missing or breaks a limit, and that limit in words. Only asked after a decoder has refused the message. It decides nothing.
+ * Finds the mistake in a client's message that could not be decoded, for the error that answers it: the message's kind, the first field
+ * that is missing or breaks a limit, and that limit in words. Called only after a decoder has refused the message; it decides nothing.
  */
 
 import { Reader } from "./bytes.ts";
@@ -12,17 +12,17 @@ import type { BoardRef, ClientMessage } from "./messages.ts";
 
 export type Mistake = {
   readonly kind: ClientMessage["kind"];
-  /** As far as the message could be read. */
+  /** undefined: the message could not be read so far. */
   readonly board: BoardRef | undefined;
-  /** As the client's encoding names it. */
+  /** The field's name in the client's encoding. */
   readonly field: string;
-  /** What it must be, to be read after the name of the field. */
+  /** The limit, worded to follow the name of the field. */
   readonly limit: string;
 };
 
 type FieldName = Exclude<{ [K in ClientMessage["kind"]]: keyof Extract<ClientMessage, { kind: K }> }[ClientMessage["kind"]], "kind">;
 
-/** Every field that a client may send, or this does not type-check. */
+/** The type requires every field that a client may send. */
 const LIMITS: Readonly<Record<FieldName, string>> = {
   token: `must be text of up to ${limits.TOKEN_BYTES_MAX} bytes`,
   resumeToken: "must be 16 bytes; in JSON 32 lower-case hex digits",

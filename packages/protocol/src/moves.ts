@@ -1,16 +1,16 @@
 /**
- * Cursors in bytes, for clients and for the bus: a varint of number, wide and hidden, then nothing, two u16 or two i32. The hot path:
- * many cursors are one flat array of `number, x, y, number, x, y …`, and nothing is allocated per cursor.
+ * Cursors in bytes, for clients and for the bus: a head (a varint of the number and the flags "wide" and "hidden"), then nothing, two u16
+ * or two i32. This is the hot path: many cursors are one flat array `number, x, y, number, x, y …`, and nothing is allocated per cursor.
  */
 
 import type { Reader, Writer } from "./bytes.ts";
 import type { Point } from "./domain.ts";
 import { COORDINATE_MAX, COORDINATE_U16_MAX, U32_MAX } from "./limits.ts";
 
-/** As x in flat moves (y is then 0): the cursor is hidden. No coordinate has this value. */
+/** The x of a hidden cursor in flat moves (y is then 0). No coordinate has this value. */
 export const HIDDEN = -0x8000_0000;
 
-/** Flat triples; to be the last field of its message. Coordinates out of range are clamped. */
+/** Writes flat triples; must be the last field of its message. Coordinates out of range are clamped. */
 export function writeMoves(to: Writer, moves: readonly number[]): void {
   for (let at = 0; at + 2 < moves.length; at += 3) writeMove(to, moves[at] ?? 0, moves[at + 1] ?? 0, moves[at + 2] ?? 0);
 }
@@ -26,7 +26,7 @@ export function readMoves(from: Reader): number[] | undefined {
   return from.failed ? undefined : moves;
 }
 
-/** Rounded and clamped to what a wire carries; what is not a number becomes 0. */
+/** Rounds and clamps to the range of the wire; NaN becomes 0. */
 export function coordinate(value: number): number {
   const rounded = Math.round(Math.min(Math.max(value, -COORDINATE_MAX), COORDINATE_MAX));
   return rounded || 0; // NaN and −0
@@ -58,7 +58,7 @@ export function writeMove(to: Writer, number: number, x: number, y: number): voi
   }
 }
 
-/** What follows a head whose number is `head >>> 2`; `null`: hidden. */
+/** Reads the place after a head whose number is `head >>> 2`; `null`: hidden. */
 export function readPoint(from: Reader, head: number): Point | null {
   const x = readX(from, head);
   const y = readY(from, head, x);
@@ -77,7 +77,7 @@ export function readY(from: Reader, head: number, x: number): number {
   if (head & HIDDEN_FLAG) return 0;
   if (!(head & WIDE_FLAG)) return from.u16();
   const y = wide(from);
-  if (isU16(x) && isU16(y)) from.fail(); // has a shorter form
+  if (isU16(x) && isU16(y)) from.fail(); // these coordinates have a shorter form
   return y;
 }
 

@@ -55,7 +55,7 @@ for (const { why, encoding, direction, hex = "", text = "" } of invalid) {
 }
 
 test("PROTOCOL.md: every example is a golden vector, and every message has one", () => {
-  // A line of an example: bytes, then two spaces and what they mean.
+  // A line of an example: bytes, then two spaces and their meaning.
   const examples = blocks("hex").map((block) => block.replace(/ {2,}.*$/gm, "").replace(/\s/g, ""));
   const texts = blocks("json").map((block) => JSON.stringify(JSON.parse(block)));
   for (const example of examples)
@@ -88,7 +88,7 @@ test("PROTOCOL.md: every example is a golden vector, and every message has one",
   }
 });
 
-test("PROTOCOL.md: the types of messages are those of their bytes", () => {
+test("PROTOCOL.md: the types of messages are those of the table in message-fields.ts", () => {
   const types = [...document.matchAll(/^\| 0x([0-9a-f]{2}) \| \[(\w+)\]/gm)].map(([, type, kind]) => `${type} ${kind}`);
   assert.deepEqual(new Set(types), new Set(messages.map(({ hex, message }) => `${hex.slice(0, 2)} ${message.kind}`)));
 });
@@ -127,7 +127,7 @@ function section(heading: string): string {
   return document.split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
 }
 
-/** Of its one table, without the head. */
+/** The rows of the one table under a heading, without its head. */
 function rowsUnder(heading: string): string[] {
   return section(heading)
     .split("\n")

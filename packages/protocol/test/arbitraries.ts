@@ -35,7 +35,7 @@ import {
   utf8Bytes,
 } from "../src/index.ts";
 
-/** Every kind has its arbitrary, or this does not type-check. */
+/** The type requires an arbitrary for every kind. */
 type ByKind<M extends { kind: string }> = { readonly [K in M["kind"]]: Arbitrary<Extract<M, { kind: K }>> };
 
 /** Objects as literals and JSON make them, not with a null prototype as fast-check likes to. */
@@ -61,7 +61,7 @@ function hex(bytes: number): Arbitrary<string> {
   return fc.uint8Array({ minLength: bytes, maxLength: bytes }).map((value) => Buffer.from(value).toString("hex"));
 }
 
-/** As it comes out of JSON: plain prototypes, no -0. */
+/** Values as JSON.parse gives them: plain prototypes, no -0. */
 const json = fc
   .jsonValue({ maxDepth: 4 })
   .map((value): Json => JSON.parse(JSON.stringify(value)))
@@ -191,7 +191,7 @@ export function anyOf<M extends { kind: string }>(byKind: ByKind<M>): Arbitrary<
   return fc.oneof(...(Object.values(byKind) as Arbitrary<M>[]));
 }
 
-/** What a broken or hostile peer makes of good bytes: some replaced, some cut off, some added. */
+/** Good bytes as a broken or hostile peer changes them: some replaced, some cut off, some added. */
 export function damaged(bytes: Arbitrary<Uint8Array>): Arbitrary<Uint8Array> {
   const damages = fc.array(fc.tuple(fc.nat(), u8), { minLength: 1, maxLength: 4 });
   return fc.tuple(bytes, damages, fc.option(fc.nat()), fc.uint8Array({ maxLength: 4 })).map(([good, replaced, cut, added]) => {

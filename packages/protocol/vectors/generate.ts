@@ -1,6 +1,6 @@
 /**
- * Writes the golden vectors next to it: `node --conditions=presence-source packages/protocol/vectors/generate.ts`. Run it after adding a
- * message; a change to a line that was there before breaks every client that is out there.
+ * Writes the golden vectors beside this file: `node --conditions=presence-source packages/protocol/vectors/generate.ts`. Run it after
+ * adding a message. A change to an existing line breaks every existing client.
  * The tests compare the codecs with the files as committed, and do not run this.
  */
 
@@ -138,7 +138,7 @@ type Encoding = "presence.v2" | "presence.v2.json" | "classic";
 const join = { kind: "join", boardId, attempt: 1, username: "Ana", status: "active", state: {} } as const;
 const stateOf = (text: string) => JSON.parse(text) as JsonObject;
 
-/** Bytes in hex, or text; refused by the side that it is sent to. */
+/** Bytes in hex, or text; the side that receives them refuses them. */
 const invalid: [why: string, Encoding, Direction, string][] = [
   ["empty", "presence.v2", "both", ""],
   ["unknown type", "presence.v2", "both", "3f"],
