@@ -1,4 +1,4 @@
-/** Builds the page into dist/, from where the server serves it, at whatever path. */
+/** Builds the page into dist/. The server serves it from there, at any path. */
 
 import { defaultClientConditions, defineConfig } from "vite";
 

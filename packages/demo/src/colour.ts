@@ -1,4 +1,4 @@
-/** Text that can be read on a member's colour. */
+/** Text colours that can be read on a member's colour. */
 
 /** Black or white, whichever has more contrast (WCAG relative luminance; both are equal at 0.179). */
 export function inkOn(colour: string): "#000" | "#fff" {

@@ -1,6 +1,6 @@
 /**
  * Draws other people's cursors: one element each, moved by transforms in one animation frame, gliding between the
- * positions that arrive. It knows fractions of the surface and nothing of where they come from.
+ * positions that arrive. It knows fractions of the surface, and nothing of the SDK.
  */
 
 import { paint } from "./colour.ts";
@@ -15,16 +15,16 @@ type Cursor = {
   toX: number;
   toY: number;
   hidden: boolean;
-  /** In pixels; undefined: the name has changed since it was measured. */
+  /** In pixels; undefined: the current name is not measured yet. */
   labelWidth: number | undefined;
 };
 
-/** What a label takes beside the tip of its cursor, and below it, in pixels (surface.css). */
+/** The room that a label needs beside the tip of its cursor, and below it, in pixels (surface.css). */
 const LABEL_RIGHT_OF_TIP = 15;
 const LABEL_BELOW_TIP = 36;
-/** After this time 63 % of the way is done: smooth at the 16 to 100 ms between updates, and hardly behind. */
+/** After this time a cursor has gone 63 % of the way: smooth at the 16 to 100 ms between updates, with little delay. */
 const GLIDE_MS = 45;
-/** Below half a pixel on any screen. */
+/** A distance below half a pixel on any screen. */
 const CLOSE_ENOUGH = 0.0002;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -49,7 +49,7 @@ export class CursorLayer {
     }).observe(parent);
   }
 
-  /** Who may have a cursor, under which name and colour. Cursors of everybody else go. */
+  /** Sets the people who may have a cursor, with name and colour. The cursors of all others are removed. */
   people(people: readonly { readonly id: string; readonly name: string; readonly colour: string; readonly faded: boolean }[]): void {
     const gone = new Set(this.#cursors.keys());
     for (const { id, name, colour, faded } of people) {
@@ -74,7 +74,7 @@ export class CursorLayer {
     if (cursor === undefined) return;
     cursor.toX = x;
     cursor.toY = y;
-    // A cursor that has just appeared comes from nowhere, not from the corner.
+    // A cursor that has just appeared must not glide in from the corner.
     const jumps = cursor.hidden || this.#jumps.matches;
     this.#show(cursor, true);
     if (jumps) {
@@ -119,7 +119,7 @@ export class CursorLayer {
     const [left, top] = [cursor.x * this.#width, cursor.y * this.#height];
     element.style.transform = `translate3d(${left.toFixed(1)}px, ${top.toFixed(1)}px, 0)`;
     if (cursor.hidden) return;
-    // Names stay readable at the edges: a label is at most half as wide as the surface, so one of the two sides has room.
+    // Names stay readable at the edges: a label is at most half as wide as the surface, so one of the two sides has room for it.
     cursor.labelWidth ??= label.offsetWidth;
     element.classList.toggle("flipped", cursor.x > 0.5 && left + LABEL_RIGHT_OF_TIP + cursor.labelWidth > this.#width);
     element.classList.toggle("raised", top + LABEL_BELOW_TIP > this.#height);

@@ -31,7 +31,7 @@ test("a reaction of somebody else is shown only if it is one of ours, on the boa
   }
 });
 
-test("a page that is not connected says so of itself, and accuses nobody", () => {
+test("a page that is not connected shows its own trouble, and does not show the others as reconnecting", () => {
   const shown = (status: "connected" | "reconnecting" | "degraded", isSelf: boolean, instance = "a") => {
     const state = { instance };
     const theirs = status === "reconnecting" && !isSelf ? "reconnecting" : "active";
@@ -45,20 +45,20 @@ test("a page that is not connected says so of itself, and accuses nobody", () =>
   assert.deepEqual(shown("reconnecting", false), ["unknown", "", "a"]);
 });
 
-test("the sign says offline only where the network is gone, not where an instance has died", () => {
+test("the sign says offline only when the network is gone, not when an instance has died", () => {
   assert.match(connectionText("reconnecting", false), /offline/);
   assert.match(connectionText("reconnecting", true), /^Connection lost/);
   for (const isOnline of [true, false]) assert.equal(connectionText("connected", isOnline), "connected");
 });
 
-test("while other instances cannot be heard, people there are shown as last known, and no number is claimed", () => {
+test("while other instances cannot be heard, their people are shown as last known, and no number of instances is shown", () => {
   const member = { memberId: "1" as never, userId: "1", username: "Ana", color: "#336699", status: "active" } as const;
   const of = (instance: string) => personOf({ ...member, state: { instance } }, false, { status: "degraded", instance: "a" });
   assert.deepEqual([of("a").status, of("b").status, of("b").remark], ["active", "unknown", "last known"]);
   assert.deepEqual([instancesText("degraded", 2), instancesText("connected", 2), instancesText("reconnecting", 2)], ["1", "2", "–"]);
 });
 
-test("who has no name that can be seen is Anonymous", () => {
+test("a member without a visible name is Anonymous", () => {
   for (const name of ["", "  ", "\u00a0\u3000", "\u200b\ufeff\u00ad"]) assert.equal(displayName(name), "Anonymous");
   for (const name of ["Ana", "😀", " x "]) assert.equal(displayName(name), name);
 });

@@ -1,4 +1,4 @@
-/** The demo page: one board, everybody on it, their cursors, and which instance serves whom. Wires the SDK to the parts beside this file. */
+/** The demo page: one board, its people with their instances, and their cursors. Connects the SDK with the parts beside this file. */
 
 import { createPresence } from "@presence-service/client";
 import { CursorLayer } from "./cursor-layer.ts";
@@ -28,7 +28,7 @@ const presence = createPresence<State, Events>({
 let name = initialName();
 const board = enter();
 
-/** A name in the address may be one that nobody may have. */
+/** The name in the page's address may be invalid; then the page takes another one. */
 function enter() {
   const state = { instance: "" };
   try {
@@ -51,9 +51,9 @@ function messageOf(error: unknown): string {
 
 // People and the connection.
 
-/** That is what the page complains about: until it is connected. */
+/** The page shows that the service is unreachable, until it is connected. */
 let isUnreachable = false;
-/** Itself and those it hears, as our instance last said. */
+/** The number of instances, as our instance last gave it: itself and those it hears. */
 let knownInstances: number | undefined;
 /** That served us when we last looked. */
 let servedBy = "";
@@ -128,7 +128,7 @@ board.on("error", ({ code, message }) => {
   if (code === "unreachable" && !navigator.onLine) return;
   complain(message);
   isUnreachable = code === "unreachable";
-  // The SDK has gone back to the name before.
+  // The SDK has gone back to the last accepted name.
   if (code === "bad_username" && board.self !== null) keepName(board.self.username);
 });
 
@@ -157,7 +157,7 @@ function keepName(chosen: string): void {
   name = chosen;
   nameField.value = chosen;
   chooseName(chosen);
-  // A name in the address would come back with a reload.
+  // Remove the name from the address, or a reload would bring it back.
   history.replaceState(null, "", pageAddress());
 }
 
@@ -173,7 +173,7 @@ if (isSameOrigin) {
     knownInstances = instances;
     render();
     const port = neighbourPort();
-    // Only where there is somebody to find: the ports are those of `npm run cluster`.
+    // Only if there is a second instance. The ports are those of `npm run cluster`.
     byId("another-instance").hidden = port === undefined || instances < 2;
     byId("another-port").textContent = port ?? "";
     if (port !== undefined) (byId("another-instance") as HTMLAnchorElement).href = pageAddress(port);

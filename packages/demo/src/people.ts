@@ -1,4 +1,4 @@
-/** What this page says of a member. It may be cut off itself, and then it must not say that the others are. */
+/** How this page shows a member. If the page itself is cut off, it must not show the others as cut off. */
 
 import type { Member, PresenceStatus } from "@presence-service/client";
 
@@ -9,9 +9,9 @@ export type Person = {
   readonly id: string;
   readonly name: string;
   readonly colour: string;
-  /** `unknown`: cannot be heard, for a reason that is not theirs. */
+  /** `unknown`: the member cannot be heard, because of this page's own connection. */
   readonly status: Member["status"] | "unknown";
-  /** Words beside the name; empty: nothing is remarkable. */
+  /** Text beside the name; may be empty. */
   readonly remark: string;
   /** Empty: not known yet. */
   readonly instance: string;
@@ -37,7 +37,7 @@ export function personOf(
   return { ...base, status: member.status, remark: member.status === "active" ? "" : member.status };
 }
 
-/** Names of spaces and invisible characters are none. */
+/** A name of spaces and invisible characters counts as no name. */
 export function displayName(username: string): string {
   return /[^\s\p{Cf}\p{Zs}]/u.test(username) ? username : "Anonymous";
 }
@@ -48,7 +48,7 @@ export function connectionText(status: PresenceStatus, isOnline: boolean): strin
   return isOnline ? "Connection lost: connecting again…" : "You are offline: waiting for the network…";
 }
 
-/** How many instances see each other. What is not known at the moment is not claimed. */
+/** How many instances see each other; a dash while that is not known. */
 export function instancesText(status: PresenceStatus, known: number | undefined): string {
   if (status === "degraded") return "1";
   return status === "connected" && known !== undefined ? String(known) : "–";

@@ -44,7 +44,7 @@ const NAME_LENGTH_MAX = 40;
 
 const query = new URLSearchParams(location.search);
 
-/** What no board may be called becomes a dash. */
+/** Characters that an id may not hold become dashes. */
 export const boardId =
   query
     .get("board")
@@ -56,7 +56,7 @@ const otherServer = query.get("server") ?? undefined;
 export const isSameOrigin = otherServer === undefined;
 export const serverUrl = otherServer ?? new URL("./", location.href).href.replace(/^http/, "ws").replace(/[?#].*$/, "");
 
-/** A chosen name is this browser's; a made-up one is this tab's, so that two tabs tell themselves apart. */
+/** A name that the user chose is kept for the browser. A made-up name is kept for the tab, so that two tabs have different ones. */
 export function initialName(): string {
   const given = cleanName(query.get("name") ?? "") || recall(() => localStorage);
   return given === "" ? madeUpName() : given;
@@ -85,7 +85,7 @@ export function pageAddress(port = location.port): string {
   return url.href;
 }
 
-/** The two that `npm run cluster` starts; of one, the other. */
+/** `npm run cluster` starts instances on two ports; this is the other one. */
 export function neighbourPort(): string | undefined {
   return { "3001": "3002", "3002": "3001" }[location.port];
 }
@@ -94,7 +94,7 @@ function oneOf(words: readonly string[]): string {
   return words[Math.floor(Math.random() * words.length)] ?? "";
 }
 
-// Storage throws where the browser forbids it; then a name lives as long as its page.
+// Storage throws where the browser forbids it; then a name is kept as long as the page.
 function recall(storage: () => Storage): string {
   try {
     return cleanName(storage().getItem(NAME_KEY) ?? "");

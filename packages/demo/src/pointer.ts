@@ -5,7 +5,7 @@ export type PointerListener = {
   left(): void;
 };
 
-/** A finger leaves no trace when it is lifted; its cursor stays this long, so that others see where it pointed. */
+/** When a finger is lifted, its cursor stays this long, so that others see where it pointed. */
 const FINGER_LINGERS_MS = 3000;
 
 export function followPointer(element: HTMLElement, listener: PointerListener): void {

@@ -1,6 +1,6 @@
-/** Emojis that rise where somebody points. What others send is only shown if it is one of ours. */
+/** Emojis that rise where somebody points. A reaction of another member is shown only if it is one of this page's emojis. */
 
-/** With the names that are read out. */
+/** Each with its name for screen readers. */
 const EMOJIS = new Map([
   ["👋", "Wave"],
   ["👍", "Thumbs up"],
@@ -10,10 +10,10 @@ const EMOJIS = new Map([
 ]);
 export type Reaction = { readonly emoji: string; readonly x: number; readonly y: number };
 
-/** Who floods gets a full screen, not a full memory. */
+/** No more than this many are shown at once, so that a flood of reactions does not fill the memory. */
 const SHOWN_MAX = 60;
 
-/** Untrusted: undefined if it is not what this page sends. */
+/** Checks untrusted data; undefined: this page does not send such a reaction. */
 export function readReaction(data: unknown): Reaction | undefined {
   const { emoji, x, y } = (data ?? {}) as Record<string, unknown>;
   if (typeof emoji !== "string" || !EMOJIS.has(emoji)) return undefined;
@@ -24,7 +24,7 @@ export function readReaction(data: unknown): Reaction | undefined {
 export class Reactions {
   readonly #surface: HTMLElement;
 
-  /** Buttons for a tap, and the keys 1 to 5 for who does not want to move the pointer away. */
+  /** Adds a button for each emoji, and the keys 1 to 5, which leave the pointer where it is. */
   constructor(surface: HTMLElement, bar: HTMLElement, react: (emoji: string) => void) {
     this.#surface = surface;
     const emojis = [...EMOJIS.keys()];

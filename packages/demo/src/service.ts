@@ -1,7 +1,7 @@
-/** What the page can learn from the service's own `/health`, when it comes from the same origin. */
+/** Reads the service's `/health`, if the page comes from the same origin. */
 
 export type ServiceInfo = {
-  /** It runs on memory: there are no other instances for it. */
+  /** It runs in memory, so it cannot have other instances. */
   readonly isAlone: boolean;
   /** Itself and the others it hears. */
   readonly instances: number;
@@ -12,8 +12,8 @@ const ASK_EVERY_MS = 10_000;
 const PEERS_LISTED_MS = 1500;
 
 /**
- * Tells at once and then every 10 s while the page is visible and online; says nothing while there is no answer. Returns what to call
- * when another instance serves the page: it asks again as soon as that one knows the others.
+ * Calls `tell` at once and then every 10 s while the page is visible and online; not while there is no answer. Returns a function to call
+ * when another instance serves the page: it asks again as soon as that instance knows the others.
  */
 export function watchService(tell: (info: ServiceInfo) => void): () => void {
   const ask = async () => {
