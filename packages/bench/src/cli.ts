@@ -1,6 +1,6 @@
 /**
- * The load generator: starts a Redis and instances, puts people on them, prints tables. Without arguments it runs what
- * docs/BENCHMARKS.md shows, in three and a half minutes; `--help` lists the arguments for a run of one's own.
+ * The load generator: starts a Redis and instances, connects clients, prints tables. Without arguments it makes the runs of
+ * docs/BENCHMARKS.md, in three and a half minutes; `--help` lists the arguments for other runs.
  */
 
 import { cpus } from "node:os";
@@ -33,7 +33,7 @@ const STANDARD: readonly Omit<Load, "seconds" | "warmUpSeconds">[] = [
   { protocol: "binary", usersPerInstance: 500, boardSize: 10, movesPerSecond: 5 },
   { protocol: "binary", usersPerInstance: 250, boardSize: 500, movesPerSecond: 10 },
 ];
-/** On one instance, at two sizes: their difference is what a connection costs, without what a process needs once. */
+/** Two sizes on one instance: the difference gives the cost of a connection without the memory that a process needs anyway. */
 const STANDARD_IDLE = [2000, 8000];
 
 const { values } = parseArgs({
@@ -83,7 +83,7 @@ async function standard(instances: number): Promise<void> {
   console.log(idleTable(idleResults));
 }
 
-/** Each run on processes of its own: none inherits a heap or a compiled function. */
+/** Each run has its own processes, so that none starts with the heap or the compiled code of another. */
 async function measure(instances: number, load: Load) {
   return withCluster(instances, (cluster) => run(cluster, load));
 }

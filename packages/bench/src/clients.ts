@@ -1,11 +1,11 @@
-/** People who move and watch, in the two encodings that matter for speed. A position says which move it is, so that it can be timed. */
+/** Clients that move and watch, in the two encodings that matter for speed. A position holds the number of its move, for timing. */
 
 import { type BoardId, decodeServerBinary, encodeBinary, encodeClassic } from "@presence-service/protocol";
 import type { BenchSocket } from "./socket.ts";
 
 export type Protocol = "binary" | "classic";
 
-/** Told for each cursor position of somebody else that arrives. */
+/** Called for each position of another client that arrives. */
 export type Seen = (viewer: Client, move: number) => void;
 
 export abstract class Client {
@@ -13,7 +13,7 @@ export abstract class Client {
   /** Index of the instance it is connected to. */
   readonly instance: number;
   isJoined = false;
-  /** Told when somebody is shown as leaving. */
+  /** Called when a member is shown as leaving. */
   left: () => void = () => {};
   protected readonly board: number;
   protected readonly seen: Seen;
@@ -27,7 +27,7 @@ export abstract class Client {
   }
 
   abstract join(username: string): void;
-  /** `move`: any u32; it is the position. */
+  /** `move`: any u32; it is sent as the position. */
   abstract move(move: number): void;
   protected abstract hear(bytes: Buffer, start: number, end: number): void;
 }

@@ -1,5 +1,5 @@
 /**
- * What is measured: a Redis and instances of the service, as processes of their own on this machine. Says what they cost; knows
+ * The measured cluster: a Redis and instances of the service, as processes of their own on this machine. It measures their cost and knows
  * nothing of the load. Linux only, since costs are read from /proc.
  */
 
@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-/** Of this repository, or of another version to be compared with. */
+/** The server of this repository, or of another version to compare with. */
 const SERVER_CLI = process.env["PRESENCE_CLI"] ?? fileURLToPath(new URL("../../server/src/cli.ts", import.meta.url));
 const READY_MS_MAX = 20_000;
 const LOOK_EVERY_MS = 50;
@@ -30,7 +30,7 @@ export class Cluster {
     this.#folder = folder;
   }
 
-  /** Ready to be connected to once it is returned. `stop()` is the caller's, also if this process fails. */
+  /** The instances are ready when this returns. The caller must call `stop()`, also when it fails. */
   static async start(count: number): Promise<Cluster> {
     const folder = mkdtempSync(join(tmpdir(), "presence-bench-"));
     const redisPort = await freePort();
@@ -53,7 +53,7 @@ export class Cluster {
     return cluster;
   }
 
-  /** At once; there is nothing to be kept. */
+  /** Kills all processes at once; nothing has to be saved. */
   stop(): void {
     for (const child of [...this.instances, this.redis]) child.kill();
     rmSync(this.#folder, { recursive: true, force: true });
@@ -72,7 +72,7 @@ export class Process {
     return this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined;
   }
 
-  /** Of all its threads, in user and system mode, since its start. */
+  /** CPU time of all its threads, in user and system mode, since its start. */
   cpuSeconds(): number {
     return cpuSecondsOf(this.#child.pid ?? 0);
   }
@@ -106,7 +106,7 @@ export class Instance extends Process {
 }
 
 export function cpuSecondsOf(pid: number | "self"): number {
-  // The command in parentheses may hold spaces; utime and stime are the 14th and 15th field of all.
+  // The command in parentheses may hold spaces. utime and stime are the 14th and 15th field of the line.
   const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }

@@ -1,17 +1,17 @@
-/** The floods that are measured, each by what one socket of it says. */
+/** The measured floods. Each is described by the messages of one of its sockets. */
 
 import { type BoardId, type ClientMessage, encodeClassic } from "@presence-service/protocol";
 
 export type Flood = {
   /** undefined: a classic client. */
   readonly protocol?: "presence.v2" | "presence.v2.json";
-  /** Said once at the beginning. */
+  /** Sent once at the beginning. */
   readonly first?: readonly ClientMessage[];
-  /** Said without end; by its number, and that of its socket. */
+  /** Sent without end; made from the number of the message and that of its socket. */
   readonly message?: (nth: number, socket: number) => ClientMessage | string | Uint8Array;
-  /** Instead of a message: a frame as it is. */
+  /** A raw frame, instead of a message. */
   readonly raw?: Buffer;
-  /** False: each message is another one. */
+  /** False: each message is different. */
   readonly isFixed?: boolean;
   readonly chunkBytes?: number;
   /** The socket is cut after `first`, and opened again. */

@@ -1,6 +1,6 @@
 /**
- * A process that floods: `node flooder.ts <port> <sockets> <kind>`. Each socket writes as fast as the other side reads, and one that is
- * closed is opened again. It runs at a low priority, since what is measured is the service and not how few cores a machine has.
+ * A process that floods: `node flooder.ts <port> <sockets> <kind>`. Each socket writes as fast as the other side reads, and a closed one
+ * is opened again. It runs at a low priority: the service is measured, not the number of cores of the machine.
  */
 
 import { connect, type Socket } from "node:net";

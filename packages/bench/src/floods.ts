@@ -1,6 +1,6 @@
 /**
- * What floods do to others: people who walk on a board of their own while sockets of one kind flood the same instance without pause, from
- * the same address. `npm run floods -w packages/bench -- [--sockets 20,80] [--kinds "heartbeats;pings"] [--seconds 10]`.
+ * Measures how floods affect other clients: clients move on a board of their own while sockets of one kind flood the same instance
+ * without pause, from the same address. `npm run floods -w packages/bench -- [--sockets 20,80] [--kinds "heartbeats;pings"] [--seconds 10]`.
  */
 
 import { spawn } from "node:child_process";
@@ -18,7 +18,7 @@ import { BenchSocket } from "./socket.ts";
 const FLOODER = fileURLToPath(new URL("flooder.ts", import.meta.url));
 const PEOPLE = { protocol: "binary", usersPerInstance: 10, boardSize: 20 } as const;
 const MOVES_PER_SECOND = 20;
-/** Of 4 KB each: what a stranger may ask to be sent. */
+/** Members with 4 KB of state each on a board that any client may join. */
 const LARGE_BOARD = 400;
 
 const { values } = parseArgs({
@@ -93,7 +93,7 @@ async function measure(kind: string, sockets: number): Promise<string> {
   }
 }
 
-/** A board of many members with large states, who are on it by one connection each. */
+/** Fills a board with many members with large states, one connection each. */
 async function fill(port: number): Promise<void> {
   for (let nth = 0; nth < LARGE_BOARD; nth++) {
     const socket = await BenchSocket.open(port, "presence.v2");

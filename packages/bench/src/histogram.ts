@@ -1,4 +1,4 @@
-/** Latencies by the hundred thousand, in buckets of 0.05 ms up to 10 s; what is later counts as 10 s. */
+/** Latencies by the hundred thousand, in buckets of 0.05 ms up to 10 s; longer ones count as 10 s. */
 
 const BUCKET_MS = 0.05;
 const BUCKETS = 200_000;
@@ -13,7 +13,7 @@ export class Histogram {
     this.count++;
   }
 
-  /** In ms, the upper edge of its bucket; NaN if nothing was added. */
+  /** In ms: the upper edge of the bucket; NaN if nothing was added. */
   quantile(fraction: number): number {
     let left = Math.ceil(this.count * fraction);
     if (left === 0) return Number.NaN;

@@ -1,4 +1,4 @@
-/** What a connection costs that has joined a board and does nothing: resident memory of the instances, before and after. */
+/** The cost of a connection that has joined a board and does nothing: resident memory of the instances, before and after. */
 
 import { setTimeout as wait } from "node:timers/promises";
 import type { Protocol } from "./clients.ts";
@@ -13,12 +13,12 @@ export type IdleResult = {
   readonly residentBytesAfter: number;
 };
 
-/** Beacons have gone out, garbage of the joins has been collected or been found needed. */
+/** After this time beacons were sent, and garbage of the joins was collected. */
 const SETTLE_MS = 8000;
 
 export async function idle(cluster: Cluster, protocol: Protocol, connections: number, boardSize: number): Promise<IdleResult> {
   const usersPerInstance = Math.ceil(connections / cluster.instances.length);
-  // The first connections load code that all later ones share.
+  // The first connections load code that all later ones use too.
   const first = await gather(cluster, { protocol, usersPerInstance: 10, boardSize }, () => {});
   await wait(SETTLE_MS);
   const residentBytesBefore = resident(cluster);

@@ -1,6 +1,6 @@
 /**
- * One run: people on instances move at a steady rate, everybody watches, and every position that arrives is counted and timed. All
- * are in this one process, on one clock; its own share of the CPU is reported, for a generator that is busy measures itself.
+ * One run: clients on instances move at a steady rate, all of them watch, and every position that arrives is counted and timed. All
+ * clients are in this process, on one clock. Its own use of the CPU is reported, since a busy generator would measure itself.
  */
 
 import { setTimeout as wait } from "node:timers/promises";
@@ -12,7 +12,7 @@ import { BenchSocket } from "./socket.ts";
 export type Load = {
   readonly protocol: Protocol;
   readonly usersPerInstance: number;
-  /** Members of one board, of all instances together. */
+  /** Members of one board, at all instances together. */
   readonly boardSize: number;
   readonly movesPerSecond: number;
   readonly seconds: number;
@@ -24,9 +24,9 @@ export type Result = {
   readonly boards: number;
   readonly seconds: number;
   readonly movesMade: number;
-  /** Positions of others that arrived at clients. */
+  /** Positions that arrived at other clients. */
   readonly delivered: number;
-  /** What it would have been, had each move reached each other member by itself. */
+  /** The number of positions if each move had reached each other member, none replaced by a later one. */
   readonly deliverable: number;
   readonly bytes: number;
   readonly local: Histogram;
@@ -38,10 +38,10 @@ export type Result = {
 const CONNECTS_AT_ONCE = 50;
 const JOINED_MS_MAX = 30_000;
 const STEP_EVERY_MS = 2;
-/** Moves under way at most before one is taken for another: at 100 000/s those of 10 s. */
+/** So many moves may be under way before two share a place: at 100 000/s those of 10 s. */
 const REMEMBERED = 2 ** 20;
 
-/** Which move was made when, and through which instance. */
+/** The time and the instance of each move. */
 export class Moves {
   made = 0;
   readonly #sentAt = new Float64Array(REMEMBERED);
@@ -111,7 +111,7 @@ export async function run(cluster: Cluster, load: Load): Promise<Result> {
   }
 }
 
-/** Everybody connected and joined, neighbours in the list on different instances. */
+/** Connects all clients and joins them; neighbours in the list are on different instances. */
 export async function gather(
   cluster: Cluster,
   { protocol, usersPerInstance, boardSize }: Pick<Load, "protocol" | "usersPerInstance" | "boardSize">,
@@ -138,7 +138,7 @@ export async function gather(
   return clients;
 }
 
-/** Evenly spread over time and people; returns what ends it. */
+/** Moves all clients, evenly spread over time; returns a function that ends it. */
 export function walk(clients: readonly Client[], { movesPerSecond }: Pick<Load, "movesPerSecond">, moves: Moves): () => void {
   let due = 0;
   let next = 0;

@@ -4,7 +4,7 @@ import type { Histogram } from "./histogram.ts";
 import type { IdleResult } from "./idle.ts";
 import type { Result } from "./load.ts";
 
-/** Above this the generator is late itself, and what it measures is partly that. */
+/** Above this the generator itself is late, and adds to the latencies that it measures. */
 const BUSY_GENERATOR = 0.7;
 
 type Column = readonly [title: string, cell: (result: Result) => string];

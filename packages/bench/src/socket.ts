@@ -1,6 +1,6 @@
 /**
- * A WebSocket client for measuring: a bare TCP socket and a frame parser that allocates nothing per message, so that what receives
- * costs little beside what sends. Speaks to our own server only, which neither masks nor fragments.
+ * A WebSocket client for measuring: a bare TCP socket and a frame parser that allocates nothing per message, so that receiving costs
+ * little. It works with our own server only, which neither masks nor fragments.
  */
 
 import { connect, type Socket } from "node:net";
@@ -15,7 +15,7 @@ const CLOSE = 8;
 export class BenchSocket {
   onMessage: Listener = () => {};
   bytesRead = 0;
-  /** Why it is over, if it is. */
+  /** Why the connection ended; undefined: it is open. */
   ended: string | undefined;
   readonly #socket: Socket;
   #unread: Buffer = EMPTY;
@@ -30,7 +30,7 @@ export class BenchSocket {
     });
   }
 
-  /** `protocol`: the subprotocol; undefined offers none. */
+  /** `protocol`: the subprotocol to offer; undefined: none. */
   static open(port: number, protocol: string | undefined): Promise<BenchSocket> {
     return new Promise((resolve, reject) => {
       const socket = connect({ port, host: "127.0.0.1", noDelay: true });
@@ -55,7 +55,7 @@ export class BenchSocket {
     });
   }
 
-  /** Up to 125 bytes without a copy of them; more are for joins. */
+  /** Up to 125 bytes are sent without a copy; only joins are longer. */
   send(payload: Uint8Array): void {
     const isShort = payload.length < 126;
     const start = isShort ? 6 : 8;

@@ -1,4 +1,4 @@
-/** The load generator still runs, and what it prints makes sense; how fast anything is, is not judged here. */
+/** The load generator runs and its figures are plausible. Speed is not judged here. */
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -22,7 +22,7 @@ for (const protocol of ["binary", "classic"]) {
   test(`a short run, ${protocol}: updates arrive from both instances and are timed`, async () => {
     const row = await bench("--users", "3", "--board", "3", "--seconds", "1", "--warm-up", "0.5", "--protocol", protocol);
     assert.deepEqual([row["protocol"], row["users"], row["boards"]], [protocol, "2 × 3", "2"]);
-    // 120 moves a second, each seen by two.
+    // 120 moves a second, each seen by two clients.
     assert.ok(Number(row["updates/s delivered"]) > 100, JSON.stringify(row));
     for (const latency of ["local p50 / p99 ms", "cross p50 / p99 ms"]) assert.match(row[latency] ?? "", /^\d+\.\d \/ \d+\.\d$/);
     assert.ok(Number(row["bytes per update"]) >= 5, JSON.stringify(row));
