@@ -6,17 +6,17 @@ import { watchHeld } from "./oracles.ts";
 import { trace } from "./trace.ts";
 import { World } from "./world.ts";
 
-/** As in `npm run campaign`, which runs as many seeds as wanted. */
+/** The size that `npm run campaign` uses too, which can run more seeds. */
 const SIZE: Size = { instances: 8, boards: 20, people: 60 };
 const SEEDS = 3;
 
 for (const trouble of Object.keys(TROUBLES) as TroubleName[]) {
-  test(`[L1] campaign, ${trouble}: ${SIZE.instances} instances, ${SIZE.boards} boards and ${SIZE.people} people are right in time, and stay so`, () => {
+  test(`[L1] campaign, ${trouble}: ${SIZE.instances} instances, ${SIZE.boards} boards and ${SIZE.people} people see right rosters in time`, () => {
     for (let seed = 1; seed <= SEEDS; seed++) assert.deepEqual(complaints(runSeed(trouble, seed, SIZE)), [], `${trouble} ${seed}`);
   });
 }
 
-test("a run is the same every time, also while it is traced", () => {
+test("a run of one seed is the same every time, also while it is traced", () => {
   const size = { instances: 3, boards: 2, people: 8 };
   const lines: string[] = [];
   const traced = runSeed("outages", 5, size, (world) => trace(world, 0, (line) => lines.push(line)));
@@ -26,7 +26,7 @@ test("a run is the same every time, also while it is traced", () => {
   assert.ok(lines.some((line) => /^ +[\d.]+ 1 → publish /.test(line)));
 });
 
-test("what a run is told off for: too late, different again, and what an oracle says", () => {
+test("complaints about a run: rosters equal too late, rosters that differ again, and violations that an oracle found", () => {
   const fine: Outcome = { seed: 1, trouble: "redis", equalMs: 3_000, sinceConnectedMs: 100, again: [], falseLeaves: [] };
   assert.deepEqual(complaints(fine), []);
   assert.deepEqual(complaints({ ...fine, equalMs: 6_000 }), ["equal after 6.0 s, not 5.0 s"]);
@@ -39,7 +39,7 @@ test("what a run is told off for: too late, different again, and what an oracle 
   assert.deepEqual(complaints({ ...fine, trouble: "none", equalMs: 0, falseLeaves: ["S5"] }), ["S5"]);
 });
 
-test("[S5] a leave that is shown of somebody who is there is told of; one that somebody has ended is not", () => {
+test("[S5] a leave of a member who is there is reported; a leave of a member whose entry was ended is not", () => {
   const world = new World({ seed: 1, instances: 2 });
   const told: string[] = [];
   watchHeld(world, (sentence) => told.push(sentence));

@@ -1,7 +1,7 @@
 /**
- * Seeded runs of a whole cluster with people in it: one kind of trouble for a while, then peace. Each run is measured against the
- * truth (claims.ts): how long until every roster is right, and whether all of them stay right. It judges nothing; whoever asks for a
- * run holds its outcome against `TROUBLES`. `scripts/campaign.js` runs as many as wanted.
+ * Seeded runs of a whole cluster with people: one kind of trouble for a while, then none. Each run is measured against the
+ * truth (claims.ts): how long until every roster is right, and whether all of them stay right. It judges nothing; the caller compares
+ * the outcome with `TROUBLES`. `scripts/campaign.js` runs any number of seeds.
  */
 
 import type { BoardId, Millis } from "@presence-service/protocol";
@@ -21,30 +21,30 @@ export type Outcome = {
   readonly equalMs: Millis;
   /** The same, from when the last instance had both of its connections. */
   readonly sinceConnectedMs: Millis;
-  /** Once equal, they were not for longer than a message takes: from when, for how long, and what differed. */
+  /** Times when rosters that had been equal differed for longer than a message takes: start, length and the difference. */
   readonly again: readonly { readonly atMs: Millis; readonly forMs: Millis; readonly what: string }[];
-  /** S5. Leaves that were shown after the end of all trouble, of people who were there. */
+  /** S5. Leaves of people who were there, shown after the end of all trouble. */
   readonly falseLeaves: readonly string[];
-  /** What some oracle says is wrong at any time; the run ended there. */
+  /** The violation that an oracle found; the run ended there. */
   readonly violation?: string;
 };
 
-/** What may go wrong, by what has to heal it. */
+/** One kind of trouble, with its faults and its bounds. */
 type Trouble = {
   /** L1: how long after the end of all trouble rosters may differ. */
   readonly equalMsMax: Millis;
-  /** The bound that counts from when the last instance has reconnected, where one does. */
+  /** The bound counted from the moment the last instance has reconnected, for troubles with reconnects. */
   readonly sinceConnectedMsMax?: Millis;
-  /** Rosters may happen to be equal before all is known to everybody, and differ again for so long. */
+  /** Rosters may be equal by chance before every instance knows all, and may then differ again for so long. */
   readonly againMsMax?: Millis;
   readonly begin: readonly Begin[];
-  /** Of every message, on its way to each subscriber; duplicates too. */
+  /** The share of messages lost on the way to each subscriber; duplicates occur too. */
   readonly lossRate?: number;
   /** S1 holds at any time. */
   readonly hasHealthyBus?: boolean;
 };
 
-/** Does something bad to an instance, or to Redis. */
+/** Begins a fault of an instance or of Redis. */
 type Begin = (world: World, victim: number) => void;
 
 const kill: Begin = (world, victim) => {
@@ -71,7 +71,7 @@ const dropSubscriptions: Begin = (world, victim) => {
   for (const boardId of world.instance(victim).boards) world.network.dropSubscription(victim, boardId);
 };
 const mute: Begin = (world, victim) => world.network.mute(victim, { stays: world.random.next() < 0.5 });
-/** A failover that some have not noticed: they stay with the former master. */
+/** A failover that some instances have not noticed: they stay with the former master. */
 const failOver: Begin = (world, victim) => {
   const left = living(world).filter((index) => index === victim || world.random.next() < 0.2);
   for (const index of living(world))
@@ -85,9 +85,9 @@ const LINKS = [cut, cutPublisher, cutSubscriber, resetPublisher, resetSubscriber
 const SILENCE = [cutSilently, hangPublisher, hangSubscriber, deafen];
 const FAILOVER = [failOver, mute, killRedis];
 
-/** The longest that a beacon and its repair take to come. */
+/** The longest time until a beacon comes and the repair after it is done. */
 const BEACON_MS: Millis = 20_000;
-/** Until an instance that nobody hears, or that has gone, is given up everywhere (R7, R12). */
+/** The time until an instance that nobody hears, or that has stopped, is given up everywhere (R7, R12). */
 const GONE_MS: Millis = CONSTANTS.goodbyeMs + 500;
 
 export const TROUBLES = {
@@ -97,7 +97,7 @@ export const TROUBLES = {
   redis: { begin: REDIS, equalMsMax: 5_000, sinceConnectedMsMax: 2_000 },
   links: { begin: LINKS, equalMsMax: 5_000, sinceConnectedMsMax: 2_000 },
   silence: { begin: SILENCE, equalMsMax: 5_000 },
-  // Two sides that met again without a new connection learn of each other from beacons.
+  // When two sides meet again without a new connection, they learn of each other's changes from beacons only.
   failover: { begin: FAILOVER, equalMsMax: BEACON_MS, againMsMax: BEACON_MS },
   // A peer whose last beats were lost becomes suspect, until its next one.
   loss: { begin: [], lossRate: 0.03, equalMsMax: 5_000, againMsMax: CONSTANTS.heartbeatMs },
@@ -115,18 +115,18 @@ const TROUBLE_MS_MIN: Millis = 10_000;
 const TROUBLE_MS_MAX: Millis = 60_000;
 const FAULT_MS_MIN: Millis = 100;
 const FAULT_MS_MAX: Millis = 120_000;
-/** One person does something that often, on average. */
+/** Average time between two actions of one person. */
 const ACT_MS: Millis = 200;
 /** How long to wait for right rosters. */
 const PATIENCE_MS: Millis = 180_000;
 /** How long to watch that they stay right: longer than graces, ended attempts, beacons and everything that is remembered. */
 const WATCH_MS: Millis = 120_000;
 const LOOK_MS: Millis = 10;
-/** A difference that is still there at the second look is not a message under way. */
+/** A difference that is still there at the second check is not caused by a message under way. */
 const WATCH_LOOK_MS: Millis = 100;
 const GRACES: readonly Millis[] = [0, 3_000, LOST_GRACE_MS];
 
-/** One run; the same every time. `look` is given the World before anything has happened, to watch it. */
+/** One run; the same every time. `look` gets the World before anything has happened, to watch it. */
 export function runSeed(trouble: TroubleName, seed: number, size: Size, look?: (world: World) => void): Outcome {
   const { begin, lossRate = 0, hasHealthyBus = false }: Trouble = TROUBLES[trouble];
   const world = new World({ seed, instances: size.instances, faults: { lossRate, duplicateRate: lossRate } });
@@ -147,7 +147,7 @@ export function runSeed(trouble: TroubleName, seed: number, size: Size, look?: (
   }
 }
 
-/** What breaks a bound of its kind of trouble, in words. */
+/** The broken bounds of a run, as sentences. */
 export function complaints({ trouble, equalMs, sinceConnectedMs, again, falseLeaves, violation }: Outcome): string[] {
   if (violation !== undefined) return [violation];
   const { equalMsMax, sinceConnectedMsMax = Number.POSITIVE_INFINITY, againMsMax = 0 }: Trouble = TROUBLES[trouble];
@@ -167,12 +167,12 @@ function inSeconds(ms: Millis): string {
   return (ms / 1000).toFixed(1);
 }
 
-/** Everybody does something now and then, while trouble comes and goes. */
+/** People act now and then, while trouble comes and goes. */
 function live(world: World, { boards, people }: Size, begin: readonly Begin[]): void {
   const members = Array.from({ length: people }, (_, index) =>
     world.join(`p${index}`, { board: `b${index % boards}`, via: Math.floor(world.random.next() * world.instances.length) }),
   );
-  // One in three is on a second board, too: what ends a connection ends both.
+  // One in three is on a second board too: the end of a connection ends both memberships.
   for (const { session } of members.filter((_, index) => index % 3 === 0))
     members.push(session.join(`b${Math.floor(world.random.next() * boards)}` as BoardId, {}));
   const doFor = (ms: Millis, meanwhile: () => void = () => {}) => {
@@ -188,11 +188,11 @@ function live(world: World, { boards, people }: Size, begin: readonly Begin[]): 
     if (world.now < nextFaultAt || begin.length === 0) return;
     nextFaultAt = world.now + befall(world, begin) * world.random.between(0.2, 2);
   });
-  // The last fault is one that all others end with.
+  // When the last fault ends, all others have ended too.
   doFor(begin.length === 0 ? TROUBLE_MS_MIN : befall(world, begin));
 }
 
-/** What people do: come, change, go, and come back elsewhere, whether or not their old instance has noticed. */
+/** One action of a person: come, change, go, or come back elsewhere, whether or not the old instance has noticed. */
 function act(world: World, member: WorldMember): void {
   const { session } = member;
   const via = one(world, living(world));
@@ -207,7 +207,7 @@ function act(world: World, member: WorldMember): void {
   else session.loseAbandoned(LOST_GRACE_MS);
 }
 
-/** Answers for how long. */
+/** Begins a random fault and returns its length. */
 function befall(world: World, begin: readonly Begin[]): Millis {
   const victim = one(world, living(world));
   const forMs = Math.exp(world.random.between(Math.log(FAULT_MS_MIN), Math.log(FAULT_MS_MAX)));

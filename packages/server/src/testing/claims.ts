@@ -1,6 +1,6 @@
 /**
- * The truth of a World: who is on which board, by what clients did at which instance and nothing else. Rosters are measured
- * against it. It does not know what instances have heard of each other.
+ * The truth of a World: the members of each board, derived only from the actions of clients at instances. Rosters are compared
+ * with it. It does not use the messages between instances.
  */
 
 import type { BoardId, JsonObject, Member, MemberId, Millis } from "@presence-service/protocol";
@@ -8,7 +8,7 @@ import type { ChosenStatus, ConnectionId } from "../core/effects.ts";
 import { applyMergePatch } from "../core/merge-patch.ts";
 import type { Kick } from "../core/messages.ts";
 
-/** A member's entry at one instance, from its join until nobody there holds it any more. */
+/** A member's entry at one instance, from its join until that instance drops it. */
 type Claim = {
   readonly instance: number;
   readonly boardId: BoardId;
@@ -17,14 +17,14 @@ type Claim = {
   member: Member;
   /** Infinity while the connection is open; then the end of its grace, or when the claim was given up. */
   until: Millis;
-  /** When `until` has passed, this attempt and all below are ended (R11). */
+  /** When `until` has passed, this attempt and all lower ones are ended (R11). */
   endsAttempt: boolean;
-  /** The instance that ended it is gone: others may have heard of that end or not. */
+  /** The instance that ended it is gone: the others may know of that end or not. */
   isEndRumour: boolean;
 };
 
 export class Claims {
-  /** Of each member, oldest first. */
+  /** The claims of each member, oldest first. */
   readonly #boards = new Map<BoardId, Map<MemberId, Claim[]>>();
   readonly #pausedSince = new Map<number, Millis>();
 
@@ -45,7 +45,7 @@ export class Claims {
     for (const claim of this.#connected(connection)) Object.assign(claim, { until: now + graceMs, endsAttempt: true });
   }
 
-  /** That instance has put them out (R16), those within their grace too. */
+  /** That instance has kicked the members (R16), also those within their grace. */
   kicked(instance: number, { whom, boardId }: Kick, now: Millis): void {
     for (const claim of this.#all()) {
       const isMeant = "userId" in whom ? claim.member.userId === whom.userId : claim.member.memberId === whom.memberId;
@@ -61,7 +61,7 @@ export class Claims {
     }
   }
 
-  /** The instance gave up an entry as superseded. False if no higher one anywhere, and no end, has ever justified that. */
+  /** The instance gave up an entry as superseded. False if there never was a higher entry or an end that justified it. */
   superseded(instance: number, boardId: BoardId, memberId: MemberId, attempt: number, now: Millis): boolean {
     const claims = this.#of(boardId, memberId);
     for (const claim of claims) if (claim.instance === instance && claim.attempt <= attempt) giveUp(claim, now);
@@ -81,13 +81,13 @@ export class Claims {
     this.#pausedSince.set(instance, now);
   }
 
-  /** A grace that ran out meanwhile ends now. */
+  /** A grace that ran out during the pause ends now. */
   resumed(instance: number, now: Millis): void {
     for (const claim of this.#all()) if (claim.instance === instance && this.#isHeld(claim, now)) claim.until = Math.max(claim.until, now);
     this.#pausedSince.delete(instance);
   }
 
-  /** Who should be shown there: per member the highest entry that is held and not ended; by username. */
+  /** The members that should be shown on a board: of each the highest entry that is held and not ended; sorted by username. */
   union(boardId: BoardId, now: Millis): Member[] {
     const members: Member[] = [];
     for (const claims of this.#boards.get(boardId)?.values() ?? []) {
@@ -101,7 +101,7 @@ export class Claims {
     return members.sort((a, b) => (a.username < b.username ? -1 : 1));
   }
 
-  /** Whether a lower entry of that member is held while the end of a higher one may be forgotten by all: either view of it is right. */
+  /** Whether a lower entry of that member is held while all instances may have forgotten the end of a higher one: both views are right. */
   isUncertain(boardId: BoardId, memberId: MemberId, now: Millis): boolean {
     const claims = this.#of(boardId, memberId);
     const surely = this.#endedUpTo(
@@ -111,19 +111,19 @@ export class Claims {
     return this.#endedUpTo(claims, now) > surely && claims.some((claim) => this.#isHeld(claim, now));
   }
 
-  /** When some instance that was alive last held an entry of that member; -Infinity: never. */
+  /** The last time when a live instance held an entry of that member; -Infinity: never. */
   lastHeldAt(boardId: BoardId, memberId: MemberId, now: Millis): Millis {
     const times = this.#of(boardId, memberId).map((claim) => (this.#isHeld(claim, now) ? now : claim.until));
     return Math.max(Number.NEGATIVE_INFINITY, ...times);
   }
 
-  /** When somebody last ended an attempt of that member (R11); -Infinity: never. */
+  /** The last time when an attempt of that member was ended (R11); -Infinity: never. */
   lastEndedAt(boardId: BoardId, memberId: MemberId, now: Millis): Millis {
     const ended = this.#of(boardId, memberId).filter((claim) => claim.endsAttempt && !this.#isHeld(claim, now));
     return Math.max(Number.NEGATIVE_INFINITY, ...ended.map(({ until }) => until));
   }
 
-  /** Whether a client is connected there whose entry nothing has ended. */
+  /** Whether a client of that member is connected there and its entry is not ended. */
   isConnectedAt(instance: number, boardId: BoardId, memberId: MemberId, now: Millis): boolean {
     const claims = this.#of(boardId, memberId);
     const ended = this.#endedUpTo(claims, now);
@@ -159,7 +159,7 @@ export class Claims {
   }
 }
 
-/** Without an end for anybody else. */
+/** Drops the claim without ending the attempt anywhere else. */
 function giveUp(claim: Claim, now: Millis): void {
   if (claim.until <= now) return;
   claim.until = now;

@@ -1,4 +1,4 @@
-/** A whole instance from sockets to core on a fake clock, and clients in a test's words. The bus is memory, the metrics are real. */
+/** A whole instance from sockets to core on a fake clock, with clients for tests. The bus is in memory, the metrics are real. */
 
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
@@ -28,9 +28,9 @@ export type DeskOptions = Pick<ManagerOptions, "authenticate" | "authorize"> & {
   readonly beside?: Desk;
 };
 
-/** The same for all: nobody here looks at what is in it. */
+/** One request for all clients, since no code here reads it. */
 const REQUEST = new IncomingMessage(new Socket());
-/** Longer than the first joiner of a board waits for its roster. */
+/** Longer than the first member of a board waits for its roster. */
 const OPENED_MS: Millis = 200;
 
 export class Desk {
@@ -38,16 +38,16 @@ export class Desk {
   readonly bus: LoopbackBus;
   readonly metrics: Metrics = createMetrics({ version: "test" });
   readonly manager: ConnectionManager;
-  /** `level words`, in order. */
+  /** The log lines as `level text`, in order. */
   readonly lines: string[] = [];
-  /** Sessions of one desk are none of another's. */
+  /** Numbers the clients, so that the sessions of different desks differ. */
   #clients: number;
 
   private constructor({ beside, ...options }: DeskOptions) {
     this.#clients = beside === undefined ? 0 : 1_000_000;
     this.clock = beside?.clock ?? new FakeClock();
     this.bus = beside?.bus ?? new LoopbackBus(this.clock);
-    // Nothing here is read from the outside, so nothing measures the event loop of the tests.
+    // Nobody reads the metrics from outside, so the event loop of the tests needs no measuring.
     this.metrics.close();
     this.manager = new ConnectionManager({
       ...options,
@@ -71,14 +71,14 @@ export class Desk {
     return desk;
   }
 
-  /** Connected, nothing said. */
+  /** A connected client that has sent nothing. */
   connect(encoding: Encoding, more: { readonly token?: string; readonly address?: string } = {}): Client {
     const socket = new FakeSocket();
     const connection = this.manager.open(socket, { encoding, request: REQUEST, address: "192.0.2.1", ...more });
     return new Client(encoding, socket, connection, ++this.#clients);
   }
 
-  /** Welcomed, and on that board, if one is given; what it was told so far is taken. */
+  /** A client that is welcomed and, if a board is given, on that board; its messages so far are taken. */
   enter(encoding: Encoding, board?: string, username = "somebody"): Client {
     const client = this.connect(encoding);
     if (encoding !== "classic") client.hello();
@@ -128,7 +128,7 @@ export class Client {
     this.say({ kind: "cursor", board: this.ref(board), at: { x, y } });
   }
 
-  /** How this client names that board. */
+  /** The board's name in this client's messages. */
   ref(board: string): number | BoardId {
     if (this.encoding === "json") return board as BoardId;
     return this.connection.seats.find(({ fanout }) => fanout.boardId === board)?.fanout.number ?? 4_000_000;
@@ -143,7 +143,7 @@ export class Client {
     this.connection.received(Buffer.from(encodeClassic(message)), true);
   }
 
-  /** The socket's end, as its library reports it. */
+  /** Reports the socket's end, as the WebSocket library does. */
   close(code: number): void {
     this.connection.closed(code);
   }

@@ -1,4 +1,4 @@
-/** A clock for the parts at the edge that passes only when told, and an event loop whose turns end when told. */
+/** A clock for the parts at the edge that advances only when the test says so, and an event loop whose turns the test ends. */
 
 import type { Millis } from "@presence-service/protocol";
 import type { Clock } from "../clock.ts";
@@ -6,9 +6,9 @@ import type { Clock } from "../clock.ts";
 type Timer = { readonly at: Millis; readonly callback: () => void };
 
 export class FakeClock implements Clock {
-  /** What `load` answers. */
+  /** The result of `load`. */
   busy = 0;
-  /** What `wallNow` is ahead of `now`; a test may set the clock of the system. */
+  /** The difference between `wallNow` and `now`; a test may change it, as if the system's clock was set. */
   wallAheadMs: Millis = 1_750_000_000_000;
   #now: Millis;
   readonly #timers = new Set<Timer>();
@@ -45,7 +45,7 @@ export class FakeClock implements Clock {
     while (this.#atTurnEnd.length > 0) for (const callback of this.#atTurnEnd.splice(0)) callback();
   }
 
-  /** Timers go off on time, in order, each followed by the end of its turn. */
+  /** Timers fire on time, in order, each followed by the end of its turn. */
   advance(ms: Millis): void {
     const until = this.#now + ms;
     this.turn();
@@ -57,7 +57,7 @@ export class FakeClock implements Clock {
     this.#now = until;
   }
 
-  /** The process is stopped for so long, then all timers that are due go off; what they leave for the end of the turn has not run. */
+  /** The process is stopped for so long, then all due timers fire. Callbacks for the end of their turn have not run yet. */
   stall(ms: Millis): void {
     this.#now += ms;
     for (let next = this.#next(this.#now); next !== undefined; next = this.#next(this.#now)) this.#fire(next);

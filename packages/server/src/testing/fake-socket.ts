@@ -1,4 +1,4 @@
-/** A client's socket in memory: keeps what was written, reads it frame by frame, and is as slow as told. */
+/** A client's socket in memory: keeps the written bytes, reads them frame by frame, and is as slow as the test wants. */
 
 import {
   type ClassicMessage,
@@ -13,9 +13,9 @@ import type { ClientSocket } from "../connection/socket.ts";
 export type Frame = { readonly isText: boolean; readonly payload: Buffer };
 
 export class FakeSocket implements ClientSocket {
-  /** As if so much had not been taken yet; what is written does not add to it. */
+  /** The socket reports so many unsent bytes; writes do not add to it. */
   queuedBytes = 0;
-  /** As handed over, piece by piece; shared buffers are the same objects. */
+  /** The written buffers, piece by piece; shared buffers are the same objects. */
   written: Buffer[] = [];
   pings = 0;
   pongs: string[] = [];
@@ -76,7 +76,7 @@ export class FakeSocket implements ClientSocket {
     for (const callback of this.#onDrained.splice(0)) callback();
   }
 
-  /** All frames since the last call. Throws on what is not whole frames. */
+  /** All frames since the last call. Throws if the bytes are not whole frames. */
   takeFrames(): Frame[] {
     const bytes = Buffer.concat(this.written.splice(0));
     const frames: Frame[] = [];
@@ -93,7 +93,7 @@ export class FakeSocket implements ClientSocket {
     return frames;
   }
 
-  /** The same, decoded as what a server sends by `presence.v2` or its JSON. */
+  /** The same, decoded as messages of a server in `presence.v2` or its JSON. */
   takeMessages(): ServerMessage[] {
     return this.takeFrames().map(({ isText, payload }) => {
       const message = isText ? decodeServerJson(payload.toString()) : decodeServerBinary(payload);

@@ -1,4 +1,4 @@
-/** A bus for instances on one fake clock: delivers at the end of the turn, to all who are subscribed, and can be broken. */
+/** A bus for instances on one fake clock: delivers to all subscribers at the end of the turn, and can be broken. */
 
 import type { Millis } from "@presence-service/protocol";
 import type { Bus, BusListener, Channel, Link } from "../bus/bus.ts";
@@ -10,7 +10,7 @@ export class LoopbackBus {
   readonly #ends: BusEnd[] = [];
   /** Publishing fails, and nothing is delivered. */
   isDown = false;
-  /** Publishing is answered with this. */
+  /** Publishing is rejected with this error. */
   refusal: Error | undefined;
 
   constructor(clock: Clock) {
@@ -23,7 +23,7 @@ export class LoopbackBus {
     return end;
   }
 
-  /** Answers how many it reaches. */
+  /** Returns the number of subscribers reached. */
   deliver(channel: Channel, message: Uint8Array): number {
     const receivers = this.#ends.filter(({ wanted }) => wanted.has(channel));
     this.later(() => {

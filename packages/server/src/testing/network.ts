@@ -1,7 +1,7 @@
 /**
- * A pretend Redis between the instances of a World, on virtual time, and all that may go wrong with it. It keeps the contract of
- * bus/bus.ts (at most once; in order per publisher, to each subscriber; own messages too) and reports what a bus reports.
- * It decides nothing: an instance that is not told to recycle a dead connection keeps it.
+ * A simulated Redis between the instances of a World, on virtual time, with its faults. It keeps the contract of
+ * bus/bus.ts (at most once; in order per publisher, to each subscriber; own messages too) and reports the same events as a bus.
+ * It decides nothing: a dead connection stays until its core orders to recycle it.
  */
 
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
@@ -10,21 +10,21 @@ import type { BusMessage } from "../core/messages.ts";
 import type { Random } from "../core/random.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
-/** How every message fares, at all times. What befalls one instance, or Redis itself, are the verbs of `Network`. */
+/** Faults of all messages, at all times. Faults of one instance, or of Redis itself, are methods of `Network`. */
 export type Faults = {
-  /** One way, between an instance and Redis; drawn for each message, order kept. */
+  /** One-way delay between an instance and Redis; random for each message, order kept. */
   readonly latencyMsMin: Millis;
   readonly latencyMsMax: Millis;
-  /** How much longer than the way there and back it takes until a subscription is confirmed. */
+  /** The time until a subscription is confirmed, beyond the way there and back. */
   readonly subscribeMsMax: Millis;
   /** A lost connection is opened anew with doubling backoff and full jitter, from 50 ms up to this. */
   readonly reconnectMsMax: Millis;
-  /** Of a message on its way to one subscriber. */
+  /** The probability that a message is lost on its way to one subscriber. */
   readonly lossRate: number;
   readonly duplicateRate: number;
   /** Messages to lose. */
   readonly loses?: ((delivery: Delivery) => boolean) | undefined;
-  /** What one subscriber gets instead. */
+  /** Replaces the message for one subscriber. */
   readonly rewrites?: ((delivery: Delivery) => BusMessage) | undefined;
 };
 
@@ -47,11 +47,11 @@ export type Delivery = {
   readonly message: BusMessage;
 };
 
-/** Puts something into the socket of an instance; `read` is called when the instance gets to it. */
+/** Puts an input into the socket of an instance; `read` is called when the instance reads it. */
 export type Receive = (read: () => Input | undefined) => void;
 
 type Channel = BoardId | undefined;
-/** A replica hears all that its master hears, and is heard by nobody but its own subscribers. */
+/** A replica passes on all messages of its master. A message published at the replica reaches only its own subscribers. */
 type Server = { readonly replicaOf: Server | undefined };
 
 type Refusal = { readonly link: Link; readonly covers: (channel: Channel) => boolean };
@@ -62,17 +62,17 @@ type Port = {
   readonly receive: Receive;
   readonly wanted: Set<Channel>;
   readonly connections: Record<Link, Connection | undefined>;
-  /** How many connections of that link there have been. */
+  /** The number of connections of that link so far. */
   readonly numbers: Record<Link, number>;
-  /** Counts what makes an older attempt to connect pointless. */
+  /** Raised whenever an older attempt to connect becomes obsolete. */
   readonly openings: Record<Link, number>;
-  /** No connection of that link can be opened. */
+  /** Links of which no connection can be opened. */
   readonly cut: Set<Link>;
   /** New connections lead here instead of to the master. */
   pinned: Server | undefined;
-  /** New subscribers are deaf, too. */
+  /** New subscribers are deaf too. */
   staysDeaf: boolean;
-  /** What Redis refuses to it, by its rights. */
+  /** Commands that Redis refuses to it, by its rights. */
   readonly refused: Refusal[];
   isGone: boolean;
 };
@@ -82,25 +82,25 @@ type Connection = {
   readonly link: Link;
   readonly number: number;
   server: Server;
-  /** The instance holds on to it. */
+  /** The instance uses this connection. */
   isOpen: boolean;
-  /** The instance was told that it is up. */
+  /** The up event was reported to the instance. */
   isTold: boolean;
-  /** Nothing passes, in either direction, and nobody notices: what is sent waits in buffers. */
+  /** Nothing passes in either direction, and nobody notices: messages wait in buffers. */
   isHung: boolean;
-  /** Subscriber: what is sent to it vanishes. */
+  /** Subscriber: messages to it are lost. */
   isDeaf: boolean;
-  /** Its Redis was killed: what is under way is lost. */
+  /** Its Redis was killed: messages under way are lost. */
   isDead: boolean;
   readonly toRedis: (() => void)[];
   readonly fromRedis: (() => void)[];
-  /** When the last thing sent on it arrives at Redis. */
+  /** The time when the last command sent on it arrives at Redis. */
   sentUntil: Millis;
-  /** When the last thing of a sender arrives here; the order of each sender is kept, across senders there is none. */
+  /** The time when the last message of each sender arrives here. The order of each sender is kept; across senders there is none. */
   readonly arrivedUntil: Map<Connection, Millis>;
-  /** Subscriber: channels as Redis knows them, and from when on the instance can know it. */
+  /** Subscriber: the channels that Redis knows, with the time of the confirmation. */
   readonly channels: Map<Channel, Millis>;
-  /** Publisher: when those were sent that have no answer yet. */
+  /** Publisher: the times at which unanswered publishes were sent. */
   readonly unanswered: Millis[];
 };
 
@@ -112,7 +112,7 @@ export class Network {
   readonly #clock: VirtualClock;
   readonly #random: Random;
   readonly #ports: Port[] = [];
-  /** Connections with something in their buffers; abandoned ones among them. */
+  /** Connections with messages in their buffers, abandoned ones included. */
   readonly #waiting = new Set<Connection>();
   #master: Server = { replicaOf: undefined };
   #redis: "running" | "paused" | "killed" = "running";
@@ -123,9 +123,9 @@ export class Network {
     this.faults = options.faults;
   }
 
-  // What an instance asks of its bus.
+  // The interface of the bus.
 
-  /** Both links are opened, and whatever happens to them later is repaired as far as the faults allow. */
+  /** Opens both links. When one is lost later, it is opened again as soon as the faults allow. */
   attach(instanceId: InstanceId, receive: Receive): void {
     const port: Port = {
       index: this.#ports.length,
@@ -145,7 +145,7 @@ export class Network {
     for (const link of LINKS) this.#open(port, link);
   }
 
-  /** The instance is gone without a word. What it sent is still executed. */
+  /** The instance is gone without a goodbye. Its commands under way are still executed. */
   detach(instance: number): void {
     const port = this.#port(instance);
     port.isGone = true;
@@ -160,7 +160,7 @@ export class Network {
   publish(instance: number, boardId: BoardId | undefined, message: BusMessage): void {
     const publisher = this.#port(instance).connections.publisher;
     if (publisher === undefined) return;
-    // All cores of a World share the message: frozen, so that none can change another's by mistake.
+    // All cores of a World share the message. It is frozen, so that no core can change it for another by mistake.
     deepFreeze(message);
     publisher.unanswered.push(this.#clock.now);
     this.#send(publisher, () => {
@@ -210,9 +210,9 @@ export class Network {
     return sent === undefined ? 0 : this.#clock.now - sent;
   }
 
-  // What goes wrong with one instance; `mend` ends all of it.
+  // Faults of one instance; `mend` ends all of them.
 
-  /** No way to Redis. `silently`: the connections look healthy, what is sent on them waits; otherwise they are reset. */
+  /** Redis cannot be reached. `silently`: the connections look healthy and messages on them wait; otherwise they are reset. */
   cut(instance: number, options: { readonly links?: readonly Link[]; readonly silently?: boolean } = {}): void {
     const port = this.#port(instance);
     for (const link of options.links ?? LINKS) {
@@ -222,32 +222,32 @@ export class Network {
     }
   }
 
-  /** The connection of this moment is half-open; a new one would work. What waits in it is executed when it is mended (R3). */
+  /** The current connection becomes half-open; a new one would work. Commands that wait in it are executed when it is mended (R3). */
   hang(instance: number, link: Link): void {
     const connection = this.#port(instance).connections[link];
     if (connection !== undefined) connection.isHung = true;
   }
 
-  /** The connection is lost and everybody knows, as after CLIENT KILL. */
+  /** The connection is lost and both ends know it, as after CLIENT KILL. */
   reset(instance: number, link: Link): void {
     const port = this.#port(instance);
     if (port.connections[link] !== undefined) this.#drop(port, link);
   }
 
   /**
-   * Both connections are with a demoted master: these hear all, and are heard by each other alone. Ends for each when its publisher
+   * Both connections lead to a demoted master: these instances hear all, but only they hear each other. Ends for each when its publisher
    * is recycled, unless `stays`.
    */
   mute(instances: number | readonly number[], options: { readonly stays?: boolean } = {}): void {
     this.#move([instances].flat(), { replicaOf: this.#master }, options.stays === true);
   }
 
-  /** A side with a master of its own: these hear each other, and nobody of the rest. Ends with their next connections, unless `stays`. */
+  /** These instances get a master of their own: they hear each other, and none of the rest. Ends with their next connections, unless `stays`. */
   split(instances: readonly number[], options: { readonly stays?: boolean } = {}): void {
     this.#move(instances, { replicaOf: undefined }, options.stays === true);
   }
 
-  /** The subscriber gets nothing, not even its own messages. Ends when it is recycled, unless `stays`. */
+  /** The subscriber receives nothing, not even its own messages. Ends when it is recycled, unless `stays`. */
   deafen(instance: number, options: { readonly stays?: boolean } = {}): void {
     const port = this.#port(instance);
     port.staysDeaf = options.stays === true;
@@ -255,8 +255,8 @@ export class Network {
   }
 
   /**
-   * Its rights at Redis are cut: it may not subscribe, publish, or both, on one board, on all of them (`boards`), or at all. As Redis does,
-   * subscriptions that may not be any more end the connection, unless `quietly`: then they go on until they are asked for again.
+   * Takes rights at Redis away: the instance may not subscribe, publish, or both, on one board, on all boards (`boards`), or at all. As in
+   * Redis, a subscription that is no longer allowed ends the connection, unless `quietly`: then it goes on until it is requested again.
    */
   refuse(
     instance: number,
@@ -298,9 +298,9 @@ export class Network {
     for (const port of this.#ports) this.mend(port.index);
   }
 
-  // What goes wrong with Redis.
+  // Faults of Redis.
 
-  /** Killed: all connections and all that was under way are lost. Paused: everything waits, and is executed when it continues. */
+  /** Killed: all connections and all messages under way are lost. Paused: commands wait, and are executed when it continues. */
   stopRedis(how: "killed" | "paused"): void {
     this.#redis = how;
     if (how === "paused") return;
@@ -351,7 +351,7 @@ export class Network {
     };
     port.connections[link] = connection;
     if (link === "subscriber") for (const channel of port.wanted) this.#subscribe(connection, channel);
-    // Comes after all confirmations: the way in and the way out keep their order.
+    // This arrives after all confirmations, since both directions keep their order.
     this.#send(connection, () =>
       this.#arrive(connection, connection, () => {
         connection.isTold = true;
@@ -382,7 +382,7 @@ export class Network {
     );
   }
 
-  /** It is asked for again until it is granted, as the bus does. */
+  /** The subscription is requested again until it is granted, as the bus does. */
   #refuseSubscription(subscriber: Connection, channel: Channel): void {
     this.#reply(subscriber, () => ({ kind: "subscribe_refused", boardId: channel }));
     this.#clock.after(this.#random.between(0, this.faults.reconnectMsMax), () => {
@@ -412,7 +412,7 @@ export class Network {
     });
   }
 
-  /** Answers how many subscribers Redis counts, whether or not they get it. */
+  /** Returns the number of subscribers that Redis counts, whether or not they receive the message. */
   #execute(publisher: Connection, boardId: BoardId | undefined, message: BusMessage): number {
     let receivers = 0;
     for (const port of this.#ports) {
@@ -443,9 +443,9 @@ export class Network {
     return this.#arrive(connection, connection, () => connection.port.receive(read));
   }
 
-  /** At the instance that holds `to`; answers when. */
+  /** Delivers to the instance that has the connection `to`; returns the time of arrival. */
   #arrive(from: Connection, to: Connection, receive: () => void, channel?: Channel): Millis {
-    // Nothing of a channel comes before the confirmation of its subscription.
+    // No message of a channel arrives before the confirmation of its subscription.
     const earliest = Math.max(to.arrivedUntil.get(from) ?? 0, from === to ? 0 : (to.channels.get(channel) ?? 0));
     const at = Math.max(earliest, this.#clock.now + this.#latencyMs());
     to.arrivedUntil.set(from, at);

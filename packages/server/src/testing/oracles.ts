@@ -1,6 +1,6 @@
 /**
- * What must hold at any moment of any run, watched from outside: each function watches one thing in a World from now on, and makes
- * it fail when that is violated. S6 is watched by the World itself.
+ * Rules that must hold at any moment of any run: each function watches one of them in a World from now on, and makes the World
+ * fail on a violation. The World itself watches S6.
  */
 
 import type { BoardId, InstanceId, MemberId, Millis } from "@presence-service/protocol";
@@ -11,13 +11,13 @@ import type { WorldInstance } from "./world-instance.ts";
 
 const LOOK_MS: Millis = 250;
 
-/** S1. Nobody is shown longer than that after the last instance that held an entry of theirs let it go. For runs with a healthy bus. */
+/** S1. A member is shown no longer than this after the last instance with an entry of it dropped it. For runs with a healthy bus. */
 export function watchGhosts(world: World, ghostMsMax: Millis = 5000): void {
   const look = (instance: WorldInstance) => {
     for (const connection of instance.connections.values())
       for (const [boardId, view] of connection.views)
         for (const { memberId, username } of view.members.values()) {
-          // Who slept has to hear of it first.
+          // An instance that was paused has to hear of the end first.
           const since = Math.max(world.claims.lastHeldAt(boardId, memberId, world.now), instance.runsSince);
           if (world.now - since > ghostMsMax)
             world.fail(`S1: instance ${instance.index} shows ${username} on ${boardId}, gone for ${world.now - since} ms`);
@@ -30,7 +30,7 @@ export function watchGhosts(world: World, ghostMsMax: Millis = 5000): void {
   lookAgain();
 }
 
-/** S5. No instance tells that somebody left who is connected to that very instance by an entry which nothing has ended. */
+/** S5. No instance reports a leave of a member that is connected to this same instance, unless the entry was ended. */
 export function watchLeaves(world: World): void {
   world.observe((instance, effect) => {
     if (effect.kind !== "roster" || effect.change.change !== "left") return;
@@ -43,7 +43,7 @@ export function watchLeaves(world: World): void {
   });
 }
 
-/** S5, of everybody: tells of each leave of somebody who is there, and whom nobody has ended since that instance began to show them. */
+/** S5, for all members: reports each leave of a member who is there and was not ended since that instance began to show it. */
 export function watchHeld(world: World, tell: (sentence: string) => void): void {
   const shownSince = new Map<string, Millis>();
   world.observe((instance, effect) => {
@@ -58,21 +58,21 @@ export function watchHeld(world: World, tell: (sentence: string) => void): void 
     const { memberId, username } = member;
     const isEnded =
       world.claims.lastEndedAt(boardId, memberId, world.now) >= Math.min(shownSince.get(key) ?? 0, world.now - world.config.endedMs);
-    // A grace that ends in this moment may end a rounding error later in truth.
+    // A grace that ends at this moment may end later in the truth, by a rounding error.
     if (!isEnded && world.claims.union(boardId, world.now + 1).some((held) => held.memberId === memberId))
       tell(`S5: instance ${instance.index} lets ${username} leave ${boardId} (${change.reason}), who is there`);
   });
 }
 
 /**
- * R1, R2, S4. What an instance says of its slices is one story: one counter, each change on top of the last, and whatever names a
- * position agrees with what was told up to there. Nobody claims to hold more of another's slice than its owner has told.
+ * R1, R2, S4. An instance's messages about its slices are consistent: one counter, each change follows the last one, and each message
+ * that names a position agrees with the changes up to it. No instance claims to hold more of a slice than its owner has published.
  */
 export function watchSlices(world: World): void {
   const slices = new Map<string, Told>();
-  /** Highest seq ever told of each slice; outlives the board. */
+  /** The highest seq ever published of each slice; kept when the board closes. */
   const highest = new Map<string, Seq>();
-  /** Which board a number was given to. */
+  /** The board to which each number was given. */
   const given = new Map<string, BoardId>();
   world.observe((instance, effect) => {
     if (effect.kind === "unsubscribe") slices.delete(keyOf(instance.instanceId, effect.boardId));
@@ -101,15 +101,15 @@ export function watchSlices(world: World): void {
   });
 }
 
-/** One slice as its owner has told it, nothing lost. */
+/** One slice as its owner has published it, without losses. */
 class Told {
   seq: Seq = 0;
   readonly #entries = new Map<MemberId, SliceEntry>();
-  /** Nothing was told yet: the first snapshot may have any size. */
+  /** Nothing was published yet: the first snapshot may have any size. */
   #isNew = true;
   #parts: Snapshot[] = [];
 
-  /** What is wrong about it. */
+  /** Takes a message; returns its mistake, if there is one. */
   hear(message: BoardMessage): string | undefined {
     switch (message.kind) {
       case "delta":
@@ -125,7 +125,7 @@ class Told {
         return this.#parts.length < message.parts ? undefined : this.#compare(message.seq);
       case "beacon":
       case "sync":
-        // Who came and went before the board was subscribed to was never told of.
+        // A member that came and went before the board was subscribed to was never published.
         if (this.#isNew && message.count === 0) this.seq = message.seq;
         return this.#compareStanding(message);
       case "cursors":
@@ -146,7 +146,7 @@ class Told {
       op.op === "patch" ? slot === op.slot : member.memberId === op.memberId,
     );
     if (entry === undefined) return `has no member for ${op.op}`;
-    // The content of a patch is left to the rosters, which are compared with the truth.
+    // The content of patches is checked through the rosters, which are compared with the truth.
     if (op.op === "patch") this.#entries.set(entry.member.memberId, { ...entry, seq });
     else this.#entries.delete(op.memberId);
     return undefined;

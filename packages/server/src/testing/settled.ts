@@ -1,5 +1,5 @@
 /**
- * A World at peace, as most tests of the rules begin, and what they say of it: who lost what, who said what.
+ * A settled World, the start of most tests of the rules, and helpers for its messages: losing them and finding them.
  */
 
 import type { BoardId } from "@presence-service/protocol";
@@ -9,7 +9,7 @@ import { type Recorded, World } from "./world.ts";
 
 export const B1 = "b1" as BoardId;
 
-/** Ana at instance 0, ben at 1, and so on, all on b1; nothing is left to be said. */
+/** Ana at instance 0, ben at 1, and so on, all on b1; all messages are delivered. */
 export function settled(options: Partial<ConstructorParameters<typeof World>[0]> = {}) {
   const world = new World({ seed: 1, instances: 2, ...options });
   const names = ["ana", "ben", "cleo", "dan", "eve"].slice(0, world.instances.length);
@@ -23,19 +23,19 @@ export function isTo(to: number, ...kinds: Delivery["message"]["kind"][]) {
   return (delivery: Delivery) => delivery.to === to && delivery.from !== to && kinds.includes(delivery.message.kind);
 }
 
-/** What one instance said on boards, in order. */
+/** The messages of one instance on boards, in order. */
 export function saidBy(said: readonly Recorded<"publish">[], instance: number, ...kinds: Delivery["message"]["kind"][]) {
   return said.filter(
     (one) => one.instance === instance && one.boardId !== undefined && (kinds.length === 0 || kinds.includes(one.message.kind)),
   );
 }
 
-/** Questions that name somebody. */
+/** Questions of one instance that name an instance. */
 export function asksBy(said: readonly Recorded<"publish">[], instance: number) {
   return saidBy(said, instance, "sync").filter(({ message }) => (message as Sync).asks !== "all");
 }
 
-/** From now on, until `loseNothing`. */
+/** Loses messages from now on, until `loseNothing`. */
 export function lose(world: World, loses: (delivery: Delivery) => boolean): void {
   world.network.faults = { ...world.network.faults, loses };
 }

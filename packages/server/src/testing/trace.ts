@@ -1,5 +1,5 @@
 /**
- * Tells everything that happens in a World, line by line: faults, what goes into each core and what comes out. For looking into one seed.
+ * Prints everything that happens in a World, line by line: faults, and the inputs and effects of each core. To examine one seed.
  * Instances are named by their places in `World.instances`, members by their usernames. It changes nothing.
  */
 
@@ -10,7 +10,7 @@ import type { WorldInstance } from "./world-instance.ts";
 const FAULTS = ["stopRedis", "startRedis", "cut", "hang", "reset", "mute", "split", "deafen", "dropSubscription", "mend"] as const;
 const VERBS = ["kill", "pause", "resume", "stop"] as const;
 
-/** From that virtual time on. */
+/** Traces from that virtual time on. */
 export function trace(world: World, sinceMs: Millis, print: (line: string) => void): void {
   const tell = (line: string) => {
     if (world.now >= sinceMs) print(`${world.now.toFixed(1).padStart(10)} ${line}`);

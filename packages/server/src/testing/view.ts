@@ -1,6 +1,6 @@
 /**
- * What one client knows of one board: the roster it was given and every change it was told since, replayed. Complains when
- * what it is told does not follow from what it knows (S6, C6).
+ * One client's view of one board: the roster that it received, with every change since, replayed. Throws when a
+ * change does not fit the view (S6, C6).
  */
 
 import { HIDDEN, type Json, type Member, type Point, type RosterEntry } from "@presence-service/protocol";
@@ -19,7 +19,7 @@ export class View {
     }
   }
 
-  /** Answers the change in words: `+ben`, `~ben reconnecting`, `~ben {"state":{"tool":"pen"}}`, `-ben timeout`. */
+  /** Returns the change as text: `+ben`, `~ben reconnecting`, `~ben {"state":{"tool":"pen"}}`, `-ben timeout`. */
   apply(change: RosterChange): string {
     switch (change.change) {
       case "joined":
@@ -61,7 +61,7 @@ export class View {
     return undefined;
   }
 
-  /** What differs from that roster, in words; undefined: nothing. Cursors come later than the roster, and are not compared. */
+  /** The difference from that roster, as text; undefined: there is none. Cursors come later than the roster, and are not compared. */
   differsFrom(entries: readonly RosterEntry[]): string | undefined {
     for (const { actor, member } of entries) {
       const known = this.members.get(actor);
@@ -84,7 +84,7 @@ export class View {
   }
 }
 
-/** Whatever the order of keys. */
+/** Equality without regard to the order of keys. */
 function isSame(a: Json | Member, b: Json | Member): boolean {
   return a === b || text(a) === text(b);
 }

@@ -1,6 +1,6 @@
 /**
- * Time that jumps from one event to the next. Events of one moment run in the order they were asked for, so that a run is the
- * same every time. Knows nothing of what the events are about.
+ * Time that jumps from one event to the next. Events of one moment run in the order in which they were scheduled, so that a run is the
+ * same every time. Knows nothing of the meaning of events.
  */
 
 import type { Millis } from "@presence-service/protocol";
@@ -17,7 +17,7 @@ export class VirtualClock {
     return this.#now;
   }
 
-  /** A time that has passed already means now. */
+  /** A time in the past means now. */
   at(at: Millis, run: () => void): void {
     const event = { at: Math.max(at, this.#now), order: this.#order++, run };
     const heap = this.#events;
@@ -36,7 +36,7 @@ export class VirtualClock {
     this.at(this.#now + ms, run);
   }
 
-  /** When the next event is due; Infinity: none is left. */
+  /** The time of the next event; Infinity: there is none. */
   next(): Millis {
     return this.#events[0]?.at ?? Number.POSITIVE_INFINITY;
   }

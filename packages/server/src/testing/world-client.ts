@@ -1,6 +1,6 @@
 /**
- * The clients of a World. A session is what a browser tab keeps (R11): its name stands for its memberId, so two sessions of one
- * name are copies of one; a member is its place on one board, and what tests talk to.
+ * The clients of a World. A session is the state that a browser tab keeps (R11). Its name stands for its memberId, so two sessions with
+ * one name are copies of one session. A member is a session's place on one board; tests act through members.
  */
 
 import {
@@ -22,7 +22,7 @@ import { Random } from "../core/random.ts";
 import { View } from "./view.ts";
 import { LOST_GRACE_MS, type WorldInstance } from "./world-instance.ts";
 
-/** What clients need of their World. */
+/** The part of a World that its clients use. */
 export type Gateway = {
   readonly now: Millis;
   instance(index: number): WorldInstance;
@@ -60,10 +60,10 @@ export class WorldConnection {
     this.actors.delete(boardId);
   }
 
-  // What the instance says.
+  // Messages of the instance.
 
   joined(boardId: BoardId, self: number, entries: readonly RosterEntry[]): void {
-    // Left again before the answer came.
+    // The client has left again before the answer came.
     if (!this.boards.has(boardId)) return;
     const view = new View(entries);
     if (view.members.get(self)?.memberId !== this.session.memberId)
@@ -87,7 +87,7 @@ export class WorldConnection {
   }
 
   refused(boardId: BoardId, code: ErrorCode): void {
-    // Its former join there still holds, if there was one.
+    // An earlier join there stays valid, if there was one.
     if (!this.views.has(boardId)) this.forget(boardId);
     this.#member(boardId)?.refusals.push(code);
   }
@@ -110,22 +110,22 @@ export class WorldConnection {
   }
 }
 
-/** C3: a connection that is silent for so long is lost; C2: and how long its members then wait for it. */
+/** C3: a connection that is silent for so long is lost. */
 export const HALF_OPEN_MS_MAX: Millis = 25_000;
 
 export class WorldSession {
   readonly name: string;
   readonly memberId: MemberId;
-  /** Of the last join. */
+  /** The attempt of the last join. */
   attempt: number;
   connection: WorldConnection;
   readonly members = new Map<BoardId, WorldMember>();
   /** Closed by its instance, since the session lives elsewhere. */
   isSuperseded = false;
-  /** In order. */
+  /** All announcements received, in order. */
   readonly announcements: string[] = [];
   readonly #gateway: Gateway;
-  /** Half-open: the client has left them, their instances do not know. */
+  /** Half-open connections: the client has given them up, and their instances do not know it. */
   readonly #abandoned: WorldConnection[] = [];
 
   constructor(name: string, options: { readonly via: number; readonly attempt: number }, gateway: Gateway) {
@@ -140,7 +140,7 @@ export class WorldSession {
     return this.#gateway.now;
   }
 
-  /** Without authentication, so the userId is the memberId. */
+  /** There is no authentication here, so the userId is the memberId. */
   isMeant(whom: Whom): boolean {
     return ("userId" in whom ? whom.userId : whom.memberId) === this.memberId;
   }
@@ -151,7 +151,7 @@ export class WorldSession {
     return member;
   }
 
-  /** The connection is gone and its instance knows. 0: nobody waits for its return. */
+  /** The connection is gone and its instance knows it. 0: its members leave at once. */
   disconnect(graceMs: Millis): void {
     const { id } = this.connection;
     this.connection.send({ kind: "disconnected", connection: id, graceMs });
@@ -170,7 +170,7 @@ export class WorldSession {
     for (const member of this.members.values()) member.join({});
   }
 
-  /** At last the instances learn that older connections are gone. */
+  /** The instances learn that the older connections are gone. */
   loseAbandoned(graceMs: Millis): void {
     for (const connection of [...this.#abandoned]) this.#lose(connection, graceMs);
   }
@@ -190,12 +190,12 @@ export class WorldSession {
 export class WorldMember {
   readonly session: WorldSession;
   readonly boardId: BoardId;
-  /** All it was told, in order: `joined ana ben`, then the words of `View.apply`. */
+  /** All messages received, in order: `joined ana ben`, then the texts of `View.apply`. */
   readonly log: string[] = [];
-  /** As in `ben wave {"hand":"left"}`. */
+  /** Events received, as in `ben wave {"hand":"left"}`. */
   readonly events: string[] = [];
   readonly refusals: ErrorCode[] = [];
-  /** From the last join to its roster; undefined: not yet. */
+  /** The time from the last join to its roster; undefined: the roster has not come yet. */
   openedAfterMs: Millis | undefined;
   #member: Member;
   #joinedAt: Millis = 0;
@@ -207,7 +207,7 @@ export class WorldMember {
     this.#member = memberOf(session.name);
   }
 
-  // What it does. On a connection that is gone nothing of it reaches anybody.
+  // Actions of the member. On a connection that is gone they have no effect.
 
   /** Also once more on the same connection: the full state is sent again, with the next attempt. */
   join({ status = this.#member.status, state = this.#member.state }: { readonly status?: Status; readonly state?: JsonObject } = {}): void {
@@ -243,17 +243,17 @@ export class WorldMember {
     this.move(HIDDEN, 0);
   }
 
-  /** From all its boards. */
+  /** Loses the connection, and with it all its boards. */
   disconnect(graceMs: Millis): void {
     this.session.disconnect(graceMs);
   }
 
-  /** Back on all its boards. */
+  /** Comes back on all its boards. */
   resume({ via }: { readonly via: number }): void {
     this.session.resume(via);
   }
 
-  // What it sees.
+  // The member's view.
 
   get isOpen(): boolean {
     return this.openedAfterMs !== undefined;
@@ -264,7 +264,7 @@ export class WorldMember {
     return [...(this.#view?.members.values() ?? [])].map(({ username }) => username).sort();
   }
 
-  /** How that member is shown; undefined: not at all. */
+  /** The member with that name, as shown; undefined: not shown. */
   sees(username: string): Member | undefined {
     return this.#view?.of(username);
   }
@@ -293,7 +293,7 @@ export function memberIdOf(name: string): MemberId {
   return hexDigits(new Random(hash), 32) as MemberId;
 }
 
-/** Also where each person is one member: the userId is the memberId, as without auth (C1). */
+/** A member whose userId is its memberId, as without authentication (C1). */
 export function memberOf(name: string): Member {
   const memberId = memberIdOf(name);
   return { memberId, userId: memberId, username: name, color: "#336699", status: "active", state: {} };

@@ -1,6 +1,6 @@
 /**
- * One instance of a World: a real core, its sockets and its clock. Carries out the core's effects in order, as
- * connection/manager.ts does, on a pretend network and pretend clients. Decides nothing.
+ * One instance of a World: a real core, its sockets and its clock. It carries out the core's effects in order, as
+ * connection/manager.ts does, on a simulated network and simulated clients. It decides nothing.
  */
 
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
@@ -12,10 +12,10 @@ import type { Network } from "./network.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 import type { WorldConnection } from "./world-client.ts";
 
-/** Sees every effect before it is carried out. */
+/** Called with every effect before it is carried out. */
 export type Observer = (instance: WorldInstance, effect: Effect) => void;
 
-/** What the instances of a World have in common. */
+/** The parts of a World that its instances share. */
 export type Surroundings = {
   readonly clock: VirtualClock;
   readonly network: Network;
@@ -26,11 +26,11 @@ export type Surroundings = {
   readonly fail: (sentence: string) => never;
 };
 
-/** C2. What a connection that was closed as superseded is reported with, too. */
+/** C2. The full grace; also that of a connection closed as superseded. */
 export const LOST_GRACE_MS: Millis = 15_000;
 /** F2. Cursors marked meanwhile leave together. */
 const CURSOR_TICK_MS: Millis = 8;
-/** A core that wants to be called more often than this without time passing is caught in a loop. */
+/** A core that asks for more calls than this without time passing is in an endless loop. */
 const TICKS_AT_ONCE_MAX = 1000;
 
 export class WorldInstance {
@@ -38,27 +38,28 @@ export class WorldInstance {
   readonly instanceId: InstanceId;
   readonly core: Core;
   readonly connections = new Map<ConnectionId, WorldConnection>();
-  /** It is subscribed to, or wants to be. */
+  /** Boards to which it is subscribed or wants to be. */
   readonly boards = new Set<BoardId>();
-  /** How often what was counted. */
+  /** How often the core has counted each kind. */
   readonly counted: Partial<Record<Counted, number>> = {};
-  /** How it judges others, by their `instanceId`, and every judgement it ever made. */
+  /** Its judgement of other instances, by `instanceId`. */
   readonly peers = new Map<InstanceId, "up" | "suspect" | "down" | "left">();
+  /** Every judgement it has made, in order. */
   readonly judgements: string[] = [];
   readonly recycles: { readonly at: Millis; readonly link: Link }[] = [];
   state: "running" | "paused" | "gone" = "running";
-  /** Since its start, or when it was last resumed. */
+  /** The time of its start, or of its last resume. */
   runsSince: Millis;
   isReady = false;
   isDegraded = false;
-  /** Whose clients were told that others are not heard there. */
+  /** Boards whose clients were told that other instances cannot be heard. */
   readonly degradedBoards = new Set<BoardId>();
-  /** When its core wants to be called. */
+  /** The time at which its core wants to be called. */
   wakeAt: Millis = 0;
   readonly #around: Surroundings;
-  /** Its clock and the World's differ by this: no rule may compare clocks. */
+  /** The difference between its clock and the World's, since no rule may compare clocks. */
   readonly #clockOffset: Millis;
-  /** What waits in its sockets while it is paused. */
+  /** Inputs that wait in its sockets while it is paused. */
   readonly #unread: (() => Input | undefined)[] = [];
   readonly #flushes = new Set<BoardId>();
   readonly #linksUp = new Set<Link>();
@@ -83,7 +84,7 @@ export class WorldInstance {
     return this.state === "running";
   }
 
-  /** Something came into one of its sockets. */
+  /** An input arrives in one of its sockets. */
   receive(read: () => Input | undefined): void {
     if (this.state === "paused") this.#unread.push(read);
     if (this.state !== "running") return;
@@ -96,19 +97,19 @@ export class WorldInstance {
     const { at, count } = this.#ticksAtOnce;
     this.#ticksAtOnce = { at: clock.now, count: at === clock.now ? count + 1 : 0 };
     if (count > TICKS_AT_ONCE_MAX) fail(`the core of instance ${this.index} wants to be called again and again`);
-    // Not a rounding error too early: the core would ask again for the same moment.
+    // Never earlier than the deadline, not even by a rounding error: the core would ask for the same moment again.
     const now = Math.max(this.#now(), this.core.nextDeadline());
     this.#handle({ kind: "tick", oldestUnansweredMs: network.oldestUnansweredMs(this.index) }, now);
   }
 
-  /** SIGSTOP: neither timers nor sockets, until `resume`. */
+  /** SIGSTOP: it handles neither timers nor sockets until `resume`. */
   pause(): void {
     if (this.state !== "running") return;
     this.state = "paused";
     this.#around.claims.paused(this.index, this.#around.clock.now);
   }
 
-  /** What waited in sockets is read before timers fire late. */
+  /** Inputs that waited in sockets are read before late timers fire. */
   resume(): void {
     if (this.state !== "paused") return;
     this.state = "running";
@@ -117,7 +118,7 @@ export class WorldInstance {
     for (const read of this.#unread.splice(0)) this.receive(read);
   }
 
-  /** It is no more; its clients' connections are lost. */
+  /** The process has ended; the connections of its clients are lost. */
   end(): void {
     if (this.state === "gone") return;
     this.state = "gone";
@@ -127,7 +128,7 @@ export class WorldInstance {
     this.connections.clear();
   }
 
-  /** A local client points somewhere; x = HIDDEN: nowhere. */
+  /** A local client moves its cursor; x = HIDDEN: it hides it. */
   mark(boardId: BoardId, actor: number, x: number, y: number): void {
     if (!this.canRun) return;
     this.core.markCursor(boardId, actor, x, y, this.#now());
@@ -223,7 +224,7 @@ export class WorldInstance {
     }
   }
 
-  /** What the input means for the truth, if the core took it. */
+  /** Updates the truth after an input, if the core accepted it. */
   #note(input: Input, effects: readonly Effect[]): void {
     const { claims, clock } = this.#around;
     switch (input.kind) {

@@ -12,7 +12,7 @@ import { memberOf } from "./world-client.ts";
 
 const B1 = "b1" as BoardId;
 
-/** A network whose instances are nothing but their sockets. */
+/** A network with instances that only record the inputs of their sockets. */
 function wired(count: number, faults: Partial<Faults> = {}) {
   const clock = new VirtualClock();
   const network = new Network({ clock, random: new Random(1), faults: { ...HEALTHY, ...faults } });
@@ -32,7 +32,7 @@ function wired(count: number, faults: Partial<Faults> = {}) {
     clock.jumpTo(end);
   };
   advance(200);
-  /** Everybody who is named says its number; answers what each of all hears, as sender and number. */
+  /** Each named instance publishes a number; returns the messages that each instance hears, as sender and number. */
   let number = 0;
   const say = (...instances: number[]) => {
     for (const instance of instances) network.publish(instance, B1, event(number++));
@@ -93,7 +93,7 @@ test("both links come up, the subscriber after its subscriptions; nothing of a b
   assert.ok(heard(0).length > 0);
 });
 
-test("each hears all, itself too, in the order of each sender, however long it takes", () => {
+test("each instance hears all messages, its own too, in the order of each sender", () => {
   const { say, heard, advance } = wired(3, { latencyMsMin: 0, latencyMsMax: 200 });
   for (let round = 0; round < 50; round++) {
     say(0, 1, 2);
@@ -123,7 +123,7 @@ test("a publish is answered with the number of subscribers it reached", () => {
   assert.equal(network.oldestUnansweredMs(2), 0);
 });
 
-test("lose, double, rewrite: per subscriber", () => {
+test("messages are lost, doubled and rewritten per subscriber", () => {
   const { network, say, heard, advance, forget } = wired(2);
   network.faults = { ...HEALTHY, loses: ({ to }) => to === 1 };
   say(0);
@@ -161,7 +161,7 @@ test("cut: both links go down, and up again after it is mended", () => {
   assert.deepEqual([heard(0).slice(1).toSorted(), heard(1).toSorted(), links(1).length], [["0:2", "1:3"], ["0:2", "1:3"], 4]);
 });
 
-test("cut silently: nobody is told, publishes stay unanswered, a recycled link stays down; what waited comes late", () => {
+test("cut silently: no event is reported, publishes stay unanswered, a recycled link stays down; waiting messages come late", () => {
   const { network, say, heard, links, advance, forget } = wired(2);
   forget();
   network.cut(1, { silently: true });
@@ -179,7 +179,7 @@ test("cut silently: nobody is told, publishes stay unanswered, a recycled link s
   );
 });
 
-test("a recycled publisher has a higher link number; what waited in the old one is executed when it is mended", () => {
+test("a recycled publisher has a higher link number; commands that waited in the old one are executed when it is mended", () => {
   const { network, say, inputs, advance, forget } = wired(2);
   network.hang(0, "publisher");
   say(0);
@@ -199,7 +199,7 @@ test("a recycled publisher has a higher link number; what waited in the old one 
   ]);
 });
 
-test("mute: heard by itself alone and hears all, until its publisher is recycled", () => {
+test("mute: the instance hears all and only itself hears it, until its publisher is recycled", () => {
   const { network, say, heard, advance, forget } = wired(3);
   forget();
   network.mute(1);
@@ -212,7 +212,7 @@ test("mute: heard by itself alone and hears all, until its publisher is recycled
   say(1);
   advance(10);
   assert.deepEqual([heard(0), heard(1), heard(2)], [["1:2"], ["1:2"], ["1:2"]]);
-  // For good: recycling leads back to the same place.
+  // It stays mute: a recycled link leads to the same server again.
   network.mute(1, { stays: true });
   network.recycle(1, "publisher");
   advance(100);
@@ -222,7 +222,7 @@ test("mute: heard by itself alone and hears all, until its publisher is recycled
   assert.deepEqual([heard(0), heard(1)], [[], ["1:3"]]);
 });
 
-test("split: two sides that do not hear each other; deaf: not even oneself", () => {
+test("split: two sides do not hear each other; deaf: an instance does not even hear itself", () => {
   const { network, say, heard, advance, forget } = wired(4);
   forget();
   network.split([2, 3]);
@@ -277,7 +277,7 @@ test("Redis paused: all waits and is executed later; killed: all is lost, links 
 
 // The World.
 
-test("a seed is a run: the same every time, and another for another seed", () => {
+test("a run of one seed is the same every time, and differs from a run of another seed", () => {
   const play = (seed: number) => {
     const world = new World({ seed, instances: 3, faults: { lossRate: 0.1, duplicateRate: 0.1 } });
     const said = world.record("publish");
@@ -295,7 +295,7 @@ test("a seed is a run: the same every time, and another for another seed", () =>
   assert.notEqual(play(1), play(2));
 });
 
-test("an instance that was paused reads its sockets before its timers fire; who is killed is silent", () => {
+test("an instance that was paused reads its sockets before its timers fire; a killed instance is silent", () => {
   const world = new World({ seed: 1, instances: 2 });
   const ana = world.join("ana", { board: "b1", via: 0 });
   const ben = world.join("ben", { board: "b1", via: 1 });
@@ -320,7 +320,7 @@ test("an instance that was paused reads its sockets before its timers fire; who 
   assert.equal(ana.session.connection.isOpen, false);
 });
 
-test("the truth: connected, or within grace, on an instance that lives, by the highest attempt that is not ended", () => {
+test("the truth holds members that are connected or within their grace at a live instance, by the highest attempt that is not ended", () => {
   const world = new World({ seed: 1, instances: 3 });
   const [ana, ben, cleo] = ["ana", "ben", "cleo"].map((name, via) => world.join(name, { board: "b1", via, state: { via } }));
   assert.deepEqual(world.union("b1"), ["ana", "ben", "cleo"]);
@@ -331,7 +331,7 @@ test("the truth: connected, or within grace, on an instance that lives, by the h
   );
   world.advance(3_000);
   assert.deepEqual(world.union("b1"), ["ana", "cleo"]);
-  // Half-open at 0, here at 1: one member, and a leave there ends both.
+  // Half-open at instance 0 and connected at 1: this is one member, and a leave at 1 ends both entries.
   ana?.resume({ via: 1 });
   world.advance(100);
   ana?.update({ state: { moved: true } });
@@ -355,7 +355,7 @@ test("a grace that runs out while its instance sleeps ends when it wakes", () =>
   world.untilEqual(100);
 });
 
-test("until says how long it took, and fails with its seed", () => {
+test("until returns the time it took, and fails with its seed", () => {
   const world = new World({ seed: 77, instances: 1 });
   let isDue = false;
   world.after(40, () => {
@@ -377,7 +377,7 @@ test("until says how long it took, and fails with its seed", () => {
   assert.throws(() => eachSeed(5, (seed) => assert.ok(seed < 3, "too high")), /seed 3 fails: too high/);
 });
 
-test("what differs is told in words", () => {
+test("differences are described in words", () => {
   const world = new World({ seed: 1, instances: 2 });
   world.join("ana", { board: "b1", via: 0 });
   world.advance(100);
@@ -387,9 +387,9 @@ test("what differs is told in words", () => {
   assert.match(world.difference() ?? "", /ana at instance 0 sees ana active \{\} on b1, there are ana active \{\},ben active \{\}/);
 });
 
-// S6, as every client of a World checks it.
+// S6: every client of a World checks it.
 
-test("[S6] a client complains of what does not follow from what it was told", () => {
+test("[S6] a client fails on a change that does not fit its view", () => {
   const [ana, ben] = [memberOf("ana"), memberOf("ben")];
   const joined = (actor: number, member = ben): RosterChange => ({ change: "joined", actor, member });
   const cases: [RosterChange[], RegExp | undefined][] = [

@@ -1,6 +1,6 @@
 /**
- * K instances with real cores, their clients and a bus that can misbehave, on a virtual clock: what tests of the rules and the
- * simulator drive. Everything follows from the seed; no test waits. Whoever is right about who is where is in claims.ts.
+ * K instances with real cores, their clients and a bus with faults, on a virtual clock, for tests of the rules and for campaigns.
+ * Everything follows from the seed, and no test waits. The truth about members is in claims.ts.
  */
 
 import { type BoardId, type InstanceId, isBoardId, type JsonObject, type Member, type Millis } from "@presence-service/protocol";
@@ -19,7 +19,7 @@ export type WorldOptions = {
   readonly instances: number;
   readonly constants?: Partial<Constants>;
   readonly faults?: Partial<Faults>;
-  /** Passes before the constructor returns, so that instances are ready and know each other; 0: nothing has happened yet. */
+  /** Time that passes before the constructor returns, so that instances are ready and know each other; 0: nothing has happened yet. */
   readonly warmUpMs?: Millis;
 };
 
@@ -38,7 +38,7 @@ export type Recorded<Kind extends Effect["kind"] = Effect["kind"]> = Extract<Eff
   readonly instance: number;
 };
 
-/** How finely `until` looks. */
+/** The interval between two checks of `until`. */
 const LOOK_MS: Millis = 5;
 
 export class World {
@@ -46,7 +46,7 @@ export class World {
   readonly config: Constants;
   readonly network: Network;
   readonly instances: WorldInstance[] = [];
-  /** For whoever drives this World: does not disturb the randomness inside. */
+  /** Randomness for the code that drives this World; it does not change the randomness inside. */
   readonly random: Random;
   readonly #clock = new VirtualClock();
   readonly #claims = new Claims();
@@ -78,7 +78,7 @@ export class World {
     for (;;) {
       const first = this.#firstToWake();
       const wakeAt = first?.wakeAt ?? Number.POSITIVE_INFINITY;
-      // What came into sockets is read before timers fire.
+      // Inputs in sockets are read before timers fire.
       if (this.#clock.next() <= Math.min(wakeAt, end)) this.#clock.runNext();
       else if (first !== undefined && wakeAt <= end) {
         this.#clock.jumpTo(wakeAt);
@@ -92,7 +92,7 @@ export class World {
     this.#clock.after(ms, run);
   }
 
-  /** How long it took until that held; fails if it does not within that time. */
+  /** Returns the time until `holds` is true; fails if it is not within that time. */
   until(holds: () => boolean, withinMs: Millis, what: () => string = () => "what was waited for"): Millis {
     const from = this.now;
     const end = from + withinMs;
@@ -103,7 +103,7 @@ export class World {
     return this.now - from;
   }
 
-  /** How long it took until every client sees on its boards who is there, and nobody else, with status and state. */
+  /** Returns the time until every client sees on its boards exactly the true members, with status and state. */
   untilEqual(withinMs: Millis): Millis {
     return this.until(
       () => this.difference() === undefined,
@@ -118,7 +118,7 @@ export class World {
     return new WorldSession(name, { via, attempt }, this).join(boardIdOf(board), entry);
   }
 
-  /** Usernames of all who are there in truth: connected, or within their grace, at an instance that lives; sorted. */
+  /** Usernames of all true members, connected or within their grace at a live instance; sorted. */
   union(board: string): string[] {
     return this.members(board).map(({ username }) => username);
   }
@@ -127,14 +127,14 @@ export class World {
     return this.#claims.union(boardIdOf(board), this.now);
   }
 
-  /** A number for a socket, given once. */
+  /** A new number for a socket. */
   nextConnection(): ConnectionId {
     return ++this.#connections;
   }
 
   // Instances.
 
-  /** A new one, which knows nothing; answers its index. */
+  /** Starts a new instance, which knows nothing; returns its index. */
   start(): number {
     const index = this.instances.length;
     const around: Surroundings = {
@@ -173,13 +173,13 @@ export class World {
     this.instance(index).resume();
   }
 
-  /** The host of that instance puts somebody out (R16). */
+  /** The host of that instance kicks somebody (R16). */
   kick(name: string, { via, board }: { readonly via: number; readonly board?: string }): void {
     const on = board === undefined ? {} : { boardId: boardIdOf(board) };
     this.instance(via).receive(() => ({ kind: "kick", whom: { memberId: memberIdOf(name) }, ...on, reason: "" }));
   }
 
-  /** The host of that instance says something to all (R17). */
+  /** The host of that instance makes an announcement (R17). */
   announce(text: string, { via, board }: { readonly via: number; readonly board?: string }): void {
     const on = board === undefined ? {} : { boardId: boardIdOf(board) };
     this.instance(via).receive(() => ({ kind: "announcement", text, ...on }));
@@ -196,7 +196,7 @@ export class World {
     return this.instances[index] ?? this.fail(`there is no instance ${index}`);
   }
 
-  /** How one instance judges another; undefined: it never heard of it. */
+  /** One instance's judgement of another; undefined: it has never heard of it. */
   judges(index: number, other: number): "up" | "suspect" | "down" | "left" | undefined {
     return this.instance(index).peers.get(this.instance(other).instanceId);
   }
@@ -207,7 +207,7 @@ export class World {
     this.#observers.push(observer);
   }
 
-  /** All effects of a kind; fills from now on. */
+  /** Records all effects of a kind from now on, into the returned list. */
   record<Kind extends Effect["kind"]>(kind: Kind): Recorded<Kind>[] {
     const recorded: Recorded<Kind>[] = [];
     this.observe((instance, effect) => {
@@ -220,7 +220,7 @@ export class World {
     return this.#claims;
   }
 
-  /** The first difference between what some client sees and what is true, in words. */
+  /** The first difference between some client's view and the truth, as text. */
   difference(): string | undefined {
     const truths = new Map<BoardId, string[]>();
     for (const instance of this.instances)
