@@ -1,6 +1,6 @@
 /**
- * What strangers may send: to our sockets, and on our Redis channels. It is counted, answered as docs/PROTOCOL.md says, and
- * nobody else notices. [C4] [R13]
+ * Bad input from strangers, to our sockets and on our Redis channels. It is counted and answered as docs/PROTOCOL.md says, and
+ * other clients are not affected. [C4] [R13]
  */
 
 import assert from "node:assert/strict";
@@ -29,7 +29,7 @@ type Invalid = {
   readonly text?: string;
 };
 const VECTORS: Invalid[] = JSON.parse(readFileSync(new URL("../../protocol/vectors/invalid.json", import.meta.url), "utf8"));
-/** Longer than any reaction to what was sent takes. */
+/** Longer than any reaction to a message takes. */
 const SETTLED_MS = 600;
 const REJECTED = 'presence_client_rejected_total{reason="bad_message"}';
 
@@ -77,7 +77,7 @@ test("bad input", { timeout: 120_000 }, async (t) => {
     assert.deepEqual([client.ended, client.violations, client.names(2), client.board(2).count], [undefined, [], [], 1]);
   });
 
-  await t.test("classic: messages that make no sense now are without effect", async (t) => {
+  await t.test("classic: messages that are valid but out of place have no effect", async (t) => {
     const client = await ClassicClient.connect(t, one.wsUrl);
     const watcher = await ClassicClient.connect(t, two.wsUrl);
     watcher.join(3, "watcher");
@@ -87,7 +87,7 @@ test("bad input", { timeout: 120_000 }, async (t) => {
     client.join(3, "mallory again");
     await eventually(() => watcher.names(3).length > 0, { what: "the watcher sees the join" });
     await throughout(() => String(watcher.names(3)) === "mallory" && watcher.board(3).count === 2 && !watcher.has("cursor_broadcast"), {
-      what: "and only that",
+      what: "the watcher sees that join only",
       forMs: SETTLED_MS,
     });
     assert.deepEqual([...watcher.violations, ...client.violations], []);
@@ -99,7 +99,7 @@ test("bad input", { timeout: 120_000 }, async (t) => {
     await t.test(`${name}: each invalid vector is an error bad_message, and has no effect`, async (t) => {
       const before = await one.metric(REJECTED);
       for (const { why, hex, text } of vectors) {
-        // One connection each: who goes on is closed.
+        // One connection each, since a client that goes on sending invalid messages is closed.
         const client = await SessionClient.connect(t, one.wsUrl, { encoding });
         client.sendRaw(hex === undefined ? (text ?? "") : new Uint8Array(Buffer.from(hex, "hex")));
         await eventually(() => client.errors.length > 0 || client.ended, { what: `an answer to: ${why}` });
@@ -110,7 +110,7 @@ test("bad input", { timeout: 120_000 }, async (t) => {
       assert.ok((await one.metric(REJECTED)) > before);
     });
 
-    await t.test(`${name}: what is well formed but wrong is another error`, async (t) => {
+    await t.test(`${name}: a well-formed message with wrong content is answered with another error`, async (t) => {
       const client = await SessionClient.connect(t, one.wsUrl, { encoding });
       const expectError = async (code: string, act: () => void) => {
         const before = client.errors.length;
@@ -133,12 +133,12 @@ test("bad input", { timeout: 120_000 }, async (t) => {
       await expectError("superseded", () => client.joinAs(place, 1, "mallory of yesterday"));
       const keys = () => Object.keys(watcher.memberOf(place, "mallory")?.state ?? {});
       await eventually(() => keys().length > 0, { what: "the update that was right is seen" });
-      await throughout(() => String(keys()) === "first", { what: "and nothing else", forMs: SETTLED_MS });
+      await throughout(() => String(keys()) === "first", { what: "no other update is seen", forMs: SETTLED_MS });
       assert.deepEqual([client.ended, client.violations, watcher.violations], [undefined, [], []]);
     });
   }
 
-  await t.test("v2: before hello nothing is done; without one the connection is closed; persistent garbage is abuse", async (t) => {
+  await t.test("v2: before hello no message is handled; without hello the connection is closed; persistent garbage is abuse", async (t) => {
     const early = await RawSocket.connect(t, { port: one.port, protocol: "presence.v2.json" });
     const silent = await RawSocket.connect(t, { port: one.port, protocol: "presence.v2" });
     const answers: string[] = [];
@@ -162,21 +162,21 @@ test("bad input", { timeout: 120_000 }, async (t) => {
     assert.deepEqual(client.errors, ["too_many_boards"]);
   });
 
-  await t.test("too large: 1009, whoever sends it", async (t) => {
+  await t.test("too large: 1009, for classic and v2 clients", async (t) => {
     for (const protocol of [undefined, "presence.v2", "presence.v2.json"]) {
       const sockets = [
         await RawSocket.connect(t, { port: one.port, ...(protocol && { protocol }) }),
         await RawSocket.connect(t, { port: one.port, ...(protocol && { protocol }) }),
       ] as const;
       sockets[0].send(Buffer.alloc(CLIENT_MESSAGE_BYTES_MAX + 1, 1));
-      // Said to be 4 GiB: it is refused by its header, nobody waits for it.
+      // The header claims 4 GiB: the frame is refused at once, without waiting for the payload.
       sockets[1].sendFrame({ opcode: OPCODE.binary, length: 2 ** 32 });
       for (const socket of sockets) await eventually(() => socket.hasEnded, { what: `${protocol ?? "classic"} is closed` });
       assert.deepEqual([sockets[0].closeCode, sockets[1].closeCode], [1009, 1009], protocol);
     }
   });
 
-  await t.test("violations of the WebSocket protocol end their connection only", async (t) => {
+  await t.test("a violation of the WebSocket protocol ends only its own connection", async (t) => {
     const hello = encodeJson({ kind: "hello" });
     const long = Buffer.alloc(200, "x");
     const violations: [string, number | undefined, (socket: RawSocket) => void][] = [
@@ -217,7 +217,7 @@ test("bad input", { timeout: 120_000 }, async (t) => {
     }
   });
 
-  await t.test("what is unusual but right works: fragments, pings between them, a thousand pings", async (t) => {
+  await t.test("unusual but valid frames work: fragments, pings between them, a thousand pings", async (t) => {
     const socket = await RawSocket.connect(t, { port: one.port, protocol: "presence.v2.json" });
     const answers: string[] = [];
     socket.onMessage = (payload) => answers.push(payload.toString());
@@ -243,7 +243,7 @@ test("bad input", { timeout: 120_000 }, async (t) => {
       t.after(() => void socket.destroy());
       socket.on("error", () => {});
       socket.write(bytes);
-      // Half of them wait for more, and are cut off with the test.
+      // The server waits for more bytes of half of them; they are closed when the test ends.
     }
     const refused: [string, Parameters<typeof RawSocket.request>[1]][] = [
       ["another path", { port: one.port, path: "/elsewhere" }],
@@ -261,7 +261,7 @@ test("bad input", { timeout: 120_000 }, async (t) => {
   await t.test("foreign messages on our Redis channels, noise, and our own cut short: counted, without effect", async (t) => {
     const captured = await capture(t, redis, one, two);
     const before = await dropped(two);
-    // What the predecessor of this service published on such channels.
+    // Messages that the predecessor of this service published on such channels.
     const foreign = [
       '{"type":"cursor","board":1,"user":1,"x":5,"y":6}',
       '{"from":"somebody","key":"k","joined":"eve"}',
@@ -287,11 +287,15 @@ test("bad input", { timeout: 120_000 }, async (t) => {
     t.diagnostic(`${cuts} cut messages of ${captured.length}; ${(await dropped(two)) - before} counted as dropped`);
     for (const instance of [one, two]) {
       await eventually(async () => (await instance.health()).status === "ok", { what: "the instances are well" });
-      assert.equal((await instance.health()).peers.filter(({ state }) => state === "up").length, 1, "no instance that is none");
+      assert.equal(
+        (await instance.health()).peers.filter(({ state }) => state === "up").length,
+        1,
+        "no foreign message counts as an instance",
+      );
     }
   });
 
-  await t.test("after all this nobody else has noticed anything", async () => {
+  await t.test("after all this the other clients have seen nothing of it", async () => {
     const { ana, ben, cleo } = bystanders;
     assert.ok(one.isRunning && two.isRunning);
     assert.deepEqual(
@@ -317,7 +321,7 @@ test("bad input", { timeout: 120_000 }, async (t) => {
   });
 });
 
-/** Real messages of instance one, of all kinds that a short visit makes. */
+/** Captures real messages of instance one, of all kinds that a short visit causes. */
 async function capture(t: TestContext, redis: RedisProcess, one: Instance, two: Instance) {
   const published = await redis.watch(t, "presence:*");
   const ana = await SessionClient.connect(t, one.wsUrl);

@@ -13,7 +13,7 @@ const CHROMIUM = "/usr/bin/chromium";
 const FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
 const VIEW = { width: 900, height: 640 };
 const PHONE = { width: 390, height: 844 };
-/** The page glides cursors to where they are; afterwards a pixel of rounding may remain. */
+/** The page lets cursors glide to their places; afterwards rounding may leave them a pixel off. */
 const PIXELS_OFF_MAX = 3;
 /** For a browser that starts on a busy machine. */
 const WAITED_MS_MAX = 10_000;
@@ -52,7 +52,7 @@ test("in a real browser", { timeout: 120_000 }, async (t) => {
     await ben.page.screenshot({ path: shot });
     t.diagnostic(`screenshot: ${shot}`);
 
-    // A reload: nobody sees a leave, and the name is still Ana's.
+    // After a reload Ben sees no leave, and Ana keeps her name.
     await ana.page.reload();
     await eventually(async () => (await member(ben.page, "Ana").getAttribute("data-status")) === "active", { what: "Ana is back" });
     await ana.page.close();
@@ -60,7 +60,7 @@ test("in a real browser", { timeout: 120_000 }, async (t) => {
     assert.deepEqual([...ana.problems, ...ben.problems], []);
   });
 
-  await t.test("names are text, whatever they look like", async (t) => {
+  await t.test("names with markup are shown as text", async (t) => {
     const name = '<img src=x onerror="document.title=1">';
     const ana = await open(t, browser, `${one.url}/?board=8&name=Ana`);
     const eve = await open(t, browser, `${two.url}/?board=8&name=${encodeURIComponent(name)}`);
@@ -110,7 +110,7 @@ test("in a real browser", { timeout: 120_000 }, async (t) => {
       [VIEW, "dark"],
       [PHONE, "light"],
     ] as const) {
-      // Axe is put into the page, which the page's own policy forbids.
+      // Axe is injected into the page, which the page's own content security policy forbids.
       const { page } = await open(t, browser, `${one.url}/?board=11&name=Ana`, view, { bypassCSP: true, colorScheme: scheme });
       if (view === PHONE) await page.locator("#toggle").click();
       await member(page, "person 39").waitFor();
@@ -166,7 +166,7 @@ test("in a real browser", { timeout: 120_000 }, async (t) => {
   });
 });
 
-type Opened = { readonly page: Page /** What the console and the page complained about. */; readonly problems: string[] };
+type Opened = { readonly page: Page /** Errors of the console and the page. */; readonly problems: string[] };
 
 /** A page in a profile of its own. */
 async function open(
@@ -206,7 +206,7 @@ async function pointAt(page: Page, x: number, y: number): Promise<void> {
   await page.mouse.move(box.x + x * box.width, box.y + y * box.height, { steps: 5 });
 }
 
-/** By how many pixels the tip of a cursor is away from that place of the board. */
+/** The distance in pixels, across and down, between the tip of a cursor and a place of the board. */
 async function offset(page: Page, name: string, x: number, y: number): Promise<[number, number]> {
   const box = await surface(page);
   const tip = await cursor(page, name).evaluate((element) => {

@@ -1,4 +1,4 @@
-/** What others install: the built packages run in a plain Node, without our sources and without the `presence-source` condition. */
+/** The built packages, as others install them: they run in a plain Node, without our sources and the `presence-source` condition. */
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
@@ -76,11 +76,11 @@ test("`npm run build` makes packages that a plain Node runs", { timeout: 60_000 
   });
   assert.equal(stdout, "Ben\n");
 
-  // As README has it.
+  // The command that README names.
   const help = await run("npx", ["--no-install", "presence-service", "--help"], { cwd: ROOT, env: { ...process.env, NODE_OPTIONS: "" } });
   assert.match(help.stdout, /^presence-service: .*--redis-url/s);
 
-  // As others install it: the packed files, and what they depend on.
+  // As others install it: the packed files and their dependencies.
   const folder = mkdtempSync(join(tmpdir(), "presence-packed-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const modules = join(folder, "node_modules");
@@ -110,10 +110,10 @@ function manifest(name: string): Manifest {
   return JSON.parse(readFileSync(join(ROOT, "packages", name, "package.json"), "utf8")) as Manifest;
 }
 
-/** What documents use that is neither npm's nor ours. */
+/** Programs in documents that are neither npm's nor ours. */
 const OTHER_PROGRAMS = new Set(["redis-cli", "redis-server", "docker", "git", "node", "curl", "flock", "cd"]);
 
-/** Of a line in a document; without comment, prompt and variables. */
+/** The words of a command line in a document, without comment, prompt and variables. */
 function wordsOf(line: string): string[] {
   const words = line
     .replace(/^\$ /, "")

@@ -1,6 +1,6 @@
 /**
- * The delivery contract of `Bus` as tests, one sentence after the other, for every implementation. Each bus here is alone on
- * its Redis, if it has one, so that numbers of subscribers are its own.
+ * The delivery contract of `Bus` as tests, one sentence after the other, for every implementation. Each bus here has its Redis to
+ * itself, if it uses one, so that numbers of subscribers count only this bus.
  */
 
 import assert from "node:assert/strict";
@@ -9,17 +9,17 @@ import type { Bus, BusListener, FailedAttempt, Link, Refusal } from "../src/bus/
 import { PresenceError } from "../src/errors.ts";
 import { eventually, throughout } from "./harness/index.ts";
 
-/** Notes what it is told, in order: `up publisher 1`, `subscribed a`, `down subscriber`, and messages apart. */
+/** Records all calls of the bus, in order: `up publisher 1`, `subscribed a`, `down subscriber`; messages are kept apart. */
 export class Recorder implements BusListener {
   readonly facts: string[] = [];
   readonly messages: { readonly channel: string; readonly message: Uint8Array }[] = [];
   readonly downs: string[] = [];
   readonly failed: FailedAttempt[] = [];
   readonly refusals: Refusal[] = [];
-  /** Called on top. */
+  /** Called in addition, for each message. */
   onMessage: (channel: string, message: Uint8Array) => void = () => {};
   onSubscribed: (channel: string) => void = () => {};
-  /** What came from within a call that `outside` made. */
+  /** Calls of the listener during a call that `outside` made. */
   readonly violations: string[] = [];
   #isInCall = false;
 
@@ -51,7 +51,7 @@ export class Recorder implements BusListener {
     this.refusals.push(refusal);
   }
 
-  /** Makes a call during which nothing may be told. */
+  /** Makes a call to the bus, during which the bus must not call the listener. */
   outside<T>(call: () => T): T {
     this.#isInCall = true;
     try {
@@ -144,7 +144,7 @@ export function busContract(name: string, make: (scope: TestContext, listener: B
     assert.equal(await bus.publish("b", bytes("1")), 1);
   });
 
-  test(`${name}: a message is the listener's to keep, and the publisher's again once the publish has settled`, async (t) => {
+  test(`${name}: a listener may keep a message, and a publisher may reuse its bytes once the publish has settled`, async (t) => {
     const { bus, heard } = await started(t, ["a"]);
     const reused = new Uint8Array(1000);
     for (let n = 0; n < 300; n++) {
@@ -171,7 +171,7 @@ export function busContract(name: string, make: (scope: TestContext, listener: B
     await eventually(() => heard.texts("a").at(-1) === "mine", { what: "the message after the second subscription" });
   });
 
-  test(`${name}: of what is asked in one turn the last word counts`, async (t) => {
+  test(`${name}: of several calls for a channel in one turn the last one counts`, async (t) => {
     const { bus, heard } = await started(t, ["held", "dropped"]);
     bus.subscribe("brief");
     bus.unsubscribe("brief");
@@ -189,7 +189,7 @@ export function busContract(name: string, make: (scope: TestContext, listener: B
     assert.deepEqual(receivers, [0, 1, 0, 1]);
   });
 
-  test(`${name}: unsubscribed and subscribed again before the first was confirmed, a channel is held`, async (t) => {
+  test(`${name}: a channel unsubscribed and subscribed again before the first confirmation stays subscribed`, async (t) => {
     const { bus, heard } = await started(t);
     for (let turn = 0; turn < 20; turn++) {
       bus.subscribe("a");
@@ -204,7 +204,7 @@ export function busContract(name: string, make: (scope: TestContext, listener: B
     await eventually(() => heard.texts("a").length === 1, { what: "the message" });
   });
 
-  test(`${name}: resubscribe takes a wanted subscription anew and says so, and is ignored for others`, async (t) => {
+  test(`${name}: resubscribe renews a wanted subscription and reports it, and is ignored for other channels`, async (t) => {
     const { bus, heard } = await started(t, ["a"]);
     bus.resubscribe("b");
     bus.resubscribe("a");
@@ -240,7 +240,7 @@ export function busContract(name: string, make: (scope: TestContext, listener: B
     assert.equal(bus.publisherLink, 1);
   });
 
-  test(`${name}: links recycled from within a message come up again, and no message is told twice`, async (t) => {
+  test(`${name}: links recycled from within a message handler come up again, and no message is delivered twice`, async (t) => {
     const { bus, heard } = await started(t, ["a"]);
     heard.onMessage = () => {
       heard.onMessage = () => {};
@@ -264,7 +264,7 @@ export function busContract(name: string, make: (scope: TestContext, listener: B
     assert.ok(ms >= 0 && ms < 1000, `${ms} ms`);
   });
 
-  test(`${name}: nothing is told from within a call`, async (t) => {
+  test(`${name}: the listener is never called from within a call to the bus`, async (t) => {
     const heard = new Recorder();
     const bus = await make(t, heard);
     heard.outside(() => bus.subscribe("early"));
@@ -284,7 +284,7 @@ export function busContract(name: string, make: (scope: TestContext, listener: B
     assert.deepEqual(heard.violations, []);
   });
 
-  test(`${name}: before start and after close it is down, and calls do no harm`, async (t) => {
+  test(`${name}: before start and after close the bus is down, and calls have no effect`, async (t) => {
     const heard = new Recorder();
     const bus = await make(t, heard);
     assert.equal(bus.publisherLink, 0);
@@ -306,7 +306,10 @@ export function busContract(name: string, make: (scope: TestContext, listener: B
     bus.recycle("publisher");
     bus.recycle("subscriber");
     await bus.close();
-    await throughout(() => heard.facts.length + heard.messages.length === told, { what: "nothing is told after close", forMs: 200 });
+    await throughout(() => heard.facts.length + heard.messages.length === told, {
+      what: "the listener is not called after close",
+      forMs: 200,
+    });
   });
 }
 

@@ -1,4 +1,4 @@
-/** Both buses keep the contract; and what a Redis shows of how ours talks to it. */
+/** Both buses keep the contract. For the Redis bus also: the commands and connections that Redis sees. */
 
 import assert from "node:assert/strict";
 import { after, type TestContext, test } from "node:test";
@@ -14,7 +14,7 @@ const redis = await RedisProcess.start({ after });
 busContract("MemoryBus", (scope, listener) => closing(scope, new MemoryBus(listener)));
 busContract("RedisPubSub", (scope, listener) => redisBus(scope, listener));
 
-test("what is asked for in one turn leaves as one SUBSCRIBE, whichever callback asked", async (t) => {
+test("all subscriptions of one turn leave as one SUBSCRIBE, from whichever callback they come", async (t) => {
   const heard = new Recorder();
   const bus = redisBus(t, heard);
   await bus.start();
@@ -33,7 +33,7 @@ test("publishes of one turn leave in one write", async (t) => {
   const before = await reads();
   await Promise.all(Array.from({ length: 200 }, (_, n) => bus.publish("a", bytes(`message ${n}`))));
   const spent = (await reads()) - before;
-  // One is the question about it.
+  // One of the reads is our own question.
   assert.ok(spent <= 3, `Redis read ${spent} times`);
 });
 
@@ -68,7 +68,7 @@ test("connections are named after instance and link, and know no more commands t
   assert.deepEqual(await redis.cli("ACL", "LOG"), []);
 });
 
-test("an address is host and port without credentials, and a URL that is none is refused without showing it", () => {
+test("an address is host and port without credentials; an invalid URL is refused, and the error does not show it", () => {
   const addresses = ["redis://u:p@h", "rediss://:p@[::1]:7000/3", "redis://h:1/"].map((url) => new RedisClient({ url, name: "x" }).address);
   assert.deepEqual(addresses, ["h:6379", "[::1]:7000", "h:1"]);
   for (const url of ["s3cret", "http://s3cret@h", "redis://s3cret@h/mymaster", "redis://:s3cret%@h", "redis://s3cret%zz@h"]) {

@@ -1,4 +1,4 @@
-/** What others see of trouble that is none of theirs: restarts, connections that die unnoticed, pages that mount anew. */
+/** Trouble of one client or instance must not disturb others: restarts, connections that die unnoticed, pages that mount anew. */
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -10,11 +10,11 @@ import { eventually, FaultProxy, RedisProcess, SessionClient, startCluster, thro
 
 const PEOPLE = 60;
 const MOVE_EVERY_MS = 100;
-/** From the end of a process to its successor being ready. Those of this test share one process: starting takes what it takes elsewhere. */
+/** The time between the end of a process and the moment its successor is ready, as measured with real processes. Here all share one. */
 const RESTART_MS = 700;
 /** Members of an instance that said goodbye are given up after this (R12). */
 const KEPT_MS = 5000;
-/** Longer than the grace of those whom a settled instance has not found again. */
+/** Longer than the grace of members that a settled instance has not found again. */
 const SETTLED_MS = 17_000;
 
 for (const [instances, apartMs] of [
@@ -61,7 +61,7 @@ for (const [instances, apartMs] of [
   });
 }
 
-/** One person on a board, how long they were away each time, and whom they saw come and go. */
+/** One person on a board, with the length of each of their absences, and the members they saw come and go. */
 function enter(t: TestContext, url: string, username: string) {
   const presence = createPresence({ url });
   t.after(() => presence.close());
@@ -104,7 +104,7 @@ test("two instances, one Redis", { concurrency: true, timeout: 120_000 }, async 
     await eventually(() => board.others.length === 1 && watcher.names("dead").includes("ana"), { what: "they see each other" });
     const statuses: string[] = [];
     board.subscribe(() => statuses.push(board.status));
-    // As long as it answers, it stays, whatever the page says.
+    // A connection that answers stays, whatever hints the page gives.
     for (let hint = 0; hint < 5; hint++) {
       page?.awake(hint % 2 === 0);
       await wait(300);
@@ -116,7 +116,7 @@ test("two instances, one Redis", { concurrency: true, timeout: 120_000 }, async 
     url = two.wsUrl;
     const stalledAt = performance.now();
     page?.awake(true);
-    await eventually(() => !board.broadcast("stroke", 1), { what: "a broadcast is no longer promised", withinMs: 1500 });
+    await eventually(() => !board.broadcast("stroke", 1), { what: "broadcast returns false", withinMs: 1500 });
     await eventually(() => statuses.includes("reconnecting") && board.status === "connected", { what: "it is back", withinMs: 5000 });
     const backMs = performance.now() - stalledAt;
     t.diagnostic(`back after ${Math.round(backMs)} ms`);
@@ -125,7 +125,7 @@ test("two instances, one Redis", { concurrency: true, timeout: 120_000 }, async 
     await throughout(() => watcher.names("dead").includes("ana") && !watcher.has("user_left"), { what: "no leave", forMs: 4000 });
   });
 
-  const mounted = t.test("a board given back and taken again in one task is no leave for anybody", async (t) => {
+  const mounted = t.test("when a board is given back and taken again in one task, nobody sees a leave", async (t) => {
     const watcher = await SessionClient.connect(t, two.wsUrl);
     await watcher.join("mount", "watcher");
     const presence = createPresence({ url: one.wsUrl });
@@ -148,7 +148,7 @@ test("two instances, one Redis", { concurrency: true, timeout: 120_000 }, async 
       [],
     );
     board.leave();
-    await eventually(() => watcher.has("user_left", { reason: "left" }), { what: "a leave is a leave", withinMs: 2500 });
+    await eventually(() => watcher.has("user_left", { reason: "left" }), { what: "a real leave is shown", withinMs: 2500 });
     assert.deepEqual(watcher.violations, []);
   });
 

@@ -1,4 +1,4 @@
-/** The command as operators meet it: help, version, and one clear message with the right exit status for what is wrong. */
+/** The command as operators use it: help, version, and for each mistake one clear message with the right exit status. */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -11,7 +11,7 @@ import { type TestContext, test } from "node:test";
 
 const CLI = new URL("../src/cli.ts", import.meta.url).pathname;
 
-/** Runs elsewhere than in the repository, whose `.env` is somebody's own. */
+/** Runs outside of the repository, which may hold a developer's own `.env`. */
 function start(args: readonly string[], env: Record<string, string> = {}, cwd = tmpdir()) {
   const child = spawn(process.execPath, ["--conditions=presence-source", CLI, ...args], {
     env: { PATH: process.env["PATH"], ...env },
@@ -29,7 +29,7 @@ function start(args: readonly string[], env: Record<string, string> = {}, cwd = 
   return { child, ended, output: () => stdout };
 }
 
-/** Starts one on memory and any free port; its address once it is ready. */
+/** Starts one in memory on any free port; returns its address once it is ready. */
 async function startReady(t: TestContext, env: Record<string, string> = {}, args: readonly string[] = [], cwd = tmpdir()) {
   const running = start(args, { REDIS_URL: "memory:", WS_PORT: "0", ...env }, cwd);
   t.after(() => running.child.kill("SIGKILL"));
@@ -70,7 +70,7 @@ test("wrong settings: all of them on stderr, status 78, no secret", async () => 
   assert.doesNotMatch(stderr, /hunter2|at .*\.ts/);
 });
 
-test("a password is nowhere to be seen, wherever somebody has put it by mistake", async (t) => {
+test("a password is never printed, wherever somebody has put it by mistake", async (t) => {
   const canary = "c4nary-P4ssw0rd";
   const url = `redis://user:${canary}@127.0.0.1:1`;
   const folder = mkdtempSync(join(tmpdir(), "presence-secrets-"));
@@ -88,7 +88,7 @@ test("a password is nowhere to be seen, wherever somebody has put it by mistake"
     assert.equal(code, 78);
     assert.doesNotMatch(stdout + stderr, /c4nary/i);
   }
-  // Right, but nobody is there.
+  // The setting is valid, but no Redis listens there.
   const unreachable = await start([], { REDIS_URL: url, WS_PORT: "0", LOG_LEVEL: "trace" }, folder).ended;
   assert.equal(unreachable.code, 69);
   assert.doesNotMatch(unreachable.stdout + unreachable.stderr, /c4nary/i);
@@ -148,7 +148,7 @@ test("Redis unreachable: attempts for about 5 s, then one line that names the ad
   assert.doesNotMatch(stderr, /hunter2/);
 });
 
-test("on memory it says loudly that it is alone, serves health, and stops with 0 on SIGTERM", async (t) => {
+test("in memory it warns that it is alone, serves health, and stops with 0 on SIGTERM", async (t) => {
   const { child, ended, output, base } = await startReady(t);
   assert.match(output(), /"level":"warn".*THIS INSTANCE IS ALONE/);
   assert.equal((await fetch(`${base}readyz`)).status, 200);
@@ -159,7 +159,7 @@ test("on memory it says loudly that it is alone, serves health, and stops with 0
   assert.equal((await ended).code, 0);
 });
 
-test("DEMO=off: / says what this is", async (t) => {
+test("DEMO=off: / names the service", async (t) => {
   const { base } = await startReady(t, { DEMO: "off" });
   assert.match(await (await fetch(base)).text(), /^This is a presence service/);
 });

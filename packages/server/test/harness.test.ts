@@ -1,4 +1,4 @@
-/** The harness itself, where a fault in it would make other tests pass: does it break what it says, and does it notice? */
+/** Tests of the harness itself, where a fault in it would let other tests pass: its faults take effect, and its checks find them. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -53,7 +53,7 @@ test("a proxy passes, delays, stalls and half-closes each direction on its own, 
   assert.equal(proxy.connections, 0);
 });
 
-test("a stalled direction holds the sender back instead of hoarding", async (t) => {
+test("a stalled direction holds the sender back instead of buffering without limit", async (t) => {
   const { client, server, proxy } = await linked(t);
   proxy.toTarget.stall();
   const size = 32 * 1024 * 1024;
@@ -63,7 +63,7 @@ test("a stalled direction holds the sender back instead of hoarding", async (t) 
   await eventually(() => server.text.length === size, { what: "everything arrives" });
 });
 
-test("an instance is ready when started, and its end is told", async (t) => {
+test("an instance is ready when started, and its end is reported", async (t) => {
   const redis = await RedisProcess.start(t);
   const instance = await Instance.start(t, { redisUrl: redis.url });
   const ana = await ClassicClient.connect(t, instance.wsUrl);
@@ -80,7 +80,7 @@ test("an instance is ready when started, and its end is told", async (t) => {
   await eventually(() => ana.ended !== undefined, { what: "ana's connection ends" });
 });
 
-test("what is published is seen byte for byte", async (t) => {
+test("published messages are seen byte for byte", async (t) => {
   const redis = await RedisProcess.start(t);
   const published = await redis.watch(t, "a:*");
   const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
@@ -90,7 +90,7 @@ test("what is published is seen byte for byte", async (t) => {
   assert.deepEqual(published, [{ channel: "a:1", bytes }]);
 });
 
-test("a crowd notices who is missing, who is too much, and who is shown elsewhere", async (t) => {
+test("a crowd notices missing members, surplus members, and members shown at a wrong place", async (t) => {
   const redis = await RedisProcess.start(t);
   const instance = await Instance.start(t, { redisUrl: redis.url });
   const crowd = new Crowd(t, 1);
@@ -114,14 +114,14 @@ test("a crowd notices who is missing, who is too much, and who is shown elsewher
   assert.match(String(crowd.differences()), /still shows walker 0/);
 });
 
-test("waiting in vain says for what, and what was seen last", async () => {
+test("a wait that fails names the expectation and the last error", async () => {
   await assert.rejects(
     eventually(() => Promise.reject(new Error("nobody here")), { what: "ana appears", withinMs: 50 }),
     /not within 0.05 s: ana appears\nlast: nobody here/,
   );
 });
 
-/** A socket of each end of a proxied connection, with what it has read. */
+/** A socket at each end of a proxied connection, with the text that it has read. */
 async function linked(t: TestContext) {
   const accepted: Socket[] = [];
   const target = createServer({ allowHalfOpen: true }, (socket) => accepted.push(socket)).listen(0, "127.0.0.1");

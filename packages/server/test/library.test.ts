@@ -1,4 +1,4 @@
-/** The service as a guest in somebody's own HTTP server: it takes its upgrades, and leaves everything else alone. */
+/** The service attached to an app's own HTTP server: it takes the upgrades on its path and leaves everything else to the app. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -61,7 +61,7 @@ test("attached to a host's server", { timeout: 60_000 }, async (t) => {
     );
   });
 
-  await t.test("the host says who is who, and who may go where", async (t) => {
+  await t.test("the host authenticates clients and authorizes their boards", async (t) => {
     const { host, port } = await startHost(t);
     const presence = await createPresenceServer({
       server: host,
@@ -146,7 +146,7 @@ test("rights are taken back", { timeout: 90_000 }, async (t) => {
     eve.close();
   });
 
-  await t.test("a join again that is refused ends the board; one that cannot be decided is asked for again", async () => {
+  await t.test("a join again that is refused ends the board; one that cannot be decided is tried again", async () => {
     const eve = connect(there, "eve");
     const board = eve.board("doc", { username: "eve" });
     const codes: string[] = [];
@@ -165,7 +165,7 @@ test("rights are taken back", { timeout: 90_000 }, async (t) => {
     isAllowed = true;
   });
 
-  await t.test("a token that runs out: a fresh one goes on, without one it ends", async () => {
+  await t.test("when a token expires, a client with a fresh token stays connected, and one without is closed", async () => {
     lifeMs = 8_000;
     let tokens = 0;
     const ben = connect(there, "ben", () => `ben#${++tokens}`);
@@ -178,7 +178,7 @@ test("rights are taken back", { timeout: 90_000 }, async (t) => {
     lifeMs = 3_600_000;
   });
 
-  await t.test("[R17.1] an announcement is told at every instance", async () => {
+  await t.test("[R17.1] an announcement reaches clients at every instance", async () => {
     const ben = connect(there, "ben").board("doc", { username: "ben again" });
     const heard: string[] = [];
     for (const board of [doc, ben]) board.on("announcement", ({ text }) => heard.push(text));
@@ -189,7 +189,7 @@ test("rights are taken back", { timeout: 90_000 }, async (t) => {
     assert.deepEqual(heard, ["Back at noon", "Back at noon"]);
   });
 
-  await t.test("what cannot be said is refused, and what the bus does not take is told", async () => {
+  await t.test("an invalid kick or announcement is refused, and the host learns when the bus does not take one", async () => {
     await assert.rejects(here.kick({} as never), TypeError);
     await assert.rejects(here.announce(""), TypeError);
     await redis.kill();
@@ -230,7 +230,7 @@ test("a host without upgrades of its own answers requests that offer one, before
     host.close();
     host.closeAllConnections();
   });
-  // As curl --http2 and Java's client ask of their own accord.
+  // curl --http2 and Java's client offer this upgrade by default.
   const offered = () =>
     fetchRaw(
       port,
@@ -243,7 +243,7 @@ test("a host without upgrades of its own answers requests that offer one, before
   assert.match(await offered(), /\r\n\r\nhost$/);
 });
 
-test("an upgrade on another path is not left without an answer where nobody else takes upgrades", async (t) => {
+test("an upgrade on another path is answered if no other listener takes upgrades", async (t) => {
   const host = createServer((_request, response) => response.end("the host's own page"));
   const port = await freePort();
   host.listen(port, "127.0.0.1");
@@ -256,7 +256,7 @@ test("an upgrade on another path is not left without an answer where nobody else
   t.after(() => presence.close());
   const answer = () => fetchRaw(port, UPGRADE.replace("Upgrade\r", "Upgrade, close\r"));
   assert.match(await answer(), /\r\n\r\nthe host's own page$/);
-  // Older versions of Node ask nobody, and take every offer for an upgrade.
+  // Older versions of Node have no such callback, and treat every offer as an upgrade.
   Object.assign(host, { shouldUpgradeCallback: () => true });
   assert.match(await answer(), /^HTTP\/1\.1 404 /);
   host.once("upgrade", (_request, socket) => socket.end("HTTP/1.1 418 By Somebody Else\r\n\r\n", () => socket.destroy()));
@@ -324,7 +324,7 @@ test("pages of other origins may not connect where the host authenticates, and a
   for (const origin of ["https://evil.example", "null", undefined]) assert.equal(await anybody(origin), 101, origin);
 });
 
-test("settings that cannot be are refused, and the host's server is as before", async () => {
+test("invalid settings are refused, and the host's server stays as before", async () => {
   const host = createServer();
   for (const options of [
     { redisPrefix: "My:Prefix" },
@@ -336,18 +336,18 @@ test("settings that cannot be are refused, and the host's server is as before", 
   assert.equal(host.listenerCount("upgrade"), 0);
 });
 
-test("while it closes, upgrades are told to come back later", { timeout: 30_000 }, async (t) => {
+test("while presence closes, upgrades are answered with a time to come back", { timeout: 30_000 }, async (t) => {
   const redis = await RedisProcess.start(t);
   const proxy = await FaultProxy.start(t, { target: redis.port });
   const { host, port } = await startHost(t);
   const presence = await createPresenceServer({ server: host, redisUrl: `redis://127.0.0.1:${proxy.port}` });
-  proxy.toClient.stall(); // it waits a while for Redis to take its goodbye
+  proxy.toClient.stall(); // closing waits a while for Redis to take the goodbye
   const closed = presence.close();
   assert.equal((await RawSocket.request(t, { port, path: "/presence" })).status, 503);
   await closed;
 });
 
-/** What is answered until the other side has closed for good; this side never does. */
+/** Returns the whole answer once the server has closed the connection; this side never closes it. */
 async function fetchRaw(port: number, request: string): Promise<string> {
   const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
   let answer = "";
@@ -361,7 +361,7 @@ async function fetchRaw(port: number, request: string): Promise<string> {
   });
   socket.write(request);
   try {
-    // A write to a socket that is closed at the other end is answered by a reset: one that is only half closed takes it.
+    // If the server has closed its socket, a write is answered by a reset. If it is only half closed, it accepts the write.
     await eventually(() => isClosed || (socket.readableEnded && socket.write("\r\n") && false), {
       what: () => `the server closes; it said ${answer}`,
     });

@@ -1,6 +1,6 @@
 /**
- * A hundred people who walk, on two instances of one Redis, and what may happen to those meanwhile: Redis dies, forgets its
- * subscribers, hangs; an instance is killed. Whatever it was, in the end everybody sees everybody where they are.
+ * A hundred moving people on two instances of one Redis, while Redis dies, drops its subscribers or hangs, or an instance is killed.
+ * After each of these, everybody sees everybody at the right place.
  */
 
 import assert from "node:assert/strict";
@@ -12,9 +12,9 @@ const MOVES_PER_SECOND = 20;
 const LOAD_MS = 10_000;
 const OUTAGE_MS = 10_000;
 const PAUSE_MS = 8000;
-/** A second and a half of moves: a cursor of the same instance that is this late has stopped. */
+/** A second and a half of moves: a cursor of the same instance that is this far behind counts as stopped. */
 const LOCAL_LAG_MAX = 30;
-/** A heap breathes under load, by a few MB here. That nothing queues is seen in failed publishes, and in the age of unanswered ones. */
+/** Under load the heap grows and shrinks, by a few MB here. Failed publishes and the age of unanswered ones show that no queue grows. */
 const GROWTH_BYTES_MAX = 60_000_000;
 
 test("a hundred people walk on two instances", { timeout: 180_000 }, async (t) => {
@@ -39,13 +39,13 @@ test("a hundred people walk on two instances", { timeout: 180_000 }, async (t) =
   });
 
   await t.test("Redis is killed for 10 s: local cursors flow, memory is bounded, rosters are equal 5 s after", async (t) => {
-    // A failure here is not to be one of the tests that follow.
+    // Also after a failure here, so that the next tests have a Redis.
     t.after(() => (redis.isRunning ? undefined : redis.restart()));
     crowd.walk(MOVES_PER_SECOND);
     const before = await Promise.all([one, two].map((instance) => instance.residentBytes()));
     await redis.kill();
     const outage = throughout(localCursorsFlow(crowd), { what: "local cursors flow", forMs: OUTAGE_MS });
-    // People come and go meanwhile; the others hear of it afterwards.
+    // People come and go meanwhile; the others learn it afterwards.
     crowd.remove([...walkersOf(crowd, one).slice(0, 5), ...walkersOf(crowd, two).slice(0, 5)]);
     await Promise.all([crowd.add(one, 5), crowd.add(two, 5)]);
     await outage;
@@ -133,7 +133,7 @@ function walkersOf(crowd: Crowd, instance: Instance) {
   return crowd.walkers.filter((walker) => walker.instance === instance);
 }
 
-/** One viewer a look: do all others of its instance move before its eyes? */
+/** Each call checks one viewer: it sees all others of its instance move. */
 function localCursorsFlow(crowd: Crowd): () => boolean {
   let looks = 0;
   return () => {

@@ -1,5 +1,5 @@
 /**
- * docs/OPERATIONS.md and .env.example say what the code says. After a change of a table in the code:
+ * Compares docs/OPERATIONS.md and .env.example with the code. After a change of a table in the code:
  * `UPDATE_DOCS=1 node --conditions=presence-source --test packages/server/test/operations-doc.test.ts`.
  */
 

@@ -1,4 +1,4 @@
-/** What takes its time: subscriptions that linger, connections that died without a word, readers that do not read. All at once. */
+/** Slow processes, all at once: subscriptions that linger, connections that died without a close, readers that do not read. */
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -6,7 +6,7 @@ import { setInterval as every } from "node:timers/promises";
 import { ClassicClient, eventually, FaultProxy, Instance, type RedisProcess, SessionClient, startCluster } from "./harness/index.ts";
 
 const LINGER_MS = 45_000;
-/** What a busy machine may add. */
+/** Extra time for a busy machine. */
 const SLACK_MS = 8000;
 const RECONNECTING_MS_MAX = 25_000;
 const GONE_MS_MAX = 40_000;
@@ -15,9 +15,9 @@ const FLOOD_MS = 12_000;
 const FLOOD_EVERY_MS = 200;
 const TALKERS = 20;
 const SLOW_READERS = 20;
-/** Of the largest there are: an event and a state. */
+/** Makes an event or a state nearly as large as allowed. */
 const FILLER = "x".repeat(3900);
-/** The flood is 10 MB for each reader; the system holds up to 4 MB of it, and none of that counts as the server's. */
+/** The flood is 10 MB for each reader. The system's buffers hold up to 4 MB of it, which is not the server's memory. */
 const GROWTH_BYTES_MAX = 100_000_000;
 
 test("with patience", { concurrency: true, timeout: 150_000 }, async (t) => {
@@ -46,7 +46,7 @@ test("with patience", { concurrency: true, timeout: 150_000 }, async (t) => {
     assert.ok(performance.now() - leftAt > LINGER_MS - 1000, `it lingered only ${seconds(leftAt)} s`);
     await eventually(async () => (await subscribers(redis, 77)) === 1, { what: "on the other board only the instance with cleo is left" });
     ana.join(77, "ana");
-    await eventually(() => ana.names(77).includes("cleo") && cleo.names(77).includes("ana"), { what: "a newcomer finds who stayed" });
+    await eventually(() => ana.names(77).includes("cleo") && cleo.names(77).includes("ana"), { what: "a newcomer finds those who stayed" });
     assert.deepEqual([...ana.violations, ...cleo.violations], []);
   });
 
@@ -119,7 +119,7 @@ test("with patience", { concurrency: true, timeout: 150_000 }, async (t) => {
     assert.ok(peakBytes - restBytes < GROWTH_BYTES_MAX, `it grew by ${peakBytes - restBytes} bytes`);
     for (const watcher of watchers) {
       const heard = watcher.received.filter(({ kind }) => kind === "event").length;
-      assert.equal(heard, round * TALKERS, "who reads misses no event");
+      assert.equal(heard, round * TALKERS, "other readers miss no event");
     }
     const metrics = await busy.metrics();
     const noticed = metrics("presence_clients_stale_total") + metrics("presence_clients_terminated_total");
@@ -144,7 +144,7 @@ test("with patience", { concurrency: true, timeout: 150_000 }, async (t) => {
   await Promise.all([lingering, halfOpen, slow]);
 });
 
-/** So many on the board "busy", called `prefix 0` and so on. */
+/** So many clients on the board "busy", named `prefix 0` and so on. */
 async function people(t: TestContext, url: string, prefix: string, count: number): Promise<SessionClient[]> {
   const clients: SessionClient[] = [];
   for (let nth = 0; nth < count; nth++) {

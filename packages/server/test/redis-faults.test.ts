@@ -1,4 +1,4 @@
-/** What only a Redis can do to the bus: die, hang, drop a link, refuse. Numbers after "within" are what people notice. */
+/** Faults of a real Redis: it dies, hangs, drops a link or refuses. The times after "within" are bounds that users notice. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ import { RedisPubSub } from "../src/redis/pubsub.ts";
 import { bytes, hasCode, Recorder } from "./bus-contract.ts";
 import { eventually, FaultProxy, freePort, RedisProcess } from "./harness/index.ts";
 
-test("[R4] a subscriber that Redis throws out is back with all its channels within 1 s; the publisher stays", async (t) => {
+test("[R4] a subscriber that Redis disconnects is back with all its channels within 1 s; the publisher stays", async (t) => {
   const redis = await RedisProcess.start(t);
   const channels = Array.from({ length: 100 }, (_, n) => `board:${n}`);
   const { bus, heard } = await started(t, redis.url, channels);
@@ -60,7 +60,7 @@ test("[R9] a Redis that is killed and comes back finds both links, the next link
 
 test("[R9.5] a Redis stopped for 8 s is noticed, costs bounded memory, and is used again within 1 s", async (t) => {
   const redis = await RedisProcess.start(t);
-  // One does what the core would order, two are left alone with what is unanswered.
+  // One bus is recycled, as the core would order; the other two keep their unanswered publishes.
   const recycled = await started(t, redis.url, ["a"]);
   const many = await started(t, redis.url, ["b"]);
   const large = await started(t, redis.url);
@@ -91,7 +91,7 @@ test("[R9.5] a Redis stopped for 8 s is noticed, costs bounded memory, and is us
   for (const { reason, retryMs } of recycled.heard.failed) {
     if (reason.startsWith("no answer")) assert.equal(retryMs, 0, "an attempt that hung is followed by the next at once");
   }
-  // In the middle of hanging attempts.
+  // While attempts to connect hang.
   recycled.bus.recycle("publisher");
   recycled.bus.recycle("subscriber");
   await eventually(() => performance.now() - stoppedAt > 8000, { what: "8 s are over", withinMs: 9000 });
@@ -161,12 +161,12 @@ test("a SUBSCRIBE that stays unanswered ends the link after 3 s", async (t) => {
   assert.equal(heard.count("down publisher"), 0);
 });
 
-test("[R9.2] a stall of our own is not taken for one of Redis", async (t) => {
+test("[R9.2] a stall of our own process is not taken for a stall of Redis", async (t) => {
   const redis = await RedisProcess.start(t);
   const { bus, heard } = await started(t, redis.url, ["a"]);
   bus.subscribe("b");
   const publish = bus.publish("a", bytes("x"));
-  // Until both have left; the answers come while nobody reads.
+  // Wait until both commands were sent; their answers arrive while the process does not read.
   for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3500);
   assert.equal(await publish, 1);
@@ -174,7 +174,7 @@ test("[R9.2] a stall of our own is not taken for one of Redis", async (t) => {
   assert.deepEqual(heard.downs, []);
 });
 
-test("wanted again between the answers to its SUBSCRIBE and its UNSUBSCRIBE, a channel is held", async (t) => {
+test("a channel wanted again between the answers to its SUBSCRIBE and its UNSUBSCRIBE stays subscribed", async (t) => {
   const redis = await RedisProcess.start(t);
   const proxy = await FaultProxy.start(t, { target: redis.port });
   const { bus, heard } = await started(t, `redis://127.0.0.1:${proxy.port}`);
@@ -271,7 +271,7 @@ test("a channel that Redis forbids is tried again and holds up no other; a forbi
   assert.equal(await bus.publish("forbidden:1", bytes("x")), 1);
   assert.equal(await bus.publish("forbidden:2", bytes("x")), 0);
 
-  // Redis throws out subscribers of what they may not hear any more.
+  // Redis disconnects subscribers of channels that they may no longer read.
   await redis.cli("ACL", "SETUSER", "ana", "resetchannels", "&allowed:*");
   await heard.until("up subscriber 3");
   assert.equal(heard.count("subscribed allowed:49"), 3);

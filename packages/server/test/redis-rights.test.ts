@@ -1,6 +1,6 @@
 /**
- * Rights at Redis that change while instances run: what is refused, on which boards, who is told, what is shown meanwhile, and that it
- * mends itself when the right is back. One instance keeps all its rights; each test has one of its own beside it, with a user of its own.
+ * Rights at Redis that change while instances run. The tests check which boards become degraded, which clients learn it, what is shown
+ * meanwhile, and that all recovers when the right is back. One instance keeps all its rights; each test adds one with its own Redis user.
  */
 
 import assert from "node:assert/strict";
@@ -13,17 +13,17 @@ import { bytes, Recorder } from "./bus-contract.ts";
 import { eventually, freePort, Instance, RedisProcess, SessionClient, throughout } from "./harness/index.ts";
 
 const LEAST = ["resetkeys", "resetchannels", "&presence:*", "-@all", "+subscribe", "+unsubscribe", "+publish", "+ping", "+hello"];
-/** The subscriber is back, tries the boards, and both are told. */
+/** Time for the subscriber to reconnect and try its boards, and for clients to be told. */
 const TOLD_MS = 2_500;
-/** From the right: the longest wait for the next attempt, and what follows it. */
+/** From the return of the right: the longest wait for the next attempt, and the repair after it. */
 const HEALED_MS = 3_000;
 
 const redis = await RedisProcess.start({ after });
-/** Nothing happens to its rights. */
+/** The instance whose rights never change. */
 const well = await Instance.start({ after }, { redisUrl: redis.url });
 
 type Pair = {
-  /** Its user's rights are those that `rights` gives. */
+  /** The instance whose user gets its rights from `rights`. */
   readonly ill: Instance;
   readonly rights: (...rules: string[]) => Promise<unknown>;
   /** At the well instance. */
@@ -116,7 +116,7 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
     },
   );
 
-  void t.test("[R9.17] all boards, those too that are new: told one by one, the global channel goes on", async (t) => {
+  void t.test("[R9.17] to subscribe to any board, new ones too: each board is degraded, and the global channel goes on", async (t) => {
     const { ill, rights, ana, ben } = await pair(t, "all-boards", ["all-1", "all-2"]);
     await rights("resetchannels", "&presence:global");
     await eventually(() => ben.board("all-1").degraded && ben.board("all-2").degraded, { what: "ben is told", withinMs: TOLD_MS });
@@ -188,7 +188,7 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
     await equal(ana, ben, ["pub-1"]);
   });
 
-  void t.test("at the start it is a wrong setting: the process ends and says what is refused", async (t) => {
+  void t.test("a right that is missing at the start is a wrong setting: the process ends and names the refused command", async (t) => {
     for (const [user, rule, words] of [
       ["start-publish", "-publish", /own messages do not come back\. Redis refuses to publish: not permitted.*\+publish/],
       ["start-subscribe", "-subscribe", /not permitted \(NOPERM.*\+subscribe/],
@@ -211,7 +211,7 @@ test("2 000 refused channels are tried a thousand times a second at most, and al
   const channels = Array.from({ length: 2000 }, (_, n) => `theirs:${n}`);
   for (const channel of channels) bus.subscribe(channel);
   await eventually(() => new Set(heard.refusals.map(({ channel }) => channel)).size === channels.length, { what: "all are refused" });
-  // The first waits are short, as for one alone.
+  // The first waits are short, as for a single channel.
   const calmAt = performance.now() + 2000;
   await eventually(() => performance.now() > calmAt, { what: "the second round" });
   const before = heard.refusals.length;
@@ -224,7 +224,7 @@ test("2 000 refused channels are tried a thousand times a second at most, and al
   await eventually(() => granted() === channels.length, { what: () => `all are granted, not ${granted()}`, withinMs: HEALED_MS });
 });
 
-test("whatever Redis answers a publish with is told from a lost connection, with words that name nobody", async (t) => {
+test("an error of Redis in answer to a publish is told apart from a lost connection, and its text names no board or user", async (t) => {
   const answers = {
     "READONLY You can't write against a read only replica.": /^it is a replica and takes nothing$/,
     "OOM command not allowed when used memory > 'maxmemory'.": /^it takes no commands at present$/,
@@ -244,7 +244,7 @@ test("whatever Redis answers a publish with is told from a lost connection, with
   }
 });
 
-/** A server that answers every PUBLISH with that error. */
+/** Starts a server that answers every PUBLISH with that error. */
 async function refusing(t: TestContext, answer: string): Promise<{ heard: Recorder; bus: RedisPubSub }> {
   const server = createServer((socket) => {
     socket.on("error", () => {});

@@ -1,4 +1,4 @@
-/** TLS to a real Redis that asks for client certificates: each way it fails has its own words, and the right way works. */
+/** TLS to a real Redis that asks for client certificates: each way to fail has its own message, and the right settings work. */
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

@@ -1,20 +1,20 @@
-/** REDIS_URL leads to a replica, as a reader endpoint does: it hears all that its master hears, and is heard by nobody there. */
+/** REDIS_URL leads to a replica, as a reader endpoint does: the instance receives all messages, but no other instance receives its own. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually, FaultProxy, Instance, RedisProcess, SessionClient } from "./harness/index.ts";
 
-/** Twenty heartbeats, and what it takes to connect and to know each other. */
+/** Twenty heartbeats, and the time to connect and to learn of each other. */
 const DEGRADED_MS = 14_000;
 
 for (const [what, isWritable] of [
   ["a replica that takes no writes", false],
   ["a writable replica", true],
 ] as const) {
-  test(`[R10.15] an instance on ${what} says that nobody hears it, and is well once its address leads to the master`, async (t) => {
+  test(`[R10.15] an instance on ${what} reports that no other instance hears it, and recovers once its address leads to the master`, async (t) => {
     const master = await RedisProcess.start(t);
     const replica = await RedisProcess.start(t);
-    // It waits 5 s for more replicas otherwise.
+    // By default Redis waits 5 s for more replicas.
     await master.cli("CONFIG", "SET", "repl-diskless-sync-delay", "0");
     await replica.cli("REPLICAOF", "127.0.0.1", String(master.port));
     if (isWritable) await replica.cli("CONFIG", "SET", "replica-read-only", "no");

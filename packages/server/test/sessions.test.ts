@@ -1,5 +1,5 @@
 /**
- * Sessions that move: reloads, lost connections and other instances, as those who look on see them. [C1] [C2] [R11]
+ * Sessions that move: reloads, lost connections and other instances, as other members see them. [C1] [C2] [R11]
  */
 
 import assert from "node:assert/strict";
@@ -8,10 +8,10 @@ import { createPresence } from "@presence-service/client";
 import { ClassicClient, type Cluster, eventually, FaultProxy, SessionClient, startCluster, throughout } from "./harness/index.ts";
 
 const GRACE_SHORT_MS = 3000;
-/** How long a leave would take to show, if there were one: the short grace, and then some. */
+/** Longer than the short grace: a leave would be shown within this time. */
 const WATCHED_MS = GRACE_SHORT_MS + 1500;
 
-// Each on a board of its own, all at once: most of the time they wait.
+// All tests run at once, each on a board of its own, since they wait most of the time.
 test("two instances, one Redis", { concurrency: true, timeout: 120_000 }, async (t) => {
   const cluster = await startCluster(t);
   const { one, two } = cluster;
@@ -59,7 +59,7 @@ test("two instances, one Redis", { concurrency: true, timeout: 120_000 }, async 
     const memberId = board.self?.memberId;
     const left: string[] = [];
     board.on("user_left", ({ member }) => left.push(member.username));
-    // It may be back before anybody looks.
+    // Record each status: the SDK may be back before a check sees it.
     const statuses: string[] = [];
     board.subscribe(() => statuses.push(board.status));
     balancer.lead(two.port);
@@ -92,7 +92,7 @@ test("two instances, one Redis", { concurrency: true, timeout: 120_000 }, async 
     assert.ok(goneMs > 12_000, `after ${goneMs} ms`);
   });
 
-  const away = t.test("a closed tab is gone after the short grace; who leaves, at once", async (t) => {
+  const away = t.test("a member whose tab was closed is gone after the short grace; a member who leaves is gone at once", async (t) => {
     const watchers = await watch(t, cluster, "away");
     const ana = await SessionClient.connect(t, one.wsUrl);
     const ben = await SessionClient.connect(t, two.wsUrl);
@@ -108,7 +108,7 @@ test("two instances, one Redis", { concurrency: true, timeout: 120_000 }, async 
     await eventually(() => isGone("ana"), { what: "ana, whose tab closed, is gone", withinMs: GRACE_SHORT_MS + 2000 });
   });
 
-  const superseded = t.test("the older of two connections of one session is closed as superseded, and hurts nobody", async (t) => {
+  const superseded = t.test("the older of two connections of one session is closed as superseded, without effect on others", async (t) => {
     const watchers = await watch(t, cluster, "twice");
     const ana = await SessionClient.connect(t, one.wsUrl);
     await ana.join("twice", "ana");
@@ -121,7 +121,7 @@ test("two instances, one Redis", { concurrency: true, timeout: 120_000 }, async 
     stale.joinAs("twice", 1, "ana of yesterday");
     await eventually(() => stale.errors.includes("superseded"), { what: "an attempt that is not the highest is refused" });
     await calm(watchers, "twice", "ana");
-    // After its leave the session is over, whatever an older connection of it says.
+    // After its leave the session has ended, whatever an older connection of it sends.
     other.leave("twice");
     for (const watcher of watchers) await eventually(() => watcher.names("twice").length === 1, { what: "ana has left" });
     stale.joinAs("twice", 1, "ana of yesterday");
@@ -143,14 +143,14 @@ test("two instances, one Redis", { concurrency: true, timeout: 120_000 }, async 
       forMs: WATCHED_MS,
     });
     back.leave("9");
-    await eventually(() => watcher.has("user_left"), { what: "a leave is a leave" });
+    await eventually(() => watcher.has("user_left"), { what: "a real leave is shown" });
     assert.deepEqual(watcher.violations, []);
   });
 
   await Promise.all([reload, sameInstance, cut, lost, away, superseded, classic]);
 });
 
-/** Somebody who looks on, on each instance. */
+/** A watching client at each instance. */
 async function watch(t: TestContext, { one, two }: Cluster, board: string): Promise<SessionClient[]> {
   const watchers = [await SessionClient.connect(t, one.wsUrl), await SessionClient.connect(t, two.wsUrl, { encoding: "binary" })];
   for (const [index, watcher] of watchers.entries()) await watcher.join(board, `watcher ${index}`);
@@ -162,7 +162,7 @@ async function seenBy(watchers: readonly SessionClient[], board: string, name: s
   for (const watcher of watchers) await eventually(() => watcher.names(board).includes(name), { what: `${name} is seen` });
 }
 
-/** For longer than any grace that could run: there all the time, told once, in the end active. */
+/** Checks, for longer than any grace: the member is shown all the time, joined only once, and is active in the end. */
 async function calm(watchers: readonly SessionClient[], board: string, name: string): Promise<void> {
   const joins = (watcher: SessionClient) =>
     watcher.received.filter((message) => message.kind === "user_joined" && message.member.username === name).length;

@@ -1,4 +1,4 @@
-/** One board on two instances, as people see it: whatever client they use, they see the same people in the same places. */
+/** One board on two instances: clients of all kinds see the same people at the same places. */
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -24,7 +24,7 @@ test("two instances, one Redis", { timeout: 120_000 }, async (t) => {
   const cluster = await startCluster(t);
   const { one, two } = cluster;
 
-  await t.test("who joins elsewhere is told, moves are cursor updates, a leave is UserLeft, rosters are equal", async (t) => {
+  await t.test("a join at the other instance is UserJoined, a move a cursor update, a leave UserLeft; rosters are equal", async (t) => {
     const ana = await ClassicClient.connect(t, one.wsUrl);
     const ben = await ClassicClient.connect(t, two.wsUrl);
     ben.join(1, "ben");
@@ -57,7 +57,7 @@ test("two instances, one Redis", { timeout: 120_000 }, async (t) => {
     assert.deepEqual([...ana.violations, ...ben.violations], []);
   });
 
-  await t.test("the first one here of a board that is busy elsewhere gets the whole roster in the first answer", async (t) => {
+  await t.test("the first member here of a board busy elsewhere gets the whole roster in the first answer", async (t) => {
     const ana = await SessionClient.connect(t, one.wsUrl);
     const ben = await SessionClient.connect(t, one.wsUrl);
     await ana.join("doc-2", "ana", { tool: "pen" });
@@ -68,7 +68,7 @@ test("two instances, one Redis", { timeout: 120_000 }, async (t) => {
     await cleo.join("doc-2", "cleo");
     assert.deepEqual(cleo.names("doc-2"), ["ana", "ben"]);
     assert.deepEqual(cleo.memberOf("doc-2", "ana"), ana.memberOf("doc-2", "ana"));
-    await eventually(() => cleo.cursorOf("doc-2", "ben")?.y === 6, { what: "and where ben points" });
+    await eventually(() => cleo.cursorOf("doc-2", "ben")?.y === 6, { what: "cleo sees ben's cursor" });
     assert.equal(cleo.has("user_joined", { board: 2 }), false);
     nobodyWasMisled(ana, ben, cleo);
   });
@@ -97,7 +97,7 @@ test("two instances, one Redis", { timeout: 120_000 }, async (t) => {
     const sdkAtClassic = [...farClassic.board(3).people.values()].find(({ username }) => username === "sdk");
     assert.equal(sdkAtClassic?.color, colour, "one colour everywhere");
 
-    // Cursors: a fraction of the board is an integer for all others.
+    // Cursors: others get the SDK's fractions as integers.
     sdk.board.moveCursor(0.5, 1);
     for (const seen of [() => json.cursorOf("3", "sdk"), () => far.binary.cursorOf("3", "sdk"), () => farClassic.cursorOf(3, "sdk")]) {
       await eventually(() => seen()?.x === 32_768 && seen()?.y === 65_535, {
@@ -208,7 +208,7 @@ test("two instances, one Redis", { timeout: 120_000 }, async (t) => {
   });
 });
 
-/** The SDK under Node, with what its listeners were told. */
+/** The SDK under Node, with all calls of its listeners. */
 async function sdkOn(t: TestContext, instance: Cluster["one"], id: string, username: string) {
   const presence = createPresence<State, Events>({ url: instance.wsUrl });
   t.after(() => presence.close());

@@ -1,4 +1,4 @@
-/** The door: how clients and health checks come in through proxies as they are, what is refused and where that is said, and who is not held. */
+/** Upgrades: clients and health checks behind real proxies, refusals and where they are reported, and sockets that are not kept. */
 
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
@@ -28,7 +28,7 @@ async function open(t: TestContext, options: Partial<PresenceServerOptions> = {}
   return { port: presence.port, lines, refused };
 }
 
-test("upgrades are taken with a slash at the end, a prefix, the whole address, and in odd letters", async (t) => {
+test("upgrades are accepted with a slash at the end, a prefix, an absolute URL, and headers in any case", async (t) => {
   const { port } = await open(t);
   for (const path of [
     "/",
@@ -48,7 +48,7 @@ test("upgrades are taken with a slash at the end, a prefix, the whole address, a
   assert.equal((await RawSocket.request(t, { port, headers: { Upgrade: "WebSocket", Connection: "keep-alive, UPGRADE" } })).status, 101);
 });
 
-test("each refusal is counted by its reason, and one line of each says what was asked for", async (t) => {
+test("each refusal is counted by its reason, and one log line of each reason names the requested path", async (t) => {
   const { port, lines, refused } = await open(t, { allowedOrigins: ["https://App.Example:443/"] });
   const ask = async (status: number, options: Omit<Parameters<typeof RawSocket.request>[1], "port">) => {
     for (let n = 0; n < 3; n++) assert.equal((await RawSocket.request(t, { port, ...options })).status, status);
@@ -97,7 +97,7 @@ test("?encoding= is another way to ask, where a proxy removes the subprotocol he
   await eventually(() => kinds.includes("welcome"), { what: "a welcome in binary" });
 
   const both = await RawSocket.connect(t, { port, path: "/?encoding=presence.v2", protocol: "presence.v2.json" });
-  assert.equal(both.headers.get("sec-websocket-protocol"), "presence.v2.json", "what is offered counts more");
+  assert.equal(both.headers.get("sec-websocket-protocol"), "presence.v2.json", "an offered subprotocol takes precedence");
 });
 
 test("entries of allowedOrigins that can never match are refused at the start", async () => {
@@ -105,7 +105,7 @@ test("entries of allowedOrigins that can never match are refused at the start", 
   await assert.rejects(refused, { code: "BAD_SETTINGS", message: /app\.example" names no scheme.*more than scheme, host and port/ });
 });
 
-test("who only trickles a request is gone in 12 s, and so is who does not say anything", { timeout: 30_000 }, async (t) => {
+test("a client that sends nothing, or a request byte by byte, is gone in 12 s", { timeout: 30_000 }, async (t) => {
   const { port } = await open(t);
   const startedAt = performance.now();
   const ended: number[] = [];
@@ -157,24 +157,24 @@ test("no stranger takes the last file descriptor", { timeout: 90_000 }, async (t
     },
     { what: "Redis is back, and health and metrics say so", withinMs: 15_000 },
   );
-  // Told to come later, or let in for one that had said nothing for a second: as fast as this machine is.
+  // A newcomer was told to come later, or took the place of a socket that had said nothing for a second: that depends on the machine.
   const gaveWay = metrics('presence_client_closes_total{code="4410"}') + metrics('presence_upgrades_refused_total{reason="full"}');
   assert.ok(gaveWay > 0);
   assert.ok(metrics("presence_sockets_dropped_total") > 0);
-  assert.equal(ana.ended, undefined, "who is on a board stays");
+  assert.equal(ana.ended, undefined, "a client on a board stays");
   const said = instance.lines.filter((line) => line.includes("too many sockets that are no WebSockets")).length;
   assert.ok(said > 0 && said < 10, `${said} lines`);
-  // Those who said nothing give way to those who come after their second.
+  // Sockets that sent nothing for a second are closed for new ones.
   const late = await eventually(() => ClassicClient.connect(t, instance.wsUrl), { what: "somebody new gets in" });
   late.join(1, "late");
-  await eventually(() => ana.names("1").includes("late"), { what: "and is seen" });
+  await eventually(() => ana.names("1").includes("late"), { what: "the new client is seen" });
 });
 
 function upgrade(path: string, headers: string): string {
   return `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${headers}\r\n`;
 }
 
-/** What is answered until the answer is whole. */
+/** Returns the answer once it is complete. */
 function bytesOf(port: number, request: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = "";

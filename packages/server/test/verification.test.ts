@@ -1,6 +1,6 @@
 /**
- * The operator's checklist, line by line: two processes on one real Redis, and clients as they have always been, `new
- * WebSocket("ws://localhost:3001")` and 3002 without a subprotocol.
+ * The operator's checklist, line by line: two processes on one real Redis, and classic clients, which call `new
+ * WebSocket("ws://localhost:3001")` or 3002 without a subprotocol.
  */
 
 import assert from "node:assert/strict";
@@ -141,7 +141,7 @@ test("two instances on one Redis", { timeout: 120_000 }, async (t) => {
         withinMs: 2000,
       });
     }
-    // A burst may be thinned out, but ends where it ends.
+    // Positions of a burst may be left out, but never the last one.
     for (let step = 51; step <= 500; step++) ana.move(15, step, 2 * step);
     await eventually(() => ben.cursorOf(15, "ana")?.y === 1000, { what: "ben sees where ana stopped", withinMs: 2000 });
     const xs = ben.received.flatMap((message) => (message.kind === "cursor_broadcast" ? [message.x] : []));
@@ -160,7 +160,7 @@ test("two instances on one Redis", { timeout: 120_000 }, async (t) => {
     await cleo.close();
     await eventually(() => String(ana.names(16)) === "ben" && ana.board(16).count === 2, { what: "a closed connection is a leave" });
     ben.leave(16);
-    await eventually(() => ana.names(16).length === 0, { what: "a leave is one" });
+    await eventually(() => ana.names(16).length === 0, { what: "a Leave is a leave" });
     ben.join(16, "ben again");
     await eventually(() => String(ana.names(16)) === "ben again" && String(ben.names(16)) === "ana", { what: "and coming back is a join" });
     assert.deepEqual([...ana.violations, ...ben.violations, ...cleo.violations], []);
@@ -175,7 +175,7 @@ test("two instances on one Redis", { timeout: 120_000 }, async (t) => {
     cleo.join(17, "cleo");
     await eventually(() => ana.names(17).includes("cleo"), { what: "local people see each other meanwhile" });
     await redis.restart();
-    await eventually(() => String(ben.names(17)) === "ana,cleo", { what: "who came meanwhile is seen on the other instance" });
+    await eventually(() => String(ben.names(17)) === "ana,cleo", { what: "a client that joined meanwhile is seen at the other instance" });
     ana.move(17, 7, 8);
     await eventually(() => ben.cursorOf(17, "ana")?.y === 8, { what: "cursors flow again" });
     await eventually(async () => (await one.health()).status === "ok" && (await two.health()).status === "ok", { what: "both are well" });
@@ -199,7 +199,7 @@ test("nothing set but WS_PORT: Redis on localhost:6379", async (t) => {
   await pair(t, { one, two }, 60_001);
 });
 
-/** A person on each instance who see each other. */
+/** A person at each instance; they see each other. */
 async function pair(t: Parameters<typeof ClassicClient.connect>[0], { one, two }: Pick<Cluster, "one" | "two">, board: number) {
   const ana = await ClassicClient.connect(t, one.wsUrl);
   const ben = await ClassicClient.connect(t, two.wsUrl);

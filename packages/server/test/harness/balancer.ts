@@ -1,11 +1,11 @@
-/** A TCP load balancer as plain as they come: each connection goes to the next server that takes it. It knows nothing of health. */
+/** A plain TCP load balancer: each connection goes to the next server that takes it. It makes no health checks. */
 
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { freePort } from "./ports.ts";
 import type { Scope } from "./scope.ts";
 
-/** Answers its port; ends with the test. */
+/** Returns its port; ends with the test. */
 export async function startBalancer(scope: Scope, targets: readonly number[]): Promise<number> {
   const sockets = new Set<Socket>();
   let turn = 0;

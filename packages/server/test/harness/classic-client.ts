@@ -1,6 +1,6 @@
 /**
- * A person on a classic client: the runtime's own WebSocket, no subprotocol, the eight fixed messages. It believes what it is
- * told, like the real ones, and notes what it should not have been told.
+ * A person on a classic client: the runtime's own WebSocket, no subprotocol, the eight fixed messages. Like the real ones it believes
+ * all messages; besides, it records those that a correct server would not have sent.
  */
 
 import assert from "node:assert/strict";
@@ -14,11 +14,11 @@ const OPEN_MS_MAX = 5000;
 export type Person = { readonly user: number; readonly username: string; readonly color: string };
 export type Position = { readonly x: number; readonly y: number };
 
-/** What this client shows of one board: the others, without itself. */
+/** One board as this client shows it: the others, without itself. */
 export class ClassicBoard {
   readonly people = new Map<number, Person>();
   readonly cursors = new Map<number, Position>();
-  /** As last told, this client included; 0: never told. */
+  /** The last count received, this client included; 0: none was received. */
   count = 0;
 }
 
@@ -81,7 +81,7 @@ export class ClassicClient {
     this.#socket.send(encodeClassic(message));
   }
 
-  /** Anything at all, for tests about bad input. */
+  /** Sends any bytes or text, for tests about bad input. */
   sendRaw(data: string | Uint8Array<ArrayBuffer>): void {
     this.#socket.send(data);
   }
@@ -104,7 +104,7 @@ export class ClassicClient {
     return [...this.board(board).people.values()].map(({ username }) => username).sort();
   }
 
-  /** Where a person points, by name; undefined: not there, or never moved. */
+  /** The cursor of a person, by name; undefined: the person is not there, or has never moved. */
   cursorOf(board: number, username: string): Position | undefined {
     const view = this.board(board);
     const person = [...view.people.values()].find((one) => one.username === username);
@@ -128,7 +128,7 @@ export class ClassicClient {
     }
     if (this.#log) this.received.push(message);
     if (message.kind === "heartbeat") return;
-    // Unknown: what was under way when this client left the board.
+    // An unknown board: this message was under way when this client left it.
     const view = this.#boards.get(message.board);
     if (view === undefined) return;
     switch (message.kind) {

@@ -1,4 +1,4 @@
-/** Two instances that share a Redis: the smallest cluster, and what most tests run against. */
+/** Two instances that share a Redis: the smallest cluster. Most tests use it. */
 
 import { Instance, type InstanceOptions } from "./instance.ts";
 import { RedisProcess } from "./redis.ts";

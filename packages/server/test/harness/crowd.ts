@@ -1,6 +1,6 @@
 /**
- * Many people who walk: all on one board, each telling its own number as x and how often it has moved as y, so that whoever sees a
- * cursor knows whose it must be and how old it is. Bare sockets, half of them classic and half `presence.v2`.
+ * Many moving people on one board. Each sends its own number as x and the number of its moves as y, so that a viewer of a cursor can
+ * check its owner and its age. Bare sockets, half of them classic and half `presence.v2`.
  */
 
 import assert from "node:assert/strict";
@@ -19,7 +19,7 @@ import { RawSocket } from "./raw-socket.ts";
 import type { Scope } from "./scope.ts";
 
 const STEP_EVERY_MS = 10;
-/** What one look at a crowd tells at most: with a hundred people every defect shows ten thousand times. */
+/** One check of a crowd returns so many sentences at most: with a hundred people one defect shows ten thousand times. */
 const SENTENCES_MAX = 5;
 
 export class Crowd {
@@ -36,7 +36,7 @@ export class Crowd {
     scope.after(() => this.stop());
   }
 
-  /** So many more people through this instance; returns when each has its roster. */
+  /** Adds so many people at this instance; returns when each has its roster. */
   async add(instance: Instance, count: number): Promise<Walker[]> {
     const added = await Promise.all(
       Array.from({ length: count }, async (_, nth) => {
@@ -60,12 +60,12 @@ export class Crowd {
     }
   }
 
-  /** All those of a dead instance. */
+  /** Removes all people of a dead instance. */
   forget(instance: Instance): void {
     for (const walker of this.walkers.filter((one) => one.instance === instance)) this.walkers.splice(this.walkers.indexOf(walker), 1);
   }
 
-  /** Everybody moves so often per second, evenly spread, until `stop`. */
+  /** Each person moves so often per second, evenly spread, until `stop`. */
   walk(movesPerSecond: number): void {
     this.stop();
     let lastAt = performance.now();
@@ -75,7 +75,7 @@ export class Crowd {
       const now = performance.now();
       due += ((now - lastAt) / 1000) * movesPerSecond * this.walkers.length;
       lastAt = now;
-      // Who was held up does not catch up in one breath.
+      // After a delay the crowd does not make up for all missed moves at once.
       due = Math.min(due, this.walkers.length);
       for (; due >= 1; due--) this.walkers[next++ % this.walkers.length]?.move();
     }, STEP_EVERY_MS);
@@ -85,13 +85,13 @@ export class Crowd {
     clearInterval(this.#timer);
   }
 
-  /** Everybody makes one last move, which the last to come have not seen on joining. */
+  /** Each person makes one last move, so that late joiners get all cursors too. */
   rest(): void {
     this.stop();
     for (const walker of this.walkers) walker.move();
   }
 
-  /** What anybody shows wrongly of the people there: who is missing, who is too much, who is somewhere else. Empty: all is right. */
+  /** All wrong views, in sentences: members missing, members too many, members at a wrong place. Empty: all is right. */
   differences(): string[] {
     const present = new Map(this.walkers.map((walker) => [walker.name, walker]));
     const found: string[] = [];
@@ -109,7 +109,7 @@ export class Crowd {
     return found.slice(0, SENTENCES_MAX);
   }
 
-  /** Only who is there, whatever they do meanwhile. */
+  /** Only wrong rosters, whatever the cursors do meanwhile. */
   strangers(): string[] {
     const names = this.walkers.map(({ name }) => name).sort();
     return this.walkers
@@ -118,12 +118,12 @@ export class Crowd {
       .slice(0, SENTENCES_MAX);
   }
 
-  /** By how many moves the last known place of `other` is behind, for this viewer. */
+  /** The number of moves by which this viewer's last known place of `other` is behind. */
   lag(viewer: Walker, other: Walker): number {
     return other.moves - (viewer.positionOf(other.name)?.y ?? 0);
   }
 
-  /** Messages that nobody should have got. */
+  /** Sentences about messages that a correct server would not have sent. */
   violations(): string[] {
     return this.walkers.flatMap(({ violations }) => violations).slice(0, SENTENCES_MAX);
   }
@@ -136,7 +136,7 @@ export abstract class Walker {
   readonly socket: RawSocket;
   isJoined = false;
   moves = 0;
-  /** By name, without itself. */
+  /** The numbers of the others, by name. */
   readonly numbers = new Map<string, number>();
   readonly violations: string[] = [];
   protected readonly board: number;
@@ -208,7 +208,7 @@ class ClassicWalker extends Walker {
   }
 
   protected override hear(bytes: Buffer): void {
-    // Nearly all messages are this one.
+    // Nearly all messages are of this type.
     if (bytes[0] === 0x02) return this.moved(bytes[3] ?? 0, bytes.readUInt16BE(4), bytes.readUInt16BE(6));
     const message = decodeClassic(bytes);
     if (message?.kind === "user_joined") this.appeared(message.user, message.username);

@@ -1,4 +1,4 @@
-/** Waiting for what other processes do: by looking again, with a deadline, never by sleeping and hoping. */
+/** Waiting for other processes: by repeated checks with a deadline, never by a fixed sleep. */
 
 import assert from "node:assert/strict";
 import { setTimeout as wait } from "node:timers/promises";
@@ -7,13 +7,13 @@ import { inspect } from "node:util";
 const LOOK_EVERY_MS = 20;
 
 export type Expectation = {
-  /** Completes the sentence "not within 5 s: …"; a function is asked at the end, to tell what was seen instead. */
+  /** Completes the sentence "not within 5 s: …". A function is called at the end, so that it can tell the last state. */
   readonly what: string | (() => string);
   /** 5 000 if not given. */
   readonly withinMs?: number;
 };
 
-/** Resolves to what `look` returns as soon as that is truthy. While it throws, the answer is no; the last error is shown. */
+/** Resolves to the first truthy result of `look`. While `look` throws, it is called again; a failure shows the last error. */
 export async function eventually<T>(look: () => T | Promise<T>, { what, withinMs = 5000 }: Expectation): Promise<NonNullable<T>> {
   const startedAt = performance.now();
   for (;;) {
@@ -33,7 +33,7 @@ export async function eventually<T>(look: () => T | Promise<T>, { what, withinMs
   }
 }
 
-/** Looks for `forMs` and fails at the first look that is falsy: for what must not happen. */
+/** Calls `look` for `forMs` and fails at the first falsy result: to check that something does not happen. */
 export async function throughout(look: () => unknown, { what, forMs }: { what: string; forMs: number }): Promise<void> {
   const startedAt = performance.now();
   while (performance.now() - startedAt < forMs) {

@@ -1,5 +1,5 @@
 /**
- * The real service as a process of its own, as an operator would start it. What it printed is shown if the test fails.
+ * The real service as a process of its own, as an operator would start it. Its output is shown if the test fails.
  */
 
 import assert from "node:assert/strict";
@@ -15,11 +15,11 @@ import { endWithProcess, type Scope } from "./scope.ts";
 
 const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 const READY_MS_MAX = 15_000;
-/** As http.ts has it. */
+/** The same value as in edge/http.ts. */
 const RENDERED_MS = 1000;
-/** What is shown of a failed test's instances; all lines are in `lines`. */
+/** So many lines of each instance are shown when a test fails; `lines` has all. */
 const SHOWN_LINES_MAX = 40;
-/** Settings of whoever runs the tests; instances get their own. */
+/** Settings in the environment of the tests, which instances must not inherit. */
 const SETTINGS = /^(?:REDIS_|WS_|LOG_|ADMIN_|AUTH|DEMO|DRAIN_|NODE_TEST_CONTEXT$|NODE_OPTIONS$|NODE_ENV$)/;
 
 export type InstanceOptions = {
@@ -30,14 +30,14 @@ export type InstanceOptions = {
   /** Further settings; they win over the above. */
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
-  /** File descriptors that it may have; not given: as many as these tests. */
+  /** The limit of its file descriptors; not given: the limit of these tests. */
   readonly filesMax?: number;
 };
 
 /** How a process ended: by itself with a code, or by a signal. */
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
-/** Value of a series; fails for one that is not there. */
+/** The value of a series; fails if there is none. */
 export type Metrics = (series: string) => number;
 
 /** The part of `/health` that tests look at. */
@@ -61,7 +61,7 @@ export class Instance {
   readonly url: string;
   /** `ws://localhost:3001` */
   readonly wsUrl: string;
-  /** What it printed so far, stdout and stderr, without line ends. */
+  /** Its output so far, stdout and stderr, without line ends. */
   readonly lines: readonly string[];
   readonly exited: Promise<Exit>;
   readonly #child: ChildProcess;
@@ -75,7 +75,7 @@ export class Instance {
     this.exited = new Promise((resolve) => child.once("close", (code, signal) => resolve({ code, signal })));
   }
 
-  /** Starts one and waits until `/readyz` says 200; fails with what it printed if it ends before or takes too long. */
+  /** Starts one and waits until `/readyz` answers 200. If it ends before or takes too long, this fails and shows its output. */
   static async start(scope: Scope, options: InstanceOptions = {}): Promise<Instance> {
     const instance = await Instance.launch(scope, options);
     await instance.ready();
@@ -91,7 +91,7 @@ export class Instance {
     const limited = filesMax === undefined ? command : ["sh", "-c", `ulimit -n ${filesMax}; exec "$0" "$@"`, ...command];
     const child = spawn(limited[0] ?? "", limited.slice(1), {
       env: { ...inherited, ...redis, WS_PORT: String(ownPort), ...env },
-      // Not the repository: the developer's `.env` is no test's business.
+      // Not the repository, where a developer's `.env` would change the settings.
       cwd: tmpdir(),
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -126,7 +126,7 @@ export class Instance {
     assert.equal(state, "ready", what());
   }
 
-  /** Each on a connection of its own. Rejects if nobody listens. */
+  /** Each request uses a connection of its own. Rejects if no process listens. */
   get(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
     headers.set("connection", "close");
@@ -145,7 +145,7 @@ export class Instance {
     return (name) => series.get(name) ?? assert.fail(`/metrics has no ${name}`);
   }
 
-  /** The instance renders it once a second for all who ask; this one is not older than the question. */
+  /** An instance renders this page at most once a second. This waits for a page that is not older than the call. */
   async #freshPage(path: string): Promise<string> {
     const askedAt = performance.now();
     for (;;) {
@@ -161,7 +161,7 @@ export class Instance {
     return (await this.metrics())(name);
   }
 
-  /** Sends the signal, waits for SIGKILL, SIGTERM and SIGINT until it has ended (`Exit`), else until it is sent (undefined). */
+  /** Sends the signal. After SIGKILL, SIGTERM and SIGINT it waits for the end and returns it; after others it returns undefined at once. */
   async kill(signal: NodeJS.Signals): Promise<Exit | undefined> {
     if (this.isRunning) this.#child.kill(signal);
     return ["SIGKILL", "SIGTERM", "SIGINT"].includes(signal) ? this.exited : undefined;

@@ -1,13 +1,13 @@
-/** Free TCP ports for servers of a test. */
+/** Free TCP ports for the servers of tests. */
 
 import { createServer } from "node:net";
 
-/** Below the range the system takes for outgoing connections (from 32768), so that none of those gets there first. */
+/** Below the range that the system uses for outgoing connections (from 32768), so that none of those takes the port first. */
 const PORT_MIN = 20_000;
 const PORT_MAX = 32_000;
 const given = new Set<number>();
 
-/** Free on all interfaces just now, and not given before by this process. */
+/** A port that is free on all interfaces now, and that this process has not given out before. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
@@ -18,7 +18,7 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free port found between ${PORT_MIN} and ${PORT_MAX}`);
 }
 
-/** The port that documents and existing clients name, if nobody has it now; else a free one. */
+/** The given port, as documents and existing clients use it, if it is free; else another one. */
 export async function usualPort(port: number): Promise<number> {
   return (await isFree(port)) ? port : freePort();
 }

@@ -1,6 +1,6 @@
 /**
- * A TCP proxy that breaks links on purpose: each direction can be delayed, stalled or closed on its own, all can be cut. It
- * passes bytes in order and unchanged, and holds back the sender like a slow network would, not by hoarding.
+ * A TCP proxy that breaks links on purpose: each direction can be delayed, stalled or closed on its own, and all connections can be cut.
+ * It passes bytes in order and unchanged. Like a slow network it holds the sender back, instead of buffering without limit.
  */
 
 import { once } from "node:events";
@@ -8,7 +8,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { freePort } from "./ports.ts";
 import type { Scope } from "./scope.ts";
 
-/** What a link holds before it stops reading; about what a socket buffer would. */
+/** A link holds so many bytes before it stops reading: about as much as a socket buffer. */
 const HELD_BYTES_MAX = 262_144;
 
 /** One direction of all connections, open ones and later ones. */
@@ -25,17 +25,17 @@ export class Direction {
     return this.#isStalled;
   }
 
-  /** Bytes that come in from now on go out this much later, in order. */
+  /** From now on bytes are passed on after this delay, in order. */
   delay(ms: number): void {
     this.#delayMs = ms;
   }
 
-  /** Nothing goes out any more; the connections stay open and the sender notices nothing until its buffers are full. */
+  /** Bytes are no longer passed on; the connections stay open, and the sender notices nothing until its buffers are full. */
   stall(): void {
     this.#isStalled = true;
   }
 
-  /** Ends `stall` and `delay`; what was held back goes out. */
+  /** Ends `stall` and `delay`, and passes on the bytes that were held back. */
   pass(): void {
     this.#isStalled = false;
     this.#delayMs = 0;
@@ -57,7 +57,7 @@ export class Direction {
 
 export class FaultProxy {
   readonly port: number;
-  /** From who connects to the proxy, to the target. */
+  /** From the connecting side to the target. */
   readonly toTarget = new Direction();
   readonly toClient = new Direction();
   readonly #server: Server;
@@ -170,7 +170,7 @@ class Pipe {
     this.#held = [];
     this.#heldBytes = 0;
     this.#to.end();
-    // What still comes is read and dropped, as by a receiver that no longer listens.
+    // Bytes that still come are read and dropped, as by a receiver that no longer listens.
     this.#from.removeAllListeners("data");
     this.#from.resume();
   }
@@ -183,7 +183,7 @@ class Pipe {
   }
 }
 
-/** Node cannot reset a socket whose end is just being sent: the handle would leak, and the process spin instead of exiting. */
+/** Node cannot reset a socket while its end is being sent: the handle would leak, and the process would spin instead of exiting. */
 function reset(socket: Socket): void {
   if (socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();

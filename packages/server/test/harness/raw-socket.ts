@@ -63,7 +63,7 @@ export class RawSocket {
     return socket;
   }
 
-  /** Returns with the answer to the upgrade, whatever it is. */
+  /** Returns when the upgrade is answered, also if it is refused. */
   static async request(scope: Scope, options: RawOptions): Promise<RawSocket> {
     const socket = new RawSocket(options);
     scope.after(() => socket.destroy());
@@ -82,17 +82,17 @@ export class RawSocket {
     this.write(Buffer.concat([frameHeader(frame, payload.length), payload]));
   }
 
-  /** Bytes as they are. */
+  /** Sends raw bytes. */
   write(bytes: Uint8Array): void {
     this.#socket.write(bytes);
   }
 
-  /** Written, and not taken by the system yet. */
+  /** Bytes written and not taken by the system yet. */
   get queuedBytes(): number {
     return this.#socket.writableLength;
   }
 
-  /** Stops reading: what the server sends fills the buffers on the way. */
+  /** Stops reading: the server's messages fill the buffers on the way. */
   pause(): void {
     this.#socket.pause();
   }
@@ -101,7 +101,7 @@ export class RawSocket {
     this.#socket.resume();
   }
 
-  /** Cuts the TCP connection without a word. */
+  /** Cuts the TCP connection without a close frame. */
   destroy(): void {
     this.#socket.resetAndDestroy();
   }
@@ -118,7 +118,7 @@ export class RawSocket {
     this.#unread = at === bytes.length ? EMPTY : bytes.subarray(at);
   }
 
-  /** Where frames begin; 0 while the answer is incomplete or refuses. */
+  /** The offset where frames begin; 0 while the answer is incomplete, and after a refusal. */
   #readAnswer(bytes: Buffer): number {
     const end = bytes.indexOf("\r\n\r\n");
     if (end < 0 || this.status !== 0) return 0;
@@ -129,7 +129,7 @@ export class RawSocket {
     return this.#isOpen ? end + 4 : 0;
   }
 
-  /** Where the next frame begins; -1: this one is incomplete. Servers do not mask, and ours does not fragment. */
+  /** The offset of the next frame; -1: this frame is incomplete. Servers do not mask, and ours does not fragment. */
   #readFrame(bytes: Buffer, at: number): number {
     if (bytes.length < at + 2) return -1;
     let length = (bytes[at + 1] ?? 0) & 0x7f;

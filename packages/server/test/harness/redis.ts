@@ -1,5 +1,5 @@
 /**
- * A real redis-server for a test, on a port of its own and keeping nothing, to be killed, restarted, paused and asked.
+ * A real redis-server for a test, on a port of its own, without files. A test can kill, restart, pause and query it.
  */
 
 import assert from "node:assert/strict";
@@ -17,7 +17,7 @@ export type Published = { readonly channel: string; readonly bytes: Buffer };
 
 export type Reply = string | number | null | readonly Reply[];
 
-/** A Redis that is stopped or hung says nothing at all; one that works answers in a millisecond. */
+/** A working Redis answers in a millisecond; one that is stopped or hangs does not answer at all. */
 const ANSWER_MS_MAX = 2000;
 
 export class RedisProcess {
@@ -35,7 +35,7 @@ export class RedisProcess {
     this.url = `redis://127.0.0.1:${port}`;
   }
 
-  /** Answers once it is returned; ends with the test. `port` only where a test is about a certain one. */
+  /** Redis is ready when this returns; it ends with the test. `port` is only for tests about a certain port. */
   static async start(scope: Scope, { port, args = [] }: { port?: number; args?: readonly string[] } = {}): Promise<RedisProcess> {
     const redis = new RedisProcess(port ?? (await freePort()), args);
     const forget = endWithProcess(() => redis.#child?.kill("SIGKILL"));
@@ -52,7 +52,7 @@ export class RedisProcess {
     return this.#child !== undefined;
   }
 
-  /** SIGKILL: connections break at once and nothing is said. No error if it is not running. */
+  /** SIGKILL: connections break at once. No error if it is not running. */
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
@@ -62,7 +62,7 @@ export class RedisProcess {
     await exited;
   }
 
-  /** On the same port, and empty; also the way back after `kill()`. */
+  /** Starts it again, empty, on the same port; also after `kill()`. */
   async restart(): Promise<void> {
     await this.kill();
     const args = [
@@ -120,7 +120,7 @@ export class RedisProcess {
       if (!Array.isArray(reply)) return;
       const [kind, , channel, message] = reply.map(String);
       if (kind === "psubscribe") isWatching = true;
-      // Each character of a latin1 text is one byte.
+      // In latin1 each character is one byte.
       if (kind === "pmessage") published.push({ channel: channel ?? "", bytes: Buffer.from(message ?? "", "latin1") });
     });
     socket.write(encodeCommand(["PSUBSCRIBE", pattern]));
@@ -136,7 +136,7 @@ export class RedisProcess {
   }
 }
 
-/** One command to whatever listens on this port. */
+/** Sends one command to the server on this port. */
 export function askRedis(port: number, ...command: (string | Uint8Array)[]): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1");

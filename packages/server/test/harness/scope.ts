@@ -1,5 +1,5 @@
 /**
- * Clean-up that cannot be forgotten: what a test starts ends with the test, and with its process if that is cut short.
+ * Automatic clean-up: the things that a test starts end with the test, or with its process if that exits first.
  */
 
 /** A `TestContext`, or `{ after }` of node:test for things that live as long as a file or suite. */
@@ -10,7 +10,7 @@ export type Scope = {
 
 const living = new Set<() => void>();
 
-/** `end` is called, synchronously, if this process exits first; the returned function says that it is no longer needed. */
+/** Calls `end`, synchronously, if this process exits. The returned function cancels that. */
 export function endWithProcess(end: () => void): () => void {
   living.add(end);
   return () => living.delete(end);

@@ -1,6 +1,6 @@
 /**
- * A person on `presence.v2`, binary or JSON, written from docs/PROTOCOL.md and not from the SDK: it has one session, takes what it is
- * told at its word, replays it to a roster, and notes what it should not have been told. It never reconnects by itself.
+ * A person on `presence.v2`, binary or JSON, written from docs/PROTOCOL.md and not from the SDK. It has one session, believes all
+ * messages, replays them to a roster, and records those that a correct server would not have sent. It never reconnects by itself.
  */
 
 import assert from "node:assert/strict";
@@ -30,7 +30,7 @@ const SUBPROTOCOL = { json: "presence.v2.json", binary: "presence.v2" } as const
 
 export type SessionOptions = {
   readonly encoding?: Encoding;
-  /** Another connection of the same person: its session goes on here. */
+  /** A client of the same person: this connection continues its session. */
   readonly resume?: SessionClient;
 };
 
@@ -38,9 +38,9 @@ export type SessionOptions = {
 export class SessionBoard {
   self = -1;
   settling = false;
-  /** As last told of this board alone. */
+  /** The last `degraded` for this board alone. */
   degraded = false;
-  /** As last told. */
+  /** The last count received. */
   count = 0;
   readonly members = new Map<number, Member>();
   readonly cursors = new Map<number, Point>();
@@ -131,12 +131,12 @@ export class SessionClient {
     this.#socket.send(this.encoding === "json" ? encodeJson(message) : encodeBinary(message));
   }
 
-  /** Anything at all, for tests about bad input. */
+  /** Sends any bytes or text, for tests about bad input. */
   sendRaw(data: string | Uint8Array<ArrayBuffer>): void {
     this.#socket.send(data);
   }
 
-  /** 1000: left on purpose. Other codes: 3000–4999. Without one: a page that goes away. */
+  /** 1000: left on purpose. Other codes: 3000–4999. Without a code: a page that goes away. */
   async close(code?: number): Promise<void> {
     this.#socket.close(code);
     await eventually(() => this.ended !== undefined, { what: "the WebSocket closes" });
@@ -203,7 +203,7 @@ export class SessionClient {
   #joined(message: Extract<ServerMessage, { kind: "joined" }>): void {
     const board = new SessionBoard();
     board.self = message.self;
-    // A fresh roster says nothing of it.
+    // A fresh roster does not change `degraded`.
     board.degraded = this.#boards.get(message.boardId)?.degraded ?? false;
     board.settling = message.settling;
     board.count = message.members;
@@ -228,7 +228,7 @@ export class SessionClient {
 
   #onBoard(message: Exclude<Extract<ServerMessage, { board: BoardRef }>, { kind: "joined" }>): void {
     const id = this.#ids.get(message.board);
-    // What was under way when this client left the board is not about anything it shows.
+    // A message that was under way when this client left the board is about no board that it shows.
     const board = id === undefined ? undefined : this.#boards.get(id);
     if (board === undefined) {
       if (id === undefined) this.violations.push(`${message.kind} of board ${message.board}, which was never joined`);
@@ -257,7 +257,7 @@ export class SessionClient {
   }
 }
 
-/** RFC 7396, as its pseudo code has it. */
+/** Merge patch, as in the pseudo code of RFC 7396. */
 function patched(target: unknown, patch: Json): unknown {
   if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return patch;
   const result: Record<string, unknown> = typeof target === "object" && target !== null && !Array.isArray(target) ? { ...target } : {};
