@@ -1,6 +1,6 @@
 /**
- * Makes of each published package what others can install: JavaScript and types in `dist/`. Development needs none of it, as it runs
- * the sources; whoever takes a package from here to another project does: `npm run build`, then `npm install <path of the package>`.
+ * Builds each published package, so that others can install it: JavaScript and types in `dist/`. Development runs the sources and needs no
+ * build. To use a package in another project: `npm run build` here, then `npm install <path of the package>` there.
  */
 
 import { spawnSync } from "node:child_process";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { ROOT } from "./node-24.js";
 import "./setup.js";
 
-/** Each after those whose types it needs. */
+/** Each package comes after those whose types it needs. */
 const PACKAGES = ["protocol", "client", "server"];
 
 for (const name of PACKAGES) {

@@ -1,8 +1,9 @@
 /**
- * Seeded runs of a simulated cluster with people in it and trouble of known kinds, each held against the bound of its kind:
+ * Seeded runs of a simulated cluster with people and faults of known kinds, each compared with the bound of its kind:
  * `npm run campaign -- --seeds 100 --instances 8 --boards 20 --people 60 --from 1 --trouble redis,links`. Prints one line for each kind:
- * how long rosters took to be right once all trouble had ended; and for each run that breaks a bound, why, and how to see it again.
- * `--trace` tells every step of the runs; with a number, only from that virtual millisecond on. One process, one core; exits with 1 if a run broke a bound.
+ * how long rosters took to be right after all faults had ended. For each run that breaks a bound it prints the reason and the command to
+ * repeat it. `--trace` prints every step of the runs; with a number, only from that virtual millisecond on.
+ * One process, one core; exits with 1 if a run broke a bound.
  */
 
 import { parseArgs } from "node:util";

@@ -1,6 +1,6 @@
 /**
- * Everything short of the tests with real processes, in under a minute: format, lint, types, dead code, then the form of the
- * code (tidy) and the fast tests. All are run even if one fails, so that one run shows all there is to mend.
+ * All checks except the tests with real processes, in under a minute: format, lint, types, dead code, then the form of the
+ * code (tidy) and the fast tests. All are run even if one fails, so that one run shows everything to fix.
  */
 
 import { spawnSync } from "node:child_process";

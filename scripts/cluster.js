@@ -1,6 +1,6 @@
 /**
- * Two instances and a Redis of their own on this machine, to see people and cursors cross: `npm run cluster`, Ctrl-C ends all.
- * The Redis keeps nothing and takes a free port, so it meets no other one. Arguments go to both instances.
+ * Two instances and their own Redis on this machine, to try presence across instances: `npm run cluster`; Ctrl-C ends all.
+ * The Redis saves nothing and takes a free port, so it does not disturb another Redis. Arguments go to both instances.
  */
 
 import { spawn } from "node:child_process";
@@ -16,7 +16,7 @@ import "./setup.js";
 const PORTS = [3001, 3002];
 /** An instance starts in about a second; five more are its attempts to reach Redis. */
 const READY_MS_MAX = 15_000;
-/** Long enough to watch what the others make of it, short enough to wait for its return. */
+/** Long enough to see how the other instance reacts, short enough to wait for the restart. */
 const RESTART_MS = 5000;
 /** Longer than a drain of two people who are slow to leave. */
 const STOP_MS_MAX = 10_000;
@@ -60,7 +60,7 @@ if (!isStopping) {
 }
 
 function startInstance(/** @type {number} */ port) {
-  // For people: their terminal is ours, not the instances'.
+  // A person reads this output, but the instances have no terminal of their own and would print JSON.
   const env = { LOG_FORMAT: "text", ...process.env, WS_PORT: String(port), REDIS_URL: redisUrl };
   start(String(port), node, ["--conditions=presence-source", join(ROOT, "packages/server/src/cli.ts"), ...process.argv.slice(2)], env);
 }
@@ -77,7 +77,7 @@ function start(name, program, args, env) {
   children.add(child);
   const label = name.padEnd(6);
   const prefix = isColoured ? `\u001b[${COLOURS[/** @type {keyof typeof COLOURS} */ (name)]}m${label}\u001b[0m` : label;
-  /** What Redis says is worth a look only when it fails. @type {string[]} */
+  /** Output of Redis, which is printed only when it fails. @type {string[]} */
   const unsaid = [];
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on("line", (line) => (name === "redis" ? unsaid.push(line) : console.log(prefix + line)));
@@ -93,7 +93,7 @@ function start(name, program, args, env) {
     if (isStopping) return;
     for (const line of unsaid) console.log(prefix + line);
     const how = signal ?? `exit code ${code}`;
-    // Killing one to see what the other shows is what this is for; one that cannot start will not start next time either.
+    // A user may kill an instance to see how the other reacts, so it is started again. An instance that never started would fail again.
     if (isRunning && name !== "redis") {
       console.error(`cluster: ${name} ended (${how}); it starts again in ${RESTART_MS / 1000} s`);
       setTimeout(() => isStopping || startInstance(Number(name)), RESTART_MS);
@@ -104,7 +104,7 @@ function start(name, program, args, env) {
   });
 }
 
-/** Instances first, so that they can say goodbye over Redis. A second call, from an impatient Ctrl-C, kills. */
+/** Stops the instances first, so that they can say goodbye over Redis. A second call, from a second Ctrl-C, kills. */
 async function stop(/** @type {number} */ code) {
   if (isStopping) for (const child of children) child.kill("SIGKILL");
   if (isStopping) return;

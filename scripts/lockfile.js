@@ -1,7 +1,7 @@
 /**
  * Completes package-lock.json: adds the platform packages (binaries for another system or processor) that npm left out because
- * the registry at hand does not carry them. Without their entries `npm ci` refuses to install anything, and other platforms
- * could not install theirs. Run it when the tidy test says so, after an `npm install` that added such a package.
+ * its registry does not have them. Without their entries `npm ci` refuses to install anything, and other platforms
+ * could not install their packages. Run it when the tidy test says so, after an `npm install` that added such a package.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -30,7 +30,7 @@ function missing(packages) {
   );
 }
 
-/** What the registry would say, read from the name: `@scope/binding-linux-arm64-musl`. No integrity: nobody here has seen the package. */
+/** The entry of a platform package, made from its name, as `@scope/binding-linux-arm64-musl`. Without integrity, since we have no copy. */
 function entryOf(/** @type {string} */ name, /** @type {string} */ version, /** @type {boolean | undefined} */ dev) {
   if (!/^\d/.test(version)) throw new Error(`${name} wants ${version}: only exact versions can be completed; install with a full registry`);
   const words = name.split("/").at(-1)?.split("-") ?? [];

@@ -1,6 +1,6 @@
 /**
- * Finds the Node that can run TypeScript sources, whatever Node this process is. It never falls back to one that cannot.
- * Scripts call this instead of trusting `node` on the PATH: a shell remembers where it found `node` before the install.
+ * Finds a Node that can run TypeScript sources, whichever Node runs this process. It never returns one that cannot.
+ * Scripts call this instead of `node` on the PATH, since a shell remembers the path of the `node` from before the install.
  */
 
 import { spawn, spawnSync } from "node:child_process";
@@ -38,7 +38,7 @@ export async function continueOnNode24() {
  */
 export function runToEnd(program, args, env = process.env) {
   const child = spawn(program, args, { stdio: "inherit", env, cwd: ROOT });
-  // The terminal sends Ctrl-C to the whole group, the child included; a second one from us would cut its drain short.
+  // The terminal sends Ctrl-C to the whole process group, the child included. A second signal from us would cut its drain short.
   process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"));
   process.on("SIGTERM", () => child.kill("SIGTERM"));
   return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 /**
- * Makes a fresh clone ready: dependencies, demo page and, with `--tests`, the programs that tests start. Does only what is
- * missing or outdated and says each thing it does. Runs on Node 20 with nothing installed, so it imports nothing but Node.
+ * Makes a fresh clone ready: dependencies, demo page and, with `--tests`, the programs that tests start. It does only the steps that
+ * are needed and prints each of them. It runs on Node 20 with nothing installed, so it imports only modules of Node.
  */
 
 import { spawnSync } from "node:child_process";
@@ -19,7 +19,7 @@ function installDependencies() {
   const installed = join(ROOT, "node_modules/.package-lock.json");
   if (modified(installed) >= modified(join(ROOT, "package-lock.json"))) return;
   step("installing dependencies (npm ci)");
-  // The pinned Node is an optional dependency and the tools are dev ones: both are needed whatever the machine's npm settings say.
+  // The pinned Node is an optional dependency and the tools are dev dependencies: install both, whatever npm is configured to omit.
   const args = ["ci", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"];
   run("npm", args, "Check the network and the npm registry setting (`npm config get registry`), then run the command again.");
 }
@@ -48,7 +48,7 @@ function installTestPrograms() {
     onPath("apt-get") && (isRoot || (onPath("sudo") && spawnSync("sudo", ["-n", "true"], { stdio: "ignore" }).status === 0));
   if (!mayInstall) fail(advice);
   step(`installing ${names.join(" and ")} (apt-get)`);
-  // RUNLEVEL=1 keeps the package from starting a Redis of its own where there is no systemd; with systemd it is stopped below.
+  // Without systemd, RUNLEVEL=1 keeps the package from starting a Redis of its own; with systemd that Redis is stopped below.
   const prefix = isRoot ? ["env"] : ["sudo", "-n", "env"];
   const apt = [...prefix, "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "-qq"];
   root([...apt, "update"], advice);

@@ -1,6 +1,6 @@
 /**
- * The try-it command: one instance on `REDIS_URL` if that is set, else on a Redis on localhost:6379 if one answers, else on
- * its own in memory. Arguments go to the command line of the service. Deployments run the service itself, which never guesses.
+ * Starts one instance to try the service: on `REDIS_URL` if that is set, else on a Redis on localhost:6379 if one answers, else alone in
+ * memory. Arguments go to the command line of the service. Deployments run the service itself, which uses only its settings.
  */
 
 import { readFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { node24, ROOT, runToEnd } from "./node-24.js";
 import "./setup.js";
 
-/** A Redis on this machine answers in under 1 ms; one that needs longer is not one to try things on. */
+/** A healthy Redis on this machine answers in under 1 ms. */
 const ANSWER_MS_MAX = 300;
 
 const env = { ...process.env };
@@ -30,7 +30,7 @@ process.exitCode = await runToEnd(
 
 function envFileSetsRedis() {
   try {
-    // In whatever encoding the service reads it: without byte order mark and every second byte of UTF-16, a name is ASCII.
+    // The service may read the file as UTF-8 or UTF-16. Without the byte order mark and the zero bytes of UTF-16, a name is ASCII.
     const text = readFileSync(join(ROOT, ".env"), "latin1")
       .replace(/^(?:\xff\xfe|\xfe\xff|\xef\xbb\xbf)/, "")
       .replaceAll("\0", "");
@@ -41,7 +41,7 @@ function envFileSetsRedis() {
 }
 
 /**
- * True if a Redis takes our PING; one that asks for a password is no use without it, so it does not count.
+ * True if a Redis answers our PING. A Redis that asks for a password does not count, since we have none.
  * @param {string} host
  * @param {number} port
  * @returns {Promise<boolean>}

@@ -1,18 +1,18 @@
 /**
- * What the tests of one file did, gathered from the runner's events: one line if all went well; failures in full, with what
- * the file's processes printed; skipped tests with their reason. Counts tests, not the suites around them.
+ * The results of one test file, gathered from the runner's events. One line if all tests passed; failures in full, with the
+ * output of the file's processes; skipped tests with their reason. Counts tests, not the suites around them.
  */
 
 import { inspect } from "node:util";
 
-/** The last lines a process printed say why it failed; all of a load test would bury them. */
+/** The last lines of a process usually show why it failed; a load test prints far more than anybody can read. */
 const OUTPUT_LINES_MAX = 200;
 
 export class FileReport {
   passed = 0;
   failed = 0;
   skipped = 0;
-  /** Messages of tests (`t.diagnostic`): figures worth seeing though the test passed. @type {string[]} */
+  /** Messages of tests (`t.diagnostic`): figures that are shown although the test passed. @type {string[]} */
   #notes = [];
   /** @type {string[]} */
   #failures = [];
@@ -74,7 +74,7 @@ export class FileReport {
 
   #fail(/** @type {import("node:test").EventData.TestFail} */ data) {
     const error = /** @type {Error & { failureType?: string }} */ (data.details.error);
-    // A suite or test that fails only because of one inside it was reported with that one.
+    // A suite or test that fails only because of a test inside it was reported with that test.
     if (error.failureType === "subtestsFailed") return;
     this.failed++;
     this.#failures.push(`✗ ${this.#fullName(data)}  (${seconds(data.details.duration_ms)})\n${indent(describe(error))}`);
@@ -90,7 +90,7 @@ export class FileReport {
   }
 }
 
-/** What was thrown, without the lines of the test runner itself. */
+/** The thrown error as text, without the stack lines of the test runner. */
 function describe(/** @type {Error} */ error) {
   const text = error.cause instanceof Error ? inspect(error.cause, { depth: 5 }) : String(error.cause ?? error.message);
   return text

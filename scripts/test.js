@@ -1,7 +1,7 @@
 /**
  * Runs the tests and ends with one line, `N passed, N failed`; exits with 1 if any failed or none ran.
- * `--fast`: only tests without processes of their own. `--name=text`: only tests whose name has it. Other arguments: parts of
- * file paths to run. Tests of modules (`src/`, `scripts/`) share the cores; those with real processes (`test/`) run one by one.
+ * `--fast`: only tests without processes of their own. `--name=text`: only tests whose name contains the text. Other arguments: parts
+ * of the paths of files to run. Tests of modules (`src/`, `scripts/`) share the cores; those with real processes (`test/`) run one by one.
  */
 
 import { readdirSync } from "node:fs";
@@ -13,7 +13,7 @@ import { FileReport } from "./test-report.js";
 
 await continueOnNode24();
 
-/** For a test that sets none of its own; a file may take as long as its tests. */
+/** For a test that sets no timeout itself; a file may take as long as its tests. */
 const TEST_TIMEOUT_MS = 120_000;
 
 const options = process.argv.slice(2);
@@ -54,7 +54,7 @@ async function runFiles(/** @type {string[]} */ files, /** @type {number} */ con
     open.get(path)?.print(event.data.duration_ms);
     open.delete(path);
   }
-  // A file that fell over before its first test has no summary.
+  // A file that failed before its first test has no summary.
   for (const report of open.values()) report.print();
 }
 

@@ -1,6 +1,6 @@
 /**
  * Type-checks everything: each tsconfig of the repository in a compiler of its own, two at a time. Emits nothing.
- * Purity rests on this too: protocol and the server's `core/` are checked without the types of Node and of the DOM.
+ * This also checks purity: protocol and the server's `core/` are checked without the types of Node and of the DOM.
  */
 
 import { spawn } from "node:child_process";
