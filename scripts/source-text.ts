@@ -1,17 +1,37 @@
 /**
- * TypeScript as text with what is not code blanked out: enough to look for words and imports without being fooled by comments,
- * strings and regular expressions. Not a parser: it knows tokens, no grammar.
+ * TypeScript as text: its code with everything else blanked out, and its comments. So words, imports and sentences can be searched
+ * without false hits. Not a parser: it knows tokens, no grammar.
  */
 
 export type Import = { readonly specifier: string; readonly line: number };
+export type Comment = { readonly text: string; readonly index: number };
 
-/** The same length and lines as `source`, with spaces for comments, for the text inside quotes and for regular expressions. */
+/** The code of `source`, with spaces for comments, for the text inside quotes and for regular expressions. Length and lines stay. */
 export function codeOf(source: string): string {
+  return scan(source, () => {});
+}
+
+/** The comments with spaces for their markers, so that lengths stay; line comments that follow each other are one. */
+export function commentsOf(source: string): Comment[] {
+  const found: { start: number; end: number; isLine: boolean }[] = [];
+  scan(source, (start, end) => {
+    const last = found.at(-1);
+    const isLine = source.startsWith("//", start);
+    if (last?.isLine && isLine && /^\n *$/.test(source.slice(last.end, start))) last.end = end;
+    else found.push({ start, end, isLine });
+  });
+  return found.map(({ start, end }) => ({
+    text: source.slice(start, end).replace(/^ *(?:\/\*+|\*(?!\/)|\/\/)|\*\/$/gm, (marker) => " ".repeat(marker.length)),
+    index: start,
+  }));
+}
+
+function scan(source: string, sawComment: (start: number, end: number) => void): string {
   const kept = source.split("");
   const blank = (from: number, to: number) => {
     for (let i = from; i < to; i++) if (kept[i] !== "\n") kept[i] = " ";
   };
-  /** Open braces; true: a `${` whose `}` continues a template. */
+  /** Open braces; true: a `${`, whose `}` continues a template. */
   const braces: boolean[] = [];
   for (let i = 0; i < source.length; ) {
     const start = i;
@@ -22,6 +42,7 @@ export function codeOf(source: string): string {
         else if (next === "*") i = endOr(source.indexOf("*/", i + 2) + 2, source, 1);
         else if (startsRegExp(kept, i)) i = endOfRegExp(source, i);
         else i++;
+        if (next === "/" || next === "*") sawComment(start, i);
         if (i > start + 1) blank(start, i);
         break;
       case '"':

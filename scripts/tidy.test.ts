@@ -1,6 +1,6 @@
 /**
- * The form of the code as an ordinary test: which file may import which, what is pure, what a file looks like. A rule takes
- * files and returns its findings, so that each is first shown a bad sample that it has to find.
+ * Tests of the form of the code: which file may import which, which code is pure, how files look, how comments begin. A rule takes
+ * files and returns its findings. Each rule is first tested with a bad sample, which it must find.
  */
 
 import assert from "node:assert/strict";
@@ -9,12 +9,12 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { codeOf, importsOf, lineOf } from "./source-text.ts";
+import { codeOf, commentsOf, importsOf, lineOf } from "./source-text.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SCOPE = "@presence-service/";
 
-/** What each package may import of the others. Nobody imports demo, sim or bench. */
+/** The packages that each package may import. No package imports demo or bench. */
 const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
   protocol: [],
   client: ["protocol"],
@@ -44,7 +44,17 @@ const SERVER_IMPORTS: Record<string, readonly string[]> = {
 };
 
 const LINES_MAX = 600;
-/** Things that make a result depend on more than input, time and seed handed in. */
+/** The folders whose comments name the subject of each sentence. */
+const PLAIN_COMMENTS = [
+  "packages/bench/",
+  "packages/client/",
+  "packages/demo/",
+  "packages/protocol/",
+  "packages/server/src/testing/",
+  "packages/server/test/",
+  "scripts/",
+];
+/** Names through which a result would depend on more than the input, time and seed passed in. */
 const IMPURE =
   /(?<![.\w$#])(?:Date|Math\.random|setTimeout|setInterval|setImmediate|queueMicrotask|requestAnimationFrame|Promise|async|await|performance|crypto|process|fetch|globalThis)(?![\w$]|\s*[?]?:)/g;
 
@@ -56,11 +66,11 @@ const CLAUSES = new Set(
 type SourceFile = { readonly path: string; readonly text: string };
 type Rule = {
   readonly name: string;
-  /** `path:line: what is wrong and what to do`, one per finding. */
+  /** `path:line: the problem and how to fix it`, one per finding. */
   readonly check: (files: readonly SourceFile[]) => string[];
   /** A file with exactly one finding. */
   readonly bad: SourceFile;
-  /** A file that looks like it but is fine. */
+  /** A similar file without a finding. */
   readonly good: SourceFile;
 };
 
@@ -184,6 +194,15 @@ const RULES: Rule[] = [
     good: { path: "packages/client/src/index.ts", text: 'export * from "./client.ts";\n' },
   },
   {
+    name: "no sentence of a comment begins with Who, Whose, Whom or What, unless it is a question",
+    check: (files) => files.filter(({ path }) => PLAIN_COMMENTS.some((folder) => path.startsWith(folder))).flatMap(headlessSentences),
+    bad: sample("scripts/a.ts", "const a = 1;\n// A client joins\n// once. Who joins twice\n// is refused."),
+    good: sample(
+      "scripts/a.ts",
+      'const a = "x. What it does."; // What is it? A sample: the one who reads it knows "Who joins." from it.\n/* See What. Whatever. */',
+    ),
+  },
+  {
     name: "nothing is left to do",
     check: (files) =>
       files
@@ -285,7 +304,7 @@ function isCode(path: string): boolean {
   return /\.(?:ts|tsx|js|mjs|css)$/.test(path) && /^(?:packages|scripts)\//.test(path);
 }
 
-/** What ships or runs, in any package: neither tests nor what only tests use. */
+/** Code that ships or runs, in any package, without the tests. */
 function production(path: string): boolean {
   return /^packages\/[^/]+\/src\/.*\.tsx?$/.test(path) && !/\.test\.tsx?$/.test(path);
 }
@@ -353,6 +372,20 @@ function onlyIn(owner: string, named: RegExp): Rule["check"] {
   );
 }
 
+function headlessSentences({ path, text }: SourceFile): string[] {
+  if (!/\.[jt]s$/.test(path)) return [];
+  return commentsOf(text).flatMap((comment) =>
+    [...comment.text.matchAll(/(?:^|[.:;!?][)"'`]*\s|\n *\n|[-–—] )\s*((?:Who|Whose|Whom|What)\b.*?(?:[.!?](?!\S)|$))/gs)].flatMap(
+      (match) => {
+        const sentence = match[1] ?? "";
+        if (sentence.endsWith("?")) return [];
+        const line = lineOf(text, comment.index + match.index + match[0].indexOf(sentence));
+        return [`${path}:${line}: "${sentence.slice(0, 40)}…": name the subject (a client, a peer, a member), or write a question`];
+      },
+    ),
+  );
+}
+
 function lacksPlatforms({ text }: SourceFile): string | undefined {
   const { packages = {} } = JSON.parse(text) as { packages?: Record<string, { optionalDependencies?: Record<string, string> }> };
   const missing = Object.entries(packages).flatMap(([owner, { optionalDependencies = {} }]) =>
@@ -382,7 +415,7 @@ function deadLinks(checked: readonly SourceFile[]): string[] {
     });
 }
 
-/** As GitHub makes them of headings. */
+/** The anchors that GitHub makes of headings. */
 function anchorsOf(markdown: string): Set<string> {
   const anchors = new Set([...markdown.matchAll(/<a (?:id|name)="([^"]+)"/g)].map((match) => match[1] ?? ""));
   const prose = markdown.replace(/^(```|~~~)[\s\S]*?^\1/gm, blanked);
@@ -403,12 +436,12 @@ function blanked(text: string): string {
   return text.replace(/[^\n]/g, " ");
 }
 
-/** With the docstring every file has, so that a sample breaks one rule only. */
+/** A file with the docstring that every file needs, so that a sample breaks one rule only. */
 function sample(path: string, text: string): SourceFile {
   return { path, text: `/** A sample. */\n${text}\n` };
 }
 
-/** All text files that are or would be committed. */
+/** All text files that are tracked by git, or would be. */
 function readRepository(): SourceFile[] {
   return paths()
     .filter((path) => existsSync(join(ROOT, path)))
@@ -428,7 +461,7 @@ function paths(): string[] {
   }
 }
 
-/** For a copy without git. */
+/** All files below a folder, for a copy of the repository without git. */
 function below(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
     if (["node_modules", "dist", ".git", ".env"].includes(entry.name)) return [];
