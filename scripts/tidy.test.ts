@@ -45,15 +45,7 @@ const SERVER_IMPORTS: Record<string, readonly string[]> = {
 
 const LINES_MAX = 600;
 /** The folders whose comments name the subject of each sentence. */
-const PLAIN_COMMENTS = [
-  "packages/bench/",
-  "packages/client/",
-  "packages/demo/",
-  "packages/protocol/",
-  "packages/server/src/testing/",
-  "packages/server/test/",
-  "scripts/",
-];
+const PLAIN_COMMENTS = ["packages/", "scripts/"];
 /** Names through which a result would depend on more than the input, time and seed passed in. */
 const IMPURE =
   /(?<![.\w$#])(?:Date|Math\.random|setTimeout|setInterval|setImmediate|queueMicrotask|requestAnimationFrame|Promise|async|await|performance|crypto|process|fetch|globalThis)(?![\w$]|\s*[?]?:)/g;

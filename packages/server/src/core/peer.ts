@@ -46,7 +46,7 @@ export class Peer {
   #beat = 0;
   #firstBeatIn = 0;
   #lastBeatIn = 0;
-  /** What was believed at the end of the round before that one. */
+  /** The boards believed at the end of the round before that one. */
   #boardsBefore = 0;
   #rival: Rival | undefined;
   readonly #beatMsMin: Millis;

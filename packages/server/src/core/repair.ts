@@ -252,7 +252,7 @@ export class Repair {
     else this.#askAllAt = NEVER;
     this.#host.publish({ kind: "sync", asks: "all", held: this.#held(), ...this.#slice.standing() }, now);
     this.#missedSince = now;
-    // Who has something and does not answer is asked by name.
+    // A peer that has something and does not answer is asked by name.
     if (!isAgain) for (const replica of this.#replicas.values()) replica.doubt();
     this.checkDoubt(now);
   }
@@ -325,7 +325,7 @@ export class Repair {
       if (now >= this.#silenceOf(owner, replica)) replica.doubt();
       else this.#silenceAt = Math.min(this.#silenceAt, this.#silenceOf(owner, replica));
     }
-    // Who is in doubt is judged again once it has been heard, or dropped.
+    // A slice in doubt is judged again once its owner has been heard, or it is dropped.
     if (this.#replicas.size > 0) this.#silenceAt = Math.min(this.#silenceAt, now + this.#context.constants.beaconMsMin);
     this.checkDoubt(now);
   }

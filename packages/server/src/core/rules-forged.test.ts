@@ -1,4 +1,4 @@
-/** What somebody who speaks in the names of instances that are there brings about with a few messages at once, and how soon it is over. */
+/** A stranger forges a few messages at once in the names of live instances: the tests bound the harm and its length. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -109,7 +109,7 @@ for (const [what, forged] of Object.entries(ENTRIES)) {
       assert.notEqual(world.difference(), undefined);
       world.untilEqual(CONSTANTS.answerMs + CONSTANTS.askMsMax + 60);
       assert.equal(world.instance(1).counted.forged, 1);
-      // What it says itself comes back, and is not taken for forged.
+      // The instance's own messages come back, and do not count as forged.
       world.advance(60_000);
       assert.equal(world.instance(1).counted.forged, 1);
     });
