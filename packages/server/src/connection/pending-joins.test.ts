@@ -1,4 +1,4 @@
-/** What waits for the host's answer is bounded, by board and in all. */
+/** Messages that wait for the host's answer are bounded, by board and in all. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

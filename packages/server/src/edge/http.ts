@@ -60,7 +60,7 @@ export type HttpDependencies = {
     expose(): Promise<string>;
     eventLoopDelay(): { readonly p50: number; readonly p99: number };
   };
-  /** Whose request it is: addresses take turns. */
+  /** The address that a request counts for: addresses take turns. */
   readonly addressOf: AddressOf;
   /** Folder of the built demo page; undefined: not served. */
   readonly demoDir?: URL | undefined;

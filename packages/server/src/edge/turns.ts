@@ -1,6 +1,6 @@
 /**
- * Whose request is answered next. Answers have a rate that all share; where more is asked for, addresses take turns, so that one which
- * asks without pause makes itself wait, and not a probe that ends the process when it waits for too long.
+ * Decides which request is answered next. All answers share one rate. Where more is asked for, addresses take turns: an address that
+ * asks without pause makes itself wait, and not a probe, which would have the process ended when it waits for too long.
  */
 
 import type { Millis } from "@presence-service/protocol";
