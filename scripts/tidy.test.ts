@@ -20,16 +20,14 @@ const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
   client: ["protocol"],
   demo: ["client", "protocol"],
   server: ["protocol"],
-  sim: ["client", "protocol", "server/testing"],
   bench: ["client", "protocol"],
 };
 
-/** The server's folders and top-level files, outermost first: cli → server → drain → edge → connection → bus → core. */
+/** The server's folders and top-level files, outermost first: cli → server → edge → connection → bus → core. */
 const SERVER_IMPORTS: Record<string, readonly string[]> = {
-  cli: ["server", "drain", "edge", "connection", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version"],
-  testing: ["server", "drain", "edge", "connection", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
-  server: ["drain", "edge", "connection", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version"],
-  drain: ["edge", "connection", "bus", "core", "telemetry", "errors", "clock"],
+  cli: ["server", "edge", "connection", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version"],
+  testing: ["server", "edge", "connection", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
+  server: ["edge", "connection", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version"],
   edge: ["connection", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
   connection: ["bus", "core", "telemetry", "errors", "clock"],
   redis: ["bus", "core", "telemetry", "errors", "clock"],
