@@ -359,7 +359,7 @@ export class Connection {
         this.#provenWay = this.#way;
         break;
       case "heartbeat":
-        this.send({ kind: "heartbeat" });
+        if (state.phase !== "open" || !state.pulse.isAnswer(now)) this.send({ kind: "heartbeat" });
         return;
       case "degraded":
         if (state.phase === "open" && message.board === undefined) state.isDegraded = message.on;

@@ -301,7 +301,7 @@ test("a start that cannot succeed says after 5 s where, why and what to do, and 
     [`redis://${tls}`, /(?:or wants TLS|closed by the other end).*rediss:\/\//],
     [`rediss://${at}`, /no answer to a TLS handshake.*Does Redis speak TLS on that port/],
     [`redis://:s3cret@${silent}`, /no answer to HELLO in 2 s.*hang/],
-    [`rediss://${http}`, /no TLS is spoken there.*redis:\/\/ instead/],
+    [`rediss://${http}`, /no TLS is spoken there.*the port on which Redis speaks TLS/],
     [`redis://${closing}`, /closed by the other end/],
   ];
   await Promise.all(

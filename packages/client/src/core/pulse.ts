@@ -28,6 +28,8 @@ export class Pulse {
   /** When to ask; infinite: there is no reason. */
   #askAt: Millis = Number.POSITIVE_INFINITY;
   #mayAskAt: Millis;
+  /** When the last question was sent that has brought no heartbeat yet. */
+  #unechoedAt: Millis = Number.NEGATIVE_INFINITY;
 
   constructor(heartbeatMs: Millis, now: Millis) {
     this.#silenceMs = SILENCE_HEARTBEATS * Math.max(HEARTBEAT_MS_MIN, heartbeatMs);
@@ -38,6 +40,16 @@ export class Pulse {
   heard(now: Millis): void {
     this.#heardAt = now;
     this.#askedAt = undefined;
+  }
+
+  /**
+   * Whether a heartbeat of the service answers a question of ours. Such an answer is not to be answered again: the service would take
+   * that for the next question, and would have no answers left for real ones.
+   */
+  isAnswer(now: Millis): boolean {
+    const isAnswer = now < this.#unechoedAt + ANSWER_MS;
+    this.#unechoedAt = Number.NEGATIVE_INFINITY;
+    return isAnswer;
   }
 
   /** There is a reason to think that the connection is dead: ask soon. */
@@ -70,6 +82,7 @@ export class Pulse {
     this.#askedAt = now;
     this.#askAt = Number.POSITIVE_INFINITY;
     this.#mayAskAt = now + ASK_MS_MIN;
+    this.#unechoedAt = now;
     return "ask";
   }
 }
