@@ -23,13 +23,14 @@ const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
   bench: ["client", "protocol"],
 };
 
-/** The server's folders and top-level files, outermost first: cli → server → edge → connection → bus → core. */
+/** The server's folders and top-level files, outermost first: cli → server → edge → connection → bus → core, and connection → speech → core. */
 const SERVER_IMPORTS: Record<string, readonly string[]> = {
-  cli: ["server", "edge", "connection", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version"],
-  testing: ["server", "edge", "connection", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
-  server: ["edge", "connection", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version"],
-  edge: ["connection", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
-  connection: ["bus", "core", "telemetry", "errors", "clock"],
+  cli: ["server", "edge", "connection", "speech", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version"],
+  testing: ["server", "edge", "connection", "speech", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
+  server: ["edge", "connection", "speech", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version"],
+  edge: ["connection", "speech", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
+  connection: ["speech", "bus", "core", "telemetry", "errors", "clock"],
+  speech: ["core"],
   redis: ["bus", "core", "telemetry", "errors", "clock"],
   bus: ["core", "telemetry", "errors", "clock"],
   config: ["telemetry", "errors", "address"],
@@ -81,7 +82,7 @@ const RULES: Rule[] = [
     good: sample("packages/demo/src/a.ts", 'import { createPresence } from "@presence-service/client";'),
   },
   {
-    name: "imports inside the server go one way: cli → server → edge → connection → bus → core",
+    name: "imports inside the server go one way: cli → server → edge → connection → bus → core, and connection → speech → core",
     check: eachImport(inServer, (file, specifier) => {
       if (!specifier.startsWith(".")) return undefined;
       const target = normalize(join(dirname(file.path), specifier));

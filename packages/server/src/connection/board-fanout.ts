@@ -8,11 +8,13 @@ import type { BoardId, BoardRef, Json, Millis } from "@presence-service/protocol
 import type { RosterChange } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import { Outbox } from "../core/outbox.ts";
+import { Draft } from "../speech/draft.ts";
+import type { ClientSocket } from "../speech/socket.ts";
+import { type BoardRoster, type Encoding, TOLD_NOTHING, type Told, type Wire } from "../speech/speech.ts";
+import { wireFor } from "../speech/subprotocols.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { LIMITS, Pool, PRICE, type Work } from "./budget.ts";
-import type { ClientSocket } from "./socket.ts";
 import { Pace } from "./ticker.ts";
-import { type BoardRoster, Draft, type Encoding, TOLD_NOTHING, type Told, type Wire, wireFor } from "./wires.ts";
 
 /** A connection, as a board's fan-out sees it. */
 export interface SeatHolder {

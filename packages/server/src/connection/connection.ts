@@ -31,10 +31,12 @@ import type { ConnectionId } from "../core/effects.ts";
 import type { Whom } from "../core/messages.ts";
 import { OUTBOX } from "../core/outbox.ts";
 import { TokenBucket } from "../core/token-bucket.ts";
+import { CLASSIC_HEARTBEAT, classicMessage, readClassicCursor } from "../speech/classic.ts";
+import { binaryFrame, type ClientSocket, textFrame } from "../speech/socket.ts";
+import type { Encoding } from "../speech/speech.ts";
 import { type Identity, identityOf, newResumeToken, renewed, type User } from "./auth.ts";
 import type { Seat, SeatHolder } from "./board-fanout.ts";
 import { type Account, BUDGETS, PRICE, type Work } from "./budget.ts";
-import { CLASSIC_HEARTBEAT, classicMessage, readClassicCursor } from "./classic-messages.ts";
 import type { Known, Who } from "./host.ts";
 import type { Hub } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
@@ -42,10 +44,8 @@ import type { Waiter } from "./lane.ts";
 import type { Newcomer, Standing } from "./newcomers.ts";
 import { PendingJoins } from "./pending-joins.ts";
 import { mistakeIn, OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
-import { binaryFrame, type ClientSocket, textFrame } from "./socket.ts";
 import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, Idleness, SILENT_VISITS_MAX, VISIT_MS } from "./timing.ts";
 import { FOREVER, TokenLife } from "./token-life.ts";
-import type { Encoding } from "./wires.ts";
 
 /** Reused for every cursor that comes in: nothing is allocated for it. */
 const CURSOR: CursorInput = { board: 0, x: 0, y: 0 };

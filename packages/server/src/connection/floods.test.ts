@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type BoardId, CLOSE, type ClientMessage, encodeJson } from "@presence-service/protocol";
+import type { Encoding } from "../speech/speech.ts";
 import { type Client, Desk } from "../testing/desk.ts";
 import { BUDGETS, LIMITS, OVERDRAWN_MS_MAX, PRICE, QUANTUM, YOUNG_MS } from "./budget.ts";
-import type { Encoding } from "./wires.ts";
 
 /** So many messages fit into one read if their frames are the smallest. */
 const FLOOD = 4000;

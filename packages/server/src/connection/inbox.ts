@@ -3,7 +3,7 @@
  * undecoded and in order, the socket is paused, and each message is handed on once, however often reading stops in between.
  */
 
-import type { ClientSocket } from "./socket.ts";
+import type { ClientSocket } from "../speech/socket.ts";
 
 type Unread = { readonly data: Buffer; readonly isBinary: boolean };
 

@@ -13,6 +13,8 @@ import type { ConnectionId, Counted, DegradedWhy, Effect, Input, RosterChange } 
 import type { Announcement, Kick } from "../core/messages.ts";
 import { Numbers } from "../core/numbers.ts";
 import { PresenceError } from "../errors.ts";
+import type { ClientSocket } from "../speech/socket.ts";
+import type { Encoding } from "../speech/speech.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { Alarm } from "./alarm.ts";
@@ -25,10 +27,8 @@ import { Gate } from "./gate.ts";
 import { Host } from "./host.ts";
 import type { Hub } from "./hub.ts";
 import { Refusals } from "./refusals.ts";
-import type { ClientSocket } from "./socket.ts";
 import { Ticker } from "./ticker.ts";
 import { VISIT_MS } from "./timing.ts";
-import type { Encoding } from "./wires.ts";
 import { BOARD_DEGRADED, changeInWords, DEGRADED, PEER_WORDS, RECYCLED } from "./words.ts";
 
 export type ManagerOptions = {

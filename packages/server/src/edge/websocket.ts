@@ -12,8 +12,8 @@ import type { AddressOf } from "../address.ts";
 import { PRICE } from "../connection/budget.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionManager } from "../connection/manager.ts";
-import type { ClientSocket } from "../connection/socket.ts";
-import type { Encoding } from "../connection/wires.ts";
+import type { ClientSocket } from "../speech/socket.ts";
+import { ENCODINGS_KNOWN, encodingOf, subprotocolOf } from "../speech/subprotocols.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Descriptors } from "./descriptors.ts";
@@ -48,12 +48,6 @@ const CLOSING_BYTES_MAX = 16 * 1024;
 const RETRY_AFTER_S = 1;
 const WARN_EVERY_MS = 10_000;
 
-/** Subprotocols in order of preference. */
-const ENCODINGS: readonly (readonly [subprotocol: string, encoding: Encoding])[] = [
-  ["presence.v2", "binary"],
-  ["presence.v2.json", "json"],
-];
-
 type Reason = keyof Metrics["upgradesRefused"];
 
 /** Log lines for reasons of refusal. Reasons that are normal at times are only counted. */
@@ -84,7 +78,7 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     maxFragments: FRAGMENTS_MAX,
     maxBufferedChunks: CHUNKS_MAX,
     closeTimeout: CLOSE_TIMEOUT_MS,
-    handleProtocols: (offered: Set<string>) => ENCODINGS.find(([subprotocol]) => offered.has(subprotocol))?.[0] ?? false,
+    handleProtocols: (offered: Set<string>) => subprotocolOf(offered) ?? false,
   };
   const wss = new WebSocketServer(settings);
   const isOurs = (path: string) => paths.some((ours) => (isAlone ? isAt(path, ours) : path === ours));
@@ -150,24 +144,6 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     stopSorting();
     server.removeListener("upgrade", upgrade);
   };
-}
-
-const ENCODINGS_KNOWN = `Known are the subprotocols ${ENCODINGS.map(([subprotocol]) => subprotocol).join(" and ")}, or one of them as ?encoding= where a proxy removes the header; none of both is the classic protocol.`;
-
-/**
- * The encoding is asked for by subprotocol, or, if none is offered, by `?encoding=`, for clients whose proxy removes the header. Without
- * both it is classic. undefined: only unknown ones are asked for. A browser fails a connection that answers with none of its offers.
- */
-function encodingOf({ headers }: IncomingMessage, query: URLSearchParams): Encoding | undefined {
-  const header = headers["sec-websocket-protocol"]?.trim();
-  // A header that a proxy has emptied offers nothing; the library would take it for a mistake.
-  if (header === "") delete headers["sec-websocket-protocol"];
-  if (header) {
-    const offered = header.split(",").map((name) => name.trim());
-    return ENCODINGS.find(([subprotocol]) => offered.includes(subprotocol))?.[1];
-  }
-  const asked = query.get("encoding");
-  return asked === null ? "classic" : ENCODINGS.find(([subprotocol]) => subprotocol === asked)?.[1];
 }
 
 /** Whether there are other listeners for upgrades. Asked each time, as some libraries begin to listen with the first request. */

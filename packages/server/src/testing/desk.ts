@@ -16,7 +16,7 @@ import {
 import { Channels } from "../bus/bus.ts";
 import type { Connection } from "../connection/connection.ts";
 import { ConnectionManager, type ManagerOptions } from "../connection/manager.ts";
-import type { Encoding } from "../connection/wires.ts";
+import type { Encoding } from "../speech/speech.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { FakeClock } from "./fake-clock.ts";

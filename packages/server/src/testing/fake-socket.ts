@@ -8,7 +8,7 @@ import {
   decodeServerJson,
   type ServerMessage,
 } from "@presence-service/protocol";
-import type { ClientSocket } from "../connection/socket.ts";
+import type { ClientSocket } from "../speech/socket.ts";
 
 export type Frame = { readonly isText: boolean; readonly payload: Buffer };
 

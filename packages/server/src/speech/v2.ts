@@ -1,0 +1,124 @@
+/** `presence.v2` and `presence.v2.json`: how they tell what happens on a board. */
+
+import {
+  type BoardId,
+  type BoardRef,
+  type CursorMove,
+  encodeBinary,
+  encodeCursors,
+  HIDDEN,
+  type Json,
+  type Millis,
+  type ServerMessage,
+  Writer,
+} from "@presence-service/protocol";
+import type { RosterChange } from "../core/effects.ts";
+import type { Moves } from "../core/messages.ts";
+import type { Draft } from "./draft.ts";
+import { binaryFrame, binaryFrameStart } from "./socket.ts";
+import { type BoardRoster, TOLD_NOTHING, type Told, type Wire } from "./speech.ts";
+
+/** `presence.v2.json`, and the part of `presence.v2` that is the same. */
+export class MessageWire implements Wire {
+  protected readonly boardId: BoardId;
+  protected readonly ref: BoardRef;
+  readonly #frame: (message: ServerMessage) => Buffer;
+
+  constructor(boardId: BoardId, ref: BoardRef, frame: (message: ServerMessage) => Buffer) {
+    this.boardId = boardId;
+    this.ref = ref;
+    this.#frame = frame;
+  }
+
+  change(change: RosterChange, draft: Draft): void {
+    const { actor } = change;
+    switch (change.change) {
+      case "joined":
+        return draft.add(this.#frame({ kind: "user_joined", board: this.ref, actor, member: change.member }));
+      case "updated":
+        // The member's own client made the change, or gets a fresh roster.
+        return draft.addExcept(actor, this.#frame({ kind: "user_updated", board: this.ref, actor, patch: change.patch }));
+      case "left":
+        return draft.add(this.#frame({ kind: "user_left", board: this.ref, actor, reason: change.reason }));
+    }
+  }
+
+  event(actor: number, name: string, data: Json, draft: Draft): void {
+    draft.addExcept(actor, this.#frame({ kind: "event", board: this.ref, actor, name, data }));
+  }
+
+  counts(members: number, users: number, draft: Draft): void {
+    draft.add(this.#frame({ kind: "presence_update", board: this.ref, members, users }));
+  }
+
+  pace(cursorMs: Millis, draft: Draft): void {
+    draft.add(this.#frame({ kind: "pace", cursorMs }));
+  }
+
+  degraded(on: boolean, draft: Draft): void {
+    draft.add(this.#frame({ kind: "degraded", on, board: this.ref }));
+  }
+
+  cursors(moves: Moves, draft: Draft): void {
+    const list: CursorMove[] = [];
+    for (let at = 0; at < moves.length; at += 3) {
+      const [actor = 0, x = 0, y = 0] = moves.slice(at, at + 3);
+      list.push({ actor, at: x === HIDDEN ? null : { x, y } });
+    }
+    this.addCursors(moves, this.#frame({ kind: "cursors", board: this.ref, moves: list }), draft);
+  }
+
+  /** Adds one frame for all sockets. If only one member moved, its own socket does not get it. */
+  protected addCursors(moves: Moves, frame: Buffer, draft: Draft): void {
+    draft.moves = moves.length / 3;
+    if (moves.length === 3) draft.addExcept(moves[0] ?? 0, frame);
+    else draft.add(frame);
+  }
+
+  board(roster: BoardRoster): ReturnType<Wire["board"]> {
+    return (self, _told, draft) => draft.add(this.#frame(this.joined(self, roster)));
+  }
+
+  protected joined(self: number, { entries, degraded: _, ...counts }: BoardRoster): ServerMessage {
+    return { kind: "joined", boardId: this.boardId, board: this.ref, self, ...counts, roster: entries };
+  }
+
+  told(): Told {
+    return TOLD_NOTHING;
+  }
+
+  settled(): void {}
+}
+
+export class BinaryWire extends MessageWire {
+  readonly #number: number;
+
+  constructor(boardId: BoardId, number: number) {
+    super(boardId, number, (message) => binaryFrame(encodeBinary(message)));
+    this.#number = number;
+  }
+
+  override cursors(moves: Moves, draft: Draft): void {
+    this.addCursors(moves, binaryFrame(encodeCursors(this.#number, moves)), draft);
+  }
+
+  /** A thousand clients that join in one tick share one encoded roster: only the few bytes up to `self` differ. */
+  override board(roster: BoardRoster): ReturnType<Wire["board"]> {
+    const whole = encodeBinary(this.joined(0, roster));
+    const writer = new Writer(160);
+    const headFor = (self: number) =>
+      writer
+        .reset()
+        .u8(whole[0] ?? 0)
+        .string(this.boardId)
+        .varint(this.#number)
+        .varint(self)
+        .finish();
+    const tail = Buffer.from(whole.buffer, headFor(0).length);
+    return (self, _told, draft) => {
+      const head = headFor(self);
+      draft.add(binaryFrameStart(head, tail.length), 0);
+      draft.add(tail);
+    };
+  }
+}
