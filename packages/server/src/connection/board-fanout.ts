@@ -1,6 +1,6 @@
 /**
  * One board towards this instance's own sockets (F1, F4): gathers the changes of a tick and writes them to all sockets, encoded once
- * per encoding. The roster comes before cursors. A client that joins gets the board as it is at the end of the tick, and no change that
+ * per way of speaking. The roster comes before cursors. A client that joins gets the board as it is at the end of the tick, and no change that
  * is in it already. This file decides neither when a tick ends (ticker.ts) nor what is shown (the core).
  */
 
@@ -10,15 +10,14 @@ import type { Moves } from "../core/messages.ts";
 import { Outbox } from "../core/outbox.ts";
 import { Draft } from "../speech/draft.ts";
 import type { ClientSocket } from "../speech/socket.ts";
-import { type BoardRoster, type Encoding, TOLD_NOTHING, type Told, type Wire } from "../speech/speech.ts";
-import { wireFor } from "../speech/subprotocols.ts";
+import { type BoardRoster, type Speech, type Teller, TOLD_NOTHING, type Told } from "../speech/speech.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { LIMITS, Pool, PRICE, type Work } from "./budget.ts";
 import { Pace } from "./ticker.ts";
 
 /** A connection, as a board's fan-out sees it. */
 export interface SeatHolder {
-  readonly encoding: Encoding;
+  readonly speech: Speech;
   readonly socket: ClientSocket;
   /** The pace that this client was told last. */
   cursorMs: Millis;
@@ -32,6 +31,8 @@ export interface SeatHolder {
 export class Seat {
   readonly holder: SeatHolder;
   readonly fanout: BoardFanout;
+  /** The name of the board in the messages of its client. */
+  readonly ref: BoardRef;
   readonly outbox = new Outbox();
   /** Whether this client was told that other instances are not heard on this board. */
   isToldDegraded = false;
@@ -47,11 +48,7 @@ export class Seat {
   constructor(holder: SeatHolder, fanout: BoardFanout) {
     this.holder = holder;
     this.fanout = fanout;
-  }
-
-  /** The name of the board towards its client. */
-  get ref(): BoardRef {
-    return this.holder.encoding === "json" ? this.fanout.boardId : this.fanout.number;
+    this.ref = holder.speech.refOf(fanout);
   }
 }
 
@@ -78,8 +75,6 @@ export class BoardFanout {
   readonly boardId: BoardId;
   /** The name of the board in `presence.v2`: the same for all sockets, so that they can share frames. */
   readonly number: number;
-  /** The name of the board on the classic wire. NaN if its id is no number: no classic client can ask for that. */
-  readonly classicNumber: number;
   readonly pace = new Pace();
   /** Seats given out, including those that wait for the core. */
   seats = 0;
@@ -87,13 +82,12 @@ export class BoardFanout {
   readonly #audience: Pool;
   readonly #source: BoardSource;
   readonly #metrics: Metrics;
-  readonly #audiences = new Map<Encoding, Audience>();
+  readonly #audiences = new Map<Speech, Audience>();
   #areCountsDue = false;
 
   constructor(boardId: BoardId, number: number, source: BoardSource, metrics: Metrics, now: Millis) {
     this.boardId = boardId;
     this.number = number;
-    this.classicNumber = Number(boardId);
     this.#source = source;
     this.#metrics = metrics;
     this.#audience = new Pool(LIMITS.audience, now);
@@ -114,31 +108,32 @@ export class BoardFanout {
 
   /** Tells that connection the whole board at the end of this tick, even if it was told before, and every change from then on. */
   admit(seat: Seat, actor: number, now: Millis): void {
-    const { encoding } = seat.holder;
+    const { speech } = seat.holder;
     seat.actor = actor;
     seat.outbox.restart(now);
-    let audience = this.#audiences.get(encoding);
+    let audience = this.#audiences.get(speech);
     if (audience === undefined) {
       audience = new Audience(
-        wireFor(encoding, this, () => this.#source.roster(this.boardId)),
+        speech.teller(this, () => this.#source.roster(this.boardId)),
         this,
         this.#source,
         this.#metrics,
       );
-      this.#audiences.set(encoding, audience);
+      this.#audiences.set(speech, audience);
     }
     audience.add(seat);
   }
 
   remove(seat: Seat): void {
-    const audience = this.#audiences.get(seat.holder.encoding);
+    const { speech } = seat.holder;
+    const audience = this.#audiences.get(speech);
     audience?.remove(seat);
-    if (audience?.isEmpty) this.#audiences.delete(seat.holder.encoding);
+    if (audience?.isEmpty) this.#audiences.delete(speech);
   }
 
   change(change: RosterChange): void {
     if (change.change !== "updated") this.#areCountsDue = true;
-    for (const audience of this.#audiences.values()) audience.wire.change(change, audience.draft);
+    for (const audience of this.#audiences.values()) audience.teller.change(change, audience.draft);
   }
 
   /** Other instances are not heard on this board (true), or are heard again. */
@@ -147,7 +142,7 @@ export class BoardFanout {
   }
 
   event(actor: number, name: string, data: Json): void {
-    for (const audience of this.#audiences.values()) audience.wire.event(actor, name, data, audience.draft);
+    for (const audience of this.#audiences.values()) audience.teller.event(actor, name, data, audience.draft);
   }
 
   flush(now: Millis, cursorMs: Millis): void {
@@ -168,9 +163,9 @@ export class BoardFanout {
   }
 }
 
-/** All sockets of one encoding on one board. */
+/** All sockets of one way of speaking on one board. */
 class Audience {
-  readonly wire: Wire;
+  readonly teller: Teller;
   draft = new Draft();
   readonly #board: BoardFanout;
   readonly #source: BoardSource;
@@ -182,8 +177,8 @@ class Audience {
   /** The value of `degraded` in the draft of this tick, if it tells one. A socket that is owed the whole board is told with the board. */
   #degraded: boolean | undefined;
 
-  constructor(wire: Wire, board: BoardFanout, source: BoardSource, metrics: Metrics) {
-    this.wire = wire;
+  constructor(teller: Teller, board: BoardFanout, source: BoardSource, metrics: Metrics) {
+    this.teller = teller;
     this.#board = board;
     this.#source = source;
     this.#metrics = metrics;
@@ -203,28 +198,28 @@ class Audience {
   }
 
   degraded(on: boolean): void {
-    this.wire.degraded(on, this.draft);
+    this.teller.degraded(on, this.draft);
     this.#degraded = on;
   }
 
   flush(tick: Tick): void {
     const { draft } = this;
-    if (tick.counts !== undefined) this.wire.counts(tick.counts.members, tick.counts.users, draft);
+    if (tick.counts !== undefined) this.teller.counts(tick.counts.members, tick.counts.users, draft);
     if (tick.cursorMs !== this.#cursorMs) this.#setPace(tick.cursorMs);
     draft.endRoster();
-    if (tick.moves.length > 0) this.wire.cursors(tick.moves, draft);
+    if (tick.moves.length > 0) this.teller.cursors(tick.moves, draft);
     if (draft.bytes === 0 && !this.#isAnyoneOwed) return;
     this.#isAnyoneOwed = false;
     this.#tell(draft, tick);
     this.draft = new Draft();
     this.#degraded = undefined;
-    this.wire.settled();
+    this.teller.settled();
   }
 
   #setPace(cursorMs: Millis): void {
     // Sockets that were here at the last tick are told by the draft. New ones are told with the board.
     if (this.#cursorMs !== undefined) {
-      this.wire.pace(cursorMs, this.draft);
+      this.teller.pace(cursorMs, this.draft);
       for (const { holder, outbox } of this.#seats) if (outbox.isLive) holder.cursorMs = cursorMs;
     }
     this.#cursorMs = cursorMs;
@@ -232,7 +227,7 @@ class Audience {
 
   #tell(draft: Draft, tick: Tick): void {
     const bytes = draft.joined();
-    let board: ReturnType<Wire["board"]> | undefined;
+    let board: ReturnType<Teller["board"]> | undefined;
     for (const seat of this.#seats) {
       const { outbox, holder } = seat;
       const queued = holder.socket.queuedBytes;
@@ -251,13 +246,13 @@ class Audience {
           this.#writeCursorsSince(seat, outbox.skippedSince);
           break;
         case "fresh":
-          board ??= this.wire.board(tick.roster());
+          board ??= this.teller.board(tick.roster());
           this.#writeBoard(seat, board, tick);
           break;
         case "nothing":
           if (seat.told === undefined) {
             this.#metrics.staleClients++;
-            seat.told = this.wire.told();
+            seat.told = this.teller.told();
           }
           break;
       }
@@ -300,18 +295,18 @@ class Audience {
     const moves = this.#source.cursorsSince(this.#board.boardId, since);
     if (moves.length === 0) return;
     const draft = new Draft();
-    this.wire.cursors(moves, draft);
+    this.teller.cursors(moves, draft);
     this.#write(seat, draft, draft.joined(), draft.bytes);
   }
 
-  #writeBoard(seat: Seat, board: ReturnType<Wire["board"]>, { cursorMs, roster }: Tick): void {
+  #writeBoard(seat: Seat, board: ReturnType<Teller["board"]>, { cursorMs, roster }: Tick): void {
     const { holder } = seat;
     const { degraded } = roster();
     const draft = new Draft();
     board(seat.actor ?? -1, seat.told ?? TOLD_NOTHING, draft);
-    if (seat.isToldDegraded !== degraded) this.wire.degraded(degraded, draft);
+    if (seat.isToldDegraded !== degraded) this.teller.degraded(degraded, draft);
     seat.isToldDegraded = degraded;
-    if (holder.cursorMs !== cursorMs) this.wire.pace(cursorMs, draft);
+    if (holder.cursorMs !== cursorMs) this.teller.pace(cursorMs, draft);
     holder.cursorMs = cursorMs;
     draft.writeTo(holder.socket);
     seat.told = undefined;

@@ -1,5 +1,5 @@
 /**
- * The conversation with one client, in any of the encodings (docs/PROTOCOL.md): hello, then boards, until either side ends it. The
+ * The conversation with one client, in whatever way it speaks (docs/PROTOCOL.md): hello, then boards, until either side ends it. The
  * connection checks what the client may say, answers it, and hands facts to the core, which decides what becomes of them. It has no
  * timer: the manager visits it.
  */
@@ -14,16 +14,11 @@ import {
   type CloseReason,
   type CursorInput,
   closeReason,
-  decodeClientBinary,
-  decodeClientJson,
   type ErrorCode,
-  encodeBinary,
-  encodeJson,
   HIDDEN,
   isFitName,
   type Millis,
   type ResumeToken,
-  readCursor,
   type ServerMessage,
   STATE_BYTES_MAX,
 } from "@presence-service/protocol";
@@ -31,9 +26,8 @@ import type { ConnectionId } from "../core/effects.ts";
 import type { Whom } from "../core/messages.ts";
 import { OUTBOX } from "../core/outbox.ts";
 import { TokenBucket } from "../core/token-bucket.ts";
-import { CLASSIC_HEARTBEAT, classicMessage, readClassicCursor } from "../speech/classic.ts";
-import { binaryFrame, type ClientSocket, textFrame } from "../speech/socket.ts";
-import type { Encoding } from "../speech/speech.ts";
+import type { ClientSocket } from "../speech/socket.ts";
+import type { Speech } from "../speech/speech.ts";
 import { type Identity, identityOf, newResumeToken, renewed, type User } from "./auth.ts";
 import type { Seat, SeatHolder } from "./board-fanout.ts";
 import { type Account, BUDGETS, PRICE, type Work } from "./budget.ts";
@@ -43,7 +37,7 @@ import { Inbox } from "./inbox.ts";
 import type { Waiter } from "./lane.ts";
 import type { Newcomer, Standing } from "./newcomers.ts";
 import { PendingJoins } from "./pending-joins.ts";
-import { mistakeIn, OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
+import { OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
 import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, Idleness, SILENT_VISITS_MAX, VISIT_MS } from "./timing.ts";
 import { FOREVER, TokenLife } from "./token-life.ts";
 
@@ -58,7 +52,7 @@ type State =
 
 export class Connection implements SeatHolder, Waiter, Newcomer {
   readonly id: ConnectionId;
-  readonly encoding: Encoding;
+  readonly speech: Speech;
   readonly socket: ClientSocket;
   readonly seats: Seat[] = [];
   /** The work that this connection has used and has to pay for (docs/decisions/003-budgets.md). */
@@ -78,19 +72,19 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
   #isBeatNext = false;
   #isBeatUnanswered = false;
   #awaitsDrain = false;
-  /** Counts joins for a classic client, which knows no attempts (R11). */
+  /** Counts the joins of a client that numbers none (R11). */
   #attempt = 0;
   #token: string | undefined;
   /** Each is made when it is needed: most connections never need most of them. */
   readonly #budgets: { [of in keyof typeof BUDGETS]?: TokenBucket } = {};
 
-  /** `token`: that of a classic client, from its URL. */
+  /** `token`: from the URL, for a client that says no hello. */
   constructor(
     hub: Hub,
     id: ConnectionId,
     socket: ClientSocket,
     client: {
-      readonly encoding: Encoding;
+      readonly speech: Speech;
       readonly request: IncomingMessage;
       readonly token: string | undefined;
       readonly account: Account;
@@ -100,16 +94,16 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.account = client.account;
     this.id = id;
     this.socket = socket;
-    this.encoding = client.encoding;
+    this.speech = client.speech;
     this.cursorMs = hub.cursorMs;
     this.#request = hub.host.authenticates ? client.request : undefined;
     this.#state = { phase: "greeting", until: hub.now() + HELLO_MS_MAX };
     this.#token = client.token;
   }
 
-  /** To be called once the hub knows the connection. Classic clients say no hello, so they are identified here. */
+  /** To be called once the hub knows the connection. A client that says no hello is identified here. */
   start(): void {
-    if (this.encoding === "classic") this.#authenticate(this.#token, newResumeToken());
+    if (!this.speech.saysHello) this.#authenticate(this.#token, newResumeToken());
   }
 
   get isGreeting(): boolean {
@@ -118,7 +112,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
 
   get standing(): Standing {
     if (this.#inbox.isAsking) return "asked";
-    return this.isGreeting || (this.encoding === "classic" && this.#attempt === 0) ? "newcomer" : "known";
+    return this.isGreeting || (!this.speech.saysHello && this.#attempt === 0) ? "newcomer" : "known";
   }
 
   /** The client has still to say hello, or its token is about to run out. */
@@ -179,11 +173,11 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
       this.#hub.metrics.terminatedClients++;
       return this.terminate(CLOSE.slowReader);
     }
-    if (this.encoding === "classic" && this.#idleness.isOver(this.seats.length > 0)) return this.end(CLOSE.helloTimeout);
+    if (!this.speech.saysHello && this.#idleness.isOver(this.seats.length > 0)) return this.end(CLOSE.helloTimeout);
     // While the connection waits, its client is not read and so cannot be heard.
     if (this.#inbox.isWaiting) this.#silentVisits = 0;
     if (++this.#silentVisits >= SILENT_VISITS_MAX) {
-      return this.encoding === "classic" ? this.terminate(CLOSE.unresponsive) : this.end(CLOSE.unresponsive);
+      return this.speech.isTold ? this.end(CLOSE.unresponsive) : this.terminate(CLOSE.unresponsive);
     }
     if (this.#isBeatNext) this.#beat();
     this.#isBeatNext = !this.#isBeatNext;
@@ -212,11 +206,11 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.#refuse(code, boardId);
   }
 
-  /** The member was kicked off that board. A classic client has no word for that. */
+  /** The member was kicked off that board. */
   putOut(boardId: BoardId, self: number | undefined): void {
     const seat = this.#seatOn(boardId);
     if (seat === undefined) return;
-    if (this.encoding === "classic") return this.end(CLOSE.kicked);
+    if (!this.speech.isTold) return this.end(CLOSE.kicked);
     // A client that has not been told the board yet, or may not have been, waits for an answer to its join.
     if (!seat.outbox.isLive) this.#refuse("bad_board", boardId, "removed from this board by an operator");
     if (self !== undefined) this.send({ kind: "user_left", board: seat.ref, actor: self, reason: "kicked" });
@@ -230,8 +224,18 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
   }
 
   send(message: ServerMessage): void {
-    if (this.encoding === "classic") return;
-    this.#write(this.encoding === "binary" ? binaryFrame(encodeBinary(message)) : textFrame(encodeJson(message)));
+    const frame = this.#state.phase === "over" ? undefined : this.speech.frame(message);
+    if (frame === undefined) return;
+    this.#hub.metrics.framesOut++;
+    this.#hub.metrics.bytesOut += frame.length;
+    this.socket.write(frame);
+  }
+
+  /** This instance stops, and the client is to come back elsewhere, at a moment of its own. */
+  dismiss(retryAfterMs: Millis): void {
+    if (!this.speech.isTold) return this.end(CLOSE.goingAway);
+    this.send({ kind: "goodbye", code: CLOSE.draining.code, retryAfterMs });
+    this.end(CLOSE.draining);
   }
 
   end(reason: CloseReason): void {
@@ -261,51 +265,24 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
 
   #read(data: Buffer, isBinary: boolean): void {
     if (this.#state.phase === "over") return;
-    switch (this.encoding) {
-      case "binary":
-        if (isBinary && this.#state.phase === "open" && this.#pending.isEmpty && readCursor(data, CURSOR)) {
-          this.#hub.metrics.clientMessages.cursor++;
-          this.#charge(PRICE.cursor);
-          return this.#moved(this.#seatOn(CURSOR.board), CURSOR.x, CURSOR.y);
-        }
-        this.#charge(PRICE.message + data.length * PRICE.byteIn);
-        return this.#handle(isBinary ? decodeClientBinary(data) : undefined, data);
-      case "json":
-        this.#charge(PRICE.message + data.length * PRICE.byteIn);
-        return this.#handle(isBinary ? undefined : decodeClientJson(data.toString()), data);
-      case "classic":
-        return this.#readClassic(isBinary ? data : Buffer.of());
-    }
-  }
-
-  #readClassic(data: Buffer): void {
-    const { clientMessages } = this.#hub.metrics;
-    if (this.#pending.isEmpty && readClassicCursor(data, CURSOR)) {
-      clientMessages.cursor++;
+    const { speech } = this;
+    if (isBinary && this.#state.phase === "open" && this.#pending.isEmpty && speech.readCursor(data, CURSOR)) {
+      this.#hub.metrics.clientMessages.cursor++;
       this.#charge(PRICE.cursor);
-      return this.#moved(this.#classicSeat(CURSOR.board), CURSOR.x, CURSOR.y);
+      return this.#moved(this.#seatOn(CURSOR.board), CURSOR.x, CURSOR.y);
     }
-    this.#charge(PRICE.message);
-    const message = classicMessage(data);
-    if (message === undefined) return this.#refuse("bad_message");
-    clientMessages[message.kind]++;
-    this.#idleness.heard();
-    switch (message.kind) {
-      case "join":
-        if (this.#seatOn(message.boardId) !== undefined || this.#pending.has(message.boardId)) return;
-        return this.#join({ ...message, attempt: ++this.#attempt }, data.length);
-      case "heartbeat":
-        if (this.socket.queuedBytes <= OUTBOX.lowBytes && this.#take("echo")) this.#write(CLASSIC_HEARTBEAT);
-        return;
-      default:
-        return this.#act(message, data.length);
-    }
+    this.#charge(PRICE.message + (speech.isPaidByByte ? data.length * PRICE.byteIn : 0));
+    this.#handle(speech.read(data, isBinary), data);
   }
 
   #handle(message: ClientMessage | undefined, data: Buffer): void {
     if (message === undefined) return this.#correct(data);
     this.#hub.metrics.clientMessages[message.kind]++;
-    if (this.#state.phase === "open") return this.#act(message, data.length);
+    this.#idleness.heard();
+    if (this.#state.phase === "open") {
+      if (message.kind === "join" && !this.speech.canResume) return this.#joinAnew(message, data.length);
+      return this.#act(message, data.length);
+    }
     if (message.kind !== "hello") return this.#refuse("bad_message", message.kind, "hello comes first");
     this.#authenticate(message.token, message.resumeToken ?? newResumeToken());
   }
@@ -333,7 +310,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
       case "heartbeat":
         // The first heartbeat after ours is the client's answer; any other one is a question.
         // A client that answers our answers would keep both of us busy for ever.
-        if (!this.#isBeatUnanswered && this.#take("echo")) this.#answer({ kind: "heartbeat" });
+        if (!this.#isBeatUnanswered && this.#isKeepingUp && this.#take("echo")) this.send({ kind: "heartbeat" });
         this.#isBeatUnanswered = false;
         return;
       case "auth":
@@ -414,6 +391,12 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
   }
 
   // Boards.
+
+  /** The join of a client that numbers none: on a board that it is on, or asks to enter, it is a repeat and ignored. */
+  #joinAnew(message: Extract<ClientMessage, { kind: "join" }>, bytes: number): void {
+    if (this.#seatOn(message.boardId) !== undefined || this.#pending.has(message.boardId)) return;
+    this.#join({ ...message, attempt: ++this.#attempt }, bytes);
+  }
 
   #join(message: Extract<ClientMessage, { kind: "join" }>, bytes: number): void {
     const { boardId } = message;
@@ -512,13 +495,9 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     const { seats } = this;
     for (let at = 0; at < seats.length; at++) {
       const seat = seats[at];
-      if (seat !== undefined && (seat.fanout.number === board || seat.fanout.boardId === board)) return seat;
+      if (seat !== undefined && (seat.ref === board || seat.fanout.boardId === board)) return seat;
     }
     return undefined;
-  }
-
-  #classicSeat(board: number): Seat | undefined {
-    return this.seats.find(({ fanout }) => fanout.classicNumber === board);
   }
 
   #giveBack(seat: Seat | undefined): void {
@@ -544,7 +523,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
 
   /** Says what is wrong with a message that cannot be decoded. Bytes that are meant as a message are a defect of the client, not abuse. */
   #correct(data: Buffer): void {
-    const mistake = mistakeIn(data, this.encoding === "json");
+    const mistake = this.speech.mistakeIn(data);
     if (mistake === undefined) return this.#refuse("bad_message");
     const { kind, board, field, limit } = mistake;
     const ref = (typeof board === "number" ? this.#seatOn(board)?.fanout.boardId : board) ?? kind;
@@ -554,7 +533,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
   #refuse(code: ErrorCode, ref?: string, message = REFUSALS[code], isHonest = code === "not_joined"): void {
     this.#hub.refuses(this, code, ref);
     this.#charge(PRICE.refusal);
-    if (this.encoding === "classic") return;
+    if (!this.speech.isTold) return;
     if (code === "bad_message" || code === "not_joined") {
       const isPatient = this.#take("mistake");
       // A message for a board just left was under way, and a wrong field is a defect: they get no more answers, but they are no abuse.
@@ -566,20 +545,17 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
 
   /** A client that does not read gets no answers: they would only pile up. */
   #answer(message: ServerMessage): void {
-    if (this.socket.queuedBytes <= OUTBOX.lowBytes) this.send(message);
+    if (this.#isKeepingUp) this.send(message);
+  }
+
+  get #isKeepingUp(): boolean {
+    return this.socket.queuedBytes <= OUTBOX.lowBytes;
   }
 
   #beat(): void {
-    if (this.encoding === "classic") return this.socket.ping();
+    if (!this.speech.isTold) return this.socket.ping();
     this.#isBeatUnanswered = true;
     this.send({ kind: "heartbeat" });
-  }
-
-  #write(frame: Buffer): void {
-    if (this.#state.phase === "over") return;
-    this.#hub.metrics.framesOut++;
-    this.#hub.metrics.bytesOut += frame.length;
-    this.socket.write(frame);
   }
 
   #isHopeless(now: Millis): boolean {
@@ -592,7 +568,6 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.#state = { phase: "over" };
     this.#inbox.close();
     this.#pending.giveUpAll();
-    // A classic client cannot come back as the same member, so it has no grace.
-    this.#hub.over(this, reason, this.encoding === "classic" ? 0 : GRACE_MS[reason.grace]);
+    this.#hub.over(this, reason, this.speech.canResume ? GRACE_MS[reason.grace] : 0);
   }
 }

@@ -14,7 +14,7 @@ import type { Announcement, Kick } from "../core/messages.ts";
 import { Numbers } from "../core/numbers.ts";
 import { PresenceError } from "../errors.ts";
 import type { ClientSocket } from "../speech/socket.ts";
-import type { Encoding } from "../speech/speech.ts";
+import type { Speech } from "../speech/speech.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { Alarm } from "./alarm.ts";
@@ -165,21 +165,21 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   /**
-   * Opens a connection on a new WebSocket. `request` is for the host's `authenticate` only. `token`: that of a classic client, from its
-   * URL. The connection shares the budget of `address`.
+   * Opens a connection on a new WebSocket. `request` is for the host's `authenticate` only. `token`: from the URL, for a client that
+   * says no hello. The connection shares the budget of `address`.
    */
   open(
     socket: ClientSocket,
-    client: { encoding: Encoding; request: IncomingMessage; token?: string | undefined; address: string },
+    client: { speech: Speech; request: IncomingMessage; token?: string | undefined; address: string },
   ): Connection {
     const id = this.#nextId++;
-    const { encoding, request, token, address } = client;
+    const { speech, request, token, address } = client;
     const account = this.gate.account(address);
-    const connection = new Connection(this, id, socket, { encoding, request, token, account });
-    this.metrics.connections[encoding]++;
+    const connection = new Connection(this, id, socket, { speech, request, token, account });
+    this.metrics.connections[speech.encoding]++;
     this.#slot(id).set(id, connection);
     this.#hurried.add(connection);
-    this.#debug({ connection: id, encoding }, "connected");
+    this.#debug({ connection: id, encoding: speech.encoding }, "connected");
     connection.start();
     return connection;
   }
@@ -226,14 +226,8 @@ export class ConnectionManager implements Hub, BusListener {
     const clients = this.#wheel.flatMap((slot) => [...slot.values()]);
     const spreadMs = Math.min(Math.max(retryMsMin, clients.length * retryMsPerClient), retryMsMax);
     for (const [nth, client] of clients.entries()) {
-      this.#dismiss(client, Math.floor(((nth + Math.random()) / clients.length) * spreadMs));
+      client.dismiss(Math.floor(((nth + Math.random()) / clients.length) * spreadMs));
     }
-  }
-
-  #dismiss(connection: Connection, retryAfterMs: Millis): void {
-    if (connection.encoding === "classic") return connection.end(CLOSE.goingAway);
-    connection.send({ kind: "goodbye", code: CLOSE.draining.code, retryAfterMs });
-    connection.end(CLOSE.draining);
   }
 
   // The core.
@@ -470,12 +464,12 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   over(connection: Connection, { code, meaning }: CloseReason, graceMs: Millis): void {
-    const { id, encoding, seats, account } = connection;
+    const { id, speech, seats, account } = connection;
     const mayStay = this.gate.leave(connection, account, graceMs === 0 ? 0 : seats.length);
     this.#slot(id).delete(id);
     this.#hurried.delete(connection);
     this.#closing.add(connection);
-    this.metrics.connections[encoding]--;
+    this.metrics.connections[speech.encoding]--;
     this.#debug({ connection: id, code, reason: meaning, graceMs }, "disconnected");
     for (const seat of seats.splice(0)) this.leave(seat);
     // When this instance stops, its clients come back elsewhere: then nobody is told that they left.

@@ -5,7 +5,7 @@
 
 import { CLOSE, type CloseReason, type Millis } from "@presence-service/protocol";
 
-/** `newcomer`: the client has not said hello yet, or is classic and has joined no board. `asked`: the host is being asked about it. */
+/** `newcomer`: the client has not said hello yet, or says none and has joined no board. `asked`: the host is being asked about it. */
 export type Standing = "newcomer" | "asked" | "known";
 
 export interface Newcomer {

@@ -1,6 +1,6 @@
 /** Texts of refusals for the developer of a client, where nothing more exact is known. */
 
-import { BOARDS_PER_CONNECTION_MAX, type BoardRef, type ErrorCode, mistakeInBinary, mistakeInJson } from "@presence-service/protocol";
+import { BOARDS_PER_CONNECTION_MAX, type BoardRef, type ErrorCode } from "@presence-service/protocol";
 
 export const OVERDRAWN =
   "more work than one connection may ask for; its messages are read later, and if it goes on the connection is closed";
@@ -17,11 +17,6 @@ export const REFUSALS: Record<ErrorCode, string> = {
   too_fast: "more joins, updates or broadcasts than are taken; slow down",
   unavailable: "who you are or where you may go cannot be looked up at the moment; try again later",
 };
-
-/** Says what is wrong with a message that cannot be decoded; undefined: the bytes are not meant as a message. */
-export function mistakeIn(data: Buffer, isJson: boolean): ReturnType<typeof mistakeInJson> {
-  return isJson ? mistakeInJson(data.toString()) : mistakeInBinary(data);
-}
 
 /** The board's id as the message names it. If it names the board by a number: the kind of the message. */
 export function refOf({ kind, board }: { readonly kind: string; readonly board: BoardRef }): string {

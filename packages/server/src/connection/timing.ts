@@ -10,17 +10,17 @@ export const SILENT_VISITS_MAX = 5;
 export const HELLO_MS_MAX = 5000;
 /** C2. The full grace is longer than a reconnect after a change of networks. */
 export const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
-/** For classic clients on no board, which say no hello but a heartbeat every 30 s: 35 to 40 s without any of the eight messages. */
+/** For clients on no board that say no hello but a heartbeat every 30 s: 35 to 40 s without a message. */
 const IDLE_VISITS_MAX = 8;
 /** For the same clients: ten minutes in all, as a person who has left a board may enter another one. */
 const BOARDLESS_VISITS_MAX = 120;
 
-/** Counts how long a classic client has been on no board. */
+/** Counts how long a client that says no hello has been on no board. */
 export class Idleness {
   #idle = 0;
   #boardless = 0;
 
-  /** One of the eight messages came. */
+  /** A message came. */
   heard(): void {
     this.#idle = 0;
   }

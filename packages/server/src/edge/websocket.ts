@@ -13,7 +13,7 @@ import { PRICE } from "../connection/budget.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionManager } from "../connection/manager.ts";
 import type { ClientSocket } from "../speech/socket.ts";
-import { ENCODINGS_KNOWN, encodingOf, subprotocolOf } from "../speech/subprotocols.ts";
+import { SUBPROTOCOLS_KNOWN, speechFor, subprotocolOf } from "../speech/subprotocols.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Descriptors } from "./descriptors.ts";
@@ -119,8 +119,8 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     if (!isAllowed(request.headers))
       return refuse(request, socket, "origin", { status: 403, body: "Pages of this origin may not connect." });
     const query = queryOf(request.url);
-    const encoding = encodingOf(request, query);
-    if (encoding === undefined) return refuse(request, socket, "encoding", { status: 400, body: ENCODINGS_KNOWN });
+    const speech = speechFor(request, query);
+    if (speech === undefined) return refuse(request, socket, "encoding", { status: 400, body: SUBPROTOCOLS_KNOWN });
     if (!isServing()) return refuse(request, socket, "unready", LATER);
     const { hasRoom } = descriptors;
     if (!manager.gate.makeRoom(hasRoom)) return refuse(request, socket, hasRoom ? "greeting" : "full", LATER);
@@ -128,7 +128,7 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     wss.handleUpgrade(request, socket, EMPTY, (ws) => {
       descriptors.upgraded(socket);
       const token = tokenInUrl ? (query.get("token") ?? undefined) : undefined;
-      const connection = manager.open(new WsSocket(ws, socket), { encoding, request, token, address });
+      const connection = manager.open(new WsSocket(ws, socket), { speech, request, token, address });
       manager.gate.opened(connection);
       ws.connection = connection;
       sliceReads(socket, chargeSlices(ws, connection));

@@ -5,16 +5,14 @@
 
 import { CLASSIC_MEMBERS_MAX, type Member } from "@presence-service/protocol";
 
-/** Actors by id; undefined: the id is free. */
-export type ClassicTable = readonly (number | undefined)[];
-
 export class ClassicIds {
   readonly #actors: (number | undefined)[] = [];
   readonly #ids = new Map<number, number>();
   /** Members without an id, in the order in which they came. */
   readonly #waiting = new Map<number, Member>();
 
-  get table(): ClassicTable {
+  /** Actors by id; undefined: the id is free. */
+  get table(): readonly (number | undefined)[] {
     return this.#actors;
   }
 

@@ -21,14 +21,27 @@ import type { Moves } from "../core/messages.ts";
 import { ClassicIds } from "./classic-ids.ts";
 import type { Draft } from "./draft.ts";
 import { binaryFrame } from "./socket.ts";
-import { type BoardRoster, TOLD_NOTHING, type Told, type Wire } from "./speech.ts";
+import { type BoardRoster, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
+
+export const CLASSIC: Speech = {
+  encoding: "classic",
+  saysHello: false,
+  canResume: false,
+  isTold: false,
+  isPaidByByte: false,
+  readCursor,
+  read: (data, isBinary) => (isBinary ? read(data) : undefined),
+  mistakeIn: () => undefined,
+  frame: ({ kind }) => (kind === "heartbeat" ? HEARTBEAT : undefined),
+  refOf: ({ boardId }) => Number(boardId),
+  teller: ({ boardId }, roster) => new ClassicTeller(Number(boardId), roster().entries),
+};
 
 const CURSOR_UPDATE = 0x01;
 const CURSOR_UPDATE_BYTES = 7;
-export const CLASSIC_HEARTBEAT = binaryFrame(encodeClassic({ kind: "heartbeat" }));
+const HEARTBEAT = binaryFrame(encodeClassic({ kind: "heartbeat" }));
 
-/** Reads a cursor without creating an object; `false`: it is not one, and `into` is as it was. */
-export function readClassicCursor(data: Buffer, into: CursorInput): boolean {
+function readCursor(data: Buffer, into: CursorInput): boolean {
   if (data[0] !== CURSOR_UPDATE || data.length !== CURSOR_UPDATE_BYTES) return false;
   into.board = data.readUInt16BE(1);
   into.x = data.readUInt16BE(3);
@@ -36,8 +49,8 @@ export function readClassicCursor(data: Buffer, into: CursorInput): boolean {
   return true;
 }
 
-/** undefined: not a message that clients send. The connection counts the attempt of a join (R11). */
-export function classicMessage(data: Buffer): Extract<ClientMessage, { kind: "join" | "leave" | "cursor" | "heartbeat" }> | undefined {
+/** The connection counts the attempt of a join (R11). */
+function read(data: Buffer): ClientMessage | undefined {
   const message = decodeClassic(data);
   switch (message?.kind) {
     case "join":
@@ -60,7 +73,7 @@ export function classicMessage(data: Buffer): Extract<ClientMessage, { kind: "jo
   }
 }
 
-export class ClassicWire implements Wire {
+class ClassicTeller implements Teller {
   readonly #board: number;
   readonly #ids = new ClassicIds();
   /** The table of ids before this tick's changes; undefined: nothing has changed in this tick. */
@@ -112,7 +125,7 @@ export class ClassicWire implements Wire {
     if (length > 0) draft.add(records.subarray(0, length), draft.moves);
   }
 
-  board({ members, entries }: BoardRoster): ReturnType<Wire["board"]> {
+  board({ members, entries }: BoardRoster): ReturnType<Teller["board"]> {
     const byActor = new Map(entries.map((entry) => [entry.actor, entry]));
     return (self, told, draft) => {
       for (let id = 0; id < Math.max(told.length, this.#ids.table.length); id++) {

@@ -1,13 +1,51 @@
-/** How a way of speaking tells what happens on a board, in whole frames that are made once for all its sockets. Types only. */
+/**
+ * A way of speaking: how bytes of a client become messages, and how frames for it are made. Each is one file (v2.ts, classic.ts), and
+ * subprotocols.ts names it. A connection knows its habits and none of its bytes. Types only.
+ */
 
-import type { Json, Millis, RosterEntry } from "@presence-service/protocol";
+import type {
+  BoardId,
+  BoardRef,
+  ClientMessage,
+  CursorInput,
+  Json,
+  Millis,
+  Mistake,
+  RosterEntry,
+  ServerMessage,
+} from "@presence-service/protocol";
 import type { RosterChange } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
-import type { ClassicTable } from "./classic-ids.ts";
 import type { Draft } from "./draft.ts";
 
-/** The encodings, as the metric `presence_connections` names them. */
+/** The ways of speaking, as the metric `presence_connections` names them. */
 export type Encoding = "binary" | "json" | "classic";
+
+export interface Speech {
+  readonly encoding: Encoding;
+  /** Its clients begin with a hello. Others are identified as they connect, and have to join a board instead. */
+  readonly saysHello: boolean;
+  /** Its clients can come back as the same member, and number their joins. The members of others have no grace. */
+  readonly canResume: boolean;
+  /** It has words for more than people and cursors: errors, heartbeats, goodbyes. Clients that have none are pinged, or just closed. */
+  readonly isTold: boolean;
+  /** Decoding looks at each byte, so a long message costs more than a short one. */
+  readonly isPaidByByte: boolean;
+  /** Reads a cursor from a binary frame without creating an object. `false`: it is none, and `into` is undefined. */
+  readonly readCursor: (data: Buffer, into: CursorInput) => boolean;
+  /** undefined: not a message that clients send. Never throws. */
+  read(data: Buffer, isBinary: boolean): ClientMessage | undefined;
+  /** The mistake in bytes that cannot be read; undefined: they are not meant as a message. */
+  mistakeIn(data: Buffer): Mistake | undefined;
+  /** undefined: it has no word for that. */
+  frame(message: ServerMessage): Buffer | undefined;
+  /** The name of that board in its messages. */
+  refOf(board: BoardNames): BoardRef;
+  /** Tells that board to all its sockets there. */
+  teller(board: BoardNames, roster: () => BoardRoster): Teller;
+}
+
+export type BoardNames = { readonly boardId: BoardId; readonly number: number };
 
 /** The roster that an instance shows for a board. */
 export type BoardRoster = {
@@ -19,11 +57,15 @@ export type BoardRoster = {
   readonly entries: readonly RosterEntry[];
 };
 
-/** The belief of a socket that was told nothing for a while, or never. Empty where a fresh roster replaces everything. */
-export type Told = ClassicTable;
+/**
+ * The belief of a socket that was told nothing for a while, or never: actors by the number that its client knows them by. Empty where a
+ * fresh roster replaces everything.
+ */
+export type Told = readonly (number | undefined)[];
 export const TOLD_NOTHING: Told = [];
 
-export interface Wire {
+/** Adds what happens in a tick to the draft, in whole frames that are made once for all sockets of that way of speaking. */
+export interface Teller {
   change(change: RosterChange, draft: Draft): void;
   event(actor: number, name: string, data: Json, draft: Draft): void;
   counts(members: number, users: number, draft: Draft): void;

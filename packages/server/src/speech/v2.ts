@@ -1,25 +1,63 @@
-/** `presence.v2` and `presence.v2.json`: how they tell what happens on a board. */
+/** `presence.v2` and `presence.v2.json`: the same messages, as bytes and as JSON. */
 
 import {
   type BoardId,
   type BoardRef,
   type CursorMove,
+  decodeClientBinary,
+  decodeClientJson,
   encodeBinary,
   encodeCursors,
+  encodeJson,
   HIDDEN,
   type Json,
   type Millis,
+  mistakeInBinary,
+  mistakeInJson,
+  readCursor,
   type ServerMessage,
   Writer,
 } from "@presence-service/protocol";
 import type { RosterChange } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import type { Draft } from "./draft.ts";
-import { binaryFrame, binaryFrameStart } from "./socket.ts";
-import { type BoardRoster, TOLD_NOTHING, type Told, type Wire } from "./speech.ts";
+import { binaryFrame, binaryFrameStart, textFrame } from "./socket.ts";
+import { type BoardRoster, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
 
-/** `presence.v2.json`, and the part of `presence.v2` that is the same. */
-export class MessageWire implements Wire {
+const HABITS = { saysHello: true, canResume: true, isTold: true, isPaidByByte: true };
+
+export const BINARY: Speech = {
+  ...HABITS,
+  encoding: "binary",
+  readCursor,
+  read: (data, isBinary) => (isBinary ? decodeClientBinary(data) : undefined),
+  mistakeIn: mistakeInBinary,
+  frame: binaryMessage,
+  refOf: ({ number }) => number,
+  teller: ({ boardId, number }) => new BinaryTeller(boardId, number),
+};
+
+export const JSON_TEXT: Speech = {
+  ...HABITS,
+  encoding: "json",
+  readCursor: () => false,
+  read: (data, isBinary) => (isBinary ? undefined : decodeClientJson(data.toString())),
+  mistakeIn: (data) => mistakeInJson(data.toString()),
+  frame: textMessage,
+  refOf: ({ boardId }) => boardId,
+  teller: ({ boardId }) => new MessageTeller(boardId, boardId, textMessage),
+};
+
+function binaryMessage(message: ServerMessage): Buffer {
+  return binaryFrame(encodeBinary(message));
+}
+
+function textMessage(message: ServerMessage): Buffer {
+  return textFrame(encodeJson(message));
+}
+
+/** Tells `presence.v2.json`, and the part of `presence.v2` that is the same. */
+class MessageTeller implements Teller {
   protected readonly boardId: BoardId;
   protected readonly ref: BoardRef;
   readonly #frame: (message: ServerMessage) => Buffer;
@@ -75,7 +113,7 @@ export class MessageWire implements Wire {
     else draft.add(frame);
   }
 
-  board(roster: BoardRoster): ReturnType<Wire["board"]> {
+  board(roster: BoardRoster): ReturnType<Teller["board"]> {
     return (self, _told, draft) => draft.add(this.#frame(this.joined(self, roster)));
   }
 
@@ -90,11 +128,11 @@ export class MessageWire implements Wire {
   settled(): void {}
 }
 
-export class BinaryWire extends MessageWire {
+class BinaryTeller extends MessageTeller {
   readonly #number: number;
 
   constructor(boardId: BoardId, number: number) {
-    super(boardId, number, (message) => binaryFrame(encodeBinary(message)));
+    super(boardId, number, binaryMessage);
     this.#number = number;
   }
 
@@ -103,7 +141,7 @@ export class BinaryWire extends MessageWire {
   }
 
   /** A thousand clients that join in one tick share one encoded roster: only the few bytes up to `self` differ. */
-  override board(roster: BoardRoster): ReturnType<Wire["board"]> {
+  override board(roster: BoardRoster): ReturnType<Teller["board"]> {
     const whole = encodeBinary(this.joined(0, roster));
     const writer = new Writer(160);
     const headFor = (self: number) =>

@@ -16,7 +16,9 @@ import {
 import { Channels } from "../bus/bus.ts";
 import type { Connection } from "../connection/connection.ts";
 import { ConnectionManager, type ManagerOptions } from "../connection/manager.ts";
-import type { Encoding } from "../speech/speech.ts";
+import { CLASSIC } from "../speech/classic.ts";
+import type { Encoding, Speech } from "../speech/speech.ts";
+import { BINARY, JSON_TEXT } from "../speech/v2.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -28,6 +30,7 @@ export type DeskOptions = Pick<ManagerOptions, "authenticate" | "authorize"> & {
   readonly beside?: Desk;
 };
 
+const SPEECHES: Record<Encoding, Speech> = { binary: BINARY, json: JSON_TEXT, classic: CLASSIC };
 /** One request for all clients, since no code here reads it. */
 const REQUEST = new IncomingMessage(new Socket());
 /** Longer than the first member of a board waits for its roster. */
@@ -74,7 +77,7 @@ export class Desk {
   /** A connected client that has sent nothing. */
   connect(encoding: Encoding, more: { readonly token?: string; readonly address?: string } = {}): Client {
     const socket = new FakeSocket();
-    const connection = this.manager.open(socket, { encoding, request: REQUEST, address: "192.0.2.1", ...more });
+    const connection = this.manager.open(socket, { speech: SPEECHES[encoding], request: REQUEST, address: "192.0.2.1", ...more });
     return new Client(encoding, socket, connection, ++this.#clients);
   }
 
