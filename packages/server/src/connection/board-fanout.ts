@@ -226,7 +226,6 @@ class Audience {
   }
 
   #tell(draft: Draft, tick: Tick): void {
-    const bytes = draft.joined();
     let board: ReturnType<Teller["board"]> | undefined;
     for (const seat of this.#seats) {
       const { outbox, holder } = seat;
@@ -235,14 +234,14 @@ class Audience {
       if (this.#degraded !== undefined && offer !== "fresh" && offer !== "nothing") seat.isToldDegraded = this.#degraded;
       switch (offer) {
         case "all":
-          this.#write(seat, draft, bytes, draft.bytes);
+          this.#write(seat, draft, "all");
           break;
         case "roster":
-          this.#write(seat, draft, bytes, draft.rosterBytes);
+          this.#write(seat, draft, "roster");
           if (draft.bytes > draft.rosterBytes) this.#metrics.cursorFramesSkipped++;
           break;
         case "catch_up":
-          this.#write(seat, draft, bytes, draft.rosterBytes);
+          this.#write(seat, draft, "roster");
           this.#writeCursorsSince(seat, outbox.skippedSince);
           break;
         case "fresh":
@@ -262,33 +261,8 @@ class Audience {
     }
   }
 
-  /** Writes the draft up to `end`, without the pieces that are not for this socket. */
-  #write({ holder: { socket }, actor = -1 }: Seat, draft: Draft, bytes: Buffer, end: number): void {
-    if (end === 0) return;
-    const isWhole = end === draft.bytes;
-    const holes = draft.holesFor(actor);
-    let from = 0;
-    let left = 0;
-    let written = 0;
-    if (holes !== undefined) {
-      for (let at = 0; at < holes.length && (holes[at] ?? end) < end; at += 2, left++) {
-        const start = holes[at] ?? 0;
-        if (start > from) {
-          // Cork before the first piece: it is not known yet whether a second one follows, and corking for a single one is cheap.
-          if (written === 0) socket.cork();
-          socket.write(bytes.subarray(from, start));
-          written += start - from;
-        }
-        from = holes[at + 1] ?? end;
-      }
-    }
-    if (from < end) socket.write(from === 0 && isWhole ? bytes : bytes.subarray(from, end));
-    if (written > 0) socket.uncork();
-    written += end - from;
-    if (written === 0) return;
-    this.#metrics.bytesOut += written;
-    this.#metrics.framesOut += (isWhole ? draft.frames : draft.rosterFrames) - left;
-    if (isWhole) this.#metrics.cursorsDelivered += draft.moves;
+  #write({ holder, actor = -1 }: Seat, draft: Draft, part: "all" | "roster"): void {
+    draft.writeTo(holder.socket, actor, part, this.#metrics);
   }
 
   #writeCursorsSince(seat: Seat, since: Millis): void {
@@ -296,7 +270,7 @@ class Audience {
     if (moves.length === 0) return;
     const draft = new Draft();
     this.teller.cursors(moves, draft);
-    this.#write(seat, draft, draft.joined(), draft.bytes);
+    this.#write(seat, draft, "all");
   }
 
   #writeBoard(seat: Seat, board: ReturnType<Teller["board"]>, { cursorMs, roster }: Tick): void {
@@ -308,11 +282,9 @@ class Audience {
     seat.isToldDegraded = degraded;
     if (holder.cursorMs !== cursorMs) this.teller.pace(cursorMs, draft);
     holder.cursorMs = cursorMs;
-    draft.writeTo(holder.socket);
+    draft.writePieces(holder.socket, this.#metrics);
     seat.told = undefined;
     seat.outbox.sentFresh(draft.bytes);
     holder.owe(draft.bytes * PRICE.byteOfRoster);
-    this.#metrics.framesOut += draft.frames;
-    this.#metrics.bytesOut += draft.bytes;
   }
 }
