@@ -3,8 +3,9 @@
  * A wrong length or an unknown type decodes to `undefined`: the server counts and ignores the message, and keeps the connection.
  */
 
+import type { CursorInput } from "./binary.ts";
 import type { Bytes } from "./bytes.ts";
-import { CLASSIC_USERNAME_BYTES_MAX } from "./limits.ts";
+import { CLASSIC_USERNAME_BYTES_MAX, COORDINATE_U16_MAX } from "./limits.ts";
 
 export type ClassicMessage =
   /** 0x01 client → server, 7 bytes. */
@@ -24,6 +25,10 @@ export type ClassicMessage =
   /** 0x08 both directions, 1 byte. */
   | { readonly kind: "heartbeat" };
 
+/** Length of a `cursor_broadcast`. */
+export const CLASSIC_CURSOR_BYTES = 8;
+
+const cursor: CursorInput = { board: 0, x: 0, y: 0 };
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -31,8 +36,11 @@ export function encodeClassic(message: ClassicMessage): Bytes {
   switch (message.kind) {
     case "cursor_update":
       return Uint8Array.of(0x01, ...u16(message.board), ...u16(message.x), ...u16(message.y));
-    case "cursor_broadcast":
-      return Uint8Array.of(0x02, ...u16(message.board), message.user, ...u16(message.x), ...u16(message.y));
+    case "cursor_broadcast": {
+      const bytes = new Uint8Array(CLASSIC_CURSOR_BYTES);
+      writeClassicCursor(bytes, 0, message.board, message.user, message.x, message.y);
+      return bytes;
+    }
     case "join": {
       const name = classicName(message.username);
       return Uint8Array.of(0x03, ...u16(message.board), name.length, ...name);
@@ -59,9 +67,11 @@ export function decodeClassic(bytes: Uint8Array): ClassicMessage | undefined {
   const u16At = (index: number) => (at(index) << 8) | at(index + 1);
   switch (bytes[0]) {
     case 0x01:
-      return bytes.length === 7 ? { kind: "cursor_update", board: u16At(1), x: u16At(3), y: u16At(5) } : undefined;
+      return readClassicCursor(bytes, cursor) ? { kind: "cursor_update", ...cursor } : undefined;
     case 0x02:
-      return bytes.length === 8 ? { kind: "cursor_broadcast", board: u16At(1), user: at(3), x: u16At(4), y: u16At(6) } : undefined;
+      return bytes.length === CLASSIC_CURSOR_BYTES
+        ? { kind: "cursor_broadcast", board: u16At(1), user: at(3), x: u16At(4), y: u16At(6) }
+        : undefined;
     case 0x03: {
       if (bytes.length < 4 || at(3) > CLASSIC_USERNAME_BYTES_MAX || bytes.length !== 4 + at(3)) return undefined;
       const username = text(bytes.subarray(4));
@@ -88,6 +98,30 @@ export function decodeClassic(bytes: Uint8Array): ClassicMessage | undefined {
   }
 }
 
+/** Reads a `cursor_update` without creating an object. `false`: another message, or not well formed; `into` is then as it was. */
+export function readClassicCursor(bytes: Uint8Array, into: CursorInput): boolean {
+  if (bytes[0] !== 0x01 || bytes.length !== 7) return false;
+  into.board = ((bytes[1] ?? 0) << 8) | (bytes[2] ?? 0);
+  into.x = ((bytes[3] ?? 0) << 8) | (bytes[4] ?? 0);
+  into.y = ((bytes[5] ?? 0) << 8) | (bytes[6] ?? 0);
+  return true;
+}
+
+/** Writes a `cursor_broadcast` and answers where it ends. Nothing is allocated. Coordinates out of range are clamped. */
+export function writeClassicCursor(to: Uint8Array, at: number, board: number, user: number, x: number, y: number): number {
+  const nearX = clampU16(x);
+  const nearY = clampU16(y);
+  to[at] = 0x02;
+  to[at + 1] = board >> 8;
+  to[at + 2] = board;
+  to[at + 3] = user;
+  to[at + 4] = nearX >> 8;
+  to[at + 5] = nearX;
+  to[at + 6] = nearY >> 8;
+  to[at + 7] = nearY;
+  return at + CLASSIC_CURSOR_BYTES;
+}
+
 /** UTF-8, cut at a code point so that it fits. */
 export function classicName(username: string): Uint8Array {
   const bytes = encoder.encode(username);
@@ -99,6 +133,10 @@ export function classicName(username: string): Uint8Array {
 
 function u16(value: number): [number, number] {
   return [(value >> 8) & 0xff, value & 0xff];
+}
+
+function clampU16(value: number): number {
+  return Math.min(Math.max(value, 0), COORDINATE_U16_MAX);
 }
 
 function text(bytes: Uint8Array): string | undefined {

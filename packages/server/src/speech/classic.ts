@@ -6,21 +6,22 @@
 import {
   type BoardId,
   CLASSIC_COUNT_MAX,
+  CLASSIC_CURSOR_BYTES,
   type ClientMessage,
-  COORDINATE_U16_MAX,
-  type CursorInput,
   cleanName,
   decodeClassic,
   encodeClassic,
   HIDDEN,
   type Member,
   type RosterEntry,
+  readClassicCursor,
+  writeClassicCursor,
 } from "@presence-service/protocol";
 import type { RosterChange } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import { ClassicIds } from "./classic-ids.ts";
 import type { Draft } from "./draft.ts";
-import { binaryFrame } from "./socket.ts";
+import { binaryFrame, frameBytes, writeBinaryHeader } from "./socket.ts";
 import { type BoardRoster, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
 
 export const CLASSIC: Speech = {
@@ -29,7 +30,7 @@ export const CLASSIC: Speech = {
   canResume: false,
   isTold: false,
   isPaidByByte: false,
-  readCursor,
+  readCursor: readClassicCursor,
   read: (data, isBinary) => (isBinary ? read(data) : undefined),
   mistakeIn: () => undefined,
   frame: ({ kind }) => (kind === "heartbeat" ? HEARTBEAT : undefined),
@@ -37,17 +38,9 @@ export const CLASSIC: Speech = {
   teller: ({ boardId }, roster) => new ClassicTeller(Number(boardId), roster().entries),
 };
 
-const CURSOR_UPDATE = 0x01;
-const CURSOR_UPDATE_BYTES = 7;
 const HEARTBEAT = binaryFrame(encodeClassic({ kind: "heartbeat" }));
-
-function readCursor(data: Buffer, into: CursorInput): boolean {
-  if (data[0] !== CURSOR_UPDATE || data.length !== CURSOR_UPDATE_BYTES) return false;
-  into.board = data.readUInt16BE(1);
-  into.x = data.readUInt16BE(3);
-  into.y = data.readUInt16BE(5);
-  return true;
-}
+/** A framed `cursor_broadcast`. */
+const CURSOR_FRAME_BYTES = frameBytes(CLASSIC_CURSOR_BYTES);
 
 /** The connection counts the attempt of a join (R11). */
 function read(data: Buffer): ClientMessage | undefined {
@@ -110,7 +103,7 @@ class ClassicTeller implements Teller {
   degraded(): void {}
 
   cursors(moves: Moves, draft: Draft): void {
-    const records = Buffer.allocUnsafe((moves.length / 3) * CURSOR_BYTES);
+    const records = Buffer.allocUnsafe((moves.length / 3) * CURSOR_FRAME_BYTES);
     const start = draft.bytes;
     let length = 0;
     for (let at = 0; at < moves.length; at += 3) {
@@ -118,10 +111,10 @@ class ClassicTeller implements Teller {
       const x = moves[at + 1] ?? 0;
       const id = this.#ids.idOf(actor);
       if (id === undefined || x === HIDDEN) continue;
-      draft.leaveOut(actor, start + length, start + length + CURSOR_BYTES);
+      draft.leaveOut(actor, start + length, start + length + CURSOR_FRAME_BYTES);
       length = this.#writeCursor(records, length, id, x, moves[at + 2] ?? 0);
     }
-    draft.moves = length / CURSOR_BYTES;
+    draft.moves = length / CURSOR_FRAME_BYTES;
     if (length > 0) draft.add(records.subarray(0, length), draft.moves);
   }
 
@@ -136,7 +129,7 @@ class ClassicTeller implements Teller {
         if (before !== now) draft.add(this.#userJoined(id, entry.member));
         // A new classic client sees a cursor once it moves. A client that was skipped for a while is told where it is now.
         if (told === TOLD_NOTHING || entry.at === undefined) continue;
-        const cursor = Buffer.allocUnsafe(CURSOR_BYTES);
+        const cursor = Buffer.allocUnsafe(CURSOR_FRAME_BYTES);
         this.#writeCursor(cursor, 0, id, entry.at.x, entry.at.y);
         draft.add(cursor);
       }
@@ -164,21 +157,8 @@ class ClassicTeller implements Teller {
     return binaryFrame(encodeClassic({ kind: "presence_update", board: this.#board, count: Math.min(members, CLASSIC_COUNT_MAX) }));
   }
 
-  /** Writes a cursor and answers where the next one begins. Nothing is allocated per cursor. */
-  #writeCursor(into: Buffer, at: number, id: number, x: number, y: number): number {
-    into[at] = 0x82;
-    into[at + 1] = CURSOR_BYTES - 2;
-    into[at + 2] = 0x02;
-    into.writeUInt16BE(this.#board, at + 3);
-    into[at + 5] = id;
-    into.writeUInt16BE(clampU16(x), at + 6);
-    return into.writeUInt16BE(clampU16(y), at + 8);
+  /** Writes a framed cursor and answers where the next one begins. Nothing is allocated. */
+  #writeCursor(to: Buffer, at: number, id: number, x: number, y: number): number {
+    return writeClassicCursor(to, writeBinaryHeader(to, at, CLASSIC_CURSOR_BYTES), this.#board, id, x, y);
   }
-}
-
-/** A framed CursorBroadcast. */
-const CURSOR_BYTES = 10;
-
-function clampU16(value: number): number {
-  return Math.min(Math.max(value, 0), COORDINATE_U16_MAX);
 }

@@ -40,31 +40,41 @@ export function binaryFrame(payload: Uint8Array): Buffer {
 export function binaryFrameStart(payload: Uint8Array, moreBytes: number): Buffer {
   const length = payload.length + moreBytes;
   const start = Buffer.allocUnsafe(headerBytes(length) + payload.length);
-  start.set(payload, writeHeader(start, BINARY, length));
+  start.set(payload, writeBinaryHeader(start, 0, length));
   return start;
 }
 
 export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
-  const frame = Buffer.allocUnsafe(headerBytes(length) + length);
-  frame.write(text, writeHeader(frame, TEXT, length));
+  const frame = Buffer.allocUnsafe(frameBytes(length));
+  frame.write(text, writeHeader(frame, 0, TEXT, length));
   return frame;
+}
+
+/** The length of a frame with so many bytes of payload. */
+export function frameBytes(length: number): number {
+  return headerBytes(length) + length;
+}
+
+/** Begins a frame in place. Answers where its payload begins. */
+export function writeBinaryHeader(to: Buffer, at: number, length: number): number {
+  return writeHeader(to, at, BINARY, length);
 }
 
 function headerBytes(length: number): number {
   return length < 126 ? 2 : length < 0x1_0000 ? 4 : 10;
 }
 
-function writeHeader(into: Buffer, first: number, length: number): number {
-  into[0] = first;
+function writeHeader(to: Buffer, at: number, first: number, length: number): number {
+  to[at] = first;
   if (length < 126) {
-    into[1] = length;
-    return 2;
+    to[at + 1] = length;
+    return at + 2;
   }
   if (length < 0x1_0000) {
-    into[1] = 126;
-    return into.writeUInt16BE(length, 2);
+    to[at + 1] = 126;
+    return to.writeUInt16BE(length, at + 2);
   }
-  into[1] = 127;
-  return into.writeUInt32BE(length, into.writeUInt32BE(Math.floor(length / 0x1_0000_0000), 2));
+  to[at + 1] = 127;
+  return to.writeUInt32BE(length, to.writeUInt32BE(Math.floor(length / 0x1_0000_0000), at + 2));
 }
