@@ -135,10 +135,10 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const channels = new Channels(redisPrefix);
   const metrics = createMetrics({ version: VERSION });
   const seed = randomInt(2 ** 32);
-  const manager = new ConnectionManager({ instanceId, channels, clock: new SystemClock(), metrics, log, seed, authenticate, authorize });
-  const bus: Bus = client === undefined ? new MemoryBus(manager) : new RedisPubSub(client, manager);
+  const bus: Bus = client === undefined ? new MemoryBus() : new RedisPubSub(client);
   const { address } = bus;
-  manager.use(bus);
+  const clock = new SystemClock();
+  const manager = new ConnectionManager({ instanceId, bus, channels, clock, metrics, log, seed, authenticate, authorize });
 
   const report = (): HealthReport => {
     const { status, degradedWhy, boards, degradedBoards, own, shown, echoMs, peers } = manager.stats();
@@ -205,7 +205,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   try {
     // The port is opened first: an instance that cannot have it should not greet the others. Until all is ready, it answers "not yet".
     const port = own !== undefined && !("server" in options) ? await listen(own, options) : 0;
-    await bus.start();
+    await manager.start();
     await echoed(manager, address);
     return {
       instanceId,

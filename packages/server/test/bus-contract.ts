@@ -98,12 +98,12 @@ export function hasCode(code: PresenceError["code"], words = /./): (error: unkno
 }
 
 /** `make` gives a bus that is not started yet, and closes it with the test. */
-export function busContract(name: string, make: (scope: TestContext, listener: BusListener) => Promise<Bus> | Bus): void {
+export function busContract(name: string, make: (scope: TestContext) => Promise<Bus> | Bus): void {
   const started = async (scope: TestContext, channels: readonly string[] = []): Promise<{ bus: Bus; heard: Recorder }> => {
     const heard = new Recorder();
-    const bus = await make(scope, heard);
+    const bus = await make(scope);
     for (const channel of channels) bus.subscribe(channel);
-    await bus.start();
+    await bus.start(heard);
     return { bus, heard };
   };
 
@@ -266,9 +266,9 @@ export function busContract(name: string, make: (scope: TestContext, listener: B
 
   test(`${name}: the listener is never called from within a call to the bus`, async (t) => {
     const heard = new Recorder();
-    const bus = await make(t, heard);
+    const bus = await make(t);
     heard.outside(() => bus.subscribe("early"));
-    await heard.outside(() => bus.start());
+    await heard.outside(() => bus.start(heard));
     const calls = [
       () => bus.subscribe("a"),
       () => bus.publish("early", bytes("x")),
@@ -286,13 +286,13 @@ export function busContract(name: string, make: (scope: TestContext, listener: B
 
   test(`${name}: before start and after close the bus is down, and calls have no effect`, async (t) => {
     const heard = new Recorder();
-    const bus = await make(t, heard);
+    const bus = await make(t);
     assert.equal(bus.publisherLink, 0);
     assert.equal(bus.oldestUnansweredMs(), 0);
     await assert.rejects(bus.publish("a", bytes("x")), hasCode("BUS_DOWN"));
     await assert.rejects(bus.healthCheck(), hasCode("BUS_DOWN"));
     bus.subscribe("a");
-    await bus.start();
+    await bus.start(heard);
 
     const underWay = bus.publish("a", bytes("x"));
     await Promise.all([bus.close(), bus.close()]);

@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { after, type TestContext, test } from "node:test";
-import type { BusListener } from "../src/bus/bus.ts";
 import { MemoryBus } from "../src/bus/memory.ts";
 import { RedisClient } from "../src/redis/client.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
@@ -11,13 +10,13 @@ import { eventually, RedisProcess } from "./harness/index.ts";
 
 const redis = await RedisProcess.start({ after });
 
-busContract("MemoryBus", (scope, listener) => closing(scope, new MemoryBus(listener)));
-busContract("RedisPubSub", (scope, listener) => redisBus(scope, listener));
+busContract("MemoryBus", (scope) => closing(scope, new MemoryBus()));
+busContract("RedisPubSub", (scope) => redisBus(scope));
 
 test("all subscriptions of one turn leave as one SUBSCRIBE, from whichever callback they come", async (t) => {
   const heard = new Recorder();
-  const bus = redisBus(t, heard);
-  await bus.start();
+  const bus = redisBus(t);
+  await bus.start(heard);
   await redis.cli("CONFIG", "RESETSTAT");
   for (let n = 0; n < 1000; n++) bus.subscribe(`board:${n}`);
   await Promise.resolve();
@@ -27,8 +26,8 @@ test("all subscriptions of one turn leave as one SUBSCRIBE, from whichever callb
 });
 
 test("publishes of one turn leave in one write", async (t) => {
-  const bus = redisBus(t, new Recorder());
-  await bus.start();
+  const bus = redisBus(t);
+  await bus.start(new Recorder());
   await bus.publish("a", bytes("warm"));
   const before = await reads();
   await Promise.all(Array.from({ length: 200 }, (_, n) => bus.publish("a", bytes(`message ${n}`))));
@@ -57,9 +56,9 @@ test("connections are named after instance and link, and know no more commands t
   await redis.cli("ACL", "LOG", "RESET");
   const heard = new Recorder();
   const url = `redis://least:${encodeURIComponent("s3cret/@:")}@127.0.0.1:${redis.port}/5`;
-  const bus = redisBus(t, heard, url);
+  const bus = redisBus(t, url);
   bus.subscribe("presence:global");
-  await bus.start();
+  await bus.start(heard);
   assert.equal(await bus.publish("presence:global", bytes("x")), 1);
   await bus.healthCheck();
   bus.unsubscribe("presence:global");
@@ -79,8 +78,8 @@ test("an address is host and port without credentials; an invalid URL is refused
   }
 });
 
-function redisBus(scope: TestContext, listener: BusListener, url: string = redis.url): RedisPubSub {
-  return closing(scope, new RedisPubSub(new RedisClient({ url, name: "presence-test" }), listener));
+function redisBus(scope: TestContext, url: string = redis.url): RedisPubSub {
+  return closing(scope, new RedisPubSub(new RedisClient({ url, name: "presence-test" })));
 }
 
 function closing<B extends { close(): Promise<void> }>(scope: TestContext, bus: B): B {

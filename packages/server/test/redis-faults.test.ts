@@ -206,8 +206,8 @@ test("recycled in the middle of connecting, a link starts over at once and leave
       socket.resume();
     });
     const url = `${scheme}://127.0.0.1:${await listening(t, silent)}`;
-    const bus = new RedisPubSub(new RedisClient({ url, name: "presence-test" }), new Recorder());
-    const start = assert.rejects(bus.start(), hasCode("BUS_DOWN", /closed/));
+    const bus = new RedisPubSub(new RedisClient({ url, name: "presence-test" }));
+    const start = assert.rejects(bus.start(new Recorder()), hasCode("BUS_DOWN", /closed/));
     const startedAt = performance.now();
     for (let n = 1; n <= 10; n++) {
       await eventually(() => accepted === n, { what: `connection ${n}` });
@@ -307,10 +307,10 @@ test("a start that cannot succeed says after 5 s where, why and what to do, and 
   await Promise.all(
     cases.map(async ([url, words]) => {
       const heard = new Recorder();
-      const bus = new RedisPubSub(new RedisClient({ url, name: "presence-test" }), heard);
+      const bus = new RedisPubSub(new RedisClient({ url, name: "presence-test" }));
       bus.subscribe("presence:global");
       const startedAt = performance.now();
-      await assert.rejects(bus.start(), (error) => {
+      await assert.rejects(bus.start(heard), (error) => {
         assert.ok(error instanceof Error);
         assert.ok(error.message.includes(new URL(url).host), `${error.message} names the address`);
         assert.doesNotMatch(error.message, /s3cret|wr0ng|someone/);
@@ -327,10 +327,10 @@ test("a start that cannot succeed says after 5 s where, why and what to do, and 
 test("a start waits for a Redis that comes up a little later", async (t) => {
   const port = await freePort();
   const heard = new Recorder();
-  const bus = new RedisPubSub(new RedisClient({ url: `redis://127.0.0.1:${port}`, name: "presence-test" }), heard);
+  const bus = new RedisPubSub(new RedisClient({ url: `redis://127.0.0.1:${port}`, name: "presence-test" }));
   t.after(() => bus.close());
   bus.subscribe("a");
-  const start = bus.start();
+  const start = bus.start(heard);
   await eventually(() => heard.failed.length >= 3, { what: "failed attempts" });
   await RedisProcess.start(t, { port });
   await start;
@@ -339,10 +339,10 @@ test("a start waits for a Redis that comes up a little later", async (t) => {
 
 async function started(t: TestContext, url: string, channels: readonly string[] = []): Promise<{ bus: RedisPubSub; heard: Recorder }> {
   const heard = new Recorder();
-  const bus = new RedisPubSub(new RedisClient({ url, name: "presence-test" }), heard);
+  const bus = new RedisPubSub(new RedisClient({ url, name: "presence-test" }));
   t.after(() => bus.close());
   for (const channel of channels) bus.subscribe(channel);
-  await bus.start();
+  await bus.start(heard);
   return { bus, heard };
 }
 

@@ -204,10 +204,10 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
 test("2 000 refused channels are tried a thousand times a second at most, and all at once when one is granted", async (t) => {
   await redis.cli("ACL", "SETUSER", "many", "reset", "on", ">pw", ...LEAST, "resetchannels", "&ours");
   const heard = new Recorder();
-  const bus = new RedisPubSub(new RedisClient({ url: `redis://many:pw@127.0.0.1:${redis.port}`, name: "presence-test" }), heard);
+  const bus = new RedisPubSub(new RedisClient({ url: `redis://many:pw@127.0.0.1:${redis.port}`, name: "presence-test" }));
   t.after(() => bus.close());
   bus.subscribe("ours");
-  await bus.start();
+  await bus.start(heard);
   const channels = Array.from({ length: 2000 }, (_, n) => `theirs:${n}`);
   for (const channel of channels) bus.subscribe(channel);
   await eventually(() => new Set(heard.refusals.map(({ channel }) => channel)).size === channels.length, { what: "all are refused" });
@@ -260,9 +260,9 @@ async function refusing(t: TestContext, answer: string): Promise<{ heard: Record
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   t.after(() => void server.close());
   const heard = new Recorder();
-  const bus = new RedisPubSub(new RedisClient({ url: `redis://127.0.0.1:${port}`, name: "presence-test" }), heard);
+  const bus = new RedisPubSub(new RedisClient({ url: `redis://127.0.0.1:${port}`, name: "presence-test" }));
   t.after(() => bus.close());
-  await bus.start();
+  await bus.start(heard);
   return { heard, bus };
 }
 

@@ -16,10 +16,10 @@ export interface Bus {
   readonly address: string;
 
   /**
-   * Opens both links. Resolves when both were reported up, with the subscriptions asked for by then. Rejects with
-   * `REDIS_UNREACHABLE` and advice after about 5 s, whatever hangs; the bus is closed then. To be called once.
+   * Opens both links; from now on that listener is told what happens. Resolves when both were reported up, with the subscriptions asked
+   * for by then. Rejects with `REDIS_UNREACHABLE` and advice after about 5 s, whatever hangs; the bus is closed then. To be called once.
    */
-  start(): Promise<void>;
+  start(listener: BusListener): Promise<void>;
 
   /**
    * Delivery is at most once. Messages of one publisher and link number stay in order; others have no order. An instance's own messages

@@ -10,34 +10,30 @@ import type { Bus, BusListener, Channel, Link } from "./bus.ts";
 
 export class MemoryBus implements Bus {
   readonly address = "memory:";
-  readonly #listener: BusListener;
+  /** undefined: the bus is not open. */
+  #listener: BusListener | undefined;
   readonly #wanted = new Set<Channel>();
   readonly #links: Record<Link, number> = { publisher: 0, subscriber: 0 };
   /** Calls of the listener, made in this order at the end of this turn of the event loop. */
-  #reports: (() => void)[] = [];
+  #reports: ((listener: BusListener) => void)[] = [];
   #flush: NodeJS.Immediate | undefined;
-  #isOpen = false;
-
-  constructor(listener: BusListener) {
-    this.#listener = listener;
-  }
 
   get publisherLink(): number {
     return this.#links.publisher;
   }
 
-  async start(): Promise<void> {
-    this.#isOpen = true;
+  async start(listener: BusListener): Promise<void> {
+    this.#listener = listener;
     this.#connect("publisher");
     this.#connect("subscriber");
     await endOfTurn();
   }
 
   publish(channel: Channel, message: Uint8Array): Promise<number> {
-    if (!this.#isOpen) return Promise.reject(new PresenceError("BUS_DOWN", "the bus is not open"));
+    if (this.#listener === undefined) return Promise.reject(new PresenceError("BUS_DOWN", "the bus is not open"));
     if (!this.#wanted.has(channel)) return Promise.resolve(0);
     const copy = message.slice();
-    this.#report(() => this.#listener.message(channel, copy));
+    this.#report((listener) => listener.message(channel, copy));
     return Promise.resolve(1);
   }
 
@@ -52,15 +48,15 @@ export class MemoryBus implements Bus {
   }
 
   resubscribe(channel: Channel): void {
-    if (!this.#wanted.has(channel) || !this.#isOpen) return;
-    this.#report(() => {
-      if (this.#wanted.has(channel)) this.#listener.subscribed(channel);
+    if (!this.#wanted.has(channel) || this.#listener === undefined) return;
+    this.#report((listener) => {
+      if (this.#wanted.has(channel)) listener.subscribed(channel);
     });
   }
 
   recycle(link: Link): void {
-    if (!this.#isOpen) return;
-    this.#report(() => this.#listener.linkDown(link, "recycled"));
+    if (this.#listener === undefined) return;
+    this.#report((listener) => listener.linkDown(link, "recycled"));
     this.#connect(link);
   }
 
@@ -69,12 +65,12 @@ export class MemoryBus implements Bus {
   }
 
   async healthCheck(): Promise<Millis> {
-    if (!this.#isOpen) throw new PresenceError("BUS_DOWN", "the bus is not open");
+    if (this.#listener === undefined) throw new PresenceError("BUS_DOWN", "the bus is not open");
     return 0;
   }
 
   async close(): Promise<void> {
-    this.#isOpen = false;
+    this.#listener = undefined;
     this.#reports = [];
     clearImmediate(this.#flush);
   }
@@ -82,16 +78,16 @@ export class MemoryBus implements Bus {
   #connect(link: Link): void {
     const number = ++this.#links[link];
     if (link === "subscriber") for (const channel of this.#wanted) this.resubscribe(channel);
-    this.#report(() => this.#listener.linkUp(link, number));
+    this.#report((listener) => listener.linkUp(link, number));
   }
 
-  #report(report: () => void): void {
+  #report(report: (listener: BusListener) => void): void {
     this.#reports.push(report);
     this.#flush ??= setImmediate(() => {
       this.#flush = undefined;
       const reports = this.#reports;
       this.#reports = [];
-      for (const report of reports) if (this.#isOpen) report();
+      for (const report of reports) if (this.#listener !== undefined) report(this.#listener);
     });
   }
 }

@@ -75,8 +75,8 @@ test("[R9.1] without echoes clients are told degraded, those who come later too,
     ["welcome", "degraded"],
   );
   desk.bus.isDown = false;
-  desk.manager.linkUp("publisher", 2);
-  desk.manager.linkUp("subscriber", 2);
+  desk.listener.linkUp("publisher", 2);
+  desk.listener.linkUp("subscriber", 2);
   desk.clock.advance(2000);
   assert.ok(ana.socket.takeMessages().some((message) => message.kind === "degraded" && !message.on));
 });
@@ -101,7 +101,8 @@ test("[R13.2] bytes on our channels that cannot be read are counted and have no 
   desk.clock.advance(100);
   ana.socket.takeFrames();
   const good = encodeRedisMessage({ from: desk.manager.instanceId, link: 1, message: { kind: "goodbye" } });
-  for (const bytes of [Buffer.from('{"type":"cursor"}'), good.subarray(0, 5), Buffer.alloc(0)]) desk.manager.message("test:board:b", bytes);
+  for (const bytes of [Buffer.from('{"type":"cursor"}'), good.subarray(0, 5), Buffer.alloc(0)])
+    desk.listener.message("test:board:b", bytes);
   assert.ok(desk.metrics.busDropped.foreign > 0 && SUM(desk.metrics.busDropped) === 3);
   desk.clock.advance(100);
   assert.deepEqual(ana.socket.takeFrames(), []);

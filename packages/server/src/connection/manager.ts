@@ -10,7 +10,7 @@ import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
 import type { ConnectionId, Counted, DegradedWhy, Effect, Input, RosterChange } from "../core/effects.ts";
-import type { Announcement, Kick } from "../core/messages.ts";
+import type { Announcement, BusMessage, Kick } from "../core/messages.ts";
 import { Numbers } from "../core/numbers.ts";
 import { PresenceError } from "../errors.ts";
 import type { ClientSocket } from "../speech/socket.ts";
@@ -33,6 +33,7 @@ import { BOARD_DEGRADED, changeInWords, DEGRADED, PEER_WORDS, RECYCLED } from ".
 
 export type ManagerOptions = {
   readonly instanceId: InstanceId;
+  readonly bus: Bus;
   readonly channels: Channels;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -77,6 +78,8 @@ export class ConnectionManager implements Hub, BusListener {
   readonly #inform: ReturnType<typeof rateLimited>;
   readonly #refusals: Refusals;
   readonly #core: Core;
+  readonly #bus: Bus;
+  readonly #line: BusLine;
   readonly #ticker: Ticker<BoardFanout>;
   readonly #deadline: Alarm;
   readonly #step: Alarm;
@@ -96,15 +99,13 @@ export class ConnectionManager implements Hub, BusListener {
   #isReady = false;
   #isDegraded = false;
   #isStopping = false;
-  #bus: Bus | undefined;
-  #line: BusLine | undefined;
   /** Settles when the bus has taken, or has not taken, the host's last message to all instances. */
   #told: Promise<void> | undefined;
   #becameReady: () => void = () => {};
   #allClosed: () => void = () => {};
 
   constructor(options: ManagerOptions) {
-    const { instanceId, clock, metrics, log, authenticate, authorize, seed } = options;
+    const { instanceId, bus, channels, clock, metrics, log, authenticate, authorize, seed } = options;
     this.instanceId = instanceId;
     this.metrics = metrics;
     this.host = new Host({ authenticate, authorize, clock, log });
@@ -116,23 +117,18 @@ export class ConnectionManager implements Hub, BusListener {
     this.#refusals = new Refusals(options);
     this.#core = new Core({ instanceId, seed, now: clock.now() });
     this.#ticker = new Ticker(clock, (board, isLocal, now) => this.#flush(board, isLocal, now));
-    this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: this.#bus?.oldestUnansweredMs() ?? 0 }));
+    this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: bus.oldestUnansweredMs() }));
     this.#step = new Alarm(clock, () => this.#visit());
     this.gate = new Gate(clock, metrics);
     this.ready = new Promise((resolve) => {
       this.#becameReady = resolve;
     });
-  }
-
-  /** To be called once, before the bus is started, as the bus reports to this manager. */
-  use(bus: Bus): void {
-    const { channels, metrics, instanceId } = this.#options;
     this.#bus = bus;
     this.#line = new BusLine(bus, {
       channels,
       metrics,
       instanceId,
-      log: this.#log,
+      log,
       published: (boardId, receivers) => {
         this.#refusals.granted("publish", boardId);
         this.input({ kind: "published", boardId, receivers });
@@ -143,8 +139,13 @@ export class ConnectionManager implements Hub, BusListener {
         this.input({ kind: "publish_refused", boardId });
       },
     });
-    bus.subscribe(channels.global);
+  }
+
+  /** Connects to the bus. Resolves when it is connected, and rejects as `Bus.start` does. To be called once. */
+  async start(): Promise<void> {
     this.#step.set(this.#clock.now() + STEP_MS);
+    this.#bus.subscribe(this.#options.channels.global);
+    await this.#bus.start(this);
   }
 
   get isReady(): boolean {
@@ -202,8 +203,6 @@ export class ConnectionManager implements Hub, BusListener {
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.gate.stop();
-    // An instance that never became ready is not known to others: it publishes no goodbye.
-    if (!this.#isReady) this.#line = undefined;
     this.input({ kind: "stop" });
     this.#dismissAll();
     if (this.#closing.size > 0) {
@@ -255,19 +254,17 @@ export class ConnectionManager implements Hub, BusListener {
   #carryOut(effect: Effect): void {
     switch (effect.kind) {
       case "publish":
-        if (effect.message.kind === "kick" || effect.message.kind === "announcement") this.#told = this.#line?.tell(effect.message);
-        else this.#line?.publish(effect.boardId, effect.message);
-        return;
+        return this.#publish(effect.boardId, effect.message);
       case "subscribe":
       case "unsubscribe":
       case "resubscribe":
         this.#debug({ board: effect.boardId }, effect.kind);
         if (effect.kind === "unsubscribe") this.#refusals.forget(effect.boardId);
-        return this.#bus?.[effect.kind](this.#options.channels.board(effect.boardId));
+        return this.#bus[effect.kind](this.#options.channels.board(effect.boardId));
       case "recycle":
         this.metrics.recycles[effect.link]++;
         this.#log[effect.why === "unheard" ? "info" : "warn"]({ link: effect.link }, RECYCLED[effect.why]);
-        return this.#bus?.recycle(effect.link);
+        return this.#bus.recycle(effect.link);
       case "joined":
         return this.#admit(effect.connection, effect.boardId, effect.self);
       case "refused":
@@ -312,6 +309,13 @@ export class ConnectionManager implements Hub, BusListener {
     }
   }
 
+  #publish(boardId: BoardId | undefined, message: BusMessage): void {
+    // An instance that never became ready is not known to others: it publishes no goodbye.
+    if (this.#isStopping && !this.#isReady) return;
+    if (message.kind === "kick" || message.kind === "announcement") this.#told = this.#line.tell(message);
+    else this.#line.publish(boardId, message);
+  }
+
   #admit(id: ConnectionId, boardId: BoardId, self: number): void {
     const seat = this.#connection(id)?.seats.find(({ fanout }) => fanout.boardId === boardId);
     if (seat === undefined) return;
@@ -345,7 +349,7 @@ export class ConnectionManager implements Hub, BusListener {
     this.metrics.degraded = on ? 1 : 0;
     this.metrics.unheard = why === "unheard" ? 1 : 0;
     const { refusal } = this;
-    const fields = { redis: this.#bus?.address, ...(refusal !== undefined && { reason: refusal }) };
+    const fields = { redis: this.#bus.address, ...(refusal !== undefined && { reason: refusal }) };
     if (on) this.#log.warn(fields, DEGRADED[why ?? "unechoed"]);
     else this.#log.info("no longer degraded: other instances are within reach again");
     if (on === this.#isDegraded) return;
@@ -502,7 +506,7 @@ export class ConnectionManager implements Hub, BusListener {
   // Of the bus.
 
   message(channel: Channel, bytes: Uint8Array): void {
-    const heard = this.#line?.read(channel, bytes);
+    const heard = this.#line.read(channel, bytes);
     if (heard !== undefined) this.input({ kind: "heard", ...heard });
   }
 
@@ -553,7 +557,7 @@ export class ConnectionManager implements Hub, BusListener {
     // Over the budget cursors stay marked, and a later tick sends their latest places.
     if (this.#cursorsPaidUntil > now + CURSOR_BURST_MS) return this.#ticker.local(board);
     const cursors = this.#core.takeOwnCursors(board.boardId, now);
-    if (cursors === undefined || this.#line === undefined) return;
+    if (cursors === undefined) return;
     const bytes = this.#line.publish(board.boardId, cursors);
     this.#cursorsPaidUntil = Math.max(now, this.#cursorsPaidUntil) + bytes / CURSOR_BYTES_PER_MS;
   }

@@ -10,7 +10,7 @@ const CAUSE: Cause = { reason: "not permitted (NOPERM secret-7)", gist: "not per
 const TICK_MS = 100;
 
 function refuse(desk: Desk, channel: string): void {
-  desk.manager.refused({ channel, ...CAUSE, attempt: 1, retryMs: 1 });
+  desk.listener.refused({ channel, ...CAUSE, attempt: 1, retryMs: 1 });
   desk.clock.advance(TICK_MS);
 }
 
@@ -91,7 +91,7 @@ test("one line says which channel, which right is missing and what to do; health
   assert.deepEqual([desk.metrics.refusals.subscribe, desk.manager.stats().degradedBoards, desk.manager.stats().status], [5, 1, "ready"]);
   assert.equal(desk.manager.refusal, "Redis refuses to subscribe: not permitted. Give it the right.");
   // The right is granted, and an own message comes back.
-  desk.manager.subscribed("test:board:secret-7");
+  desk.listener.subscribed("test:board:secret-7");
   desk.clock.advance(500);
   assert.deepEqual([desk.manager.refusal, desk.manager.stats().degradedBoards], [undefined, 0]);
 });
@@ -102,7 +102,7 @@ test("the log says when the last board is well again, however soon after another
     desk.enter("json", board, "Ana");
     refuse(desk, `test:board:${board}`);
   }
-  for (const board of ["a", "b", "c"]) desk.manager.subscribed(`test:board:${board}`);
+  for (const board of ["a", "b", "c"]) desk.listener.subscribed(`test:board:${board}`);
   desk.clock.advance(500);
   assert.equal(desk.manager.stats().degradedBoards, 0);
   assert.match(desk.lines.filter((line) => line.startsWith("info")).at(-1) ?? "", /no board is degraded any more/);

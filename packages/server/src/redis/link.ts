@@ -13,7 +13,6 @@ import type { Failure } from "./failure.ts";
 export type RedisLinkOptions = {
   readonly link: Link;
   readonly client: RedisClient;
-  readonly listener: BusListener;
   /** Prepares a new connection before the link is up. Ends the connection if that cannot be done. */
   readonly prepare: (connection: RedisConnection) => Promise<void>;
 };
@@ -41,9 +40,9 @@ export class RedisLink {
   }
 
   /** Resolves when it is up for the first time, or closed. It never gives up by itself. */
-  start(): Promise<void> {
+  start(listener: BusListener): Promise<void> {
     return new Promise((resolve) => {
-      void this.#keepConnected(resolve).finally(resolve);
+      void this.#keepConnected(listener, resolve).finally(resolve);
     });
   }
 
@@ -62,8 +61,8 @@ export class RedisLink {
     this.#wake?.();
   }
 
-  async #keepConnected(onUp: () => void): Promise<void> {
-    const { link, client, listener, prepare } = this.#options;
+  async #keepConnected(listener: BusListener, onUp: () => void): Promise<void> {
+    const { link, client, prepare } = this.#options;
     // Failures decide about the next wait, attempts are counted for logs.
     for (let failures = 0, attempt = 1; !this.#isClosed; attempt++) {
       const startedAt = performance.now();

@@ -17,7 +17,7 @@ const CLOSE_MS_MAX = 1000;
 
 export class RedisPubSub implements Bus {
   readonly #client: RedisClient;
-  readonly #subscriptions: Subscriptions;
+  readonly #subscriptions = new Subscriptions();
   readonly #publisher: RedisLink;
   readonly #subscriber: RedisLink;
   /** The unanswered publishes of the last publisher connection. */
@@ -25,13 +25,11 @@ export class RedisPubSub implements Bus {
   #isStarted = false;
   #closing: Promise<void> | undefined;
 
-  constructor(client: RedisClient, listener: BusListener) {
+  constructor(client: RedisClient) {
     this.#client = client;
-    this.#subscriptions = new Subscriptions(listener);
     this.#publisher = new RedisLink({
       link: "publisher",
       client,
-      listener,
       prepare: async (connection) => {
         this.#outgoing = new Outgoing(connection);
       },
@@ -39,7 +37,6 @@ export class RedisPubSub implements Bus {
     this.#subscriber = new RedisLink({
       link: "subscriber",
       client,
-      listener,
       prepare: async (connection) => {
         await this.#subscriptions.restore(connection);
         // At the start a refused channel means wrong settings, and the start fails. Later it affects only that channel.
@@ -49,14 +46,15 @@ export class RedisPubSub implements Bus {
     });
   }
 
-  async start(): Promise<void> {
+  async start(listener: BusListener): Promise<void> {
+    this.#subscriptions.reportTo(listener);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, START_MS_MAX);
     });
     // The links are opened one after the other: if Redis refuses one, it refuses the other as well, which would only double the log.
     for (const link of [this.#publisher, this.#subscriber]) {
-      await Promise.race([link.start(), late]);
+      await Promise.race([link.start(listener), late]);
       if (link.connection !== undefined) continue;
       clearTimeout(timer);
       const wasClosed = this.#closing !== undefined;

@@ -14,7 +14,8 @@ const RETRY_EACH_MS = 1;
 type Refusal = { readonly failure: Failure; readonly times: number; readonly timer: NodeJS.Timeout };
 
 export class Subscriptions {
-  readonly #listener: BusListener;
+  /** undefined: nothing was asked of Redis yet, so there is nothing to report. */
+  #listener: BusListener | undefined;
   readonly #wanted = new Set<Channel>();
   // Channels asked for in this turn: they are left first, then joined. A channel in both is subscribed anew.
   readonly #leaving = new Set<Channel>();
@@ -30,10 +31,6 @@ export class Subscriptions {
   /** When all refused channels were last tried at once, because one of them was granted. */
   #triedAllAt = Number.NEGATIVE_INFINITY;
   #flush: NodeJS.Immediate | undefined;
-
-  constructor(listener: BusListener) {
-    this.#listener = listener;
-  }
 
   /** The failure of a wanted channel that Redis refuses at present. */
   get refusal(): Failure | undefined {
@@ -59,6 +56,11 @@ export class Subscriptions {
     this.#leaving.add(channel);
     this.#joining.add(channel);
     this.#flushSoon();
+  }
+
+  /** Subscriptions and refusals are reported to that listener. To be called before the first `restore`. */
+  reportTo(listener: BusListener): void {
+    this.#listener = listener;
   }
 
   /** Subscribes on a new connection. Resolves when each wanted channel is confirmed or refused, or the connection is over. */
@@ -125,7 +127,7 @@ export class Subscriptions {
     for (const channel of wanted) {
       if (!this.#wanted.has(channel) || connection.isOver) continue;
       if (this.#forgetRefusal(channel)) this.#tryAll();
-      this.#listener.subscribed(channel);
+      this.#listener?.subscribed(channel);
     }
   }
 
@@ -151,7 +153,7 @@ export class Subscriptions {
       this.#flushSoon();
     }, retryMs);
     this.#refused.set(channel, { failure, times, timer });
-    this.#listener.refused({ channel, gist: "", ...failure, attempt: times, retryMs });
+    this.#listener?.refused({ channel, gist: "", ...failure, attempt: times, retryMs });
   }
 
   /** Forgets that Redis refuses the channel. Answers whether it did. */

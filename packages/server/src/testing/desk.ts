@@ -1,5 +1,6 @@
 /** A whole instance from sockets to core on a fake clock, with clients for tests. The bus is in memory, the metrics are real. */
 
+import assert from "node:assert/strict";
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import {
@@ -13,7 +14,7 @@ import {
   type Millis,
   type ResumeToken,
 } from "@presence-service/protocol";
-import { Channels } from "../bus/bus.ts";
+import { type BusListener, Channels } from "../bus/bus.ts";
 import type { Connection } from "../connection/connection.ts";
 import { ConnectionManager, type ManagerOptions } from "../connection/manager.ts";
 import { CLASSIC } from "../speech/classic.ts";
@@ -23,7 +24,7 @@ import type { Logger } from "../telemetry/log.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakeSocket } from "./fake-socket.ts";
-import { LoopbackBus } from "./loopback-bus.ts";
+import { type BusEnd, LoopbackBus } from "./loopback-bus.ts";
 
 export type DeskOptions = Pick<ManagerOptions, "authenticate" | "authorize"> & {
   /** Another desk on the same bus and clock. */
@@ -46,14 +47,18 @@ export class Desk {
   /** Numbers the clients, so that the sessions of different desks differ. */
   #clients: number;
 
+  readonly #end: BusEnd;
+
   private constructor({ beside, ...options }: DeskOptions) {
     this.#clients = beside === undefined ? 0 : 1_000_000;
     this.clock = beside?.clock ?? new FakeClock();
     this.bus = beside?.bus ?? new LoopbackBus(this.clock);
     // Nobody reads the metrics from outside, so the event loop of the tests needs no measuring.
     this.metrics.close();
+    this.#end = this.bus.connect();
     this.manager = new ConnectionManager({
       ...options,
+      bus: this.#end,
       instanceId: `${beside === undefined ? "1" : "2"}0000000-0000-4000-8000-000000000000` as InstanceId,
       channels: new Channels("test"),
       clock: this.clock,
@@ -66,12 +71,15 @@ export class Desk {
   /** Ready when it is returned. */
   static async open(options: DeskOptions = {}): Promise<Desk> {
     const desk = new Desk(options);
-    const bus = desk.bus.connect(desk.manager);
-    desk.manager.use(bus);
-    await bus.start();
+    await desk.manager.start();
     desk.clock.turn();
     await desk.manager.ready;
     return desk;
+  }
+
+  /** Takes reports of the bus, so that a test can make them up. */
+  get listener(): BusListener {
+    return this.#end.listener ?? assert.fail("the bus is not started");
   }
 
   /** A connected client that has sent nothing. */

@@ -17,8 +17,8 @@ export class LoopbackBus {
     this.#clock = clock;
   }
 
-  connect(listener: BusListener): Bus {
-    const end = new BusEnd(this, listener);
+  connect(): BusEnd {
+    const end = new BusEnd(this);
     this.#ends.push(end);
     return end;
   }
@@ -27,7 +27,7 @@ export class LoopbackBus {
   deliver(channel: Channel, message: Uint8Array): number {
     const receivers = this.#ends.filter(({ wanted }) => wanted.has(channel));
     this.later(() => {
-      if (!this.isDown) for (const { listener } of receivers) listener.message(channel, message);
+      if (!this.isDown) for (const { listener } of receivers) listener?.message(channel, message);
     });
     return receivers.length;
   }
@@ -37,23 +37,23 @@ export class LoopbackBus {
   }
 }
 
-class BusEnd implements Bus {
+export class BusEnd implements Bus {
   readonly address = "loopback";
-  readonly listener: BusListener;
+  listener: BusListener | undefined;
   readonly wanted = new Set<Channel>();
   readonly #bus: LoopbackBus;
   publisherLink = 0;
 
-  constructor(bus: LoopbackBus, listener: BusListener) {
+  constructor(bus: LoopbackBus) {
     this.#bus = bus;
-    this.listener = listener;
   }
 
-  async start(): Promise<void> {
+  async start(listener: BusListener): Promise<void> {
+    this.listener = listener;
     this.publisherLink = 1;
     this.#bus.later(() => {
-      this.listener.linkUp("publisher", 1);
-      this.listener.linkUp("subscriber", 1);
+      listener.linkUp("publisher", 1);
+      listener.linkUp("subscriber", 1);
     });
   }
 
@@ -65,7 +65,7 @@ class BusEnd implements Bus {
 
   subscribe(channel: Channel): void {
     this.wanted.add(channel);
-    this.#bus.later(() => this.listener.subscribed(channel));
+    this.#bus.later(() => this.listener?.subscribed(channel));
   }
 
   unsubscribe(channel: Channel): void {
