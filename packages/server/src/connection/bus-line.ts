@@ -1,5 +1,5 @@
 /**
- * The manager's line to the bus: turns messages of the core into bytes and back, counts them, and puts them into words for the log.
+ * The manager's line to the bus: turns messages of the core into bytes and back, and counts them.
  * A publish that fails is counted and forgotten, since every rule of the core expects that; nothing is kept for later.
  */
 
@@ -7,18 +7,14 @@ import type { BoardId, InstanceId } from "@presence-service/protocol";
 import { type Bus, BusRefused, type Cause, type Channel, type Channels } from "../bus/bus.ts";
 import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "../bus/envelope.ts";
 import type { Announcement, BusMessage, Kick } from "../core/messages.ts";
-import { type Logger, rateLimited } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { inWords } from "./words.ts";
-
-/** An outage is logged when it begins and this often while it lasts; the metrics count each failure. */
-const WARN_EVERY_MS = 10_000;
+import type { Journal } from "./journal.ts";
 
 export type BusLineOptions = {
   readonly instanceId: InstanceId;
   readonly channels: Channels;
   readonly metrics: Metrics;
-  readonly log: Logger;
+  readonly journal: Journal;
   /** A message for that board was taken, and reached so many subscribers. Not called for cursors. `boardId` undefined: the global channel. */
   readonly published: (boardId: BoardId | undefined, receivers: number | undefined) => void;
   /** Redis answered a message for that board with an error. Not called for cursors. */
@@ -28,12 +24,10 @@ export type BusLineOptions = {
 export class BusLine {
   readonly #options: BusLineOptions;
   readonly #bus: Bus;
-  readonly #warn: ReturnType<typeof rateLimited>;
 
   constructor(bus: Bus, options: BusLineOptions) {
     this.#bus = bus;
     this.#options = options;
-    this.#warn = rateLimited(options.log.warn.bind(options.log), WARN_EVERY_MS);
   }
 
   /** Answers how many bytes the message takes. `boardId` undefined: the global channel. */
@@ -73,23 +67,22 @@ export class BusLine {
 
   #hand(channel: Channel, message: BusMessage, bytes: Uint8Array): Promise<number | undefined> {
     this.#options.metrics.busBytes.out += bytes.length;
-    this.#say("publish", channel, message);
+    this.#options.journal.publishes(channel, message);
     return this.#bus.publish(channel, bytes);
   }
 
   /** The message that came in on that channel; undefined: it is of no use to this instance. */
   read(channel: Channel, bytes: Uint8Array): (RedisMessage & { readonly boardId: BoardId | undefined }) | undefined {
-    const { instanceId, channels, metrics, log } = this.#options;
+    const { instanceId, channels, metrics, journal } = this.#options;
     metrics.busBytes.in += bytes.length;
     const decoded = decodeRedisMessage(bytes);
     if (!decoded.ok) {
-      metrics.busDropped[decoded.why]++;
-      if (this.#isWordy) log.debug({ channel, bytes: bytes.length }, `ignored a message that is ${decoded.why}`);
+      journal.ignored(channel, bytes.length, decoded.why);
       return undefined;
     }
     const { from, message } = decoded.value;
     if (from !== instanceId) metrics.received[message.kind]++;
-    this.#say(from === instanceId ? "own echo" : `heard ${from}`, channel, message);
+    journal.heard(channel, from === instanceId ? undefined : from, message);
     return { ...decoded.value, boardId: channels.boardOf(channel) };
   }
 
@@ -97,18 +90,5 @@ export class BusLine {
     this.#options.metrics.published.cursors++;
   };
 
-  readonly #failed = (error: unknown) => {
-    this.#options.metrics.publishFailures++;
-    // Refusals are logged with their channel elsewhere (refusals.ts).
-    if (error instanceof BusRefused) return;
-    this.#warn({ reason: error instanceof Error ? error.message : String(error) }, "publishing failed: other instances are not told");
-  };
-
-  get #isWordy(): boolean {
-    return this.#options.log.isLevelEnabled?.("debug") !== false;
-  }
-
-  #say(act: string, channel: Channel, message: BusMessage): void {
-    if (this.#isWordy) this.#options.log.debug({ channel }, `${act}: ${inWords(message)}`);
-  }
+  readonly #failed = (error: unknown) => this.#options.journal.publishFailed(error);
 }

@@ -9,13 +9,13 @@ import type { Bus, BusListener, Channel, Channels, FailedAttempt, Link, Refusal 
 import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
-import type { ConnectionId, Counted, DegradedWhy, Effect, Input, RosterChange } from "../core/effects.ts";
+import type { ConnectionId, DegradedWhy, Effect, Input, RosterChange } from "../core/effects.ts";
 import type { Announcement, BusMessage, Kick } from "../core/messages.ts";
 import { Numbers } from "../core/numbers.ts";
 import { PresenceError } from "../errors.ts";
 import type { ClientSocket } from "../speech/socket.ts";
 import type { Speech } from "../speech/speech.ts";
-import { type Logger, rateLimited } from "../telemetry/log.ts";
+import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { Alarm } from "./alarm.ts";
 import type { Authenticate, Authorize } from "./auth.ts";
@@ -26,10 +26,10 @@ import { Connection } from "./connection.ts";
 import { Gate } from "./gate.ts";
 import { Host } from "./host.ts";
 import type { Hub } from "./hub.ts";
+import { Journal } from "./journal.ts";
 import { Refusals } from "./refusals.ts";
 import { Ticker } from "./ticker.ts";
 import { VISIT_MS } from "./timing.ts";
-import { BOARD_DEGRADED, changeInWords, DEGRADED, PEER_WORDS, RECYCLED } from "./words.ts";
 
 export type ManagerOptions = {
   readonly instanceId: InstanceId;
@@ -57,11 +57,6 @@ const CURSOR_BURST_MS = 250;
 const CLOSING_MS_MAX = 2000;
 /** The core's deadlines are met up to this much late, so that a thousand boards share a hundred wake-ups a second. */
 const DEADLINE_GRAIN_MS = 10;
-const WARN_EVERY_MS = 10_000;
-/** Ends that no well-behaved client comes to. */
-const NOTEWORTHY: ReadonlySet<number> = new Set(
-  [CLOSE.tooBig, CLOSE.slowReader, CLOSE.helloTimeout, CLOSE.abuse, CLOSE.unauthorized].map(({ code }) => code),
-);
 
 export class ConnectionManager implements Hub, BusListener {
   readonly instanceId: InstanceId;
@@ -73,9 +68,7 @@ export class ConnectionManager implements Hub, BusListener {
   readonly ready: Promise<void>;
   readonly #options: ManagerOptions;
   readonly #clock: Clock;
-  readonly #log: Logger;
-  readonly #warn: ReturnType<typeof rateLimited>;
-  readonly #inform: ReturnType<typeof rateLimited>;
+  readonly #journal: Journal;
   readonly #refusals: Refusals;
   readonly #core: Core;
   readonly #bus: Bus;
@@ -111,10 +104,8 @@ export class ConnectionManager implements Hub, BusListener {
     this.host = new Host({ authenticate, authorize, clock, log });
     this.#options = options;
     this.#clock = clock;
-    this.#log = log;
-    this.#warn = rateLimited(log.warn.bind(log), WARN_EVERY_MS);
-    this.#inform = rateLimited(log.info.bind(log), WARN_EVERY_MS);
-    this.#refusals = new Refusals(options);
+    this.#journal = new Journal(metrics, log);
+    this.#refusals = new Refusals(channels, this.#journal);
     this.#core = new Core({ instanceId, seed, now: clock.now() });
     this.#ticker = new Ticker(clock, (board, isLocal, now) => this.#flush(board, isLocal, now));
     this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: bus.oldestUnansweredMs() }));
@@ -128,7 +119,7 @@ export class ConnectionManager implements Hub, BusListener {
       channels,
       metrics,
       instanceId,
-      log,
+      journal: this.#journal,
       published: (boardId, receivers) => {
         this.#refusals.granted("publish", boardId);
         this.input({ kind: "published", boardId, receivers });
@@ -177,10 +168,9 @@ export class ConnectionManager implements Hub, BusListener {
     const { speech, request, token, address } = client;
     const account = this.gate.account(address);
     const connection = new Connection(this, id, socket, { speech, request, token, account });
-    this.metrics.connections[speech.encoding]++;
     this.#slot(id).set(id, connection);
     this.#hurried.add(connection);
-    this.#debug({ connection: id, encoding: speech.encoding }, "connected");
+    this.#journal.opened(id, speech.encoding);
     connection.start();
     return connection;
   }
@@ -258,12 +248,11 @@ export class ConnectionManager implements Hub, BusListener {
       case "subscribe":
       case "unsubscribe":
       case "resubscribe":
-        this.#debug({ board: effect.boardId }, effect.kind);
+        this.#journal.subscribes(effect.kind, effect.boardId);
         if (effect.kind === "unsubscribe") this.#refusals.forget(effect.boardId);
         return this.#bus[effect.kind](this.#options.channels.board(effect.boardId));
       case "recycle":
-        this.metrics.recycles[effect.link]++;
-        this.#log[effect.why === "unheard" ? "info" : "warn"]({ link: effect.link }, RECYCLED[effect.why]);
+        this.#journal.recycled(effect);
         return this.#bus.recycle(effect.link);
       case "joined":
         return this.#admit(effect.connection, effect.boardId, effect.self);
@@ -299,13 +288,11 @@ export class ConnectionManager implements Hub, BusListener {
         this.#becameReady();
         return;
       case "peer":
-        return this.#judged(effect);
+        return this.#journal.judged(effect);
       case "echo":
-        this.metrics.echoes++;
-        if (effect.ms !== undefined) this.metrics.echoSeconds.observe(effect.ms / 1000);
-        return;
+        return this.#journal.echoed(effect.ms);
       case "counted":
-        return this.#count(effect.what);
+        return this.#journal.counted(effect.what);
     }
   }
 
@@ -327,31 +314,24 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   #changed(boardId: BoardId, change: RosterChange): void {
-    if (this.#isWordy) this.#log.debug({ board: boardId, actor: change.actor }, changeInWords(change));
+    this.#journal.changed(boardId, change);
     const board = this.#fanouts.get(boardId);
     if (board === undefined) return;
     board.change(change);
     this.#ticker.local(board);
   }
 
-  #kick({ whom, boardId, reason }: Kick): void {
+  #kick(kick: Kick): void {
+    const { whom, boardId, reason } = kick;
     this.host.doubtAnswersUnderWay();
-    this.#log.info(
-      { ...whom, ...(boardId !== undefined && { board: boardId }), ...(reason !== "" && { reason }) },
-      "kicked by an operator",
-    );
+    this.#journal.kicked(kick);
     if (boardId !== undefined) return;
     const close = { ...CLOSE.kicked, meaning: reason || CLOSE.kicked.meaning };
     for (const slot of this.#wheel) for (const connection of [...slot.values()]) if (connection.isMeant(whom)) connection.end(close);
   }
 
   #setDegraded(on: boolean, why: DegradedWhy | undefined): void {
-    this.metrics.degraded = on ? 1 : 0;
-    this.metrics.unheard = why === "unheard" ? 1 : 0;
-    const { refusal } = this;
-    const fields = { redis: this.#bus.address, ...(refusal !== undefined && { reason: refusal }) };
-    if (on) this.#log.warn(fields, DEGRADED[why ?? "unechoed"]);
-    else this.#log.info("no longer degraded: other instances are within reach again");
+    this.#journal.degraded(on, why, this.#bus.address, this.refusal);
     if (on === this.#isDegraded) return;
     this.#isDegraded = on;
     for (const slot of this.#wheel)
@@ -359,47 +339,11 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   #setBoardDegraded(boardId: BoardId, on: boolean): void {
-    const boards = this.#core.degradedBoards;
-    // The last one is always said: an operator who was warned has to read that it is over.
-    if (!on && boards === 0) this.#log.info({ board: boardId }, "no board is degraded any more: other instances are heard on all of them");
-    else if (!on) this.#inform({ board: boardId, boards }, "a board is no longer degraded: other instances are heard there again");
-    // A refusal was logged already, with its channel and the right that is missing.
-    else if (this.refusal === undefined) this.#warn({ board: boardId, boards }, BOARD_DEGRADED);
+    this.#journal.boardDegraded(boardId, on, this.#core.degradedBoards, this.refusal !== undefined);
     const board = this.#fanouts.get(boardId);
     if (board === undefined) return;
     board.degraded(on);
     this.#ticker.local(board);
-  }
-
-  #judged({ instanceId, state, isProven }: Extract<Effect, { kind: "peer" }>): void {
-    // A stranger may not exist: names that somebody makes up get neither a log line each nor a count.
-    if (!isProven) return this.#debug({ peer: instanceId }, `a stranger: ${PEER_WORDS[state]}`);
-    if (state === "suspect") this.metrics.suspects++;
-    if (state === "down") this.metrics.downs++;
-    const isWell = state === "up" || state === "left";
-    this.#log[isWell ? "info" : "warn"]({ peer: instanceId }, PEER_WORDS[state]);
-  }
-
-  #count(what: Counted): void {
-    switch (what) {
-      case "ask":
-        this.metrics.asks++;
-        return;
-      case "resync":
-        this.metrics.resyncs++;
-        return;
-      case "divergence":
-        this.metrics.divergences++;
-        return this.#warn({}, "a slice contradicted a word of its owner; it is being replaced. Please report this");
-      case "old_link":
-        this.metrics.busDropped.old_link++;
-        return;
-      case "forged":
-        this.metrics.busDropped.foreign++;
-        return this.#warn({}, "somebody else publishes in the name of this instance: keep Redis private, and change REDIS_PREFIX");
-      case "mute":
-        return; // `recycle` says it
-    }
   }
 
   // Of connections.
@@ -463,27 +407,23 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   refuses({ id }: Connection, code: ErrorCode, ref: string | undefined): void {
-    this.metrics.clientRejected[code]++;
-    this.#debug({ connection: id, code, ref }, "refused a message");
+    this.#journal.refuses(id, code, ref);
   }
 
-  over(connection: Connection, { code, meaning }: CloseReason, graceMs: Millis): void {
+  over(connection: Connection, reason: CloseReason, graceMs: Millis): void {
     const { id, speech, seats, account } = connection;
     const mayStay = this.gate.leave(connection, account, graceMs === 0 ? 0 : seats.length);
     this.#slot(id).delete(id);
     this.#hurried.delete(connection);
     this.#closing.add(connection);
-    this.metrics.connections[speech.encoding]--;
-    this.#debug({ connection: id, code, reason: meaning, graceMs }, "disconnected");
+    this.#journal.ended(id, speech.encoding, reason, graceMs);
     for (const seat of seats.splice(0)) this.leave(seat);
     // When this instance stops, its clients come back elsewhere: then nobody is told that they left.
     if (!this.#isStopping) this.input({ kind: "disconnected", connection: id, graceMs: mayStay ? graceMs : 0 });
   }
 
-  closes({ code, meaning }: CloseReason): void {
-    const key = String(code);
-    if (key in this.metrics.closes) this.metrics.closes[key as keyof Metrics["closes"]]++;
-    if (NOTEWORTHY.has(code)) this.#warn({ code }, `closing clients: ${meaning}`);
+  closes(reason: CloseReason): void {
+    this.#journal.closes(reason);
   }
 
   gone(connection: Connection): void {
@@ -517,26 +457,17 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   linkUp(link: Link, number: number): void {
-    this.metrics.linkUp[link] = 1;
-    this.metrics.connects[link]++;
-    if (number > 1) this.#log.info({ link, connection: number }, "connected to Redis again");
-    else this.#debug({ link }, "connected to Redis");
+    this.#journal.linkUp(link, number);
     this.input({ kind: "link_up", link });
   }
 
   linkDown(link: Link, reason: string): void {
-    this.metrics.linkUp[link] = 0;
-    // When this instance itself drops a connection, it has logged the reason before.
-    if (reason === "recycled") this.#debug({ link }, "dropped a connection to Redis");
-    else this.#log.warn({ link, reason }, "lost a connection to Redis; trying again");
+    this.#journal.linkDown(link, reason);
     this.input({ kind: "link_down", link });
   }
 
   attemptFailed(attempt: FailedAttempt): void {
-    const { retryMs, ...rest } = attempt;
-    // The start lasts seconds, and a person may watch it: then each failure is logged. Later an outage may last for hours.
-    const warn = this.#isReady ? this.#warn : this.#log.warn.bind(this.#log);
-    warn({ ...rest, retryMs: Math.round(retryMs) }, "cannot connect to Redis; trying again");
+    this.#journal.attemptFailed(attempt, !this.#isReady);
   }
 
   refused(refusal: Refusal): void {
@@ -572,13 +503,5 @@ export class ConnectionManager implements Hub, BusListener {
     }
     for (const connection of this.#slot(this.#steps++).values()) connection.visit(now);
     if (this.#steps % WHEEL === 0) this.gate.tidy(now);
-  }
-
-  get #isWordy(): boolean {
-    return this.#log.isLevelEnabled?.("debug") !== false;
-  }
-
-  #debug(fields: object, words: string): void {
-    if (this.#isWordy) this.#log.debug(fields, words);
   }
 }

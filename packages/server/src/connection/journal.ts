@@ -1,0 +1,269 @@
+/**
+ * Events at this instance, for its operators: counted in the metrics and told in the log. The sentences of the log about clients,
+ * other instances and Redis are all here; a sentence that may come by the thousand is written once in ten seconds. It decides nothing.
+ */
+
+import { type BoardId, CLOSE, type CloseReason, type ErrorCode, type Millis } from "@presence-service/protocol";
+import { BusRefused, type Cause, type Channel, type FailedAttempt, type Link } from "../bus/bus.ts";
+import type { ConnectionId, Counted, DegradedWhy, Effect, RosterChange } from "../core/effects.ts";
+import type { BusMessage, Kick, Op } from "../core/messages.ts";
+import type { Encoding } from "../speech/speech.ts";
+import { type Logger, rateLimited } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+
+const EVERY_MS = 10_000;
+/** Ends that no well-behaved client comes to. */
+const NOTEWORTHY: ReadonlySet<number> = new Set(
+  [CLOSE.tooBig, CLOSE.slowReader, CLOSE.helloTimeout, CLOSE.abuse, CLOSE.unauthorized].map(({ code }) => code),
+);
+
+const RECYCLED = {
+  unanswered: "Redis does not answer on this connection: replacing it",
+  unechoed: "own messages do not come back through this connection to Redis: replacing it",
+  unheard: "no other instance hears this one, or none is left: connecting to Redis anew, in case it is this one that is cut off",
+};
+
+const DEGRADED: Record<DegradedWhy, string> = {
+  unechoed: "degraded: own messages do not come back through Redis; only local people see each other",
+  unheard:
+    "degraded: no other instance hears this one, though they are heard, and connecting anew does not help. Is REDIS_URL the address of a replica (a reader endpoint)? It must lead to the master",
+};
+
+const PEER = {
+  up: "another instance is up",
+  suspect: "another instance is silent",
+  down: "another instance is given up",
+  left: "another instance has left",
+};
+
+const REFUSED: Record<Act, string> = {
+  subscribe:
+    "Redis refuses a subscription: on that channel nobody of another instance is heard. It is tried again; a new connection would not help",
+  publish:
+    "Redis refuses what this instance publishes: on that channel no other instance hears it. It is tried again; a new connection would not help",
+};
+
+/** The acts that Redis may refuse. */
+export type Act = "subscribe" | "publish";
+
+export class Journal {
+  readonly #metrics: Metrics;
+  readonly #log: Logger;
+  readonly #warn: ReturnType<typeof rateLimited>;
+  readonly #inform: ReturnType<typeof rateLimited>;
+
+  constructor(metrics: Metrics, log: Logger) {
+    this.#metrics = metrics;
+    this.#log = log;
+    this.#warn = rateLimited(log.warn.bind(log), EVERY_MS);
+    this.#inform = rateLimited(log.info.bind(log), EVERY_MS);
+  }
+
+  // Clients.
+
+  opened(connection: ConnectionId, encoding: Encoding): void {
+    this.#metrics.connections[encoding]++;
+    this.#debug({ connection, encoding }, "connected");
+  }
+
+  ended(connection: ConnectionId, encoding: Encoding, { code, meaning }: CloseReason, graceMs: Millis): void {
+    this.#metrics.connections[encoding]--;
+    this.#debug({ connection, code, reason: meaning, graceMs }, "disconnected");
+  }
+
+  /** This instance closes a connection. */
+  closes({ code, meaning }: CloseReason): void {
+    const key = String(code);
+    if (key in this.#metrics.closes) this.#metrics.closes[key as keyof Metrics["closes"]]++;
+    if (NOTEWORTHY.has(code)) this.#warn({ code }, `closing clients: ${meaning}`);
+  }
+
+  /** A message of a client is refused; `ref` is as in the error. */
+  refuses(connection: ConnectionId, code: ErrorCode, ref: string | undefined): void {
+    this.#metrics.clientRejected[code]++;
+    this.#debug({ connection, code, ref }, "refused a message");
+  }
+
+  kicked({ whom, boardId, reason }: Kick): void {
+    this.#log.info(
+      { ...whom, ...(boardId !== undefined && { board: boardId }), ...(reason !== "" && { reason }) },
+      "kicked by an operator",
+    );
+  }
+
+  changed(boardId: BoardId, change: RosterChange): void {
+    if (this.#isWordy) this.#log.debug({ board: boardId, actor: change.actor }, changeInWords(change));
+  }
+
+  // Other instances.
+
+  judged({ instanceId, state, isProven }: Extract<Effect, { kind: "peer" }>): void {
+    // A stranger may not exist: names that somebody makes up get neither a log line each nor a count.
+    if (!isProven) return this.#debug({ peer: instanceId }, `a stranger: ${PEER[state]}`);
+    if (state === "suspect") this.#metrics.suspects++;
+    if (state === "down") this.#metrics.downs++;
+    const isWell = state === "up" || state === "left";
+    this.#log[isWell ? "info" : "warn"]({ peer: instanceId }, PEER[state]);
+  }
+
+  /** `refusal`: what Redis refuses at present, in words. */
+  degraded(on: boolean, why: DegradedWhy | undefined, redis: string, refusal: string | undefined): void {
+    this.#metrics.degraded = on ? 1 : 0;
+    this.#metrics.unheard = why === "unheard" ? 1 : 0;
+    if (on) this.#log.warn({ redis, ...(refusal !== undefined && { reason: refusal }) }, DEGRADED[why ?? "unechoed"]);
+    else this.#log.info("no longer degraded: other instances are within reach again");
+  }
+
+  /** `boards`: so many are degraded now. `isExplained`: the log says already what Redis refuses, with the channel and the missing right. */
+  boardDegraded(board: BoardId, on: boolean, boards: number, isExplained: boolean): void {
+    // The last one is always said: an operator who was warned has to read that it is over.
+    if (!on && boards === 0) this.#log.info({ board }, "no board is degraded any more: other instances are heard on all of them");
+    else if (!on) this.#inform({ board, boards }, "a board is no longer degraded: other instances are heard there again");
+    else if (!isExplained)
+      this.#warn({ board, boards }, "degraded on a board: own messages do not come back there, though a new subscription was confirmed");
+  }
+
+  echoed(ms: Millis | undefined): void {
+    this.#metrics.echoes++;
+    if (ms !== undefined) this.#metrics.echoSeconds.observe(ms / 1000);
+  }
+
+  counted(what: Counted): void {
+    switch (what) {
+      case "ask":
+        this.#metrics.asks++;
+        return;
+      case "resync":
+        this.#metrics.resyncs++;
+        return;
+      case "divergence":
+        this.#metrics.divergences++;
+        return this.#warn({}, "a slice contradicted a word of its owner; it is being replaced. Please report this");
+      case "old_link":
+        this.#metrics.busDropped.old_link++;
+        return;
+      case "forged":
+        this.#metrics.busDropped.foreign++;
+        return this.#warn({}, "somebody else publishes in the name of this instance: keep Redis private, and change REDIS_PREFIX");
+      case "mute":
+        return; // `recycled` says it
+    }
+  }
+
+  // Redis.
+
+  subscribes(act: "subscribe" | "unsubscribe" | "resubscribe", board: BoardId): void {
+    this.#debug({ board }, act);
+  }
+
+  recycled({ link, why }: Extract<Effect, { kind: "recycle" }>): void {
+    this.#metrics.recycles[link]++;
+    this.#log[why === "unheard" ? "info" : "warn"]({ link }, RECYCLED[why]);
+  }
+
+  linkUp(link: Link, number: number): void {
+    this.#metrics.linkUp[link] = 1;
+    this.#metrics.connects[link]++;
+    if (number > 1) this.#log.info({ link, connection: number }, "connected to Redis again");
+    else this.#debug({ link }, "connected to Redis");
+  }
+
+  linkDown(link: Link, reason: string): void {
+    this.#metrics.linkUp[link] = 0;
+    // When this instance itself drops a connection, it has logged the reason before.
+    if (reason === "recycled") this.#debug({ link }, "dropped a connection to Redis");
+    else this.#log.warn({ link, reason }, "lost a connection to Redis; trying again");
+  }
+
+  attemptFailed({ retryMs, ...attempt }: FailedAttempt, isStarting: boolean): void {
+    // The start lasts seconds, and a person may watch it: then each failure is logged. Later an outage may last for hours.
+    const warn = isStarting ? this.#log.warn.bind(this.#log) : this.#warn;
+    warn({ ...attempt, retryMs: Math.round(retryMs) }, "cannot connect to Redis; trying again");
+  }
+
+  /** `channels`: so many are refused now. */
+  redisRefuses(act: Act, channel: Channel, channels: number, { reason, advice }: Cause): void {
+    this.#metrics.refusals[act]++;
+    // The missing right, as ACL SETUSER takes it.
+    const right = reason.includes("NOPERM") ? { right: `+${act} &${channel}` } : undefined;
+    this.#warn({ channel, channels, reason, ...right, advice }, REFUSED[act]);
+  }
+
+  publishFailed(error: unknown): void {
+    this.#metrics.publishFailures++;
+    // `redisRefuses` says it, with the channel.
+    if (error instanceof BusRefused) return;
+    this.#warn({ reason: error instanceof Error ? error.message : String(error) }, "publishing failed: other instances are not told");
+  }
+
+  publishes(channel: Channel, message: BusMessage): void {
+    if (this.#isWordy) this.#log.debug({ channel }, `publish: ${inWords(message)}`);
+  }
+
+  /** `from` undefined: an own message came back. */
+  heard(channel: Channel, from: string | undefined, message: BusMessage): void {
+    if (this.#isWordy) this.#log.debug({ channel }, `${from === undefined ? "own echo" : `heard ${from}`}: ${inWords(message)}`);
+  }
+
+  ignored(channel: Channel, bytes: number, why: "foreign" | "invalid" | "version"): void {
+    this.#metrics.busDropped[why]++;
+    if (this.#isWordy) this.#log.debug({ channel, bytes }, `ignored a message that is ${why}`);
+  }
+
+  get #isWordy(): boolean {
+    return this.#log.isLevelEnabled?.("debug") !== false;
+  }
+
+  #debug(fields: object, words: string): void {
+    if (this.#isWordy) this.#log.debug(fields, words);
+  }
+}
+
+function inWords(message: BusMessage): string {
+  switch (message.kind) {
+    case "heartbeat": {
+      const { beat, boards, status, acks, mute = [] } = message;
+      return `heartbeat ${beat}, ${status}, ${boards} boards, hears ${acks.length}${mute.length > 0 ? `, mute on ${mute.length}` : ""}`;
+    }
+    case "goodbye":
+      return "goodbye";
+    case "kick":
+      return `kick of ${"userId" in message.whom ? `user ${message.whom.userId}` : `member ${message.whom.memberId}`}${message.boardId === undefined ? "" : ` from ${message.boardId}`}`;
+    case "announcement":
+      return `announcement of ${message.text.length} characters`;
+    case "delta":
+      return `delta ${message.prev}→${message.seq}: ${message.ops.map(opInWords).join(", ")}`;
+    case "snapshot":
+      return `snapshot at ${message.seq}, part ${message.part + 1} of ${message.parts}: ${message.entries.length} members, ${message.ended.length} ended`;
+    case "sync":
+      return `sync at ${message.seq}, ${message.count} members, asks ${message.asks === "all" ? "all" : `${message.asks.length} owners`}`;
+    case "beacon":
+      return `beacon at ${message.seq}, ${message.count} members`;
+    case "cursors":
+      return `${message.moves.length / 3} cursors at ${message.seq}`;
+    case "event":
+      return `event "${message.name}" of slot ${message.slot}`;
+  }
+}
+
+function opInWords(op: Op): string {
+  switch (op.op) {
+    case "set":
+      return `"${op.member.username}" is in slot ${op.slot}, attempt ${op.attempt}`;
+    case "patch":
+      return `slot ${op.slot} changes ${Object.keys(op.patch).join(" and ")}`;
+    case "del":
+      return `${op.memberId} is gone (${op.reason}), attempt ${op.attempt}`;
+  }
+}
+
+function changeInWords(change: RosterChange): string {
+  switch (change.change) {
+    case "joined":
+      return `"${change.member.username}" joins`;
+    case "updated":
+      return `"${change.member.username}" changes ${Object.keys(change.patch).join(" and ")}`;
+    case "left":
+      return `leaves (${change.reason})`;
+  }
+}
