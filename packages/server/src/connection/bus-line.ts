@@ -1,51 +1,83 @@
 /**
- * The manager's line to the bus: turns messages of the core into bytes and back, and counts them.
- * A publish that fails is counted and forgotten, since every rule of the core expects that; nothing is kept for later.
+ * This instance's line to the bus: messages of the core become bytes, and everything that the bus reports becomes an input of the core. A
+ * publish that fails is counted and forgotten, since every rule of the core expects that; nothing is kept for later.
  */
 
-import type { BoardId, InstanceId } from "@presence-service/protocol";
-import { type Bus, BusRefused, type Cause, type Channel, type Channels } from "../bus/bus.ts";
-import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "../bus/envelope.ts";
+import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
+import {
+  type Bus,
+  type BusListener,
+  BusRefused,
+  type Channel,
+  type Channels,
+  type FailedAttempt,
+  type Link,
+  type Refusal,
+} from "../bus/bus.ts";
+import { decodeRedisMessage, encodeRedisMessage } from "../bus/envelope.ts";
+import type { Effect, Input } from "../core/effects.ts";
 import type { Announcement, BusMessage, Kick } from "../core/messages.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Journal } from "./journal.ts";
+import { Refusals } from "./refusals.ts";
 
 export type BusLineOptions = {
   readonly instanceId: InstanceId;
+  readonly bus: Bus;
   readonly channels: Channels;
   readonly metrics: Metrics;
   readonly journal: Journal;
-  /** A message for that board was taken, and reached so many subscribers. Not called for cursors. `boardId` undefined: the global channel. */
-  readonly published: (boardId: BoardId | undefined, receivers: number | undefined) => void;
-  /** Redis answered a message for that board with an error. Not called for cursors. */
-  readonly refused: (boardId: BoardId | undefined, why: Cause) => void;
+  /** Takes the inputs. */
+  readonly input: (input: Input) => void;
+  /** Whether this instance is on that board. */
+  readonly isOn: (boardId: BoardId) => boolean;
+  readonly isReady: () => boolean;
 };
 
-export class BusLine {
+export class BusLine implements BusListener {
   readonly #options: BusLineOptions;
   readonly #bus: Bus;
+  readonly #refusals: Refusals;
 
-  constructor(bus: Bus, options: BusLineOptions) {
-    this.#bus = bus;
+  constructor(options: BusLineOptions) {
     this.#options = options;
+    this.#bus = options.bus;
+    this.#refusals = new Refusals(options.channels, options.journal);
   }
+
+  /** Resolves when the bus is connected, and rejects as `Bus.start` does. To be called once. */
+  start(): Promise<void> {
+    this.#bus.subscribe(this.#options.channels.global);
+    return this.#bus.start(this);
+  }
+
+  get address(): string {
+    return this.#bus.address;
+  }
+
+  /** The refusals of Redis at present, in words, without names of channels or users. */
+  get refusal(): string | undefined {
+    return this.#refusals.inWords();
+  }
+
+  oldestUnansweredMs(): Millis {
+    return this.#bus.oldestUnansweredMs();
+  }
+
+  // Orders of the core.
 
   /** Answers how many bytes the message takes. `boardId` undefined: the global channel. */
   publish(boardId: BoardId | undefined, message: BusMessage): number {
-    const { channels, metrics, published, refused } = this.#options;
     const bytes = this.#encode(message);
-    const taken = this.#hand(boardId === undefined ? channels.global : channels.board(boardId), message, bytes);
+    const taken = this.#hand(this.#channelOf(boardId), message, bytes);
     // Most messages are cursors, and it does not matter how many subscribers they reach: so they get no closure each.
     if (message.kind === "cursors") taken.then(this.#cursorsTaken, this.#failed);
     else {
       taken.then(
-        (receivers) => {
-          metrics.published[message.kind]++;
-          published(boardId, receivers);
-        },
+        (receivers) => this.#published(boardId, message, receivers),
         (error) => {
           this.#failed(error);
-          if (error instanceof BusRefused) refused(boardId, error.why);
+          if (error instanceof BusRefused) this.#publishRefused(boardId, error);
         },
       );
     }
@@ -61,6 +93,17 @@ export class BusLine {
     metrics.published[message.kind]++;
   }
 
+  subscription({ kind, boardId }: Extract<Effect, { kind: "subscribe" | "unsubscribe" | "resubscribe" }>): void {
+    this.#options.journal.subscribes(kind, boardId);
+    if (kind === "unsubscribe") this.#refusals.forget(boardId);
+    this.#bus[kind](this.#channelOf(boardId));
+  }
+
+  recycle(effect: Extract<Effect, { kind: "recycle" }>): void {
+    this.#options.journal.recycled(effect);
+    this.#bus.recycle(effect.link);
+  }
+
   #encode(message: BusMessage): Uint8Array {
     return encodeRedisMessage({ from: this.#options.instanceId, link: this.#bus.publisherLink, message });
   }
@@ -71,24 +114,65 @@ export class BusLine {
     return this.#bus.publish(channel, bytes);
   }
 
-  /** The message that came in on that channel; undefined: it is of no use to this instance. */
-  read(channel: Channel, bytes: Uint8Array): (RedisMessage & { readonly boardId: BoardId | undefined }) | undefined {
-    const { instanceId, channels, metrics, journal } = this.#options;
-    metrics.busBytes.in += bytes.length;
-    const decoded = decodeRedisMessage(bytes);
-    if (!decoded.ok) {
-      journal.ignored(channel, bytes.length, decoded.why);
-      return undefined;
-    }
-    const { from, message } = decoded.value;
-    if (from !== instanceId) metrics.received[message.kind]++;
-    journal.heard(channel, from === instanceId ? undefined : from, message);
-    return { ...decoded.value, boardId: channels.boardOf(channel) };
-  }
-
   readonly #cursorsTaken = () => {
     this.#options.metrics.published.cursors++;
   };
 
   readonly #failed = (error: unknown) => this.#options.journal.publishFailed(error);
+
+  #published(boardId: BoardId | undefined, message: BusMessage, receivers: number | undefined): void {
+    this.#options.metrics.published[message.kind]++;
+    this.#refusals.granted("publish", boardId);
+    this.#options.input({ kind: "published", boardId, receivers });
+  }
+
+  #publishRefused(boardId: BoardId | undefined, { why }: BusRefused): void {
+    // If the board was given up meanwhile, nothing would ever take this refusal back.
+    if (boardId === undefined || this.#options.isOn(boardId)) this.#refusals.refused("publish", boardId, why);
+    this.#options.input({ kind: "publish_refused", boardId });
+  }
+
+  // Reports of the bus.
+
+  message(channel: Channel, bytes: Uint8Array): void {
+    const { instanceId, channels, metrics, journal, input } = this.#options;
+    metrics.busBytes.in += bytes.length;
+    const decoded = decodeRedisMessage(bytes);
+    if (!decoded.ok) return journal.ignored(channel, bytes.length, decoded.why);
+    const { from, message } = decoded.value;
+    if (from !== instanceId) metrics.received[message.kind]++;
+    journal.heard(channel, from === instanceId ? undefined : from, message);
+    input({ kind: "heard", boardId: channels.boardOf(channel), ...decoded.value });
+  }
+
+  subscribed(channel: Channel): void {
+    const boardId = this.#options.channels.boardOf(channel);
+    this.#refusals.granted("subscribe", boardId);
+    this.#options.input({ kind: "subscribed", boardId });
+  }
+
+  refused(refusal: Refusal): void {
+    const boardId = this.#options.channels.boardOf(refusal.channel);
+    this.#refusals.refused("subscribe", boardId, refusal);
+    this.#options.input({ kind: "subscribe_refused", boardId });
+  }
+
+  linkUp(link: Link, number: number): void {
+    this.#options.journal.linkUp(link, number);
+    this.#options.input({ kind: "link_up", link });
+  }
+
+  linkDown(link: Link, reason: string): void {
+    this.#options.journal.linkDown(link, reason);
+    this.#options.input({ kind: "link_down", link });
+  }
+
+  attemptFailed(attempt: FailedAttempt): void {
+    this.#options.journal.attemptFailed(attempt, !this.#options.isReady());
+  }
+
+  #channelOf(boardId: BoardId | undefined): Channel {
+    const { channels } = this.#options;
+    return boardId === undefined ? channels.global : channels.board(boardId);
+  }
 }

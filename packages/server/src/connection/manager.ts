@@ -5,7 +5,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { type BoardId, CLOSE, type CloseReason, type ErrorCode, type InstanceId, type Millis } from "@presence-service/protocol";
-import type { Bus, BusListener, Channel, Channels, FailedAttempt, Link, Refusal } from "../bus/bus.ts";
+import type { Bus, Channels } from "../bus/bus.ts";
 import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
@@ -27,7 +27,6 @@ import { Gate } from "./gate.ts";
 import { Host } from "./host.ts";
 import type { Hub } from "./hub.ts";
 import { Journal } from "./journal.ts";
-import { Refusals } from "./refusals.ts";
 import { Ticker } from "./ticker.ts";
 import { VISIT_MS } from "./timing.ts";
 
@@ -58,7 +57,7 @@ const CLOSING_MS_MAX = 2000;
 /** The core's deadlines are met up to this much late, so that a thousand boards share a hundred wake-ups a second. */
 const DEADLINE_GRAIN_MS = 10;
 
-export class ConnectionManager implements Hub, BusListener {
+export class ConnectionManager implements Hub {
   readonly instanceId: InstanceId;
   readonly metrics: Metrics;
   readonly host: Host;
@@ -66,12 +65,9 @@ export class ConnectionManager implements Hub, BusListener {
   readonly gate: Gate;
   /** Fulfilled when an own heartbeat has come back: clients may be served. */
   readonly ready: Promise<void>;
-  readonly #options: ManagerOptions;
   readonly #clock: Clock;
   readonly #journal: Journal;
-  readonly #refusals: Refusals;
   readonly #core: Core;
-  readonly #bus: Bus;
   readonly #line: BusLine;
   readonly #ticker: Ticker<BoardFanout>;
   readonly #deadline: Alarm;
@@ -102,41 +98,32 @@ export class ConnectionManager implements Hub, BusListener {
     this.instanceId = instanceId;
     this.metrics = metrics;
     this.host = new Host({ authenticate, authorize, clock, log });
-    this.#options = options;
     this.#clock = clock;
     this.#journal = new Journal(metrics, log);
-    this.#refusals = new Refusals(channels, this.#journal);
     this.#core = new Core({ instanceId, seed, now: clock.now() });
     this.#ticker = new Ticker(clock, (board, isLocal, now) => this.#flush(board, isLocal, now));
-    this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: bus.oldestUnansweredMs() }));
+    this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: this.#line.oldestUnansweredMs() }));
     this.#step = new Alarm(clock, () => this.#visit());
     this.gate = new Gate(clock, metrics);
     this.ready = new Promise((resolve) => {
       this.#becameReady = resolve;
     });
-    this.#bus = bus;
-    this.#line = new BusLine(bus, {
+    this.#line = new BusLine({
+      instanceId,
+      bus,
       channels,
       metrics,
-      instanceId,
       journal: this.#journal,
-      published: (boardId, receivers) => {
-        this.#refusals.granted("publish", boardId);
-        this.input({ kind: "published", boardId, receivers });
-      },
-      refused: (boardId, why) => {
-        // If the board was given up meanwhile, nothing would ever take this refusal back.
-        if (boardId === undefined || this.#core.isOn(boardId)) this.#refusals.refused("publish", boardId, why);
-        this.input({ kind: "publish_refused", boardId });
-      },
+      input: (input) => this.input(input),
+      isOn: (boardId) => this.#core.isOn(boardId),
+      isReady: () => this.#isReady,
     });
   }
 
   /** Connects to the bus. Resolves when it is connected, and rejects as `Bus.start` does. To be called once. */
   async start(): Promise<void> {
     this.#step.set(this.#clock.now() + STEP_MS);
-    this.#bus.subscribe(this.#options.channels.global);
-    await this.#bus.start(this);
+    await this.#line.start();
   }
 
   get isReady(): boolean {
@@ -149,7 +136,7 @@ export class ConnectionManager implements Hub, BusListener {
 
   /** Says in words what Redis refuses at present, without names of channels or users. */
   get refusal(): string | undefined {
-    return this.#refusals.inWords();
+    return this.#line.refusal;
   }
 
   stats(): ReturnType<Core["stats"]> {
@@ -248,12 +235,9 @@ export class ConnectionManager implements Hub, BusListener {
       case "subscribe":
       case "unsubscribe":
       case "resubscribe":
-        this.#journal.subscribes(effect.kind, effect.boardId);
-        if (effect.kind === "unsubscribe") this.#refusals.forget(effect.boardId);
-        return this.#bus[effect.kind](this.#options.channels.board(effect.boardId));
+        return this.#line.subscription(effect);
       case "recycle":
-        this.#journal.recycled(effect);
-        return this.#bus.recycle(effect.link);
+        return this.#line.recycle(effect);
       case "joined":
         return this.#admit(effect.connection, effect.boardId, effect.self);
       case "refused":
@@ -331,7 +315,7 @@ export class ConnectionManager implements Hub, BusListener {
   }
 
   #setDegraded(on: boolean, why: DegradedWhy | undefined): void {
-    this.#journal.degraded(on, why, this.#bus.address, this.refusal);
+    this.#journal.degraded(on, why, this.#line.address, this.refusal);
     if (on === this.#isDegraded) return;
     this.#isDegraded = on;
     for (const slot of this.#wheel)
@@ -441,39 +425,6 @@ export class ConnectionManager implements Hub, BusListener {
 
   #connection(id: ConnectionId): Connection | undefined {
     return this.#slot(id).get(id);
-  }
-
-  // Of the bus.
-
-  message(channel: Channel, bytes: Uint8Array): void {
-    const heard = this.#line.read(channel, bytes);
-    if (heard !== undefined) this.input({ kind: "heard", ...heard });
-  }
-
-  subscribed(channel: Channel): void {
-    const boardId = this.#options.channels.boardOf(channel);
-    this.#refusals.granted("subscribe", boardId);
-    this.input({ kind: "subscribed", boardId });
-  }
-
-  linkUp(link: Link, number: number): void {
-    this.#journal.linkUp(link, number);
-    this.input({ kind: "link_up", link });
-  }
-
-  linkDown(link: Link, reason: string): void {
-    this.#journal.linkDown(link, reason);
-    this.input({ kind: "link_down", link });
-  }
-
-  attemptFailed(attempt: FailedAttempt): void {
-    this.#journal.attemptFailed(attempt, !this.#isReady);
-  }
-
-  refused(refusal: Refusal): void {
-    const boardId = this.#options.channels.boardOf(refusal.channel);
-    this.#refusals.refused("subscribe", boardId, refusal);
-    this.input({ kind: "subscribe_refused", boardId });
   }
 
   // The clock.
