@@ -254,7 +254,7 @@ test("[F2] the tick grows with the load and clients are told with their board's 
   const [pace, cursors] = ben.socket.takeMessages();
   assert.deepEqual([pace?.kind === "pace" && pace.cursorMs, cursors?.kind], [22, "cursors"]);
   desk.clock.advance(10_000);
-  assert.equal(desk.manager.cursorMs, 100);
+  assert.equal(desk.manager.boards.cursorMs, 100);
   const late = desk.enter("binary");
   desk.clock.busy = 0.2;
   desk.clock.advance(20_000);

@@ -95,7 +95,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.id = id;
     this.socket = socket;
     this.speech = client.speech;
-    this.cursorMs = hub.cursorMs;
+    this.cursorMs = hub.boards.cursorMs;
     this.#request = hub.host.authenticates ? client.request : undefined;
     this.#state = { phase: "greeting", until: hub.now() + HELLO_MS_MAX };
     this.#token = client.token;
@@ -257,7 +257,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.#awaitsDrain = true;
     this.socket.onceDrained(() => {
       this.#awaitsDrain = false;
-      for (const { outbox, fanout } of this.seats) if (!outbox.isLive) this.#hub.touch(fanout);
+      for (const { outbox, fanout } of this.seats) if (!outbox.isLive) this.#hub.boards.drained(fanout);
     });
   }
 
@@ -355,7 +355,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
 
   #open(known: Known | undefined, resumeToken: ResumeToken): void {
     const identity = identityOf(known?.person, resumeToken);
-    this.cursorMs = this.#hub.cursorMs;
+    this.cursorMs = this.#hub.boards.cursorMs;
     const token = known === undefined ? FOREVER : new TokenLife(known.expiresAt, this.#hub.now());
     this.#state = { phase: "open", identity, user: known?.user ?? identity.user, token };
     this.send({
@@ -438,9 +438,9 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
   #enter({ boardId, attempt, username, status, state }: Extract<ClientMessage, { kind: "join" }>, bytes: number): void {
     if (this.#state.phase !== "open") return;
     const { memberId, user, color } = this.#state.identity;
-    let price = PRICE.join + bytes * this.#hub.audienceOf(boardId) * PRICE.byteShared;
+    let price = PRICE.join + bytes * this.#hub.boards.audienceOf(boardId) * PRICE.byteShared;
     if (this.#seatOn(boardId) === undefined) {
-      const seat = this.#hub.sit(this, boardId);
+      const seat = this.#hub.boards.sit(this, boardId);
       this.seats.push(seat);
       if (seat.fanout.seats === 1) price += PRICE.board;
     }
@@ -472,17 +472,17 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
   #moved(seat: Seat | undefined, x: number, y: number, ref = "cursor"): void {
     if (seat === undefined) this.#refuse("not_joined", ref);
     else if (seat.actor === undefined) seat.early = { x, y };
-    else this.#hub.moved(seat, x, y);
+    else this.#hub.boards.moved(seat, x, y);
   }
 
   #demand(message: Extract<ClientMessage, { kind: "update" | "broadcast" }>, bytes: number): void {
     const seat = this.#seatOn(message.board);
     if (seat === undefined) return this.#refuse("not_joined", refOf(message));
     const { boardId } = seat.fanout;
-    if (!this.#take(message.kind) || !this.#hub.affords(seat, bytes)) return this.#refuse("too_fast", boardId);
+    if (!this.#take(message.kind) || !this.#hub.boards.affords(seat, bytes)) return this.#refuse("too_fast", boardId);
     const { board: _, ...rest } = message;
     this.#hub.input({ ...rest, connection: this.id, boardId });
-    this.#charge(bytes * this.#hub.audienceOf(boardId) * PRICE.byteShared);
+    this.#charge(bytes * this.#hub.boards.audienceOf(boardId) * PRICE.byteShared);
   }
 
   #take(of: keyof typeof BUDGETS): boolean {
@@ -503,7 +503,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
   #giveBack(seat: Seat | undefined): void {
     if (seat === undefined) return;
     this.seats.splice(this.seats.indexOf(seat), 1);
-    this.#hub.leave(seat);
+    this.#hub.boards.leave(seat);
   }
 
   // Paying.

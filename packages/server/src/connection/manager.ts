@@ -9,9 +9,8 @@ import type { Bus, Channels } from "../bus/bus.ts";
 import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
-import type { ConnectionId, DegradedWhy, Effect, Input, RosterChange } from "../core/effects.ts";
+import type { ConnectionId, DegradedWhy, Effect, Input } from "../core/effects.ts";
 import type { Announcement, BusMessage, Kick } from "../core/messages.ts";
-import { Numbers } from "../core/numbers.ts";
 import { PresenceError } from "../errors.ts";
 import type { ClientSocket } from "../speech/socket.ts";
 import type { Speech } from "../speech/speech.ts";
@@ -19,7 +18,6 @@ import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { Alarm } from "./alarm.ts";
 import type { Authenticate, Authorize } from "./auth.ts";
-import { BoardFanout, Seat } from "./board-fanout.ts";
 import type { Wait } from "./budget.ts";
 import { BusLine } from "./bus-line.ts";
 import { Connection } from "./connection.ts";
@@ -27,7 +25,7 @@ import { Gate } from "./gate.ts";
 import { Host } from "./host.ts";
 import type { Hub } from "./hub.ts";
 import { Journal } from "./journal.ts";
-import { Ticker } from "./ticker.ts";
+import { LocalBoards } from "./local-boards.ts";
 import { VISIT_MS } from "./timing.ts";
 
 export type ManagerOptions = {
@@ -46,12 +44,6 @@ export type ManagerOptions = {
 /** A turn of the wheel visits every connection once; a step visits a twentieth, so that heartbeats do not leave in one burst. */
 const WHEEL = 20;
 const STEP_MS = VISIT_MS / WHEEL;
-/**
- * F9. Bytes of cursors that this instance may publish. Redis cuts off a peer that stalls at 32 MB of unread output, and this instance
- * gives it up after 4 s: in that time eight instances at their limit stay below 32 MB.
- */
-const CURSOR_BYTES_PER_MS = 1000;
-const CURSOR_BURST_MS = 250;
 /** Wait for a client that does not answer our close frame: enough to have read it. */
 const CLOSING_MS_MAX = 2000;
 /** The core's deadlines are met up to this much late, so that a thousand boards share a hundred wake-ups a second. */
@@ -61,6 +53,7 @@ export class ConnectionManager implements Hub {
   readonly instanceId: InstanceId;
   readonly metrics: Metrics;
   readonly host: Host;
+  readonly boards: LocalBoards;
   /** Every upgrade passes the gate, which decides whether it waits. */
   readonly gate: Gate;
   /** Fulfilled when an own heartbeat has come back: clients may be served. */
@@ -69,11 +62,8 @@ export class ConnectionManager implements Hub {
   readonly #journal: Journal;
   readonly #core: Core;
   readonly #line: BusLine;
-  readonly #ticker: Ticker<BoardFanout>;
   readonly #deadline: Alarm;
   readonly #step: Alarm;
-  readonly #fanouts = new Map<BoardId, BoardFanout>();
-  readonly #boardNumbers = new Numbers(CONSTANTS.numberRestMs);
   /** Open connections by id, in the slots of the wheel. */
   readonly #wheel = Array.from({ length: WHEEL }, () => new Map<ConnectionId, Connection>());
   /** Connections that `isInHurry`: their clients have still to say hello, or their tokens are about to run out. */
@@ -84,7 +74,6 @@ export class ConnectionManager implements Hub {
   #isHandling = false;
   #nextId: ConnectionId = 1;
   #steps = 0;
-  #cursorsPaidUntil: Millis = 0;
   #isReady = false;
   #isDegraded = false;
   #isStopping = false;
@@ -101,7 +90,13 @@ export class ConnectionManager implements Hub {
     this.#clock = clock;
     this.#journal = new Journal(metrics, log);
     this.#core = new Core({ instanceId, seed, now: clock.now() });
-    this.#ticker = new Ticker(clock, (board, isLocal, now) => this.#flush(board, isLocal, now));
+    this.boards = new LocalBoards({
+      core: this.#core,
+      clock,
+      metrics,
+      publish: (boardId, cursors) => this.#line.publish(boardId, cursors),
+      flushed: () => this.#armDeadline(),
+    });
     this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: this.#line.oldestUnansweredMs() }));
     this.#step = new Alarm(clock, () => this.#visit());
     this.gate = new Gate(clock, metrics);
@@ -193,7 +188,7 @@ export class ConnectionManager implements Hub {
     }
     this.#step.set(Number.POSITIVE_INFINITY);
     this.#deadline.set(Number.POSITIVE_INFINITY);
-    this.#ticker.stop();
+    this.boards.stop();
   }
 
   /** R12. Each client is told a moment of its own to come back, so that they come evenly. The more clients there are, the longer it takes. */
@@ -253,18 +248,12 @@ export class ConnectionManager implements Hub {
           for (const connection of slot.values()) if (!connection.isGreeting) connection.announce(effect.text, effect.boardId);
         return;
       case "roster":
-        return this.#changed(effect.boardId, effect.change);
-      case "event": {
-        const board = this.#fanouts.get(effect.boardId);
-        if (board === undefined) return;
-        board.event(effect.actor, effect.name, effect.data);
-        return this.#ticker.local(board);
-      }
-      case "cursors": {
-        const board = this.#fanouts.get(effect.boardId);
-        if (board !== undefined) this.#ticker.remote(board);
-        return;
-      }
+        this.#journal.changed(effect.boardId, effect.change);
+        return this.boards.changed(effect.boardId, effect.change);
+      case "event":
+        return this.boards.event(effect.boardId, effect.actor, effect.name, effect.data);
+      case "cursors":
+        return this.boards.cursors(effect.boardId);
       case "degraded":
         return effect.boardId === undefined ? this.#setDegraded(effect.on, effect.why) : this.#setBoardDegraded(effect.boardId, effect.on);
       case "ready":
@@ -290,19 +279,7 @@ export class ConnectionManager implements Hub {
   #admit(id: ConnectionId, boardId: BoardId, self: number): void {
     const seat = this.#connection(id)?.seats.find(({ fanout }) => fanout.boardId === boardId);
     if (seat === undefined) return;
-    seat.fanout.admit(seat, self, this.#clock.now());
-    this.#ticker.local(seat.fanout);
-    const { early } = seat;
-    seat.early = undefined;
-    if (early !== undefined) this.moved(seat, early.x, early.y);
-  }
-
-  #changed(boardId: BoardId, change: RosterChange): void {
-    this.#journal.changed(boardId, change);
-    const board = this.#fanouts.get(boardId);
-    if (board === undefined) return;
-    board.change(change);
-    this.#ticker.local(board);
+    this.boards.admit(seat, self);
   }
 
   #kick(kick: Kick): void {
@@ -324,17 +301,10 @@ export class ConnectionManager implements Hub {
 
   #setBoardDegraded(boardId: BoardId, on: boolean): void {
     this.#journal.boardDegraded(boardId, on, this.#core.degradedBoards, this.refusal !== undefined);
-    const board = this.#fanouts.get(boardId);
-    if (board === undefined) return;
-    board.degraded(on);
-    this.#ticker.local(board);
+    this.boards.degraded(boardId, on);
   }
 
   // Of connections.
-
-  get cursorMs(): Millis {
-    return this.#ticker.cursorMs;
-  }
 
   get isDegraded(): boolean {
     return this.#isDegraded;
@@ -344,50 +314,8 @@ export class ConnectionManager implements Hub {
     return this.#clock.now();
   }
 
-  moved(seat: Seat, x: number, y: number): void {
-    const { fanout, actor } = seat;
-    if (actor === undefined) return;
-    if (!this.#core.markCursor(fanout.boardId, actor, x, y, this.#clock.now())) this.metrics.cursorsConflated++;
-    this.#ticker.local(fanout);
-  }
-
   waits(connection: Connection, wait: Wait): void {
     this.gate.wait(connection, wait);
-  }
-
-  audienceOf(boardId: BoardId): number {
-    return this.#core.counts(boardId).members;
-  }
-
-  affords(seat: Seat, bytes: number): boolean {
-    const { fanout } = seat;
-    const isAfforded = fanout.affords(seat, bytes, this.audienceOf(fanout.boardId), this.#clock.now());
-    if (!isAfforded) this.metrics.throttled.board++;
-    return isAfforded;
-  }
-
-  sit(connection: Connection, boardId: BoardId): Seat {
-    let board = this.#fanouts.get(boardId);
-    if (board === undefined) {
-      const now = this.#clock.now();
-      board = new BoardFanout(boardId, this.#boardNumbers.take(now), this.#core, this.metrics, now);
-      this.#fanouts.set(boardId, board);
-    }
-    board.seats++;
-    return new Seat(connection, board);
-  }
-
-  leave(seat: Seat): void {
-    const { fanout } = seat;
-    fanout.remove(seat);
-    if (--fanout.seats > 0) return;
-    this.#fanouts.delete(fanout.boardId);
-    this.#ticker.forget(fanout);
-    this.#boardNumbers.free(fanout.number, this.#clock.now());
-  }
-
-  touch(board: BoardFanout): void {
-    this.#ticker.local(board);
   }
 
   refuses({ id }: Connection, code: ErrorCode, ref: string | undefined): void {
@@ -401,7 +329,7 @@ export class ConnectionManager implements Hub {
     this.#hurried.delete(connection);
     this.#closing.add(connection);
     this.#journal.ended(id, speech.encoding, reason, graceMs);
-    for (const seat of seats.splice(0)) this.leave(seat);
+    for (const seat of seats.splice(0)) this.boards.leave(seat);
     // When this instance stops, its clients come back elsewhere: then nobody is told that they left.
     if (!this.#isStopping) this.input({ kind: "disconnected", connection: id, graceMs: mayStay ? graceMs : 0 });
   }
@@ -429,25 +357,10 @@ export class ConnectionManager implements Hub {
 
   // The clock.
 
-  #flush(board: BoardFanout, isLocal: boolean, now: Millis): void {
-    board.flush(now, this.#ticker.cursorMs);
-    if (isLocal) this.#publishCursors(board, now);
-    this.#armDeadline();
-  }
-
-  #publishCursors(board: BoardFanout, now: Millis): void {
-    // Over the budget cursors stay marked, and a later tick sends their latest places.
-    if (this.#cursorsPaidUntil > now + CURSOR_BURST_MS) return this.#ticker.local(board);
-    const cursors = this.#core.takeOwnCursors(board.boardId, now);
-    if (cursors === undefined) return;
-    const bytes = this.#line.publish(board.boardId, cursors);
-    this.#cursorsPaidUntil = Math.max(now, this.#cursorsPaidUntil) + bytes / CURSOR_BYTES_PER_MS;
-  }
-
   #visit(): void {
     const now = this.#clock.now();
     this.#step.set(now + STEP_MS);
-    this.#ticker.adapt(this.#clock.load());
+    this.boards.adapt(this.#clock.load());
     for (const connection of this.#hurried) {
       if (connection.isInHurry(now)) connection.hurry(now);
       else this.#hurried.delete(connection);

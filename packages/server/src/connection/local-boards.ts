@@ -1,0 +1,169 @@
+/**
+ * The boards on which this instance has sockets: who sits where, when each is told what has happened, and the cursors that are published
+ * of it. A board is here as long as somebody has a seat. The core decides what is shown, and board-fanout.ts what is written.
+ */
+
+import type { BoardId, Json, Millis } from "@presence-service/protocol";
+import type { Clock } from "../clock.ts";
+import { CONSTANTS } from "../core/constants.ts";
+import type { Core } from "../core/core.ts";
+import type { RosterChange } from "../core/effects.ts";
+import type { Cursors } from "../core/messages.ts";
+import { Numbers } from "../core/numbers.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { BoardFanout, Seat, type SeatHolder } from "./board-fanout.ts";
+import { Ticker } from "./ticker.ts";
+
+/**
+ * F9. Bytes of cursors that this instance may publish. Redis cuts off a peer that stalls at 32 MB of unread output, and this instance
+ * gives it up after 4 s: in that time eight instances at their limit stay below 32 MB.
+ */
+const CURSOR_BYTES_PER_MS = 1000;
+const CURSOR_BURST_MS = 250;
+
+export type LocalBoardsOptions = {
+  readonly core: Core;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** Publishes cursors of this instance. Answers how many bytes they take. */
+  readonly publish: (boardId: BoardId, cursors: Cursors) => number;
+  /** A board was flushed: the core's next deadline may have changed. */
+  readonly flushed: () => void;
+};
+
+export class LocalBoards {
+  readonly #options: LocalBoardsOptions;
+  readonly #core: Core;
+  readonly #clock: Clock;
+  readonly #metrics: Metrics;
+  readonly #ticker: Ticker<BoardFanout>;
+  readonly #boards = new Map<BoardId, BoardFanout>();
+  readonly #numbers = new Numbers(CONSTANTS.numberRestMs);
+  #cursorsPaidUntil: Millis = 0;
+
+  constructor(options: LocalBoardsOptions) {
+    this.#options = options;
+    this.#core = options.core;
+    this.#clock = options.clock;
+    this.#metrics = options.metrics;
+    this.#ticker = new Ticker(options.clock, (board, isLocal, now) => this.#flush(board, isLocal, now));
+  }
+
+  /** The cursor pace that clients have to keep to at the moment. */
+  get cursorMs(): Millis {
+    return this.#ticker.cursorMs;
+  }
+
+  // Called by connections.
+
+  /** Gives the connection a seat on that board; `leave` gives it back. */
+  sit(holder: SeatHolder, boardId: BoardId): Seat {
+    let board = this.#boards.get(boardId);
+    if (board === undefined) {
+      const now = this.#clock.now();
+      board = new BoardFanout(boardId, this.#numbers.take(now), this.#core, this.#metrics, now);
+      this.#boards.set(boardId, board);
+    }
+    board.seats++;
+    return new Seat(holder, board);
+  }
+
+  leave(seat: Seat): void {
+    const { fanout } = seat;
+    fanout.remove(seat);
+    if (--fanout.seats > 0) return;
+    this.#boards.delete(fanout.boardId);
+    this.#ticker.forget(fanout);
+    this.#numbers.free(fanout.number, this.#clock.now());
+  }
+
+  moved(seat: Seat, x: number, y: number): void {
+    const { fanout, actor } = seat;
+    if (actor === undefined) return;
+    if (!this.#core.markCursor(fanout.boardId, actor, x, y, this.#clock.now())) this.#metrics.cursorsConflated++;
+    this.#ticker.local(fanout);
+  }
+
+  /** A socket has drained: what it is owed of that board can be written. */
+  drained(board: BoardFanout): void {
+    this.#ticker.local(board);
+  }
+
+  /** The number of members that a message on that board is sent to: its sender pays for each. */
+  audienceOf(boardId: BoardId): number {
+    return this.#core.counts(boardId).members;
+  }
+
+  /** False: updates and broadcasts on that board have used up its budget. */
+  affords(seat: Seat, bytes: number): boolean {
+    const { fanout } = seat;
+    const isAfforded = fanout.affords(seat, bytes, this.audienceOf(fanout.boardId), this.#clock.now());
+    if (!isAfforded) this.#metrics.throttled.board++;
+    return isAfforded;
+  }
+
+  // Called with effects of the core. Boards without a seat need none.
+
+  /** The core has let the connection of that seat in. */
+  admit(seat: Seat, self: number): void {
+    seat.fanout.admit(seat, self, this.#clock.now());
+    this.#ticker.local(seat.fanout);
+    const { early } = seat;
+    seat.early = undefined;
+    if (early !== undefined) this.moved(seat, early.x, early.y);
+  }
+
+  changed(boardId: BoardId, change: RosterChange): void {
+    const board = this.#boards.get(boardId);
+    if (board === undefined) return;
+    board.change(change);
+    this.#ticker.local(board);
+  }
+
+  event(boardId: BoardId, actor: number, name: string, data: Json): void {
+    const board = this.#boards.get(boardId);
+    if (board === undefined) return;
+    board.event(actor, name, data);
+    this.#ticker.local(board);
+  }
+
+  /** Other instances are not heard on that board (true), or are heard again. */
+  degraded(boardId: BoardId, on: boolean): void {
+    const board = this.#boards.get(boardId);
+    if (board === undefined) return;
+    board.degraded(on);
+    this.#ticker.local(board);
+  }
+
+  /** Cursors of other instances have moved there. */
+  cursors(boardId: BoardId): void {
+    const board = this.#boards.get(boardId);
+    if (board !== undefined) this.#ticker.remote(board);
+  }
+
+  // Called by the clock.
+
+  /** Fits the pace to how busy the event loop was, 0…1. To be called several times a second. */
+  adapt(load: number): void {
+    this.#ticker.adapt(load);
+  }
+
+  stop(): void {
+    this.#ticker.stop();
+  }
+
+  #flush(board: BoardFanout, isLocal: boolean, now: Millis): void {
+    board.flush(now, this.#ticker.cursorMs);
+    if (isLocal) this.#publishCursors(board, now);
+    this.#options.flushed();
+  }
+
+  #publishCursors(board: BoardFanout, now: Millis): void {
+    // Over the budget cursors stay marked, and a later tick sends their latest places.
+    if (this.#cursorsPaidUntil > now + CURSOR_BURST_MS) return this.#ticker.local(board);
+    const cursors = this.#core.takeOwnCursors(board.boardId, now);
+    if (cursors === undefined) return;
+    const bytes = this.#options.publish(board.boardId, cursors);
+    this.#cursorsPaidUntil = Math.max(now, this.#cursorsPaidUntil) + bytes / CURSOR_BYTES_PER_MS;
+  }
+}
