@@ -35,6 +35,7 @@ import type { Known, Who } from "./host.ts";
 import type { Hub } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
 import type { Waiter } from "./lane.ts";
+import type { Guest } from "./lobby.ts";
 import type { Newcomer, Standing } from "./newcomers.ts";
 import { PendingJoins } from "./pending-joins.ts";
 import { OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
@@ -50,7 +51,7 @@ type State =
   | { readonly phase: "open"; readonly identity: Identity; readonly user: User; readonly token: TokenLife }
   | { readonly phase: "over" };
 
-export class Connection implements SeatHolder, Waiter, Newcomer {
+export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
   readonly id: ConnectionId;
   readonly speech: Speech;
   readonly socket: ClientSocket;
@@ -97,7 +98,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.speech = client.speech;
     this.cursorMs = hub.boards.cursorMs;
     this.#request = hub.host.authenticates ? client.request : undefined;
-    this.#state = { phase: "greeting", until: hub.now() + HELLO_MS_MAX };
+    this.#state = { phase: "greeting", until: hub.clock.now() + HELLO_MS_MAX };
     this.#token = client.token;
   }
 
@@ -153,22 +154,22 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
 
   /** The WebSocket library cannot read the client's bytes any further. `closed` follows. */
   broken(reason: CloseReason): void {
-    this.#hub.closes(reason);
-    this.#hub.refuses(this, "bad_message", undefined);
+    this.#hub.journal.closes(reason);
+    this.#hub.journal.refuses(this.id, "bad_message", undefined);
     this.#over(reason);
   }
 
   closed(code: number): void {
     this.#over(closeReason(code));
-    this.#hub.gone(this);
+    this.#hub.lobby.closed(this);
   }
 
-  // Called by the manager.
+  // Called by the lobby, the gate and the manager.
 
   /** To be called every VISIT_MS. */
   visit(now: Millis): void {
     if (this.#state.phase !== "open") return;
-    if (this.isInHurry(now)) this.#hub.watch(this);
+    if (this.isInHurry(now)) this.#hub.lobby.watch(this);
     if (this.#isHopeless(now)) {
       this.#hub.metrics.terminatedClients++;
       return this.terminate(CLOSE.slowReader);
@@ -240,14 +241,14 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
 
   end(reason: CloseReason): void {
     if (this.#state.phase === "over") return;
-    this.#hub.closes(reason);
+    this.#hub.journal.closes(reason);
     this.#over(reason);
     this.socket.close(reason);
   }
 
   /** Ends without a close frame, as the client would not read one. */
   terminate(reason: CloseReason): void {
-    if (this.#state.phase !== "over") this.#hub.closes(reason);
+    if (this.#state.phase !== "over") this.#hub.journal.closes(reason);
     this.#over(reason);
     this.socket.terminate();
   }
@@ -356,7 +357,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
   #open(known: Known | undefined, resumeToken: ResumeToken): void {
     const identity = identityOf(known?.person, resumeToken);
     this.cursorMs = this.#hub.boards.cursorMs;
-    const token = known === undefined ? FOREVER : new TokenLife(known.expiresAt, this.#hub.now());
+    const token = known === undefined ? FOREVER : new TokenLife(known.expiresAt, this.#hub.clock.now());
     this.#state = { phase: "open", identity, user: known?.user ?? identity.user, token };
     this.send({
       kind: "welcome",
@@ -383,10 +384,10 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
       if (known === undefined) return;
       const { identity } = this.#state;
       if (known.person.userId !== identity.user.userId) return this.end(CLOSE.unauthorized);
-      const now = this.#hub.now();
+      const now = this.#hub.clock.now();
       const life = new TokenLife(known.expiresAt, now);
       this.#state = { phase: "open", identity: renewed(identity, known.person), user: known.user, token: life };
-      if (this.isInHurry(now)) this.#hub.watch(this);
+      if (this.isInHurry(now)) this.#hub.lobby.watch(this);
     });
   }
 
@@ -486,7 +487,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
   }
 
   #take(of: keyof typeof BUDGETS): boolean {
-    const now = this.#hub.now();
+    const now = this.#hub.clock.now();
     this.#budgets[of] ??= new TokenBucket(BUDGETS[of], now);
     return this.#budgets[of].take(now);
   }
@@ -511,12 +512,12 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
   /** Charges work. The connection may then have to wait, from its next message on. */
   #charge(work: Work): void {
     if (this.account.spend(work) || this.#state.phase === "over" || this.#inbox.isWaiting) return;
-    const wait = this.account.settle(this.#hub.now());
+    const wait = this.account.settle(this.#hub.clock.now());
     if (wait === undefined) return;
     if (wait.cause === "abuse") return this.end(CLOSE.abuse);
     if (wait.cause === "tell") this.#answer({ kind: "error", code: "too_fast", message: OVERDRAWN });
     this.#inbox.wait();
-    this.#hub.waits(this, wait);
+    this.#hub.gate.wait(this, wait);
   }
 
   // Answering.
@@ -531,7 +532,7 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
   }
 
   #refuse(code: ErrorCode, ref?: string, message = REFUSALS[code], isHonest = code === "not_joined"): void {
-    this.#hub.refuses(this, code, ref);
+    this.#hub.journal.refuses(this.id, code, ref);
     this.#charge(PRICE.refusal);
     if (!this.speech.isTold) return;
     if (code === "bad_message" || code === "not_joined") {
@@ -568,6 +569,13 @@ export class Connection implements SeatHolder, Waiter, Newcomer {
     this.#state = { phase: "over" };
     this.#inbox.close();
     this.#pending.giveUpAll();
-    this.#hub.over(this, reason, this.speech.canResume ? GRACE_MS[reason.grace] : 0);
+    const { gate, lobby, journal, boards, isStopping } = this.#hub;
+    const graceMs = this.speech.canResume ? GRACE_MS[reason.grace] : 0;
+    const mayStay = gate.leave(this, this.account, graceMs === 0 ? 0 : this.seats.length);
+    lobby.ended(this);
+    journal.ended(this.id, this.speech.encoding, reason, graceMs);
+    for (const seat of this.seats.splice(0)) boards.leave(seat);
+    // When this instance stops, its clients come back elsewhere: then nobody is told that they left.
+    if (!isStopping) this.#hub.input({ kind: "disconnected", connection: this.id, graceMs: mayStay ? graceMs : 0 });
   }
 }

@@ -4,10 +4,9 @@
  */
 
 import type { IncomingMessage } from "node:http";
-import { type BoardId, CLOSE, type CloseReason, type ErrorCode, type InstanceId, type Millis } from "@presence-service/protocol";
+import { type BoardId, CLOSE, type InstanceId } from "@presence-service/protocol";
 import type { Bus, Channels } from "../bus/bus.ts";
 import type { Clock } from "../clock.ts";
-import { CONSTANTS } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
 import type { ConnectionId, DegradedWhy, Effect, Input } from "../core/effects.ts";
 import type { Announcement, BusMessage, Kick } from "../core/messages.ts";
@@ -18,15 +17,14 @@ import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { Alarm } from "./alarm.ts";
 import type { Authenticate, Authorize } from "./auth.ts";
-import type { Wait } from "./budget.ts";
 import { BusLine } from "./bus-line.ts";
 import { Connection } from "./connection.ts";
 import { Gate } from "./gate.ts";
 import { Host } from "./host.ts";
 import type { Hub } from "./hub.ts";
 import { Journal } from "./journal.ts";
+import { Lobby, STEP_MS } from "./lobby.ts";
 import { LocalBoards } from "./local-boards.ts";
-import { VISIT_MS } from "./timing.ts";
 
 export type ManagerOptions = {
   readonly instanceId: InstanceId;
@@ -41,54 +39,42 @@ export type ManagerOptions = {
   readonly authorize?: Authorize | undefined;
 };
 
-/** A turn of the wheel visits every connection once; a step visits a twentieth, so that heartbeats do not leave in one burst. */
-const WHEEL = 20;
-const STEP_MS = VISIT_MS / WHEEL;
-/** Wait for a client that does not answer our close frame: enough to have read it. */
-const CLOSING_MS_MAX = 2000;
 /** The core's deadlines are met up to this much late, so that a thousand boards share a hundred wake-ups a second. */
 const DEADLINE_GRAIN_MS = 10;
 
 export class ConnectionManager implements Hub {
   readonly instanceId: InstanceId;
   readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly journal: Journal;
   readonly host: Host;
+  readonly lobby: Lobby<Connection>;
   readonly boards: LocalBoards;
   /** Every upgrade passes the gate, which decides whether it waits. */
   readonly gate: Gate;
   /** Fulfilled when an own heartbeat has come back: clients may be served. */
   readonly ready: Promise<void>;
-  readonly #clock: Clock;
-  readonly #journal: Journal;
   readonly #core: Core;
   readonly #line: BusLine;
   readonly #deadline: Alarm;
   readonly #step: Alarm;
-  /** Open connections by id, in the slots of the wheel. */
-  readonly #wheel = Array.from({ length: WHEEL }, () => new Map<ConnectionId, Connection>());
-  /** Connections that `isInHurry`: their clients have still to say hello, or their tokens are about to run out. */
-  readonly #hurried = new Set<Connection>();
-  /** Connections that are over, but whose sockets are not closed yet. */
-  readonly #closing = new Set<Connection>();
   readonly #inputs: Input[] = [];
   #isHandling = false;
-  #nextId: ConnectionId = 1;
-  #steps = 0;
   #isReady = false;
   #isDegraded = false;
   #isStopping = false;
   /** Settles when the bus has taken, or has not taken, the host's last message to all instances. */
   #told: Promise<void> | undefined;
   #becameReady: () => void = () => {};
-  #allClosed: () => void = () => {};
 
   constructor(options: ManagerOptions) {
     const { instanceId, bus, channels, clock, metrics, log, authenticate, authorize, seed } = options;
     this.instanceId = instanceId;
     this.metrics = metrics;
+    this.clock = clock;
+    this.journal = new Journal(metrics, log);
     this.host = new Host({ authenticate, authorize, clock, log });
-    this.#clock = clock;
-    this.#journal = new Journal(metrics, log);
+    this.lobby = new Lobby(clock);
     this.#core = new Core({ instanceId, seed, now: clock.now() });
     this.boards = new LocalBoards({
       core: this.#core,
@@ -108,7 +94,7 @@ export class ConnectionManager implements Hub {
       bus,
       channels,
       metrics,
-      journal: this.#journal,
+      journal: this.journal,
       input: (input) => this.input(input),
       isOn: (boardId) => this.#core.isOn(boardId),
       isReady: () => this.#isReady,
@@ -117,7 +103,7 @@ export class ConnectionManager implements Hub {
 
   /** Connects to the bus. Resolves when it is connected, and rejects as `Bus.start` does. To be called once. */
   async start(): Promise<void> {
-    this.#step.set(this.#clock.now() + STEP_MS);
+    this.#step.set(this.clock.now() + STEP_MS);
     await this.#line.start();
   }
 
@@ -129,13 +115,17 @@ export class ConnectionManager implements Hub {
     return this.#isStopping;
   }
 
+  get isDegraded(): boolean {
+    return this.#isDegraded;
+  }
+
   /** Says in words what Redis refuses at present, without names of channels or users. */
   get refusal(): string | undefined {
     return this.#line.refusal;
   }
 
   stats(): ReturnType<Core["stats"]> {
-    return this.#core.stats(this.#clock.now());
+    return this.#core.stats(this.clock.now());
   }
 
   /**
@@ -146,13 +136,12 @@ export class ConnectionManager implements Hub {
     socket: ClientSocket,
     client: { speech: Speech; request: IncomingMessage; token?: string | undefined; address: string },
   ): Connection {
-    const id = this.#nextId++;
+    const id = this.lobby.nextId();
     const { speech, request, token, address } = client;
     const account = this.gate.account(address);
     const connection = new Connection(this, id, socket, { speech, request, token, account });
-    this.#slot(id).set(id, connection);
-    this.#hurried.add(connection);
-    this.#journal.opened(id, speech.encoding);
+    this.lobby.add(connection);
+    this.journal.opened(id, speech.encoding);
     connection.start();
     return connection;
   }
@@ -176,29 +165,10 @@ export class ConnectionManager implements Hub {
     this.#isStopping = true;
     this.gate.stop();
     this.input({ kind: "stop" });
-    this.#dismissAll();
-    if (this.#closing.size > 0) {
-      const cancel = this.#clock.after(CLOSING_MS_MAX, () => {
-        for (const connection of this.#closing) connection.terminate(CLOSE.draining);
-      });
-      await new Promise<void>((resolve) => {
-        this.#allClosed = resolve;
-      });
-      cancel();
-    }
+    await this.lobby.dismissAll();
     this.#step.set(Number.POSITIVE_INFINITY);
     this.#deadline.set(Number.POSITIVE_INFINITY);
     this.boards.stop();
-  }
-
-  /** R12. Each client is told a moment of its own to come back, so that they come evenly. The more clients there are, the longer it takes. */
-  #dismissAll(): void {
-    const { retryMsMin, retryMsMax, retryMsPerClient } = CONSTANTS;
-    const clients = this.#wheel.flatMap((slot) => [...slot.values()]);
-    const spreadMs = Math.min(Math.max(retryMsMin, clients.length * retryMsPerClient), retryMsMax);
-    for (const [nth, client] of clients.entries()) {
-      client.dismiss(Math.floor(((nth + Math.random()) / clients.length) * spreadMs));
-    }
   }
 
   // The core.
@@ -210,7 +180,7 @@ export class ConnectionManager implements Hub {
     this.#isHandling = true;
     try {
       for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-        for (const effect of this.#core.handle(next, this.#clock.now())) this.#carryOut(effect);
+        for (const effect of this.#core.handle(next, this.clock.now())) this.#carryOut(effect);
       }
     } finally {
       // This happens even if the host's logger has thrown: the next heartbeat must not wait for the next input.
@@ -236,19 +206,18 @@ export class ConnectionManager implements Hub {
       case "joined":
         return this.#admit(effect.connection, effect.boardId, effect.self);
       case "refused":
-        return this.#connection(effect.connection)?.refused(effect.code, effect.boardId, effect.isMember);
+        return this.lobby.of(effect.connection)?.refused(effect.code, effect.boardId, effect.isMember);
       case "superseded":
-        return this.#connection(effect.connection)?.end(CLOSE.superseded);
+        return this.lobby.of(effect.connection)?.end(CLOSE.superseded);
       case "kick":
         return this.#kick(effect);
       case "put_out":
-        return this.#connection(effect.connection)?.putOut(effect.boardId, effect.self);
+        return this.lobby.of(effect.connection)?.putOut(effect.boardId, effect.self);
       case "announcement":
-        for (const slot of this.#wheel)
-          for (const connection of slot.values()) if (!connection.isGreeting) connection.announce(effect.text, effect.boardId);
+        for (const connection of this.lobby.greeted()) connection.announce(effect.text, effect.boardId);
         return;
       case "roster":
-        this.#journal.changed(effect.boardId, effect.change);
+        this.journal.changed(effect.boardId, effect.change);
         return this.boards.changed(effect.boardId, effect.change);
       case "event":
         return this.boards.event(effect.boardId, effect.actor, effect.name, effect.data);
@@ -261,11 +230,11 @@ export class ConnectionManager implements Hub {
         this.#becameReady();
         return;
       case "peer":
-        return this.#journal.judged(effect);
+        return this.journal.judged(effect);
       case "echo":
-        return this.#journal.echoed(effect.ms);
+        return this.journal.echoed(effect.ms);
       case "counted":
-        return this.#journal.counted(effect.what);
+        return this.journal.counted(effect.what);
     }
   }
 
@@ -277,95 +246,37 @@ export class ConnectionManager implements Hub {
   }
 
   #admit(id: ConnectionId, boardId: BoardId, self: number): void {
-    const seat = this.#connection(id)?.seats.find(({ fanout }) => fanout.boardId === boardId);
-    if (seat === undefined) return;
-    this.boards.admit(seat, self);
+    const seat = this.lobby.of(id)?.seats.find(({ fanout }) => fanout.boardId === boardId);
+    if (seat !== undefined) this.boards.admit(seat, self);
   }
 
   #kick(kick: Kick): void {
     const { whom, boardId, reason } = kick;
     this.host.doubtAnswersUnderWay();
-    this.#journal.kicked(kick);
+    this.journal.kicked(kick);
     if (boardId !== undefined) return;
     const close = { ...CLOSE.kicked, meaning: reason || CLOSE.kicked.meaning };
-    for (const slot of this.#wheel) for (const connection of [...slot.values()]) if (connection.isMeant(whom)) connection.end(close);
+    for (const connection of this.lobby.all()) if (connection.isMeant(whom)) connection.end(close);
   }
 
   #setDegraded(on: boolean, why: DegradedWhy | undefined): void {
-    this.#journal.degraded(on, why, this.#line.address, this.refusal);
+    this.journal.degraded(on, why, this.#line.address, this.refusal);
     if (on === this.#isDegraded) return;
     this.#isDegraded = on;
-    for (const slot of this.#wheel)
-      for (const connection of slot.values()) if (!connection.isGreeting) connection.send({ kind: "degraded", on });
+    for (const connection of this.lobby.greeted()) connection.send({ kind: "degraded", on });
   }
 
   #setBoardDegraded(boardId: BoardId, on: boolean): void {
-    this.#journal.boardDegraded(boardId, on, this.#core.degradedBoards, this.refusal !== undefined);
+    this.journal.boardDegraded(boardId, on, this.#core.degradedBoards, this.refusal !== undefined);
     this.boards.degraded(boardId, on);
-  }
-
-  // Of connections.
-
-  get isDegraded(): boolean {
-    return this.#isDegraded;
-  }
-
-  now(): Millis {
-    return this.#clock.now();
-  }
-
-  waits(connection: Connection, wait: Wait): void {
-    this.gate.wait(connection, wait);
-  }
-
-  refuses({ id }: Connection, code: ErrorCode, ref: string | undefined): void {
-    this.#journal.refuses(id, code, ref);
-  }
-
-  over(connection: Connection, reason: CloseReason, graceMs: Millis): void {
-    const { id, speech, seats, account } = connection;
-    const mayStay = this.gate.leave(connection, account, graceMs === 0 ? 0 : seats.length);
-    this.#slot(id).delete(id);
-    this.#hurried.delete(connection);
-    this.#closing.add(connection);
-    this.#journal.ended(id, speech.encoding, reason, graceMs);
-    for (const seat of seats.splice(0)) this.boards.leave(seat);
-    // When this instance stops, its clients come back elsewhere: then nobody is told that they left.
-    if (!this.#isStopping) this.input({ kind: "disconnected", connection: id, graceMs: mayStay ? graceMs : 0 });
-  }
-
-  closes(reason: CloseReason): void {
-    this.#journal.closes(reason);
-  }
-
-  gone(connection: Connection): void {
-    this.#closing.delete(connection);
-    if (this.#isStopping && this.#closing.size === 0) this.#allClosed();
-  }
-
-  watch(connection: Connection): void {
-    this.#hurried.add(connection);
-  }
-
-  #slot(id: ConnectionId): Map<ConnectionId, Connection> {
-    return this.#wheel[id % WHEEL] as Map<ConnectionId, Connection>;
-  }
-
-  #connection(id: ConnectionId): Connection | undefined {
-    return this.#slot(id).get(id);
   }
 
   // The clock.
 
   #visit(): void {
-    const now = this.#clock.now();
+    const now = this.clock.now();
     this.#step.set(now + STEP_MS);
-    this.boards.adapt(this.#clock.load());
-    for (const connection of this.#hurried) {
-      if (connection.isInHurry(now)) connection.hurry(now);
-      else this.#hurried.delete(connection);
-    }
-    for (const connection of this.#slot(this.#steps++).values()) connection.visit(now);
-    if (this.#steps % WHEEL === 0) this.gate.tidy(now);
+    this.boards.adapt(this.clock.load());
+    if (this.lobby.visit(now)) this.gate.tidy(now);
   }
 }
