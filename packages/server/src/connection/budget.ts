@@ -222,7 +222,7 @@ export class Account {
     return now - this.#openedAt >= YOUNG_MS || this.#address.graces.take(members, now);
   }
 
-  /** The connection is over. Its address owes what it has not paid. */
+  /** The connection has ended. Its address owes what it has not paid. */
   close(now: Millis): void {
     this.#address.connections--;
     this.#address.work.charge(Math.max(0, this.#spent - this.#own.balance(now)), now);

@@ -484,3 +484,14 @@ test("a classic client on no board is let go 40 s after its last message, and af
   assert.ok((ends.get(beating) ?? 0) >= 590 && (ends.get(beating) ?? 0) <= 610, `${ends.get(beating)} s`);
   assert.equal(member.socket.closedWith, undefined);
 });
+
+test("a connection ends once: bytes that break after our close frame are refused, and its end is not counted again", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary", "b", "Ana");
+  ana.connection.end(CLOSE.abuse);
+  ana.connection.end(CLOSE.tooBig, "broken");
+  assert.deepEqual([desk.metrics.closes[4411], desk.metrics.closes[1009], desk.metrics.clientRejected.bad_message], [1, 0, 1]);
+  assert.equal(ana.socket.closedWith, CLOSE.abuse);
+  ana.connection.end(CLOSE.draining, "cut");
+  assert.ok(ana.socket.isTerminated, "a client that does not answer is cut off all the same");
+});

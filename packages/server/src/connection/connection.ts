@@ -35,7 +35,7 @@ import type { Known, Who } from "./host.ts";
 import type { Hub } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
 import type { Waiter } from "./lane.ts";
-import type { Guest } from "./lobby.ts";
+import type { Ending, Guest } from "./lobby.ts";
 import type { Newcomer, Standing } from "./newcomers.ts";
 import { PendingJoins } from "./pending-joins.ts";
 import { OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
@@ -49,7 +49,7 @@ type State =
   | { readonly phase: "greeting"; readonly until: Millis }
   /** `user` is for `authorize`. */
   | { readonly phase: "open"; readonly identity: Identity; readonly user: User; readonly token: TokenLife }
-  | { readonly phase: "over" };
+  | { readonly phase: "ended" };
 
 export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
   readonly id: ConnectionId;
@@ -143,7 +143,7 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
 
   pinged(data: Buffer): void {
     this.#silentVisits = 0;
-    if (this.#state.phase === "over") return;
+    if (this.#state.phase === "ended") return;
     this.#inbox.takePing(data);
     this.#charge(PRICE.ping);
   }
@@ -152,15 +152,8 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
     this.account.spend(work);
   }
 
-  /** The WebSocket library cannot read the client's bytes any further. `closed` follows. */
-  broken(reason: CloseReason): void {
-    this.#hub.journal.closes(reason);
-    this.#hub.journal.refuses(this.id, "bad_message", undefined);
-    this.#over(reason);
-  }
-
   closed(code: number): void {
-    this.#over(closeReason(code));
+    this.#ended(closeReason(code));
     this.#hub.lobby.closed(this);
   }
 
@@ -172,13 +165,13 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
     if (this.isInHurry(now)) this.#hub.lobby.watch(this);
     if (this.#isHopeless(now)) {
       this.#hub.metrics.terminatedClients++;
-      return this.terminate(CLOSE.slowReader);
+      return this.end(CLOSE.slowReader, "cut");
     }
     if (!this.speech.saysHello && this.#idleness.isOver(this.seats.length > 0)) return this.end(CLOSE.helloTimeout);
     // While the connection waits, its client is not read and so cannot be heard.
     if (this.#inbox.isWaiting) this.#silentVisits = 0;
     if (++this.#silentVisits >= SILENT_VISITS_MAX) {
-      return this.speech.isTold ? this.end(CLOSE.unresponsive) : this.terminate(CLOSE.unresponsive);
+      return this.end(CLOSE.unresponsive, this.speech.isTold ? "close" : "cut");
     }
     if (this.#isBeatNext) this.#beat();
     this.#isBeatNext = !this.#isBeatNext;
@@ -194,7 +187,7 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
   }
 
   turn(now: Millis): Millis | undefined {
-    if (this.#state.phase === "over") return undefined;
+    if (this.#state.phase === "ended") return undefined;
     const at = this.account.mayGoOn(now);
     if (at > now) return at;
     this.#inbox.goOn();
@@ -225,7 +218,7 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
   }
 
   send(message: ServerMessage): void {
-    const frame = this.#state.phase === "over" ? undefined : this.speech.frame(message);
+    const frame = this.#state.phase === "ended" ? undefined : this.speech.frame(message);
     if (frame === undefined) return;
     this.#hub.metrics.framesOut++;
     this.#hub.metrics.bytesOut += frame.length;
@@ -239,18 +232,14 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
     this.end(CLOSE.draining);
   }
 
-  end(reason: CloseReason): void {
-    if (this.#state.phase === "over") return;
-    this.#hub.journal.closes(reason);
-    this.#over(reason);
-    this.socket.close(reason);
-  }
-
-  /** Ends without a close frame, as the client would not read one. */
-  terminate(reason: CloseReason): void {
-    if (this.#state.phase !== "over") this.#hub.journal.closes(reason);
-    this.#over(reason);
-    this.socket.terminate();
+  end(reason: CloseReason, how: Ending = "close"): void {
+    if (how === "broken") this.#hub.journal.refuses(this.id, "bad_message", undefined);
+    if (this.#state.phase !== "ended") {
+      this.#hub.journal.closes(reason);
+      this.#ended(reason);
+      if (how === "close") this.socket.close(reason);
+    }
+    if (how === "cut") this.socket.terminate();
   }
 
   awaitDrain(): void {
@@ -265,7 +254,7 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
   // Reading.
 
   #read(data: Buffer, isBinary: boolean): void {
-    if (this.#state.phase === "over") return;
+    if (this.#state.phase === "ended") return;
     const { speech } = this;
     if (isBinary && this.#state.phase === "open" && this.#pending.isEmpty && speech.readCursor(data, CURSOR)) {
       this.#hub.metrics.clientMessages.cursor++;
@@ -330,7 +319,7 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
     let isAnswered = false;
     this.#hub.host.who(token, request, (who) => {
       isAnswered = true;
-      if (this.#state.phase === "over") return;
+      if (this.#state.phase === "ended") return;
       if (this.#inbox.isAsking) this.#inbox.answered(() => this.#greeted(who, resumeToken));
       else this.#greeted(who, resumeToken);
     });
@@ -511,7 +500,7 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
 
   /** Charges work. The connection may then have to wait, from its next message on. */
   #charge(work: Work): void {
-    if (this.account.spend(work) || this.#state.phase === "over" || this.#inbox.isWaiting) return;
+    if (this.account.spend(work) || this.#state.phase === "ended" || this.#inbox.isWaiting) return;
     const wait = this.account.settle(this.#hub.clock.now());
     if (wait === undefined) return;
     if (wait.cause === "abuse") return this.end(CLOSE.abuse);
@@ -564,9 +553,9 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
     return queuedBytes > OUTBOX.bytesMax || this.seats.some(({ outbox }) => outbox.isStalled(queuedBytes, now));
   }
 
-  #over(reason: CloseReason): void {
-    if (this.#state.phase === "over") return;
-    this.#state = { phase: "over" };
+  #ended(reason: CloseReason): void {
+    if (this.#state.phase === "ended") return;
+    this.#state = { phase: "ended" };
     this.#inbox.close();
     this.#pending.giveUpAll();
     const { gate, lobby, journal, boards, isStopping } = this.#hub;

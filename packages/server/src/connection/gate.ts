@@ -79,7 +79,7 @@ export class Gate {
     this.#alarm.set(this.#lane.next());
   }
 
-  /** The connection is over. Answers whether so many of its members may stay shown until its client comes back. */
+  /** The connection has ended. Answers whether so many of its members may stay shown until its client comes back. */
   leave(waiter: Waiter, account: Account, members: number): boolean {
     const now = this.#clock.now();
     this.#lane.leave(waiter);

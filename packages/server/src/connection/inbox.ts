@@ -71,7 +71,7 @@ export class Inbox {
     this.#catchUp();
   }
 
-  /** The connection is over: nothing more is read. */
+  /** The connection has ended: nothing more is read. */
   close(): void {
     this.#unread = undefined;
     this.#ping = undefined;

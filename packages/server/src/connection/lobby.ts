@@ -15,6 +15,12 @@ export const STEP_MS = VISIT_MS / WHEEL;
 /** Wait for a client that does not answer our close frame: enough to have read it. */
 const CLOSING_MS_MAX = 2000;
 
+/**
+ * How an instance ends a connection: with a close frame; or without one, as the client would not read it; or not at all, since its bytes
+ * are broken and the WebSocket library has closed the socket already.
+ */
+export type Ending = "close" | "cut" | "broken";
+
 /** A connection, as the lobby sees it. */
 export interface Guest {
   readonly id: ConnectionId;
@@ -25,7 +31,7 @@ export interface Guest {
   isInHurry(now: Millis): boolean;
   hurry(now: Millis): void;
   dismiss(retryAfterMs: Millis): void;
-  terminate(reason: CloseReason): void;
+  end(reason: CloseReason, how: Ending): void;
 }
 
 export class Lobby<G extends Guest> {
@@ -92,7 +98,7 @@ export class Lobby<G extends Guest> {
     for (const [nth, guest] of guests.entries()) guest.dismiss(Math.floor(((nth + Math.random()) / guests.length) * spreadMs));
     if (this.#closing.size === 0) return;
     const cancel = this.#clock.after(CLOSING_MS_MAX, () => {
-      for (const guest of this.#closing) guest.terminate(CLOSE.draining);
+      for (const guest of this.#closing) guest.end(CLOSE.draining, "cut");
     });
     await new Promise<void>((resolve) => {
       this.#allClosed = resolve;

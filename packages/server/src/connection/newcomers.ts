@@ -10,7 +10,7 @@ export type Standing = "newcomer" | "asked" | "known";
 
 export interface Newcomer {
   readonly standing: Standing;
-  terminate(reason: CloseReason): void;
+  end(reason: CloseReason, how: "cut"): void;
 }
 
 /** When ten thousand clients all come back within 2 s, some hundred of them are newcomers at a time. */
@@ -38,7 +38,7 @@ export class Newcomers {
       if (newcomer.standing === "known") this.delete(newcomer);
       if (newcomer.standing !== "newcomer") continue;
       this.delete(newcomer);
-      newcomer.terminate(CLOSE.helloTimeout);
+      newcomer.end(CLOSE.helloTimeout, "cut");
       return true;
     }
     return hasRoom && this.#since.size < NEWCOMERS_MAX;

@@ -176,7 +176,7 @@ function sortUpgrades(server: Server, isOurs: (request: IncomingMessage) => bool
 /** A WebSocket that knows its connection, so that all sockets share the four listeners below. */
 class PresenceWebSocket extends WebSocket {
   connection: Connection | undefined;
-  /** Bytes of long reads since the connection is over. */
+  /** Bytes of long reads since the connection has ended. */
   closingBytes = 0;
 }
 
@@ -207,7 +207,7 @@ function onPong(this: WebSocket): void {
 
 /** The library has sent a close frame already, if one makes sense. */
 function onError(this: WebSocket, error: Error & { readonly code?: string }): void {
-  connectionOf(this)?.broken(error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? CLOSE.tooBig : CLOSE.lost);
+  connectionOf(this)?.end(error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? CLOSE.tooBig : CLOSE.lost, "broken");
 }
 
 function onClose(this: WebSocket, code: number): void {
