@@ -6,9 +6,7 @@
 
 import type { IncomingMessage } from "node:http";
 import {
-  BOARDS_PER_CONNECTION_MAX,
   type BoardId,
-  type BoardRef,
   CLOSE,
   type ClientMessage,
   type CloseReason,
@@ -29,15 +27,15 @@ import { TokenBucket } from "../core/token-bucket.ts";
 import type { ClientSocket } from "../speech/socket.ts";
 import type { Speech } from "../speech/speech.ts";
 import { type Identity, identityOf, newResumeToken, renewed, type User } from "./auth.ts";
-import type { Seat, SeatHolder } from "./board-fanout.ts";
+import type { Seat } from "./board-fanout.ts";
 import { type Account, BUDGETS, PRICE, type Work } from "./budget.ts";
+import { type Client, ClientBoards } from "./client-boards.ts";
 import type { Known, Who } from "./host.ts";
 import type { Hub } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
 import type { Waiter } from "./lane.ts";
 import type { Ending, Guest } from "./lobby.ts";
 import type { Newcomer, Standing } from "./newcomers.ts";
-import { PendingJoins } from "./pending-joins.ts";
 import { OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
 import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, Idleness, SILENT_VISITS_MAX, VISIT_MS } from "./timing.ts";
 import { FOREVER, TokenLife } from "./token-life.ts";
@@ -51,11 +49,10 @@ type State =
   | { readonly phase: "open"; readonly identity: Identity; readonly user: User; readonly token: TokenLife }
   | { readonly phase: "ended" };
 
-export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
+export class Connection implements Client, Guest, Newcomer, Waiter {
   readonly id: ConnectionId;
   readonly speech: Speech;
   readonly socket: ClientSocket;
-  readonly seats: Seat[] = [];
   /** The work that this connection has used and has to pay for (docs/decisions/003-budgets.md). */
   readonly account: Account;
   cursorMs: Millis;
@@ -65,7 +62,7 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
   #state: State;
   /** These closures are made outside the constructor, whose scope would keep the upgrade request alive with them. */
   readonly #inbox = new Inbox(this, (data, isBinary) => this.#read(data, isBinary));
-  readonly #pending = new PendingJoins();
+  readonly #boards: ClientBoards;
   /** Counts the fresh tokens that the host was asked about. */
   #renewals = 0;
   #silentVisits = 0;
@@ -73,8 +70,6 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
   #isBeatNext = false;
   #isBeatUnanswered = false;
   #awaitsDrain = false;
-  /** Counts the joins of a client that numbers none (R11). */
-  #attempt = 0;
   #token: string | undefined;
   /** Each is made when it is needed: most connections never need most of them. */
   readonly #budgets: { [of in keyof typeof BUDGETS]?: TokenBucket } = {};
@@ -92,6 +87,7 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
     },
   ) {
     this.#hub = hub;
+    this.#boards = new ClientBoards(this, hub);
     this.account = client.account;
     this.id = id;
     this.socket = socket;
@@ -107,13 +103,21 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
     if (!this.speech.saysHello) this.#authenticate(this.#token, newResumeToken());
   }
 
+  get seats(): readonly Seat[] {
+    return this.#boards.seats;
+  }
+
+  get who(): { readonly identity: Identity; readonly user: User } | undefined {
+    return this.#state.phase === "open" ? this.#state : undefined;
+  }
+
   get isGreeting(): boolean {
     return this.#state.phase === "greeting";
   }
 
   get standing(): Standing {
     if (this.#inbox.isAsking) return "asked";
-    return this.isGreeting || (!this.speech.saysHello && this.#attempt === 0) ? "newcomer" : "known";
+    return this.isGreeting || (!this.speech.saysHello && this.#boards.attempts === 0) ? "newcomer" : "known";
   }
 
   /** The client has still to say hello, or its token is about to run out. */
@@ -123,8 +127,8 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
   }
 
   isMeant(whom: Whom): boolean {
-    if (this.#state.phase !== "open") return false;
-    const { memberId, user } = this.#state.identity;
+    if (this.who === undefined) return false;
+    const { memberId, user } = this.who.identity;
     return "userId" in whom ? user.userId === whom.userId : memberId === whom.memberId;
   }
 
@@ -138,14 +142,14 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
   /** The answer to a WebSocket ping. */
   ponged(): void {
     this.#silentVisits = 0;
-    this.#charge(PRICE.pong);
+    this.charge(PRICE.pong);
   }
 
   pinged(data: Buffer): void {
     this.#silentVisits = 0;
     if (this.#state.phase === "ended") return;
     this.#inbox.takePing(data);
-    this.#charge(PRICE.ping);
+    this.charge(PRICE.ping);
   }
 
   owe(work: Work): void {
@@ -196,24 +200,24 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
 
   /** The core did not carry out an input. `isMember`: this client is on that board all the same. */
   refused(code: ErrorCode, boardId: BoardId, isMember: boolean): void {
-    if (!isMember) this.#giveBack(this.#seatOn(boardId));
-    this.#refuse(code, boardId);
+    if (!isMember) this.#boards.giveBack(this.#boards.seatOn(boardId));
+    this.refuse(code, boardId);
   }
 
   /** The member was kicked off that board. */
   putOut(boardId: BoardId, self: number | undefined): void {
-    const seat = this.#seatOn(boardId);
+    const seat = this.#boards.seatOn(boardId);
     if (seat === undefined) return;
     if (!this.speech.isTold) return this.end(CLOSE.kicked);
     // A client that has not been told the board yet, or may not have been, waits for an answer to its join.
-    if (!seat.outbox.isLive) this.#refuse("bad_board", boardId, "removed from this board by an operator");
+    if (!seat.outbox.isLive) this.refuse("bad_board", boardId, "removed from this board by an operator");
     if (self !== undefined) this.send({ kind: "user_left", board: seat.ref, actor: self, reason: "kicked" });
-    this.#giveBack(seat);
+    this.#boards.giveBack(seat);
   }
 
   announce(text: string, boardId: BoardId | undefined): void {
     if (boardId === undefined) return this.send({ kind: "announcement", text });
-    const seat = this.#seatOn(boardId);
+    const seat = this.#boards.seatOn(boardId);
     if (seat?.outbox.isLive) this.send({ kind: "announcement", text, board: seat.ref });
   }
 
@@ -256,12 +260,12 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
   #read(data: Buffer, isBinary: boolean): void {
     if (this.#state.phase === "ended") return;
     const { speech } = this;
-    if (isBinary && this.#state.phase === "open" && this.#pending.isEmpty && speech.readCursor(data, CURSOR)) {
+    if (isBinary && this.#state.phase === "open" && this.#boards.pending.isEmpty && speech.readCursor(data, CURSOR)) {
       this.#hub.metrics.clientMessages.cursor++;
-      this.#charge(PRICE.cursor);
-      return this.#moved(this.#seatOn(CURSOR.board), CURSOR.x, CURSOR.y);
+      this.charge(PRICE.cursor);
+      return this.#boards.moved(CURSOR.board, CURSOR.x, CURSOR.y);
     }
-    this.#charge(PRICE.message + (speech.isPaidByByte ? data.length * PRICE.byteIn : 0));
+    this.charge(PRICE.message + (speech.isPaidByByte ? data.length * PRICE.byteIn : 0));
     this.#handle(speech.read(data, isBinary), data);
   }
 
@@ -270,37 +274,33 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
     this.#hub.metrics.clientMessages[message.kind]++;
     this.#idleness.heard();
     if (this.#state.phase === "open") {
-      if (message.kind === "join" && !this.speech.canResume) return this.#joinAnew(message, data.length);
-      return this.#act(message, data.length);
+      if (message.kind === "join" && !this.speech.canResume) return this.#boards.joinAnew(message, data.length);
+      return this.act(message, data.length);
     }
-    if (message.kind !== "hello") return this.#refuse("bad_message", message.kind, "hello comes first");
+    if (message.kind !== "hello") return this.refuse("bad_message", message.kind, "hello comes first");
     this.#authenticate(message.token, message.resumeToken ?? newResumeToken());
   }
 
   /** `bytes`: of the message. */
-  #act(message: ClientMessage, bytes: number): void {
-    const pending = this.#pendingBoard(message);
-    if (pending !== undefined) {
-      if (!this.#pending.hold(pending, { message, bytes })) this.#refuse("too_fast", pending);
-      return;
-    }
+  act(message: ClientMessage, bytes: number): void {
+    if (this.#boards.hold(message, bytes)) return;
     switch (message.kind) {
       case "hello":
-        return this.#refuse("bad_message", message.kind, "hello is said once");
+        return this.refuse("bad_message", message.kind, "hello is said once");
       case "join":
-        if (!isFitName(message.username)) return this.#refuse("bad_username", message.boardId);
-        return this.#join(message, bytes);
+        if (!isFitName(message.username)) return this.refuse("bad_username", message.boardId);
+        return this.#boards.join(message, bytes);
       case "leave":
-        return this.#leave(message.board, refOf(message));
+        return this.#boards.leave(message.board, refOf(message));
       case "cursor":
-        return this.#moved(this.#seatOn(message.board), message.at?.x ?? HIDDEN, message.at?.y ?? 0, refOf(message));
+        return this.#boards.moved(message.board, message.at?.x ?? HIDDEN, message.at?.y ?? 0, refOf(message));
       case "update":
       case "broadcast":
-        return this.#demand(message, bytes);
+        return this.#boards.say(message, bytes);
       case "heartbeat":
         // The first heartbeat after ours is the client's answer; any other one is a question.
         // A client that answers our answers would keep both of us busy for ever.
-        if (!this.#isBeatUnanswered && this.#isKeepingUp && this.#take("echo")) this.send({ kind: "heartbeat" });
+        if (!this.#isBeatUnanswered && this.#isKeepingUp && this.take("echo")) this.send({ kind: "heartbeat" });
         this.#isBeatUnanswered = false;
         return;
       case "auth":
@@ -315,7 +315,7 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
     if (request === undefined) return this.#open(undefined, resumeToken);
     // No time limit is needed here: if the host does not answer in time, host.ts answers `unavailable`.
     this.#state = { phase: "greeting", until: Number.POSITIVE_INFINITY };
-    this.#charge(PRICE.hostCall);
+    this.charge(PRICE.hostCall);
     let isAnswered = false;
     this.#hub.host.who(token, request, (who) => {
       isAnswered = true;
@@ -335,9 +335,9 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
   /** undefined: the client is not identified, and was told. Unless the host is `unavailable`, the connection is ended too. */
   #recognised(who: Who, asked: "hello" | "auth"): Known | undefined {
     if (who === "nobody") this.end(CLOSE.unauthorized);
-    else if (who === "unavailable") this.#refuse("unavailable", asked);
+    else if (who === "unavailable") this.refuse("unavailable", asked);
     else if ("unusable" in who) {
-      this.#refuse("unauthorized", asked, who.unusable);
+      this.refuse("unauthorized", asked, who.unusable);
       this.end(CLOSE.unauthorized);
     } else return who;
     return undefined;
@@ -364,8 +364,8 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
   /** Takes a fresh token; if it is another user's, the connection ends. Of several that the host is asked about the latest counts. */
   #renew(token: string): void {
     if (this.#request === undefined) return;
-    if (!this.#take("auth")) return this.#refuse("too_fast", "auth");
-    this.#charge(PRICE.hostCall);
+    if (!this.take("auth")) return this.refuse("too_fast", "auth");
+    this.charge(PRICE.hostCall);
     const renewal = ++this.#renewals;
     this.#hub.host.who(token, this.#request, (who) => {
       if (this.#state.phase !== "open" || renewal !== this.#renewals) return;
@@ -380,126 +380,16 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
     });
   }
 
-  // Boards.
+  // Paying.
 
-  /** The join of a client that numbers none: on a board that it is on, or asks to enter, it is a repeat and ignored. */
-  #joinAnew(message: Extract<ClientMessage, { kind: "join" }>, bytes: number): void {
-    if (this.#seatOn(message.boardId) !== undefined || this.#pending.has(message.boardId)) return;
-    this.#join({ ...message, attempt: ++this.#attempt }, bytes);
-  }
-
-  #join(message: Extract<ClientMessage, { kind: "join" }>, bytes: number): void {
-    const { boardId } = message;
-    if (!this.#take("join")) return this.#refuse("too_fast", boardId);
-    if (this.#seatOn(boardId) === undefined && this.#boards() >= BOARDS_PER_CONNECTION_MAX) return this.#refuse("too_many_boards", boardId);
-    if (this.#state.phase !== "open") return;
-    if (this.#hub.host.authorizes) this.#charge(PRICE.hostCall);
-    const held = this.#pending.begin(boardId);
-    this.#hub.host.mayEnter(this.#state.user, boardId, (permission) => {
-      if (!this.#pending.end(boardId, held)) return;
-      if (permission === "granted") this.#enter(message, bytes);
-      else if (permission === "refused") this.#shutOut(boardId);
-      else this.#refuse("unavailable", boardId);
-      for (const later of held) this.#act(later.message, later.bytes);
-    });
-  }
-
-  /** The number of boards that the client is on, or asks to enter. */
-  #boards(): number {
-    let boards = this.seats.length;
-    for (const boardId of this.#pending.boards()) if (this.#seatOn(boardId) === undefined) boards++;
-    return boards;
-  }
-
-  /** The host refuses this client a board: if it is on that board already, it leaves. */
-  #shutOut(boardId: BoardId): void {
-    if (this.#seatOn(boardId) !== undefined) this.#leave(boardId);
-    this.#refuse("bad_board", boardId);
-  }
-
-  /** The board of that message, if the host is being asked about it. */
-  #pendingBoard(message: ClientMessage): BoardId | undefined {
-    if (this.#pending.isEmpty || message.kind === "leave") return undefined;
-    const board = message.kind === "join" ? message.boardId : "board" in message ? message.board : undefined;
-    const boardId = board === undefined ? undefined : (this.#seatOn(board)?.fanout.boardId ?? (board as BoardId));
-    return boardId !== undefined && this.#pending.has(boardId) ? boardId : undefined;
-  }
-
-  #enter({ boardId, attempt, username, status, state }: Extract<ClientMessage, { kind: "join" }>, bytes: number): void {
-    if (this.#state.phase !== "open") return;
-    const { memberId, user, color } = this.#state.identity;
-    let price = PRICE.join + bytes * this.#hub.boards.audienceOf(boardId) * PRICE.byteShared;
-    if (this.#seatOn(boardId) === undefined) {
-      const seat = this.#hub.boards.sit(this, boardId);
-      this.seats.push(seat);
-      if (seat.fanout.seats === 1) price += PRICE.board;
-    }
-    const { userId, avatar } = user;
-    const member = {
-      memberId,
-      userId,
-      username: user.username ?? username,
-      color,
-      ...(avatar === undefined ? {} : { avatar }),
-      status,
-      state,
-    };
-    this.#hub.input({ kind: "join", connection: this.id, boardId, attempt, member });
-    this.#charge(price);
-  }
-
-  /** A leave does not wait for the host: it makes the host's answer, and the messages that wait for that, useless. */
-  #leave(board: BoardRef, ref?: string): void {
-    const seat = this.#seatOn(board);
-    const boardId = seat?.fanout.boardId ?? (board as BoardId);
-    const wasPending = this.#pending.giveUp(boardId);
-    if (seat === undefined) return wasPending ? undefined : this.#refuse("not_joined", ref);
-    this.#giveBack(seat);
-    this.#hub.input({ kind: "leave", connection: this.id, boardId });
-    this.#charge(PRICE.leave);
-  }
-
-  #moved(seat: Seat | undefined, x: number, y: number, ref = "cursor"): void {
-    if (seat === undefined) this.#refuse("not_joined", ref);
-    else if (seat.actor === undefined) seat.early = { x, y };
-    else this.#hub.boards.moved(seat, x, y);
-  }
-
-  #demand(message: Extract<ClientMessage, { kind: "update" | "broadcast" }>, bytes: number): void {
-    const seat = this.#seatOn(message.board);
-    if (seat === undefined) return this.#refuse("not_joined", refOf(message));
-    const { boardId } = seat.fanout;
-    if (!this.#take(message.kind) || !this.#hub.boards.affords(seat, bytes)) return this.#refuse("too_fast", boardId);
-    const { board: _, ...rest } = message;
-    this.#hub.input({ ...rest, connection: this.id, boardId });
-    this.#charge(bytes * this.#hub.boards.audienceOf(boardId) * PRICE.byteShared);
-  }
-
-  #take(of: keyof typeof BUDGETS): boolean {
+  take(of: keyof typeof BUDGETS): boolean {
     const now = this.#hub.clock.now();
     this.#budgets[of] ??= new TokenBucket(BUDGETS[of], now);
     return this.#budgets[of].take(now);
   }
 
-  #seatOn(board: BoardRef): Seat | undefined {
-    const { seats } = this;
-    for (let at = 0; at < seats.length; at++) {
-      const seat = seats[at];
-      if (seat !== undefined && (seat.ref === board || seat.fanout.boardId === board)) return seat;
-    }
-    return undefined;
-  }
-
-  #giveBack(seat: Seat | undefined): void {
-    if (seat === undefined) return;
-    this.seats.splice(this.seats.indexOf(seat), 1);
-    this.#hub.boards.leave(seat);
-  }
-
-  // Paying.
-
   /** Charges work. The connection may then have to wait, from its next message on. */
-  #charge(work: Work): void {
+  charge(work: Work): void {
     if (this.account.spend(work) || this.#state.phase === "ended" || this.#inbox.isWaiting) return;
     const wait = this.account.settle(this.#hub.clock.now());
     if (wait === undefined) return;
@@ -514,18 +404,18 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
   /** Says what is wrong with a message that cannot be decoded. Bytes that are meant as a message are a defect of the client, not abuse. */
   #correct(data: Buffer): void {
     const mistake = this.speech.mistakeIn(data);
-    if (mistake === undefined) return this.#refuse("bad_message");
+    if (mistake === undefined) return this.refuse("bad_message");
     const { kind, board, field, limit } = mistake;
-    const ref = (typeof board === "number" ? this.#seatOn(board)?.fanout.boardId : board) ?? kind;
-    this.#refuse("bad_message", ref, `${kind}: ${field} ${limit}`, true);
+    const ref = (typeof board === "number" ? this.#boards.seatOn(board)?.fanout.boardId : board) ?? kind;
+    this.refuse("bad_message", ref, `${kind}: ${field} ${limit}`, true);
   }
 
-  #refuse(code: ErrorCode, ref?: string, message = REFUSALS[code], isHonest = code === "not_joined"): void {
+  refuse(code: ErrorCode, ref?: string, message = REFUSALS[code], isHonest = code === "not_joined"): void {
     this.#hub.journal.refuses(this.id, code, ref);
-    this.#charge(PRICE.refusal);
+    this.charge(PRICE.refusal);
     if (!this.speech.isTold) return;
     if (code === "bad_message" || code === "not_joined") {
-      const isPatient = this.#take("mistake");
+      const isPatient = this.take("mistake");
       // A message for a board just left was under way, and a wrong field is a defect: they get no more answers, but they are no abuse.
       if (!isPatient && isHonest) return;
       if (!isPatient) return this.end(CLOSE.abuse);
@@ -557,13 +447,13 @@ export class Connection implements Guest, Newcomer, SeatHolder, Waiter {
     if (this.#state.phase === "ended") return;
     this.#state = { phase: "ended" };
     this.#inbox.close();
-    this.#pending.giveUpAll();
-    const { gate, lobby, journal, boards, isStopping } = this.#hub;
+    this.#boards.pending.giveUpAll();
+    const { gate, lobby, journal, isStopping } = this.#hub;
     const graceMs = this.speech.canResume ? GRACE_MS[reason.grace] : 0;
     const mayStay = gate.leave(this, this.account, graceMs === 0 ? 0 : this.seats.length);
     lobby.ended(this);
     journal.ended(this.id, this.speech.encoding, reason, graceMs);
-    for (const seat of this.seats.splice(0)) boards.leave(seat);
+    this.#boards.giveBackAll();
     // When this instance stops, its clients come back elsewhere: then nobody is told that they left.
     if (!isStopping) this.#hub.input({ kind: "disconnected", connection: this.id, graceMs: mayStay ? graceMs : 0 });
   }

@@ -1,0 +1,169 @@
+/**
+ * The boards of one client: it asks to enter, the host is asked about it, it sits down, moves, says something, leaves. Here are the checks
+ * that stand before each of these; the core decides what becomes of it.
+ */
+
+import { BOARDS_PER_CONNECTION_MAX, type BoardId, type BoardRef, type ClientMessage, type ErrorCode } from "@presence-service/protocol";
+import type { ConnectionId } from "../core/effects.ts";
+import type { Identity, User } from "./auth.ts";
+import type { Seat, SeatHolder } from "./board-fanout.ts";
+import { type BUDGETS, PRICE, type Work } from "./budget.ts";
+import type { Hub } from "./hub.ts";
+import { PendingJoins } from "./pending-joins.ts";
+import { refOf } from "./refusal-texts.ts";
+
+/** A connection, as its boards see it. */
+export interface Client extends SeatHolder {
+  readonly id: ConnectionId;
+  /** undefined: the client is not known, or its connection has ended. */
+  readonly who: { readonly identity: Identity; readonly user: User } | undefined;
+  /** Handles a message that waited for the host. */
+  act(message: ClientMessage, bytes: number): void;
+  /** False: the client has used up that budget. */
+  take(of: keyof typeof BUDGETS): boolean;
+  charge(work: Work): void;
+  refuse(code: ErrorCode, ref?: string): void;
+}
+
+type Join = Extract<ClientMessage, { kind: "join" }>;
+
+export class ClientBoards {
+  readonly seats: Seat[] = [];
+  /** Joins about which the host is being asked. */
+  readonly pending = new PendingJoins();
+  /** Counts the joins of a client that numbers none (R11). */
+  attempts = 0;
+  readonly #client: Client;
+  readonly #hub: Hub;
+
+  constructor(client: Client, hub: Hub) {
+    this.#client = client;
+    this.#hub = hub;
+  }
+
+  /** By the client's name of the board, or by its id. */
+  seatOn(board: BoardRef): Seat | undefined {
+    const { seats } = this;
+    for (let at = 0; at < seats.length; at++) {
+      const seat = seats[at];
+      if (seat !== undefined && (seat.ref === board || seat.fanout.boardId === board)) return seat;
+    }
+    return undefined;
+  }
+
+  giveBack(seat: Seat | undefined): void {
+    if (seat === undefined) return;
+    this.seats.splice(this.seats.indexOf(seat), 1);
+    this.#hub.boards.leave(seat);
+  }
+
+  /** The connection has ended. */
+  giveBackAll(): void {
+    for (const seat of this.seats.splice(0)) this.#hub.boards.leave(seat);
+  }
+
+  /** Holds a message about a board that the client asks to enter. False: it is about no such board. */
+  hold(message: ClientMessage, bytes: number): boolean {
+    const boardId = this.#pendingBoard(message);
+    if (boardId === undefined) return false;
+    if (!this.pending.hold(boardId, { message, bytes })) this.#client.refuse("too_fast", boardId);
+    return true;
+  }
+
+  /** The join of a client that numbers none: on a board that it is on, or asks to enter, it is a repeat and ignored. */
+  joinAnew(message: Join, bytes: number): void {
+    if (this.seatOn(message.boardId) !== undefined || this.pending.has(message.boardId)) return;
+    this.join({ ...message, attempt: ++this.attempts }, bytes);
+  }
+
+  join(message: Join, bytes: number): void {
+    const { boardId } = message;
+    if (!this.#client.take("join")) return this.#client.refuse("too_fast", boardId);
+    if (this.seatOn(boardId) === undefined && this.#count() >= BOARDS_PER_CONNECTION_MAX)
+      return this.#client.refuse("too_many_boards", boardId);
+    const { who } = this.#client;
+    if (who === undefined) return;
+    if (this.#hub.host.authorizes) this.#client.charge(PRICE.hostCall);
+    const held = this.pending.begin(boardId);
+    this.#hub.host.mayEnter(who.user, boardId, (permission) => {
+      if (!this.pending.end(boardId, held)) return;
+      if (permission === "granted") this.#enter(message, bytes);
+      else if (permission === "refused") this.#shutOut(boardId);
+      else this.#client.refuse("unavailable", boardId);
+      for (const later of held) this.#client.act(later.message, later.bytes);
+    });
+  }
+
+  /** A leave does not wait for the host: it makes the host's answer, and the messages that wait for that, useless. */
+  leave(board: BoardRef, ref?: string): void {
+    const seat = this.seatOn(board);
+    const boardId = seat?.fanout.boardId ?? (board as BoardId);
+    const wasPending = this.pending.giveUp(boardId);
+    if (seat === undefined) return wasPending ? undefined : this.#client.refuse("not_joined", ref);
+    this.giveBack(seat);
+    this.#hub.input({ kind: "leave", connection: this.#client.id, boardId });
+    this.#client.charge(PRICE.leave);
+  }
+
+  moved(board: BoardRef, x: number, y: number, ref = "cursor"): void {
+    const seat = this.seatOn(board);
+    if (seat === undefined) this.#client.refuse("not_joined", ref);
+    else if (seat.actor === undefined) seat.early = { x, y };
+    else this.#hub.boards.moved(seat, x, y);
+  }
+
+  say(message: Extract<ClientMessage, { kind: "update" | "broadcast" }>, bytes: number): void {
+    const seat = this.seatOn(message.board);
+    if (seat === undefined) return this.#client.refuse("not_joined", refOf(message));
+    const { boardId } = seat.fanout;
+    if (!this.#client.take(message.kind) || !this.#hub.boards.affords(seat, bytes)) return this.#client.refuse("too_fast", boardId);
+    const { board: _, ...rest } = message;
+    this.#hub.input({ ...rest, connection: this.#client.id, boardId });
+    this.#client.charge(bytes * this.#hub.boards.audienceOf(boardId) * PRICE.byteShared);
+  }
+
+  /** The number of boards that the client is on, or asks to enter. */
+  #count(): number {
+    let boards = this.seats.length;
+    for (const boardId of this.pending.boards()) if (this.seatOn(boardId) === undefined) boards++;
+    return boards;
+  }
+
+  /** The board of that message, if the host is being asked about it. */
+  #pendingBoard(message: ClientMessage): BoardId | undefined {
+    if (this.pending.isEmpty || message.kind === "leave") return undefined;
+    const board = message.kind === "join" ? message.boardId : "board" in message ? message.board : undefined;
+    const boardId = board === undefined ? undefined : (this.seatOn(board)?.fanout.boardId ?? (board as BoardId));
+    return boardId !== undefined && this.pending.has(boardId) ? boardId : undefined;
+  }
+
+  #enter({ boardId, attempt, username, status, state }: Join, bytes: number): void {
+    const { who, id } = this.#client;
+    if (who === undefined) return;
+    const { memberId, user, color } = who.identity;
+    let price = PRICE.join + bytes * this.#hub.boards.audienceOf(boardId) * PRICE.byteShared;
+    if (this.seatOn(boardId) === undefined) {
+      const seat = this.#hub.boards.sit(this.#client, boardId);
+      this.seats.push(seat);
+      if (seat.fanout.seats === 1) price += PRICE.board;
+    }
+    const { userId, avatar } = user;
+    const member = {
+      memberId,
+      userId,
+      username: user.username ?? username,
+      color,
+      ...(avatar === undefined ? {} : { avatar }),
+      status,
+      state,
+    };
+    this.#hub.input({ kind: "join", connection: id, boardId, attempt, member });
+    this.#client.charge(price);
+  }
+
+  /** The host refuses this client a board: if it is on that board already, it leaves. */
+  #shutOut(boardId: BoardId): void {
+    if (this.seatOn(boardId) !== undefined) this.leave(boardId);
+    this.#client.refuse("bad_board", boardId);
+  }
+}
