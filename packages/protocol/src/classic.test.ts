@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { anyOf, classicMessages, damaged } from "../test/arbitraries.ts";
-import { classicName, decodeClassic, encodeClassic } from "./classic.ts";
+import { classicName, decodeClassic, encodeClassic, readClassicCursor, writeClassicCursor } from "./classic.ts";
 
 const bytes = (digits: string) => new Uint8Array(Buffer.from(digits.replaceAll(" ", ""), "hex"));
 
@@ -42,4 +42,17 @@ test("a Join whose name claims more than 32 bytes, or another length than it has
   assert.equal(decodeClassic(bytes("03 002a 04 416e61")), undefined);
   assert.equal(decodeClassic(bytes("03 002a 02 416e61")), undefined);
   assert.deepEqual(decodeClassic(bytes("03 002a 00")), { kind: "join", board: 42, username: "" });
+});
+
+test("cursors are read and written in place as they are decoded and encoded", () => {
+  const into = { board: 1, x: 2, y: 3 };
+  assert.equal(readClassicCursor(bytes("01 0102 0304 05"), into), false);
+  assert.equal(readClassicCursor(bytes("02 0102 0304 0506"), into), false);
+  assert.deepEqual(into, { board: 1, x: 2, y: 3 });
+  assert.equal(readClassicCursor(bytes("01 0102 0304 ffff"), into), true);
+  assert.deepEqual(into, { board: 0x0102, x: 0x0304, y: 0xffff });
+
+  const to = new Uint8Array(10);
+  assert.equal(writeClassicCursor(to, 1, 0x0102, 9, -5, 70_000), 9);
+  assert.deepEqual(to, bytes("00 02 0102 09 0000 ffff 00"));
 });
