@@ -137,6 +137,18 @@ const RULES: Rule[] = [
     good: sample("packages/server/src/edge/websocket.ts", 'import { WebSocketServer } from "ws";'),
   },
   {
+    name: "connection/ knows no way of speaking: of speech/ it imports speech, draft and socket",
+    check: eachImport(
+      (path) => inServer(path) && path.startsWith("packages/server/src/connection/"),
+      (_file, specifier) =>
+        /^\.\.\/speech\/(?!(?:speech|draft|socket)\.ts$)/.test(specifier)
+          ? "a connection is given its way of speaking: see speech.ts"
+          : undefined,
+    ),
+    bad: sample("packages/server/src/connection/a.ts", 'import { CLASSIC } from "../speech/classic.ts";'),
+    good: sample("packages/server/src/connection/a.ts", 'import type { Speech } from "../speech/speech.ts";'),
+  },
+  {
     name: "only config.ts reads process.env in the server",
     check: eachMatch(
       (path) => inServer(path) && path !== "packages/server/src/config.ts",
