@@ -4,12 +4,13 @@
  */
 
 import type { BoardId, Millis } from "@presence-service/protocol";
+import type { Link } from "../core/effects.ts";
 import { PresenceError } from "../errors.ts";
+
+export type { Link } from "../core/effects.ts";
 
 /** A full channel name: ASCII, without pattern characters. */
 export type Channel = string;
-
-export type Link = "publisher" | "subscriber";
 
 export interface Bus {
   /** For logs and the health page: host and port, without credentials, or `memory:`. */

@@ -1,6 +1,6 @@
 /**
  * A way of speaking: how bytes of a client become messages, and how frames for it are made. Each is one file (v2.ts, classic.ts), and
- * subprotocols.ts names it. A connection knows its habits and none of its bytes. Types only.
+ * subprotocols.ts names it. A connection knows its habits and none of its bytes.
  */
 
 import type {
