@@ -1,7 +1,7 @@
 /**
  * The conversation with one client, in whatever way it speaks (docs/PROTOCOL.md): hello, then boards, until either side ends it. The
  * connection checks what the client may say, answers it, and hands facts to the core, which decides what becomes of them. It has no
- * timer: the manager visits it.
+ * timer: the lobby visits it.
  */
 
 import type { IncomingMessage } from "node:http";
