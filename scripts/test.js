@@ -45,16 +45,26 @@ async function runFiles(/** @type {string[]} */ files, /** @type {number} */ con
   const only = name === undefined ? {} : { testNamePatterns: new RegExp(name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")) };
   const open = new Map(files.map((file) => [file, new FileReport(relative(ROOT, file))]));
   reports.push(...open.values());
+  // A test that stands in a module which test files share (a contract) is reported under that module.
+  const reportOf = (/** @type {string} */ path) => {
+    let report = open.get(path);
+    if (report === undefined) {
+      report = new FileReport(relative(ROOT, path));
+      reports.push(report);
+      open.set(path, report);
+    }
+    return report;
+  };
   for await (const event of run({ files, concurrency, execArgv, cwd: ROOT, ...only })) {
     const { file } = event.data;
     if (file === undefined) continue;
     const path = resolve(ROOT, file);
-    open.get(path)?.add(event);
+    reportOf(path).add(event);
     if (event.type !== "test:summary") continue;
-    open.get(path)?.print(event.data.duration_ms);
+    reportOf(path).print(event.data.duration_ms);
     open.delete(path);
   }
-  // A file that failed before its first test has no summary.
+  // A shared module has no summary, nor has a file that failed before its first test.
   for (const report of open.values()) report.print();
 }
 
