@@ -4,7 +4,7 @@
  */
 
 import { randomInt, randomUUID } from "node:crypto";
-import { createServer, type Server } from "node:http";
+import { createServer, type RequestListener, type Server } from "node:http";
 import type { InstanceId } from "@presence-service/protocol";
 import { addressRule } from "./address.ts";
 import { type Bus, Channels } from "./bus/bus.ts";
@@ -174,16 +174,18 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     demoDir: options.demo === true ? DEMO_DIR : undefined,
   });
 
-  const own = "server" in options ? undefined : createServer(HTTP_LIMITS, handler);
+  const answer: RequestListener = (request, response) => {
+    // Here, and not as `timeout` of the server: a WebSocket never needs the timer, and would keep it.
+    request.socket.setTimeout(REQUEST_MS_MAX);
+    handler(request, response);
+  };
+  const own = "server" in options ? undefined : createServer(HTTP_LIMITS, answer);
   const isServing = () => manager.isReady && !manager.isStopping;
   const where =
     "server" in options
       ? { server: options.server, paths: [pathOf(options.path ?? "/presence")], isAlone: false }
       : { server: own as Server, paths: ["/", "/ws", "/presence"], isAlone: true };
-  if (own !== undefined) {
-    own.timeout = REQUEST_MS_MAX;
-    own.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
-  }
+  if (own !== undefined) own.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
   const descriptors = shareDescriptors(own, { limit: descriptorLimit(), dropped: () => metrics.socketsDropped++, log });
   const stopUpgrades = acceptUpgrades(where.server, { manager, isServing, tokenInUrl, isAllowed, addressOf, descriptors, log, ...where });
 

@@ -62,7 +62,7 @@ export function identityOf(user: Person | undefined, resumeToken: ResumeToken): 
   const hash = createHash("sha256")
     .update(user?.userId ?? "")
     .update(resumeToken, "hex");
-  const memberId = hash.digest("hex").slice(0, 32) as MemberId;
+  const memberId = hash.digest().toString("hex", 0, 16) as MemberId;
   return identified(memberId, user ?? { userId: memberId });
 }
 

@@ -60,13 +60,14 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
   /** The upgrade request, for the host's `authenticate`; undefined: the host has none, and 5 KB are saved. */
   readonly #request: IncomingMessage | undefined;
   #state: State;
-  /** These closures are made outside the constructor, whose scope would keep the upgrade request alive with them. */
-  readonly #inbox = new Inbox(this, (data, isBinary) => this.#read(data, isBinary));
+  /** undefined: this connection never had to wait, so each of its messages is read at once. */
+  #inbox: Inbox | undefined;
   readonly #boards: ClientBoards;
   /** Counts the fresh tokens that the host was asked about. */
   #renewals = 0;
   #silentVisits = 0;
-  readonly #idleness = new Idleness();
+  /** Of a client that says no hello. */
+  readonly #idleness: Idleness | undefined;
   #isBeatNext = false;
   #isBeatUnanswered = false;
   #awaitsDrain = false;
@@ -95,6 +96,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
     this.cursorMs = hub.boards.cursorMs;
     this.#request = hub.host.authenticates ? client.request : undefined;
     this.#state = { phase: "greeting", until: hub.clock.now() + HELLO_MS_MAX };
+    this.#idleness = client.speech.saysHello ? undefined : new Idleness();
     this.#token = client.token;
   }
 
@@ -116,7 +118,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
   }
 
   get standing(): Standing {
-    if (this.#inbox.isAsking) return "asked";
+    if (this.#inbox?.isAsking) return "asked";
     return this.isGreeting || (!this.speech.saysHello && this.#boards.attempts === 0) ? "newcomer" : "known";
   }
 
@@ -136,7 +138,8 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
 
   received(data: Buffer, isBinary: boolean): void {
     this.#silentVisits = 0;
-    if (!this.#inbox.take(data, isBinary)) this.end(CLOSE.abuse);
+    if (this.#inbox === undefined) this.#read(data, isBinary);
+    else if (!this.#inbox.take(data, isBinary)) this.end(CLOSE.abuse);
   }
 
   /** The answer to a WebSocket ping. */
@@ -148,7 +151,8 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
   pinged(data: Buffer): void {
     this.#silentVisits = 0;
     if (this.#state.phase === "ended") return;
-    this.#inbox.takePing(data);
+    if (this.#inbox === undefined) this.socket.pong(data);
+    else this.#inbox.takePing(data);
     this.charge(PRICE.ping);
   }
 
@@ -171,9 +175,9 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
       this.#hub.metrics.terminatedClients++;
       return this.end(CLOSE.slowReader, "cut");
     }
-    if (!this.speech.saysHello && this.#idleness.isOver(this.seats.length > 0)) return this.end(CLOSE.helloTimeout);
+    if (this.#idleness?.isOver(this.seats.length > 0)) return this.end(CLOSE.helloTimeout);
     // While the connection waits, its client is not read and so cannot be heard.
-    if (this.#inbox.isWaiting) this.#silentVisits = 0;
+    if (this.#inbox?.isWaiting) this.#silentVisits = 0;
     if (++this.#silentVisits >= SILENT_VISITS_MAX) {
       return this.end(CLOSE.unresponsive, this.speech.isTold ? "close" : "cut");
     }
@@ -194,7 +198,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
     if (this.#state.phase === "ended") return undefined;
     const at = this.account.mayGoOn(now);
     if (at > now) return at;
-    this.#inbox.goOn();
+    this.#inbox?.goOn();
     return undefined;
   }
 
@@ -257,6 +261,12 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
 
   // Reading.
 
+  /** The inbox, made when this connection has to wait for the first time. */
+  #waitingInbox(): Inbox {
+    this.#inbox ??= new Inbox(this.socket, (data, isBinary) => this.#read(data, isBinary));
+    return this.#inbox;
+  }
+
   #read(data: Buffer, isBinary: boolean): void {
     if (this.#state.phase === "ended") return;
     const { speech } = this;
@@ -272,7 +282,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
   #handle(message: ClientMessage | undefined, data: Buffer): void {
     if (message === undefined) return this.#correct(data);
     this.#hub.metrics.clientMessages[message.kind]++;
-    this.#idleness.heard();
+    this.#idleness?.heard();
     if (this.#state.phase === "open") {
       if (message.kind === "join" && !this.speech.canResume) return this.#boards.joinAnew(message, data.length);
       return this.act(message, data.length);
@@ -320,10 +330,10 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
     this.#hub.host.who(token, request, (who) => {
       isAnswered = true;
       if (this.#state.phase === "ended") return;
-      if (this.#inbox.isAsking) this.#inbox.answered(() => this.#greeted(who, resumeToken));
+      if (this.#inbox?.isAsking) this.#inbox.answered(() => this.#greeted(who, resumeToken));
       else this.#greeted(who, resumeToken);
     });
-    if (!isAnswered) this.#inbox.ask();
+    if (!isAnswered) this.#waitingInbox().ask();
   }
 
   #greeted(who: Who, resumeToken: ResumeToken): void {
@@ -390,12 +400,12 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
 
   /** Charges work. The connection may then have to wait, from its next message on. */
   charge(work: Work): void {
-    if (this.account.spend(work) || this.#state.phase === "ended" || this.#inbox.isWaiting) return;
+    if (this.account.spend(work) || this.#state.phase === "ended" || this.#inbox?.isWaiting) return;
     const wait = this.account.settle(this.#hub.clock.now());
     if (wait === undefined) return;
     if (wait.cause === "abuse") return this.end(CLOSE.abuse);
     if (wait.cause === "tell") this.#answer({ kind: "error", code: "too_fast", message: OVERDRAWN });
-    this.#inbox.wait();
+    this.#waitingInbox().wait();
     this.#hub.gate.wait(this, wait);
   }
 
@@ -446,7 +456,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
   #ended(reason: CloseReason): void {
     if (this.#state.phase === "ended") return;
     this.#state = { phase: "ended" };
-    this.#inbox.close();
+    this.#inbox?.close();
     this.#boards.pending.giveUpAll();
     const { gate, lobby, journal, isStopping } = this.#hub;
     const graceMs = this.speech.canResume ? GRACE_MS[reason.grace] : 0;

@@ -13,7 +13,7 @@ const UNREAD_MAX = 4096;
 export class Inbox {
   #isAsking = false;
   #isWaiting = false;
-  readonly #of: { readonly socket: ClientSocket };
+  readonly #socket: ClientSocket;
   readonly #read: (data: Buffer, isBinary: boolean) => void;
   /** undefined: messages are read at once. */
   #unread: Unread[] | undefined;
@@ -21,8 +21,8 @@ export class Inbox {
   /** The last WebSocket ping that came while waiting: the only one that needs an answer then (RFC 6455, 5.5.3). */
   #ping: Buffer | undefined;
 
-  constructor(of: { readonly socket: ClientSocket }, read: (data: Buffer, isBinary: boolean) => void) {
-    this.#of = of;
+  constructor(socket: ClientSocket, read: (data: Buffer, isBinary: boolean) => void) {
+    this.#socket = socket;
     this.#read = read;
   }
 
@@ -46,7 +46,7 @@ export class Inbox {
   takePing(data: Buffer): void {
     // Copied, as the buffer is a view of everything that was read with it.
     if (this.#unread !== undefined) this.#ping = Buffer.from(data);
-    else this.#of.socket.pong(data);
+    else this.#socket.pong(data);
   }
 
   ask(): void {
@@ -81,7 +81,7 @@ export class Inbox {
 
   #hold(): void {
     this.#unread ??= [];
-    this.#of.socket.pause();
+    this.#socket.pause();
   }
 
   #catchUp(): void {
@@ -94,10 +94,10 @@ export class Inbox {
   }
 
   #open(): void {
-    if (this.#ping !== undefined) this.#of.socket.pong(this.#ping);
+    if (this.#ping !== undefined) this.#socket.pong(this.#ping);
     this.#ping = undefined;
     this.#unread = undefined;
     this.#done = 0;
-    this.#of.socket.resume();
+    this.#socket.resume();
   }
 }

@@ -14,47 +14,51 @@ const HELD_BYTES_MAX = 64 * 1024;
 export type Held = { readonly message: ClientMessage; readonly bytes: number };
 
 export class PendingJoins {
-  readonly #held = new Map<BoardId, Held[]>();
+  /** undefined: no join waits. That is so nearly all the time, and an empty map takes 200 bytes. */
+  #map: Map<BoardId, Held[]> | undefined;
   #bytes = 0;
 
   get isEmpty(): boolean {
-    return this.#held.size === 0;
+    return this.#map === undefined;
   }
 
   has(boardId: BoardId): boolean {
-    return this.#held.has(boardId);
+    return this.#map?.has(boardId) ?? false;
   }
 
   boards(): Iterable<BoardId> {
-    return this.#held.keys();
+    return this.#map?.keys() ?? [];
   }
 
   /** Begins a join. Answers the list in which messages are held from now on; give it to `end`. */
   begin(boardId: BoardId): readonly Held[] {
     const held: Held[] = [];
-    this.#held.set(boardId, held);
+    this.#map ??= new Map();
+    this.#map.set(boardId, held);
     return held;
   }
 
   /** Ends a join. False: that join was given up meanwhile. */
   end(boardId: BoardId, held: readonly Held[]): boolean {
-    return this.#held.get(boardId) === held && this.giveUp(boardId);
+    return this.#map?.get(boardId) === held && this.giveUp(boardId);
   }
 
   /** Gives a join up, so that the host's answer does not count. False: the host was not asked. */
   giveUp(boardId: BoardId): boolean {
-    for (const { bytes } of this.#held.get(boardId) ?? []) this.#bytes -= bytes;
-    return this.#held.delete(boardId);
+    for (const { bytes } of this.#map?.get(boardId) ?? []) this.#bytes -= bytes;
+    const wasPending = this.#map?.delete(boardId) ?? false;
+    if (this.#map?.size === 0) this.#map = undefined;
+    return wasPending;
   }
 
   giveUpAll(): void {
-    this.#held.clear();
+    this.#map = undefined;
     this.#bytes = 0;
   }
 
   /** Holds a message. Of several cursor places in a row only the last one is held. False: too many messages wait already, or too many bytes. */
   hold(boardId: BoardId, said: Held): boolean {
-    const held = this.#held.get(boardId) ?? [];
+    const held = this.#map?.get(boardId) ?? [];
     const last = held.at(-1);
     if (said.message.kind === "cursor" && last?.message.kind === "cursor") {
       held.pop();

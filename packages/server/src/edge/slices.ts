@@ -3,24 +3,35 @@
  * paused still hands on the rest of its current piece. Pieces that are not handed on yet stay in the stream, as bytes.
  */
 
-import type { Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 
 /** Most reads are shorter. At worst a piece holds 340 empty frames, which the WebSocket library takes apart in a third of a millisecond. */
 export const SLICE_BYTES = 2048;
 
-/** Calls `onSlice` for each piece of a longer read before it is handed on, but not for reads that are short anyway. */
-export function sliceReads(socket: Duplex, onSlice: (bytes: number) => void): void {
-  const push = socket.push;
-  socket.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
-    if (chunk === null || chunk.length <= SLICE_BYTES) return push.call(socket, chunk, encoding);
-    let wantsMore = true;
-    for (let start = 0; start < chunk.length && !socket.destroyed; start += SLICE_BYTES) {
-      const slice = chunk.subarray(start, start + SLICE_BYTES);
-      onSlice(slice.length);
-      wantsMore = push.call(socket, slice);
-    }
-    return wantsMore;
-  };
+/** Is told of each piece of a longer read before it is handed on, but not of reads that are short anyway. */
+export interface SliceListener {
+  sliced(bytes: number): void;
+}
+
+const LISTENER = Symbol("slices");
+type Sliced = Duplex & { [LISTENER]?: SliceListener };
+
+export function sliceReads(socket: Duplex, listener: SliceListener): void {
+  (socket as Sliced)[LISTENER] = listener;
+  socket.push = pushInSlices;
+}
+
+/** All sockets share this function, as there may be many thousands of them. */
+function pushInSlices(this: Sliced, chunk: Buffer | null, encoding?: BufferEncoding): boolean {
+  const { push } = Duplex.prototype;
+  if (chunk === null || chunk.length <= SLICE_BYTES) return push.call(this, chunk, encoding);
+  let wantsMore = true;
+  for (let start = 0; start < chunk.length && !this.destroyed; start += SLICE_BYTES) {
+    const slice = chunk.subarray(start, start + SLICE_BYTES);
+    this[LISTENER]?.sliced(slice.length);
+    wantsMore = push.call(this, slice);
+  }
+  return wantsMore;
 }
 
 /** Puts bytes that were read before anything listened back into the stream, in pieces. */

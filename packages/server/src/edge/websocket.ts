@@ -19,7 +19,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { Descriptors } from "./descriptors.ts";
 import type { OriginRule } from "./origins.ts";
 import { isAt, pathOf, queryOf } from "./paths.ts";
-import { sliceReads, unshiftInSlices } from "./slices.ts";
+import { type SliceListener, sliceReads, unshiftInSlices } from "./slices.ts";
 
 export type UpgradeOptions = {
   readonly manager: ConnectionManager;
@@ -131,7 +131,7 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
       const connection = manager.open(new WsSocket(ws, socket), { speech, request, token, address });
       manager.gate.opened(connection);
       ws.connection = connection;
-      sliceReads(socket, chargeSlices(ws, connection));
+      sliceReads(socket, ws);
       ws.on("message", onMessage).on("ping", onPing).on("pong", onPong).on("error", onError).on("close", onClose);
     });
   };
@@ -174,23 +174,20 @@ function sortUpgrades(server: Server, isOurs: (request: IncomingMessage) => bool
 }
 
 /** A WebSocket that knows its connection, so that all sockets share the four listeners below. */
-class PresenceWebSocket extends WebSocket {
+class PresenceWebSocket extends WebSocket implements SliceListener {
   connection: Connection | undefined;
   /** Bytes of long reads since the connection has ended. */
-  closingBytes = 0;
+  #closingBytes = 0;
+
+  sliced(bytes: number): void {
+    this.connection?.owe(PRICE.slice);
+    this.#closingBytes += this.readyState === WebSocket.OPEN ? 0 : bytes;
+    if (this.#closingBytes > CLOSING_BYTES_MAX) this.terminate();
+  }
 }
 
 function connectionOf(ws: WebSocket): Connection | undefined {
   return (ws as PresenceWebSocket).connection;
-}
-
-/** This closure is made here, so that it does not keep the upgrade request alive, which takes 6 KB. */
-function chargeSlices(ws: PresenceWebSocket, connection: Connection): (bytes: number) => void {
-  return (bytes) => {
-    connection.owe(PRICE.slice);
-    ws.closingBytes += ws.readyState === WebSocket.OPEN ? 0 : bytes;
-    if (ws.closingBytes > CLOSING_BYTES_MAX) ws.terminate();
-  };
 }
 
 function onMessage(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void {
