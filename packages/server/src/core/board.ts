@@ -1,7 +1,7 @@
 /**
  * One board at this instance: its own slice, its peers' replicas, and the one roster made of them (R11). A member's entry may stand
  * in several slices while its session moves. The board decides which entry is shown, which own entry is over, and which local members
- * still wait for the roster.
+ * still wait for the roster. It publishes nothing itself: announcer.ts does, and replicas.ts decides what to ask.
  */
 
 import {
@@ -15,12 +15,13 @@ import {
   type MemberId,
   type Millis,
 } from "@presence-service/protocol";
+import { Announcer } from "./announcer.ts";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId, Link } from "./effects.ts";
 import { applyMergePatch, mergePatchBetween } from "./merge-patch.ts";
 import type { BoardMessage, Cursors, DelReason, Moves, Seq, Whom } from "./messages.ts";
-import { Repair } from "./repair.ts";
 import type { Applied, Replica } from "./replica.ts";
+import { type Question, Replicas } from "./replicas.ts";
 import { Roster, type Visible } from "./roster.ts";
 import { Silence } from "./silence.ts";
 import { type OwnEntry, Slice } from "./slice.ts";
@@ -41,14 +42,11 @@ type Orphan = Visible & { readonly until: Millis };
 export class Board {
   readonly boardId: BoardId;
   readonly roster: Roster;
-  readonly repair: Repair;
   readonly #context: Context;
   readonly #slice: Slice;
+  readonly #replicas: Replicas;
+  readonly #announcer: Announcer;
   readonly #silence: Silence;
-  /** When own messages last began to come back. */
-  #heardAgainAt: Millis = Number.NEGATIVE_INFINITY;
-  /** Peers that cannot speak on this board, as their heartbeats say, and until when their people are shown. */
-  readonly #mutePeers = new Map<InstanceId, Millis>();
   readonly #memberOf = new Map<ConnectionId, MemberId>();
   /** Attempts that are over for everybody, the instance that said so, and until when that is remembered. */
   readonly #ended = new Map<MemberId, { readonly attempt: number; readonly by: InstanceId; readonly until: Millis }>();
@@ -58,38 +56,27 @@ export class Board {
   #opening: Opening | undefined;
   /** When the next grace, ended attempt or orphan runs out. */
   #expiryAt: Millis = NEVER;
-  #repeatAt: Millis = NEVER;
-  /** When the board is given up, if it has no local member then. */
-  #lingersUntil: Millis;
-  /** Whether this instance may publish here: only once subscribed, so that every reply to a PUBLISH counts it and every message echoes. */
-  #isAnnounced = false;
 
   constructor(context: Context, boardId: BoardId, now: Millis) {
     this.boardId = boardId;
     this.#context = context;
     this.#slice = new Slice(context);
-    this.#silence = new Silence(context);
+    this.#silence = new Silence(context, boardId);
     this.roster = new Roster(
       context,
       (change) => context.emit({ kind: "roster", boardId, change }),
       () => context.emit({ kind: "cursors", boardId }),
     );
-    this.repair = new Repair(
-      context,
-      this.#slice,
-      {
-        publish: (message, at) => this.#publish(message, at),
-        holds: (owner, isHeld) => context.holds(owner, boardId, isHeld),
-        publishPositions: (at) => this.#publishPositions(this.roster.cursors.own(), at),
-        drop: (owner, at) => this.drop(owner, at),
-        late: (since, at) => this.#late(since, at),
-        isSilent: () => this.#silence.isDegraded,
-        isMute: (owner) => this.#mutePeers.has(owner),
-      },
-      now,
-    );
+    const subject = {
+      slice: this.#slice,
+      cursors: this.roster.cursors,
+      silence: this.#silence,
+      hasViewers: () => this.#replicas.mayHaveMembers,
+    };
+    this.#announcer = new Announcer(context, boardId, subject, now);
+    const ask = (question: Question, at: Millis) => this.#announcer.say({ ...question, ...this.#slice.standing() }, at);
+    this.#replicas = new Replicas(context, boardId, this.#silence, ask, now);
     this.#opening = { by: now + context.constants.openMs, waiting: new Map(), answered: new Set() };
-    this.#lingersUntil = now + context.constants.lingerMs;
   }
 
   get own(): number {
@@ -108,34 +95,36 @@ export class Board {
 
   /** Members may be missing on this board, whatever holds on others (C6). */
   isSettling(now: Millis): boolean {
-    return this.isDegraded || now - this.#heardAgainAt < this.#context.constants.settlingMs;
+    return this.#silence.isSettling(now);
   }
 
   /** The board has been empty for so long that it may be forgotten. */
   isOver(now: Millis): boolean {
-    return this.#slice.size === 0 && now >= this.#lingersUntil;
+    return this.#slice.size === 0 && now >= this.#announcer.lingersUntil;
   }
 
   deadline(): Millis {
     return Math.min(
-      this.repair.deadline(),
-      this.#silence.deadline(),
-      this.#mutePeers.size === 0 ? NEVER : Math.min(...this.#mutePeers.values()),
+      this.#replicas.deadline(),
+      this.#announcer.deadline(),
+      this.#silence.blindAt,
       this.#expiryAt,
-      this.#repeatAt,
       this.#opening?.by ?? NEVER,
-      this.#slice.size === 0 ? this.#lingersUntil : NEVER,
+      this.#slice.size === 0 ? this.#announcer.lingersUntil : NEVER,
     );
   }
 
   tick(now: Millis): void {
-    this.repair.tick(now);
-    if (this.#silence.hasBecomeBlind(now)) for (const owner of [...this.repair.replicas.keys()]) this.drop(owner, now);
-    if (this.#silence.takeProbe(now)) this.#publish({ kind: "beacon", ...this.#slice.standing() }, now);
-    for (const [owner, until] of this.#mutePeers) if (now >= until) this.drop(owner, now);
+    this.#hide(this.#replicas.tick(now), now);
+    this.#announcer.tick(now);
+    if (this.#silence.hasBecomeBlind(now)) this.#hide(this.#replicas.dropAll(), now);
     if (now >= this.#expiryAt) this.#expire(now);
-    if (now >= this.#repeatAt) this.#repeatPositions(now);
     this.#openIfDue(now);
+  }
+
+  /** The board is given up: nothing is held of anybody any more. */
+  close(): void {
+    this.#replicas.dropAll();
   }
 
   // Of local clients.
@@ -159,7 +148,7 @@ export class Board {
     this.#memberOf.set(connection, memberId);
     // In a merge patch null means "not there", so a state must mean the same by it.
     const state = applyMergePatch({}, member.state) as JsonObject;
-    this.#changed(this.#slice.set({ ...member, state }, attempt, connection, now), now);
+    this.#announcer.changed(this.#slice.set({ ...member, state }, attempt, connection, now), now);
     this.#refresh(memberId, "left", now);
     if (this.#opening === undefined) return this.#tellJoined(connection, memberId);
     this.#opening.waiting.set(connection, memberId);
@@ -174,7 +163,7 @@ export class Board {
     this.#opening?.waiting.delete(connection);
     if (graceMs === 0) return this.#end(entry, "left", now);
     const lost = { connection: undefined, graceEndsAt: now + graceMs };
-    this.#changed(this.#slice.patch(entry, { status: "reconnecting" }, lost), now);
+    this.#announcer.changed(this.#slice.patch(entry, { status: "reconnecting" }, lost), now);
     this.#expireBy(lost.graceEndsAt);
     this.#refresh(entry.member.memberId, "timeout", now);
   }
@@ -201,7 +190,7 @@ export class Board {
     if (patch !== undefined && !isFitState(state)) return false;
     const change = mergePatchBetween(old, { status: status ?? old.status, state });
     if (change === undefined) return true;
-    this.#changed(this.#slice.patch(entry, change), now);
+    this.#announcer.changed(this.#slice.patch(entry, change), now);
     this.#refresh(entry.member.memberId, "left", now);
     return true;
   }
@@ -209,7 +198,7 @@ export class Board {
   broadcast(connection: ConnectionId, name: string, data: Json, now: Millis): void {
     const entry = this.#entryOf(connection);
     if (entry === undefined) return;
-    this.#publish({ kind: "event", slot: entry.slot, name, data }, now);
+    this.#announcer.say({ kind: "event", slot: entry.slot, name, data }, now);
     this.#tellEvent(entry.member.memberId, name, data);
   }
 
@@ -217,71 +206,75 @@ export class Board {
 
   /** The bus refuses the subscription to this board, or what this instance publishes on it. */
   refused(link: Link, now: Millis): void {
-    this.#tellSilence(() => this.#silence.refused(link, now));
+    this.#silence.refused(link, now);
+    this.#openIfDue(now);
+  }
+
+  /** `restored`: a new connection has taken this subscription again, with all others. Recovery asks for it, once and in its time (R9). */
+  subscribed(how: "anew" | "restored", now: Millis): void {
+    const isFirst = this.#announcer.subscribed(now);
+    if (isFirst || how === "anew") this.#replicas.askAllTwice(now);
+  }
+
+  published(receivers: number | undefined, now: Millis): void {
+    this.#announcer.published(receivers);
     this.#openIfDue(now);
   }
 
   /** An own message came back. */
   echoed(message: BoardMessage, now: Millis): void {
-    const before = this.repair.echoedSeq;
-    if (!this.repair.echoed(message, now)) return;
-    if (this.repair.echoedSeq > before) this.#changesEchoed(now);
-    if (!this.#silence.isDegraded) return void this.#silence.ended();
-    this.#tellSilence(() => this.#silence.ended());
-    this.#heardAgainAt = now;
+    if (!this.#announcer.echoed(message, now)) return;
+    if (message.kind === "sync" && message.asks !== "all") this.#replicas.askEchoed(message.asks);
+    this.#endsEchoed(now);
+    if (!this.#silence.ended(now)) return;
     // Meanwhile this instance missed messages of others, or they missed its own.
-    this.repair.recover(0, now);
-    this.repair.owePositions(now);
+    this.#replicas.askAll(0, now);
+    this.#announcer.owePositions(now);
   }
 
-  /** Own changes have come back: only from now on other instances can know of them and ask about them. */
-  #changesEchoed(now: Millis): void {
-    const { lingerMs, endedMs } = this.#context.constants;
-    const { echoedSeq } = this.repair;
-    if (echoedSeq >= this.#slice.seq) this.#lingersUntil = now + lingerMs;
-    for (let end = this.#unechoedEnds[0]; end !== undefined && end.seq <= echoedSeq; end = this.#unechoedEnds[0]) {
+  /** Ends that have come back are remembered from now on: only now other instances can know of them (R11). */
+  #endsEchoed(now: Millis): void {
+    const until = now + this.#context.constants.endedMs;
+    for (let end = this.#unechoedEnds[0]; end !== undefined && end.seq <= this.#announcer.echoedSeq; end = this.#unechoedEnds[0]) {
       this.#unechoedEnds.shift();
       const { memberId, attempt } = end;
       const known = this.#ended.get(memberId);
       if (known?.attempt !== attempt) continue;
-      this.#ended.set(memberId, { ...known, until: now + endedMs });
-      this.#expireBy(now + endedMs);
+      this.#ended.set(memberId, { ...known, until });
+      this.#expireBy(until);
     }
+  }
+
+  /** Anything may have been missed, here and by others: ask all peers once, `delayMs` from now. */
+  recover(delayMs: Millis, now: Millis): void {
+    this.#replicas.askAll(delayMs, now);
+  }
+
+  /** Something of this peer may have been missed. */
+  doubt(owner: InstanceId, now: Millis, spreadMs: Millis): void {
+    this.#replicas.doubt(owner, now, spreadMs);
+  }
+
+  /** Some peers were silent for so long that they may have slices here of which nothing is held. */
+  missed(now: Millis, spreadMs: Millis): void {
+    this.#replicas.missed(now, spreadMs);
   }
 
   /** The peer says that it cannot speak on this board: its people are shown as reconnecting, for `clearRemoteMs` at most (R9). */
   mute(owner: InstanceId, now: Millis): void {
-    const replica = this.repair.replicas.get(owner);
-    if (replica === undefined || replica.size === 0 || this.#mutePeers.has(owner)) return;
-    this.#mutePeers.set(owner, now + this.#context.constants.clearRemoteMs);
-    this.judge(owner, now);
+    if (this.#replicas.mute(owner, now)) this.judge(owner, now);
   }
 
   /** The peer no longer says so. */
   unmute(owner: InstanceId, now: Millis): void {
-    if (this.#mutePeers.delete(owner)) this.judge(owner, now);
-  }
-
-  /** `isRestored`: a new connection has taken this subscription again, with all others. Recovery asks for it, once and in its time (R9). */
-  subscribed(isRestored: boolean, now: Millis): void {
-    this.#silence.taken("subscriber");
-    const isFirst = !this.#isAnnounced;
-    this.#isAnnounced = true;
-    if (isFirst && this.#slice.size > 0) this.#changed(this.#slice.snapshot(), now);
-    this.repair.subscribed(isFirst || !isRestored, now);
-  }
-
-  published(receivers: number | undefined, now: Millis): void {
-    this.#silence.taken("publisher");
-    this.repair.published(receivers);
-    this.#openIfDue(now);
+    if (this.#replicas.unmute(owner)) this.judge(owner, now);
   }
 
   /** A message of another instance that counts as up. */
   heard(from: InstanceId, message: BoardMessage, now: Millis): void {
     if (this.#silence.isBlind) return;
     this.unmute(from, now);
-    const replica = this.repair.replica(from, now);
+    const replica = this.#replicas.of(from, now);
     switch (message.kind) {
       case "delta":
       case "snapshot":
@@ -290,8 +283,8 @@ export class Board {
         const wasEmpty = replica.size === 0;
         this.#apply(from, replica, replica.handle(message, now), now);
         // While no other instance had members on this board, own moves were not published.
-        if (wasEmpty && replica.size > 0) this.repair.owePositions(now);
-        if (message.kind === "sync") this.repair.asked(message, now);
+        if (wasEmpty && replica.size > 0) this.#announcer.owePositions(now);
+        if (message.kind === "sync") this.#announcer.asked(message, now);
         if (message.kind !== "delta" && !replica.isInDoubt) this.#opening?.answered.add(from);
         break;
       }
@@ -305,22 +298,19 @@ export class Board {
         break;
       }
     }
-    this.repair.checkDoubt(now);
+    this.#replicas.checkDoubt(now);
     this.#openIfDue(now);
   }
 
   /** The peer is judged live, fading or gone from now on: its members are shown accordingly. */
   judge(owner: InstanceId, now: Millis): void {
-    const replica = this.repair.replicas.get(owner);
-    for (const memberId of [...(replica?.members() ?? [])]) this.#refresh(memberId, "instance_lost", now);
+    for (const memberId of [...(this.#replicas.get(owner)?.members() ?? [])]) this.#refresh(memberId, "instance_lost", now);
     this.#openIfDue(now);
   }
 
-  /** The peer has no slice here, or is gone. */
+  /** The peer is gone. */
   drop(owner: InstanceId, now: Millis): void {
-    const replica = this.repair.release(owner);
-    this.#mutePeers.delete(owner);
-    for (const memberId of replica?.members() ?? []) this.#refresh(memberId, "instance_lost", now);
+    this.#hide(this.#replicas.drop(owner), now);
     this.#openIfDue(now);
   }
 
@@ -328,12 +318,7 @@ export class Board {
 
   /** The cursors of this tick for the bus; undefined: none has moved, or no other instance has members here (F6). */
   takeOwnCursors(now: Millis): Cursors | undefined {
-    const { cursors } = this.roster;
-    const moves = cursors.takeOwn();
-    if (cursors.awaitsRepeat && this.#repeatAt === NEVER) this.#repeatAt = now + this.#context.constants.repeatCursorMs;
-    if (moves.length === 0 || !this.#isHeardElsewhere()) return undefined;
-    this.repair.sent(now);
-    return { kind: "cursors", seq: this.#slice.seq, moves };
+    return this.#announcer.takeCursors(now);
   }
 
   #move(from: InstanceId, replica: Replica, moves: Moves, now: Millis): void {
@@ -347,24 +332,6 @@ export class Board {
       isNews = true;
     }
     if (isNews) this.#context.emit({ kind: "cursors", boardId: this.boardId });
-  }
-
-  /** If a cursor's last position is lost, it would stay wrong for ever; so it is published once more when the cursor has stopped (R6). */
-  #repeatPositions(now: Millis): void {
-    const { cursors } = this.roster;
-    const restMs = this.#context.constants.repeatCursorMs;
-    this.#publishPositions(cursors.takeRested(now, restMs), now);
-    this.#repeatAt = cursors.awaitsRepeat ? now + restMs / 2 : NEVER;
-  }
-
-  #publishPositions(moves: Moves, now: Millis): void {
-    if (moves.length > 0 && this.#isHeardElsewhere()) this.#publish({ kind: "cursors", seq: this.#slice.seq, moves }, now);
-  }
-
-  #isHeardElsewhere(): boolean {
-    if (!this.#isAnnounced || this.#silence.isMute) return false;
-    for (const { size, isInDoubt } of this.repair.replicas.values()) if (size > 0 || isInDoubt) return true;
-    return false;
   }
 
   // The members that are shown.
@@ -382,13 +349,18 @@ export class Board {
     }
   }
 
+  /** These replicas are held no more. */
+  #hide(replicas: readonly Replica[], now: Millis): void {
+    for (const replica of replicas) for (const memberId of replica.members()) this.#refresh(memberId, "instance_lost", now);
+  }
+
   /** Brings the roster in line with a member's entries, and ends the own entry if another one is shown. */
   #refresh(memberId: MemberId, reason: LeaveReason, now: Millis): void {
     const visible = this.#visible(memberId);
     const own = this.#slice.get(memberId);
     if (own !== undefined && visible?.owner !== this.#context.instanceId) {
       if (own.connection !== undefined) this.#supersede(own.connection);
-      this.#changed(this.#slice.remove(own, "superseded", now), now);
+      this.#announcer.changed(this.#slice.remove(own, "superseded", now), now);
     }
     if (visible !== undefined) this.#orphans.delete(memberId);
     const shown = visible ?? this.#orphans.get(memberId);
@@ -398,7 +370,7 @@ export class Board {
 
   /** The entry with the highest attempt that is not ended; of two entries with the same attempt, that of the higher instanceId. */
   #visible(memberId: MemberId): Visible | undefined {
-    const { instanceId, bus } = this.#context;
+    const { instanceId } = this.#context;
     let highest = this.#ended.get(memberId)?.attempt ?? -1;
     let best: Visible | undefined;
     const own = this.#slice.get(memberId);
@@ -406,23 +378,20 @@ export class Board {
       highest = own.attempt;
       best = { member: own.member, owner: instanceId, slot: own.slot, attempt: own.attempt };
     }
-    for (const [owner, replica] of this.repair.replicas) {
-      const entry = replica.get(memberId);
-      if (entry === undefined || entry.attempt < highest) continue;
-      if (entry.attempt === highest && (best?.owner === undefined || owner < best.owner)) continue;
-      const judged = bus.livenessOf(owner);
-      const liveness = judged === "live" && this.#mutePeers.has(owner) ? "fading" : judged;
+    for (const { owner, member, slot, attempt } of this.#replicas.entriesOf(memberId)) {
+      if (attempt < highest) continue;
+      if (attempt === highest && (best?.owner === undefined || owner < best.owner)) continue;
+      const liveness = this.#replicas.livenessOf(owner);
       if (liveness === "gone") continue;
-      highest = entry.attempt;
-      const member = liveness === "live" ? entry.member : reconnecting(entry.member);
-      best = { member, owner, slot: entry.slot, attempt: entry.attempt };
+      highest = attempt;
+      best = { member: liveness === "live" ? member : reconnecting(member), owner, slot, attempt };
     }
     return best;
   }
 
   #highestAttempt(memberId: MemberId): number {
     let highest = Math.max(this.#ended.get(memberId)?.attempt ?? -1, this.#slice.get(memberId)?.attempt ?? -1);
-    for (const replica of this.repair.replicas.values()) highest = Math.max(highest, replica.get(memberId)?.attempt ?? -1);
+    for (const { attempt } of this.#replicas.entriesOf(memberId)) highest = Math.max(highest, attempt);
     return highest;
   }
 
@@ -435,7 +404,7 @@ export class Board {
   /** Ends this own entry for everybody, and remembers that it has ended. */
   #end(entry: OwnEntry, reason: LeaveReason, now: Millis): void {
     const { memberId } = entry.member;
-    this.#changed(this.#slice.remove(entry, reason, now), now);
+    this.#announcer.changed(this.#slice.remove(entry, reason, now), now);
     this.#unechoedEnds.push({ memberId, attempt: entry.attempt, seq: this.#slice.seq });
     this.#remember(memberId, entry.attempt, this.#context.instanceId, now + this.#context.constants.lingerUnechoedMs);
     this.#refresh(memberId, reason, now);
@@ -503,28 +472,14 @@ export class Board {
 
   // Telling.
 
-  #late(since: Millis, now: Millis): boolean {
-    const isOrdered = this.#tellSilence(() => this.#silence.late(since, now));
-    if (isOrdered) this.#context.emit({ kind: "resubscribe", boardId: this.boardId });
-    return isOrdered;
-  }
-
-  /** Makes a change that may begin or end this board's silence, and tells the local clients if it does. */
-  #tellSilence<T>(change: () => T): T {
-    const was = this.isDegraded;
-    const result = change();
-    if (this.isDegraded !== was) this.#context.emit({ kind: "degraded", on: !was, boardId: this.boardId });
-    return result;
-  }
-
   #openIfDue(now: Millis): void {
     if (this.#opening === undefined) return;
     const { livePeers } = this.#context.bus;
     const { by, waiting, answered } = this.#opening;
     // As many answers are expected as there are live peers, or other subscribers if these are fewer. Never wait for everybody (R5).
-    const expected = Math.min(livePeers, (this.repair.receivers ?? Number.POSITIVE_INFINITY) - 1);
+    const expected = Math.min(livePeers, this.#announcer.listeners);
     const isWorthWaiting = livePeers > 0 && !this.#silence.isDegraded;
-    if (now < by && isWorthWaiting && !(this.#isAnnounced && answered.size >= expected)) return;
+    if (now < by && isWorthWaiting && !(this.#announcer.isAnnounced && answered.size >= expected)) return;
     this.#opening = undefined;
     for (const [connection, memberId] of waiting) this.#tellJoined(connection, memberId);
   }
@@ -542,19 +497,6 @@ export class Board {
   #entryOf(connection: ConnectionId): OwnEntry | undefined {
     const memberId = this.#memberOf.get(connection);
     return memberId === undefined ? undefined : this.#slice.get(memberId);
-  }
-
-  /** The own slice has changed; `messages` tell the other instances. */
-  #changed(messages: readonly BoardMessage[], now: Millis): void {
-    this.#lingersUntil = now + this.#context.constants.lingerUnechoedMs;
-    this.repair.changed(now);
-    for (const message of messages) this.#publish(message, now);
-  }
-
-  #publish(message: BoardMessage, now: Millis): void {
-    if (!this.#isAnnounced) return;
-    this.repair.sent(now);
-    this.#context.emit({ kind: "publish", boardId: this.boardId, message });
   }
 }
 

@@ -61,7 +61,7 @@ export class Core {
   readonly #boardsHolding = new Map<InstanceId, Set<BoardId>>();
   readonly #deadlines = new Deadlines<BoardId>();
   readonly #boardsOf = new Map<ConnectionId, Set<BoardId>>();
-  /** Boards whose local clients were told that they are degraded. */
+  /** Degraded boards: their local clients were told. */
   readonly #degraded = new Set<BoardId>();
   /** Boards where the bus does not take what this instance publishes. The board that a heartbeat named longest ago is first. */
   readonly #mute = new Set<BoardId>();
@@ -85,7 +85,6 @@ export class Core {
     this.#settlingSince = now;
     const emit = (effect: Effect) => {
       if (effect.kind === "ready") this.#settlingSince = this.#now;
-      if (effect.kind === "degraded" && effect.boardId !== undefined) this.#degraded[effect.on ? "add" : "delete"](effect.boardId);
       this.#effects.push(effect);
     };
     const boards = this.#boards;
@@ -101,7 +100,7 @@ export class Core {
       missed: (peer, all) => {
         // Boards are told at once, and then not again for `askMsMax`: peers that were silent together come back shortly one after another.
         if (all) this.#tellMissedAt = Math.max(this.#now, this.#missedToldAt + constants.askMsMax);
-        this.#eachHolding(peer, ({ repair }) => repair.doubt(peer, this.#now, this.#peers.spreadMs));
+        this.#eachHolding(peer, (board) => board.doubt(peer, this.#now, this.#peers.spreadMs));
       },
       recover: () => this.#recover(),
       takeMute: () => this.#takeMute(),
@@ -234,7 +233,7 @@ export class Core {
         return input.from === this.instanceId ? this.#echoed(input.boardId, input.message, now) : this.#heard(input, now);
       case "subscribed":
         if (input.boardId === undefined) return this.#peers.answered("subscriber", false);
-        return this.#on(input.boardId, (board) => board.subscribed(!this.#peers.isSubscriberUp, now));
+        return this.#on(input.boardId, (board) => board.subscribed(this.#peers.isSubscriberUp ? "anew" : "restored", now));
       case "subscribe_refused":
         if (input.boardId === undefined) return this.#peers.answered("subscriber", true);
         return this.#on(input.boardId, (board) => board.refused("subscriber", now));
@@ -323,7 +322,7 @@ export class Core {
   }
 
   #giveUp(boardId: BoardId): void {
-    for (const owner of this.#boards.get(boardId)?.repair.replicas.keys() ?? []) this.#holds(owner, boardId, false);
+    this.#boards.get(boardId)?.close();
     this.#boards.delete(boardId);
     this.#degraded.delete(boardId);
     this.#mute.delete(boardId);
@@ -335,14 +334,14 @@ export class Core {
     this.#settlingSince = this.#now;
     const { random, bus } = this.#context;
     const { spreadMs } = bus;
-    this.#each((board) => board.repair.recover(random.between(0, spreadMs), this.#now));
+    this.#each((board) => board.recover(random.between(0, spreadMs), this.#now));
   }
 
   #tellMissed(now: Millis): void {
     this.#tellMissedAt = Number.POSITIVE_INFINITY;
     this.#missedToldAt = now;
     const { spreadMs } = this.#context.bus;
-    this.#each((board) => board.repair.missed(now, spreadMs));
+    this.#each((board) => board.missed(now, spreadMs));
   }
 
   /** Mute boards for the next heartbeat: as many as fit, and in turn if there are more. */
@@ -391,9 +390,16 @@ export class Core {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
     act(board);
-    if (board.isMute !== this.#mute.has(boardId)) this.#mute[board.isMute ? "add" : "delete"](boardId);
+    note(this.#mute, boardId, board.isMute);
+    note(this.#degraded, boardId, board.isDegraded);
     this.#deadlines.set(boardId, board.deadline());
   }
+}
+
+/** A board that stays in the set keeps its place in it. */
+function note(boards: Set<BoardId>, boardId: BoardId, isIn: boolean): void {
+  if (isIn) boards.add(boardId);
+  else boards.delete(boardId);
 }
 
 /** Bytes of mute boards that one heartbeat names: hundreds of boards, so that thousands have their turn within seconds. */

@@ -1,26 +1,31 @@
 /**
  * Whether the messages that this instance publishes on one board come back to it (R9). While they do not, it hears no other instance
- * there, or none hears it, or both; that is one state, and only an own echo ends it. It judges and remembers since when; the board acts.
+ * there, or none hears it, or both; that is one state, and only an own echo ends it. It judges, remembers since when, and tells the
+ * local clients; what follows from it, the board does.
  */
 
-import type { Millis } from "@presence-service/protocol";
+import type { BoardId, Millis } from "@presence-service/protocol";
 import type { Context } from "./context.ts";
 import type { Link } from "./effects.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class Silence {
-  readonly #context: Pick<Context, "constants" | "random" | "bus">;
+  readonly #context: Context;
+  readonly #boardId: BoardId;
   /** When the first sign came that own messages do not come back; NEVER: they do. */
   #since: Millis = NEVER;
   #isDegraded = false;
   #isBlind = false;
   #probeAt: Millis = NEVER;
+  /** When the last silence of which clients were told ended. */
+  #endedAt: Millis = Number.NEGATIVE_INFINITY;
   /** Whether Redis refuses to publish on this board at present, or to subscribe to it. */
   readonly #isRefused: Record<Link, boolean> = { publisher: false, subscriber: false };
 
-  constructor(context: Pick<Context, "constants" | "random" | "bus">) {
+  constructor(context: Context, boardId: BoardId) {
     this.#context = context;
+    this.#boardId = boardId;
   }
 
   /** The silence lasts, or has a cause that does not pass by itself: clients are told. */
@@ -38,8 +43,19 @@ export class Silence {
     return this.#isRefused.publisher;
   }
 
-  deadline(): Millis {
-    return Math.min(this.#clearAt, this.#probeAt);
+  /** Members may be missing on this board, whatever holds on others (C6). */
+  isSettling(now: Millis): boolean {
+    return this.#isDegraded || now - this.#endedAt < this.#context.constants.settlingMs;
+  }
+
+  /** When `takeProbe` is to be called. */
+  get probeAt(): Millis {
+    return this.#probeAt;
+  }
+
+  /** When `hasBecomeBlind` is to be called. */
+  get blindAt(): Millis {
+    return this.#isDegraded && !this.#isBlind ? this.#since + this.#context.constants.clearRemoteMs : NEVER;
   }
 
   /** Redis has refused a subscription (`subscriber`) or a message. */
@@ -63,16 +79,21 @@ export class Silence {
     return true;
   }
 
-  /** An own message has come back. */
-  ended(): void {
-    if (this.#since === NEVER) return;
+  /** An own message has come back. True: that ends a silence of which clients were told. */
+  ended(now: Millis): boolean {
+    if (this.#since === NEVER) return false;
+    const wasDegraded = this.#isDegraded;
     this.#since = this.#probeAt = NEVER;
     this.#isDegraded = this.#isBlind = this.#isRefused.publisher = this.#isRefused.subscriber = false;
+    if (!wasDegraded) return false;
+    this.#endedAt = now;
+    this.#context.emit({ kind: "degraded", on: false, boardId: this.#boardId });
+    return true;
   }
 
   /** True, once: no remote member is to be shown from now on. */
   hasBecomeBlind(now: Millis): boolean {
-    if (now < this.#clearAt) return false;
+    if (now < this.blindAt) return false;
     this.#isBlind = true;
     return true;
   }
@@ -85,13 +106,10 @@ export class Silence {
     return !this.#isRefused.subscriber;
   }
 
-  get #clearAt(): Millis {
-    return this.#isDegraded && !this.#isBlind ? this.#since + this.#context.constants.clearRemoteMs : NEVER;
-  }
-
   #degrade(now: Millis): void {
     if (this.#isDegraded) return;
     this.#isDegraded = true;
+    this.#context.emit({ kind: "degraded", on: true, boardId: this.#boardId });
     this.#probeLater(now);
   }
 

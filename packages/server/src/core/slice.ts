@@ -1,6 +1,6 @@
 /**
  * The members of one board that this instance owns, and the messages that tell the others about them (R1, R2, R11).
- * Only the slice numbers its changes. repair.ts decides when to publish what; roster.ts holds what is shown.
+ * Only the slice numbers its changes. announcer.ts decides when to publish what; roster.ts holds what is shown.
  */
 
 import type { JsonObject, Member, MemberId, Millis } from "@presence-service/protocol";
