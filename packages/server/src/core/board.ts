@@ -18,8 +18,9 @@ import {
 import { Announcer } from "./announcer.ts";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId, Link } from "./effects.ts";
+import { Ends } from "./ends.ts";
 import { applyMergePatch, mergePatchBetween } from "./merge-patch.ts";
-import type { BoardMessage, Cursors, DelReason, Moves, Seq, Whom } from "./messages.ts";
+import type { BoardMessage, Cursors, DelReason, Moves, Whom } from "./messages.ts";
 import type { Applied, Replica } from "./replica.ts";
 import { type Question, Replicas } from "./replicas.ts";
 import { Roster, type Visible } from "./roster.ts";
@@ -48,19 +49,17 @@ export class Board {
   readonly #announcer: Announcer;
   readonly #silence: Silence;
   readonly #memberOf = new Map<ConnectionId, MemberId>();
-  /** Attempts that are over for everybody, the instance that said so, and until when that is remembered. */
-  readonly #ended = new Map<MemberId, { readonly attempt: number; readonly by: InstanceId; readonly until: Millis }>();
-  /** Ends that this instance published and that did not come back yet, oldest first: other instances may not have heard of them. */
-  readonly #unechoedEnds: { readonly memberId: MemberId; readonly attempt: number; readonly seq: Seq }[] = [];
+  readonly #ends: Ends;
   readonly #orphans = new Map<MemberId, Orphan>();
   #opening: Opening | undefined;
-  /** When the next grace, ended attempt or orphan runs out. */
+  /** When the next grace or orphan runs out. */
   #expiryAt: Millis = NEVER;
 
   constructor(context: Context, boardId: BoardId, now: Millis) {
     this.boardId = boardId;
     this.#context = context;
     this.#slice = new Slice(context);
+    this.#ends = new Ends(context, this.#slice);
     this.#silence = new Silence(context, boardId);
     this.roster = new Roster(
       context,
@@ -109,6 +108,7 @@ export class Board {
       this.#announcer.deadline(),
       this.#silence.blindAt,
       this.#expiryAt,
+      this.#ends.expiryAt,
       this.#opening?.by ?? NEVER,
       this.#slice.size === 0 ? this.#announcer.lingersUntil : NEVER,
     );
@@ -118,7 +118,7 @@ export class Board {
     this.#hide(this.#replicas.tick(now), now);
     this.#announcer.tick(now);
     if (this.#silence.hasBecomeBlind(now)) this.#hide(this.#replicas.dropAll(), now);
-    if (now >= this.#expiryAt) this.#expire(now);
+    if (now >= Math.min(this.#expiryAt, this.#ends.expiryAt)) this.#expire(now);
     this.#openIfDue(now);
   }
 
@@ -225,24 +225,11 @@ export class Board {
   echoed(message: BoardMessage, now: Millis): void {
     if (!this.#announcer.echoed(message, now)) return;
     if (message.kind === "sync" && message.asks !== "all") this.#replicas.askEchoed(message.asks);
-    this.#endsEchoed(now);
+    this.#ends.echoed(this.#announcer.echoedSeq, now);
     if (!this.#silence.ended(now)) return;
     // Meanwhile this instance missed messages of others, or they missed its own.
     this.#replicas.askAll(0, now);
     this.#announcer.owePositions(now);
-  }
-
-  /** Ends that have come back are remembered from now on: only now other instances can know of them (R11). */
-  #endsEchoed(now: Millis): void {
-    const until = now + this.#context.constants.endedMs;
-    for (let end = this.#unechoedEnds[0]; end !== undefined && end.seq <= this.#announcer.echoedSeq; end = this.#unechoedEnds[0]) {
-      this.#unechoedEnds.shift();
-      const { memberId, attempt } = end;
-      const known = this.#ended.get(memberId);
-      if (known?.attempt !== attempt) continue;
-      this.#ended.set(memberId, { ...known, until });
-      this.#expireBy(until);
-    }
   }
 
   /** Anything may have been missed, here and by others: ask all peers once, `delayMs` from now. */
@@ -338,9 +325,13 @@ export class Board {
 
   #apply(owner: InstanceId, replica: Replica, { touched, ended, counted }: Applied, now: Millis): void {
     this.#count(counted);
-    for (const memberId of touched.keys()) this.#takeBack(memberId, owner, replica, now);
+    for (const memberId of touched.keys()) {
+      const entry = replica.get(memberId);
+      if (entry !== undefined) this.#ends.takeBack(memberId, entry.attempt, owner, now);
+    }
     for (const { memberId, attempt } of ended) {
-      this.#remember(memberId, attempt, owner, now + this.#context.constants.endedMs);
+      this.#ends.heard(memberId, attempt, owner, now);
+      this.#endOrphan(memberId, attempt);
       if (!touched.has(memberId)) this.#refresh(memberId, "left", now);
     }
     for (const [memberId, del] of touched) {
@@ -371,7 +362,7 @@ export class Board {
   /** The entry with the highest attempt that is not ended; of two entries with the same attempt, that of the higher instanceId. */
   #visible(memberId: MemberId): Visible | undefined {
     const { instanceId } = this.#context;
-    let highest = this.#ended.get(memberId)?.attempt ?? -1;
+    let highest = this.#ends.attemptOf(memberId);
     let best: Visible | undefined;
     const own = this.#slice.get(memberId);
     if (own !== undefined && own.attempt > highest) {
@@ -390,7 +381,7 @@ export class Board {
   }
 
   #highestAttempt(memberId: MemberId): number {
-    let highest = Math.max(this.#ended.get(memberId)?.attempt ?? -1, this.#slice.get(memberId)?.attempt ?? -1);
+    let highest = Math.max(this.#ends.attemptOf(memberId), this.#slice.get(memberId)?.attempt ?? -1);
     for (const { attempt } of this.#replicas.entriesOf(memberId)) highest = Math.max(highest, attempt);
     return highest;
   }
@@ -405,27 +396,9 @@ export class Board {
   #end(entry: OwnEntry, reason: LeaveReason, now: Millis): void {
     const { memberId } = entry.member;
     this.#announcer.changed(this.#slice.remove(entry, reason, now), now);
-    this.#unechoedEnds.push({ memberId, attempt: entry.attempt, seq: this.#slice.seq });
-    this.#remember(memberId, entry.attempt, this.#context.instanceId, now + this.#context.constants.lingerUnechoedMs);
+    this.#ends.said(entry, now);
+    this.#endOrphan(memberId, entry.attempt);
     this.#refresh(memberId, reason, now);
-  }
-
-  /** Remembers that all entries of this member up to this attempt are over (R11). */
-  #remember(memberId: MemberId, attempt: number, by: InstanceId, until: Millis): void {
-    if (attempt <= (this.#ended.get(memberId)?.attempt ?? -1)) return;
-    this.#ended.set(memberId, { attempt, by, until });
-    if (attempt >= (this.#orphans.get(memberId)?.attempt ?? Number.POSITIVE_INFINITY)) this.#orphans.delete(memberId);
-    this.#expireBy(until);
-  }
-
-  /** An instance that shows an attempt again has never ended it: the end was published by somebody else in its name. */
-  #takeBack(memberId: MemberId, owner: InstanceId, replica: Replica, now: Millis): void {
-    const end = this.#ended.get(memberId);
-    const entry = replica.get(memberId);
-    if (end?.by !== owner || entry === undefined || entry.attempt > end.attempt) return;
-    this.#ended.delete(memberId);
-    const own = this.#slice.ended.get(memberId);
-    if (own !== undefined) this.#remember(memberId, own, this.#context.instanceId, now + this.#context.constants.endedMs);
   }
 
   #count(what: Applied["counted"]): void {
@@ -435,11 +408,16 @@ export class Board {
   /** The member's entry was superseded, and the new one may not have arrived: the member stays shown for a moment and does not leave. */
   #orphan(memberId: MemberId, attempt: number, now: Millis): void {
     const member = this.roster.memberOf(memberId);
-    if (member === undefined || attempt <= (this.#ended.get(memberId)?.attempt ?? -1)) return;
+    if (member === undefined || attempt <= this.#ends.attemptOf(memberId)) return;
     const until = now + this.#context.constants.successorMs;
     // No instance owns an orphan, so nothing moves its cursor.
     this.#orphans.set(memberId, { member: reconnecting(member), owner: undefined, slot: 0, attempt, until });
     this.#expireBy(until);
+  }
+
+  /** The successor of an orphan is over: the orphan is, too. */
+  #endOrphan(memberId: MemberId, attempt: number): void {
+    if (attempt >= (this.#orphans.get(memberId)?.attempt ?? NEVER)) this.#orphans.delete(memberId);
   }
 
   #expireBy(at: Millis): void {
@@ -458,16 +436,7 @@ export class Board {
       if (now < until) next(until);
       else if (this.#orphans.delete(memberId)) this.#refresh(memberId, "left", now);
     }
-    for (const [memberId, { attempt, until }] of this.#ended) {
-      if (now < until) {
-        next(until);
-        continue;
-      }
-      this.#ended.delete(memberId);
-      // Another instance may have ended a higher attempt since: then the end of the lower own one is forgotten as well.
-      if ((this.#slice.ended.get(memberId) ?? Number.POSITIVE_INFINITY) <= attempt) this.#slice.ended.delete(memberId);
-      this.#refresh(memberId, "left", now);
-    }
+    for (const memberId of this.#ends.takeExpired(now, EXPIRY_MS_MIN)) this.#refresh(memberId, "left", now);
   }
 
   // Telling.
