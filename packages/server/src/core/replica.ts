@@ -4,9 +4,9 @@
  */
 
 import { isFitState, type JsonObject, type Member, type MemberId, type Millis, STATUSES } from "@presence-service/protocol";
+import { Entries } from "./entries.ts";
 import { applyMergePatch, isObject } from "./merge-patch.ts";
 import type { Beacon, Delta, Ended, Op, Seq, SliceEntry, Snapshot, Sync } from "./messages.ts";
-import { hashOf } from "./slice.ts";
 
 type Del = Extract<Op, { op: "del" }>;
 
@@ -22,10 +22,8 @@ export type Applied = {
 const NOTHING: Applied = { touched: new Map(), ended: [] };
 
 export class Replica {
-  readonly #bySlot = new Map<number, SliceEntry>();
-  readonly #byMember = new Map<MemberId, SliceEntry>();
+  #entries = new Entries<SliceEntry>();
   #seq: Seq = 0;
-  #hash = 0;
   /** The seq before the delta that was applied last. */
   #prev: Seq | undefined;
   /** The seq that the owner named last: if it is above the one held, changes were missed. */
@@ -66,19 +64,19 @@ export class Replica {
   }
 
   get size(): number {
-    return this.#byMember.size;
+    return this.#entries.size;
   }
 
   members(): Iterable<MemberId> {
-    return this.#byMember.keys();
+    return this.#entries.members();
   }
 
   get(memberId: MemberId): SliceEntry | undefined {
-    return this.#byMember.get(memberId);
+    return this.#entries.get(memberId);
   }
 
   memberAt(slot: number): MemberId | undefined {
-    return this.#bySlot.get(slot)?.member.memberId;
+    return this.#entries.at(slot)?.member.memberId;
   }
 
   /** Something may have been missed (R4). */
@@ -134,30 +132,30 @@ export class Replica {
     switch (op.op) {
       case "set": {
         const { slot, attempt, member } = op;
-        const holder = this.#bySlot.get(slot);
+        const holder = this.#entries.at(slot);
         if (holder !== undefined && holder.member.memberId !== member.memberId) {
-          this.#remove(holder);
+          this.#entries.remove(holder);
           touched.set(holder.member.memberId, undefined);
         }
-        this.#put({ slot, attempt, seq, member });
+        this.#entries.put({ slot, attempt, seq, member });
         touched.set(member.memberId, undefined);
         return true;
       }
       case "patch": {
-        const entry = this.#bySlot.get(op.slot);
+        const entry = this.#entries.at(op.slot);
         const member = entry && patched(entry.member, op.patch);
         // A state may outgrow its limit patch by patch: then no client could be sent it.
         if (entry === undefined || member === undefined || !isFitState(member.state)) return false;
-        this.#put({ ...entry, seq, member });
+        this.#entries.put({ ...entry, seq, member });
         touched.set(entry.member.memberId, undefined);
         return true;
       }
       case "del": {
         const { memberId, attempt, reason } = op;
-        const entry = this.#byMember.get(memberId);
+        const entry = this.#entries.get(memberId);
         // An owner can end only an attempt that its slice holds. If this `del` does not fit, the owner's snapshot says what really ended.
         if (entry?.attempt !== attempt) return false;
-        this.#remove(entry);
+        this.#entries.remove(entry);
         if (reason !== "superseded") ended.push({ memberId, attempt });
         touched.set(memberId, op);
         return true;
@@ -182,23 +180,23 @@ export class Replica {
 
   #replace(seq: Seq, parts: readonly Snapshot[]): Applied {
     const touched = new Map<MemberId, Del | undefined>();
-    const old = new Map(this.#byMember);
-    this.#bySlot.clear();
-    this.#byMember.clear();
-    this.#hash = 0;
+    const old = this.#entries;
+    this.#entries = new Entries();
     for (const { entries } of parts) {
       for (const entry of entries) {
         const before = old.get(entry.member.memberId);
-        old.delete(entry.member.memberId);
         // After a divergence no entry that was held is trusted.
         const isSame = before !== undefined && !this.#diverged && before.seq === entry.seq && before.attempt === entry.attempt;
-        this.#put(isSame ? { ...entry, member: before.member } : entry);
+        this.#entries.put(isSame ? { ...entry, member: before.member } : entry);
         if (!isSame) touched.set(entry.member.memberId, undefined);
       }
     }
     // A snapshot lists the attempts that its owner ended. So a member that is neither in it nor ended there was superseded (R11).
-    for (const [memberId, { attempt }] of old)
+    for (const { member, attempt } of old) {
+      const { memberId } = member;
+      if (this.get(memberId) !== undefined) continue;
       touched.set(memberId, this.#diverged ? undefined : { op: "del", memberId, attempt, reason: "superseded" });
+    }
     this.#seq = seq;
     this.#diverged = false;
     // If a snapshot holds a member and an end of the same attempt, the member counts and the end does not.
@@ -209,7 +207,7 @@ export class Replica {
   }
 
   #compare({ seq, hash, count }: Beacon | Sync): Applied {
-    const isOther = seq === this.#seq && (hash !== this.#hash >>> 0 || count !== this.size);
+    const isOther = seq === this.#seq && (hash !== this.#entries.hash || count !== this.size);
     return isOther ? { ...NOTHING, counted: this.#diverge() } : NOTHING;
   }
 
@@ -217,20 +215,6 @@ export class Replica {
     if (this.#diverged) return undefined;
     this.#diverged = true;
     return "divergence";
-  }
-
-  #put(entry: SliceEntry): void {
-    const old = this.#byMember.get(entry.member.memberId);
-    if (old !== undefined) this.#remove(old);
-    this.#bySlot.set(entry.slot, entry);
-    this.#byMember.set(entry.member.memberId, entry);
-    this.#hash ^= hashOf(entry);
-  }
-
-  #remove(entry: SliceEntry): void {
-    if (this.#bySlot.get(entry.slot) === entry) this.#bySlot.delete(entry.slot);
-    this.#byMember.delete(entry.member.memberId);
-    this.#hash ^= hashOf(entry);
   }
 }
 

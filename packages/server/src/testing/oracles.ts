@@ -4,8 +4,8 @@
  */
 
 import type { BoardId, InstanceId, MemberId, Millis } from "@presence-service/protocol";
+import { hashOf } from "../core/entries.ts";
 import type { BoardMessage, Op, Seq, SliceEntry, Snapshot, Standing } from "../core/messages.ts";
-import { hashOf } from "../core/slice.ts";
 import type { World } from "./world.ts";
 import type { WorldInstance } from "./world-instance.ts";
 
