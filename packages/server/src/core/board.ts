@@ -443,7 +443,7 @@ export class Board {
 
   #openIfDue(now: Millis): void {
     if (this.#opening === undefined) return;
-    const { livePeers } = this.#context.bus;
+    const { livePeers } = this.#context.peers;
     const { by, waiting, answered } = this.#opening;
     // As many answers are expected as there are live peers, or other subscribers if these are fewer. Never wait for everybody (R5).
     const expected = Math.min(livePeers, this.#announcer.listeners);

@@ -18,26 +18,31 @@ export interface Context {
   emit(effect: Effect): void;
   /** Something of that peer is held on that board from now on, or no more. */
   holds(owner: InstanceId, boardId: BoardId, isHeld: boolean): void;
+  readonly peers: PeersBelief;
   readonly bus: BusBelief;
 }
 
-/** The knowledge of peers.ts about the bus and the other instances on it. */
-export interface BusBelief {
+/** The knowledge of peers.ts about the other instances. */
+export interface PeersBelief {
   livenessOf(instanceId: InstanceId): Liveness;
-  /** The peer is up, and as far as is known it hears this instance. */
-  canAnswer(instanceId: InstanceId): boolean;
   /** The number of instances that may answer: they were heard lately, strangers (R8) included. */
   readonly livePeers: number;
+  /** The period that a peer announced. */
+  beaconMsOf(instanceId: InstanceId): Millis;
+  /** Peers that were silent at that time or later: anything of theirs may have been missed, on any board. */
+  missedSince(at: Millis): readonly InstanceId[];
+}
+
+/** The knowledge of pulse.ts about the bus. */
+export interface BusBelief {
   /** Own messages do not come back at the moment: then it proves nothing whether a peer is heard or not. */
   readonly isEchoMissing: boolean;
   /** When an own heartbeat last came back. */
   readonly echoedAt: Millis;
   /** The period of everybody's beacons, from the size of the cluster (R6). */
   readonly beaconMs: Millis;
-  /** The period that a peer announced. */
-  beaconMsOf(instanceId: InstanceId): Millis;
-  /** Peers that were silent at that time or later: anything of theirs may have been missed, on any board. */
-  missedSince(at: Millis): readonly InstanceId[];
+  /** The peer is up, and as far as is known it hears this instance. */
+  canAnswer(instanceId: InstanceId): boolean;
   /** Over how much time to spread something that concerns all boards of all instances, so that Redis carries it easily. */
   readonly spreadMs: Millis;
 }

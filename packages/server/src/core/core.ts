@@ -6,13 +6,16 @@
 
 import type { BoardId, InstanceId, Millis, RosterEntry } from "@presence-service/protocol";
 import { assertNever } from "./assert-never.ts";
+import { Beats } from "./beats.ts";
 import { Board } from "./board.ts";
 import { assertConsistent, CONSTANTS, type Constants } from "./constants.ts";
 import type { Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { ConnectionId, DegradedWhy, Effect, Input } from "./effects.ts";
+import { Hearing, type PeerStats } from "./hearing.ts";
 import type { BusMessage, Cursors, Kick, Moves } from "./messages.ts";
-import { type Host, type PeerStats, Peers } from "./peers.ts";
+import { Peers } from "./peers.ts";
+import { Pulse } from "./pulse.ts";
 import { Random } from "./random.ts";
 
 export type CoreOptions = {
@@ -55,7 +58,10 @@ export class Core {
   readonly instanceId: InstanceId;
   readonly #constants: Constants;
   readonly #context: Context;
+  readonly #beats: Beats;
   readonly #peers: Peers;
+  readonly #hearing: Hearing;
+  readonly #pulse: Pulse;
   readonly #boards = new Map<BoardId, Board>();
   /** The boards on which something of a peer is held, per peer. */
   readonly #boardsHolding = new Map<InstanceId, Set<BoardId>>();
@@ -72,8 +78,6 @@ export class Core {
   /** When boards are told of peers that were silent for long, and when they were told last. */
   #tellMissedAt: Millis = Number.POSITIVE_INFINITY;
   #missedToldAt: Millis = Number.NEGATIVE_INFINITY;
-  /** When the core started, or last recovered. */
-  #settlingSince: Millis;
   #isStopped = false;
   #effects: Effect[] = [];
 
@@ -82,35 +86,31 @@ export class Core {
     this.instanceId = instanceId;
     this.#constants = constants;
     this.#now = now;
-    this.#settlingSince = now;
-    const emit = (effect: Effect) => {
-      if (effect.kind === "ready") this.#settlingSince = this.#now;
-      this.#effects.push(effect);
-    };
+    const emit = (effect: Effect) => void this.#effects.push(effect);
+    this.#beats = new Beats(constants, now);
+    this.#peers = new Peers(constants, this.#beats, {
+      emit,
+      judged: (peer) => this.#eachHolding(peer, (board) => board.judge(peer, this.#now)),
+      gone: (peer) => this.#gone(peer),
+      missed: (peer, where) => this.#missed(peer, where),
+    });
+    this.#hearing = new Hearing(instanceId, constants, this.#beats, this.#peers);
     const boards = this.#boards;
-    const host: Host = {
+    const host = {
       get boards() {
         return boards.size;
       },
       emit,
-      judged: (peer, isGone) => {
-        if (isGone) this.#mutePeers.delete(peer);
-        this.#eachHolding(peer, (board) => (isGone ? board.drop(peer, this.#now) : board.judge(peer, this.#now)));
-      },
-      missed: (peer, all) => {
-        // Boards are told at once, and then not again for `askMsMax`: peers that were silent together come back shortly one after another.
-        if (all) this.#tellMissedAt = Math.max(this.#now, this.#missedToldAt + constants.askMsMax);
-        this.#eachHolding(peer, (board) => board.doubt(peer, this.#now, this.#peers.spreadMs));
-      },
       recover: () => this.#recover(),
       takeMute: () => this.#takeMute(),
     };
-    this.#peers = new Peers(instanceId, constants, host, now);
+    this.#pulse = new Pulse(constants, this.#beats, this.#peers, this.#hearing, host, now);
     this.#context = {
       instanceId,
       constants,
       random: new Random(seed),
-      bus: this.#peers,
+      peers: this.#peers,
+      bus: this.#pulse,
       emit,
       holds: (owner, boardId, isHeld) => this.#holds(owner, boardId, isHeld),
       nextSeq: () => ++this.#seq,
@@ -128,7 +128,8 @@ export class Core {
 
   /** The time at which `handle` must be called with a `tick`; Infinity: never. It may change with every call of any method. */
   nextDeadline(): Millis {
-    return this.#isStopped ? Number.POSITIVE_INFINITY : Math.min(this.#peers.deadline(), this.#tellMissedAt, this.#deadlines.next());
+    if (this.#isStopped) return Number.POSITIVE_INFINITY;
+    return Math.min(this.#pulse.deadline(), this.#peers.deadline(), this.#tellMissedAt, this.#deadlines.next());
   }
 
   // Cursors do not pass through `handle`, and nothing is allocated per move.
@@ -160,9 +161,7 @@ export class Core {
 
   roster(boardId: BoardId): RosterView {
     const board = this.#boards.get(boardId);
-    const isSettling =
-      !this.#peers.isReady || this.#peers.degradedWhy !== undefined || this.#now - this.#settlingSince < this.#constants.settlingMs;
-    const settling = isSettling || board?.isSettling(this.#now) === true;
+    const settling = this.#pulse.isSettling(this.#now) || board?.isSettling(this.#now) === true;
     return { settling, degraded: board?.isDegraded === true, ...this.counts(boardId), entries: board?.roster.entries() ?? [] };
   }
 
@@ -188,7 +187,7 @@ export class Core {
       own += board.own;
       shown += board.roster.members;
     }
-    const { isReady, degradedWhy, echoMs } = this.#peers;
+    const { isReady, degradedWhy } = this.#pulse;
     const status = !isReady ? "starting" : degradedWhy === undefined ? "ready" : "degraded";
     return {
       status,
@@ -197,8 +196,8 @@ export class Core {
       degradedBoards: this.#degraded.size,
       own,
       shown,
-      echoMs,
-      peers: [...this.#peers.list(now)],
+      echoMs: this.#beats.echoMs,
+      peers: [...this.#hearing.list(now)],
     };
   }
 
@@ -232,21 +231,21 @@ export class Core {
       case "heard":
         return input.from === this.instanceId ? this.#echoed(input.boardId, input.message, now) : this.#heard(input, now);
       case "subscribed":
-        if (input.boardId === undefined) return this.#peers.answered("subscriber", false);
-        return this.#on(input.boardId, (board) => board.subscribed(this.#peers.isSubscriberUp ? "anew" : "restored", now));
+        if (input.boardId === undefined) return this.#pulse.taken("subscriber");
+        return this.#on(input.boardId, (board) => board.subscribed(this.#pulse.isSubscriberUp ? "anew" : "restored", now));
       case "subscribe_refused":
-        if (input.boardId === undefined) return this.#peers.answered("subscriber", true);
+        if (input.boardId === undefined) return this.#pulse.refused("subscriber");
         return this.#on(input.boardId, (board) => board.refused("subscriber", now));
       case "published":
-        if (input.boardId === undefined) return this.#peers.answered("publisher", false);
+        if (input.boardId === undefined) return this.#pulse.taken("publisher");
         return this.#on(input.boardId, (board) => board.published(input.receivers, now));
       case "publish_refused":
-        if (input.boardId === undefined) return this.#peers.answered("publisher", true);
+        if (input.boardId === undefined) return this.#pulse.refused("publisher");
         return this.#on(input.boardId, (board) => board.refused("publisher", now));
       case "link_up":
-        return this.#peers.linkUp(input.link, now);
+        return this.#pulse.linkUp(input.link, now);
       case "link_down":
-        return this.#peers.linkDown(input.link);
+        return this.#pulse.linkDown(input.link);
       case "tick":
         return this.#tick(input.oldestUnansweredMs, now);
       case "stop":
@@ -281,10 +280,12 @@ export class Core {
     // Kicks and announcements say nothing of slices or liveness: they hold however their sender is judged, and however late they come.
     if (message.kind === "kick") return this.#kick(message, now);
     if (message.kind === "announcement") return void this.#effects.push(message);
-    if (!this.#peers.accepts(from, link, message, now)) return;
+    // While own messages do not come back, a peer can be neither judged nor asked. It is met anew afterwards (R9).
+    if (this.#pulse.isCleared || !this.#peers.accepts(from, link, message, now)) return;
     switch (message.kind) {
       case "heartbeat":
         this.#peers.heard(from, message, now);
+        this.#hearing.heard(from, message.acks);
         return this.#mutePeer(from, message.mute, now);
       case "goodbye":
         return this.#peers.goodbye(from, now);
@@ -303,14 +304,15 @@ export class Core {
   }
 
   #echoed(boardId: BoardId | undefined, message: BusMessage, now: Millis): void {
-    if (message.kind === "heartbeat") return this.#peers.echoed(message.beat, now);
+    if (message.kind === "heartbeat") return this.#pulse.echoed(message.beat, now);
     this.#effects.push({ kind: "echo" });
     if (boardId === undefined || message.kind === "goodbye" || message.kind === "kick" || message.kind === "announcement") return;
     this.#on(boardId, (board) => board.echoed(message, now));
   }
 
   #tick(oldestUnansweredMs: Millis, now: Millis): void {
-    this.#peers.tick(oldestUnansweredMs, now);
+    this.#pulse.tick(oldestUnansweredMs, now);
+    this.#peers.tick(now);
     if (now >= this.#tellMissedAt) this.#tellMissed(now);
     // Take all due boards first, then act: a board that is due again at once waits for the next tick, and cannot keep this one running.
     const due: BoardId[] = [];
@@ -330,8 +332,18 @@ export class Core {
     this.#effects.push({ kind: "unsubscribe", boardId });
   }
 
+  #gone(peer: InstanceId): void {
+    this.#mutePeers.delete(peer);
+    this.#eachHolding(peer, (board) => board.drop(peer, this.#now));
+  }
+
+  #missed(peer: InstanceId, where: "where_held" | "everywhere"): void {
+    // Boards are told at once, and then not again for `askMsMax`: peers that were silent together come back shortly one after another.
+    if (where === "everywhere") this.#tellMissedAt = Math.max(this.#now, this.#missedToldAt + this.#constants.askMsMax);
+    this.#eachHolding(peer, (board) => board.doubt(peer, this.#now, this.#pulse.spreadMs));
+  }
+
   #recover(): void {
-    this.#settlingSince = this.#now;
     const { random, bus } = this.#context;
     const { spreadMs } = bus;
     this.#each((board) => board.recover(random.between(0, spreadMs), this.#now));

@@ -80,7 +80,7 @@ export class Replicas {
 
   /** How the members in that owner's slice are shown on this board. */
   livenessOf(owner: InstanceId): Liveness {
-    const liveness = this.#context.bus.livenessOf(owner);
+    const liveness = this.#context.peers.livenessOf(owner);
     return liveness === "live" && this.#mute.has(owner) ? "fading" : liveness;
   }
 
@@ -252,7 +252,7 @@ export class Replicas {
   /** Owners that live, were asked and say nothing are not on this board. */
   #dropAbsent(isAgain: boolean): Replica[] {
     return [...this.#replicas].flatMap(([owner, replica]) => {
-      if (!isToAsk(replica, isAgain) || this.#isWaiting(owner, replica) || this.#context.bus.livenessOf(owner) !== "live") return [];
+      if (!isToAsk(replica, isAgain) || this.#isWaiting(owner, replica) || this.#context.peers.livenessOf(owner) !== "live") return [];
       return this.drop(owner);
     });
   }
@@ -274,10 +274,10 @@ export class Replicas {
 
   /** Peers that were silent, and that have said nothing on this board since. */
   #missedPeers(): InstanceId[] {
-    const { bus, constants } = this.#context;
+    const { peers, constants } = this.#context;
     // A question to all is due anyway.
     if (this.#askAllAt !== NEVER || this.#missedAsks >= constants.unansweredAsksMaxUnknown) return [];
-    return bus.missedSince(this.#missedSince).filter((owner) => !this.#replicas.has(owner));
+    return peers.missedSince(this.#missedSince).filter((owner) => !this.#replicas.has(owner));
   }
 
   #isWaiting(owner: InstanceId, { holdsNothing, unanswered, askedInVain }: Replica): boolean {
@@ -300,7 +300,7 @@ export class Replicas {
   }
 
   #silenceOf(owner: InstanceId, replica: Replica): Millis {
-    return replica.heardAt + this.#context.constants.silentBeacons * this.#context.bus.beaconMsOf(owner);
+    return replica.heardAt + this.#context.constants.silentBeacons * this.#context.peers.beaconMsOf(owner);
   }
 }
 

@@ -1,0 +1,253 @@
+/**
+ * Whether the bus works for this instance (R9): it sends the own heartbeat, judges what comes back, and orders a connection replaced
+ * where nothing does, or where nobody hears it (R10). It judges no peer: peers.ts does.
+ */
+
+import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
+import type { Beats } from "./beats.ts";
+import type { Constants } from "./constants.ts";
+import type { BusBelief } from "./context.ts";
+import type { DegradedWhy, Effect, Link } from "./effects.ts";
+import type { Hearing } from "./hearing.ts";
+import type { Heartbeat } from "./messages.ts";
+import type { Peers } from "./peers.ts";
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** The versions of the bus protocol that this instance reads (R13). */
+export const BUS_VERSIONS = { min: 1, max: 1 } as const;
+
+export type PulseHost = {
+  readonly boards: number;
+  emit(effect: Effect): void;
+  /** Anything may have been missed: ask all peers on every board. */
+  recover(): void;
+  /** Boards on which this instance cannot speak at present: as many as a heartbeat names. */
+  takeMute(): readonly BoardId[];
+};
+
+export class Pulse implements BusBelief {
+  readonly #constants: Constants;
+  readonly #beats: Beats;
+  readonly #peers: Peers;
+  readonly #hearing: Hearing;
+  readonly #host: PulseHost;
+  readonly #isUp: Record<Link, boolean> = { publisher: false, subscriber: false };
+  /** Whether Redis refuses own messages on the global channel (`publisher`), or the subscription to it. */
+  readonly #isRefused: Record<Link, boolean> = { publisher: false, subscriber: false };
+  readonly #recycledAt: Record<Link, Millis> = { publisher: Number.NEGATIVE_INFINITY, subscriber: Number.NEGATIVE_INFINITY };
+  #beatAt: Millis = NEVER;
+  /** The echo of this beat, or a later one, proves that both links work again. */
+  #recoveryBeat = NEVER;
+  #isReady = false;
+  /** Own messages do not come back, or Redis does not answer. */
+  #isBroken = false;
+  /** Own messages have not come back for so long that no remote member is shown. */
+  #isCleared = false;
+  #degradedWhy: DegradedWhy | undefined;
+  /** When this instance started, or last recovered. */
+  #settlingSince: Millis;
+
+  constructor(constants: Constants, beats: Beats, peers: Peers, hearing: Hearing, host: PulseHost, now: Millis) {
+    this.#constants = constants;
+    this.#beats = beats;
+    this.#peers = peers;
+    this.#hearing = hearing;
+    this.#host = host;
+    this.#settlingSince = now;
+  }
+
+  /** An own heartbeat has come back. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Why this instance is degraded; undefined: it is not. */
+  get degradedWhy(): DegradedWhy | undefined {
+    return this.#degradedWhy;
+  }
+
+  /** Own messages have not come back for so long that nothing is taken from anybody: a peer can be neither judged nor asked. */
+  get isCleared(): boolean {
+    return this.#isCleared;
+  }
+
+  get isSubscriberUp(): boolean {
+    return this.#isUp.subscriber;
+  }
+
+  /** Members may be missing, on any board (C6). */
+  isSettling(now: Millis): boolean {
+    return !this.#isReady || this.#degradedWhy !== undefined || now - this.#settlingSince < this.#constants.settlingMs;
+  }
+
+  get isEchoMissing(): boolean {
+    return this.#beats.unechoed > 1 || this.#isBroken || !this.#isReady;
+  }
+
+  get echoedAt(): Millis {
+    return this.#beats.echoedAt;
+  }
+
+  get spreadMs(): Millis {
+    return (this.#pairs / this.#constants.recoveryPairsPerSecond) * 1000;
+  }
+
+  get beaconMs(): Millis {
+    return Math.max(this.#constants.beaconMsMin, (this.#pairs / this.#constants.beaconsPerSecond) * 1000);
+  }
+
+  /** Boards times instances: the cost of asking all instances about all boards. */
+  get #pairs(): number {
+    return this.#host.boards + this.#peers.boards;
+  }
+
+  canAnswer(instanceId: InstanceId): boolean {
+    return this.#hearing.canAnswer(instanceId);
+  }
+
+  deadline(): Millis {
+    return this.#beatAt;
+  }
+
+  tick(oldestUnansweredMs: Millis, now: Millis): void {
+    const isBeat = now >= this.#beatAt;
+    // The bus is judged just before the next beat, when the last one has had its time to come back.
+    if (isBeat || oldestUnansweredMs >= this.#constants.unansweredMsMax) this.#judgeBus(oldestUnansweredMs, now);
+    if (isBeat) this.#heartbeat(now);
+  }
+
+  linkUp(link: Link, now: Millis): void {
+    this.#isUp[link] = true;
+    if (!this.#isUp.publisher || !this.#isUp.subscriber) return;
+    // Beat at once: the echo of this very beat proves both links, and starts recovery (R9).
+    this.#heartbeat(now);
+    this.#recoveryBeat = this.#beats.beat;
+  }
+
+  linkDown(link: Link): void {
+    this.#isUp[link] = false;
+    this.#isRefused[link] = false;
+  }
+
+  /** Redis has taken an own message on the global channel (`publisher`), or the subscription to it (`subscriber`). */
+  taken(link: Link): void {
+    this.#isRefused[link] = false;
+  }
+
+  /** Redis has refused one. */
+  refused(link: Link): void {
+    this.#isRefused[link] = true;
+  }
+
+  /** An own heartbeat came back: the one moment at which others are judged. */
+  echoed(beat: number, now: Millis): void {
+    const echo = this.#beats.echoed(beat, now);
+    if (echo === undefined) {
+      // Forged: this instance has not sent that beat. To believe it would stop the clock by which peers are judged. Own beats go on below
+      // it, and a peer that believed it takes them again (R3).
+      this.#host.emit({ kind: "counted", what: "forged" });
+      return;
+    }
+    this.#host.emit({ kind: "echo", ...(echo.ms !== undefined && { ms: echo.ms }) });
+    if (!echo.isNew) return;
+    this.#isCleared = false;
+    if (!this.#isReady) {
+      this.#isReady = true;
+      this.#recoveryBeat = NEVER;
+      this.#settlingSince = now;
+      this.#host.emit({ kind: "ready" });
+    } else if (this.#isBroken || beat >= this.#recoveryBeat || echo.hasSkipped) this.#recover(now);
+    if (echo.isBurst) return;
+    this.#peers.judge(now);
+    this.#judgeHearing(now);
+  }
+
+  #recover(now: Millis): void {
+    this.#recoveryBeat = NEVER;
+    this.#peers.beCalm();
+    this.#isBroken = false;
+    this.#tellDegraded();
+    this.#askAll(now);
+  }
+
+  #askAll(now: Millis): void {
+    this.#settlingSince = now;
+    this.#host.recover();
+  }
+
+  #tellDegraded(): void {
+    const why = this.#isBroken ? "unechoed" : this.#hearing.isUnheard ? "unheard" : undefined;
+    if (why === this.#degradedWhy) return;
+    this.#degradedWhy = why;
+    this.#host.emit({ kind: "degraded", on: why !== undefined, why });
+  }
+
+  #heartbeat(now: Millis): void {
+    const intervalMs = this.#nextIntervalMs();
+    const acks = this.#hearing.takeAcks();
+    this.#beatAt = now + intervalMs;
+    this.#beats.sent(intervalMs, now);
+    if (!this.#isUp.publisher) return;
+    const mute = this.#host.takeMute();
+    const message: Heartbeat = {
+      kind: "heartbeat",
+      beat: this.#beats.beat,
+      intervalMs,
+      beaconMs: Math.round(this.beaconMs),
+      boards: this.#host.boards,
+      status: this.#degradedWhy === undefined ? "ready" : "degraded",
+      acks,
+      versions: BUS_VERSIONS,
+      ...(mute.length > 0 && { mute }),
+    };
+    this.#host.emit({ kind: "publish", boardId: undefined, message });
+  }
+
+  #nextIntervalMs(): Millis {
+    const { heartbeatMs, heartbeatInstancesMax, heartbeatMsPerInstance, heartbeatGrowthMax } = this.#constants;
+    const instances = this.#peers.count() + 1;
+    const wantedMs = instances > heartbeatInstancesMax ? instances * heartbeatMsPerInstance : heartbeatMs;
+    return Math.min(wantedMs, this.#beats.intervalMs * heartbeatGrowthMax);
+  }
+
+  /** Judges the bus by own heartbeats that do not come back, and by publishes without an answer (R9). */
+  #judgeBus(oldestUnansweredMs: Millis, now: Millis): void {
+    const { unechoedBeatsMax, unansweredMsMax, clearRemoteMs, recycleMsMin } = this.#constants;
+    const isHung = oldestUnansweredMs >= unansweredMsMax;
+    if (!this.#isReady || (this.#beats.unechoed < unechoedBeatsMax && !isHung)) return;
+    this.#isBroken = true;
+    this.#tellDegraded();
+    // A link that is down is being replaced already. Without a publisher nothing proves that the subscriber is dead.
+    if (this.#isUp.publisher && this.#isUp.subscriber) {
+      const isUnanswered = oldestUnansweredMs >= unansweredMsMax / 2;
+      if (isUnanswered) this.#recycle("publisher", "unanswered", recycleMsMin, now);
+      // If Redis refuses something over this connection, it refuses it over the next one, too.
+      else if (!this.#isRefused.publisher && !this.#isRefused.subscriber) this.#recycle("subscriber", "unechoed", recycleMsMin, now);
+    } else if (this.#isUp.publisher && isHung) this.#recycle("publisher", "unanswered", recycleMsMin, now);
+    if (now - this.#beats.echoedAt < clearRemoteMs || this.#isCleared) return;
+    // Members heard of so long ago are not shown any more; a peer that is still there comes back by itself.
+    this.#isCleared = true;
+    this.#peers.giveUpAll(now);
+  }
+
+  /** Acts on what is known of who hears this instance (R10). */
+  #judgeHearing(now: Millis): void {
+    const wasUnheard = this.#hearing.isUnheard;
+    this.#hearing.judge();
+    this.#tellDegraded();
+    // No peer has heard the questions asked meanwhile.
+    if (wasUnheard && !this.#hearing.isUnheard) this.#askAll(now);
+    if (!this.#hearing.isMute || !this.#isUp.publisher || !this.#recycle("publisher", "unheard", this.#hearing.retryMs, now)) return;
+    this.#hearing.retried();
+    this.#host.emit({ kind: "counted", what: "mute" });
+  }
+
+  /** Orders that link replaced, unless that was done less than `pauseMs` ago; answers whether. */
+  #recycle(link: Link, why: Extract<Effect, { kind: "recycle" }>["why"], pauseMs: Millis, now: Millis): boolean {
+    if (now - this.#recycledAt[link] < pauseMs) return false;
+    this.#recycledAt[link] = now;
+    this.#host.emit({ kind: "recycle", link, why });
+    return true;
+  }
+}
