@@ -41,7 +41,7 @@ type Opening = {
 type Orphan = Visible & { readonly until: Millis };
 
 export class Board {
-  readonly boardId: BoardId;
+  readonly #boardId: BoardId;
   readonly roster: Roster;
   readonly #context: Context;
   readonly #slice: Slice;
@@ -56,7 +56,7 @@ export class Board {
   #expiryAt: Millis = NEVER;
 
   constructor(context: Context, boardId: BoardId, now: Millis) {
-    this.boardId = boardId;
+    this.#boardId = boardId;
     this.#context = context;
     this.#slice = new Slice(context);
     this.#ends = new Ends(context, this.#slice);
@@ -137,7 +137,7 @@ export class Board {
     const { memberId } = member;
     if (attempt <= this.#highestAttempt(memberId)) {
       const isMember = this.isMember(connection);
-      this.#context.emit({ kind: "refused", connection, code: "superseded", boardId: this.boardId, isMember });
+      this.#context.emit({ kind: "refused", connection, code: "superseded", boardId: this.#boardId, isMember });
       return;
     }
     const before = this.#slice.get(memberId)?.connection;
@@ -175,7 +175,7 @@ export class Board {
       if ("userId" in whom ? member.userId !== whom.userId : member.memberId !== whom.memberId) continue;
       if (connection !== undefined) {
         this.#memberOf.delete(connection);
-        this.#context.emit({ kind: "put_out", connection, boardId: this.boardId, self: this.roster.actorOf(member.memberId) });
+        this.#context.emit({ kind: "put_out", connection, boardId: this.#boardId, self: this.roster.actorOf(member.memberId) });
       }
       this.#end(entry, "kicked", now);
     }
@@ -318,7 +318,7 @@ export class Board {
       this.roster.cursors.mark(actor, moves[at + 1] ?? 0, moves[at + 2] ?? 0, now);
       isNews = true;
     }
-    if (isNews) this.#context.emit({ kind: "cursors", boardId: this.boardId });
+    if (isNews) this.#context.emit({ kind: "cursors", boardId: this.#boardId });
   }
 
   // The members that are shown.
@@ -455,12 +455,12 @@ export class Board {
 
   #tellJoined(connection: ConnectionId, memberId: MemberId): void {
     const self = this.roster.actorOf(memberId);
-    if (self !== undefined) this.#context.emit({ kind: "joined", connection, boardId: this.boardId, self });
+    if (self !== undefined) this.#context.emit({ kind: "joined", connection, boardId: this.#boardId, self });
   }
 
   #tellEvent(memberId: MemberId, name: string, data: Json): void {
     const actor = this.roster.actorOf(memberId);
-    if (actor !== undefined) this.#context.emit({ kind: "event", boardId: this.boardId, actor, name, data });
+    if (actor !== undefined) this.#context.emit({ kind: "event", boardId: this.#boardId, actor, name, data });
   }
 
   #entryOf(connection: ConnectionId): OwnEntry | undefined {

@@ -16,8 +16,10 @@ export interface Context {
   /** R2: one counter per instance, over all its boards. */
   nextSeq(): Seq;
   emit(effect: Effect): void;
-  /** Something of that peer is held on that board from now on, or no more. */
-  holds(owner: InstanceId, boardId: BoardId, isHeld: boolean): void;
+  /** Something of that peer is held on that board from now on. */
+  hold(owner: InstanceId, boardId: BoardId): void;
+  /** Nothing is, any more. */
+  letGo(owner: InstanceId, boardId: BoardId): void;
   readonly peers: PeersBelief;
   readonly bus: BusBelief;
 }

@@ -4,7 +4,7 @@
  * the simulator on a virtual clock and a bus that misbehaves. Rules R1–R17 of docs/REPLICATION.md.
  */
 
-import type { BoardId, InstanceId, Millis, RosterEntry } from "@presence-service/protocol";
+import type { BoardId, ErrorCode, InstanceId, Millis, RosterEntry } from "@presence-service/protocol";
 import { assertNever } from "./assert-never.ts";
 import { Beats } from "./beats.ts";
 import { Board } from "./board.ts";
@@ -112,7 +112,8 @@ export class Core {
       peers: this.#peers,
       bus: this.#pulse,
       emit,
-      holds: (owner, boardId, isHeld) => this.#holds(owner, boardId, isHeld),
+      hold: (owner, boardId) => this.#hold(owner, boardId),
+      letGo: (owner, boardId) => this.#letGo(owner, boardId),
       nextSeq: () => ++this.#seq,
     };
   }
@@ -212,7 +213,7 @@ export class Core {
         });
       case "update":
         return this.#ofMember(input, (board) => {
-          if (!board.update(input.connection, input.status, input.state, now)) this.#refuse(input, "bad_state", true);
+          if (!board.update(input.connection, input.status, input.state, now)) this.#refuse(input, { code: "bad_state", isMember: true });
         });
       case "broadcast":
         return this.#ofMember(input, (board) => board.broadcast(input.connection, input.name, input.data, now));
@@ -371,22 +372,22 @@ export class Core {
   }
 
   #ofMember(input: Extract<Input, { kind: "leave" | "update" | "broadcast" }>, act: (board: Board) => void): void {
-    if (!this.#boards.get(input.boardId)?.isMember(input.connection)) return this.#refuse(input, "not_joined", false);
+    if (!this.#boards.get(input.boardId)?.isMember(input.connection)) return this.#refuse(input, { code: "not_joined", isMember: false });
     this.#on(input.boardId, act);
   }
 
-  #refuse(
-    { connection, boardId }: { connection: ConnectionId; boardId: BoardId },
-    code: "not_joined" | "bad_state",
-    isMember: boolean,
-  ): void {
-    this.#effects.push({ kind: "refused", connection, code, boardId, isMember });
+  #refuse({ connection, boardId }: { connection: ConnectionId; boardId: BoardId }, why: { code: ErrorCode; isMember: boolean }): void {
+    this.#effects.push({ kind: "refused", connection, boardId, ...why });
   }
 
-  #holds(owner: InstanceId, boardId: BoardId, isHeld: boolean): void {
+  #hold(owner: InstanceId, boardId: BoardId): void {
     const boards = this.#boardsHolding.get(owner) ?? new Set();
-    if (isHeld) this.#boardsHolding.set(owner, boards.add(boardId));
-    else if (boards.delete(boardId) && boards.size === 0) this.#boardsHolding.delete(owner);
+    this.#boardsHolding.set(owner, boards.add(boardId));
+  }
+
+  #letGo(owner: InstanceId, boardId: BoardId): void {
+    const boards = this.#boardsHolding.get(owner);
+    if (boards?.delete(boardId) && boards.size === 0) this.#boardsHolding.delete(owner);
   }
 
   /** Calls `act` for each board on which something of that peer is held. Strangers may come by the thousand, so no other board is looked at. */

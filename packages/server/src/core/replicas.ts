@@ -90,7 +90,7 @@ export class Replicas {
     if (replica === undefined) {
       replica = new Replica(now);
       this.#replicas.set(owner, replica);
-      this.#context.holds(owner, this.#boardId, true);
+      this.#context.hold(owner, this.#boardId);
       const { silentBeacons, beaconMsMin } = this.#context.constants;
       // Looked at no later, whatever period its owner announces at this moment.
       this.#silenceAt = Math.min(this.#silenceAt, now + silentBeacons * beaconMsMin);
@@ -104,7 +104,7 @@ export class Replicas {
     this.#mute.delete(owner);
     if (replica === undefined) return [];
     this.#replicas.delete(owner);
-    this.#context.holds(owner, this.#boardId, false);
+    this.#context.letGo(owner, this.#boardId);
     return [replica];
   }
 
