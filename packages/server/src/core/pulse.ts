@@ -37,7 +37,7 @@ export class Pulse implements BusBelief {
   readonly #isRefused: Record<Link, boolean> = { publisher: false, subscriber: false };
   readonly #recycledAt: Record<Link, Millis> = { publisher: Number.NEGATIVE_INFINITY, subscriber: Number.NEGATIVE_INFINITY };
   #beatAt: Millis = NEVER;
-  /** The echo of this beat, or a later one, proves that both links work again. */
+  /** The echo of this beat, or a later one, proves that the bus works again. */
   #recoveryBeat = NEVER;
   #isReady = false;
   /** Own messages do not come back, or Redis does not answer. */
@@ -157,7 +157,7 @@ export class Pulse implements BusBelief {
       this.#recoveryBeat = NEVER;
       this.#settlingSince = now;
       this.#host.emit({ kind: "ready" });
-    } else if (this.#isBroken || beat >= this.#recoveryBeat || echo.hasSkipped) this.#recover(now);
+    } else if (beat >= this.#recoveryBeat || (echo.hasSkipped && !this.#isBroken)) this.#recover(now);
     if (echo.isBurst) return;
     this.#peers.judge(now);
     this.#judgeHearing(now);
@@ -216,6 +216,8 @@ export class Pulse implements BusBelief {
     const { unechoedBeatsMax, unansweredMsMax, clearRemoteMs, recycleMsMin } = this.#constants;
     const isHung = oldestUnansweredMs >= unansweredMsMax;
     if (!this.#isReady || (this.#beats.unechoed < unechoedBeatsMax && !isHung)) return;
+    // Beats from before may still wait in a connection that is given up. Their echoes say nothing of the next one.
+    if (!this.#isBroken) this.#recoveryBeat = this.#beats.beat + 1;
     this.#isBroken = true;
     this.#tellDegraded();
     // A link that is down is being replaced already. Without a publisher nothing proves that the subscriber is dead.

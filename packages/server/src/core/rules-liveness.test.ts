@@ -407,7 +407,25 @@ test("[R9.10] a skipped own beat is answered with a question to everybody", () =
   world.until(() => asksOfAll(said, 1).length > 0, heartbeatMs + 50);
 });
 
-test("[C6] rosters are settling for 15 s after a start and after a recovery", () => {
+test("[R9.10] late echoes of beats from before the outage do not end it: they come from a connection that was given up", () => {
+  eachSeed(20, (seed) => {
+    const { world } = settled({ seed });
+    world.network.cut(1, { links: ["publisher"], silently: true });
+    world.until(() => world.instance(1).isDegraded, 3_000);
+    world.advance(3_000);
+    const echoes = world.record("echo");
+    // Redis executes what waits in the abandoned connection. The new one is not open yet.
+    world.network.mend(1);
+    world.advance(10);
+    assert.ok(echoes.some(({ instance, ms = 0 }) => instance === 1 && ms > heartbeatMs));
+    assert.deepEqual([world.instance(1).isDegraded, world.instance(1).isConnected], [true, false]);
+    world.until(() => !world.instance(1).isDegraded, CONSTANTS.reconnectMsMax + 100);
+    assert.ok(world.instance(1).isConnected);
+    world.untilEqual(1_000);
+  });
+});
+
+test("[R9.13] [C6] rosters are settling for 15 s after a start and after a recovery", () => {
   const { world } = settled();
   const isSettling = () => world.instance(1).core.roster(B1).settling;
   assert.ok(isSettling());
