@@ -1,11 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ATTEMPT_MAX, type BoardId, type InstanceId, type Millis } from "@presence-service/protocol";
+import {
+  ATTEMPT_MAX,
+  type BoardId,
+  decodeServerBinary,
+  decodeServerJson,
+  encodeBinary,
+  encodeJson,
+  type InstanceId,
+  type Millis,
+  type ServerMessage,
+} from "@presence-service/protocol";
+import { decodeRedisMessage, encodeRedisMessage } from "../bus/envelope.ts";
 import { type Delivery, HEALTHY } from "../testing/network.ts";
 import { asksBy } from "../testing/settled.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import { memberOf } from "../testing/world-client.ts";
 import { CONSTANTS, type Constants } from "./constants.ts";
+import type { Effect } from "./effects.ts";
 import type { BusMessage, SliceEntry, Snapshot } from "./messages.ts";
 import type { Random } from "./random.ts";
 
@@ -98,9 +110,14 @@ test("[R8.6] a stranger that says one thing and dies is forgotten like any other
   assert.deepEqual([ana.log.slice(-3), world.difference()], [["+eve", "~eve reconnecting", "-eve instance_lost"], undefined]);
 });
 
-test("[R13.5] nothing that a peer says makes an instance throw or mislead its clients, and what was spoilt is repaired", () => {
+test("[R13.4] [R13.5] nothing that a peer says makes an instance throw or mislead its clients, or say what has no bytes; what was spoilt is repaired", () => {
   eachSeed(60, (seed) => {
     const { world, ana, ben } = settled(seed);
+    world.observe((instance, effect) => {
+      assertHasBytes(instance.instanceId, effect);
+      const { entries, ...rest } = instance.core.roster(B1);
+      assertClientsRead({ kind: "joined", boardId: B1, board: 7, self: 0, ...rest, roster: entries });
+    });
     const rewrites = ({ from, to, message }: Delivery) =>
       from === 1 && to === 0 && world.random.next() < 0.3 ? spoilt(message, world.random) : message;
     world.network.faults = { ...HEALTHY, rewrites };
@@ -116,6 +133,20 @@ test("[R13.5] nothing that a peer says makes an instance throw or mislead its cl
     world.untilEqual(20_000);
   });
 });
+
+/** Whatever an instance publishes or shows can be encoded, and read again. */
+function assertHasBytes(from: InstanceId, effect: Effect): void {
+  if (effect.kind === "publish") assert.ok(decodeRedisMessage(encodeRedisMessage({ from, link: 1, message: effect.message })).ok);
+  if (effect.kind !== "roster") return;
+  const { change } = effect;
+  if (change.change === "joined") assertClientsRead({ kind: "user_joined", board: 7, actor: change.actor, member: change.member });
+  if (change.change === "updated") assertClientsRead({ kind: "user_updated", board: 7, actor: change.actor, patch: change.patch });
+}
+
+function assertClientsRead(message: ServerMessage): void {
+  assert.ok(decodeServerBinary(encodeBinary(message)), `a ${message.kind} cannot be read`);
+  assert.ok(decodeServerJson(encodeJson({ ...message, board: B1 } as ServerMessage)), `a ${message.kind} cannot be read in JSON`);
+}
 
 /** The same message with one number, member or list wrong. It ends no attempts but the sender's own. */
 function spoilt(message: BusMessage, random: Random): BusMessage {
