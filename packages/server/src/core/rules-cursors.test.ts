@@ -2,7 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { saidBy } from "../testing/settled.ts";
 import { World } from "../testing/world.ts";
+import { CONSTANTS } from "./constants.ts";
+import type { BoardEvent, Cursors } from "./messages.ts";
+
+/** A subscription, a message to Redis and one from there, at their slowest, and two cursor ticks. */
+const UNDER_WAY_MS = 50;
 
 function pointing() {
   const world = new World({ seed: 1, instances: 4 });
@@ -28,7 +34,7 @@ test("[R5.7] a hiding that was missed is told with the answer to whoever asks", 
   assert.equal(ben.cursorOf("ana"), undefined);
 });
 
-test("[F6] moves that nobody elsewhere was there to see are told to who comes, though their instance has not to ask", () => {
+test("[R5.9] [F6] moves that nobody elsewhere was there to see are told within 100 ms to those who come, though their instance need not ask", () => {
   const { world, ana, ben } = pointing();
   ben.leave();
   world.advance(3_000);
@@ -41,8 +47,37 @@ test("[F6] moves that nobody elsewhere was there to see are told to who comes, t
   );
   // Instance 1 lingers on the board: it is subscribed and asks nobody.
   ben.join();
-  world.advance(300);
-  assert.deepEqual(ben.cursorOf("ana"), { x: 77, y: 78 });
+  world.until(() => ben.cursorOf("ana")?.x === 77, CONSTANTS.answerMs + UNDER_WAY_MS);
+  assert.deepEqual([ben.cursorOf("ana"), saidBy(said, 1, "sync")], [{ x: 77, y: 78 }, []]);
+});
+
+test("[R6.8] places of one member overwrite each other until the tick: one message, the last place", () => {
+  const { world, ana } = pointing();
+  const said = world.record("publish");
+  for (let x = 1; x <= 5; x++) ana.move(x, 0);
+  world.advance(50);
+  assert.deepEqual(
+    saidBy(said, 0, "cursors").map(({ message }) => (message as Cursors).moves.slice(1)),
+    [[5, 0]],
+  );
+});
+
+test("[R3.11] a cursor whose slot is not held moves nobody; one whose slot is held counts whatever seq comes with it", () => {
+  const { world, ana, ben } = pointing();
+  const said = world.record("publish");
+  ben.move(1, 1);
+  world.advance(1_000);
+  const [{ message } = {}] = saidBy(said, 1, "cursors");
+  assert.ok(message?.kind === "cursors");
+  const from = world.instance(1).instanceId;
+  const [slot = 0] = message.moves;
+  const forged: Cursors = { kind: "cursors", seq: message.seq + 5, moves: [slot + 7, 3, 3, slot, 9, 9] };
+  const events: BoardEvent = { kind: "event", slot: slot + 7, name: "wave", data: 1 };
+  const told = world.record("event");
+  for (const one of [forged, events])
+    world.instance(0).receive(() => ({ kind: "heard", boardId: ana.boardId, from, link: 2 ** 20, message: one }));
+  world.advance(50);
+  assert.deepEqual([ana.cursorOf("ben"), ana.cursorOf("ana"), told], [{ x: 9, y: 9 }, { x: 10, y: 20 }, []]);
 });
 
 test("[R11.15] the place of a session's former attempt is shown to nobody, neither to who saw it nor to who comes", () => {

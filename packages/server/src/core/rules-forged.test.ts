@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
+import { ATTEMPT_MAX, type BoardId, type InstanceId, type Millis } from "@presence-service/protocol";
 import { B1, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
 import { eachSeed, type World } from "../testing/world.ts";
 import { memberOf } from "../testing/world-client.ts";
@@ -115,6 +115,22 @@ for (const [what, forged] of Object.entries(ENTRIES)) {
     });
   });
 }
+
+test("[R11.16] a session that is said to have moved is closed as superseded, and its client is let in at once as a new session", () => {
+  const { world, ana } = settled();
+  const { core } = world.instance(0);
+  const { memberId, connection } = ana.session;
+  const entries = [{ slot: 0, attempt: ATTEMPT_MAX, seq: 1, member: { ...memberOf("ana"), memberId } }];
+  const from = "ffffffff-0000-4000-8000-000000000000" as InstanceId;
+  const message = { kind: "snapshot", seq: 1, part: 0, parts: 1, entries, ended: [] } as const;
+  // The World itself takes a session that nobody has moved for a mistake of the core.
+  const now = core.nextDeadline();
+  const closed = core.handle({ kind: "heard", boardId: B1, from, link: 1, message }, now);
+  assert.ok(closed.some((effect) => effect.kind === "superseded" && effect.connection === connection.id));
+  const again = world.nextConnection();
+  const effects = core.handle({ kind: "join", connection: again, boardId: B1, attempt: 1, member: memberOf("ana again") }, now);
+  assert.ok(effects.some((effect) => effect.kind === "joined" && effect.connection === again));
+});
 
 test("[R8.6] a crowd of strangers that comes and goes costs the boards that it spoke on, not each of them all boards", () => {
   const instanceId = "ffffffff-0000-4000-8000-000000000000" as InstanceId;

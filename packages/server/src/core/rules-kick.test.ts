@@ -109,6 +109,18 @@ test("[R17.1] an announcement reaches everybody once, or everybody on one board"
   assert.deepEqual(ben.session.announcements, ["to all"]);
 });
 
+test("[R17.2] an announcement that was missed is not told again, nor to those who come later", () => {
+  const { world, ana, zoe } = watched();
+  world.network.cut(0);
+  world.advance(100);
+  world.announce("to all", { via: 2 });
+  world.advance(DONE_MS);
+  world.network.mend(0);
+  const late = world.join("late", { board: "b1", via: 1 });
+  world.advance(10_000);
+  assert.deepEqual([ana, late, zoe].map(({ session }) => session.announcements.length).sort(), [0, 0, 1]);
+});
+
 test("[R16] [L1] kicks at random, while people come, go and move on and connections are lost: rosters are equal afterwards", () => {
   eachSeed(80, (seed) => {
     const world = new World({ seed, instances: 3 });

@@ -134,6 +134,18 @@ test("[R7.8] a lost beat alone makes nobody suspect", () => {
   assert.deepEqual(accusations(judged), []);
 });
 
+test("[R7.1] an instance sends a heartbeat every half second, whatever else it says", () => {
+  const { world, ana } = settled();
+  const said = world.record("publish");
+  for (let n = 0; n < 100; n++) {
+    ana.update({ state: { n } });
+    world.advance(100);
+  }
+  const at = said.filter(({ instance, message }) => instance === 0 && message.kind === "heartbeat").map((one) => one.at);
+  assert.equal(at.length, 20);
+  for (const [index, ms] of at.slice(1).entries()) assert.equal(Math.round(ms - (at[index] ?? 0)), heartbeatMs);
+});
+
 test("[R7.2] in a large cluster beats are rarer, and patience is counted in them", () => {
   const { world, ana } = settled({ instances: 4, constants: { heartbeatInstancesMax: 2, heartbeatMsPerInstance: 250 } });
   world.advance(5_000);
@@ -246,6 +258,43 @@ test("[R9.2] also where beats are so rare that four of them would take longer", 
   world.network.hang(0, "publisher");
   world.until(() => recycledLinks(world, 0).length > 0, CONSTANTS.unansweredMsMax + 2 * 2_000);
   assert.deepEqual(recycledLinks(world, 0), ["publisher"]);
+});
+
+test("[R9.3] before its first own echo an instance is starting: it is not degraded, and replaces nothing", () => {
+  const world = new World({ seed: 1, instances: 1, faults: { loses: ({ from, to }) => from === to } });
+  const degraded = world.record("degraded");
+  world.advance(60_000);
+  const { status } = world.instance(0).core.stats(0);
+  assert.deepEqual([status, degraded, world.instance(0).recycles], ["starting", [], []]);
+  loseNothing(world);
+  world.advance(heartbeatMs + 50);
+  assert.equal(world.instance(0).core.stats(0).status, "ready");
+});
+
+test("[R9.4] of two links the publisher is replaced where it does not answer, else the subscriber", () => {
+  for (const link of ["publisher", "subscriber"] as const) {
+    const { world } = settled();
+    world.network.hang(1, link);
+    world.until(() => world.instance(1).recycles.length > 0, CONSTANTS.unansweredMsMax);
+    assert.deepEqual(
+      world.instance(1).recycles.map((one) => one.link),
+      [link],
+    );
+  }
+});
+
+test("[R9.9] when both links are up an instance beats at once, and the echo starts recovery", () => {
+  eachSeed(20, (seed) => {
+    const { world } = settled({ seed });
+    world.advance(world.random.between(0, heartbeatMs));
+    for (const link of ["publisher", "subscriber"] as const) world.network.reset(1, link);
+    world.until(() => !world.instance(1).isConnected, 100);
+    const said = world.record("publish");
+    world.until(() => world.instance(1).isConnected, 2 * CONSTANTS.reconnectMsMax);
+    const beats = said.filter(({ instance, message }) => instance === 1 && message.kind === "heartbeat");
+    assert.ok(world.now - (beats.at(-1)?.at ?? 0) <= 5);
+    world.until(() => asksOfAll(said, 1).length > 0, 50);
+  });
 });
 
 test("[R9.5] a link is recycled every 4 s at most, although that does not help", () => {

@@ -7,6 +7,7 @@ import { isTo, lose, loseNothing, settled } from "../testing/settled.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import type { WorldMember } from "../testing/world-client.ts";
 import { CONSTANTS } from "./constants.ts";
+import { shortOf } from "./peer.ts";
 
 const { heartbeatMs, staleAckBeats } = CONSTANTS;
 /** From the last beat that was heard: the beats that were not heard, and one until a peer says so. */
@@ -124,6 +125,57 @@ test("[R10.3] a peer that does not hear itself acknowledges nobody, and nobody b
       [[1, "subscriber"]],
     );
   });
+});
+
+test("[R10.2] besides the live peers whose turn it is, each heartbeat acknowledges those that fell silent", () => {
+  const { world } = cluster(1, 12);
+  lose(world, ({ from, to }) => from === 5 && to !== 5);
+  world.until(() => world.judges(0, 5) === "suspect", 3_000);
+  const said = world.record("publish");
+  world.advance(3 * heartbeatMs);
+  const beats = said.flatMap(({ instance, message }) => (instance === 0 && message.kind === "heartbeat" ? [message] : []));
+  assert.equal(beats.length, 3);
+  for (const { acks } of beats) {
+    assert.ok(acks.some(({ peer }) => peer === shortOf(world.instance(5).instanceId)));
+    assert.ok(acks.length >= CONSTANTS.acksPerBeat && acks.length <= 2 * CONSTANTS.acksPerBeat);
+  }
+});
+
+test("[R10.7] an acknowledgement of a beat that is more than sixteen old means nothing", () => {
+  const { world } = settled({ instances: 3 });
+  world.advance(20 * heartbeatMs);
+  const states = () => peersOf(world, 0).map(({ state }) => state);
+  const said = world.record("publish");
+  world.advance(2 * heartbeatMs);
+  const own = said.findLast(({ instance, message }) => instance === 0 && message.kind === "heartbeat")?.message;
+  assert.ok(own?.kind === "heartbeat");
+  for (const [old, deaf] of [
+    [17, []],
+    [16, ["deaf"]],
+  ] as const) {
+    const heard = said.findLast(({ instance, message }) => instance === 1 && message.kind === "heartbeat")?.message;
+    assert.ok(heard?.kind === "heartbeat");
+    const acks = [{ peer: shortOf(world.instance(0).instanceId), beat: (own.beat - old) & 0xffff }];
+    const message = { ...heard, beat: heard.beat + (old === 17 ? 1 : 2), acks };
+    world.instance(0).receive(() => ({ kind: "heard", boardId: undefined, from: world.instance(1).instanceId, link: 1, message }));
+    assert.deepEqual(
+      states().filter((state) => state !== "up"),
+      deaf,
+    );
+  }
+});
+
+test("[R10.10] where a single witness hears others and not me, I am mute after 20 of its heartbeats, not before", () => {
+  const { world } = settled({ instances: 3 });
+  // Instance 2 is no witness, and instance 1 hears it.
+  world.network.faults = {
+    ...world.network.faults,
+    rewrites: ({ from, message }) => (from === 2 && message.kind === "heartbeat" ? { ...message, status: "degraded" } : message),
+    loses: ({ from, to, message }) => from === 0 && to === 1 && message.kind === "heartbeat",
+  };
+  const tookMs = world.until(() => recycled(world, 0).length > 0, DEGRADED_MS);
+  assert.ok(tookMs >= (CONSTANTS.unheardBeatsMax - 1) * heartbeatMs, `${tookMs}`);
+  assert.deepEqual(recycled(world, 0), ["publisher"]);
 });
 
 test("[R10.8] two peers that do not hear me are no trouble of theirs, though others do", () => {

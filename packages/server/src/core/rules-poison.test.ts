@@ -65,6 +65,17 @@ test("[R13.3] fields that a later version may add are ignored", () => {
   assert.deepEqual([ana.sees("ben")?.status, world.judges(0, 1)], ["idle", "up"]);
 });
 
+test("[R13.6] heartbeats tell which versions of the wire their sender reads, and every number they tell includes the one that it writes", () => {
+  const { world } = settled();
+  const said = world.record("publish");
+  world.advance(CONSTANTS.heartbeatMs);
+  const [beat] = said.flatMap(({ message }) => (message.kind === "heartbeat" ? [message] : []));
+  assert.ok(beat !== undefined);
+  const [first = 0] = encodeRedisMessage({ from: STRANGER, link: 1, message: beat });
+  const written = first & 0x0f;
+  assert.ok(beat.versions.min <= written && written <= beat.versions.max);
+});
+
 test("[R13.4] a patch can change nothing but status and state", () => {
   const { world, ana, ben } = settled();
   const rewrites = (delivery: Delivery): BusMessage =>

@@ -5,7 +5,8 @@ import { HEALTHY } from "../testing/network.ts";
 import { B1, isTo, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
 import { eachSeed, type Recorded, World } from "../testing/world.ts";
 import { CONSTANTS } from "./constants.ts";
-import type { Sync } from "./messages.ts";
+import { hashOf } from "./entries.ts";
+import type { Snapshot, Sync } from "./messages.ts";
 
 /** A question and its answer, each once through Redis, at its slowest. */
 const ROUND_TRIP_MS: Millis = 4 * HEALTHY.latencyMsMax;
@@ -43,6 +44,37 @@ function crowd(people: number, options: Partial<ConstructorParameters<typeof Wor
   world.advance(3_000);
   return { world, members };
 }
+
+test("[R5.1] a question is a beacon as well: everybody who hears it notices what was lost of its sender", () => {
+  eachSeed(10, (seed) => {
+    const { world, ana, ben, others } = settled({ seed, instances: 3 });
+    const [cleo] = others;
+    // Instance 1 misses a change of instance 0 and all its beacons; instance 0 misses one of instance 2, and asks that one.
+    lose(world, ({ from, to, message }) => from !== to && message.kind === "delta" && to === (from + 1) % 3);
+    ana.update({ state: { lost: true } });
+    cleo?.update({ state: { lost: true } });
+    world.advance(ROUND_TRIP_MS);
+    lose(world, ({ from, to, message }) => from === 0 && to === 1 && message.kind === "beacon");
+    assert.deepEqual(ben.sees("ana")?.state, {});
+    cleo?.update({ state: { seen: true } });
+    world.until(() => ben.sees("ana")?.state.lost === true, 2 * CONSTANTS.askMsMax + 2 * ROUND_TRIP_MS);
+  });
+});
+
+test("[R5.3] where single messages are lost owners are asked by name, and never all", () => {
+  const { world, ana, ben, others } = settled({ instances: 3 });
+  world.advance(5_000);
+  const said = world.record("publish");
+  lose(world, ({ from, to, boardId }) => from !== to && boardId !== undefined && world.random.next() < 0.3);
+  for (let n = 0; n < 100; n++) {
+    for (const member of [ana, ben, ...others]) member.update({ state: { n } });
+    world.advance(200);
+  }
+  const [all, named] = [true, false].map((isAll) =>
+    saidBy(said, 0, "sync").filter(({ message }) => ((message as Sync).asks === "all") === isAll),
+  );
+  assert.deepEqual([all, (named ?? []).length > 5], [[], true]);
+});
 
 test("[R5.4] a newcomer is told of 200 people once: its second question names what it holds by then", () => {
   const { world } = crowd(200);
@@ -190,6 +222,24 @@ test("[R5.13] who joins again while it waits is told once, and who leaves meanwh
 });
 
 // R6 Beacons.
+
+test("[R6.1] a beacon tells seq, hash and count of a slice", () => {
+  const { world, ana } = settled();
+  world.join("amy", { board: "b1", via: 0 });
+  world.advance(3_000);
+  const said = world.record("publish");
+  ana.update({ state: { n: 1 } });
+  const newcomer = world.start();
+  world.advance(2_000);
+  world.join("dan", { board: "b1", via: newcomer });
+  world.advance(3_000);
+  const [snapshot] = saidBy(said, 0, "snapshot").map(({ message }) => message as Snapshot);
+  assert.ok(snapshot?.entries.length === 2);
+  const hash = snapshot.entries.reduce((xor, entry) => xor ^ hashOf(entry), 0) >>> 0;
+  const beacons = saidBy(said, 0, "beacon").map(({ message }) => message);
+  assert.ok(beacons.length > 0);
+  for (const beacon of beacons) assert.deepEqual(beacon, { kind: "beacon", seq: snapshot.seq, hash, count: 2 });
+});
 
 test("[R6.2] a slice says where it stands 0.3 and 1.5 s after its last change", () => {
   const { world, ana } = settled();

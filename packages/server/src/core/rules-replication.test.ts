@@ -5,10 +5,10 @@ import { runInNewContext } from "node:vm";
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import { type Delivery, HEALTHY } from "../testing/network.ts";
 import { watchSlices } from "../testing/oracles.ts";
-import { asksBy, isTo, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
+import { asksBy, B1, isTo, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import { CONSTANTS } from "./constants.ts";
-import type { Sync } from "./messages.ts";
+import type { Delta, Snapshot, Sync } from "./messages.ts";
 
 /** A question and its answer, each once through Redis, at its slowest. */
 const ROUND_TRIP_MS: Millis = 4 * HEALTHY.latencyMsMax;
@@ -65,6 +65,59 @@ test("[R2.1] numbers rise over all boards of an instance, and go on when a board
 
 // R3 Apply.
 
+test("[R2.2] a delta says where its slice stood before and stands now, also where changes on another board came in between", () => {
+  const { world, ana } = settled();
+  const elsewhere = ana.session.join("b2" as BoardId, {});
+  world.advance(1_000);
+  const said = world.record("publish");
+  for (const [index, member] of [ana, elsewhere, ana].entries()) member.update({ state: { index } });
+  const deltas = saidBy(said, 0, "delta").map(({ boardId, message }) => ({ boardId, ...(message as Delta) }));
+  const [first, between, last] = deltas;
+  assert.ok(first !== undefined && between !== undefined && last !== undefined && deltas.length === 3);
+  assert.deepEqual([between.seq, last.seq], [first.seq + 1, first.seq + 2]);
+  assert.deepEqual([last.prev, between.prev < first.prev, between.boardId], [first.seq, false, "b2"]);
+});
+
+test("[R2.4] an instance says nothing on a board before it is subscribed there, and then begins with a snapshot of the members it has by then", () => {
+  const world = new World({ seed: 1, instances: 2 });
+  world.network.refuse(0, { on: B1, links: ["subscriber"] });
+  const said = world.record("publish");
+  const ana = world.join("ana", { board: "b1", via: 0 });
+  ana.update({ state: { early: true } });
+  ana.broadcast("wave", 1);
+  world.advance(5_000);
+  assert.deepEqual(saidBy(said, 0), []);
+  world.network.mend(0);
+  world.until(() => saidBy(said, 0).length > 0, 2_000);
+  const [{ message } = {}] = saidBy(said, 0);
+  assert.ok(message?.kind === "snapshot");
+  assert.deepEqual(
+    message.entries.map(({ member }) => [member.username, member.state]),
+    [["ana", { early: true }]],
+  );
+});
+
+test("[R2.5] a large snapshot comes in parts of one seq, none with more members than one message may have", () => {
+  const { world } = settled({ constants: { snapshotMembersMax: 3 } });
+  for (let index = 0; index < 6; index++) world.join(`person${index}`, { board: "b1", via: 0 });
+  world.advance(2_000);
+  const said = world.record("publish");
+  const newcomer = world.start();
+  world.advance(2_000);
+  world.join("dan", { board: "b1", via: newcomer });
+  world.until(() => saidBy(said, 0, "snapshot").length > 0, 100);
+  const parts = saidBy(said, 0, "snapshot").map(({ message }) => message as Snapshot);
+  assert.deepEqual(
+    parts.map(({ part, parts, entries }) => [part, parts, entries.length]),
+    [
+      [0, 3, 3],
+      [1, 3, 3],
+      [2, 3, 1],
+    ],
+  );
+  assert.equal(new Set(parts.map(({ seq }) => seq)).size, 1);
+});
+
 test("[R2.6] a slot is not given to somebody else within 60 s", () => {
   const { world, ana } = settled();
   const said = world.record("publish");
@@ -98,6 +151,20 @@ test("[R3.1] what an abandoned connection had in its buffer is dropped when Redi
   world.advance(100);
   assert.deepEqual(ben.events, ['ana wave "second"']);
   assert.ok((world.instance(1).counted.old_link ?? 0) >= 2);
+});
+
+test("[R3.6] a delta applies at once where the one before it is held, and not where that was lost", () => {
+  const { world, ana, ben } = settled();
+  ana.update({ state: { n: 1 } });
+  world.advance(ROUND_TRIP_MS);
+  assert.deepEqual(ben.sees("ana")?.state, { n: 1 });
+  lose(world, isTo(1, "delta"));
+  ana.update({ status: "idle" });
+  world.advance(ROUND_TRIP_MS);
+  loseNothing(world);
+  ana.update({ state: { n: 2 } });
+  world.advance(ROUND_TRIP_MS);
+  assert.deepEqual([ben.sees("ana")?.status, ben.sees("ana")?.state], ["active", { n: 1 }]);
 });
 
 test("[R3.8] messages that come twice change nothing twice", () => {

@@ -373,6 +373,19 @@ test("[R11.9] a higher entry whose instance is killed is gone; an entry it super
 
 // R12 Goodbye.
 
+test("[R12.1] an instance that stops says goodbye and nothing after it, in particular no leaves", () => {
+  const { world, ana, zoe } = watched();
+  const said = world.record("publish");
+  world.stop(2, 10_000);
+  ana.update({ state: { n: 1 } });
+  zoe.update({ state: { unheard: true } });
+  world.advance(5_000);
+  assert.deepEqual(
+    said.filter(({ instance }) => instance === 2).map(({ message }) => message.kind),
+    ["goodbye"],
+  );
+});
+
 test("[R12.2] people of an instance that said goodbye are shown as reconnecting, and those who come back never left", () => {
   const { world, ana, zoe } = watched();
   const bob = world.join("bob", { board: "b1", via: 0 });

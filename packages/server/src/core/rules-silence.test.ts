@@ -106,6 +106,42 @@ for (const [what, refusal] of Object.entries(ALTOGETHER)) {
   });
 }
 
+for (const link of ["publisher", "subscriber"] as const) {
+  test(`[R9.15] [R9.16] the ${link} is refused on a board: one state, which words of others and a granted right do not end, but an own echo does`, () => {
+    const { world, ana } = settled({ instances: 3 });
+    const told = world.record("degraded");
+    world.network.refuse(1, { on: B1, links: [link] });
+    world.until(() => world.instance(1).degradedBoards.has(B1), CONSTANTS.beaconMsMin * 1.2 + CONSTANTS.beaconUnechoedMsMax);
+    lose(world, ({ from, to, boardId }) => from === 1 && to === 1 && boardId === B1);
+    world.network.mend(1);
+    for (let n = 0; n < 20; n++) {
+      ana.update({ state: { n } });
+      world.advance(500);
+    }
+    assert.deepEqual([[...world.instance(1).degradedBoards], told.length], [[B1], 1]);
+    loseNothing(world);
+    world.until(() => !world.instance(1).degradedBoards.has(B1), HEALED_MS);
+    assert.equal(told.length, 2);
+  });
+}
+
+test("[R9.22] the first own echo ends a board's silence: clients are told, all are asked, and its members' places are said", () => {
+  const { world, ben } = settled();
+  ben.move(3, 4);
+  world.advance(2_000);
+  world.network.refuse(1, { on: B1, links: ["publisher"] });
+  world.until(() => world.instance(1).degradedBoards.has(B1), CONSTANTS.beaconMsMin * 1.2);
+  const said = world.record("publish");
+  world.advance(5_000);
+  world.network.mend(1);
+  world.until(() => !world.instance(1).degradedBoards.has(B1), HEALED_MS);
+  const endedAt = world.now;
+  world.advance(CONSTANTS.answerMs + 10);
+  const after = saidBy(said, 1).filter(({ at }) => at >= endedAt - 5);
+  assert.ok(after.some(({ message }) => message.kind === "sync" && message.asks === "all"));
+  assert.ok(after.some(({ message }) => message.kind === "cursors" && message.moves.includes(3)));
+});
+
 test("[R9.17] a subscription that is lost in silence and refused when it is taken anew: told within 3 s of the next word", () => {
   const { world, ana, ben } = settled({ instances: 3 });
   world.network.dropSubscription(1, B1);

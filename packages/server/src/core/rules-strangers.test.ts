@@ -123,6 +123,26 @@ test("[R3.2] the first message of a new connection makes the old one old, heartb
   assert.deepEqual([world.instance(0).counted.old_link, ana.roster()], [1, ["ana", "ben"]]);
 });
 
+test("[R3.3] a heartbeat is new only with a higher beat, and over a link that is not below the newest", () => {
+  const { world } = settled();
+  world.network.reset(1, "publisher");
+  world.until(() => world.instance(1).isConnected, 2_000);
+  const said = world.record("publish");
+  world.advance(2 * heartbeatMs);
+  const last = lastBeatOf(said, 1);
+  lose(world, ({ from }) => from === 1);
+  world.until(() => world.judges(0, 1) === "suspect", 3_000);
+  const { instanceId } = world.instance(1);
+  for (const [link, beat, judgement] of [
+    [2, last.beat, "suspect"],
+    [1, last.beat + 1, "suspect"],
+    [2, last.beat + 1, "up"],
+  ] as const) {
+    forge(world, instanceId, link, { ...last, beat });
+    assert.equal(world.judges(0, 1), judgement, `beat ${beat - last.beat} further over link ${link}`);
+  }
+});
+
 // R7 Alive.
 
 test("[R7.4] a peer that beats more rarely is given its time: age is counted in the longer of both intervals", () => {
@@ -155,6 +175,31 @@ test("[R7.4] an interval that nobody has by itself is believed up to twice the o
 });
 
 // R8 Up.
+
+test("[R8.4] two heartbeats prove a stranger only if an own echo came back between them", () => {
+  const { world } = settled();
+  const isProven = () => peersOf(world, 0).some(({ instanceId }) => instanceId === stranger(1));
+  forge(world, stranger(1), 1, heartbeat(1));
+  forge(world, stranger(1), 1, heartbeat(2));
+  assert.equal(isProven(), false);
+  world.advance(heartbeatMs + 10);
+  assert.equal(isProven(), false);
+  forge(world, stranger(1), 1, heartbeat(3));
+  assert.equal(isProven(), true);
+});
+
+test("[R8.7] of more strangers than are kept a further one is ignored, until one of them has been silent for two beats", () => {
+  const { world } = settled({ constants: { strangersMax: 3 } });
+  const judged = () => [1, 2, 3, 4].map((number) => world.instance(0).peers.get(stranger(number)));
+  for (const number of [1, 2, 3, 4]) forge(world, stranger(number), 1, heartbeat(1));
+  assert.deepEqual(judged(), ["up", "up", "up", undefined]);
+  world.advance(heartbeatMs + 10);
+  forge(world, stranger(4), 1, heartbeat(2));
+  assert.deepEqual(judged(), ["up", "up", "up", undefined]);
+  world.advance(heartbeatMs);
+  forge(world, stranger(4), 1, heartbeat(3));
+  assert.deepEqual(judged(), ["down", "up", "up", "up"]);
+});
 
 test("[R8.5] a stranger counts for nothing until it has gone on beating; its slices are shown at once", () => {
   const { world, ana } = settled();
