@@ -12,11 +12,11 @@ import {
   type Millis,
   type ServerMessage,
   STATE_BYTES_MAX,
+  TokenBucket,
 } from "@presence-service/protocol";
 import { BoardHandle } from "./board-handle.ts";
 import { bindMethods } from "./bound.ts";
 import { Connection } from "./connection.ts";
-import { TokenBucket } from "./core/token-bucket.ts";
 import { createDriver, type Driver } from "./driver.ts";
 import { boardIdOf, checkState, jsonObjectOf, nameOf } from "./input.ts";
 import { type Host, Membership, type MembershipOptions } from "./membership.ts";
@@ -49,7 +49,7 @@ class Client {
   readonly #memberships = new Map<BoardId, Membership>();
   /** Boards joined in this connection, by their number (or id, in JSON) in it. */
   readonly #joined = new Map<BoardRef, Membership>();
-  readonly #broadcasts = new TokenBucket(BROADCASTS);
+  readonly #broadcasts = new TokenBucket(BROADCASTS, 0);
   #cursorMs: Millis | undefined;
   #timer: { readonly at: Millis; readonly cancel: () => void } | undefined;
 

@@ -12,10 +12,10 @@ import {
   type Millis,
   type Retry,
   type ServerMessage,
+  TokenBucket,
 } from "@presence-service/protocol";
 import { Backoff } from "./core/backoff.ts";
 import { Pulse } from "./core/pulse.ts";
-import { TokenBucket } from "./core/token-bucket.ts";
 import type { Driver, DriverSocket } from "./driver.ts";
 import { freeKey, type Identity, openIdentity, renewIdentity, takeKey } from "./identity.ts";
 import type { PresenceError, PresenceErrorCode, PresenceOptions, PresenceStatus } from "./types.ts";
@@ -103,7 +103,7 @@ export class Connection {
   #way: Way = "subprotocol";
   /** The way that worked last. */
   #provenWay: Way | undefined;
-  readonly #goodbyes = new TokenBucket(GOODBYES);
+  readonly #goodbyes = new TokenBucket(GOODBYES, 0);
   #goodbye: { readonly code: number; readonly retryAfterMs: Millis } | undefined;
   #wasOpen = false;
   /** Failed attempts in a row. */

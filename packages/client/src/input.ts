@@ -8,6 +8,7 @@ import {
   EVENT_NAME_BYTES_MAX,
   isBoardId,
   isFitName,
+  isObject,
   JSON_DEPTH_MAX,
   type Json,
   type JsonObject,
@@ -15,7 +16,6 @@ import {
   USERNAME_BYTES_MAX,
   utf8Bytes,
 } from "@presence-service/protocol";
-import { isObject } from "./core/merge-patch.ts";
 import type { BoardEvents, MoveOptions } from "./types.ts";
 
 const RESERVED: { readonly [N in keyof BoardEvents]: true } = {

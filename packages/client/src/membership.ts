@@ -4,12 +4,15 @@
  */
 
 import {
+  applyMergePatch,
   type BoardId,
   type BoardRef,
   type ClientMessage,
+  isSame,
   type Json,
   type JsonObject,
   type Millis,
+  mergePatchBetween,
   type Point,
   type ServerMessage,
   STATE_BYTES_MAX,
@@ -17,7 +20,6 @@ import {
 } from "@presence-service/protocol";
 import { type AnyCursorMove, BoardView, type Changes, type OwnSide } from "./core/board-view.ts";
 import { CursorPacer } from "./core/cursor-pacer.ts";
-import { applyMergePatch, isSame, mergePatchBetween } from "./core/merge-patch.ts";
 import { checkState } from "./input.ts";
 import { Listeners } from "./listeners.ts";
 import type { BoardSnapshot, PresenceError, PresenceStatus, Stop } from "./types.ts";

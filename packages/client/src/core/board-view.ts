@@ -6,20 +6,23 @@
  * the service has it.
  */
 
-import type {
-  JsonObject,
-  LeaveReason,
-  MemberId,
-  Millis,
-  Point,
-  RosterEntry,
-  ServerMessage,
-  Status,
-  Member as WireMember,
+import {
+  applyMergePatch,
+  isObject,
+  isSame,
+  type Json,
+  type JsonObject,
+  type LeaveReason,
+  type MemberId,
+  type Millis,
+  type Point,
+  type RosterEntry,
+  type ServerMessage,
+  type Status,
+  type Member as WireMember,
 } from "@presence-service/protocol";
 import type { CursorMove, Member, RosterEvents, User } from "../types.ts";
 import { groupUsers } from "./group-users.ts";
-import { applyMergePatch, isObject, isSame } from "./merge-patch.ts";
 
 export type AnyMember = Member<object>;
 export type AnyCursorMove = CursorMove<object>;
@@ -306,7 +309,7 @@ function moveOf({ shown, point, isHidden }: Entry): AnyCursorMove {
 /** Merge patch on a member: fields of the wrong type keep their value, fields we do not know are dropped, memberId never changes. */
 function patched(member: WireMember, patch: JsonObject): WireMember {
   const { userId, username, color, avatar, status, state } = applyMergePatch(member, patch) as {
-    readonly [K in keyof WireMember]?: unknown;
+    readonly [K in keyof WireMember]?: Json;
   };
   return {
     memberId: member.memberId,

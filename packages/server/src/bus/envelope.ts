@@ -15,6 +15,7 @@ import {
   EVENT_NAME_BYTES_MAX,
   type InstanceId,
   isBoardId,
+  isObject,
   JSON_DEPTH_MAX,
   type JsonObject,
   KICK_REASON_BYTES_MAX,
@@ -316,10 +317,6 @@ function readPatch(from: Reader): JsonObject {
     if (!isObject(fields["state"])) from.fail();
   }
   return patch;
-}
-
-function isObject(value: JsonObject[string]): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** An entry in a delta or in a snapshot. */

@@ -19,11 +19,11 @@ import {
   type ResumeToken,
   type ServerMessage,
   STATE_BYTES_MAX,
+  TokenBucket,
 } from "@presence-service/protocol";
 import type { ConnectionId } from "../core/effects.ts";
 import type { Whom } from "../core/messages.ts";
 import { OUTBOX } from "../core/outbox.ts";
-import { TokenBucket } from "../core/token-bucket.ts";
 import type { ClientSocket } from "../speech/socket.ts";
 import type { Speech } from "../speech/speech.ts";
 import { type Identity, identityOf, newResumeToken, renewed, type User } from "./auth.ts";

@@ -5,6 +5,7 @@
  */
 
 import {
+  applyMergePatch,
   type BoardId,
   type InstanceId,
   isFitState,
@@ -14,12 +15,12 @@ import {
   type Member,
   type MemberId,
   type Millis,
+  mergePatchBetween,
 } from "@presence-service/protocol";
 import { Announcer } from "./announcer.ts";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId, Link } from "./effects.ts";
 import { Ends } from "./ends.ts";
-import { applyMergePatch, mergePatchBetween } from "./merge-patch.ts";
 import type { BoardMessage, Cursors, DelReason, Moves, Whom } from "./messages.ts";
 import type { Applied, Replica } from "./replica.ts";
 import { type Question, Replicas } from "./replicas.ts";

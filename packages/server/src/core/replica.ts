@@ -3,9 +3,17 @@
  * Pure: tell it what was heard and when; it answers which members' entries have changed. Rules R3 and R4 of docs/REPLICATION.md.
  */
 
-import { isFitState, type JsonObject, type Member, type MemberId, type Millis, STATUSES } from "@presence-service/protocol";
+import {
+  applyMergePatch,
+  isFitState,
+  isObject,
+  type JsonObject,
+  type Member,
+  type MemberId,
+  type Millis,
+  STATUSES,
+} from "@presence-service/protocol";
 import { Entries } from "./entries.ts";
-import { applyMergePatch, isObject } from "./merge-patch.ts";
 import type { Beacon, Delta, Ended, Op, Seq, SliceEntry, Snapshot, Sync } from "./messages.ts";
 
 type Del = Extract<Op, { op: "del" }>;

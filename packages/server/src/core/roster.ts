@@ -4,11 +4,19 @@
  * It does not judge which entry is shown: board.ts does.
  */
 
-import type { InstanceId, JsonObject, LeaveReason, Member, MemberId, Millis, RosterEntry } from "@presence-service/protocol";
+import {
+  type InstanceId,
+  type JsonObject,
+  type LeaveReason,
+  type Member,
+  type MemberId,
+  type Millis,
+  mergePatchBetween,
+  type RosterEntry,
+} from "@presence-service/protocol";
 import type { Context } from "./context.ts";
 import { Cursors } from "./cursors.ts";
 import type { RosterChange } from "./effects.ts";
-import { mergePatchBetween } from "./merge-patch.ts";
 import { Numbers } from "./numbers.ts";
 
 /** The entry by which a member is shown. `owner` undefined: no instance has an entry of it at the moment. */

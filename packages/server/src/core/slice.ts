@@ -3,11 +3,10 @@
  * Only the slice numbers its changes. announcer.ts decides when to publish what; roster.ts holds what is shown.
  */
 
-import type { JsonObject, Member, MemberId, Millis } from "@presence-service/protocol";
+import { applyMergePatch, type JsonObject, type Member, type MemberId, type Millis } from "@presence-service/protocol";
 import type { Context } from "./context.ts";
 import type { ConnectionId } from "./effects.ts";
 import { Entries } from "./entries.ts";
-import { applyMergePatch } from "./merge-patch.ts";
 import type { BoardMessage, DelReason, Ended, Op, Seq, SliceEntry, Standing } from "./messages.ts";
 import { Numbers } from "./numbers.ts";
 

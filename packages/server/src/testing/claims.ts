@@ -3,9 +3,8 @@
  * with it. It does not use the messages between instances.
  */
 
-import type { BoardId, JsonObject, Member, MemberId, Millis } from "@presence-service/protocol";
+import { applyMergePatch, type BoardId, type JsonObject, type Member, type MemberId, type Millis } from "@presence-service/protocol";
 import type { ChosenStatus, ConnectionId } from "../core/effects.ts";
-import { applyMergePatch } from "../core/merge-patch.ts";
 import type { Kick } from "../core/messages.ts";
 
 /** A member's entry at one instance, from its join until that instance drops it. */

@@ -3,9 +3,8 @@
  * change does not fit the view (S6, C6).
  */
 
-import { HIDDEN, type Json, type Member, type Point, type RosterEntry } from "@presence-service/protocol";
+import { applyMergePatch, HIDDEN, type Json, type Member, type Point, type RosterEntry } from "@presence-service/protocol";
 import type { RosterChange } from "../core/effects.ts";
-import { applyMergePatch } from "../core/merge-patch.ts";
 import type { Moves } from "../core/messages.ts";
 
 export class View {

@@ -1,7 +1,9 @@
+/** Merge patches as RFC 7396 says, and the one equality that decides what is a change, in the service and in the SDK alike. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Json, JsonObject } from "@presence-service/protocol";
-import { applyMergePatch, mergePatchBetween } from "./merge-patch.ts";
+import type { Json, JsonObject } from "./domain.ts";
+import { applyMergePatch, isSame, mergePatchBetween } from "./merge-patch.ts";
 
 /** RFC 7396, appendix A. */
 const EXAMPLES: readonly [Json, Json, Json][] = [
@@ -52,5 +54,38 @@ test("the patch between two states leads from one to the other", () => {
       assert.deepEqual(patch ? applyMergePatch(from, patch) : from, to);
       if (from === to) assert.equal(patch, undefined);
     }
+  }
+});
+
+test("equal is equal whatever the order of the keys, also inside of lists; the order of a list counts", () => {
+  const ordered = { a: 1, b: { c: 1, d: null }, list: [{ e: 1, f: 2 }] };
+  const shuffled = { list: [{ f: 2, e: 1 }], b: { d: null, c: 1 }, a: 1 };
+  assert.equal(isSame(ordered, shuffled), true);
+  assert.equal(mergePatchBetween(ordered, shuffled), undefined);
+  assert.equal(applyMergePatch(ordered, { list: [{ f: 2, e: 1 }] }), ordered);
+  assert.deepEqual(mergePatchBetween({ list: [1, 2] }, { list: [2, 1] }), { list: [2, 1] });
+});
+
+test("values of different kinds are different", () => {
+  const values: (Json | undefined)[] = [
+    undefined,
+    null,
+    false,
+    true,
+    0,
+    1,
+    "",
+    "0",
+    [],
+    [0],
+    [null],
+    [[]],
+    {},
+    { 0: 0 },
+    { a: null },
+    { a: [] },
+  ];
+  for (const [at, a] of values.entries()) {
+    for (const [other, b] of values.entries()) assert.equal(isSame(a, b), at === other, JSON.stringify([a, b]));
   }
 });

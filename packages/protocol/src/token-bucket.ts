@@ -1,16 +1,18 @@
 /** A rate with a burst: so many at once, then so many per second. Pure: time is passed in. */
 
-import type { Millis } from "@presence-service/protocol";
+import type { Millis } from "./domain.ts";
 
 export class TokenBucket {
   readonly #perMs: number;
   readonly #burst: number;
   #tokens: number;
-  #at: Millis = 0;
+  #at: Millis;
 
-  constructor({ perSecond, burst }: { readonly perSecond: number; readonly burst: number }) {
-    this.#perMs = perSecond / 1_000;
+  /** Full at the time `since`, and so at the first `take`, however much later that is. */
+  constructor({ perSecond, burst }: { readonly perSecond: number; readonly burst: number }, since: Millis) {
+    this.#perMs = perSecond / 1000;
     this.#burst = this.#tokens = burst;
+    this.#at = since;
   }
 
   /** Takes one token; `false`: there is none. */

@@ -1,9 +1,10 @@
 /**
  * JSON merge patch (RFC 7396) that shares structure: a value that a patch does not change keeps its reference. Values are never
- * modified, and nothing reaches a prototype.
+ * modified, and nothing reaches a prototype. One equality decides what is a change: `isSame`.
  */
 
-import type { Json, JsonObject } from "@presence-service/protocol";
+import type { Json, JsonObject } from "./domain.ts";
+import { isObject } from "./fields.ts";
 
 export function applyMergePatch(target: Json | undefined, patch: Json): Json {
   if (!isObject(patch)) return target !== undefined && isSame(target, patch) ? target : patch;
@@ -21,12 +22,13 @@ export function applyMergePatch(target: Json | undefined, patch: Json): Json {
   return changed ?? base ?? {};
 }
 
-/** The patch from `from` to `to`; undefined if they are equal. A patch cannot add a `null`, and `to` has none: it came from patches. */
+/** The patch that turns `from` into `to`; undefined if they are equal. It cannot express a `null` inside an object, and drops it. */
 export function mergePatchBetween(from: JsonObject, to: JsonObject): JsonObject | undefined {
   const patch: Record<string, Json> = {};
   for (const key of Object.keys(from)) if (!Object.hasOwn(to, key)) patch[key] = null;
   for (const [key, value] of Object.entries(to)) {
     const old = Object.hasOwn(from, key) ? from[key] : undefined;
+    if (value === old) continue;
     if (isObject(value) && isObject(old)) {
       const inner = mergePatchBetween(old, value);
       if (inner) patch[key] = inner;
@@ -35,7 +37,7 @@ export function mergePatchBetween(from: JsonObject, to: JsonObject): JsonObject 
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
 
-/** Deep equality; the order of keys does not matter. */
+/** Deep equality; the order of keys does not matter, that of a list does. */
 export function isSame(a: Json | undefined, b: Json | undefined): boolean {
   if (a === b) return true;
   if (Array.isArray(a) || Array.isArray(b)) {
@@ -44,8 +46,4 @@ export function isSame(a: Json | undefined, b: Json | undefined): boolean {
   if (!isObject(a) || !isObject(b)) return false;
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isSame(a[key], b[key]));
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
