@@ -33,7 +33,7 @@ const SERVER_IMPORTS: Record<string, readonly string[]> = {
   speech: ["core"],
   redis: ["bus", "core", "telemetry", "errors", "clock"],
   bus: ["core", "telemetry", "errors", "clock"],
-  config: ["telemetry", "errors", "address"],
+  config: ["redis", "bus", "telemetry", "errors", "address"],
   core: [],
   address: ["errors"],
   telemetry: [],

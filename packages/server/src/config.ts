@@ -6,10 +6,12 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { isAddressRange } from "./address.ts";
+import { isChannelPrefix } from "./bus/bus.ts";
 import { readDotEnv } from "./config/dot-env.ts";
 import { similarTo } from "./config/similar.ts";
 import { type RedisTls, readTlsFiles } from "./config/tls-files.ts";
 import { PresenceError } from "./errors.ts";
+import { redisUrlOf } from "./redis/url.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./telemetry/log.ts";
 import { redactUrl } from "./telemetry/redact.ts";
 
@@ -71,7 +73,7 @@ export const SETTINGS = {
       "redis://[user:password@]host[:port], the same with rediss:// for TLS, or memory: for one instance alone (Sentinel and Cluster are not supported yet)",
     meaning:
       "The Redis that all instances share: the bus between them, nothing is stored there. memory: is a single instance without Redis, which sees nobody else's people.",
-    schema: z.string().refine(isRedisUrl),
+    schema: z.string().refine((text) => text === "memory:" || redisUrlOf(text) !== undefined),
   },
   REDIS_TLS_CA: {
     default: "",
@@ -100,7 +102,7 @@ export const SETTINGS = {
     unit: "text",
     allowed: "1 to 32 of a-z, 0-9 and -",
     meaning: "First part of every channel name. Deployments that share a Redis need one each, since pub/sub ignores the database number.",
-    schema: z.string().regex(/^[a-z0-9-]{1,32}$/),
+    schema: z.string().refine(isChannelPrefix),
   },
   LOG_LEVEL: {
     default: "info",
@@ -316,16 +318,6 @@ function readFlags(argv: readonly string[], problems: string[]): Map<string, str
     );
   }
   return flags;
-}
-
-/** Checks only the form; the start finds out whether Redis answers there. */
-function isRedisUrl(text: string): boolean {
-  if (text === "memory:") return true;
-  if (!URL.canParse(text) || /\s/.test(text)) return false;
-  const url = new URL(text);
-  const isStandalone = /^rediss?:$/.test(url.protocol) && /^[^,]+$/.test(url.hostname);
-  // A path that is no database number names a Sentinel master.
-  return isStandalone && /^\/?\d*$/.test(url.pathname) && url.port !== "0" && url.search === "" && url.hash === "";
 }
 
 function flagOf(name: Name): string {

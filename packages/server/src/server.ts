@@ -7,7 +7,7 @@ import { randomInt, randomUUID } from "node:crypto";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { InstanceId } from "@presence-service/protocol";
 import { addressRule } from "./address.ts";
-import { type Bus, Channels } from "./bus/bus.ts";
+import { type Bus, Channels, isChannelPrefix } from "./bus/bus.ts";
 import { MemoryBus } from "./bus/memory.ts";
 import { SystemClock } from "./clock.ts";
 import type { Authenticate, Authorize } from "./connection/auth.ts";
@@ -101,8 +101,6 @@ export type PresenceServer = {
   close(): Promise<void>;
 };
 
-/** The same rule as in config.ts. */
-const REDIS_PREFIX = /^[a-z0-9-]{1,32}$/;
 /** Wait for the echo of the first heartbeat. It takes a millisecond, unless pub/sub does not work. */
 const READY_MS_MAX = 5000;
 /** Time for a request with its headers, as all are small, and for a client to read the answer. */
@@ -122,7 +120,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const startedAt = performance.now();
   const addressOf = addressRule(options.trustedProxies ?? []);
   const instanceId = randomUUID() as InstanceId;
-  if (!REDIS_PREFIX.test(redisPrefix)) {
+  if (!isChannelPrefix(redisPrefix)) {
     throw new PresenceError("BAD_SETTINGS", `redisPrefix is ${JSON.stringify(redisPrefix)}; it must be 1 to 32 of a-z, 0-9 and -`);
   }
   const { allowedOrigins = authenticate === undefined ? ["*"] : undefined } = options;

@@ -70,7 +70,15 @@ test("connections are named after instance and link, and know no more commands t
 test("an address is host and port without credentials; an invalid URL is refused, and the error does not show it", () => {
   const addresses = ["redis://u:p@h", "rediss://:p@[::1]:7000/3", "redis://h:1/"].map((url) => new RedisClient({ url, name: "x" }).address);
   assert.deepEqual(addresses, ["h:6379", "[::1]:7000", "h:1"]);
-  for (const url of ["s3cret", "http://s3cret@h", "redis://s3cret@h/mymaster", "redis://:s3cret%@h", "redis://s3cret%zz@h"]) {
+  for (const url of [
+    "s3cret",
+    "http://s3cret@h",
+    "redis://s3cret@h/mymaster",
+    "redis://:s3cret%@h",
+    "redis://s3cret%zz@h",
+    "redis://:s3cret@",
+    "redis://s3cret@h,i",
+  ]) {
     assert.throws(
       () => new RedisClient({ url, name: "x" }),
       (error) => hasCode("BAD_SETTINGS", /^(?!.*s3cret).*REDIS_URL/)(error),

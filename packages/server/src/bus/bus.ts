@@ -124,12 +124,17 @@ export type Refusal = Cause & {
   readonly retryMs: Millis;
 };
 
+/** The rule for the first part of all channel names: ASCII, and no character that separates parts or makes a pattern. */
+export function isChannelPrefix(text: string): boolean {
+  return /^[a-z0-9-]{1,32}$/.test(text);
+}
+
 /** Channel names of one deployment; the prefix keeps two of them on one Redis apart, since pub/sub ignores the database number. */
 export class Channels {
   readonly global: Channel;
   readonly #boardPrefix: string;
 
-  /** @param prefix `[a-z0-9-]{1,32}` */
+  /** `prefix` keeps to `isChannelPrefix`. */
   constructor(prefix: string) {
     this.global = `${prefix}:global`;
     this.#boardPrefix = `${prefix}:board:`;

@@ -11,6 +11,7 @@ import { RedisClient as Driver, ErrorReply } from "@redis/client";
 import { CONSTANTS } from "../core/constants.ts";
 import { PresenceError } from "../errors.ts";
 import { explain, type Failure, silence } from "./failure.ts";
+import { redisUrlOf } from "./url.ts";
 
 export type RedisTarget = {
   /** `redis://` or `rediss://`, credentials included: never log it, log `address`. A database number is ignored, as pub/sub does. */
@@ -213,15 +214,14 @@ function newDriver({ socket, ...options }: ConnectionOptions, signal: AbortSigna
 }
 
 function connectionOptions({ url: text, tls = {} }: RedisTarget) {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  // A path that is no database number names a Sentinel master.
-  if (url === undefined || !/^rediss?:$/.test(url.protocol) || !/^\/?\d*$/.test(url.pathname) || url.search !== "" || url.hash !== "") {
+  const url = redisUrlOf(text);
+  if (url === undefined) {
     throw new PresenceError(
       "BAD_SETTINGS",
       "REDIS_URL must be redis://[user:password@]host[:port] or the same with rediss:// (Sentinel and Cluster are not supported yet)",
     );
   }
-  const host = url.hostname.replace(/^\[(.*)\]$/, "$1") || "localhost";
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const isTls = url.protocol === "rediss:";
   const secureContext = secureContextOf(tls, isTls);
   return {
