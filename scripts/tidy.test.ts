@@ -27,11 +27,11 @@ const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
 const SERVER_IMPORTS: Record<string, readonly string[]> = {
   cli: ["server", "edge", "connection", "speech", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version"],
   testing: ["server", "edge", "connection", "speech", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
-  server: ["edge", "connection", "speech", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version"],
+  server: ["edge", "connection", "speech", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version", "within"],
   edge: ["connection", "speech", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
   connection: ["speech", "bus", "core", "telemetry", "errors", "clock"],
   speech: ["core"],
-  redis: ["bus", "core", "telemetry", "errors", "clock"],
+  redis: ["bus", "core", "telemetry", "errors", "clock", "within"],
   bus: ["core", "telemetry", "errors", "clock"],
   config: ["redis", "bus", "telemetry", "errors", "address"],
   core: [],
@@ -40,6 +40,7 @@ const SERVER_IMPORTS: Record<string, readonly string[]> = {
   errors: [],
   clock: [],
   version: [],
+  within: [],
 };
 
 const LINES_MAX = 600;

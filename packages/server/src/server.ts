@@ -26,6 +26,7 @@ import { RedisPubSub } from "./redis/pubsub.ts";
 import { type Logger, SILENT } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { VERSION } from "./version.ts";
+import { within } from "./within.ts";
 
 export type { Authenticate, Authorize, User } from "./connection/auth.ts";
 export type { AnnounceOptions, KickOptions } from "./connection/operator.ts";
@@ -221,21 +222,13 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   }
 }
 
-async function echoed(manager: ConnectionManager, address: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const advice =
-        manager.refusal ??
-        "May this user publish and subscribe to the channels of REDIS_PREFIX? See docs/OPERATIONS.md for the rights it needs.";
-      reject(new PresenceError("REDIS_UNREACHABLE", `Redis at ${address} is connected, but own messages do not come back. ${advice}`));
-    }, READY_MS_MAX);
+function echoed(manager: ConnectionManager, address: string): Promise<void> {
+  return within(READY_MS_MAX, manager.ready, () => {
+    const advice =
+      manager.refusal ??
+      "May this user publish and subscribe to the channels of REDIS_PREFIX? See docs/OPERATIONS.md for the rights it needs.";
+    throw new PresenceError("REDIS_UNREACHABLE", `Redis at ${address} is connected, but own messages do not come back. ${advice}`);
   });
-  try {
-    await Promise.race([manager.ready, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function degradation(why: DegradedWhy | undefined, boards: number, refusal: string | undefined): NonNullable<HealthReport["degraded"]> {

@@ -10,6 +10,7 @@ import type { Millis } from "@presence-service/protocol";
 import { RedisClient as Driver, ErrorReply } from "@redis/client";
 import { CONSTANTS } from "../core/constants.ts";
 import { PresenceError } from "../errors.ts";
+import { within } from "../within.ts";
 import { explain, type Failure, silence } from "./failure.ts";
 import { redisUrlOf } from "./url.ts";
 
@@ -140,19 +141,13 @@ export class RedisConnection {
   }
 
   /** Round trip of one PING. A call while one is under way shares it, so that PINGs do not pile up at a hung Redis. */
-  async healthCheck(): Promise<Millis> {
+  healthCheck(): Promise<Millis> {
     this.#ping ??= this.#roundTrip().finally(() => {
       this.#ping = undefined;
     });
-    let cancel = () => {};
-    const late = new Promise<never>((_resolve, reject) => {
-      cancel = deadline(PING_MS_MAX, () => reject(new Error(silence("PING", PING_MS_MAX).reason)));
+    return within(PING_MS_MAX, this.#ping, () => {
+      throw new Error(silence("PING", PING_MS_MAX).reason);
     });
-    try {
-      return await Promise.race([this.#ping, late]);
-    } finally {
-      cancel();
-    }
   }
 
   async #roundTrip(): Promise<Millis> {
@@ -170,25 +165,22 @@ export class RedisConnection {
     this.#driver.on("connect", () => {
       awaited = "HELLO";
     });
-    const cancel = deadline(OPEN_MS_MAX, () => this.end(silence(awaited, OPEN_MS_MAX)));
     const connected = this.#driver.connect().then(() => {
       // The connection was ended while connecting, and came up all the same.
       if (this.#isOver) this.#driver.destroy();
     }, fail);
-    await Promise.race([connected, this.over]);
-    cancel();
+    await within(OPEN_MS_MAX, Promise.race([connected, this.over]), () => this.end(silence(awaited, OPEN_MS_MAX)));
   }
 
   /** Waits for an answer, with a deadline: a Redis that does not confirm hangs, and the connection is ended. */
   async #answered(what: string, send: () => Promise<void>): Promise<void> {
     // After the end the driver would keep the command for a connection that never comes.
     if (this.#isOver) throw new Error("the connection is over");
-    const cancel = deadline(ANSWER_MS_MAX, () => this.end(silence(what, ANSWER_MS_MAX)));
-    try {
-      await send();
-    } finally {
-      cancel();
-    }
+    await within(ANSWER_MS_MAX, send(), () => {
+      const failure = silence(what, ANSWER_MS_MAX);
+      this.end(failure);
+      throw new Error(failure.reason);
+    });
   }
 }
 
@@ -262,16 +254,4 @@ function decoded(text: string): string {
   } catch {
     throw new PresenceError("BAD_SETTINGS", "user or password in REDIS_URL has a % that encodes nothing; write %25 for it");
   }
-}
-
-/** Calls `late` unless cancelled. After a stall of this process sockets are read first, so that an answer that waits there counts. */
-function deadline(ms: Millis, late: () => void): () => void {
-  let afterReading: NodeJS.Immediate | undefined;
-  const timer = setTimeout(() => {
-    afterReading = setImmediate(late);
-  }, ms);
-  return () => {
-    clearTimeout(timer);
-    clearImmediate(afterReading);
-  };
 }

@@ -6,6 +6,7 @@
 import type { Millis } from "@presence-service/protocol";
 import { BusRefused } from "../bus/bus.ts";
 import { PresenceError } from "../errors.ts";
+import { within } from "../within.ts";
 import { isErrorReply, type RedisConnection } from "./client.ts";
 import { explain } from "./failure.ts";
 
@@ -58,13 +59,10 @@ export class Outgoing {
   /** Resolves when nothing is unanswered, or after `ms`. */
   async empty(ms: Millis): Promise<void> {
     if (this.#sent === this.#answered) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#whenEmpty = () => {
-        clearTimeout(timer);
-        resolve();
-      };
+    const emptied = new Promise<void>((resolve) => {
+      this.#whenEmpty = resolve;
     });
+    await within(ms, emptied, () => {});
   }
 
   // These closures are made once per connection, not per publish.

@@ -6,6 +6,7 @@
 import type { Millis } from "@presence-service/protocol";
 import type { Bus, BusListener, Channel, Link } from "../bus/bus.ts";
 import { PresenceError } from "../errors.ts";
+import { within } from "../within.ts";
 import type { RedisClient } from "./client.ts";
 import { RedisLink } from "./link.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -48,20 +49,15 @@ export class RedisPubSub implements Bus {
 
   async start(listener: BusListener): Promise<void> {
     this.#subscriptions.reportTo(listener);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, START_MS_MAX);
-    });
+    const until = performance.now() + START_MS_MAX;
     // The links are opened one after the other: if Redis refuses one, it refuses the other as well, which would only double the log.
     for (const link of [this.#publisher, this.#subscriber]) {
-      await Promise.race([link.start(listener), late]);
+      await within(until - performance.now(), link.start(listener), () => {});
       if (link.connection !== undefined) continue;
-      clearTimeout(timer);
       const wasClosed = this.#closing !== undefined;
       await this.close();
       throw wasClosed ? new PresenceError("BUS_DOWN", "closed while starting") : this.#unreachable(link);
     }
-    clearTimeout(timer);
     this.#isStarted = true;
   }
 
