@@ -97,6 +97,8 @@ export class Connection {
   /** The key of our session in storage. */
   #key: string | undefined;
   #identity: Promise<Identity> | undefined;
+  /** At first the session from before a reload, if there is one. Once that was superseded, only new ones. */
+  #makeIdentity = openIdentity;
   #token: string | undefined;
   /** The last token that the service refused, until it accepts one. */
   #refused: { readonly token: string | undefined } | undefined;
@@ -257,7 +259,7 @@ export class Connection {
     const preparing: State = { phase: "preparing", giveUpAt: this.#driver.now() + CONNECT_TIMEOUT_MS };
     this.#state = preparing;
     this.#key ??= takeKey(this.#driver, this.#options.url, this.#options.name);
-    this.#identity ??= openIdentity(this.#driver, this.#key);
+    this.#identity ??= this.#makeIdentity(this.#driver, this.#key);
     const pending = this.#identity;
     const identified = pending.catch((error: unknown) => {
       // A failure is not remembered: the next attempt asks again.
@@ -441,8 +443,7 @@ export class Connection {
 
   #renew(): void {
     this.#releaseIdentity();
-    this.#key ??= takeKey(this.#driver, this.#options.url, this.#options.name);
-    this.#identity = renewIdentity(this.#driver, this.#key);
+    this.#makeIdentity = renewIdentity;
     if (this.#renewals++ < RENEWALS_AT_ONCE_MAX) this.#waitFor(0, false);
     else this.#retry("backoff");
   }

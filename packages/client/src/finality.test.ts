@@ -95,6 +95,35 @@ test("without randomness there is an error; randomness that comes later is used"
   assert.equal(presence.status, "connected");
 });
 
+test("a new session that cannot be made at once is made later, and its failure does not end the process", async () => {
+  const driver = new FakeDriver(new FakeSessions());
+  const { randomBytes } = driver;
+  const presence = createPresence({ url: "ws://test", driver });
+  const log = logOf(presence.board("desk"));
+  const taken: unknown[] = [];
+  // From the fourth time on the client waits before it connects again.
+  for (let renewal = 0; renewal < 4; renewal++) {
+    const socket = await greet(driver);
+    taken.push(socket.sent("hello")[0]?.resumeToken);
+    if (renewal === 3) {
+      driver.randomBytes = () => {
+        throw new Error("no more");
+      };
+    }
+    socket.drop(CLOSE.superseded.code);
+  }
+  // The test runner fails this test if a rejected promise has no handler by now.
+  await new Promise(setImmediate);
+  assert.deepEqual(log, []);
+  await driver.advance(LATER_MS);
+  assert.deepEqual([...new Set(log)], ["!no_random"]);
+  driver.randomBytes = randomBytes;
+  await driver.advance(LATER_MS);
+  const { resumeToken } = (await greet(driver)).sent("hello")[0] ?? assert.fail();
+  assert.ok(!taken.includes(resumeToken), "the session of the other tab is not taken again");
+  assert.equal(presence.status, "connected");
+});
+
 test("a token that does not come within 10 s is an error", async () => {
   const driver = new FakeDriver();
   const log = logOf(createPresence({ url: "ws://test", driver, token: () => new Promise(() => {}) }).board("desk"));
