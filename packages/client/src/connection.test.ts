@@ -256,13 +256,38 @@ test("close codes with retry `never` end the client with an error", async () => 
     [CLOSE.unauthorized.code, "!unauthorized"],
     [CLOSE.kicked.code, "!kicked"],
     [CLOSE.abuse.code, "!abuse"],
-    [1000, "!ended"],
   ] as const) {
     const { driver, socket, board, presence, log } = await atDesk(["ana"]);
     socket.drop(code);
     assert.deepEqual(log, [error]);
     assert.deepEqual([presence.status, board.status, board.others, driver.timers], ["closed", "closed", [], 0]);
   }
+});
+
+test("a close with 1000 that is not the client's own, as a proxy sends it, is a lost connection", async () => {
+  const desk = await atDesk(["ana"]);
+  const { driver, socket, presence, log } = desk;
+  socket.drop(CLOSE.normal.code);
+  assert.deepEqual([presence.status, log], ["reconnecting", ["~ana reconnecting"]]);
+  await driver.advance(FIRST_RETRY_MS);
+  const next = await back(desk, ["ana"]);
+  assert.deepEqual([presence.status, log.at(-1)], ["connected", "~ana active"]);
+  assert.equal(next.sent("hello")[0]?.resumeToken, socket.sent("hello")[0]?.resumeToken);
+  presence.close();
+  next.drop(CLOSE.normal.code);
+  await driver.advance(60_000);
+  assert.deepEqual([presence.status, driver.sockets.length, next.closedWith], ["closed", 2, CLOSE.normal.code]);
+});
+
+test("a proxy that closes every connection with 1000 meets a client that slows down and says so", async () => {
+  const driver = new FakeDriver();
+  const log = logOf(createPresence({ url: "ws://test", driver }).board("desk"));
+  for (let attempt = 0; attempt < 3; attempt++) {
+    await driver.advance(5_000);
+    driver.socket.accept();
+    driver.socket.drop(CLOSE.normal.code);
+  }
+  assert.deepEqual([driver.sockets.length, log], [3, ["!unreachable"]]);
 });
 
 test("[C5] a join refused as superseded starts a new session at once", async () => {

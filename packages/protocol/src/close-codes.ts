@@ -3,7 +3,7 @@
  * After 4000–4099 a client may try again as before; after 4400–4499 the same try would fail again.
  */
 
-/** `never`: the client does not reconnect by itself; `backoff`: it reconnects after a jittered delay; `elsewhere`: at once, to any instance. */
+/** After a close from the other side. `never`: the client does not reconnect by itself; `backoff`: it reconnects after a jittered delay; `elsewhere`: at once, to any instance. */
 export type Retry = "never" | "backoff" | "elsewhere";
 
 /** How the members of a connection that ended this way are treated (C2): gone at once, after 3 s, or after the full 15 s. */
@@ -12,8 +12,13 @@ export type Grace = "none" | "short" | "full";
 export type CloseReason = { readonly code: number; readonly retry: Retry; readonly grace: Grace; readonly meaning: string };
 
 export const CLOSE = {
-  /** Sent by clients that left on purpose. */
-  normal: { code: 1000, retry: "never", grace: "none", meaning: "closed on purpose" },
+  /** The service never sends it. */
+  normal: {
+    code: 1000,
+    retry: "backoff",
+    grace: "none",
+    meaning: "from a client: it left on purpose; to a client: a proxy closed the connection",
+  },
   goingAway: { code: 1001, retry: "backoff", grace: "short", meaning: "the page or the server is going away" },
   noStatus: { code: 1005, retry: "backoff", grace: "short", meaning: "closed without saying why" },
   lost: { code: 1006, retry: "backoff", grace: "full", meaning: "the connection broke" },
