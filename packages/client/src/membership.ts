@@ -1,6 +1,7 @@
 /**
- * Our membership of one board, shared by all handles that the app has of it. It joins, keeps our own status, state and name, and turns
- * the service's messages into events. core/board-view.ts interprets rosters; core/cursor-pacer.ts decides when a cursor is sent.
+ * Our membership of one board, shared by all handles that the app has of it. It joins and leaves, carries out what core/own-side.ts wants
+ * said of us, and turns the service's messages into events. core/board-view.ts interprets rosters; core/cursor-pacer.ts decides when a
+ * cursor is sent.
  */
 
 import {
@@ -12,32 +13,15 @@ import {
   type Json,
   type JsonObject,
   type Millis,
-  mergePatchBetween,
   type Point,
   type ServerMessage,
-  STATE_BYTES_MAX,
-  utf8Bytes,
 } from "@presence-service/protocol";
-import { type AnyCursorMove, BoardView, type Changes, type OwnSide } from "./core/board-view.ts";
+import { type AnyCursorMove, BoardView, type Changes } from "./core/board-view.ts";
 import { CursorPacer } from "./core/cursor-pacer.ts";
+import { type Own, OwnSide } from "./core/own-side.ts";
 import { checkState } from "./input.ts";
 import { Listeners } from "./listeners.ts";
 import type { BoardSnapshot, PresenceError, PresenceStatus, Stop } from "./types.ts";
-
-/** Updates are gathered: the first is sent at the end of the current task, later ones no more often than this. */
-const UPDATE_MS = 50;
-/** The wait before a join again: after `too_fast`, `unavailable`, or a removal from the board without a kick. Doubled while it goes on. */
-const REJOIN_MS = 1_000;
-const REJOIN_MS_MAX = 30_000;
-/** A refusal so long after the last join again starts with the short wait. */
-const CALM_MS = 10_000;
-
-/** Codes that refuse a join. After an objection, a join with another name or state may succeed. */
-const REFUSALS: ReadonlySet<string> = new Set(["unauthorized"]);
-const OBJECTIONS: ReadonlySet<string> = new Set(["bad_message", "bad_username", "bad_state"]);
-
-/** The name, status and state that a join sends. */
-type Said = { readonly username: string; readonly own: OwnSide };
 
 /** The part of the client that a membership uses. */
 export interface Host {
@@ -76,24 +60,10 @@ export class Membership {
   readonly #pacer = new CursorPacer();
   /** The options of the app's last call of `board()`. */
   #given: MembershipOptions;
-  #username: string;
-  #own: OwnSide;
-  /** The status and state that were sent last. */
-  #sent: OwnSide;
-  #place: "waiting" | "joining" | { readonly board: BoardRef } | "over" = "waiting";
+  readonly #side: OwnSide;
+  #place: "outside" | { readonly board: BoardRef } | "over" = "outside";
   /** The service has said `degraded` for this board alone. Ends with our place on the board. */
   #isDegraded = false;
-  /** The join that waits for its answer. */
-  #asked: Said | undefined;
-  /** Refused with `too_many_boards`: the client joins again when another board is left. */
-  #isCrowdedOut = false;
-  /** The last join that was answered with a roster: the service accepts its name and state. */
-  #confirmed: Said | undefined;
-  #flushedAt: Millis = Number.NEGATIVE_INFINITY;
-  /** While this is set, no update is sent: the join will send all. */
-  #rejoinAt: Millis = Number.POSITIVE_INFINITY;
-  #rejoinedAt: Millis = Number.NEGATIVE_INFINITY;
-  #rejoinMs: Millis = REJOIN_MS;
   #snapshot: BoardSnapshot<object> | undefined;
   #snapshotVersion = -1;
   /** Version and status at the last call of `changed`. */
@@ -103,9 +73,8 @@ export class Membership {
     this.boardId = boardId;
     this.#host = host;
     this.#given = options;
-    this.#username = options.username;
-    this.#own = this.#sent = { status: "active", state: options.state };
-    this.#view = new BoardView(this.#own, (state) => host.parseState(state));
+    this.#side = new OwnSide(options.username, options.state);
+    this.#view = new BoardView(this.#side.own, (state) => host.parseState(state));
     this.#told = { version: this.#view.version, status: this.status };
     this.changed = this.#listeners();
     this.moved = this.#listeners();
@@ -116,7 +85,7 @@ export class Membership {
     const { status } = this.#host;
     if (typeof this.#place === "object") return this.#isDegraded && status === "connected" ? "degraded" : status;
     if (status === "closed") return status;
-    return this.#confirmed ? "reconnecting" : "connecting";
+    return this.#side.wasJoined ? "reconnecting" : "connecting";
   }
 
   snapshot(): BoardSnapshot<object> {
@@ -133,33 +102,26 @@ export class Membership {
   /** Joins the board in this connection. A join again replaces all that the service has of us. */
   join(): void {
     const attempt = this.#place === "over" ? undefined : this.#host.nextAttempt();
-    this.#rejoinAt = Number.POSITIVE_INFINITY;
-    this.#isCrowdedOut = false;
-    if (attempt === undefined) return;
-    this.#asked = { username: this.#username, own: this.#own };
-    this.#sent = this.#own;
-    this.#host.send({ kind: "join", boardId: this.boardId, attempt, username: this.#username, ...this.#own });
+    if (attempt === undefined) return this.#side.forget();
+    const { username, own } = this.#side.ask();
+    this.#host.send({ kind: "join", boardId: this.boardId, attempt, username, ...own });
     if (typeof this.#place === "object") {
       // A new attempt starts without a cursor. It is sent again at once, so that the others do not see it vanish.
       this.#pacer.joined();
       this.#sendCursor(this.#host.now());
     } else {
       this.#pacer.lost();
-      this.#place = "joining";
       this.#isDegraded = false;
     }
   }
 
   joined(message: Extract<ServerMessage, { kind: "joined" }>): void {
     if (this.#place === "over") return;
-    const asked = this.#asked;
-    this.#asked = undefined;
-    this.#confirmed = asked ?? this.#confirmed;
+    const isRenamed = this.#side.joined();
     this.#place = { board: message.board };
     this.#pacer.joined();
     const changes = this.#view.joined(message, this.#host.graceMs, this.#host.now());
-    const isRenamed = asked !== undefined && asked.username !== this.#username;
-    if (asked && !isRenamed) this.#view.rename(undefined);
+    this.#view.rename(this.#side.newName);
     this.#tell(changes);
     if (isRenamed && typeof this.#place === "object") this.join();
   }
@@ -167,9 +129,8 @@ export class Membership {
   /** The connection is gone. */
   lost(): void {
     if (this.#place === "over") return;
-    this.#place = "waiting";
-    this.#asked = undefined;
-    this.#rejoinAt = Number.POSITIVE_INFINITY;
+    this.#place = "outside";
+    this.#side.forget();
     this.#pacer.lost();
     this.#tell(this.#view.lost());
   }
@@ -207,7 +168,7 @@ export class Membership {
 
   /** An error about this board or the whole connection. `false`: nobody listened. */
   failed(error: PresenceError): boolean {
-    if (error.ref === this.boardId && this.#place !== "over") this.#mend(error.code);
+    if (error.ref === this.boardId && this.#place !== "over") this.#refused(error.code);
     const listeners = this.#named.get("error");
     listeners?.emit(error as never);
     this.refresh();
@@ -220,11 +181,11 @@ export class Membership {
   }
 
   get isCrowdedOut(): boolean {
-    return this.#isCrowdedOut;
+    return this.#side.isCrowdedOut;
   }
 
   get isUnanswered(): boolean {
-    return this.#asked !== undefined;
+    return this.#side.isUnanswered;
   }
 
   announced(text: string): void {
@@ -255,7 +216,7 @@ export class Membership {
     const before = this.#given;
     this.#given = { username, state };
     this.leaveAt = Number.POSITIVE_INFINITY;
-    if (!isSame(state, before.state)) this.#setOwn({ ...this.#own, state });
+    if (!isSame(state, before.state)) this.#setOwn({ ...this.#side.own, state });
     if (username !== before.username) this.rename(username);
   }
 
@@ -281,22 +242,19 @@ export class Membership {
 
   /** `patch` is clean JSON. Throws, and changes nothing, if the state would be too large. */
   update(patch: JsonObject): void {
-    const state = applyMergePatch(this.#own.state, patch) as JsonObject;
+    const state = applyMergePatch(this.#side.own.state, patch) as JsonObject;
     checkState(state, this.#host.stateBytesMax);
-    this.#setOwn({ ...this.#own, state });
+    this.#setOwn({ ...this.#side.own, state });
   }
 
-  setStatus(status: OwnSide["status"]): void {
-    this.#setOwn({ ...this.#own, status });
+  setStatus(status: Own["status"]): void {
+    this.#setOwn({ ...this.#side.own, status });
   }
 
-  /** Only one join waits for its answer at a time; a change meanwhile goes with the next join. */
   rename(username: string): void {
-    if (username === this.#username) return;
-    this.#username = username;
-    this.#view.rename(username);
-    this.#tell(NOTHING);
-    if (typeof this.#place !== "object" || this.#asked || this.#rejoinAt < Number.POSITIVE_INFINITY) return;
+    if (!this.#side.want({ username })) return;
+    this.#show();
+    if (typeof this.#place !== "object" || !this.#side.isSettled) return;
     this.join();
     this.#host.rearm();
   }
@@ -320,54 +278,42 @@ export class Membership {
   }
 
   get deadline(): Millis {
-    return Math.min(this.#rejoinAt, this.#view.deadline, this.#pacer.deadline, this.#flushAt);
+    return Math.min(this.#side.rejoinAt, this.#view.deadline, this.#pacer.deadline, this.#flushAt);
   }
 
   tick(now: Millis): void {
     if (now < this.deadline) return;
-    if (now >= this.#rejoinAt) {
-      this.#rejoinedAt = now;
-      this.join();
-    }
+    if (this.#side.takeRejoin(now)) this.join();
     if (now >= this.#flushAt) this.#flush();
     this.#tell(this.#view.expire(now));
     this.#sendCursor(now);
   }
 
   get #flushAt(): Millis {
-    return this.#own !== this.#sent && this.#mayFlush ? this.#flushedAt + UPDATE_MS : Number.POSITIVE_INFINITY;
+    return typeof this.#place === "object" ? this.#side.updateAt : Number.POSITIVE_INFINITY;
   }
 
-  get #mayFlush(): boolean {
-    return typeof this.#place === "object" && this.#rejoinAt === Number.POSITIVE_INFINITY;
-  }
-
-  #setOwn(own: OwnSide): void {
-    if (own.state === this.#own.state && own.status === this.#own.status) return;
-    this.#own = own;
-    this.#view.setOwn(own);
-    this.#tell(NOTHING);
+  #setOwn(own: Own): void {
+    if (!this.#side.want({ own })) return;
+    this.#show();
     // Not by a timer: a hidden tab has slow timers, and just then apps set "idle".
     if (this.#flushAt <= this.#host.now()) queueMicrotask(() => this.#flush());
     else this.#host.rearm();
   }
 
   #flush(): void {
-    if (typeof this.#place !== "object" || !this.#mayFlush || this.#own === this.#sent) return;
-    const state = mergePatchBetween(this.#sent.state, this.#own.state);
-    const status = this.#own.status === this.#sent.status ? undefined : this.#own.status;
-    if (state && utf8Bytes(JSON.stringify(state)) > STATE_BYTES_MAX) return this.#flushWhole();
-    this.#sent = this.#own;
-    if (!state && !status) return;
-    this.#flushedAt = this.#host.now();
-    this.#host.send({ kind: "update", board: this.#place.board, ...(status && { status }), ...(state && { state }) });
+    if (typeof this.#place !== "object" || this.#flushAt === Number.POSITIVE_INFINITY) return;
+    const update = this.#side.takeUpdate(this.#host.now());
+    if (update === "join") this.join();
+    else if (update) this.#host.send({ kind: "update", board: this.#place.board, ...update });
+    else this.#host.rearm();
   }
 
-  /** A patch names removed keys too, so it can be larger than both states and over the limit. Then a join sends the whole state. */
-  #flushWhole(): void {
-    this.#flushedAt = this.#host.now();
-    if (this.#asked) this.#host.rearm();
-    else this.join();
+  /** Shows the app what it wants shown of us. */
+  #show(): void {
+    this.#view.setOwn(this.#side.own);
+    this.#view.rename(this.#side.newName);
+    this.#tell(NOTHING);
   }
 
   #sendCursor(now: Millis): void {
@@ -383,55 +329,31 @@ export class Membership {
       this.#place = "over";
       this.#host.fail({ code: "kicked", message: "removed from this board by an operator", ref: this.boardId });
     } else {
-      this.#place = "joining";
-      this.#joinAgain();
+      this.#place = "outside";
+      this.#side.joinAgain(this.#host.now());
       this.refresh();
     }
   }
 
-  /** The service has refused something. The error does not tell which part, so we send all of it again, or the last accepted values. */
-  #mend(code: PresenceError["code"]): void {
-    const asked = this.#asked;
-    if (code === "too_many_boards" && asked) {
-      this.#asked = undefined;
-      this.#place = "waiting";
-      this.#isCrowdedOut = true;
-    } else if (code === "too_fast" || code === "unavailable" || (code === "bad_state" && !asked)) {
-      this.#asked = undefined;
-      this.#joinAgain();
-    } else if (code === "bad_board") {
-      // The service has taken us off the board, if we were on it: there is nothing to leave.
-      this.#place = "over";
-      this.#asked = undefined;
-    } else if (asked && (REFUSALS.has(code) || (OBJECTIONS.has(code) && !this.#fallBack(code, asked)))) this.#goOut();
-  }
-
-  /** Goes back to the last accepted name and state. `false`: there are none that differ from the refused ones. */
-  #fallBack(code: PresenceError["code"], asked: Said): boolean {
-    const fine = this.#confirmed;
-    const isNameNew = code !== "bad_state" && fine?.username !== asked.username;
-    const isOwnNew = code !== "bad_username" && fine?.own !== asked.own;
-    if (!fine || !(isNameNew || isOwnNew)) return false;
-    this.#asked = undefined;
-    this.#joinAgain();
-    if (isNameNew) {
-      this.#username = fine.username;
-      this.#view.rename(undefined);
+  #refused(code: PresenceError["code"]): void {
+    switch (this.#side.refused(code, this.#host.now())) {
+      case "as before":
+        return this.#show();
+      case "crowded out":
+        this.#place = "outside";
+        return;
+      case "removed":
+        // There is nothing to leave.
+        this.#place = "over";
+        return;
+      case "unwanted":
+        return this.#goOut();
     }
-    if (isOwnNew) this.#setOwn(fine.own);
-    return true;
-  }
-
-  #joinAgain(): void {
-    if (this.#rejoinAt < Number.POSITIVE_INFINITY) return;
-    const now = this.#host.now();
-    this.#rejoinMs = now - this.#rejoinedAt < CALM_MS ? Math.min(2 * this.#rejoinMs, REJOIN_MS_MAX) : REJOIN_MS;
-    this.#rejoinAt = now + this.#rejoinMs;
   }
 
   #goOut(): void {
     if (typeof this.#place === "object") this.#host.send({ kind: "leave", board: this.#place.board });
-    this.#asked = undefined;
+    this.#side.forget();
     this.#place = "over";
   }
 

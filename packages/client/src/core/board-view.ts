@@ -18,11 +18,11 @@ import {
   type Point,
   type RosterEntry,
   type ServerMessage,
-  type Status,
   type Member as WireMember,
 } from "@presence-service/protocol";
 import type { CursorMove, Member, RosterEvents, User } from "../types.ts";
 import { groupUsers } from "./group-users.ts";
+import type { Own } from "./own-side.ts";
 
 export type AnyMember = Member<object>;
 export type AnyCursorMove = CursorMove<object>;
@@ -33,9 +33,6 @@ type RosterEvent = {
 
 /** Events for the app: roster first, then cursors, since a cursor names a member. */
 export type Changes = { readonly events: RosterEvent[]; readonly moved: AnyCursorMove[] };
-
-/** Status and state that we ask the service to show of us. */
-export type OwnSide = { readonly status: Exclude<Status, "reconnecting">; readonly state: JsonObject };
 
 type Entry = {
   /** The service's number for this member in this connection; undefined: it has not named the member since we reconnected. */
@@ -58,7 +55,7 @@ const WHOLE = 0xffff;
 export class BoardView {
   /** Raised with every change of self, others, users or counts: values derived from them are stale then. */
   version = 0;
-  #own: OwnSide;
+  #own: Own;
   /** The name that we have asked for, until the service has answered. */
   #wantedName: string | undefined;
   readonly #parse: (state: JsonObject) => object;
@@ -75,7 +72,7 @@ export class BoardView {
   #users: readonly User<object>[] = [];
   #usersVersion = 0;
 
-  constructor(own: OwnSide, parse: (state: JsonObject) => object = (state) => state) {
+  constructor(own: Own, parse: (state: JsonObject) => object = (state) => state) {
     this.#own = own;
     this.#parse = parse;
   }
@@ -175,7 +172,7 @@ export class BoardView {
     return this.#graceEndsAt;
   }
 
-  setOwn(own: OwnSide): void {
+  setOwn(own: Own): void {
     this.#own = own;
     if (this.#self) this.#placeSelf({ actor: this.#self.actor, member: this.#self.wire });
   }
