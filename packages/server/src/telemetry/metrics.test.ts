@@ -1,8 +1,9 @@
 /** The metrics table becomes Prometheus text, with every series there from the start. */
 
 import assert from "node:assert/strict";
+import { createHistogram } from "node:perf_hooks";
 import { test } from "node:test";
-import { createMetrics, METRICS, OTHER_METRICS } from "./metrics.ts";
+import { createMetrics, LOOP_RESOLUTION_MS, loopDelayIn, METRICS, OTHER_METRICS } from "./metrics.ts";
 
 test("every metric is exposed, also before anything happened", async (t) => {
   const metrics = createMetrics({ version: "1.2.3" });
@@ -48,14 +49,30 @@ test("names follow the conventions: base units, counters end in _total, help end
   assert.equal(names.size, Object.keys(METRICS).length + Object.keys(OTHER_METRICS).length);
 });
 
-test("the event loop's delay is what exceeds the measuring interval", async (t) => {
+test("the event loop's delay is what exceeds the measuring interval", () => {
+  const ticks = createHistogram();
+  assert.deepEqual(loopDelayIn(ticks), { p50: 0, p99: 0 });
+  const record = (ms: number, times: number) => {
+    for (let nth = 0; nth < times; nth++) ticks.record(ms * 1e6);
+  };
+  const rounded = () => Object.values(loopDelayIn(ticks)).map((seconds) => Math.round(seconds * 1000) / 1000);
+  record(LOOP_RESOLUTION_MS - 1, 97);
+  assert.deepEqual(rounded(), [0, 0]);
+  record(LOOP_RESOLUTION_MS + 100, 3);
+  assert.deepEqual(rounded(), [0, 0.1]);
+  record(LOOP_RESOLUTION_MS + 5, 100);
+  assert.deepEqual(rounded(), [0.005, 0.1]);
+});
+
+test("a turn of the event loop that takes long shows as its delay, in seconds", async (t) => {
+  const startedAt = performance.now();
   const metrics = createMetrics({ version: "0" });
   t.after(() => metrics.close());
-  const until = performance.now() + 120;
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  await new Promise((resolve) => setTimeout(resolve, 2 * LOOP_RESOLUTION_MS));
+  const until = performance.now() + 100;
   while (performance.now() < until);
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  const { p50, p99 } = metrics.eventLoopDelay();
-  assert(p50 < 0.02, `p50 ${p50}`);
-  assert(p99 > 0.04 && p99 < 0.5, `p99 ${p99}`);
+  await new Promise((resolve) => setTimeout(resolve, LOOP_RESOLUTION_MS));
+  const { p99 } = metrics.eventLoopDelay();
+  // The bounds hold on a machine that is overloaded as well: it can only add to the turn, and the turn is part of this test.
+  assert(p99 > 0.05 && p99 < (performance.now() - startedAt) / 1000, `p99 ${p99}`);
 });

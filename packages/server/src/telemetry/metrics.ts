@@ -4,7 +4,7 @@
  * Prometheus text on each scrape. No metric has a label per board, user or address: clients could fill our memory with those.
  */
 
-import { monitorEventLoopDelay } from "node:perf_hooks";
+import { monitorEventLoopDelay, type Histogram as Ticks } from "node:perf_hooks";
 import { ERROR_CODES } from "@presence-service/protocol";
 import { Counter, Gauge, Histogram, Registry } from "@prometheus-io/client";
 
@@ -357,7 +357,7 @@ function readProcess(metrics: Fields, loop: LoopMonitor): void {
 
 export type LoopDelay = { readonly p50: number; readonly p99: number };
 
-const LOOP_RESOLUTION_MS = 20;
+export const LOOP_RESOLUTION_MS = 20;
 const LOOP_WINDOW_MS = 10_000;
 
 /** The event loop's delay over the last full window, or over the current one while there is none. No timer ends a window: a read does. */
@@ -371,7 +371,7 @@ class LoopMonitor {
   }
 
   read(): LoopDelay {
-    const current = { p50: this.#seconds(50), p99: this.#seconds(99) };
+    const current = loopDelayIn(this.#histogram);
     if (performance.now() - this.#since >= LOOP_WINDOW_MS) {
       this.#last = current;
       this.#since = performance.now();
@@ -383,10 +383,10 @@ class LoopMonitor {
   close(): void {
     this.#histogram.disable();
   }
+}
 
-  /** Node measures the time between two ticks of a timer: the delay is the part of it that exceeds the interval. */
-  #seconds(percentile: number): number {
-    if (this.#histogram.count === 0) return 0;
-    return Math.max(0, this.#histogram.percentile(percentile) / 1e9 - LOOP_RESOLUTION_MS / 1000);
-  }
+/** Node measures the time between two ticks of a timer, in ns: the delay is the part of it that exceeds the interval. */
+export function loopDelayIn(ticks: Pick<Ticks, "count" | "percentile">): LoopDelay {
+  const seconds = (percentile: number) => Math.max(0, ticks.percentile(percentile) / 1e9 - LOOP_RESOLUTION_MS / 1000);
+  return ticks.count === 0 ? { p50: 0, p99: 0 } : { p50: seconds(50), p99: seconds(99) };
 }
