@@ -1,25 +1,24 @@
 /**
- * The results of one test file, gathered from the runner's events. One line if all tests passed; failures in full, with the
- * output of the file's processes; skipped tests with their reason. Counts tests, not the suites around them.
+ * The results of one test file, gathered from the runner's events. One line if all tests passed; failures as Node's own reporter shows
+ * them, with the output of the file's processes; skipped tests with their reason. Counts tests, not the suites around them.
  */
 
-import { inspect } from "node:util";
+import { Readable } from "node:stream";
+import { spec } from "node:test/reporters";
 
 /** The last lines of a process usually show why it failed; a load test prints far more than anybody can read. */
 const OUTPUT_LINES_MAX = 200;
+
+/** @typedef {import("node:test/reporters").TestEvent} TestEvent */
 
 export class FileReport {
   passed = 0;
   failed = 0;
   skipped = 0;
-  /** Messages of tests (`t.diagnostic`): figures that are shown although the test passed. @type {string[]} */
+  /** Reasons of skipped tests, and messages of tests (`t.diagnostic`): figures that are shown although the test passed. @type {string[]} */
   #notes = [];
-  /** @type {string[]} */
+  /** Those of suites and tests that failed only because of a test inside them are among these. @type {TestEvent[]} */
   #failures = [];
-  /** @type {string[]} */
-  #skips = [];
-  /** Names of the test under way and of the suites and tests around it. @type {string[]} */
-  #path = [];
   #output = "";
   #file;
 
@@ -28,81 +27,51 @@ export class FileReport {
     this.#file = file;
   }
 
-  add(/** @type {import("node:test/reporters").TestEvent} */ { type, data }) {
-    switch (type) {
+  add(/** @type {TestEvent} */ event) {
+    switch (event.type) {
       case "test:stdout":
       case "test:stderr":
-        this.#output += data.message;
-        break;
-      case "test:start":
-        this.#path.length = data.nesting;
-        this.#path.push(data.name);
+        this.#output += event.data.message;
         break;
       case "test:diagnostic":
-        this.#notes.push(data.message);
+        this.#notes.push(event.data.message);
         break;
       case "test:pass":
-        this.#pass(data);
+        this.#pass(event.data);
         break;
-      case "test:fail":
-        this.#fail(data);
+      case "test:fail": {
+        const error = /** @type {Error & { failureType?: string }} */ (event.data.details.error);
+        if (error.failureType !== "subtestsFailed") this.failed++;
+        this.#failures.push(event);
         break;
+      }
     }
   }
 
   /** Prints nothing for a file without tests. */
-  print(/** @type {number | undefined} */ durationMs = undefined) {
+  async print(/** @type {number | undefined} */ durationMs = undefined) {
     if (this.passed + this.failed + this.skipped === 0) return;
-    const time = durationMs === undefined ? "" : `, ${seconds(durationMs)}`;
+    const time = durationMs === undefined ? "" : `, ${(durationMs / 1000).toFixed(1)} s`;
     console.log(`${this.failed > 0 ? "✗" : "✓"} ${this.#file}  ${this.passed} passed${time}`);
-    for (const skip of this.#skips) console.log(`  - skipped: ${skip}`);
     for (const note of this.#notes) console.log(indent(note));
-    for (const failure of this.#failures) console.log(indent(failure));
-    if (this.failed > 0 && this.#output.trim() !== "") {
-      const lines = this.#output.trimEnd().split("\n");
-      const cut = lines.length > OUTPUT_LINES_MAX ? `, the last ${OUTPUT_LINES_MAX} of ${lines.length} lines` : "";
-      console.log(`  printed meanwhile${cut}:\n${indent(lines.slice(-OUTPUT_LINES_MAX).join("\n"), "  | ")}`);
-    }
+    if (this.failed === 0) return;
+    for await (const text of Readable.from(this.#failures).compose(spec)) process.stdout.write(text);
+    if (this.#output.trim() === "") return;
+    const lines = this.#output.trimEnd().split("\n");
+    const cut = lines.length > OUTPUT_LINES_MAX ? `, the last ${OUTPUT_LINES_MAX} of ${lines.length} lines` : "";
+    console.log(`  printed meanwhile${cut}:\n${indent(lines.slice(-OUTPUT_LINES_MAX).join("\n"), "  | ")}`);
   }
 
-  #pass(/** @type {import("node:test").EventData.TestPass} */ data) {
-    if (data.skip !== undefined && data.skip !== false) {
+  #pass(/** @type {import("node:test").EventData.TestPass} */ { name, nesting, skip, details }) {
+    // Node reports a file without tests as one passed test named after it.
+    const isWholeFile = nesting === 0 && name.endsWith(this.#file);
+    if (skip !== undefined && skip !== false) {
       this.skipped++;
-      this.#skips.push(`${this.#fullName(data)}: ${data.skip === true || data.skip === "" ? "no reason given" : data.skip}`);
-    } else if (data.details.type !== "suite" && !this.#isWholeFile(data)) this.passed++;
+      this.#notes.push(`- skipped: ${name}: ${skip === true || skip === "" ? "no reason given" : skip}`);
+    } else if (details.type !== "suite" && !isWholeFile) this.passed++;
   }
-
-  #fail(/** @type {import("node:test").EventData.TestFail} */ data) {
-    const error = /** @type {Error & { failureType?: string }} */ (data.details.error);
-    // A suite or test that fails only because of a test inside it was reported with that test.
-    if (error.failureType === "subtestsFailed") return;
-    this.failed++;
-    this.#failures.push(`✗ ${this.#fullName(data)}  (${seconds(data.details.duration_ms)})\n${indent(describe(error))}`);
-  }
-
-  /** Node reports a file without tests as one passed test named after it. @param {{ name: string, nesting: number }} data */
-  #isWholeFile({ name, nesting }) {
-    return nesting === 0 && name.endsWith(this.#file);
-  }
-
-  #fullName(/** @type {{ name: string, nesting: number }} */ { name, nesting }) {
-    return [...this.#path.slice(0, nesting), name].join(" › ");
-  }
-}
-
-/** The thrown error as text, without the stack lines of the test runner. */
-function describe(/** @type {Error} */ error) {
-  const text = error.cause instanceof Error ? inspect(error.cause, { depth: 5 }) : String(error.cause ?? error.message);
-  return text
-    .split("\n")
-    .filter((line) => !/^\s+at .*node:(?:internal|async_hooks)[^{]*$/.test(line))
-    .join("\n");
 }
 
 function indent(/** @type {string} */ text, prefix = "  ") {
   return text.replace(/^/gm, prefix);
-}
-
-function seconds(/** @type {number} */ ms) {
-  return `${(ms / 1000).toFixed(1)} s`;
 }

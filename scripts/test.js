@@ -4,9 +4,10 @@
  * of the paths of files to run. Tests of modules (`src/`, `scripts/`) share the cores; those with real processes (`test/`) run one by one.
  */
 
-import { readdirSync } from "node:fs";
+// Not `{ globSync }`: the Node that starts this script may have none.
+import * as fs from "node:fs";
 import { availableParallelism } from "node:os";
-import { join, relative, resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { run } from "node:test";
 import { continueOnNode24, ROOT } from "./node-24.js";
 import { FileReport } from "./test-report.js";
@@ -26,8 +27,8 @@ if (unknown !== undefined) {
   process.exit(1);
 }
 
-const modules = [...packageFolders("src"), join(ROOT, "scripts")].flatMap(testsBelow).filter(isWanted);
-const processes = isFast ? [] : packageFolders("test").flatMap(testsBelow).filter(isWanted);
+const modules = wanted("{packages/*/src,scripts}/**/*.test.ts");
+const processes = isFast ? [] : wanted("packages/*/test/**/*.test.ts");
 
 /** @type {FileReport[]} */
 const reports = [];
@@ -43,13 +44,13 @@ async function runFiles(/** @type {string[]} */ files, /** @type {number} */ con
   if (files.length === 0) return;
   const execArgv = ["--conditions=presence-source", `--test-timeout=${TEST_TIMEOUT_MS}`];
   const only = name === undefined ? {} : { testNamePatterns: new RegExp(name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")) };
-  const open = new Map(files.map((file) => [file, new FileReport(relative(ROOT, file))]));
+  const open = new Map(files.map((file) => [file, new FileReport(file)]));
   reports.push(...open.values());
   // A test that stands in a module which test files share (a contract) is reported under that module.
   const reportOf = (/** @type {string} */ path) => {
     let report = open.get(path);
     if (report === undefined) {
-      report = new FileReport(relative(ROOT, path));
+      report = new FileReport(path);
       reports.push(report);
       open.set(path, report);
     }
@@ -58,32 +59,17 @@ async function runFiles(/** @type {string[]} */ files, /** @type {number} */ con
   for await (const event of run({ files, concurrency, execArgv, cwd: ROOT, ...only })) {
     const { file } = event.data;
     if (file === undefined) continue;
-    const path = resolve(ROOT, file);
+    const path = relative(ROOT, resolve(ROOT, file));
     reportOf(path).add(event);
     if (event.type !== "test:summary") continue;
-    reportOf(path).print(event.data.duration_ms);
+    await reportOf(path).print(event.data.duration_ms);
     open.delete(path);
   }
   // A shared module has no summary, nor has a file that failed before its first test.
-  for (const report of open.values()) report.print();
+  for (const report of open.values()) await report.print();
 }
 
-function isWanted(/** @type {string} */ file) {
-  return filters.length === 0 || filters.some((filter) => relative(ROOT, file).includes(filter));
-}
-
-function packageFolders(/** @type {"src" | "test"} */ kind) {
-  return readdirSync(join(ROOT, "packages")).map((folder) => join(ROOT, "packages", folder, kind));
-}
-
-/** @returns {string[]} */
-function testsBelow(/** @type {string} */ folder) {
-  try {
-    const entries = readdirSync(folder, { withFileTypes: true, recursive: true });
-    return entries
-      .flatMap((entry) => (entry.isFile() && entry.name.endsWith(".test.ts") ? [join(entry.parentPath, entry.name)] : []))
-      .sort();
-  } catch {
-    return [];
-  }
+function wanted(/** @type {string} */ pattern) {
+  const files = fs.globSync(pattern, { cwd: ROOT }).sort();
+  return filters.length === 0 ? files : files.filter((file) => filters.some((filter) => file.includes(filter)));
 }
