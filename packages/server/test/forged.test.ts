@@ -85,7 +85,7 @@ test("forged messages on the Redis channels", { timeout: 180_000 }, async (t) =>
     // Their people are shown until they are believed dead, like those of any instance that dies.
     await eventually(equal, { what: "the people of those senders are gone", withinMs: 10_000 });
     await throughout(equal, { what: "and nobody who is here", forMs: 1000 });
-    await two.kill();
+    await two.kill("SIGKILL");
     await eventually(() => ana.names(BOARD).length === 0, { what: "ben is gone with his instance", withinMs: 6000 });
     assert.equal((await one.health()).status, "ok");
   });
