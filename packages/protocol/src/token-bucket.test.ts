@@ -24,3 +24,11 @@ test("rest saves no more than one burst, before the first token and after", () =
   assert.equal(taken(bucket, 3_600_000), 3);
   assert.equal(taken(bucket, 7_200_000), 3);
 });
+
+test("a bucket is full again once it has paid for what was taken: a new one would give as much", () => {
+  const bucket = new TokenBucket({ perSecond: 20, burst: 3 }, 0);
+  assert.equal(bucket.isFull(0), true);
+  assert.equal(taken(bucket, 1_000), 3);
+  assert.equal(bucket.isFull(1_149), false);
+  assert.equal(bucket.isFull(1_150), true);
+});

@@ -17,10 +17,20 @@ export class TokenBucket {
 
   /** Takes one token; `false`: there is none. */
   take(now: Millis): boolean {
-    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) * this.#perMs);
-    this.#at = now;
+    this.#fill(now);
     if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;
+  }
+
+  /** `true`: a new bucket would give as much, so this one need not be kept. */
+  isFull(now: Millis): boolean {
+    this.#fill(now);
+    return this.#tokens === this.#burst;
+  }
+
+  #fill(now: Millis): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) * this.#perMs);
+    this.#at = now;
   }
 }

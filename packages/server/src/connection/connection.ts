@@ -72,8 +72,8 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
   #isBeatUnanswered = false;
   #awaitsDrain = false;
   #token: string | undefined;
-  /** Each is made when it is needed: most connections never need most of them. */
-  readonly #budgets: { [of in keyof typeof BUDGETS]?: TokenBucket } = {};
+  /** Each bucket is made when it is needed, and all are given up when they are full: most connections never need most of them. */
+  #budgets: { [of in keyof typeof BUDGETS]?: TokenBucket } | undefined;
 
   /** `token`: from the URL, for a client that says no hello. */
   constructor(
@@ -181,6 +181,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
     if (++this.#silentVisits >= SILENT_VISITS_MAX) {
       return this.end(CLOSE.unresponsive, this.speech.isTold ? "close" : "cut");
     }
+    if (this.#budgets !== undefined && Object.values(this.#budgets).every((bucket) => bucket.isFull(now))) this.#budgets = undefined;
     if (this.#isBeatNext) this.#beat();
     this.#isBeatNext = !this.#isBeatNext;
   }
@@ -394,6 +395,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
 
   take(of: keyof typeof BUDGETS): boolean {
     const now = this.#hub.clock.now();
+    this.#budgets ??= {};
     this.#budgets[of] ??= new TokenBucket(BUDGETS[of], now);
     return this.#budgets[of].take(now);
   }
