@@ -88,7 +88,13 @@ export class BinaryClient extends Client {
   #cursors(bytes: Buffer, start: number, end: number): void {
     let at = start;
     while ((bytes[at++] ?? 0) & 0x80); // the board's number
-    while (at < end) {
+    at += 2; // the stamp
+    let left = 0;
+    for (let shift = 0, byte = 0x80; byte & 0x80; shift += 7) {
+      byte = bytes[at++] ?? 0;
+      left |= (byte & 0x7f) << shift;
+    }
+    for (; left > 0 && at < end; left--) {
       let head = 0;
       let shift = 0;
       let byte: number;

@@ -97,7 +97,7 @@ test("a word for every change, in order: events, then the snapshot; cursors apar
   board.cursors.subscribe((moves) => moved.push(...moves.map(({ member, x, hidden }) => `${member.username} ${x} ${hidden}`)));
   socket.serve(
     { kind: "user_joined", board: 7, actor: 1, member: memberOf("ana") },
-    { kind: "cursors", board: 7, moves: [{ actor: 1, at: { x: 0xffff, y: 0 } }] },
+    { kind: "cursors", board: 7, stamp: 0, moves: [{ actor: 1, at: { x: 0xffff, y: 0 } }] },
     { kind: "user_updated", board: 7, actor: 1, patch: { status: "idle" } },
     { kind: "user_left", board: 7, actor: 1, reason: "left" },
   );
@@ -111,7 +111,7 @@ test("a word for every change, in order: events, then the snapshot; cursors apar
 
 test("a late subscriber to cursors is shown where they are", async () => {
   const { board, socket } = await atDesk(["ana"]);
-  socket.serve({ kind: "cursors", board: 7, moves: [{ actor: 1, at: { x: -5, y: 70_000 } }] });
+  socket.serve({ kind: "cursors", board: 7, stamp: 0, moves: [{ actor: 1, at: { x: -5, y: 70_000 } }] });
   let point: unknown;
   board.cursors.subscribe(([move]) => {
     point = move?.point;

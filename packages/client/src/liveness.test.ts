@@ -103,7 +103,7 @@ test("[C3] pointer moves send no question while messages of the service arrive",
   const desk = await atDesk(["ana"]);
   for (let at = 0; at < 100; at++) {
     desk.driver.page?.active();
-    desk.socket.serve({ kind: "cursors", board: 7, moves: [{ actor: 1, at: { x: at, y: 0 } }] });
+    desk.socket.serve({ kind: "cursors", board: 7, stamp: 0, moves: [{ actor: 1, at: { x: at, y: 0 } }] });
     await desk.driver.advance(1_000);
   }
   assert.equal(questions(desk), 0);

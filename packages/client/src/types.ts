@@ -26,8 +26,17 @@ export type User<State extends object = JsonObject> = {
  */
 export type PresenceStatus = "connecting" | "connected" | "degraded" | "reconnecting" | "closed";
 
-/** The service's codes, and some of the SDK's own. README.md says how the SDK handles each. */
-export type PresenceErrorCode = ErrorCode | "kicked" | "abuse" | "ended" | "token_failed" | "no_random" | "unreachable" | "bad_url";
+/** The service's codes (`unknown`: of a later release), and some of the SDK's own. README.md says how the SDK handles each. */
+export type PresenceErrorCode =
+  | ErrorCode
+  | "unknown"
+  | "kicked"
+  | "abuse"
+  | "ended"
+  | "token_failed"
+  | "no_random"
+  | "unreachable"
+  | "bad_url";
 
 /** `ref`: the board it is about; absent: it concerns the whole connection, and every board gets it. */
 export type PresenceError = { readonly code: PresenceErrorCode; readonly message: string; readonly ref?: string };

@@ -1,10 +1,12 @@
 /**
  * `presence.v2`: one WebSocket message is one type byte and the fields of that message (message-fields.ts, docs/PROTOCOL.md).
- * Decoders take each message in exactly one form: unknown types, trailing bytes and values over their limit come back as
+ * Extra fields of later releases are skipped; unknown types, bytes that are no extra field and values over their limit come back as
  * `undefined`. Lengths are checked here; the server checks the characters of names and the rights of clients.
  */
 
 import { type Bytes, Reader, Writer } from "./bytes.ts";
+import type { Millis } from "./domain.ts";
+import { skipExtraFields } from "./fields.ts";
 import { U32_MAX } from "./limits.ts";
 import { isSentByClients, isSentByServers, MESSAGE_FIELDS, type MessageFields } from "./message-fields.ts";
 import type { BinaryMessage, ClientMessage, ServerMessage } from "./messages.ts";
@@ -43,19 +45,26 @@ function decode(byTag: typeof FOR_SERVERS, bytes: Uint8Array): object | undefine
 }
 
 /** A `cursors` message from flat triples `actor, x, y` (x = HIDDEN: hidden). The server makes it once per tick and board, for all sockets. */
-export function encodeCursors(board: number, moves: readonly number[]): Bytes {
-  writer.reset().u8(MESSAGE_FIELDS.cursors.tag).varint(board);
+export function encodeCursors(board: number, stamp: number, moves: readonly number[]): Bytes {
+  writer.reset().u8(MESSAGE_FIELDS.cursors.tag).varint(board).u16(stamp);
   writeMoves(writer, moves);
   return writer.finish();
 }
 
 /** A `cursors` message as flat triples; `undefined`: another message, or not well formed. */
-export function decodeCursors(bytes: Uint8Array): { board: number; moves: number[] } | undefined {
+export function decodeCursors(bytes: Uint8Array): { board: number; stamp: number; moves: number[] } | undefined {
   if (bytes[0] !== MESSAGE_FIELDS.cursors.tag) return undefined;
   reader.reset(bytes).u8();
   const board = reader.varint(U32_MAX);
+  const stamp = reader.u16();
   const moves = readMoves(reader);
-  return moves && { board, moves };
+  skipExtraFields(reader);
+  return moves && reader.done ? { board, stamp, moves } : undefined;
+}
+
+/** The stamp of a `cursors` message that is made at that time of a monotonic clock. */
+export function stampOf(now: Millis): number {
+  return Math.floor(now) % 0x1_0000;
 }
 
 /** Where `readCursor` puts its result; x = HIDDEN: hidden. */
@@ -69,5 +78,6 @@ export function readCursor(bytes: Uint8Array, into: CursorInput): boolean {
   const head = reader.varint(BARE_HEAD_MAX);
   into.x = readX(reader, head);
   into.y = readY(reader, head, into.x);
+  skipExtraFields(reader);
   return reader.done;
 }

@@ -95,6 +95,22 @@ export class Writer {
     return this;
   }
 
+  /** Whatever `write` writes, after its length in bytes as varint. */
+  sized(write: (to: this) => void): this {
+    const start = this.#length;
+    this.u8(0);
+    write(this);
+    const written = this.#length - start - 1;
+    // One byte is enough for the length of most: a longer one moves what was written.
+    const actual = varintBytes(written);
+    this.#reserve(actual);
+    if (actual > 1) this.#bytes.copyWithin(start + actual, start + 1, this.#length);
+    this.#length = start;
+    this.varint(written);
+    this.#length += written;
+    return this;
+  }
+
   /** JSON text as a `string`. */
   json(value: Json): this {
     return this.string(JSON.stringify(value));
@@ -194,6 +210,21 @@ export class Reader {
   /** A view on the bytes given to this reader, not a copy. */
   bytes(count: number): Uint8Array {
     return this.#take(count) ? this.#bytes.subarray(this.#at - count, this.#at) : new Uint8Array(0);
+  }
+
+  skip(count: number): void {
+    this.#take(count);
+  }
+
+  /** Reads the next `count` bytes as if they were all there is; fails unless `read` takes all of them. */
+  within<T>(count: number, read: (from: Reader) => T): T {
+    const end = this.#end;
+    if (count > end - this.#at) this.fail();
+    else this.#end = this.#at + count;
+    const value = read(this);
+    if (this.#at < this.#end) this.fail();
+    if (!this.#failed) this.#end = end;
+    return value;
   }
 
   /** A length of at most `bytesMax`, then that much valid UTF-8. */

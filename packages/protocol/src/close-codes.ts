@@ -1,6 +1,6 @@
 /**
  * The close codes, for both directions: why a connection ended, what its client does next, and how long its members stay shown.
- * After 4000–4099 a client may try again as before; after 4400–4499 the same try would fail again.
+ * After 4000–4099 a client may try again as before; after 4400–4499 the same try would fail again. That holds for codes of later releases.
  */
 
 /** After a close from the other side. `never`: the client does not reconnect by itself; `backoff`: it reconnects after a jittered delay; `elsewhere`: at once, to any instance. */
@@ -46,7 +46,9 @@ export const CLOSE = {
 
 const BY_CODE = new Map<number, CloseReason>(Object.values(CLOSE).map((reason) => [reason.code, reason]));
 
-/** The row of a close code; unknown codes are treated as a lost connection. */
+/** The row of a close code. An unknown code from 4400 to 4499 says `never`; any other one is treated as a lost connection. */
 export function closeReason(code: number): CloseReason {
-  return BY_CODE.get(code) ?? { ...CLOSE.lost, code };
+  const refusal =
+    code >= 4400 && code <= 4499 ? ({ retry: "never", meaning: "refused, for a reason of a later release" } as const) : undefined;
+  return BY_CODE.get(code) ?? { ...CLOSE.lost, ...refusal, code };
 }

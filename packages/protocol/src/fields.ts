@@ -16,69 +16,118 @@ export type Field<T> = {
   readonly check: (value: unknown) => T | undefined;
 };
 
-/** The number of a status on the wire is its index here; append-only. */
+/** The number of a status on the wire is its index here; append-only. A later release's status is shown as `active`. */
 export const STATUSES = ["active", "idle", "reconnecting"] as const satisfies readonly Status[];
 
+/** A field that may be absent. In bytes it is an extra field: `key` is its number in its message, append-only and never reused. */
+type Optional<T> = Field<T> & { readonly key: number };
+
 type Shape<T> = {
-  readonly [K in keyof T]-?: object extends Pick<T, K> ? Field<Exclude<T[K], undefined>> & { readonly isOptional: true } : Field<T[K]>;
+  readonly [K in keyof T]-?: object extends Pick<T, K> ? Optional<Exclude<T[K], undefined>> : Field<T[K]>;
 };
 
 /** A field made of fields, which can name the one that was refused. */
 export type Struct<T> = Field<T> & {
   /** The first field that is missing or refused; undefined: all are fine. */
   readonly faultOf: (given: Record<string, unknown>) => string | undefined;
-  /** The same for bytes; the flags and the end count as fields. */
+  /** The same for bytes; `EXTRA_FIELDS` where what follows the required fields is malformed. */
   readonly faultIn: (from: Reader) => string | undefined;
 };
 
-/** Fields in order; the optional ones at the end, after a byte with one bit for each that is present. */
+export const EXTRA_FIELDS = "extra fields";
+
+/** Required fields in order, then the optional ones that are present as extra fields, to the end of what is read. */
 export function struct<T extends object>(shape: Shape<T>): Struct<T> {
-  const fields = Object.entries(shape) as [keyof T & string, Field<unknown> & { isOptional?: true }][];
-  const required = fields.filter(([, { isOptional }]) => !isOptional);
-  const optional = fields.filter(([, { isOptional }]) => isOptional);
+  const fields = Object.entries(shape) as [keyof T & string, Field<unknown> & { key?: number }][];
+  const required = fields.filter(([, { key }]) => key === undefined);
+  const extra = new ExtraFields<T>(fields.filter((field): field is [keyof T & string, Optional<unknown>] => field[1].key !== undefined));
   return {
     write(to, value) {
-      for (const [key, field] of required) field.write(to, value[key]);
-      if (optional.length === 0) return;
-      to.u8(optional.reduce((flags, [key], bit) => (value[key] === undefined ? flags : flags | (1 << bit)), 0));
-      for (const [key, field] of optional) if (value[key] !== undefined) field.write(to, value[key]);
+      for (const [name, field] of required) field.write(to, value[name]);
+      extra.write(to, value);
     },
     read(from) {
       const value: Partial<Record<keyof T, unknown>> = {};
-      for (const [key, field] of required) value[key] = field.read(from);
-      const flags = optional.length === 0 ? 0 : from.u8();
-      if (flags >> optional.length) from.fail();
-      for (const [bit, [key, field]] of optional.entries()) if (flags & (1 << bit)) value[key] = field.read(from);
+      for (const [name, field] of required) value[name] = field.read(from);
+      extra.read(from, value);
       return value as T;
     },
     check(given) {
       if (!isObject(given)) return undefined;
       const value: Partial<Record<keyof T, unknown>> = {};
-      for (const [key, field] of fields) {
-        if (field.isOptional && given[key] === undefined) continue;
-        value[key] = field.check(given[key]);
-        if (value[key] === undefined) return undefined;
+      for (const [name, field] of fields) {
+        if (field.key !== undefined && given[name] === undefined) continue;
+        value[name] = field.check(given[name]);
+        if (value[name] === undefined) return undefined;
       }
       return value as T;
     },
     faultOf: (given) =>
-      fields.find(([key, { isOptional, check }]) => !(isOptional && given[key] === undefined) && check(given[key]) === undefined)?.[0],
+      fields.find(([name, { key, check }]) => !(key !== undefined && given[name] === undefined) && check(given[name]) === undefined)?.[0],
     faultIn(from) {
-      const isUnreadable = (field: Field<unknown>) => {
+      for (const [name, field] of required) {
         field.read(from);
-        return from.failed;
-      };
-      for (const [key, field] of required) if (isUnreadable(field)) return key;
-      const flags = optional.length === 0 ? 0 : from.u8();
-      if (from.failed || flags >> optional.length) return "flags";
-      for (const [bit, [key, field]] of optional.entries()) if (flags & (1 << bit) && isUnreadable(field)) return key;
-      return from.done ? undefined : "end";
+        if (from.failed) return name;
+      }
+      const wrong = extra.read(from, {});
+      return from.failed ? (wrong ?? EXTRA_FIELDS) : undefined;
     },
   };
 }
 
-export function optional<T>(field: Field<T>): Field<T> & { readonly isOptional: true } {
-  return { ...field, isOptional: true };
+/** The key of an optional field that bytes tell in another way. */
+export const IN_JSON_ONLY = 0;
+
+export function optional<T>(key: number, field: Field<T>): Optional<T> {
+  return { ...field, key };
+}
+
+/**
+ * The form in which messages and records grow: each extra field is its key, its length in bytes and its bytes. Keys begin at 1 and ascend.
+ * A key that this release does not know is skipped.
+ */
+class ExtraFields<T extends object> {
+  readonly #fields: readonly (readonly [name: keyof T & string, field: Optional<unknown>])[];
+
+  /** In the order of their keys. */
+  constructor(fields: readonly (readonly [name: keyof T & string, field: Optional<unknown>])[]) {
+    this.#fields = fields;
+  }
+
+  write(to: Writer, value: T): void {
+    for (const [name, field] of this.#fields) {
+      if (value[name] !== undefined) to.varint(field.key).sized(() => field.write(to, value[name]));
+    }
+  }
+
+  /** Reads all that remains. If that fails, the result names the field that is wrong, if it is a known one. */
+  read(from: Reader, into: Partial<Record<keyof T, unknown>>): string | undefined {
+    for (let key = 0; from.remaining > 0; ) {
+      key = nextKey(from, key);
+      const length = from.varint(limits.U32_MAX);
+      const [name, field] = from.failed ? [] : (this.#fields.find(([, known]) => known.key === key) ?? []);
+      if (name === undefined || field === undefined) from.skip(length);
+      else {
+        into[name] = from.within(length, field.read);
+        if (from.failed) return name;
+      }
+    }
+    return undefined;
+  }
+}
+
+/** Skips extra fields without creating an object, where this release knows none. */
+export function skipExtraFields(from: Reader): void {
+  for (let key = 0; from.remaining > 0; ) {
+    key = nextKey(from, key);
+    from.skip(from.varint(limits.U32_MAX));
+  }
+}
+
+function nextKey(from: Reader, last: number): number {
+  const key = from.varint(limits.U32_MAX);
+  if (key <= last) from.fail();
+  return key;
 }
 
 export function list<T>(item: Field<T>): Field<readonly T[]> {
@@ -154,17 +203,32 @@ export function jsonObject(bytesMax: number, depthMax?: number): Field<JsonObjec
   };
 }
 
-export function oneOf<const V>(values: readonly [V, ...V[]]): Field<V> {
+/**
+ * A text of a list that grows; its number is its index. Any other number or text is of a later release, and reads as `unknown`. No list
+ * reaches 255: it is the number of a value that is not in the list.
+ */
+export function oneOf<V extends string>(values: readonly V[], unknown: V): Field<V> {
   return {
-    write: (to, value) => to.u8(values.indexOf(value)),
-    read(from) {
-      const value = values[from.u8()];
-      if (value === undefined) from.fail();
-      return value ?? values[0];
-    },
-    check: (given) => values.find((value) => value === given),
+    write: (to, value) => to.u8(values.indexOf(value) & 0xff),
+    read: (from) => values[from.u8()] ?? unknown,
+    check: (given) => (typeof given === "string" ? (values.find((value) => value === given) ?? unknown) : undefined),
   };
 }
+
+/** The status in which a client may show itself: any but `reconnecting`, which only the service gives. */
+export const chosenStatus: Field<Exclude<Status, "reconnecting">> = (() => {
+  const { write, read, check } = oneOf<Status>(STATUSES, "active");
+  const chosen = (status: Status | undefined) => (status === "reconnecting" ? undefined : status);
+  return {
+    write,
+    read(from) {
+      const status = chosen(read(from));
+      if (status === undefined) from.fail();
+      return status ?? "active";
+    },
+    check: (given) => chosen(check(given)),
+  };
+})();
 
 /** 16 bytes; hex digits as text. */
 function id<T extends string>(accepts: (value: unknown) => value is T): Field<T> {
@@ -175,7 +239,16 @@ export const memberId = id(isMemberId);
 export const resumeToken = id(isResumeToken);
 export const u32 = varint(limits.U32_MAX);
 export const actor = varint(limits.ACTOR_MAX);
-export const bool = oneOf([false, true]);
+/** 0 or 1, and never a third value. */
+export const bool: Field<boolean> = {
+  write: (to, value) => to.u8(value ? 1 : 0),
+  read(from) {
+    const value = from.u8();
+    if (value > 1) from.fail();
+    return value === 1;
+  },
+  check: matching((value): value is boolean => typeof value === "boolean"),
+};
 export const state = jsonObject(limits.STATE_BYTES_MAX);
 
 /** The rule for states, wherever they come in: a JSON object, as written within `STATE_BYTES_MAX`, and within `JSON_DEPTH_MAX`. */
@@ -220,17 +293,22 @@ export const board: Field<BoardRef> = {
   check: boardId.check,
 };
 
+const status = oneOf<Status>(STATUSES, "active");
+
 const MEMBER = struct<Member>({
   memberId,
   userId: text(limits.USER_ID_BYTES_MAX),
   username,
   color: { ...text(7), check: matching((value): value is string => typeof value === "string" && /^#[0-9a-f]{6}$/.test(value)) },
-  avatar: optional(text(limits.AVATAR_BYTES_MAX)),
-  status: oneOf(STATUSES),
+  avatar: optional(IN_JSON_ONLY, text(limits.AVATAR_BYTES_MAX)),
+  status,
   state,
 });
 
-/** In bytes: memberId, color, one byte of status and flags, userId unless it is the memberId, username, avatar if any, state. */
+/**
+ * In bytes: memberId, color, one byte of status and flags, userId unless it is the memberId, username, avatar if any, state, and then the
+ * length in bytes of the extra fields, of which this release knows none.
+ */
 export const member: Field<Member> = {
   write: writeMember,
   read: readMember,
@@ -240,8 +318,9 @@ export const member: Field<Member> = {
   },
 };
 
-const USER_ID_FLAG = 4;
-const AVATAR_FLAG = 8;
+const STATUS_BITS = 0x0f;
+const USER_ID_FLAG = 0x10;
+const AVATAR_FLAG = 0x20;
 
 export function writeMember(to: Writer, value: Member): void {
   const named = value.userId === value.memberId ? 0 : USER_ID_FLAG;
@@ -252,7 +331,7 @@ export function writeMember(to: Writer, value: Member): void {
   if (named) to.string(value.userId);
   to.string(value.username);
   if (value.avatar !== undefined) to.string(value.avatar);
-  to.json(value.state);
+  to.json(value.state).varint(0);
 }
 
 /** Marks the reader as failed if the bytes are not a member within all limits; the result is then invalid. */
@@ -260,14 +339,15 @@ export function readMember(from: Reader): Member {
   const id = memberId.read(from);
   const color = `#${from.hex(3)}`;
   const flags = from.u8();
-  const status = STATUSES[flags & 3];
   const userId = flags & USER_ID_FLAG ? from.string(limits.USER_ID_BYTES_MAX) : id;
   const name = username.read(from);
   const avatar = flags & AVATAR_FLAG ? { avatar: from.string(limits.AVATAR_BYTES_MAX) } : undefined;
+  const given = state.read(from);
+  from.within(from.varint(limits.U32_MAX), skipExtraFields);
   // A userId is not empty, and one equal to the memberId has a shorter form.
   const isSpelledRight = userId !== "" && (userId === id) === !(flags & USER_ID_FLAG);
-  if (status === undefined || flags >= 2 * AVATAR_FLAG || !isSpelledRight) from.fail();
-  return { memberId: id, userId, username: name, color, ...avatar, status: status ?? "active", state: state.read(from) };
+  if (!isSpelledRight) from.fail();
+  return { memberId: id, userId, username: name, color, ...avatar, status: STATUSES[flags & STATUS_BITS] ?? "active", state: given };
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,6 @@
 /**
  * `presence.v2.json`: the same messages as JSON text with a `kind`, for debugging and for languages without our codec. Boards go by
- * their id, in one field `board`; a cursor is `x` and `y`, or `hidden: true`. Unknown fields are ignored; anything missing,
+ * their id, in one field `board`; a cursor is `x` and `y`, or `hidden: true`. Unknown fields are skipped; anything missing,
  * ill-typed or over the limits of `presence.v2`, and anything that could poison a prototype, makes the message `undefined`.
  */
 
@@ -34,21 +34,30 @@ export function decodeServerJson(text: string): ServerMessage | undefined {
 const ENVELOPE_DEPTH = 4;
 
 function decode(isExpected: typeof isSentByClients, text: string): object | undefined {
-  const parsed = parse(isExpected, text);
-  const body = parsed?.fields.body.check(parsed.value);
-  return parsed && body && { kind: parsed.kind, ...body };
+  const message = parse(text);
+  const known = message && knownAmong(isExpected, message);
+  const body = known?.fields.body.check(known.value);
+  return known && body && { kind: known.kind, ...body };
 }
 
-/** A message of a known kind, its fields not checked yet. */
-export function parse(
-  isExpected: typeof isSentByClients,
-  text: string,
-): { readonly kind: BinaryMessage["kind"]; readonly fields: MessageFields<object>; readonly value: Record<string, unknown> } | undefined {
+/** A message of any release, its fields not checked. */
+export type AnyMessage = { readonly kind: string; readonly [field: string]: unknown };
+
+/** undefined: no message of any release. */
+export function parse(text: string): AnyMessage | undefined {
   const value = parseJson(text, JSON_DEPTH_MAX + ENVELOPE_DEPTH);
-  if (!isObject(value) || typeof value["kind"] !== "string" || !Object.hasOwn(MESSAGE_FIELDS, value["kind"])) return undefined;
-  const kind = value["kind"] as BinaryMessage["kind"];
+  return isObject(value) && typeof value["kind"] === "string" ? { ...value, kind: value["kind"] } : undefined;
+}
+
+/** undefined: this release does not know that kind of message, or not from that side. */
+export function knownAmong(
+  isExpected: typeof isSentByClients,
+  message: AnyMessage,
+): { readonly kind: BinaryMessage["kind"]; readonly fields: MessageFields<object>; readonly value: Record<string, unknown> } | undefined {
+  if (!Object.hasOwn(MESSAGE_FIELDS, message.kind)) return undefined;
+  const kind = message.kind as BinaryMessage["kind"];
   const fields = MESSAGE_FIELDS[kind] as MessageFields<object>;
-  return isExpected(fields) ? { kind, fields, value: unfold(kind, value) } : undefined;
+  return isExpected(fields) ? { kind, fields, value: unfold(kind, message) } : undefined;
 }
 
 /** Converts the few messages whose JSON is flatter than their type. */

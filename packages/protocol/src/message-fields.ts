@@ -1,17 +1,17 @@
 /**
  * Every message with its type byte and its fields in order: the table behind `presence.v2` and `presence.v2.json`, and behind the tables
  * of docs/PROTOCOL.md. Type bytes are append-only and never reused: clients send 0x01…, servers 0x41…, and both send 0x08, as in the
- * classic protocol. A field cannot be added to a message, since both sides refuse bytes they do not expect.
+ * classic protocol. A message grows by `optional` fields with new keys; its required fields never change (docs/PROTOCOL.md, "Growing").
  */
 
 import type { LeaveReason, Point } from "./domain.ts";
 import * as f from "./fields.ts";
 import { type Field, list, optional, type Struct, struct, text } from "./fields.ts";
 import * as limits from "./limits.ts";
-import { type BinaryMessage, type CursorMove, ERROR_CODES, type RosterEntry } from "./messages.ts";
+import { type BinaryMessage, type CursorMove, ERROR_CODES, type ErrorCode, type RosterEntry } from "./messages.ts";
 import { BARE_HEAD_MAX, coordinate, HIDDEN, readPoint, writeMove } from "./moves.ts";
 
-/** The number of a reason on the wire is its index here; append-only. */
+/** The number of a reason on the wire is its index here; append-only. A later release's reason is shown as `left`. */
 export const LEAVE_REASONS = ["left", "timeout", "kicked", "instance_lost"] as const satisfies readonly LeaveReason[];
 
 /** JSON has fractions: they are rounded, as in every other client. */
@@ -31,11 +31,12 @@ const at: Field<Point | null> = {
 const MOVE = struct<CursorMove>({ actor: f.actor, at });
 const moves: Field<readonly CursorMove[]> = {
   write(to, values) {
+    to.varint(values.length);
     for (const { actor, at } of values) writeMove(to, actor, at?.x ?? HIDDEN, at?.y ?? 0);
   },
   read(from) {
     const values: CursorMove[] = [];
-    while (from.remaining > 0) {
+    for (let left = from.varint(limits.U32_MAX); left > 0 && !from.failed; left--) {
       const head = from.varint(limits.U32_MAX);
       values.push({ actor: head >>> 2, at: readPoint(from, head) });
     }
@@ -44,7 +45,7 @@ const moves: Field<readonly CursorMove[]> = {
   check: (given) => f.checkedList(given, MOVE),
 };
 
-const ENTRY = struct<RosterEntry>({ actor: f.actor, member: f.member, at: optional(point) });
+const ENTRY = struct<RosterEntry>({ actor: f.actor, member: f.member, at: optional(f.IN_JSON_ONLY, point) });
 const rosterEntry: Field<RosterEntry> = {
   write(to, { actor, member, at }) {
     writeMove(to, actor, at?.x ?? HIDDEN, at?.y ?? 0);
@@ -59,10 +60,8 @@ const rosterEntry: Field<RosterEntry> = {
 };
 
 const u16: Field<number> = { write: (to, value) => to.u16(value), read: (from) => from.u16(), check: f.integer(0, 0xffff) };
-const { board, actor, u32 } = f;
+const { board, actor, u32, chosenStatus } = f;
 const token = text(limits.TOKEN_BYTES_MAX);
-/** The statuses that a client may set for itself. */
-const chosenStatus = f.oneOf(["active", "idle"]);
 /** One level for the member's fields around those of its state. */
 const patch = f.jsonObject(limits.PATCH_BYTES_MAX, limits.JSON_DEPTH_MAX + 1);
 
@@ -70,7 +69,7 @@ type Body<K> = Omit<Extract<BinaryMessage, { kind: K }>, "kind">;
 export type MessageFields<T> = { readonly tag: number; readonly body: Struct<T> };
 
 export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFields<Body<K>> } = {
-  hello: { tag: 0x01, body: struct<Body<"hello">>({ token: optional(token), resumeToken: optional(f.resumeToken) }) },
+  hello: { tag: 0x01, body: struct<Body<"hello">>({ token: optional(1, token), resumeToken: optional(2, f.resumeToken) }) },
   join: {
     tag: 0x02,
     body: struct<Body<"join">>({
@@ -83,7 +82,7 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
   },
   leave: { tag: 0x03, body: struct<Body<"leave">>({ board }) },
   cursor: { tag: 0x04, body: struct<Body<"cursor">>({ board, at }) },
-  update: { tag: 0x05, body: struct<Body<"update">>({ board, status: optional(chosenStatus), state: optional(f.state) }) },
+  update: { tag: 0x05, body: struct<Body<"update">>({ board, status: optional(1, chosenStatus), state: optional(2, f.state) }) },
   broadcast: { tag: 0x06, body: struct<Body<"broadcast">>({ board, name: f.eventName, data: f.eventData }) },
   auth: { tag: 0x07, body: struct<Body<"auth">>({ token }) },
   heartbeat: { tag: 0x08, body: struct<Body<"heartbeat">>({}) },
@@ -113,32 +112,35 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
   },
   user_joined: { tag: 0x43, body: struct<Body<"user_joined">>({ board, actor, member: f.member }) },
   user_updated: { tag: 0x44, body: struct<Body<"user_updated">>({ board, actor, patch }) },
-  user_left: { tag: 0x45, body: struct<Body<"user_left">>({ board, actor, reason: f.oneOf(LEAVE_REASONS) }) },
-  cursors: { tag: 0x46, body: struct<Body<"cursors">>({ board, moves }) },
+  user_left: { tag: 0x45, body: struct<Body<"user_left">>({ board, actor, reason: f.oneOf<LeaveReason>(LEAVE_REASONS, "left") }) },
+  cursors: { tag: 0x46, body: struct<Body<"cursors">>({ board, stamp: u16, moves }) },
   presence_update: { tag: 0x47, body: struct<Body<"presence_update">>({ board, members: u32, users: u32 }) },
   event: { tag: 0x48, body: struct<Body<"event">>({ board, actor, name: f.eventName, data: f.eventData }) },
   announcement: {
     tag: 0x49,
-    body: struct<Body<"announcement">>({ text: text(limits.ANNOUNCEMENT_BYTES_MAX), board: optional(board) }),
+    body: struct<Body<"announcement">>({ text: text(limits.ANNOUNCEMENT_BYTES_MAX), board: optional(1, board) }),
   },
   pace: { tag: 0x4a, body: struct<Body<"pace">>({ cursorMs: u32 }) },
-  degraded: { tag: 0x4b, body: struct<Body<"degraded">>({ on: f.bool, board: optional(board) }) },
+  degraded: { tag: 0x4b, body: struct<Body<"degraded">>({ on: f.bool, board: optional(1, board) }) },
   error: {
     tag: 0x4c,
     body: struct<Body<"error">>({
-      code: f.oneOf(ERROR_CODES),
+      code: f.oneOf<ErrorCode | "unknown">(ERROR_CODES, "unknown"),
       message: text(limits.ERROR_MESSAGE_BYTES_MAX),
-      ref: optional(text(limits.ERROR_REF_BYTES_MAX)),
+      ref: optional(1, text(limits.ERROR_REF_BYTES_MAX)),
     }),
   },
   goodbye: { tag: 0x4d, body: struct<Body<"goodbye">>({ code: u16, retryAfterMs: u32 }) },
   token_expiring: { tag: 0x4e, body: struct<Body<"token_expiring">>({ expiresInMs: u32 }) },
 };
 
+/** The types 0x01 to 0x3f belong to clients, in this release and in all later ones. */
+const CLIENT_TAGS_END = 0x40;
+
 export function isSentByClients({ tag }: { readonly tag: number }): boolean {
-  return tag <= 0x40;
+  return tag < CLIENT_TAGS_END;
 }
 
 export function isSentByServers({ tag }: { readonly tag: number }): boolean {
-  return tag > 0x40 || tag === MESSAGE_FIELDS.heartbeat.tag;
+  return tag >= CLIENT_TAGS_END || tag === MESSAGE_FIELDS.heartbeat.tag;
 }

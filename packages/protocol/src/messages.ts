@@ -72,8 +72,11 @@ export type ServerMessage =
   | { readonly kind: "user_updated"; readonly board: BoardRef; readonly actor: number; readonly patch: JsonObject }
   /** A member is no longer shown. */
   | { readonly kind: "user_left"; readonly board: BoardRef; readonly actor: number; readonly reason: LeaveReason }
-  /** Latest places of all who moved since the last such message; one's own may be among them. */
-  | { readonly kind: "cursors"; readonly board: BoardRef; readonly moves: readonly CursorMove[] }
+  /**
+   * Latest places of all who moved since the last such message; one's own may be among them. `stamp`: the service's clock in
+   * milliseconds, modulo 65536, when it gathered them.
+   */
+  | { readonly kind: "cursors"; readonly board: BoardRef; readonly stamp: number; readonly moves: readonly CursorMove[] }
   /** How many are on the board, the receiver included. */
   | { readonly kind: "presence_update"; readonly board: BoardRef; readonly members: number; readonly users: number }
   /** Somebody else's `broadcast`. */
@@ -86,8 +89,8 @@ export type ServerMessage =
   | { readonly kind: "degraded"; readonly on: boolean; readonly board?: BoardRef }
   /** Answer it at once from the message handler. */
   | { readonly kind: "heartbeat" }
-  /** A message was refused; the connection goes on. `ref`: the board or message it is about. */
-  | { readonly kind: "error"; readonly code: ErrorCode; readonly message: string; readonly ref?: string }
+  /** A message was refused; the connection goes on. `ref`: the board or message it is about. `unknown`: a code of a later release. */
+  | { readonly kind: "error"; readonly code: ErrorCode | "unknown"; readonly message: string; readonly ref?: string }
   /** The service will close this connection; come back after the given time. */
   | { readonly kind: "goodbye"; readonly code: number; readonly retryAfterMs: Millis }
   /** The token runs out after this time: send `auth` with a fresh one before that, or the connection is closed as `unauthorized`. */
@@ -108,5 +111,6 @@ export const ERROR_CODES = [
   "unauthorized",
   "too_fast",
   "unavailable",
+  "unknown_message",
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];

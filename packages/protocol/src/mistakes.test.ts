@@ -6,7 +6,11 @@ import fc from "fast-check";
 import { anyOf, clientMessages, damaged } from "../test/arbitraries.ts";
 import { decodeClientBinary, encodeBinary } from "./binary.ts";
 import { decodeClientJson, encodeJson } from "./json.ts";
-import { mistakeInBinary, mistakeInJson } from "./mistakes.ts";
+import { type Mistake, mistakeInBinary, mistakeInJson } from "./mistakes.ts";
+
+function named(mistake: ReturnType<typeof mistakeInJson>): Mistake | undefined {
+  return mistake !== undefined && "field" in mistake ? mistake : undefined;
+}
 
 const join = { kind: "join", board: "doc-42", attempt: 1, username: "Ana", status: "active", state: {} };
 
@@ -29,7 +33,7 @@ for (const [field, message] of [
 ] as const) {
   test(`JSON: ${field} of ${JSON.stringify(message).slice(0, 60)}`, () => {
     assert.equal(decodeClientJson(JSON.stringify(message)), undefined);
-    const mistake = mistakeInJson(JSON.stringify(message));
+    const mistake = named(mistakeInJson(JSON.stringify(message)));
     assert.deepEqual([mistake?.kind, mistake?.field], [message.kind, field]);
     assert.match(mistake?.limit ?? "", /^must be /);
     assert.equal(mistake?.board, "board" in message && message.board === "doc-42" ? "doc-42" : undefined);
@@ -38,28 +42,40 @@ for (const [field, message] of [
 
 for (const [kind, field, board, hex] of [
   ["leave", "board", undefined, "03"],
-  ["leave", "end", 7, "030700"],
-  ["hello", "flags", undefined, "0104"],
+  ["leave", "extra fields", 7, "030700"],
+  ["hello", "token", undefined, "01010402ff"],
+  ["hello", "extra fields", undefined, "010903"],
   ["cursor", "at", 7, "040703"],
-  ["cursor", "end", 7, "04070101f4ffff"],
+  ["cursor", "extra fields", 7, "04070101f4ffff"],
   ["join", "boardId", undefined, "02047b34327d0103416e6100027b7d"],
   ["join", "username", "doc-42", "0206646f632d34320101ff00027b7d"],
-  ["update", "state", 7, "050702025b5d"],
-  ["heartbeat", "end", undefined, "0800"],
+  ["update", "state", 7, "05070203025b5d"],
+  ["update", "status", 7, "0507010102"],
+  ["update", "status", 7, "050701020100"],
+  ["update", "extra fields", 7, "05070203027b7d010100"],
+  ["heartbeat", "extra fields", undefined, "0800"],
 ] as const) {
   test(`binary: ${field} of ${kind}`, () => {
     const bytes = new Uint8Array(Buffer.from(hex, "hex"));
     assert.equal(decodeClientBinary(bytes), undefined);
-    const mistake = mistakeInBinary(bytes);
+    const mistake = named(mistakeInBinary(bytes));
     assert.deepEqual([mistake?.kind, mistake?.field, mistake?.board], [kind, field, board]);
-    assert.match(mistake?.limit ?? "", /^must /);
+    assert.match(mistake?.limit ?? "", /must /);
   });
 }
 
-test("input that is not a client's message has no field to name", () => {
-  for (const text of ["", "{", "[]", "{}", '{"kind":"toString"}', '{"kind":"welcome"}', "é"])
-    assert.equal(mistakeInJson(text), undefined, text);
-  for (const hex of ["", "3f", "4a32", "ff"]) assert.equal(mistakeInBinary(new Uint8Array(Buffer.from(hex, "hex"))), undefined, hex);
+test("what no client of any release sends has no field to name", () => {
+  for (const text of ["", "{", "[]", "{}", '{"kind":7}', "é"]) assert.equal(mistakeInJson(text), undefined, text);
+  for (const hex of ["", "00", "0001", "40", "4a32", "ff"])
+    assert.equal(mistakeInBinary(new Uint8Array(Buffer.from(hex, "hex"))), undefined, hex);
+});
+
+test("a message of a later release is told from what is no message, and named where it has a name", () => {
+  for (const kind of ["watch", "toString", "welcome", "k".repeat(128), ""])
+    assert.deepEqual(mistakeInJson(JSON.stringify({ kind, later: [1] })), { unknown: kind });
+  for (const kind of ["k".repeat(129), "\ud800"]) assert.deepEqual(mistakeInJson(JSON.stringify({ kind })), { unknown: undefined });
+  for (const hex of ["09", "3f", "20ff00"])
+    assert.deepEqual(mistakeInBinary(new Uint8Array(Buffer.from(hex, "hex"))), { unknown: undefined }, hex);
 });
 
 test("an accepted message has no mistake, and a damaged one of a known type names a field", () => {
@@ -71,7 +87,7 @@ test("an accepted message has no mistake, and a damaged one of a known type name
   fc.assert(
     fc.property(damaged(anyOf(clientMessages("number")).map(encodeBinary)), (bytes) => {
       const isKnown = bytes[0] !== undefined && bytes[0] >= 1 && bytes[0] <= 8;
-      assert.equal(mistakeInBinary(bytes) !== undefined, isKnown && decodeClientBinary(bytes) === undefined);
+      assert.equal(named(mistakeInBinary(bytes)) !== undefined, isKnown && decodeClientBinary(bytes) === undefined);
     }),
     { numRuns: 1000 },
   );

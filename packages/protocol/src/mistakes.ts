@@ -1,11 +1,12 @@
 /**
  * Finds the mistake in a client's message that could not be decoded, for the error that answers it: the message's kind, the first field
- * that is missing or breaks a limit, and that limit in words. Called only after a decoder has refused the message; it decides nothing.
+ * that is missing or breaks a limit, and that limit in words. It also tells a message of a later release from what is no message at all.
+ * Called only after a decoder has refused the message; it decides nothing.
  */
 
 import { Reader } from "./bytes.ts";
-import { board, boardId, isObject } from "./fields.ts";
-import { parse } from "./json.ts";
+import { board, boardId, EXTRA_FIELDS, isObject, text } from "./fields.ts";
+import { knownAmong, parse } from "./json.ts";
 import * as limits from "./limits.ts";
 import { isSentByClients, MESSAGE_FIELDS, type MessageFields, xy } from "./message-fields.ts";
 import type { BoardRef, ClientMessage } from "./messages.ts";
@@ -19,6 +20,9 @@ export type Mistake = {
   /** The limit, worded to follow the name of the field. */
   readonly limit: string;
 };
+
+/** A message of a later release; its kind in JSON, if an error can name it. */
+export type UnknownMessage = { readonly unknown: string | undefined };
 
 type FieldName = Exclude<{ [K in ClientMessage["kind"]]: keyof Extract<ClientMessage, { kind: K }> }[ClientMessage["kind"]], "kind">;
 
@@ -37,38 +41,44 @@ const LIMITS: Readonly<Record<FieldName, string>> = {
   at: "must be a place; in JSON x and y, or hidden: true",
 };
 const COORDINATE = `must be a number from ${-limits.COORDINATE_MAX} to ${limits.COORDINATE_MAX}`;
-const FLAGS = "must hold no bit without a meaning";
-const END = "must be there: bytes follow after the last field";
+const EXTRA = "after the last field must each be a key above the one before, a length, and so many bytes";
 
 const TAGS = new Map(
   Object.entries(MESSAGE_FIELDS).map(([kind, fields]) => [fields.tag, { kind, fields: fields as MessageFields<object> }]),
 );
 
-/** undefined: not JSON, or of no kind that a client sends. Never throws. */
-export function mistakeInJson(text: string): Mistake | undefined {
-  const parsed = parse(isSentByClients, text);
-  const fault = parsed?.fields.body.faultOf(parsed.value);
-  if (parsed === undefined || fault === undefined) return undefined;
-  const { at } = parsed.value;
-  const told = { kind: parsed.kind as ClientMessage["kind"], board: board.check(parsed.value["board"]) };
+/** undefined: no message of any release, or one without a mistake. Never throws. */
+export function mistakeInJson(text: string): Mistake | UnknownMessage | undefined {
+  const message = parse(text);
+  if (message === undefined) return undefined;
+  const known = knownAmong(isSentByClients, message);
+  if (known === undefined) return { unknown: ref.check(message.kind) };
+  const fault = known.fields.body.faultOf(known.value);
+  if (fault === undefined) return undefined;
+  const { at } = known.value;
+  const told = { kind: known.kind as ClientMessage["kind"], board: board.check(known.value["board"]) };
   if (fault === "boardId") return { ...told, field: "board", limit: LIMITS.boardId };
   const coordinate = fault === "at" && isObject(at) ? ["x", "y"].find((key) => xy.check(at[key]) === undefined) : undefined;
   if (coordinate !== undefined) return { ...told, field: coordinate, limit: COORDINATE };
   return { ...told, field: fault, limit: LIMITS[fault as FieldName] };
 }
 
-/** undefined: of no type that a client sends. Never throws. */
-export function mistakeInBinary(bytes: Uint8Array): Mistake | undefined {
-  const known = TAGS.get(bytes[0] ?? 0);
-  if (known === undefined || !isSentByClients(known.fields)) return undefined;
+/** undefined: no message that a client of any release sends, or one without a mistake. Never throws. */
+export function mistakeInBinary(bytes: Uint8Array): Mistake | UnknownMessage | undefined {
+  const [tag = 0] = bytes;
+  if (tag === 0 || !isSentByClients({ tag })) return undefined;
+  const known = TAGS.get(tag);
+  if (known === undefined) return { unknown: undefined };
   const reader = new Reader(bytes);
   reader.u8();
   const field = known.fields.body.faultIn(reader);
   if (field === undefined) return undefined;
-  const limit = field === "flags" ? FLAGS : field === "end" ? END : LIMITS[field as FieldName];
+  const limit = field === EXTRA_FIELDS ? EXTRA : LIMITS[field as FieldName];
   const kind = known.kind as ClientMessage["kind"];
   return { kind, board: boardIn(kind, bytes), field, limit };
 }
+
+const ref = text(limits.ERROR_REF_BYTES_MAX);
 
 /** The first field of all messages about a board. */
 function boardIn(kind: ClientMessage["kind"], bytes: Uint8Array): BoardRef | undefined {

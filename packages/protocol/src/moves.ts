@@ -10,15 +10,16 @@ import { COORDINATE_MAX, COORDINATE_U16_MAX, U32_MAX } from "./limits.ts";
 /** The x of a hidden cursor in flat moves (y is then 0). No coordinate has this value. */
 export const HIDDEN = -0x8000_0000;
 
-/** Writes flat triples; must be the last field of its message. Coordinates out of range are clamped. */
+/** Writes how many they are, and flat triples. Coordinates out of range are clamped. */
 export function writeMoves(to: Writer, moves: readonly number[]): void {
+  to.varint(Math.floor(moves.length / 3));
   for (let at = 0; at + 2 < moves.length; at += 3) writeMove(to, moves[at] ?? 0, moves[at + 1] ?? 0, moves[at + 2] ?? 0);
 }
 
-/** All that remains, as flat triples; `undefined` if it is not well formed. */
+/** Flat triples; `undefined` if they are not well formed. The count may be false: after the first missing byte the loop ends. */
 export function readMoves(from: Reader): number[] | undefined {
   const moves: number[] = [];
-  while (from.remaining > 0) {
+  for (let left = from.varint(U32_MAX); left > 0 && !from.failed; left--) {
     const head = from.varint(U32_MAX);
     const x = readX(from, head);
     moves.push(head >>> 2, x, readY(from, head, x));

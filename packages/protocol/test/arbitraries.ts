@@ -151,6 +151,7 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
     cursors: record({
       kind: fc.constant("cursors"),
       board,
+      stamp: u16,
       moves: fc.array(record({ actor, at: fc.option(point) }), { maxLength: 20 }),
     }),
     presence_update: record({ kind: fc.constant("presence_update"), board, members: u32, users: u32 }),
@@ -160,7 +161,12 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
     degraded: record({ kind: fc.constant("degraded"), on: fc.boolean(), board }, { requiredKeys: ["kind", "on"] }),
     heartbeat: fc.constant({ kind: "heartbeat" }),
     error: record(
-      { kind: fc.constant("error"), code: fc.constantFrom(...ERROR_CODES), message: text(1024), ref: text(ERROR_REF_BYTES_MAX) },
+      {
+        kind: fc.constant("error"),
+        code: fc.constantFrom(...ERROR_CODES, "unknown" as const),
+        message: text(1024),
+        ref: text(ERROR_REF_BYTES_MAX),
+      },
       { requiredKeys: ["kind", "code", "message"] },
     ),
     goodbye: record({ kind: fc.constant("goodbye"), code: u16, retryAfterMs: u32 }),

@@ -18,6 +18,8 @@ import {
   type ResumeToken,
 } from "../src/index.ts";
 
+import { laterBinary, laterJson, UNKNOWN_MESSAGES } from "../test/later.ts";
+
 type Direction = "client to server" | "server to client" | "both";
 
 const boardId = "doc-42" as BoardId;
@@ -28,6 +30,7 @@ const resumeToken = "00112233445566778899aabbccddeeff" as ResumeToken;
 
 /** Anonymous: the userId is the memberId. */
 const ana: Member = { memberId: anaId, userId: anaId, username: "Ana", color: "#1e6f5c", status: "active", state: { tool: "pen" } };
+const calmAna: Member = { ...ana, state: {} };
 const ben: Member = {
   memberId: "c0ffee00c0ffee00c0ffee00c0ffee00" as MemberId,
   userId: "u-17",
@@ -101,6 +104,7 @@ const messages: [name: string, Direction, BinaryMessage][] = [
     {
       kind: "cursors",
       board,
+      stamp: 51_966,
       moves: [
         { actor: 3, at: { x: 500, y: 65_535 } },
         { actor: 200, at: { x: -1, y: 70_000 } },
@@ -117,6 +121,11 @@ const messages: [name: string, Direction, BinaryMessage][] = [
   ["degraded, one board", "server to client", { kind: "degraded", on: true, board }],
   ["error", "server to client", { kind: "error", code: "superseded", message: "a newer join has this session", ref: "doc-42" }],
   ["error, about nothing in particular", "server to client", { kind: "error", code: "bad_message", message: "not a message" }],
+  [
+    "error, unknown message",
+    "server to client",
+    { kind: "error", code: "unknown_message", message: "this release of the service does not know such a message", ref: "watch" },
+  ],
   ["goodbye", "server to client", { kind: "goodbye", code: 4000, retryAfterMs: 250 }],
   ["token_expiring", "server to client", { kind: "token_expiring", expiresInMs: 60_000 }],
 ];
@@ -135,31 +144,39 @@ const classic: [name: string, Direction, ClassicMessage][] = [
 
 type Encoding = "presence.v2" | "presence.v2.json" | "classic";
 
+const error = { kind: "error", code: "bad_message", message: "" } as const;
 const join = { kind: "join", boardId, attempt: 1, username: "Ana", status: "active", state: {} } as const;
 const stateOf = (text: string) => JSON.parse(text) as JsonObject;
 
 /** Bytes in hex, or text; the side that receives them refuses them. */
 const invalid: [why: string, Encoding, Direction, string][] = [
   ["empty", "presence.v2", "both", ""],
-  ["unknown type", "presence.v2", "both", "3f"],
+  ["type 0", "presence.v2", "both", "00"],
   ["a server's message sent by a client", "presence.v2", "client to server", "4a32"],
   ["a client's message sent by a server", "presence.v2", "server to client", "0307"],
-  ["trailing byte", "presence.v2", "both", "0800"],
+  ["extra field with key 0", "presence.v2", "both", "080000"],
+  ["extra field without a length", "presence.v2", "both", "0805"],
+  ["extra field that is cut off", "presence.v2", "both", "080502aa"],
+  ["extra fields in descending order", "presence.v2", "both", "0806000500"],
+  ["extra field given twice", "presence.v2", "both", "0805000500"],
+  ["extra field longer than its value", "presence.v2", "client to server", "050701020100"],
+  ["extra field shorter than its value", "presence.v2", "client to server", "05070202027b7d"],
+  ["extra field over its limit", "presence.v2", "server to client", hexOf({ ...error, ref: "r".repeat(129) })],
   ["field missing", "presence.v2", "client to server", "03"],
   ["varint not in its shortest form", "presence.v2", "client to server", "038700"],
   ["varint above 2^32 - 1", "presence.v2", "client to server", "038080808010"],
-  ["unknown flag", "presence.v2", "client to server", "0104"],
   ["coordinates on a hidden cursor", "presence.v2", "client to server", "04070101f4ffff"],
   ["hidden and wide", "presence.v2", "client to server", "040703"],
   ["wide although two bytes would do", "presence.v2", "client to server", "0407020000000100000002"],
   ["coordinate -2^31", "presence.v2", "client to server", "0407028000000000000002"],
-  ["half a cursor at the end", "presence.v2", "server to client", "46070c01f4"],
+  ["half a cursor at the end", "presence.v2", "server to client", "46070000010c01f4"],
+  ["more cursors promised than there are", "presence.v2", "server to client", "46070000020c01f4ffff"],
   ["username of 300 bytes", "presence.v2", "client to server", hexOf({ ...join, username: "é".repeat(150) })],
   ["username that is not UTF-8", "presence.v2", "client to server", "0206646f632d34320101ff00027b7d"],
   ["board id with a brace", "presence.v2", "client to server", hexOf({ ...join, boardId: "{42}" as BoardId })],
   ["status that only the service gives", "presence.v2", "client to server", hexOf({ ...join, status: "reconnecting" as never })],
   ["state over 4096 bytes", "presence.v2", "client to server", hexOf({ ...join, state: { text: "x".repeat(4090) } })],
-  ["state that is no object", "presence.v2", "client to server", "050702025b5d"],
+  ["state that is no object", "presence.v2", "client to server", "05070203025b5d"],
   ["state with a __proto__ key", "presence.v2", "client to server", hexOf({ ...join, state: stateOf('{"a":{"__proto__":{}}}') })],
   [
     "state nested deeper than 32",
@@ -167,11 +184,16 @@ const invalid: [why: string, Encoding, Direction, string][] = [
     "client to server",
     hexOf({ ...join, state: stateOf(`${'{"a":'.repeat(32)}{}${"}".repeat(32)}`) }),
   ],
-  ["reason that does not exist", "presence.v2", "server to client", "45070304"],
+  [
+    "member with half an extra field",
+    "presence.v2",
+    "server to client",
+    `${hexOf({ kind: "user_joined", board, actor: 0, member: ana }).slice(0, -2)}0105`,
+  ],
   ["more members promised than there are", "presence.v2", "server to client", "4206646f632d343207030002020a"],
   ["not JSON", "presence.v2.json", "both", '{"kind":'],
   ["no kind", "presence.v2.json", "both", "{}"],
-  ["unknown kind", "presence.v2.json", "both", '{"kind":"toString"}'],
+  ["kind that is no text", "presence.v2.json", "both", '{"kind":8}'],
   ["board by number", "presence.v2.json", "client to server", '{"kind":"leave","board":7}'],
   ["coordinate beyond the limit", "presence.v2.json", "client to server", '{"kind":"cursor","board":"doc-42","x":2147483648,"y":1}'],
   ["coordinate that is text", "presence.v2.json", "client to server", '{"kind":"cursor","board":"doc-42","x":"0.5","y":1}'],
@@ -189,6 +211,47 @@ const invalid: [why: string, Encoding, Direction, string][] = [
   ["Join with a name that is not UTF-8", "classic", "client to server", "03002a01ff"],
 ];
 
+/** Messages as a later release may send them, and the message that this release reads; none: it ignores the whole. */
+const hexOfBytes = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+const withoutEnd = (message: BinaryMessage) => hexOf(message).slice(0, -2);
+const left = { kind: "user_left", board, actor: 3, reason: "left" } as const;
+const update = { kind: "update", board, status: "active" } as const;
+const refused = { kind: "error", code: "unknown", message: "" } as const;
+const growth: [name: string, Direction, BinaryMessage | null, hex: string, json: string][] = [
+  ...messages.map(([name, direction, message]): (typeof growth)[number] => [
+    `${name}, with more fields`,
+    direction,
+    message,
+    hexOfBytes(laterBinary(message)),
+    laterJson(byId(message)),
+  ]),
+  [
+    "user_joined, the example",
+    "server to client",
+    { kind: "user_joined", board, actor: 3, member: calmAna },
+    `${withoutEnd({ kind: "user_joined", board, actor: 3, member: calmAna })}0509030102032800`,
+    JSON.stringify({ ...JSON.parse(encodeJson(byId({ kind: "user_joined", board, actor: 3, member: calmAna }))), later: true }),
+  ],
+  ["a message of clients", "client to server", null, UNKNOWN_MESSAGES.client.hex, UNKNOWN_MESSAGES.client.json],
+  ["a message of the service", "server to client", null, UNKNOWN_MESSAGES.service.hex, UNKNOWN_MESSAGES.service.json],
+  ["a status", "client to server", update, `${withoutEnd(update)}09`, '{"kind":"update","board":"doc-42","status":"away"}'],
+  [
+    "a status of a member",
+    "server to client",
+    { kind: "user_joined", board, actor: 0, member: ana },
+    hexOf({ kind: "user_joined", board, actor: 0, member: ana }).replace("1e6f5c00", "1e6f5ccf"),
+    encodeJson(byId({ kind: "user_joined", board, actor: 0, member: ana })).replace('"active"', '"away"'),
+  ],
+  [
+    "a reason of leaving",
+    "server to client",
+    left,
+    `${withoutEnd(left)}09`,
+    '{"kind":"user_left","board":"doc-42","actor":3,"reason":"moved"}',
+  ],
+  ["an error", "server to client", refused, "4cc800", '{"kind":"error","code":"too_quiet","message":""}'],
+];
+
 write(
   "messages",
   messages.map(([name, direction, message]) => ({ name, direction, message, hex: hexOf(message), json: encodeJson(byId(message)) })),
@@ -196,6 +259,10 @@ write(
 write(
   "classic",
   classic.map(([name, direction, message]) => ({ name, direction, message, hex: Buffer.from(encodeClassic(message)).toString("hex") })),
+);
+write(
+  "growth",
+  growth.map(([name, direction, message, hex, json]) => ({ name, direction, message, hex, json })),
 );
 write(
   "invalid",

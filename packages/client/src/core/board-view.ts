@@ -18,6 +18,8 @@ import {
   type Point,
   type RosterEntry,
   type ServerMessage,
+  STATUSES,
+  type Status,
   type Member as WireMember,
 } from "@presence-service/protocol";
 import type { CursorMove, Member, RosterEvents, User } from "../types.ts";
@@ -314,7 +316,8 @@ function patched(member: WireMember, patch: JsonObject): WireMember {
     username: typeof username === "string" ? username : member.username,
     color: typeof color === "string" ? color : member.color,
     ...(typeof avatar === "string" && { avatar }),
-    status: status === "active" || status === "idle" || status === "reconnecting" ? status : member.status,
+    // A status of a later release means `active`.
+    status: typeof status !== "string" ? member.status : (STATUSES.find((known) => known === status) ?? "active"),
     state: isObject(state) ? state : member.state,
   };
 }

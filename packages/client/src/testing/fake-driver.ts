@@ -43,7 +43,12 @@ export class FakeSocket implements DriverSocket {
 
   /** Also reaches a client that has given this socket up, as late events of real ones do. */
   serve(...messages: ServerMessage[]): void {
-    for (const message of messages) this.#events.received(encodeBinary(message));
+    for (const message of messages) this.serveBytes(encodeBinary(message));
+  }
+
+  /** Serves what no message of this release encodes to. */
+  serveBytes(bytes: Uint8Array): void {
+    this.#events.received(bytes);
   }
 
   drop(code: number): void {

@@ -80,7 +80,7 @@ const SNAPSHOT_PARTS_MAX = 4096;
 
 /**
  * Sizes in bytes, with the 20 of the envelope (19 for link numbers below 128), seqs up to 2^35 and slots below 2^14. A lone cursor takes
- * 32, or 36 outside of 0…65535; each further one takes 5 for slots below 32, 6 below 4096, 7 beyond. A join takes at most 63 + userId +
+ * 33, or 37 outside of 0…65535; each further one takes 5 for slots below 32, 6 below 4096, 7 beyond. A join takes at most 64 + userId +
  * name. A heartbeat with 3 acks takes at most 50 while boards stay below 2^14 and beats below 2^21, which is 12 days (with a link below
  * 128: below 2^28, 4 years). Throws only on a fault of the core: a number that is no whole number, a `prev` that is not before its `seq`.
  */
@@ -91,7 +91,7 @@ export function encodeRedisMessage({ from, link, message }: RedisMessage): Uint8
   return writer.finish();
 }
 
-/** Never throws. Takes time linear in `bytes` and keeps no view of them. Bytes after the last known field, of a later release, are ignored. */
+/** Never throws. Takes time linear in `bytes` and keeps no view of them. Bytes after the last known field, of a later release, are skipped. */
 export function decodeRedisMessage(bytes: Uint8Array): Decoded {
   const first = bytes[0] ?? 0;
   if ((first & 0xf0) !== MAGIC) return FOREIGN;
@@ -149,8 +149,8 @@ type Kind<M> = {
 };
 
 /**
- * Tags are append-only and never reused; 0x01… go to the global channel, 0x11… to a board's. A field may be added at the end of any
- * kind but `cursors`, whose list runs to the end; anything else that changes is a new kind or a new version.
+ * Tags are append-only and never reused; 0x01… go to the global channel, 0x11… to a board's. docs/REPLICATION.md, "What may change", says
+ * how a kind grows.
  */
 const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { kind: K }>> } = {
   heartbeat: { tag: 0x01, write: writeHeartbeat, read: readHeartbeat },
@@ -170,7 +170,7 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
     read(from) {
       const seq = from.varint();
       const prev = seq - 1 - from.varint(seq - 1);
-      return { kind: "delta", prev, seq, ops: readList(from, readOp) };
+      return { kind: "delta", prev, seq, ops: readList(from, readOp).filter((op) => op !== undefined) };
     },
   },
   snapshot: { tag: 0x12, write: writeSnapshot, read: readSnapshot },
@@ -199,9 +199,9 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
 const READERS: Kind<BusMessage>["read"][] = [];
 for (const { tag, read } of Object.values(KINDS)) READERS[tag] = read;
 
-/** Numbers of the statuses on the wire; append-only. */
-const INSTANCE_STATUSES = numbered<InstanceStatus>({ ready: 0, draining: 1, degraded: 2 });
-const DEL_REASONS = numbered<DelReason>({ left: 0, timeout: 1, kicked: 2, instance_lost: 3, superseded: 4 });
+/** Numbers on the wire; append-only. A status of a later release means `ready`, a reason `left`: it ends the attempt for good. */
+const INSTANCE_STATUSES = numbered<InstanceStatus>({ ready: 0, draining: 1, degraded: 2 }, "ready");
+const DEL_REASONS = numbered<DelReason>({ left: 0, timeout: 1, kicked: 2, instance_lost: 3, superseded: 4 }, "left");
 
 /** A flag beside the status: the heartbeat names boards on which the sender is mute. Mostly there are none, and then it costs no byte. */
 const MUTE_FLAG = 4;
@@ -225,7 +225,7 @@ function readHeartbeat(from: Reader): Heartbeat {
   const range = from.u8();
   const versions = { min: range >> 4, max: range & 15 };
   const head = from.varint(U32_MAX);
-  const status = INSTANCE_STATUSES.read(from, head & 3);
+  const status = INSTANCE_STATUSES.value(head & 3);
   const acks = readItems(from, head >>> 3, readAck);
   if (intervalMs === 0 || beaconMs === 0 || versions.min === 0 || versions.min > versions.max) from.fail();
   const mute = head & MUTE_FLAG ? { mute: readList(from, readBoardId) } : undefined;
@@ -293,12 +293,19 @@ function writeOp(to: Writer, op: Op): void {
   }
 }
 
-function readOp(from: Reader): Op {
-  const op = from.u8();
-  if (op === SET) return { op: "set", ...readEntry(from) };
-  if (op === PATCH) return { op: "patch", slot: from.varint(ACTOR_MAX), patch: readPatch(from) };
-  if (op !== DEL) from.fail();
-  return { op: "del", ...readEnded(from), reason: DEL_REASONS.read(from, from.u8()) };
+/** undefined: an op of a later release, which changes nothing that the hash of a slice covers (R6). All of them begin with their length. */
+function readOp(from: Reader): Op | undefined {
+  switch (from.u8()) {
+    case SET:
+      return { op: "set", ...readEntry(from) };
+    case PATCH:
+      return { op: "patch", slot: from.varint(ACTOR_MAX), patch: readPatch(from) };
+    case DEL:
+      return { op: "del", ...readEnded(from), reason: DEL_REASONS.value(from.u8()) };
+    default:
+      from.skip(from.varint(U32_MAX));
+      return undefined;
+  }
 }
 
 /** Reads only the fields that a patch may change, checked so that the patched member is valid; fields of a later release are left out. */
@@ -309,8 +316,9 @@ function readPatch(from: Reader): JsonObject {
   const patch: Record<string, JsonObject[string]> = {};
   if (!isObject(given)) from.fail();
   if (fields["status"] !== undefined) {
-    patch["status"] = fields["status"];
-    if (!STATUSES.some((status) => status === fields["status"])) from.fail();
+    // A status of a later release means `active`.
+    patch["status"] = STATUSES.find((status) => status === fields["status"]) ?? "active";
+    if (typeof fields["status"] !== "string") from.fail();
   }
   if (fields["state"] !== undefined) {
     patch["state"] = fields["state"];
@@ -401,15 +409,11 @@ function readItems<T>(from: Reader, count: number, read: (from: Reader) => T): T
   return items;
 }
 
-/** Maps values to numbers and back; its type makes sure that no value is missing. */
-function numbered<V extends string>(numbers: Readonly<Record<V, number>>) {
+/** Maps values to numbers and back, an unknown number to `unknown`; its type makes sure that no value is missing. */
+function numbered<V extends string>(numbers: Readonly<Record<V, number>>, unknown: V) {
   const values = Object.keys(numbers) as V[];
   return {
     number: (value: V): number => numbers[value],
-    read(from: Reader, number: number): V {
-      const value = values.find((value) => numbers[value] === number);
-      if (value === undefined) from.fail();
-      return value ?? (values[0] as V);
-    },
+    value: (number: number): V => values.find((value) => numbers[value] === number) ?? unknown,
   };
 }

@@ -4,7 +4,7 @@
  * is in it already. This file decides neither when a tick ends (ticker.ts) nor what is shown (the core).
  */
 
-import type { BoardId, BoardRef, Json, Millis } from "@presence-service/protocol";
+import { type BoardId, type BoardRef, type Json, type Millis, stampOf } from "@presence-service/protocol";
 import type { RosterChange } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import { Outbox } from "../core/outbox.ts";
@@ -207,7 +207,7 @@ class Audience {
     if (tick.counts !== undefined) this.teller.counts(tick.counts.members, tick.counts.users, draft);
     if (tick.cursorMs !== this.#cursorMs) this.#setPace(tick.cursorMs);
     draft.endRoster();
-    if (tick.moves.length > 0) this.teller.cursors(tick.moves, draft);
+    if (tick.moves.length > 0) this.teller.cursors(tick.moves, stampOf(tick.now), draft);
     if (draft.bytes === 0 && !this.#isAnyoneOwed) return;
     this.#isAnyoneOwed = false;
     this.#tell(draft, tick);
@@ -242,7 +242,7 @@ class Audience {
           break;
         case "catch_up":
           this.#write(seat, draft, "roster");
-          this.#writeCursorsSince(seat, outbox.skippedSince);
+          this.#writeCursorsSince(seat, outbox.skippedSince, tick.now);
           break;
         case "fresh":
           board ??= this.teller.board(tick.roster());
@@ -265,11 +265,11 @@ class Audience {
     draft.writeTo(holder.socket, actor, part, this.#metrics);
   }
 
-  #writeCursorsSince(seat: Seat, since: Millis): void {
+  #writeCursorsSince(seat: Seat, since: Millis, now: Millis): void {
     const moves = this.#source.cursorsSince(this.#board.boardId, since);
     if (moves.length === 0) return;
     const draft = new Draft();
-    this.teller.cursors(moves, draft);
+    this.teller.cursors(moves, stampOf(now), draft);
     this.#write(seat, draft, "all");
   }
 

@@ -13,7 +13,7 @@ function told(desk: Desk, client: Client): ServerMessage[] {
   return client.socket.takeMessages().filter(({ kind }) => kind !== "heartbeat");
 }
 
-function errors(messages: readonly ServerMessage[]): ErrorCode[] {
+function errors(messages: readonly ServerMessage[]): (ErrorCode | "unknown")[] {
   return messages.flatMap((message) => (message.kind === "error" ? [message.code] : []));
 }
 
@@ -423,7 +423,7 @@ test("[C4] bad_message names kind, field and limit, and refers to the board", as
   ana.connection.received(Buffer.from("{"), false);
   const binary = desk.enter("binary", "b", "Ana");
   const number = binary.ref("b");
-  binary.connection.received(Buffer.of(0x05, Number(number), 0x02, 0x02, 0x5b, 0x5d), true);
+  binary.connection.received(Buffer.of(0x05, Number(number), 0x02, 0x03, 0x02, 0x5b, 0x5d), true);
   const messages = [...told(desk, ana), ...told(desk, binary)].flatMap((message) =>
     message.kind === "error" ? [[message.ref, message.message]] : [],
   );

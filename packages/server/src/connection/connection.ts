@@ -36,7 +36,7 @@ import { Inbox } from "./inbox.ts";
 import type { Waiter } from "./lane.ts";
 import type { Ending, Guest } from "./lobby.ts";
 import type { Newcomer, Standing } from "./newcomers.ts";
-import { OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
+import { HONEST, OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
 import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, Idleness, SILENT_VISITS_MAX, VISIT_MS } from "./timing.ts";
 import { FOREVER, TokenLife } from "./token-life.ts";
 
@@ -277,11 +277,11 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
       return this.#boards.moved(CURSOR.board, CURSOR.x, CURSOR.y);
     }
     this.charge(PRICE.message + (speech.isPaidByByte ? data.length * PRICE.byteIn : 0));
-    this.#handle(speech.read(data, isBinary), data);
+    this.#handle(speech.read(data, isBinary), data, isBinary);
   }
 
-  #handle(message: ClientMessage | undefined, data: Buffer): void {
-    if (message === undefined) return this.#correct(data);
+  #handle(message: ClientMessage | undefined, data: Buffer, isBinary: boolean): void {
+    if (message === undefined) return this.#correct(data, isBinary);
     this.#hub.metrics.clientMessages[message.kind]++;
     this.#idleness?.heard();
     if (this.#state.phase === "open") {
@@ -414,21 +414,22 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
   // Answering.
 
   /** Says what is wrong with a message that cannot be decoded. Bytes that are meant as a message are a defect of the client, not abuse. */
-  #correct(data: Buffer): void {
-    const mistake = this.speech.mistakeIn(data);
+  #correct(data: Buffer, isBinary: boolean): void {
+    const mistake = this.speech.mistakeIn(data, isBinary);
     if (mistake === undefined) return this.refuse("bad_message");
+    if ("unknown" in mistake) return this.refuse("unknown_message", mistake.unknown);
     const { kind, board, field, limit } = mistake;
     const ref = (typeof board === "number" ? this.#boards.seatOn(board)?.fanout.boardId : board) ?? kind;
     this.refuse("bad_message", ref, `${kind}: ${field} ${limit}`, true);
   }
 
-  refuse(code: ErrorCode, ref?: string, message = REFUSALS[code], isHonest = code === "not_joined"): void {
+  refuse(code: ErrorCode, ref?: string, message = REFUSALS[code], isHonest = HONEST.has(code)): void {
     this.#hub.journal.refuses(this.id, code, ref);
     this.charge(PRICE.refusal);
     if (!this.speech.isTold) return;
-    if (code === "bad_message" || code === "not_joined") {
+    if (code === "bad_message" || HONEST.has(code)) {
       const isPatient = this.take("mistake");
-      // A message for a board just left was under way, and a wrong field is a defect: they get no more answers, but they are no abuse.
+      // Under way to a board just left, a defect in a field, of a later release: such messages get no more answers, but are no abuse.
       if (!isPatient && isHonest) return;
       if (!isPatient) return this.end(CLOSE.abuse);
     }

@@ -16,7 +16,11 @@ export const REFUSALS: Record<ErrorCode, string> = {
   unauthorized: "the token does not allow this",
   too_fast: "more joins, updates or broadcasts than are taken; slow down",
   unavailable: "who you are or where you may go cannot be looked up at the moment; try again later",
+  unknown_message: "this release of the service does not know such a message",
 };
+
+/** Mistakes for which no client is closed: a message was under way to a board just left, or is of a later release. */
+export const HONEST: ReadonlySet<ErrorCode> = new Set(["not_joined", "unknown_message"]);
 
 /** The board's id as the message names it. If it names the board by a number: the kind of the message. */
 export function refOf({ kind, board }: { readonly kind: string; readonly board: BoardRef }): string {

@@ -33,7 +33,14 @@ function binaryJoin(state: string): ClientMessage | undefined {
 }
 
 function binaryUpdate(patch: string): ClientMessage | undefined {
-  return decodeClientBinary(new Writer().u8(0x05).varint(0).u8(2).string(patch).finish());
+  return decodeClientBinary(
+    new Writer()
+      .u8(0x05)
+      .varint(0)
+      .varint(2)
+      .sized((to) => to.string(patch))
+      .finish(),
+  );
 }
 
 function jsonJoin(state: string): ClientMessage | undefined {

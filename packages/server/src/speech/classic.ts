@@ -102,7 +102,7 @@ class ClassicTeller implements Teller {
 
   degraded(): void {}
 
-  cursors(moves: Moves, draft: Draft): void {
+  cursors(moves: Moves, _stamp: number, draft: Draft): void {
     const records = Buffer.allocUnsafe((moves.length / 3) * CURSOR_FRAME_BYTES);
     const start = draft.bytes;
     let length = 0;

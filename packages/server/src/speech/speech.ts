@@ -13,6 +13,7 @@ import type {
   Mistake,
   RosterEntry,
   ServerMessage,
+  UnknownMessage,
 } from "@presence-service/protocol";
 import type { RosterChange } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
@@ -35,8 +36,8 @@ export interface Speech {
   readonly readCursor: (data: Buffer, into: CursorInput) => boolean;
   /** undefined: not a message that clients send. Never throws. */
   read(data: Buffer, isBinary: boolean): ClientMessage | undefined;
-  /** The mistake in bytes that cannot be read; undefined: they are not meant as a message. */
-  mistakeIn(data: Buffer): Mistake | undefined;
+  /** The mistake in a frame that cannot be read; undefined: it is not meant as a message. */
+  mistakeIn(data: Buffer, isBinary: boolean): Mistake | UnknownMessage | undefined;
   /** undefined: it has no word for that. */
   frame(message: ServerMessage): Buffer | undefined;
   /** The name of that board in its messages. */
@@ -71,7 +72,8 @@ export interface Teller {
   counts(members: number, users: number, draft: Draft): void;
   pace(cursorMs: Millis, draft: Draft): void;
   degraded(on: boolean, draft: Draft): void;
-  cursors(moves: Moves, draft: Draft): void;
+  /** `stamp`: of this tick, the same for all sockets. */
+  cursors(moves: Moves, stamp: number, draft: Draft): void;
   /** Prepares a roster for many sockets. The result writes what a socket that believes `told` needs; `self` is its own actor. */
   board(roster: BoardRoster): (self: number, told: Told, draft: Draft) => void;
   /** The belief of a socket that was told everything but this tick. */

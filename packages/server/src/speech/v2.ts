@@ -31,7 +31,7 @@ export const BINARY: Speech = {
   encoding: "binary",
   readCursor,
   read: (data, isBinary) => (isBinary ? decodeClientBinary(data) : undefined),
-  mistakeIn: mistakeInBinary,
+  mistakeIn: (data, isBinary) => (isBinary ? mistakeInBinary(data) : undefined),
   frame: binaryMessage,
   refOf: ({ number }) => number,
   teller: ({ boardId, number }) => new BinaryTeller(boardId, number),
@@ -42,7 +42,7 @@ export const JSON_TEXT: Speech = {
   encoding: "json",
   readCursor: () => false,
   read: (data, isBinary) => (isBinary ? undefined : decodeClientJson(data.toString())),
-  mistakeIn: (data) => mistakeInJson(data.toString()),
+  mistakeIn: (data, isBinary) => (isBinary ? undefined : mistakeInJson(data.toString())),
   frame: textMessage,
   refOf: ({ boardId }) => boardId,
   teller: ({ boardId }) => new MessageTeller(boardId, boardId, textMessage),
@@ -97,13 +97,13 @@ class MessageTeller implements Teller {
     draft.add(this.#frame({ kind: "degraded", on, board: this.ref }));
   }
 
-  cursors(moves: Moves, draft: Draft): void {
+  cursors(moves: Moves, stamp: number, draft: Draft): void {
     const list: CursorMove[] = [];
     for (let at = 0; at < moves.length; at += 3) {
       const [actor = 0, x = 0, y = 0] = moves.slice(at, at + 3);
       list.push({ actor, at: x === HIDDEN ? null : { x, y } });
     }
-    this.addCursors(moves, this.#frame({ kind: "cursors", board: this.ref, moves: list }), draft);
+    this.addCursors(moves, this.#frame({ kind: "cursors", board: this.ref, stamp, moves: list }), draft);
   }
 
   /** Adds one frame for all sockets. If only one member moved, its own socket does not get it. */
@@ -136,8 +136,8 @@ class BinaryTeller extends MessageTeller {
     this.#number = number;
   }
 
-  override cursors(moves: Moves, draft: Draft): void {
-    this.addCursors(moves, binaryFrame(encodeCursors(this.#number, moves)), draft);
+  override cursors(moves: Moves, stamp: number, draft: Draft): void {
+    this.addCursors(moves, binaryFrame(encodeCursors(this.#number, stamp, moves)), draft);
   }
 
   /** A thousand clients that join in one tick share one encoded roster: only the few bytes up to `self` differ. */

@@ -163,7 +163,7 @@ export class SessionClient {
   }
 
   /** Codes of all errors so far. */
-  get errors(): ErrorCode[] {
+  get errors(): (ErrorCode | "unknown")[] {
     return this.received.flatMap((message) => (message.kind === "error" ? [message.code] : []));
   }
 
