@@ -9,9 +9,11 @@ import {
   closeReason,
   decodeServerBinary,
   encodeBinary,
+  isText,
   type Millis,
   type Retry,
   type ServerMessage,
+  TOKEN_BYTES_MAX,
   TokenBucket,
 } from "@presence-service/protocol";
 import { Backoff } from "./core/backoff.ts";
@@ -289,6 +291,7 @@ export class Connection {
     const { token } = this.#options;
     const given: unknown = typeof token === "function" ? await token(this.#refused?.token) : token;
     if (given !== undefined && typeof given !== "string") throw new TypeError(`token() gave ${typeof given} instead of a string`);
+    if (given !== undefined && !isText(given, TOKEN_BYTES_MAX)) throw new RangeError(`a token is text of up to ${TOKEN_BYTES_MAX} bytes`);
     return given;
   }
 

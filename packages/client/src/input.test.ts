@@ -1,6 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
+import {
+  BOARD_ID_BYTES_MAX,
+  type ClientMessage,
+  decodeClientBinary,
+  EVENT_DATA_BYTES_MAX,
+  EVENT_NAME_BYTES_MAX,
+  encodeBinary,
+  STATE_BYTES_MAX,
+  USERNAME_BYTES_MAX,
+  utf8Bytes,
+} from "@presence-service/protocol";
+import fc from "fast-check";
+import { boardIdOf, checkState, eventOf, jsonObjectOf, nameOf } from "./input.ts";
 import { atDesk } from "./testing/service.ts";
 
 class Point {
@@ -67,3 +80,52 @@ test("plain values of every kind pass, also those of another window; an undefine
     '{"text":"é","list":[1,[null,true]],"bare":{"a":1},"foreign":{"list":[1,{"b":2}]},"zero":0}',
   );
 });
+
+test("what the SDK takes from an app, the service takes from the SDK, unchanged: at every limit, and for texts that are written in another form", () => {
+  const character = fc.constantFrom("a", "é", "€", "🎉", '"', "\\", "\u0001", "\u2028", "\ufeff", "\u202e", "\ud800", "/", "~");
+  const texts = fc
+    .tuple(fc.constantFrom(0, BOARD_ID_BYTES_MAX, EVENT_NAME_BYTES_MAX, USERNAME_BYTES_MAX), fc.integer({ min: -2, max: 2 }), character)
+    .map(([bytes, more, character]) => character.repeat(Math.max(0, Math.floor((bytes + more) / utf8Bytes(character)))));
+  const value = fc.oneof(
+    fc.anything({ maxDepth: 3, withBigInt: true, withDate: true, withNullPrototype: true, withSparseArray: true }),
+    fc.integer({ min: 30, max: 34 }).map((depth) => JSON.parse("[".repeat(depth) + "]".repeat(depth))),
+    fc.constantFrom(-0, 1e21, 5e-324, "\ud800", "\u0001".repeat(700), JSON.parse('{"__proto__":1}')),
+    fc.integer({ min: -20, max: 2 }).map((more) => "x".repeat(STATE_BYTES_MAX + more)),
+  );
+  const crosses = (message: ClientMessage) => {
+    assert.deepEqual(plain(decodeClientBinary(encodeBinary(message))), plain(message));
+    return "taken";
+  };
+  const outcomes = new Map<string, number>();
+  const taken = (what: string, take: () => string) => {
+    let outcome = "refused";
+    try {
+      outcome = take();
+    } catch (error) {
+      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    }
+    outcomes.set(`${what} ${outcome}`, (outcomes.get(`${what} ${outcome}`) ?? 0) + 1);
+  };
+  const join = { kind: "join", boardId: boardIdOf("b"), attempt: 1, username: "Ana", status: "active", state: {} } as const;
+  fc.assert(
+    fc.property(texts, value, (text, value) => {
+      taken("board", () => crosses({ ...join, boardId: boardIdOf(text) }));
+      taken("name", () => crosses({ ...join, username: nameOf(text) }));
+      taken("state", () => {
+        const state = jsonObjectOf({ value }, "a state");
+        checkState(state, STATE_BYTES_MAX);
+        return crosses({ ...join, state });
+      });
+      taken("event", () => crosses({ kind: "broadcast", board: 1, ...eventOf(text, value) }));
+    }),
+    { numRuns: 1000 },
+  );
+  assert.equal(EVENT_DATA_BYTES_MAX, STATE_BYTES_MAX);
+  for (const what of ["board", "name", "state", "event"])
+    for (const outcome of ["taken", "refused"]) assert.ok((outcomes.get(`${what} ${outcome}`) ?? 0) > 20, `${what} ${outcome}`);
+});
+
+/** As JSON has it: without −0. */
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
+}

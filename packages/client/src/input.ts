@@ -9,6 +9,7 @@ import {
   isBoardId,
   isFitName,
   isObject,
+  isText,
   JSON_DEPTH_MAX,
   type Json,
   type JsonObject,
@@ -86,6 +87,7 @@ export function checkState(state: JsonObject, bytesMax: number): void {
 export function eventOf(name: string, data: unknown): { readonly name: string; readonly data: Json } {
   if (isReserved(name)) throw new TypeError(`"${name}" is an event of the service; give yours another name`);
   checkBytes(name, EVENT_NAME_BYTES_MAX, "the name of an event");
+  if (!isText(name, EVENT_NAME_BYTES_MAX)) throw new TypeError("the name of an event is text without half characters");
   const json = jsonOf(data, `event "${name}"`);
   checkBytes(JSON.stringify(json), EVENT_DATA_BYTES_MAX, `event "${name}"`);
   return { name, data: json };

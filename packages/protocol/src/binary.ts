@@ -70,9 +70,12 @@ export function stampOf(now: Millis): number {
 /** Where `readCursor` puts its result; x = HIDDEN: hidden. */
 export type CursorInput = { board: number; x: number; y: number };
 
-/** Reads a client's `cursor` without creating an object. `false`: another message, or not well formed; `into` is then undefined. */
+/** A `cursor` of today has 15 bytes at most. One that is much longer pays for its length, so it goes the way of all other messages. */
+const HOT_CURSOR_BYTES_MAX = 64;
+
+/** Reads a client's `cursor` without creating an object. `false`: another message, a long or a malformed one; `into` is then undefined. */
 export function readCursor(bytes: Uint8Array, into: CursorInput): boolean {
-  if (bytes[0] !== MESSAGE_FIELDS.cursor.tag) return false;
+  if (bytes[0] !== MESSAGE_FIELDS.cursor.tag || bytes.length > HOT_CURSOR_BYTES_MAX) return false;
   reader.reset(bytes).u8();
   into.board = reader.varint(U32_MAX);
   const head = reader.varint(BARE_HEAD_MAX);

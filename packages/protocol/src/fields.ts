@@ -170,12 +170,13 @@ export function text(bytesMax: number): Field<string> {
   return {
     write: (to, value) => to.string(value),
     read: (from) => from.string(bytesMax),
-    // A lone surrogate has no UTF-8 form: others would receive another text.
-    check: matching(
-      (value): value is string =>
-        typeof value === "string" && value.length <= bytesMax && utf8Bytes(value) <= bytesMax && !/\p{Surrogate}/u.test(value),
-    ),
+    check: matching((value): value is string => isText(value, bytesMax)),
   };
+}
+
+/** The rule for texts, wherever they come in. A lone surrogate has no UTF-8 form: others would receive another text. */
+export function isText(value: unknown, bytesMax: number): value is string {
+  return typeof value === "string" && value.length <= bytesMax && utf8Bytes(value) <= bytesMax && !/\p{Surrogate}/u.test(value);
 }
 
 export function json(bytesMax: number, depthMax = limits.JSON_DEPTH_MAX): Field<Json> {
@@ -256,6 +257,21 @@ export function isFitState(value: unknown): value is JsonObject {
   return state.check(value) !== undefined;
 }
 
+/** The rule for a person's id, wherever it comes in. */
+export function isUserId(value: unknown): value is string {
+  return value !== "" && isText(value, limits.USER_ID_BYTES_MAX);
+}
+
+/** The rule for a colour: `#rrggbb`, lower case. */
+export function isColor(value: unknown): value is string {
+  return typeof value === "string" && /^#[0-9a-f]{6}$/.test(value);
+}
+
+/** The rule for a picture's URL; its scheme is the host's affair. */
+export function isAvatar(value: unknown): value is string {
+  return isText(value, limits.AVATAR_BYTES_MAX);
+}
+
 export const eventName = text(limits.EVENT_NAME_BYTES_MAX);
 export const eventData = json(limits.EVENT_DATA_BYTES_MAX);
 export const username = text(limits.USERNAME_BYTES_MAX);
@@ -297,9 +313,9 @@ const status = oneOf<Status>(STATUSES, "active");
 
 const MEMBER = struct<Member>({
   memberId,
-  userId: text(limits.USER_ID_BYTES_MAX),
+  userId: { ...text(limits.USER_ID_BYTES_MAX), check: matching(isUserId) },
   username,
-  color: { ...text(7), check: matching((value): value is string => typeof value === "string" && /^#[0-9a-f]{6}$/.test(value)) },
+  color: { ...text(7), check: matching(isColor) },
   avatar: optional(IN_JSON_ONLY, text(limits.AVATAR_BYTES_MAX)),
   status,
   state,
@@ -312,10 +328,7 @@ const MEMBER = struct<Member>({
 export const member: Field<Member> = {
   write: writeMember,
   read: readMember,
-  check(given) {
-    const value = MEMBER.check(given);
-    return value?.userId === "" ? undefined : value;
-  },
+  check: MEMBER.check,
 };
 
 const STATUS_BITS = 0x0f;

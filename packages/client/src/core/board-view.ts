@@ -19,7 +19,6 @@ import {
   type RosterEntry,
   type ServerMessage,
   STATUSES,
-  type Status,
   type Member as WireMember,
 } from "@presence-service/protocol";
 import type { CursorMove, Member, RosterEvents, User } from "../types.ts";

@@ -6,6 +6,7 @@ import {
   ANNOUNCEMENT_BYTES_MAX,
   ATTEMPT_MAX,
   type BoardId,
+  cleanName,
   EVENT_NAME_BYTES_MAX,
   HIDDEN,
   type InstanceId,
@@ -19,7 +20,7 @@ import {
   USER_ID_BYTES_MAX,
 } from "@presence-service/protocol";
 import fc, { type Arbitrary } from "fast-check";
-import { actor, boardId, damaged, member, point, state, text, u32 } from "../../../protocol/test/arbitraries.ts";
+import { actor, member as anyMember, boardId, damaged, point, state, text, u32 } from "../../../protocol/test/arbitraries.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { BusMessage, DelReason, InstanceStatus, Op, SliceEntry } from "../core/messages.ts";
 import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "./envelope.ts";
@@ -131,6 +132,8 @@ const record = (<T>(fields: { [K in keyof T]: Arbitrary<T[K]> }, constraints?: o
 const seq = fc.oneof(fc.nat(300), fc.nat(), fc.maxSafeNat());
 const instanceId = fc.uuid().map((id) => id as InstanceId);
 const attempt = fc.oneof(fc.nat(3), fc.integer({ min: 0, max: ATTEMPT_MAX }));
+/** Names on the bus are as fit as those of clients. */
+const member = anyMember.map((member) => ({ ...member, username: cleanName(member.username) }));
 const memberId = member.map(({ memberId }) => memberId);
 const ended = record({ memberId, attempt });
 const reasons: Record<DelReason, true> = { left: true, timeout: true, kicked: true, instance_lost: true, superseded: true };
@@ -169,7 +172,7 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
   kick: fc.record(
     {
       kind: fc.constant("kick" as const),
-      whom: fc.oneof(record({ userId: text(USER_ID_BYTES_MAX) }), record({ memberId })),
+      whom: fc.oneof(record({ userId: text(USER_ID_BYTES_MAX, 1) }), record({ memberId })),
       boardId,
       reason: text(KICK_REASON_BYTES_MAX),
     },
@@ -295,6 +298,7 @@ test("[R13.4] nothing is accepted that could not be applied, kept and sent on", 
     "versions from 2 to 1": `${ENVELOPE} 01 01 01 01 01 21 00`,
     "a kick of neither a user nor a member": `${ENVELOPE} 03 02 03 752d37 00 00`,
     "a kick of a user with 129 bytes": `${ENVELOPE} 03 00 8101 ${"61".repeat(129)} 00 00`,
+    "a kick of a user without a userId": `${ENVELOPE} 03 00 00 00 00`,
     "a kick off a board that cannot be": `${ENVELOPE} 03 00 03 752d37 01 7b 00`,
     "a reason of 124 bytes": `${ENVELOPE} 03 00 03 752d37 00 7c ${"61".repeat(124)}`,
     "an announcement of 4097 bytes": `${ENVELOPE} 04 8120 ${"61".repeat(4097)} 00`,
@@ -356,6 +360,22 @@ test("values that this release does not know have a meaning: a member is active,
   assert.equal(typeof heartbeat === "object" && heartbeat.kind === "heartbeat" && heartbeat.status, "ready");
   const member = outcome(bytes(`${ENVELOPE} 11 05 00 01 00 05 01 ${ANA_HEX.replace(" 10 ", " df ")}`));
   assert.deepEqual(member, { kind: "delta", prev: 4, seq: 5, ops: [{ op: "set", slot: 5, attempt: 1, member: ana }] });
+});
+
+test("[R13.4] a name that no client may have is shown without the characters that names may not hold, and its member is held", () => {
+  const set = (username: string) =>
+    ({ kind: "delta", prev: 1, seq: 2, ops: [{ op: "set", slot: 1, attempt: 1, member: { ...ana, username } }] }) as const;
+  assert.deepEqual(outcome(encode(set("A\u202en\u0007a"))), set("Ana"));
+  const snapshot = (username: string) =>
+    ({
+      kind: "snapshot",
+      seq: 2,
+      part: 0,
+      parts: 1,
+      entries: [{ slot: 1, attempt: 1, seq: 2, member: { ...ana, username } }],
+      ended: [],
+    }) as const;
+  assert.deepEqual(outcome(encode(snapshot("\u2067"))), snapshot(""));
 });
 
 test("[R13.1] the work is that of the bytes that came, whatever they promise", () => {

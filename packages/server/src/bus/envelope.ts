@@ -11,11 +11,14 @@ import {
   ATTEMPT_MAX,
   BOARD_ID_BYTES_MAX,
   type BoardId,
+  cleanName,
   EVENT_DATA_BYTES_MAX,
   EVENT_NAME_BYTES_MAX,
   type InstanceId,
   isBoardId,
+  isFitName,
   isObject,
+  isUserId,
   JSON_DEPTH_MAX,
   type JsonObject,
   KICK_REASON_BYTES_MAX,
@@ -256,6 +259,7 @@ function readKick(from: Reader): Kick {
   const by = from.u8();
   if (by > BY_MEMBER_ID) from.fail();
   const whom = by === BY_MEMBER_ID ? { memberId: from.hex(16) as MemberId } : { userId: from.string(USER_ID_BYTES_MAX) };
+  if ("userId" in whom && !isUserId(whom.userId)) from.fail();
   return { kind: "kick", whom, ...readScope(from), reason: from.string(KICK_REASON_BYTES_MAX) };
 }
 
@@ -335,7 +339,11 @@ function writeEntry(to: Writer, { slot, attempt, member }: Entry): void {
 }
 
 function readEntry(from: Reader): Entry {
-  return { slot: from.varint(ACTOR_MAX), attempt: from.varint(ATTEMPT_MAX), member: readMember(from) };
+  const slot = from.varint(ACTOR_MAX);
+  const attempt = from.varint(ATTEMPT_MAX);
+  const member = readMember(from);
+  // A release with another rule for names may be on the same bus: to refuse its members would never end in peace.
+  return { slot, attempt, member: isFitName(member.username) ? member : { ...member, username: cleanName(member.username) } };
 }
 
 function writeEnded(to: Writer, { memberId, attempt }: Ended): void {

@@ -7,12 +7,13 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import {
-  AVATAR_BYTES_MAX,
   cleanName,
+  isAvatar,
+  isColor,
+  isUserId,
   type MemberId,
   type Millis,
   type ResumeToken,
-  USER_ID_BYTES_MAX,
   USERNAME_BYTES_MAX,
   utf8Bytes,
 } from "@presence-service/protocol";
@@ -93,7 +94,7 @@ const EXPIRES_AT_MIN = 1e11;
 /** Only the userId is required. Name, colour and avatar may come from third parties: a bad one is cleaned, or left out with a remark. */
 export function personOf(given: User): Checked {
   const userId = textOf(given.userId);
-  if (userId === undefined || userId === "" || !fits(userId, USER_ID_BYTES_MAX)) {
+  if (!isUserId(userId)) {
     return { unusable: "authenticate gave a userId that is not 1 to 128 bytes of text" };
   }
   const expiresAt = given.expiresAt ?? Number.POSITIVE_INFINITY;
@@ -114,7 +115,7 @@ export function personOf(given: User): Checked {
   const color = optional(given.color, colorIn, "authenticate gave a color that is not #rrggbb: it is made of the userId");
   const avatar = optional(
     given.avatar,
-    (text) => (fits(text, AVATAR_BYTES_MAX) ? text : undefined),
+    (text) => (isAvatar(text) ? text : undefined),
     "authenticate gave an avatar that is not text of up to 512 bytes: it is left out",
   );
   const person = { userId, ...(username && { username }), ...(color && { color }), ...(avatar && { avatar }) };
@@ -137,11 +138,6 @@ function nameOf(text: string): string {
 
 function colorIn(text: string): string | undefined {
   const lower = text.toLowerCase();
-  if (/^#[0-9a-f]{3}$/.test(lower)) return lower.replace(/[0-9a-f]/g, "$&$&");
-  return /^#[0-9a-f]{6}$/.test(lower) ? lower : undefined;
-}
-
-/** A lone half of a character has no UTF-8: no other client could read a message that holds one. So such text does not fit either. */
-export function fits(text: string, bytesMax: number): boolean {
-  return !/\p{Surrogate}/u.test(text) && utf8Bytes(text) <= bytesMax;
+  const full = /^#[0-9a-f]{3}$/.test(lower) ? lower.replace(/[0-9a-f]/g, "$&$&") : lower;
+  return isColor(full) ? full : undefined;
 }

@@ -81,6 +81,27 @@ test("[F1] moves of a tick are one frame, the same bytes for every socket", asyn
   assert.equal(desk.metrics.cursorsConflated, 27);
 });
 
+test("the stamp of cursors is the time of their tick: the same in both encodings, and for a socket that was behind", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary", "b", "Ana");
+  const [binary, json, slow] = [desk.enter("binary", "b", "B"), desk.enter("json", "b", "J"), desk.enter("binary", "b", "slow")];
+  const stampOf = ({ socket }: Client) => socket.takeMessages().flatMap((message) => (message.kind === "cursors" ? [message.stamp] : []));
+  for (const pause of [100, 333.25, 1999.5]) {
+    desk.clock.advance(pause);
+    for (const client of [binary, json, slow]) client.socket.takeFrames();
+    slow.socket.queuedBytes = OUTBOX.lowBytes + 1;
+    ana.move("b", pause, 0);
+    desk.clock.turn();
+    const stamp = Math.floor(desk.clock.now());
+    assert.deepEqual([stampOf(binary), stampOf(json), stampOf(slow)], [[stamp], [stamp], []]);
+    desk.clock.advance(50);
+    slow.socket.drain();
+    const drainedAt = Math.floor(desk.clock.now());
+    desk.clock.turn();
+    assert.deepEqual(stampOf(slow), [drainedAt]);
+  }
+});
+
 test("[F1] a socket for which its own cursor is the only change gets nothing", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("binary", "b", "Ana");

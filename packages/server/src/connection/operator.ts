@@ -5,11 +5,13 @@ import {
   type BoardId,
   isBoardId,
   isMemberId,
+  isText,
+  isUserId,
   KICK_REASON_BYTES_MAX,
   USER_ID_BYTES_MAX,
 } from "@presence-service/protocol";
 import type { Announcement, Kick } from "../core/messages.ts";
-import { fits, textOf } from "./auth.ts";
+import { textOf } from "./auth.ts";
 
 export type KickOptions = (
   | {
@@ -36,20 +38,17 @@ export type AnnounceOptions = {
 
 export function kickOf({ userId, memberId, boardId, reason = "" }: KickOptions): Kick {
   demand((userId === undefined) !== (memberId === undefined), "kick needs either a userId or a memberId");
-  demand(typeof reason === "string" && fits(reason, KICK_REASON_BYTES_MAX), `a reason is text of up to ${KICK_REASON_BYTES_MAX} bytes`);
+  demand(isText(reason, KICK_REASON_BYTES_MAX), `a reason is text of up to ${KICK_REASON_BYTES_MAX} bytes`);
   const board = boardOf(boardId);
   if (isMemberId(memberId)) return { kind: "kick", whom: { memberId }, ...board, reason };
   demand(memberId === undefined, "a memberId is 32 lower-case hex digits");
   const user = textOf(userId);
-  if (user === undefined || user === "" || !fits(user, USER_ID_BYTES_MAX)) {
-    throw new TypeError(`a userId is text of 1 to ${USER_ID_BYTES_MAX} bytes`);
-  }
+  if (!isUserId(user)) throw new TypeError(`a userId is text of 1 to ${USER_ID_BYTES_MAX} bytes`);
   return { kind: "kick", whom: { userId: user }, ...board, reason };
 }
 
 export function announcementOf(text: string, { boardId }: AnnounceOptions = {}): Announcement {
-  const isText = typeof text === "string" && text !== "" && fits(text, ANNOUNCEMENT_BYTES_MAX);
-  demand(isText, `an announcement is text of 1 to ${ANNOUNCEMENT_BYTES_MAX} bytes`);
+  demand(text !== "" && isText(text, ANNOUNCEMENT_BYTES_MAX), `an announcement is text of 1 to ${ANNOUNCEMENT_BYTES_MAX} bytes`);
   return { kind: "announcement", text, ...boardOf(boardId) };
 }
 

@@ -9,6 +9,7 @@ import {
   decodeServerJson,
   encodeBinary,
   encodeJson,
+  type Json,
   type JsonObject,
   type ServerMessage,
   STATE_BYTES_MAX,
@@ -21,6 +22,7 @@ import type { Delivery } from "../testing/network.ts";
 import { HEALTHY } from "../testing/network.ts";
 import { World } from "../testing/world.ts";
 import type { Effect } from "./effects.ts";
+import { mergePatchBetween } from "./merge-patch.ts";
 import type { BusMessage } from "./messages.ts";
 
 // Everything that one client may say, all others can read: it passes the decoders, the cores of two instances and all encoders.
@@ -67,9 +69,12 @@ const KINDS = [
 /** Values of one kind, or of all kinds: one kind must not hide behind the check for another. */
 const values = fc.oneof(...[...KINDS, fc.oneof(...KINDS)].map((kind) => fc.array(kind, { minLength: 1, maxLength: 300 })));
 
+/** Names that an object has without being given them, and some that are written in another form. */
+const NAMES = ["toString", "valueOf", "hasOwnProperty", "", "length", "é", "\\u0001", "\\ud800"];
+
 /** A state of many fields, padded to a few bytes around the limit, or short. */
 const state = fc.tuple(values, fc.integer({ min: -2, max: 2 }), fc.boolean()).map(([items, around, isFull]) => {
-  const bare = items.map((item, at) => `"${at}":${item}`).join(",");
+  const bare = items.map((item, at) => `"${NAMES[at] ?? at}":${item}`).join(",");
   const padding = STATE_BYTES_MAX + around - utf8Bytes(`{${bare},"pad":""}`);
   return isFull && padding > 0 ? `{${bare},"pad":"${"x".repeat(padding)}"}` : `{${bare}}`;
 });
@@ -134,6 +139,22 @@ test("a state of 4093 bytes that is longer when written again is refused in both
   const grows = `{"n":[${Array(227).fill("99999999999999999").join(",")}]}`;
   assert.ok(utf8Bytes(grows) <= STATE_BYTES_MAX && utf8Bytes(JSON.stringify(JSON.parse(grows))) > STATE_BYTES_MAX);
   assert.deepEqual([binaryJoin(grows), binaryUpdate(grows), jsonJoin(grows)], [undefined, undefined, undefined]);
+});
+
+test("the largest patch there is can be read: every key of a full state goes, another full state comes, with another name and avatar", () => {
+  const keys = Array.from({ length: 4096 }, (_, n) => n.toString(36)).sort((a, b) => a.length - b.length);
+  const fullOf = (names: readonly string[], value: Json) => {
+    const full: Record<string, Json> = {};
+    for (const name of names) if (utf8Bytes(JSON.stringify({ ...full, [name]: value })) <= STATE_BYTES_MAX) full[name] = value;
+    return full;
+  };
+  const before = { username: "Ana", avatar: "a", status: "active", state: fullOf(keys.slice(0, 700), 0) };
+  const after = { username: "\\".repeat(256), avatar: "\u0001".repeat(512), status: "idle", state: fullOf(keys.slice(1000), 0) };
+  const patch = mergePatchBetween(before, after) ?? {};
+  assert.ok(utf8Bytes(JSON.stringify(patch)) > 12_000);
+  crosses({ kind: "user_updated", board: 7, actor: 1, patch });
+  const delta: BusMessage = { kind: "delta", prev: 1, seq: 2, ops: [{ op: "patch", slot: 1, patch }] };
+  assert.ok(decodeRedisMessage(encodeRedisMessage({ from: world().two.instance(0).instanceId, link: 1, message: delta })).ok);
 });
 
 test("[R4.2] a peer's state that outgrew its limit patch by patch counts as a divergence and is shown to nobody", () => {
