@@ -328,6 +328,15 @@ test("a token that fails is an error, and tried again", async () => {
   assert.equal(driver.socket.sent("hello")[0]?.token, "token 2");
 });
 
+test("a token that the service could not read, or would read as another one, is an error", async () => {
+  for (const token of ["t".repeat(8193), "\ud800"]) {
+    const driver = new FakeDriver();
+    const log = logOf(createPresence({ url: "ws://test", driver, token }).board("desk"));
+    await driver.advance();
+    assert.deepEqual([log, driver.sockets.length], [["!token_failed"], 0]);
+  }
+});
+
 test("a token() that never resolves does not stop the client for ever", async () => {
   const driver = new FakeDriver();
   let calls = 0;

@@ -89,6 +89,30 @@ test("a string's length is right also where its varint is longer than guessed", 
   }
 });
 
+test("what was written after its length is read within it, whatever the length, and no byte more or less", () => {
+  for (const count of [0, 1, 126, 127, 128, 129, 16_383, 16_384, 70_000]) {
+    const written = new Writer(8)
+      .u8(7)
+      .sized((to) => to.u8(1).sized((inner) => inner.bytes(new Uint8Array(count).fill(count))))
+      .u8(9)
+      .finish();
+    const reader = new Reader(written);
+    assert.equal(reader.u8(), 7);
+    const inner = reader.within(reader.varint(), (from) => [from.u8(), from.within(from.varint(), (deep) => deep.bytes(count).at(-1))]);
+    assert.deepEqual([inner, reader.u8(), reader.done], [[1, count === 0 ? undefined : count & 0xff], 9, true]);
+  }
+  for (const [length, take] of [
+    [3, 2],
+    [2, 3],
+    [9, 3],
+  ] as const) {
+    const reader = reading(1, 2, 3, 4);
+    reader.within(length, (from) => from.bytes(take));
+    assert.ok(reader.failed, `${take} bytes of ${length}`);
+    assert.equal(reader.u8(), 0);
+  }
+});
+
 test("finish gives a copy that later writing does not touch", () => {
   const writer = new Writer(4).u8(1);
   const first = writer.finish();

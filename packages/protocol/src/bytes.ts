@@ -103,7 +103,8 @@ export class Writer {
     const written = this.#length - start - 1;
     // One byte is enough for the length of most: a longer one moves what was written.
     const actual = varintBytes(written);
-    this.#reserve(actual);
+    // Room for the varint as well: memory that grows while `#length` is set back would lose what was written.
+    this.#reserve(8);
     if (actual > 1) this.#bytes.copyWithin(start + actual, start + 1, this.#length);
     this.#length = start;
     this.varint(written);

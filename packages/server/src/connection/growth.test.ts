@@ -111,9 +111,9 @@ for (const encoding of ["binary", "json"] as const) {
 
 test("[C4] only bytes that no client of any release sends are garbage", async () => {
   const desk = await Desk.open();
-  const isClosedFor = (encoding: "binary" | "json", garbage: string | Buffer) => {
+  const isClosedFor = (encoding: "binary" | "json", garbage: string | Buffer, isBinary = encoding === "binary") => {
     const eve = desk.enter(encoding);
-    for (let n = 0; n < 40; n++) eve.connection.received(Buffer.from(garbage), encoding === "binary");
+    for (let n = 0; n < 40; n++) eve.connection.received(Buffer.from(garbage), isBinary);
     desk.clock.advance(500);
     return eve.socket.closedWith === CLOSE.abuse;
   };
@@ -121,5 +121,7 @@ test("[C4] only bytes that no client of any release sends are garbage", async ()
   for (const bytes of [[0x09], [0x3f, 1], [0x20, 0xff]]) assert.ok(!isClosedFor("binary", Buffer.from(bytes)), String(bytes));
   for (const text of ["", "{", "7", "[]", "{}", '{"kind":7}', '{"kind":"watch","a":{"__proto__":1}}'])
     assert.ok(isClosedFor("json", text), text);
+  assert.ok(isClosedFor("binary", "9 is text", false), "text where bytes are spoken");
+  assert.ok(isClosedFor("json", '{"kind":"watch"}', true), "bytes where text is spoken");
   for (const text of ['{"kind":""}', '{"kind":"welcome"}', '{"kind":"toString"}']) assert.ok(!isClosedFor("json", text), text);
 });

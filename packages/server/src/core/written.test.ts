@@ -11,6 +11,7 @@ import {
   encodeJson,
   type Json,
   type JsonObject,
+  mergePatchBetween,
   type ServerMessage,
   STATE_BYTES_MAX,
   utf8Bytes,
@@ -22,7 +23,6 @@ import type { Delivery } from "../testing/network.ts";
 import { HEALTHY } from "../testing/network.ts";
 import { World } from "../testing/world.ts";
 import type { Effect } from "./effects.ts";
-import { mergePatchBetween } from "./merge-patch.ts";
 import type { BusMessage } from "./messages.ts";
 
 // Everything that one client may say, all others can read: it passes the decoders, the cores of two instances and all encoders.
