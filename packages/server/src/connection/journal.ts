@@ -147,6 +147,8 @@ export class Journal {
         return this.#warn({}, "somebody else publishes in the name of this instance: keep Redis private, and change REDIS_PREFIX");
       case "mute":
         return; // `recycled` says it
+      default:
+        what satisfies never;
     }
   }
 
