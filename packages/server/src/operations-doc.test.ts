@@ -1,14 +1,12 @@
-/**
- * Compares docs/OPERATIONS.md and .env.example with the code. After a change of a table in the code:
- * `UPDATE_DOCS=1 node --conditions=presence-source --test packages/server/test/operations-doc.test.ts`.
- */
+/** Compares docs/OPERATIONS.md and .env.example with the code. After a change of a table in the code: `npm run docs`. */
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { SETTINGS } from "../src/config.ts";
-import { EXIT_STATUS } from "../src/errors.ts";
-import { METRICS, OTHER_METRICS } from "../src/telemetry/metrics.ts";
+import { compareTable } from "../test/harness/document.ts";
+import { SETTINGS } from "./config.ts";
+import { EXIT_STATUS } from "./errors.ts";
+import { METRICS, OTHER_METRICS } from "./telemetry/metrics.ts";
 
 const OPERATIONS = new URL("../../../docs/OPERATIONS.md", import.meta.url);
 const ENV_EXAMPLE = new URL("../../../.env.example", import.meta.url);
@@ -32,17 +30,9 @@ function metricsTable(): string {
   return ["| name | type | label | meaning |", "|---|---|---|---|", ...rows].join("\n");
 }
 
-function compare(section: string, table: string): void {
-  const text = readFileSync(OPERATIONS, "utf8");
-  const [, before = "", found = "", after = ""] =
-    new RegExp(`^(.*<!-- ${section}:[^\n]*-->\n)(.*)(<!-- /${section} -->.*)$`, "s").exec(text) ?? [];
-  if (process.env["UPDATE_DOCS"] === "1") writeFileSync(OPERATIONS, `${before}${table}\n${after}`);
-  else assert.equal(found, `${table}\n`);
-}
+test("the table of settings in docs/OPERATIONS.md is that of the code", () => compareTable("OPERATIONS.md", "settings", settingsTable()));
 
-test("the table of settings in docs/OPERATIONS.md is that of the code", () => compare("settings", settingsTable()));
-
-test("the table of metrics in docs/OPERATIONS.md is that of the code", () => compare("metrics", metricsTable()));
+test("the table of metrics in docs/OPERATIONS.md is that of the code", () => compareTable("OPERATIONS.md", "metrics", metricsTable()));
 
 test(".env.example has every setting, with its default", () => {
   const lines = readFileSync(ENV_EXAMPLE, "utf8").split("\n");

@@ -1,8 +1,9 @@
 /** Accounts pay for work, and connections wait. docs/decisions/003-budgets.md; the table of docs/OPERATIONS.md is that of the code. */
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { compareTable } from "../../test/harness/document.ts";
 import {
   Account,
   ADDRESSES_MAX,
@@ -129,8 +130,6 @@ test("addresses are forgotten once they have paid, and the oldest when there are
 });
 
 test("the table of limits in docs/OPERATIONS.md is that of the code", () => {
-  const file = new URL("../../../../docs/OPERATIONS.md", import.meta.url);
-  const text = readFileSync(file, "utf8");
   const source = readFileSync(new URL("./budget.ts", import.meta.url), "utf8");
   const section = (name: string) =>
     source.slice(
@@ -159,7 +158,5 @@ test("the table of limits in docs/OPERATIONS.md is that of the code", () => {
     "|---|---|---|",
     ...priceRows,
   ].join("\n");
-  const [, before = "", found = "", after = ""] = /^(.*<!-- limits:[^\n]*-->\n)(.*)(<!-- \/limits -->.*)$/s.exec(text) ?? [];
-  if (process.env["UPDATE_DOCS"] === "1") writeFileSync(file, `${before}${table}\n${after}`);
-  else assert.equal(found, `${table}\n`);
+  compareTable("OPERATIONS.md", "limits", table);
 });

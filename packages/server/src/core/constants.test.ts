@@ -1,11 +1,10 @@
-/** The numbers of the rules: they go together, and docs/REPLICATION.md shows them. After a change: `UPDATE_DOCS=1 npm test -- core/constants`. */
+/** The numbers of the rules: they go together, and docs/REPLICATION.md shows them. After a change: `npm run docs`. */
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { compareTable } from "../../test/harness/document.ts";
 import { assertConsistent, CONSTANTS, type Constants } from "./constants.ts";
-
-const DOCUMENT = new URL("../../../../docs/REPLICATION.md", import.meta.url);
 
 /** The table as the source has it: each number with the sentence above it, which may be for several numbers. */
 function table(): string {
@@ -15,14 +14,11 @@ function table(): string {
     if (sentence !== undefined) reason = sentence;
     return name === undefined ? [] : [`| \`${name}\` | ${value} | ${reason} |`];
   });
-  return ["| name | value | rule and reason |", "|---|---|---|", ...rows, ""].join("\n");
+  return ["| name | value | rule and reason |", "|---|---|---|", ...rows].join("\n");
 }
 
 test("the table in docs/REPLICATION.md is that of the code", () => {
-  const text = readFileSync(DOCUMENT, "utf8");
-  const [, before = "", found = "", after = ""] = /^(.*<!-- constants -->\n)(.*)(<!-- \/constants -->.*)$/s.exec(text) ?? [];
-  if (process.env["UPDATE_DOCS"] === "1") writeFileSync(DOCUMENT, before + table() + after);
-  else assert.equal(found, table());
+  compareTable("REPLICATION.md", "constants", table());
   for (const name of Object.keys(CONSTANTS)) assert.ok(table().includes(`\`${name}\``), `${name} has no row`);
 });
 
