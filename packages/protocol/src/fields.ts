@@ -28,6 +28,8 @@ type Shape<T> = {
 
 /** A field made of fields, which can name the one that was refused. */
 export type Struct<T> = Field<T> & {
+  /** In the order of the type. `key`: as an extra field. */
+  readonly fields: readonly (readonly [name: keyof T & string, field: Field<unknown> & { readonly key?: number }])[];
   /** The first field that is missing or refused; undefined: all are fine. */
   readonly faultOf: (given: Record<string, unknown>) => string | undefined;
   /** The same for bytes; `EXTRA_FIELDS` where what follows the required fields is malformed. */
@@ -38,10 +40,11 @@ export const EXTRA_FIELDS = "extra fields";
 
 /** Required fields in order, then the optional ones that are present as extra fields, to the end of what is read. */
 export function struct<T extends object>(shape: Shape<T>): Struct<T> {
-  const fields = Object.entries(shape) as [keyof T & string, Field<unknown> & { key?: number }][];
+  const fields = Object.entries(shape) as [keyof T & string, Field<unknown> & { readonly key?: number }][];
   const required = fields.filter(([, { key }]) => key === undefined);
   const extra = new ExtraFields<T>(fields.filter((field): field is [keyof T & string, Optional<unknown>] => field[1].key !== undefined));
   return {
+    fields,
     write(to, value) {
       for (const [name, field] of required) field.write(to, value[name]);
       extra.write(to, value);

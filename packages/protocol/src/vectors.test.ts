@@ -8,6 +8,7 @@ import { type ClassicMessage, decodeClassic, encodeClassic } from "./classic.ts"
 import { CLOSE, closeReason } from "./close-codes.ts";
 import { decodeClientJson, decodeServerJson, encodeJson } from "./json.ts";
 import * as limits from "./limits.ts";
+import { MESSAGE_FIELDS } from "./message-fields.ts";
 import { type BinaryMessage, ERROR_CODES } from "./messages.ts";
 
 type Direction = "client to server" | "server to client" | "both";
@@ -111,6 +112,25 @@ test("PROTOCOL.md: every example is a golden vector, and every message has one",
 test("PROTOCOL.md: the types of messages are those of the table in message-fields.ts", () => {
   const types = [...document.matchAll(/^\| 0x([0-9a-f]{2}) \| \[(\w+)\]/gm)].map(([, type, kind]) => `${type} ${kind}`);
   assert.deepEqual(new Set(types), new Set(messages.map(({ hex, message }) => `${hex.slice(0, 2)} ${message.kind}`)));
+});
+
+test("PROTOCOL.md: the fields of each message are those of the table in message-fields.ts, and each optional one is in a vector", () => {
+  for (const [kind, { body }] of Object.entries(MESSAGE_FIELDS)) {
+    const expected = body.fields.map(([name, { key }]) => (key === undefined ? name : `${name} extra ${key}`));
+    const rows =
+      document
+        .split(`\n### ${kind}\n`)[1]
+        ?.split("\n##")[0]
+        ?.matchAll(/^\| (?!field |---)(\w+) \| (.*?) \|/gm) ?? [];
+    const written = [...rows].map(([, name, type]) => `${name}${/, extra \d+$/.exec(type ?? "")?.[0].replace(",", "") ?? ""}`);
+    assert.deepEqual(written, expected, `the table under "${kind}" has other fields than the code`);
+    for (const [name, { key }] of body.fields)
+      if (key !== undefined)
+        assert.ok(
+          messages.some(({ message }) => message.kind === kind && name in message),
+          `no vector of ${kind} has ${name}: add one to vectors/generate.ts`,
+        );
+  }
 });
 
 test("PROTOCOL.md: the close codes are those of close-codes.ts", () => {
