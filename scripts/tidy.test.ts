@@ -64,10 +64,14 @@ const PLAIN_COMMENTS = ["packages/", "scripts/"];
 const IMPURE =
   /(?<![.\w$#])(?:Date|Math\.random|setTimeout|setInterval|setImmediate|queueMicrotask|requestAnimationFrame|Promise|async|await|performance|crypto|process|fetch|globalThis)(?![\w$]|\s*[?]?:)/g;
 
-/** `R4` of its heading, `R4.1` of its clause. */
-const CLAUSES = new Set(
-  Array.from(readFileSync(join(ROOT, "docs/REPLICATION.md"), "utf8").matchAll(/^(?:### |- \*\*)(R[\d.]+)/gm), ([, id]) => id ?? ""),
-);
+/** `R4` of its heading, `R4.1` of its clause, C1 of its paragraph, F1 of its line, S1 of the comment that explains it. */
+const IDS = new Set([
+  ...idsIn("docs/REPLICATION.md", /^(?:### |- \*\*)(R[\d.]+)/gm),
+  ...idsIn("docs/PROTOCOL.md", /^\*\*[\w ]+ \((C\d)(?:, (C\d))?\)\.\*\* /gm),
+  ...idsIn("ARCHITECTURE.md", /^- \*\*(F\d)\*\* /gm),
+  ...idsIn("packages/server/src/testing/oracles.ts", /^(?:\/\*\*| \*) (S\d)[ .]/gm),
+  ...idsIn("packages/server/src/testing/view.ts", /\((S\d)\)/g),
+]);
 
 type SourceFile = { readonly path: string; readonly text: string };
 type Rule = {
@@ -239,17 +243,21 @@ const RULES: Rule[] = [
     good: { path: "docs/a.md", text: "# The a\n\nSee [a](#the-a), [x](https://example.com/y.md) and `[no](link.md)`.\n" },
   },
   {
-    name: "tests quote rules and clauses that docs/REPLICATION.md has",
+    name: 'tests and comments quote ids that exist: ARCHITECTURE.md, "Ids", says where each kind is explained',
     check: (files) =>
       files
-        .filter(({ path }) => /^packages\/.*\.test\.ts$/.test(path))
-        .flatMap(({ path, text }) =>
-          [...text.matchAll(/\[(R\d+(?:\.\d+)?)\]/g)]
-            .filter(([, id]) => !CLAUSES.has(id ?? ""))
-            .map(({ 0: id, index }) => `${path}:${lineOf(text, index)}: there is no ${id}; quote the clause that is meant`),
-        ),
+        .filter(({ path }) => path.startsWith("packages/") && path.endsWith(".ts"))
+        .flatMap(({ path, text }) => {
+          const titles = path.endsWith(".test.ts") ? [...text.matchAll(/\[[RCFS]\d+(?:\.\d+)?\]/g)] : [];
+          const comments = commentsOf(text).map((comment) => ({ 0: comment.text, index: comment.index }));
+          return [...titles, ...comments].flatMap(({ 0: quote, index }) =>
+            [...quote.matchAll(/\b[RCFS][1-9]\d*(?:\.\d+)?\b(?! controls)/g)]
+              .filter(([id]) => !IDS.has(id))
+              .map((found) => `${path}:${lineOf(text, index + found.index)}: there is no ${found[0]}; quote what is meant`),
+          );
+        }),
     bad: sample("packages/server/src/core/a.test.ts", 'test("[R4.99] an owner is asked", () => {});'),
-    good: sample("packages/server/src/core/a.test.ts", 'test("[R4] [R4.1] an owner is asked", () => {});'),
+    good: sample("packages/server/src/core/a.test.ts", 'test("[R4] [R4.1] [C2] an owner is asked (F1)", () => {}); // S1, C6'),
   },
   {
     name: "the lockfile names no registry host",
@@ -317,6 +325,10 @@ test("code is told from comments, strings, templates and regular expressions", (
   );
   assert.equal(importsOf(imports).find(({ specifier }) => specifier === "./d.ts")?.line, 5);
 });
+
+function idsIn(path: string, pattern: RegExp): string[] {
+  return Array.from(readFileSync(join(ROOT, path), "utf8").matchAll(pattern), ([, ...ids]) => ids.filter((id) => id !== undefined)).flat();
+}
 
 function isCode(path: string): boolean {
   return /\.(?:ts|tsx|js|mjs|css)$/.test(path) && /^(?:packages|scripts)\//.test(path);

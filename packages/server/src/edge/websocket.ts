@@ -1,6 +1,6 @@
 /**
  * Takes WebSocket upgrades and hands sockets to the connection manager. Only this file knows the WebSocket library; it knows nothing of
- * the messages. The library does reading, masks and control frames; our frames go straight to the socket beneath it (F3).
+ * the messages. The library does reading, masks and control frames; our frames go straight to the socket beneath it.
  */
 
 import type { IncomingMessage, Server } from "node:http";

@@ -1,5 +1,5 @@
 /**
- * The smallest contract between a connection and its WebSocket (F3). We write whole frames made here, encoded once and shared by many
+ * The smallest contract between a connection and its WebSocket. We write whole frames made here, encoded once and shared by many
  * sockets. The WebSocket library itself writes whole frames, too (pong, close), so neither can split a frame of the other.
  */
 

@@ -65,7 +65,7 @@ export function watchHeld(world: World, tell: (sentence: string) => void): void 
 }
 
 /**
- * R1, R2, S4. An instance's messages about its slices are consistent: one counter, each change follows the last one, and each message
+ * S4 (R1, R2). An instance's messages about its slices are consistent: one counter, each change follows the last one, and each message
  * that names a position agrees with the changes up to it. No instance claims to hold more of a slice than its owner has published.
  */
 export function watchSlices(world: World): void {

@@ -1,6 +1,6 @@
 /**
  * One client's view of one board: the roster that it received, with every change since, replayed. Throws when a
- * change does not fit the view (S6, C6).
+ * change does not fit the view (S6): a change of an actor that was not introduced, say (C6).
  */
 
 import { applyMergePatch, HIDDEN, type Json, type Member, type Point, type RosterEntry } from "@presence-service/protocol";
