@@ -3,9 +3,9 @@
 import type { JsonObject } from "@presence-service/protocol";
 import { bindMethods } from "./bound.ts";
 import type { AnyCursorMove, AnyMember } from "./core/board-view.ts";
-import { eventOf, isReserved, jsonObjectOf, nameOf, pointOf } from "./input.ts";
+import { eventOf, isReserved, jsonObjectOf, nameOf, pointOf, recipientsOf } from "./input.ts";
 import { CLOSED, type Membership } from "./membership.ts";
-import type { Board, BoardSnapshot, MoveOptions, PresenceStatus, Stop, User } from "./types.ts";
+import type { Addressed, Board, BoardSnapshot, MoveOptions, PresenceStatus, Recipient, Stop, User } from "./types.ts";
 
 export class BoardHandle implements Board<object, Record<string, unknown>> {
   readonly #membership: Membership;
@@ -85,6 +85,16 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
   broadcast(name: string, data: unknown): boolean {
     const event = eventOf(name, data);
     return !this.#isLeft && this.#membership.broadcast(event.name, event.data);
+  }
+
+  to(whom: Recipient | readonly Recipient[]): Addressed<Record<string, unknown>> {
+    const recipients = recipientsOf(whom);
+    return {
+      broadcast: (name, data) => {
+        const event = eventOf(name, data);
+        return !this.#isLeft && recipients !== undefined && this.#membership.broadcast(event.name, event.data, recipients);
+      },
+    };
   }
 
   subscribe(listener: () => void): Stop {

@@ -11,6 +11,7 @@ test("every method that the SDK hands out works when it is taken off its object"
     setStatus: ["idle"],
     rename: ["me too"],
     broadcast: ["reaction", 1],
+    to: [{ userId: "u-7" }],
     subscribe: [() => {}],
     on: ["user_joined", () => {}],
     board: ["desk"],
@@ -30,7 +31,20 @@ test("every method that the SDK hands out works when it is taken off its object"
     }
   }
   assert.deepEqual(called.sort(), [
-    ...["board", "broadcast", "hideCursor", "moveCursor", "on", "rename", "setStatus", "snapshot", "subscribe", "subscribe", "update"],
+    ...[
+      "board",
+      "broadcast",
+      "hideCursor",
+      "moveCursor",
+      "on",
+      "rename",
+      "setStatus",
+      "snapshot",
+      "subscribe",
+      "subscribe",
+      "to",
+      "update",
+    ],
   ]);
   // As React's `useSyncExternalStore(board.subscribe, board.snapshot)` does.
   const { subscribe, snapshot, leave } = board;

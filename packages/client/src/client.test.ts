@@ -133,6 +133,32 @@ test("a peer's event reaches its listeners, and can never pose as the service's"
   assert.throws(() => board.broadcast("error", 1), TypeError);
 });
 
+test("an event for some names them, each once; nobody, too many and nonsense are told at once", async () => {
+  const { board, socket } = await atDesk(["ana", "ben"]);
+  const [ana, ben] = board.others;
+  assert.ok(ana && ben && board.self);
+  assert.equal(board.to(ana).broadcast("wave", 1), true);
+  assert.equal(board.to([ana, ben, ana, { userId: "u-7" }]).broadcast("wave", 2), true);
+  assert.equal(board.to({ userId: "u-7" }).broadcast("wave", 3), true);
+  assert.equal(board.to([]).broadcast("wave", 4), false);
+  assert.deepEqual(
+    socket.sent("broadcast").map(({ data, memberIds, userIds }) => [data, memberIds, userIds]),
+    [
+      [1, [ana.memberId], undefined],
+      [2, [ana.memberId, ben.memberId], ["u-7"]],
+      [3, undefined, ["u-7"]],
+    ],
+  );
+  for (const whom of [{ memberId: "ana" }, { userId: "" }, { ...ana, memberId: undefined }])
+    assert.throws(() => board.to(whom as never), TypeError);
+  const users = Array.from({ length: 33 }, (_, nth) => ({ userId: `u-${nth}` }));
+  assert.throws(() => board.to(users), RangeError);
+  const { to } = board;
+  assert.equal(to(users.slice(1)).broadcast("wave", 5), true);
+  board.leave();
+  assert.equal(to(ana).broadcast("wave", 6), false);
+});
+
 test("updates of one task travel as one patch, show at once, and precede a broadcast", async () => {
   const { board, socket, driver } = await atDesk(["ana"], { tool: "pen", size: 1 });
   const before = board.self;

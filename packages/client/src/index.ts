@@ -11,6 +11,7 @@ export {
   type WebSocketClass,
 } from "./driver.ts";
 export type {
+  Addressed,
   Board,
   BoardArguments,
   BoardEvents,
@@ -26,6 +27,7 @@ export type {
   PresenceErrorCode,
   PresenceOptions,
   PresenceStatus,
+  Recipient,
   RosterEvents,
   Stop,
   User,

@@ -8,16 +8,21 @@ import {
   EVENT_NAME_BYTES_MAX,
   isBoardId,
   isFitName,
+  isMemberId,
   isObject,
   isText,
+  isUserId,
   JSON_DEPTH_MAX,
   type Json,
   type JsonObject,
+  type MemberId,
   type Point,
+  RECIPIENTS_MAX,
+  type Recipients,
   USERNAME_BYTES_MAX,
   utf8Bytes,
 } from "@presence-service/protocol";
-import type { BoardEvents, MoveOptions } from "./types.ts";
+import type { BoardEvents, MoveOptions, Recipient } from "./types.ts";
 
 const RESERVED: { readonly [N in keyof BoardEvents]: true } = {
   user_joined: true,
@@ -91,6 +96,22 @@ export function eventOf(name: string, data: unknown): { readonly name: string; r
   const json = jsonOf(data, `event "${name}"`);
   checkBytes(JSON.stringify(json), EVENT_DATA_BYTES_MAX, `event "${name}"`);
   return { name, data: json };
+}
+
+/** undefined: nobody is named. A member is meant by its memberId, anything else by its userId. */
+export function recipientsOf(whom: Recipient | readonly Recipient[]): Recipients | undefined {
+  const memberIds = new Set<MemberId>();
+  const userIds = new Set<string>();
+  for (const one of [whom].flat()) {
+    if (!isObject(one)) throw new TypeError(`an event is for members or for { userId }, not for ${String(one)}`);
+    if ("memberId" in one && isMemberId(one.memberId)) memberIds.add(one.memberId);
+    else if (!("memberId" in one) && isUserId(one.userId)) userIds.add(one.userId);
+    else throw new TypeError("an event is for members, or for { userId } with a text of 1 to 128 bytes");
+  }
+  if (memberIds.size > RECIPIENTS_MAX || userIds.size > RECIPIENTS_MAX)
+    throw new RangeError(`an event is for ${RECIPIENTS_MAX} members and ${RECIPIENTS_MAX} users at most, or for everybody`);
+  if (memberIds.size + userIds.size === 0) return undefined;
+  return { ...(memberIds.size > 0 && { memberIds: [...memberIds] }), ...(userIds.size > 0 && { userIds: [...userIds] }) };
 }
 
 /** undefined: not a place, as pointer arithmetic on an element without size gives it. */

@@ -14,6 +14,7 @@ import {
   type JsonObject,
   type Millis,
   type Point,
+  type Recipients,
   type ServerMessage,
 } from "@presence-service/protocol";
 import { type AnyCursorMove, BoardView, type Changes } from "./core/board-view.ts";
@@ -259,10 +260,10 @@ export class Membership {
     this.#host.rearm();
   }
 
-  broadcast(name: string, data: Json): boolean {
+  broadcast(name: string, data: Json, recipients: Recipients = {}): boolean {
     if (typeof this.#place !== "object" || !this.#host.mayBroadcast()) return false;
     this.#flush(); // updates made before the broadcast arrive before it
-    return this.#host.send({ kind: "broadcast", board: this.#place.board, name, data });
+    return this.#host.send({ kind: "broadcast", board: this.#place.board, name, data, ...recipients });
   }
 
   on(name: string, listener: (event: never) => void): Stop {

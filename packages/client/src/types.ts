@@ -75,6 +75,15 @@ export type BoardEvents<State extends object = JsonObject> = RosterEvents<State>
   readonly error: PresenceError;
 };
 
+/** One member, or all members of a user; an object with both ids, as a `Member`, is that member. */
+export type Recipient = Pick<Member, "memberId"> | { readonly userId: string };
+
+/** The members that `to` was given. */
+export type Addressed<Events extends object = JsonObject> = {
+  /** As `Board.broadcast`, for them alone; never for oneself. `false` also if nobody was named. */
+  broadcast<N extends keyof Events & string>(name: N, data: Events[N]): boolean;
+};
+
 /** Everything to render except cursors: those come through `cursors.subscribe`. */
 export type BoardSnapshot<State extends object = JsonObject> = {
   readonly status: PresenceStatus;
@@ -128,6 +137,11 @@ export interface Board<State extends object = JsonObject, Events extends object 
    * Throws TypeError on a name of `BoardEvents` and on what is not JSON, RangeError above 4 KiB of data or 64 bytes of name.
    */
   broadcast<N extends keyof Events & string>(name: N, data: Events[N]): boolean;
+  /**
+   * Those whom an event is for: a member, `{ userId }` for all members of a user, or a list of these. Nobody else is sent it. One's own
+   * other tabs are sent it if their user is named. Throws TypeError on anything else, RangeError above 32 members or 32 users.
+   */
+  to(whom: Recipient | readonly Recipient[]): Addressed<Events>;
 
   /** Calls after every change of the snapshot: roster, counts, status; never for cursors. */
   subscribe(listener: () => void): Stop;

@@ -39,7 +39,7 @@ for (const [direction, byKind, decode] of directions) {
           const shorter = decode(encoded.subarray(0, cut % encoded.length));
           if (shorter !== undefined) assert.deepEqual({ ...message, ...shorter }, message);
           const isOptional = (name: string) => shorter !== undefined && !(name in shorter);
-          if (Object.keys(message).some(isOptional)) assert.match(kind, /^(hello|update|announcement|degraded|error)$/);
+          if (Object.keys(message).some(isOptional)) assert.match(kind, /^(hello|update|broadcast|announcement|degraded|error)$/);
           else assert.equal(shorter, undefined);
         }),
       );

@@ -6,7 +6,7 @@
 import { isSafeJson, type Reader, utf8Bytes, type Writer } from "./bytes.ts";
 import { type BoardId, isBoardId, isMemberId, isResumeToken, type Json, type JsonObject, type Member, type Status } from "./domain.ts";
 import * as limits from "./limits.ts";
-import type { BoardRef } from "./messages.ts";
+import type { BoardRef, Recipients } from "./messages.ts";
 
 export type Field<T> = {
   readonly write: (to: Writer, value: T) => void;
@@ -133,7 +133,7 @@ function nextKey(from: Reader, last: number): number {
   return key;
 }
 
-export function list<T>(item: Field<T>): Field<readonly T[]> {
+export function list<T>(item: Field<T>, countMax = limits.U32_MAX): Field<readonly T[]> {
   return {
     write(to, values) {
       to.varint(values.length);
@@ -142,15 +142,15 @@ export function list<T>(item: Field<T>): Field<readonly T[]> {
     read(from) {
       const values: T[] = [];
       // The count may be false: after the first missing byte the reader has failed and the loop ends.
-      for (let left = from.varint(limits.U32_MAX); left > 0 && !from.failed; left--) values.push(item.read(from));
+      for (let left = from.varint(countMax); left > 0 && !from.failed; left--) values.push(item.read(from));
       return values;
     },
-    check: (given) => checkedList(given, item),
+    check: (given) => checkedList(given, item, countMax),
   };
 }
 
-export function checkedList<T>(given: unknown, { check }: Pick<Field<T>, "check">): readonly T[] | undefined {
-  if (!Array.isArray(given)) return undefined;
+export function checkedList<T>(given: unknown, { check }: Pick<Field<T>, "check">, countMax = limits.U32_MAX): readonly T[] | undefined {
+  if (!Array.isArray(given) || given.length > countMax) return undefined;
   const values: T[] = [];
   for (const item of given) {
     const value = check(item);
@@ -275,6 +275,24 @@ export function isAvatar(value: unknown): value is string {
   return isText(value, limits.AVATAR_BYTES_MAX);
 }
 
+/** A person's id by itself. In a member it may be left out. */
+export const userId: Field<string> = {
+  write: (to, value) => to.string(value),
+  read(from) {
+    const value = from.string(limits.USER_ID_BYTES_MAX);
+    if (value === "") from.fail();
+    return value;
+  },
+  check: matching(isUserId),
+};
+
+/** The members that an event is for, towards the service and between instances. */
+export const recipients = {
+  memberIds: optional(1, list(memberId, limits.RECIPIENTS_MAX)),
+  userIds: optional(2, list(userId, limits.RECIPIENTS_MAX)),
+};
+export const RECIPIENTS = struct<Recipients>(recipients);
+
 export const eventName = text(limits.EVENT_NAME_BYTES_MAX);
 export const eventData = json(limits.EVENT_DATA_BYTES_MAX);
 export const username = text(limits.USERNAME_BYTES_MAX);
@@ -316,7 +334,7 @@ const status = oneOf<Status>(STATUSES, "active");
 
 const MEMBER = struct<Member>({
   memberId,
-  userId: { ...text(limits.USER_ID_BYTES_MAX), check: matching(isUserId) },
+  userId,
   username,
   color: { ...text(7), check: matching(isColor) },
   avatar: optional(IN_JSON_ONLY, text(limits.AVATAR_BYTES_MAX)),

@@ -3,7 +3,19 @@ export * from "./bytes.ts";
 export * from "./classic.ts";
 export * from "./close-codes.ts";
 export * from "./domain.ts";
-export { isAvatar, isColor, isFitState, isObject, isText, isUserId, readMember, readUuid, STATUSES, writeMember } from "./fields.ts";
+export {
+  isAvatar,
+  isColor,
+  isFitState,
+  isObject,
+  isText,
+  isUserId,
+  RECIPIENTS,
+  readMember,
+  readUuid,
+  STATUSES,
+  writeMember,
+} from "./fields.ts";
 export * from "./json.ts";
 export * from "./limits.ts";
 export * from "./merge-patch.ts";

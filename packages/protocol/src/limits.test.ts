@@ -109,8 +109,10 @@ for (const [side, byKind, readBinary, readJson] of sides) {
 
 test("the largest values there are pass in both encodings, and no larger ones do", () => {
   const join = { kind: "join", boardId: "b" as BoardId, attempt: 1, username: "Ana", status: "active", state: {} } as const;
+  const wave = { kind: "broadcast", board: "b" as BoardId, name: "wave", data: "d".repeat(4094) } as const;
   const accepts = (message: BinaryMessage) => {
-    const isAccepted = isEqual(decodeClientBinary(encodeBinary(message)), message);
+    const numbered = message.kind === "broadcast" ? { ...message, board: 1 } : message;
+    const isAccepted = isEqual(decodeClientBinary(encodeBinary(numbered)), numbered);
     assert.equal(isEqual(decodeClientJson(encodeJson(message)), message), isAccepted);
     return isAccepted;
   };
@@ -143,6 +145,14 @@ test("the largest values there are pass in both encodings, and no larger ones do
     [
       { kind: "hello", token: "t".repeat(8192) },
       { kind: "hello", token: "t".repeat(8193) },
+    ],
+    [
+      { ...wave, memberIds: Array(32).fill("0".repeat(32)), userIds: Array(32).fill("u".repeat(128)) },
+      { ...wave, memberIds: Array(33).fill("0".repeat(32)) },
+    ],
+    [
+      { ...wave, userIds: ["u"] },
+      { ...wave, userIds: [""] },
     ],
   ];
   for (const [largest, larger] of pairs) assert.deepEqual([accepts(largest), accepts(larger)], [true, false]);

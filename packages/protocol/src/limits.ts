@@ -16,6 +16,8 @@ export const JSON_DEPTH_MAX = 32;
 export const PATCH_BYTES_MAX = 3 * STATE_BYTES_MAX + 4096;
 export const EVENT_NAME_BYTES_MAX = 64;
 export const EVENT_DATA_BYTES_MAX = 4096;
+/** The memberIds that a broadcast may name, and the userIds: at 16 and 128 bytes each, with the largest data, it is far below a message. */
+export const RECIPIENTS_MAX = 32;
 export const ANNOUNCEMENT_BYTES_MAX = 4096;
 /** The reason of a kick: the room that the close frame of a WebSocket leaves beside the code. */
 export const KICK_REASON_BYTES_MAX = 123;

@@ -83,7 +83,7 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
   leave: { tag: 0x03, body: struct<Body<"leave">>({ board }) },
   cursor: { tag: 0x04, body: struct<Body<"cursor">>({ board, at }) },
   update: { tag: 0x05, body: struct<Body<"update">>({ board, status: optional(1, chosenStatus), state: optional(2, f.state) }) },
-  broadcast: { tag: 0x06, body: struct<Body<"broadcast">>({ board, name: f.eventName, data: f.eventData }) },
+  broadcast: { tag: 0x06, body: struct<Body<"broadcast">>({ board, name: f.eventName, data: f.eventData, ...f.recipients }) },
   auth: { tag: 0x07, body: struct<Body<"auth">>({ token }) },
   heartbeat: { tag: 0x08, body: struct<Body<"heartbeat">>({}) },
   welcome: {

@@ -8,6 +8,12 @@ import type { BoardId, Json, JsonObject, LeaveReason, Member, MemberId, Millis, 
 /** How a message names a board: `presence.v2` by the number that `joined` gave, `presence.v2.json` by the board's id. */
 export type BoardRef = number | BoardId;
 
+/**
+ * The members that an event is for: those named by their ids, and all of the users named by theirs. Both absent: everybody. An empty list
+ * names nobody.
+ */
+export type Recipients = { readonly memberIds?: readonly MemberId[] | undefined; readonly userIds?: readonly string[] | undefined };
+
 export type ClientMessage =
   /** First message of a connection: says which session this is. Without a resumeToken the service makes one. */
   | { readonly kind: "hello"; readonly token?: string; readonly resumeToken?: ResumeToken }
@@ -26,8 +32,8 @@ export type ClientMessage =
   | { readonly kind: "cursor"; readonly board: BoardRef; readonly at: Point | null }
   /** Change my status, my state (merge patch, RFC 7396), or both. */
   | { readonly kind: "update"; readonly board: BoardRef; readonly status?: Exclude<Status, "reconnecting">; readonly state?: JsonObject }
-  /** Send an event to everybody else on the board: delivered at most once, never stored. */
-  | { readonly kind: "broadcast"; readonly board: BoardRef; readonly name: string; readonly data: Json }
+  /** Send an event to everybody else on the board, or to some: delivered at most once, never stored. */
+  | ({ readonly kind: "broadcast"; readonly board: BoardRef; readonly name: string; readonly data: Json } & Recipients)
   /** Answer to the service's heartbeat, or a question of the client, which the service answers with a heartbeat. */
   | { readonly kind: "heartbeat" }
   /** A fresh token before the old one expires. */

@@ -28,6 +28,8 @@ for (const [field, message] of [
   ["state", { ...join, state: [] }],
   ["name", { kind: "broadcast", board: "doc-42", name: "n".repeat(65), data: 1 }],
   ["data", { kind: "broadcast", board: "doc-42", name: "n" }],
+  ["memberIds", { kind: "broadcast", board: "doc-42", name: "n", data: 1, memberIds: ["ana"] }],
+  ["userIds", { kind: "broadcast", board: "doc-42", name: "n", data: 1, userIds: "u-7" }],
   ["token", { kind: "auth", token: 7 }],
   ["resumeToken", { kind: "hello", resumeToken: "short" }],
 ] as const) {
@@ -53,6 +55,7 @@ for (const [kind, field, board, hex] of [
   ["update", "status", 7, "0507010102"],
   ["update", "status", 7, "050701020100"],
   ["update", "extra fields", 7, "05070203027b7d010100"],
+  ["broadcast", "userIds", 7, "0607016e013102020100"],
   ["heartbeat", "extra fields", undefined, "0800"],
 ] as const) {
   test(`binary: ${field} of ${kind}`, () => {

@@ -73,6 +73,11 @@ export const state: Arbitrary<JsonObject> = fc
   .filter((value) => isSafeJson(value) && utf8Bytes(JSON.stringify(value)) <= STATE_BYTES_MAX);
 
 const memberId = hex(16).map((digits) => digits as MemberId);
+/** To be added to the fields of an event: the lists may be absent, alone or both. */
+export const recipients = {
+  memberIds: fc.array(memberId, { maxLength: 4 }),
+  userIds: fc.array(text(USER_ID_BYTES_MAX, 1), { maxLength: 4 }),
+};
 const resumeToken = hex(16).map((digits) => digits as ResumeToken);
 const uuid = fc.uuid();
 
@@ -111,7 +116,10 @@ export function clientMessages(boards: "number" | "id"): ByKind<ClientMessage> {
       { kind: fc.constant("update"), board, status: fc.constantFrom("active" as const, "idle" as const), state },
       { requiredKeys: ["kind", "board"] },
     ),
-    broadcast: record({ kind: fc.constant("broadcast"), board, name: text(EVENT_NAME_BYTES_MAX), data: json }),
+    broadcast: record(
+      { kind: fc.constant("broadcast"), board, name: text(EVENT_NAME_BYTES_MAX), data: json, ...recipients },
+      { requiredKeys: ["kind", "board", "name", "data"] },
+    ),
     heartbeat: fc.constant({ kind: "heartbeat" }),
     auth: record({ kind: fc.constant("auth"), token: text(TOKEN_BYTES_MAX) }),
   };

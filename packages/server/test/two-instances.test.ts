@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type Board, type CursorMove, createPresence } from "@presence-service/client";
+import type { BoardId } from "@presence-service/protocol";
 import {
   ClassicClient,
   type Cluster,
@@ -188,6 +189,42 @@ test("two instances, one Redis", { timeout: 120_000 }, async (t) => {
     assert.ok(after.counted > before.counted && after.timed > before.timed, `${JSON.stringify(before)} → ${JSON.stringify(after)}`);
     assert.equal(await one.metric("presence_slice_divergences_total"), 0);
     nobodyWasMisled(...watchers, ana);
+  });
+
+  await t.test("[R18.1] an event for some reaches them on both instances in every encoding, and nobody else", async (t) => {
+    const sdk = await sdkOn(t, one, "8", "sdk");
+    const near = await SessionClient.connect(t, one.wsUrl, { encoding: "binary" });
+    const far = await SessionClient.connect(t, two.wsUrl);
+    const farBinary = await SessionClient.connect(t, two.wsUrl, { encoding: "binary" });
+    const farSdk = await sdkOn(t, two, "8", "far sdk");
+    for (const [client, name] of [
+      [near, "near"],
+      [far, "far"],
+      [farBinary, "far binary"],
+    ] as const)
+      await client.join("8", name);
+    await eventually(() => sdk.board.others.length === 4 && near.names("8").length === 4, { what: "all are there" });
+    const named = (name: string) => memberOf(sdk.board, name) ?? assert.fail(`no ${name}`);
+
+    sdk.board.to([named("near"), named("far")]).broadcast("wave", { n: 1 });
+    sdk.board.to({ userId: named("far sdk").userId }).broadcast("wave", { n: 2 });
+    far.send({ kind: "broadcast", board: "8" as BoardId, name: "wave", data: { n: 3 }, userIds: [farBinary.memberId, far.memberId] });
+    near.broadcast("8", "wave", { n: 4 });
+    const heard = () => [
+      ...[near, far, farBinary].map((client) =>
+        client.received.flatMap((one) => (one.kind === "event" ? [Reflect.get(Object(one.data), "n")] : [])),
+      ),
+      farSdk.waves,
+      sdk.waves,
+    ];
+    const meant = [[1], [1, 4], [3, 4], [2, 4], [4]];
+    await eventually(() => heard().flat().length === 8, { what: () => `all are told, not ${JSON.stringify(heard())}` });
+    await throughout(() => heard().flat().length === 8, { what: "and nothing more", forMs: SETTLED_MS });
+    assert.deepEqual(
+      heard().map((waves) => [...waves].sort()),
+      meant,
+    );
+    nobodyWasMisled(near, far, farBinary);
   });
 
   await t.test("several boards of one connection do not mix", async (t) => {

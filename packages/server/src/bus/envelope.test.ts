@@ -20,7 +20,8 @@ import {
   USER_ID_BYTES_MAX,
 } from "@presence-service/protocol";
 import fc, { type Arbitrary } from "fast-check";
-import { actor, member as anyMember, boardId, damaged, point, state, text, u32 } from "../../../protocol/test/arbitraries.ts";
+import { actor, member as anyMember, boardId, damaged, point, recipients, state, text, u32 } from "../../../protocol/test/arbitraries.ts";
+import { LATER_FIELDS } from "../../../protocol/test/later.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { BusMessage, DelReason, InstanceStatus, Op, SliceEntry } from "../core/messages.ts";
 import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "./envelope.ts";
@@ -114,6 +115,10 @@ const VECTORS: Record<string, [BusMessage, string]> = {
   event: [
     { kind: "event", slot: 5, name: "reaction", data: { emoji: "🎉" } },
     "16 05 08 7265616374696f6e 10 7b22656d6f6a69223a22f09f8e89227d",
+  ],
+  "event: for some": [
+    { kind: "event", slot: 5, name: "wave", data: 1, memberIds: [ANA], userIds: ["u-17"] },
+    `16 05 04 77617665 01 31 01 11 01 ${ANA} 02 06 01 04 752d3137`,
   ],
 };
 
@@ -210,20 +215,35 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
       .array(fc.tuple(actor, fc.option(point)), { maxLength: 20 })
       .map((moves) => moves.flatMap(([slot, at]) => [slot, at?.x ?? HIDDEN, at?.y ?? 0])),
   }),
-  event: record({ kind: fc.constant("event"), slot: actor, name: text(EVENT_NAME_BYTES_MAX), data: state.map((value): Json => value) }),
+  event: record(
+    { kind: fc.constant("event"), slot: actor, name: text(EVENT_NAME_BYTES_MAX), data: state.map((value): Json => value), ...recipients },
+    { requiredKeys: ["kind", "slot", "name", "data"] },
+  ),
 };
 const message = fc.oneof(...(Object.values(messages) as Arbitrary<BusMessage>[]));
 const link = fc.oneof(fc.nat(300), u32);
 
+/** After a kind that has no extra fields yet, nothing is read at all. */
+function laterFields(kind: string): Arbitrary<Uint8Array> {
+  return kind === "event" ? fc.constantFrom(new Uint8Array(), LATER_FIELDS) : fc.uint8Array({ maxLength: 9 });
+}
+
+/** Extra fields may be absent, so an event that is cut off right before one of them is an event. */
+function assertInvalidOrBare(shorter: ReturnType<typeof outcome>, message: BusMessage): void {
+  if (typeof shorter !== "object" || shorter.kind !== "event") return assert.equal(shorter, "invalid");
+  assert.deepEqual({ ...message, ...shorter }, message);
+  assert.ok(message.kind === "event" && Object.keys(shorter).length < Object.keys(message).length);
+}
+
 for (const [kind, ofKind] of Object.entries(messages) as [string, Arbitrary<BusMessage>][]) {
   test(`${kind}: an encoded message is decoded, no part of it is taken for the whole, and later fields are skipped (R13)`, () => {
     fc.assert(
-      fc.property(instanceId, link, ofKind, fc.nat(), fc.uint8Array({ maxLength: 9 }), (from, link, message, cut, later) => {
+      fc.property(instanceId, link, ofKind, fc.nat(), laterFields(kind), (from, link, message, cut, later) => {
         const value: RedisMessage = { from, link, message };
         const encoded = encodeRedisMessage(value);
         assert.deepEqual(decodeRedisMessage(encoded), { ok: true, value });
         const shorter = outcome(encoded.subarray(0, 1 + (cut % (encoded.length - 1))));
-        assert.equal(shorter, "invalid");
+        assertInvalidOrBare(shorter, message);
         assert.deepEqual(decodeRedisMessage(Buffer.concat([encoded, later])), { ok: true, value });
       }),
     );
@@ -238,7 +258,7 @@ for (const [name, [message, hex]] of Object.entries(VECTORS)) {
     assert.equal(outcome(good.subarray(0, 0)), "foreign");
     for (let length = 1; length < good.length; length++) {
       const shorter = outcome(good.subarray(0, length));
-      assert.equal(shorter, "invalid", `${length} bytes`);
+      assertInvalidOrBare(shorter, message);
     }
     for (let bit = 0; bit < good.length * 8; bit++) {
       const flipped = good.slice();
@@ -319,6 +339,9 @@ test("[R13.4] nothing is accepted that could not be applied, kept and sent on", 
     "a cursor without its y": `${ENVELOPE} 15 05 01 14 01f4 ff`,
     "fewer cursors than promised": `${ENVELOPE} 15 05 02 14 01f4 ffff`,
     "an event without data": `${ENVELOPE} 16 05 01 61 00`,
+    "an event for half a member": `${ENVELOPE} 16 05 01 61 01 31 01 03 01 aabb`,
+    "an event for 33 users": `${ENVELOPE} 16 05 01 61 01 31 02 43 21 ${"01 75".repeat(33)}`,
+    "an event for a user without a userId": `${ENVELOPE} 16 05 01 61 01 31 02 02 01 00`,
   };
   for (const [why, hex] of Object.entries(refused)) assert.equal(outcome(bytes(hex)), "invalid", why);
 

@@ -25,6 +25,7 @@ import {
   type MemberId,
   type Millis,
   PATCH_BYTES_MAX,
+  RECIPIENTS,
   Reader,
   readMember,
   readMoves,
@@ -189,12 +190,13 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
   },
   event: {
     tag: 0x16,
-    write: (to, { slot, name, data }) => to.varint(slot).string(name).json(data),
+    write: (to, event) => RECIPIENTS.write(to.varint(event.slot).string(event.name).json(event.data), event),
     read: (from) => ({
       kind: "event",
       slot: from.varint(ACTOR_MAX),
       name: from.string(EVENT_NAME_BYTES_MAX),
       data: from.json(EVENT_DATA_BYTES_MAX),
+      ...RECIPIENTS.read(from),
     }),
   },
 };

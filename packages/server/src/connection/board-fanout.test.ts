@@ -195,6 +195,35 @@ test("an event reaches all others in order with the roster, and not its sender",
   assert.deepEqual(kinds(guest.socket.takeMessages()), ["joined"], "what happened before one was there is not told");
 });
 
+test("[R18.1] an event for some is in its place among what all are told, in both encodings, and nobody else is written to", async () => {
+  const authenticate = (token: string | undefined) => ({ userId: `u-${token}` });
+  const desk = await Desk.open({ authenticate });
+  const enter = (encoding: "binary" | "json", token: string) => {
+    const client = desk.connect(encoding);
+    client.hello({ token });
+    client.join("b", token);
+    desk.clock.advance(300);
+    return client;
+  };
+  const [ana, tab, ben, cleo] = [enter("binary", "1"), enter("json", "1"), enter("json", "2"), enter("binary", "3")];
+  const everybody = [ana, tab, ben, cleo];
+  for (const { socket } of everybody) socket.takeFrames();
+  const say = (data: number, to: object = {}) => ana.say({ kind: "broadcast", board: ana.ref("b"), name: "n", data, ...to });
+  say(1);
+  say(2, { userIds: ["u-2"], memberIds: [cleo.connection.who?.identity.memberId] });
+  say(3);
+  say(4, { userIds: ["u-1"] });
+  desk.clock.turn();
+  const heard = everybody.map(({ socket }) => socket.takeMessages().map((message) => message.kind === "event" && message.data));
+  assert.deepEqual(heard, [[], [1, 3, 4], [1, 2, 3], [1, 2, 3]]);
+  say(5, { userIds: ["u-3"] });
+  desk.clock.advance(100);
+  assert.deepEqual(
+    everybody.map(({ socket }) => socket.written.length),
+    [0, 0, 0, 1],
+  );
+});
+
 test("one's own update is not told to oneself", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("binary", "b", "Ana");

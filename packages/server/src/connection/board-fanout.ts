@@ -4,8 +4,8 @@
  * is in it already. This file decides neither when a tick ends (ticker.ts) nor what is shown (the core).
  */
 
-import { type BoardId, type BoardRef, type Json, type Millis, stampOf } from "@presence-service/protocol";
-import type { RosterChange } from "../core/effects.ts";
+import { type BoardId, type BoardRef, type Millis, stampOf } from "@presence-service/protocol";
+import type { Effect, RosterChange } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import { Outbox } from "../core/outbox.ts";
 import { Draft } from "../speech/draft.ts";
@@ -141,8 +141,9 @@ export class BoardFanout {
     for (const audience of this.#audiences.values()) audience.degraded(on);
   }
 
-  event(actor: number, name: string, data: Json): void {
-    for (const audience of this.#audiences.values()) audience.teller.event(actor, name, data, audience.draft);
+  event({ actor, name, data, to }: Extract<Effect, { kind: "event" }>): void {
+    const isFor = to?.filter((recipient) => recipient !== actor);
+    for (const audience of this.#audiences.values()) audience.teller.event(actor, name, data, audience.draft, isFor);
   }
 
   flush(now: Millis, cursorMs: Millis): void {
@@ -208,7 +209,7 @@ class Audience {
     if (tick.cursorMs !== this.#cursorMs) this.#setPace(tick.cursorMs);
     draft.endRoster();
     if (tick.moves.length > 0) this.teller.cursors(tick.moves, stampOf(tick.now), draft);
-    if (draft.bytes === 0 && !this.#isAnyoneOwed) return;
+    if (draft.isEmpty && !this.#isAnyoneOwed) return;
     this.#isAnyoneOwed = false;
     this.#tell(draft, tick);
     this.draft = new Draft();
@@ -230,7 +231,7 @@ class Audience {
     for (const seat of this.#seats) {
       const { outbox, holder } = seat;
       const queued = holder.socket.queuedBytes;
-      const offer = outbox.offer(queued, draft.rosterBytes, tick.since);
+      const offer = outbox.offer(queued, draft.rosterBytes + draft.privateBytes(seat.actor), tick.since);
       if (this.#degraded !== undefined && offer !== "fresh" && offer !== "nothing") seat.isToldDegraded = this.#degraded;
       switch (offer) {
         case "all":

@@ -51,7 +51,7 @@ export const LIMITS = {
   address: { perMs: 250, burst: 500_000 },
   /** Members in grace that an address may leave by connections that lived for less than 30 s: 400 at once, and 20 more a second. */
   graces: { perMs: 0.02, burst: 400 },
-  /** Bytes of updates and broadcasts on one board, times its members: 32 MB/s. Fifty people that draw together make 25. */
+  /** Bytes of updates and broadcasts on one board, times the members who are told: 32 MB/s. Fifty people that draw together make 25. */
   audience: { perMs: 32_000, burst: 64_000_000 },
 } as const satisfies Record<string, Rate>;
 

@@ -116,10 +116,12 @@ export class ClientBoards {
     const seat = this.seatOn(message.board);
     if (seat === undefined) return this.#client.refuse("not_joined", refOf(message));
     const { boardId } = seat.fanout;
-    if (!this.#client.take(message.kind) || !this.#hub.boards.affords(seat, bytes)) return this.#client.refuse("too_fast", boardId);
+    const audience = this.#hub.boards.audienceOf(boardId, message.kind === "broadcast" ? message : {});
+    if (!this.#client.take(message.kind) || !this.#hub.boards.affords(seat, bytes, audience))
+      return this.#client.refuse("too_fast", boardId);
     const { board: _, ...rest } = message;
     this.#hub.input({ ...rest, connection: this.#client.id, boardId });
-    this.#client.charge(bytes * this.#hub.boards.audienceOf(boardId) * PRICE.byteShared);
+    this.#client.charge(bytes * audience * PRICE.byteShared);
   }
 
   /** The number of boards that the client is on, or asks to enter. */

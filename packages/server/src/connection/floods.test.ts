@@ -253,6 +253,33 @@ test("[C4] a board is told so much and no more, however many take turns in telli
   assert.ok(desk.metrics.throttled.board > 0);
 });
 
+test("[C4] an event for one member costs what that member is sent, and not a share of the crowd", async () => {
+  const desk = await Desk.open();
+  for (let nth = 0; nth < 60; nth++) {
+    const client = desk.connect("binary", { address: `192.0.2.${nth}` });
+    client.hello();
+    client.join("b", "somebody");
+  }
+  const [ana, ben] = [desk.enter("binary", "b", "Ana"), desk.enter("binary", "b", "Ben")];
+  const data = "x".repeat(4000);
+  const cost = (to: object) => {
+    desk.clock.advance(1000);
+    let work = 0;
+    const { charge } = ana.connection;
+    ana.connection.charge = (amount) => {
+      work += amount;
+      charge.call(ana.connection, amount);
+    };
+    ana.say({ kind: "broadcast", board: ana.ref("b"), name: "n", data, ...to });
+    ana.connection.charge = charge;
+    return work;
+  };
+  const toOne = cost({ memberIds: [ben.connection.who?.identity.memberId] });
+  const toNobody = cost({ memberIds: [] });
+  const toAll = cost({});
+  assert.ok(toOne - toNobody > 0 && toOne - toNobody < (toAll - toNobody) / 50, `${toNobody}, ${toOne}, ${toAll}`);
+});
+
 test("[C4] a crowd that uses up what a board is told leaves others on it their share", async () => {
   const desk = await Desk.open();
   const people = Array.from({ length: 60 }, (_, nth) => {

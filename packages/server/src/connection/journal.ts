@@ -3,7 +3,7 @@
  * other instances and Redis are all here; a sentence that may come by the thousand is written once in ten seconds. It decides nothing.
  */
 
-import { type BoardId, CLOSE, type CloseReason, type ErrorCode, type Millis } from "@presence-service/protocol";
+import { type BoardId, CLOSE, type CloseReason, type ErrorCode, type Millis, type Recipients } from "@presence-service/protocol";
 import { BusRefused, type Cause, type Channel, type FailedAttempt, type Link } from "../bus/bus.ts";
 import type { ConnectionId, Counted, DegradedWhy, Effect, RosterChange } from "../core/effects.ts";
 import type { BusMessage, Kick, Op } from "../core/messages.ts";
@@ -244,7 +244,7 @@ function inWords(message: BusMessage): string {
     case "cursors":
       return `${message.moves.length / 3} cursors at ${message.seq}`;
     case "event":
-      return `event "${message.name}" of slot ${message.slot}`;
+      return `event "${message.name}" of slot ${message.slot}${recipientsOf(message)}`;
   }
 }
 
@@ -268,4 +268,9 @@ function changeInWords(change: RosterChange): string {
     case "left":
       return `leaves (${change.reason})`;
   }
+}
+
+function recipientsOf({ memberIds, userIds }: Recipients): string {
+  if (memberIds === undefined && userIds === undefined) return "";
+  return `, for ${memberIds?.length ?? 0} members and ${userIds?.length ?? 0} users`;
 }

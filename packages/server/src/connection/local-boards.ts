@@ -3,11 +3,11 @@
  * of it. A board is here as long as somebody has a seat. The core decides what is shown, and board-fanout.ts what is written.
  */
 
-import type { BoardId, Json, Millis } from "@presence-service/protocol";
+import type { BoardId, Millis, Recipients } from "@presence-service/protocol";
 import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { Core } from "../core/core.ts";
-import type { RosterChange } from "../core/effects.ts";
+import type { Effect, RosterChange } from "../core/effects.ts";
 import type { Cursors } from "../core/messages.ts";
 import { Numbers } from "../core/numbers.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -20,6 +20,8 @@ import { Ticker } from "./ticker.ts";
  */
 const CURSOR_BYTES_PER_MS = 1000;
 const CURSOR_BURST_MS = 250;
+
+type BoardEvent = Extract<Effect, { kind: "event" }>;
 
 export type LocalBoardsOptions = {
   readonly core: Core;
@@ -90,14 +92,13 @@ export class LocalBoards {
   }
 
   /** The number of members that a message on that board is sent to: its sender pays for each. */
-  audienceOf(boardId: BoardId): number {
-    return this.#core.counts(boardId).members;
+  audienceOf(boardId: BoardId, recipients: Recipients = {}): number {
+    return this.#core.audience(boardId, recipients);
   }
 
   /** False: updates and broadcasts on that board have used up its budget. */
-  affords(seat: Seat, bytes: number): boolean {
-    const { fanout } = seat;
-    const isAfforded = fanout.affords(seat, bytes, this.audienceOf(fanout.boardId), this.#clock.now());
+  affords(seat: Seat, bytes: number, audience: number): boolean {
+    const isAfforded = seat.fanout.affords(seat, bytes, audience, this.#clock.now());
     if (!isAfforded) this.#metrics.throttled.board++;
     return isAfforded;
   }
@@ -120,10 +121,10 @@ export class LocalBoards {
     this.#ticker.local(board);
   }
 
-  event(boardId: BoardId, actor: number, name: string, data: Json): void {
-    const board = this.#boards.get(boardId);
+  event(event: BoardEvent): void {
+    const board = this.#boards.get(event.boardId);
     if (board === undefined) return;
-    board.event(actor, name, data);
+    board.event(event);
     this.#ticker.local(board);
   }
 

@@ -220,7 +220,7 @@ export class ConnectionManager implements Hub {
         this.journal.changed(effect.boardId, effect.change);
         return this.boards.changed(effect.boardId, effect.change);
       case "event":
-        return this.boards.event(effect.boardId, effect.actor, effect.name, effect.data);
+        return this.boards.event(effect);
       case "cursors":
         return this.boards.cursors(effect.boardId);
       case "degraded":

@@ -9,7 +9,6 @@ import {
   type BoardId,
   type InstanceId,
   isFitState,
-  type Json,
   type JsonObject,
   type LeaveReason,
   type Member,
@@ -21,7 +20,7 @@ import { Announcer } from "./announcer.ts";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId, Link } from "./effects.ts";
 import { Ends } from "./ends.ts";
-import type { BoardMessage, Cursors, DelReason, Moves, Whom } from "./messages.ts";
+import type { BoardEvent, BoardMessage, Cursors, DelReason, Moves, Whom } from "./messages.ts";
 import type { Applied, Replica } from "./replica.ts";
 import { type Question, Replicas } from "./replicas.ts";
 import { Roster, type Visible } from "./roster.ts";
@@ -37,6 +36,9 @@ type Opening = {
   /** Peers that have told where their slices stand, and whose replicas here are in no doubt. */
   readonly answered: Set<InstanceId>;
 };
+
+/** A member says this to all others, or to some of them. */
+type Said = Omit<BoardEvent, "kind" | "slot">;
 
 /** An entry that was superseded by another one, of which this instance has not heard yet. */
 type Orphan = Visible & { readonly until: Millis };
@@ -196,11 +198,11 @@ export class Board {
     return true;
   }
 
-  broadcast(connection: ConnectionId, name: string, data: Json, now: Millis): void {
+  broadcast(connection: ConnectionId, said: Said, now: Millis): void {
     const entry = this.#entryOf(connection);
     if (entry === undefined) return;
-    this.#announcer.say({ kind: "event", slot: entry.slot, name, data }, now);
-    this.#tellEvent(entry.member.memberId, name, data);
+    this.#announcer.say({ kind: "event", slot: entry.slot, ...said }, now);
+    this.#tellEvent(entry.member.memberId, said);
   }
 
   // Of the bus.
@@ -282,7 +284,7 @@ export class Board {
         break;
       case "event": {
         const memberId = replica.memberAt(message.slot);
-        if (memberId !== undefined) this.#tellEvent(memberId, message.name, message.data);
+        if (memberId !== undefined) this.#tellEvent(memberId, message);
         break;
       }
     }
@@ -459,9 +461,10 @@ export class Board {
     if (self !== undefined) this.#context.emit({ kind: "joined", connection, boardId: this.#boardId, self });
   }
 
-  #tellEvent(memberId: MemberId, name: string, data: Json): void {
+  #tellEvent(memberId: MemberId, { name, data, ...recipients }: Said): void {
     const actor = this.roster.actorOf(memberId);
-    if (actor !== undefined) this.#context.emit({ kind: "event", boardId: this.#boardId, actor, name, data });
+    if (actor === undefined) return;
+    this.#context.emit({ kind: "event", boardId: this.#boardId, actor, name, data, to: this.roster.actorsNamed(recipients) });
   }
 
   #entryOf(connection: ConnectionId): OwnEntry | undefined {

@@ -4,7 +4,7 @@
  * the simulator on a virtual clock and a bus that misbehaves. Rules R1–R17 of docs/REPLICATION.md.
  */
 
-import type { BoardId, ErrorCode, InstanceId, Millis, RosterEntry } from "@presence-service/protocol";
+import type { BoardId, ErrorCode, InstanceId, Millis, Recipients, RosterEntry } from "@presence-service/protocol";
 import { assertNever } from "./assert-never.ts";
 import { Beats } from "./beats.ts";
 import { Board } from "./board.ts";
@@ -171,6 +171,11 @@ export class Core {
     return { members, users };
   }
 
+  /** The number of members for whom an event on that board is, wherever they are connected. */
+  audience(boardId: BoardId, recipients: Recipients): number {
+    return this.#boards.get(boardId)?.roster.actorsNamed(recipients)?.length ?? this.counts(boardId).members;
+  }
+
   /** This instance is subscribed to that board, or wants to be. */
   isOn(boardId: BoardId): boolean {
     return this.#boards.has(boardId);
@@ -216,7 +221,10 @@ export class Core {
           if (!board.update(input.connection, input.status, input.state, now)) this.#refuse(input, { code: "bad_state", isMember: true });
         });
       case "broadcast":
-        return this.#ofMember(input, (board) => board.broadcast(input.connection, input.name, input.data, now));
+        return this.#ofMember(input, (board) => {
+          const { kind: _, connection, boardId: __, ...said } = input;
+          board.broadcast(connection, said, now);
+        });
       case "disconnected": {
         const boards = this.#boardsOf.get(input.connection) ?? [];
         this.#boardsOf.delete(input.connection);

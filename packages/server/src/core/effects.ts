@@ -3,7 +3,18 @@
  * out in order by one interpreter (connection/manager.ts; in tests the World).
  */
 
-import type { BoardId, ErrorCode, InstanceId, Json, JsonObject, LeaveReason, Member, Millis, Status } from "@presence-service/protocol";
+import type {
+  BoardId,
+  ErrorCode,
+  InstanceId,
+  Json,
+  JsonObject,
+  LeaveReason,
+  Member,
+  Millis,
+  Recipients,
+  Status,
+} from "@presence-service/protocol";
 import type { Announcement, BusMessage, Kick } from "./messages.ts";
 
 /** One WebSocket of this instance, by a number that is never given twice. */
@@ -36,7 +47,13 @@ export type Input =
       readonly status?: ChosenStatus;
       readonly state?: JsonObject;
     }
-  | { readonly kind: "broadcast"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly name: string; readonly data: Json }
+  | ({
+      readonly kind: "broadcast";
+      readonly connection: ConnectionId;
+      readonly boardId: BoardId;
+      readonly name: string;
+      readonly data: Json;
+    } & Recipients)
   /** The connection is over, and so is its place on all its boards. `graceMs` 0: its client is not expected back (C2). */
   | { readonly kind: "disconnected"; readonly connection: ConnectionId; readonly graceMs: Millis }
   /** The host puts a person or a session out, at every instance (R16). */
@@ -96,8 +113,15 @@ export type Effect =
   | Announcement
   /** The roster that this instance shows for that board has changed: for every local connection on it. */
   | { readonly kind: "roster"; readonly boardId: BoardId; readonly change: RosterChange }
-  /** A `broadcast`, for every local connection on the board but the sender's, whose actor it names. */
-  | { readonly kind: "event"; readonly boardId: BoardId; readonly actor: number; readonly name: string; readonly data: Json }
+  /** A `broadcast`, for local connections on the board but never the sender's, whose actor it names. `to` undefined: for all; otherwise for these actors. */
+  | {
+      readonly kind: "event";
+      readonly boardId: BoardId;
+      readonly actor: number;
+      readonly name: string;
+      readonly data: Json;
+      readonly to: readonly number[] | undefined;
+    }
   /** Cursors of remote members were marked: `takeCursors` has something. */
   | { readonly kind: "cursors"; readonly boardId: BoardId }
   /** Other instances are out of reach, or (false) within reach again: for every client, with the cause; with a board, for its clients. */

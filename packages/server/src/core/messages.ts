@@ -2,7 +2,7 @@
  * The messages between instances, decoded. bus/envelope.ts defines their bytes, docs/REPLICATION.md their rules.
  */
 
-import type { BoardId, InstanceId, Json, JsonObject, LeaveReason, Member, MemberId, Millis } from "@presence-service/protocol";
+import type { BoardId, InstanceId, Json, JsonObject, LeaveReason, Member, MemberId, Millis, Recipients } from "@presence-service/protocol";
 
 /** Number of a slice's last change, counted by its owner over all its boards (R2); 0: the slice never changed. */
 export type Seq = number;
@@ -104,7 +104,7 @@ export type Beacon = Standing & { readonly kind: "beacon" };
 export type Cursors = { readonly kind: "cursors"; readonly seq: Seq; readonly moves: Moves };
 
 /** At most once, never stored. */
-export type BoardEvent = { readonly kind: "event"; readonly slot: number; readonly name: string; readonly data: Json };
+export type BoardEvent = { readonly kind: "event"; readonly slot: number; readonly name: string; readonly data: Json } & Recipients;
 
 export type GlobalMessage = Heartbeat | Goodbye | Kick | Announcement;
 export type BoardMessage = Delta | Snapshot | Sync | Beacon | Cursors | BoardEvent;

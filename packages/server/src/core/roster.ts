@@ -12,6 +12,7 @@ import {
   type MemberId,
   type Millis,
   mergePatchBetween,
+  type Recipients,
   type RosterEntry,
 } from "@presence-service/protocol";
 import type { Context } from "./context.ts";
@@ -35,8 +36,8 @@ export class Roster {
   readonly #moved: () => void;
   readonly #actors: Numbers;
   readonly #shown = new Map<MemberId, Shown>();
-  /** Members per user. */
-  readonly #users = new Map<string, number>();
+  /** The actors of each user. */
+  readonly #users = new Map<string, Set<number>>();
   readonly cursors = new Cursors();
 
   /** `moved` is called when the roster itself has marked a cursor as hidden. */
@@ -66,6 +67,18 @@ export class Roster {
     return this.#shown.get(memberId)?.member;
   }
 
+  /** The actors of the members that are shown and named, each once. undefined: nobody is named, so everybody is meant. */
+  actorsNamed({ memberIds, userIds }: Recipients): number[] | undefined {
+    if (memberIds === undefined && userIds === undefined) return undefined;
+    const actors = new Set<number>();
+    for (const memberId of memberIds ?? []) {
+      const actor = this.actorOf(memberId);
+      if (actor !== undefined) actors.add(actor);
+    }
+    for (const userId of userIds ?? []) for (const actor of this.#users.get(userId) ?? []) actors.add(actor);
+    return [...actors];
+  }
+
   entries(): RosterEntry[] {
     return Array.from(this.#shown.values(), ({ actor, member }) => {
       const at = this.cursors.at(actor);
@@ -80,7 +93,7 @@ export class Roster {
     this.cursors.assign(actor, owner === this.#context.instanceId ? slot : undefined);
     if (shown === undefined) {
       this.#shown.set(memberId, { actor, member, owner, attempt });
-      this.#count(member, 1);
+      this.#add(member, actor);
       this.#changed({ change: "joined", actor, member });
       return;
     }
@@ -91,8 +104,8 @@ export class Roster {
     if (shown.member === member) return;
     const patch = mergePatchBetween(shown.member as unknown as JsonObject, member as unknown as JsonObject);
     if (patch === undefined) return;
-    this.#count(shown.member, -1);
-    this.#count(member, 1);
+    this.#remove(shown.member, actor);
+    this.#add(member, actor);
     shown.member = member;
     this.#changed({ change: "updated", actor, patch, member });
   }
@@ -102,15 +115,20 @@ export class Roster {
     const shown = this.#shown.get(memberId);
     if (shown === undefined) return;
     this.#shown.delete(memberId);
-    this.#count(shown.member, -1);
+    this.#remove(shown.member, shown.actor);
     this.cursors.forget(shown.actor);
     this.#actors.free(shown.actor, now);
     this.#changed({ change: "left", actor: shown.actor, reason });
   }
 
-  #count({ userId }: Member, by: 1 | -1): void {
-    const count = (this.#users.get(userId) ?? 0) + by;
-    if (count === 0) this.#users.delete(userId);
-    else this.#users.set(userId, count);
+  #add({ userId }: Member, actor: number): void {
+    const actors = this.#users.get(userId);
+    if (actors === undefined) this.#users.set(userId, new Set([actor]));
+    else actors.add(actor);
+  }
+
+  #remove({ userId }: Member, actor: number): void {
+    const actors = this.#users.get(userId);
+    if (actors?.delete(actor) && actors.size === 0) this.#users.delete(userId);
   }
 }

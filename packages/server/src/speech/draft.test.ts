@@ -8,17 +8,25 @@ import { Draft } from "./draft.ts";
 import { binaryFrame } from "./socket.ts";
 
 const ACTORS = 3;
-const frame = fc.record({ except: fc.option(fc.nat(ACTORS - 1)), length: fc.integer({ min: 1, max: 200 }) });
+const length = fc.integer({ min: 1, max: 200 });
+const frame = fc.record({ except: fc.option(fc.nat(ACTORS - 1)), length });
+const actors = fc.uniqueArray(fc.nat(ACTORS - 1), { maxLength: ACTORS });
+const rosterFrame = fc.oneof(frame, fc.record({ to: actors, length }));
+type Frame = { readonly except?: number | null; readonly to?: readonly number[]; readonly length: number };
 
-test("a socket gets the frames that are not left out for its actor, whole and in order, and each is counted", () => {
+test("a socket gets the frames that are for its actor and not left out for it, whole and in order, and each is counted", () => {
   fc.assert(
-    fc.property(fc.array(frame), fc.array(frame), fc.nat(ACTORS), (roster, cursors, actor) => {
+    fc.property(fc.array(rosterFrame), fc.array(frame), fc.nat(ACTORS), (roster: Frame[], cursors: Frame[], actor) => {
       const draft = new Draft();
-      const frames = [...roster, ...cursors].map(({ except, length }, nth) => ({ except, bytes: binaryFrame(Buffer.alloc(length, nth)) }));
-      frames.forEach(({ except, bytes }, nth) => {
+      const frames = [...roster, ...cursors].map(({ length, ...whom }, nth) => ({
+        ...whom,
+        bytes: binaryFrame(Buffer.alloc(length, nth)),
+      }));
+      frames.forEach(({ except, to, bytes }, nth) => {
         if (nth === roster.length) draft.endRoster();
-        if (except === null) draft.add(bytes);
-        else draft.addExcept(except, bytes);
+        if (to !== undefined) draft.addFor(to, bytes);
+        else if (typeof except === "number") draft.addExcept(except, bytes);
+        else draft.add(bytes);
       });
       if (cursors.length === 0) draft.endRoster();
       draft.moves = cursors.length;
@@ -26,7 +34,9 @@ test("a socket gets the frames that are not left out for its actor, whole and in
         const socket = new FakeSocket();
         const written = { framesOut: 0, bytesOut: 0, cursorsDelivered: 0 };
         draft.writeTo(socket, actor, part, written);
-        const meant = frames.slice(0, part === "all" ? frames.length : roster.length).filter(({ except }) => except !== actor);
+        const meant = frames
+          .slice(0, part === "all" ? frames.length : roster.length)
+          .filter(({ except, to }) => except !== actor && to?.includes(actor) !== false);
         const bytes = Buffer.concat(meant.map(({ bytes }) => bytes));
         assert.deepEqual(Buffer.concat(socket.written), bytes);
         assert.ok(!socket.isCorked);

@@ -1,6 +1,7 @@
 /**
  * The frames that one tick brings to all sockets of one way of speaking. Pieces that one socket is not to get (its own cursor, its own
- * event) are marked, and left out when that socket is written to.
+ * event) are marked, and left out when that socket is written to. Frames for some sockets only are kept beside those for all, each with
+ * its place among them.
  */
 
 import type { ClientSocket } from "./socket.ts";
@@ -8,11 +9,15 @@ import type { ClientSocket } from "./socket.ts";
 /** Counts what was written; the metrics do. */
 export type Written = { framesOut: number; bytesOut: number; cursorsDelivered: number };
 
+/** Frames for one socket, at the place where they belong in the bytes for all. */
+type Private = { readonly at: number; readonly frame: Buffer };
+
 /** Roster first, then cursors. */
 export class Draft {
   readonly #chunks: Buffer[] = [];
   #whole: Buffer | undefined;
   #holes: Map<number, number[]> | undefined;
+  #private: Map<number, Private[]> | undefined;
   #rosterFrames = 0;
   /** So many of the bytes are roster. */
   rosterBytes = 0;
@@ -43,6 +48,28 @@ export class Draft {
     else known.push(start, end);
   }
 
+  /** Adds one frame for the sockets of these actors alone. To be called before `endRoster`. */
+  addFor(actors: readonly number[], frame: Buffer): void {
+    for (const actor of actors) {
+      this.#private ??= new Map();
+      const known = this.#private.get(actor);
+      if (known === undefined) this.#private.set(actor, [{ at: this.bytes, frame }]);
+      else known.push({ at: this.bytes, frame });
+    }
+  }
+
+  /** No socket gets anything. */
+  get isEmpty(): boolean {
+    return this.bytes === 0 && this.#private === undefined;
+  }
+
+  /** The bytes for that actor's socket alone. */
+  privateBytes(actor: number | undefined): number {
+    let bytes = 0;
+    for (const { frame } of (actor !== undefined && this.#private?.get(actor)) || NOTHING) bytes += frame.length;
+    return bytes;
+  }
+
   /** Ends the roster part: everything added from now on is cursors. */
   endRoster(): void {
     this.rosterBytes = this.bytes;
@@ -65,12 +92,15 @@ export class Draft {
         frames--;
       }
     }
+    const own = this.#private?.get(actor) ?? NOTHING;
+    for (const { frame } of own) bytes += frame.length;
+    frames += own.length;
     if (bytes === 0) return;
     written.bytesOut += bytes;
     written.framesOut += frames;
     if (isWhole) written.cursorsDelivered += this.moves;
     this.#whole ??= this.#joined();
-    if (holes !== undefined) writeAround(holes, this.#whole, end, socket);
+    if (holes !== undefined || own.length > 0) writeApart(this.#whole.subarray(0, end), holes ?? [], own, socket);
     else socket.write(isWhole ? this.#whole : this.#whole.subarray(0, end));
   }
 
@@ -89,15 +119,29 @@ export class Draft {
   }
 }
 
-/** Writes the bytes up to `end` without the holes: their starts and ends, in one flat list. */
-function writeAround(holes: readonly number[], bytes: Buffer, end: number, socket: ClientSocket): void {
-  socket.cork();
+const NOTHING: readonly Private[] = [];
+
+/** Writes the bytes without the holes (their starts and ends, in one flat list), and each private frame at its place. */
+function writeApart(bytes: Buffer, holes: readonly number[], own: readonly Private[], socket: ClientSocket): void {
+  const { length } = bytes;
   let from = 0;
-  for (let at = 0; at < holes.length && (holes[at] ?? end) < end; at += 2) {
-    const to = holes[at] ?? end;
+  let next = 0;
+  const writeTo = (to: number) => {
     if (from < to) socket.write(bytes.subarray(from, to));
-    from = holes[at + 1] ?? end;
+    from = Math.max(from, to);
+  };
+  const writeAllTo = (to: number) => {
+    for (let one = own[next]; one !== undefined && one.at <= to; one = own[++next]) {
+      writeTo(one.at);
+      socket.write(one.frame);
+    }
+    writeTo(to);
+  };
+  socket.cork();
+  for (let at = 0; at < holes.length && (holes[at] ?? length) < length; at += 2) {
+    writeAllTo(holes[at] ?? length);
+    from = holes[at + 1] ?? length;
   }
-  if (from < end) socket.write(bytes.subarray(from, end));
+  writeAllTo(length);
   socket.uncork();
 }

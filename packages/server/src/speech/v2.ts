@@ -81,8 +81,10 @@ class MessageTeller implements Teller {
     }
   }
 
-  event(actor: number, name: string, data: Json, draft: Draft): void {
-    draft.addExcept(actor, this.#frame({ kind: "event", board: this.ref, actor, name, data }));
+  event(actor: number, name: string, data: Json, draft: Draft, to?: readonly number[]): void {
+    const frame = this.#frame({ kind: "event", board: this.ref, actor, name, data });
+    if (to === undefined) draft.addExcept(actor, frame);
+    else draft.addFor(to, frame);
   }
 
   counts(members: number, users: number, draft: Draft): void {

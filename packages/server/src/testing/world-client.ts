@@ -13,10 +13,11 @@ import {
   type MemberId,
   type Millis,
   type Point,
+  type Recipients,
   type RosterEntry,
   type Status,
 } from "@presence-service/protocol";
-import type { ChosenStatus, ConnectionId, Input, RosterChange } from "../core/effects.ts";
+import type { ChosenStatus, ConnectionId, Effect, Input, RosterChange } from "../core/effects.ts";
 import type { Whom } from "../core/messages.ts";
 import { Random } from "../core/random.ts";
 import { View } from "./view.ts";
@@ -78,9 +79,10 @@ export class WorldConnection {
     if (line !== undefined) this.#member(boardId)?.log.push(line);
   }
 
-  happened(boardId: BoardId, actor: number, name: string, data: Json): void {
+  happened({ boardId, actor, name, data, to }: Extract<Effect, { kind: "event" }>): void {
     const view = this.views.get(boardId);
-    if (view === undefined || actor === this.actors.get(boardId)) return;
+    const self = this.actors.get(boardId);
+    if (view === undefined || self === undefined || actor === self || to?.includes(self) === false) return;
     const sender = view.members.get(actor);
     if (sender === undefined) throw new Error(`C6: an event of actor ${actor}, who was never introduced`);
     this.#member(boardId)?.events.push(`${sender.username} ${name} ${JSON.stringify(data)}`);
@@ -229,8 +231,8 @@ export class WorldMember {
     this.#send({ kind: "update", ...change });
   }
 
-  broadcast(name: string, data: Json): void {
-    this.#send({ kind: "broadcast", name, data });
+  broadcast(name: string, data: Json, recipients: Recipients = {}): void {
+    this.#send({ kind: "broadcast", name, data, ...recipients });
   }
 
   move(x: number, y: number): void {

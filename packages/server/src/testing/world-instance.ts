@@ -200,7 +200,7 @@ export class WorldInstance {
         for (const connection of this.connections.values()) connection.changed(effect.boardId, effect.change);
         break;
       case "event":
-        for (const connection of this.connections.values()) connection.happened(effect.boardId, effect.actor, effect.name, effect.data);
+        for (const connection of this.connections.values()) connection.happened(effect);
         break;
       case "cursors":
         this.#flushSoon(effect.boardId);
