@@ -57,6 +57,12 @@ export const FLOODS = {
     isFixed: false,
     message: (nth) => ({ kind: "cursor", board: FLOOD_BOARD, at: { x: nth & 0xffff, y: 1 } }),
   },
+  "cursors on 32 boards": {
+    protocol: "presence.v2.json",
+    first: [HELLO, ...Array.from({ length: 32 }, (_, nth) => join(1, `board-${nth}`))],
+    isFixed: false,
+    message: (nth) => ({ kind: "cursor", board: `board-${nth % 32}` as BoardId, at: { x: nth & 0xffff, y: 1 } }),
+  },
   "binary cursors": { protocol: "presence.v2", first: [HELLO, join(1)], message: () => ({ kind: "cursor", board: 0, at: { x: 1, y: 1 } }) },
   "classic cursors": {
     first: [],
