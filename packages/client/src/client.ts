@@ -17,6 +17,7 @@ import {
 import { BoardHandle } from "./board-handle.ts";
 import { bindMethods } from "./bound.ts";
 import { Connection } from "./connection.ts";
+import { Idleness } from "./core/idleness.ts";
 import { createDriver, type Driver } from "./driver.ts";
 import { boardIdOf, checkState, jsonObjectOf, nameOf } from "./input.ts";
 import { type Host, Membership, type MembershipOptions } from "./membership.ts";
@@ -28,6 +29,8 @@ const GRACE_MS_DEFAULT = 15_000;
 const BROADCASTS = { perSecond: 50, burst: 100 };
 /** A board taken again within this time was never left. A framework that mounts a component anew needs a task or two for it. */
 const RELEASE_MS = 1_000;
+/** As long as somebody may read, or look away, without touching anything. */
+const IDLE_AFTER_MS = 5 * 60_000;
 /** Longer delays make `setTimeout` fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
@@ -40,10 +43,16 @@ export function createPresence<State extends object = JsonObject, Events extends
   return client as unknown as Presence<State, Events>;
 }
 
-type Running = { readonly driver: Driver; readonly connection: Connection; readonly stopWatching: (() => void) | undefined };
+type Running = {
+  readonly driver: Driver;
+  readonly connection: Connection;
+  readonly idleness: Idleness;
+  readonly stopWatching: (() => void) | undefined;
+};
 
 class Client {
   readonly #options: PresenceOptions<never>;
+  readonly #idleAfterMs: Millis;
   #running: Running | undefined;
   #isClosed = false;
   readonly #memberships = new Map<BoardId, Membership>();
@@ -51,10 +60,15 @@ class Client {
   readonly #joined = new Map<BoardRef, Membership>();
   readonly #broadcasts = new TokenBucket(BROADCASTS, 0);
   #cursorMs: Millis | undefined;
+  /** The user is away, as all boards are told. */
+  #isAway = false;
   #timer: { readonly at: Millis; readonly cancel: () => void } | undefined;
 
   constructor(options: PresenceOptions<never>) {
     this.#options = options;
+    const { idleAfterMs = IDLE_AFTER_MS } = options;
+    if (idleAfterMs !== false && !(idleAfterMs > 0)) throw new RangeError("idleAfterMs is a time above 0 in milliseconds, or false");
+    this.#idleAfterMs = idleAfterMs === false ? Number.POSITIVE_INFINITY : idleAfterMs;
     bindMethods(this);
   }
 
@@ -105,6 +119,7 @@ class Client {
     const membership = new Membership(id, { username, state }, this.#hostOn(driver));
     if (!this.#isClosed) this.#memberships.set(id, membership);
     if (this.#cursorMs !== undefined) membership.setPace(this.#cursorMs);
+    membership.setAway(this.#isAway);
     membership.join();
     return membership;
   }
@@ -143,6 +158,8 @@ class Client {
       hastened: () => this.#arm(),
       settled: () => this.#tick(),
     });
+    // Without a page nobody tells whether its user is there.
+    const idleness = new Idleness(driver.watchPage ? this.#idleAfterMs : Number.POSITIVE_INFINITY, driver.now());
     const stopWatching = this.#isClosed
       ? undefined
       : driver.watchPage?.({
@@ -152,13 +169,28 @@ class Client {
           },
           active: () => {
             connection.active(driver.now());
+            idleness.active(driver.now());
+            this.#setAway(idleness, driver.now());
+            this.#arm();
+          },
+          hidden: (isHidden) => {
+            if (isHidden) idleness.hidden();
+            else idleness.active(driver.now());
+            this.#setAway(idleness, driver.now());
             this.#arm();
           },
           blurred: () => this.#each((membership) => membership.move(null)),
           ended: () => this.#each((membership) => membership.handles === 0 && this.#leave(membership)),
         });
-    this.#running = { driver, connection, stopWatching };
+    this.#running = { driver, connection, idleness, stopWatching };
     return this.#running;
+  }
+
+  #setAway(idleness: Idleness, now: Millis): void {
+    const isAway = idleness.isAway(now);
+    if (isAway === this.#isAway) return;
+    this.#isAway = isAway;
+    this.#each((membership) => membership.setAway(isAway));
   }
 
   #received(message: ServerMessage): void {
@@ -249,6 +281,7 @@ class Client {
     const now = this.#running.driver.now();
     this.#each((membership) => now >= membership.leaveAt && this.#leave(membership));
     this.#running.connection.tick(now);
+    this.#setAway(this.#running.idleness, now);
     this.#each((membership) => {
       membership.tick(now);
       membership.refresh();
@@ -258,8 +291,9 @@ class Client {
 
   #arm(): void {
     if (!this.#running || this.#isClosed) return;
-    const { driver, connection } = this.#running;
+    const { driver, connection, idleness } = this.#running;
     let at = connection.deadline;
+    if (!this.#isAway && this.#memberships.size > 0) at = Math.min(at, idleness.deadline);
     for (const { deadline, leaveAt } of this.#memberships.values()) at = Math.min(at, deadline, leaveAt);
     // A timer that fires too early costs one call of `#tick`. Setting it anew for every cursor move would cost more.
     if (at === Number.POSITIVE_INFINITY || (this.#timer && this.#timer.at <= at)) return;

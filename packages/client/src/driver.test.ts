@@ -68,6 +68,7 @@ test("in a page: events of the network, of the pointer and of the page's end are
     awake: (isOnline) => heard.push(isOnline ? "online" : "awake"),
     active: () => heard.push("active"),
     blurred: () => heard.push("blurred"),
+    hidden: (isHidden) => heard.push(isHidden ? "hidden" : "seen"),
     ended: () => heard.push("ended"),
   });
   const say = () => {
@@ -76,7 +77,7 @@ test("in a page: events of the network, of the pointer and of the page's end are
     network.dispatchEvent(new Event("change"));
   };
   say();
-  const once = ["online", "awake", "awake", "active", "active", "blurred", "blurred", "ended", "awake", "awake"];
+  const once = ["online", "awake", "awake", "active", "active", "blurred", "blurred", "ended", "seen", "awake", "awake"];
   assert.deepEqual(heard, once);
   stop?.();
   say();

@@ -56,6 +56,8 @@ export interface PageEvents {
   active(): void;
   /** The page has lost the focus: the cursor must be hidden. */
   blurred(): void;
+  /** The page cannot be seen any more, as another tab covers it; or it can be seen again. */
+  hidden(isHidden: boolean): void;
   /** The page is being left; the browser may bring it back. */
   ended(): void;
 }
@@ -187,7 +189,14 @@ function watchPage(events: PageEvents): () => void {
   // A change from one network to another. Not all browsers tell it.
   const { connection } = navigator as { readonly connection?: EventTarget };
   connection?.addEventListener?.("change", () => events.awake(false), { signal });
-  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && events.awake(false), { signal });
+  const look = () => {
+    const isHidden = document.visibilityState === "hidden";
+    events.hidden(isHidden);
+    if (!isHidden) events.awake(false);
+  };
+  document.addEventListener("visibilitychange", look, { signal });
+  // A page may be opened in the background.
+  if (document.visibilityState === "hidden") events.hidden(true);
   // In the capturing phase, so that an event counts even if the app stops its propagation.
   for (const sign of ["focus", "keydown", "pointerdown", "pointermove"]) {
     window.addEventListener(sign, () => events.active(), { signal, capture: true, passive: true });

@@ -62,6 +62,9 @@ export class Membership {
   /** The options of the app's last call of `board()`. */
   #given: MembershipOptions;
   readonly #side: OwnSide;
+  /** The status that the app has set last. */
+  #status: Own["status"] = "active";
+  #isAway = false;
   #place: "outside" | { readonly board: BoardRef } | "over" = "outside";
   /** The service has said `degraded` for this board alone. Ends with our place on the board. */
   #isDegraded = false;
@@ -249,7 +252,14 @@ export class Membership {
   }
 
   setStatus(status: Own["status"]): void {
-    this.#setOwn({ ...this.#side.own, status });
+    this.#status = status;
+    this.#showStatus();
+  }
+
+  /** The user has gone away from the page, or is back. */
+  setAway(isAway: boolean): void {
+    this.#isAway = isAway;
+    this.#showStatus();
   }
 
   rename(username: string): void {
@@ -292,6 +302,11 @@ export class Membership {
 
   get #flushAt(): Millis {
     return typeof this.#place === "object" ? this.#side.updateAt : Number.POSITIVE_INFINITY;
+  }
+
+  #showStatus(): void {
+    const status = this.#isAway ? "idle" : this.#status;
+    if (status !== this.#side.own.status) this.#setOwn({ ...this.#side.own, status });
   }
 
   #setOwn(own: Own): void {

@@ -123,7 +123,7 @@ export interface Board<State extends object = JsonObject, Events extends object 
    * function, an instance of a class, NaN, a hole in an array), RangeError above 4 KiB of state.
    */
   update(patch: Patch<State>): void;
-  /** `idle`: the user is away; `active`: the user is back. */
+  /** `idle`: the user is away; `active`: the user is back. While the SDK itself sees that the user is away (`idleAfterMs`), it stays `idle`. */
   setStatus(status: "active" | "idle"): void;
   /**
    * Another username, with the limits of the first. Shown in `self` at once, kept while offline; the others see one `user_updated`.
@@ -201,6 +201,11 @@ export type PresenceOptions<State extends object = JsonObject> = {
    * by the order in which they connect.
    */
   readonly name?: string;
+  /**
+   * In a page, the status is `idle` after so many milliseconds without a key or a pointer (default 300 000), and while the page is hidden.
+   * `false`: only `setStatus` changes it.
+   */
+  readonly idleAfterMs?: number | false;
   /** Checks the states of others; must return a State for every input. If it throws, that is reported and the state is shown as `{}`. */
   readonly parseState?: (state: JsonObject) => State;
   /** Socket, clock, storage and randomness; the default is right for browsers and for Node 22 and later. */
