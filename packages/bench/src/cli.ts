@@ -21,7 +21,7 @@ Without options: the runs of docs/BENCHMARKS.md. With any of these: one run.
   --warm-up N    seconds before that, not measured         (5)
   --instances N                                            (2)
   --protocol P   binary or classic                         (binary)
-  --idle N       instead: memory of N idle connections, on boards of --board (10)
+  --idle N       instead: memory and CPU of N idle connections, on boards of --board (10)
 `;
 
 const STANDARD: readonly Omit<Load, "seconds" | "warmUpSeconds">[] = [

@@ -1,4 +1,4 @@
-/** The cost of a connection that has joined a board and does nothing: resident memory of the instances, before and after. */
+/** The cost of a connection that has joined a board and does nothing: memory of the instances, before and after, and their CPU. */
 
 import { setTimeout as wait } from "node:timers/promises";
 import type { Protocol } from "./clients.ts";
@@ -11,10 +11,15 @@ export type IdleResult = {
   readonly boardSize: number;
   readonly residentBytesBefore: number;
   readonly residentBytesAfter: number;
+  /** Of one core, all instances together. */
+  readonly coreShareBefore: number;
+  readonly coreShareAfter: number;
 };
 
 /** After this time beacons were sent, and garbage of the joins was collected. */
 const SETTLE_MS = 8000;
+/** CPU is measured for so long: two heartbeats of everybody. */
+const MEASURED_MS = 20_000;
 
 export async function idle(cluster: Cluster, protocol: Protocol, connections: number, boardSize: number): Promise<IdleResult> {
   const usersPerInstance = Math.ceil(connections / cluster.instances.length);
@@ -22,11 +27,20 @@ export async function idle(cluster: Cluster, protocol: Protocol, connections: nu
   const first = await gather(cluster, { protocol, usersPerInstance: 10, boardSize }, () => {});
   await wait(SETTLE_MS);
   const residentBytesBefore = resident(cluster);
+  const coreShareBefore = await coreShare(cluster);
   const clients = await gather(cluster, { protocol, usersPerInstance, boardSize }, () => {});
   await wait(SETTLE_MS);
   const residentBytesAfter = resident(cluster);
+  const coreShareAfter = await coreShare(cluster);
   for (const { socket } of [...first, ...clients]) socket.destroy();
-  return { protocol, connections: clients.length, boardSize, residentBytesBefore, residentBytesAfter };
+  return { protocol, connections: clients.length, boardSize, residentBytesBefore, residentBytesAfter, coreShareBefore, coreShareAfter };
+}
+
+async function coreShare(cluster: Cluster): Promise<number> {
+  const used = () => cluster.instances.reduce((sum, instance) => sum + instance.cpuSeconds(), 0);
+  const [before, startedAt] = [used(), performance.now()];
+  await wait(MEASURED_MS);
+  return (1000 * (used() - before)) / (performance.now() - startedAt);
 }
 
 function resident(cluster: Cluster): number {

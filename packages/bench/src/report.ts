@@ -36,14 +36,25 @@ export function loadTable(results: readonly Result[]): string {
 
 export function idleTable(results: readonly IdleResult[]): string {
   return table(
-    ["protocol", "idle joined connections", "board size", "RSS MB before", "RSS MB after", "KB per connection"],
-    results.map(({ protocol, connections, boardSize, residentBytesBefore, residentBytesAfter }) => [
+    [
+      "protocol",
+      "idle joined connections",
+      "board size",
+      "RSS MB before",
+      "RSS MB after",
+      "KB per connection",
+      "% of a core before",
+      "after",
+    ],
+    results.map(({ protocol, connections, boardSize, residentBytesBefore, residentBytesAfter, coreShareBefore, coreShareAfter }) => [
       protocol,
       String(connections),
       String(boardSize),
       String(Math.round(residentBytesBefore / 1e6)),
       String(Math.round(residentBytesAfter / 1e6)),
       fixed((residentBytesAfter - residentBytesBefore) / connections / 1000, 1),
+      fixed(100 * coreShareBefore, 1),
+      fixed(100 * coreShareAfter, 1),
     ]),
   );
 }

@@ -2,13 +2,16 @@
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { setInterval as every } from "node:timers/promises";
+import { setInterval as every, setTimeout as wait } from "node:timers/promises";
 import { ClassicClient, eventually, FaultProxy, Instance, type RedisProcess, SessionClient, startCluster } from "./harness/index.ts";
 
 const LINGER_MS = 45_000;
 /** Extra time for a busy machine. */
 const SLACK_MS = 8000;
-const RECONNECTING_MS_MAX = 25_000;
+const RECONNECTING_MS_MAX = 8_000;
+const BACK_MS_MAX = 2_000;
+/** Longer than it takes to be shown as reconnecting, shorter than it takes to be lost. */
+const BLINK_MS = 15_000;
 const GONE_MS_MAX = 40_000;
 
 const FLOOD_MS = 12_000;
@@ -50,7 +53,7 @@ test("with patience", { concurrency: true, timeout: 150_000 }, async (t) => {
     assert.deepEqual([...ana.violations, ...cleo.violations], []);
   });
 
-  const halfOpen = t.test("a half-open client is reconnecting within 25 s and gone within 40 s; idle ones stay", async (t) => {
+  const halfOpen = t.test("a half-open client is reconnecting within 8 s and gone within 40 s; idle ones stay", async (t) => {
     const watcher = await SessionClient.connect(t, two.wsUrl);
     await watcher.join("88", "watcher");
     const idle = await SessionClient.connect(t, one.wsUrl, { encoding: "binary" });
@@ -85,6 +88,51 @@ test("with patience", { concurrency: true, timeout: 150_000 }, async (t) => {
     assert.deepEqual([idle.ended, idleClassic.ended, watcher.ended], [undefined, undefined, undefined]);
     assert.deepEqual([...watcher.violations, ...idle.violations, ...idleClassic.violations], []);
   });
+
+  const blinking = t.test(
+    "a link that stalls for 15 s: reconnecting within 8 s, active again within 2 s, and no client notices",
+    async (t) => {
+      const proxy = await FaultProxy.start(t, { target: one.port });
+      const url = `ws://127.0.0.1:${proxy.port}`;
+      const near = await SessionClient.connect(t, one.wsUrl);
+      await near.join("89", "near");
+      const far = await SessionClient.connect(t, two.wsUrl, { encoding: "binary" });
+      await far.join("89", "far");
+      const away = await SessionClient.connect(t, url, { encoding: "binary" });
+      await away.join("89", "away");
+      const classic = await ClassicClient.connect(t, url);
+      classic.join(89, "classic");
+      const watchers = [near, far];
+      const isShown = (status: string) => () =>
+        watchers.every((watcher) => ["away", "classic"].every((name) => watcher.memberOf("89", name)?.status === status));
+      await eventually(isShown("active"), { what: "all are seen" });
+      // Answers have been given: those who are idle stay active.
+      await wait(10_000);
+      assert.ok(isShown("active")());
+
+      proxy.toTarget.stall();
+      proxy.toClient.stall();
+      const stalledAt = performance.now();
+      await eventually(isShown("reconnecting"), {
+        what: "both are shown as reconnecting, by both instances",
+        withinMs: RECONNECTING_MS_MAX,
+      });
+      t.diagnostic(`reconnecting after ${seconds(stalledAt)} s`);
+      await wait(BLINK_MS - (performance.now() - stalledAt));
+      proxy.toTarget.pass();
+      proxy.toClient.pass();
+      const passedAt = performance.now();
+      await eventually(isShown("active"), { what: "both are active again", withinMs: BACK_MS_MAX });
+      t.diagnostic(`active again after ${seconds(passedAt)} s`);
+      assert.deepEqual([away.ended, classic.ended], [undefined, undefined]);
+      for (const watcher of watchers) {
+        const leaves = watcher.received.filter(({ kind }) => kind === "user_left");
+        assert.deepEqual(leaves, [], "nobody has left");
+      }
+      assert.equal(away.memberOf("89", "away")?.status, "active", "the client has noticed nothing");
+      assert.deepEqual([...near.violations, ...far.violations, ...away.violations], []);
+    },
+  );
 
   const slow = t.test("readers that stop reading cost bounded memory, and nobody else notices", async (t) => {
     const busy = await Instance.start(t, { redisUrl: redis.url });
@@ -141,7 +189,7 @@ test("with patience", { concurrency: true, timeout: 150_000 }, async (t) => {
     assert.ok(talkers.every((talker) => talker.errors.length === 0));
   });
 
-  await Promise.all([lingering, halfOpen, slow]);
+  await Promise.all([lingering, halfOpen, blinking, slow]);
 });
 
 /** So many clients on the board "busy", named `prefix 0` and so on. */

@@ -185,6 +185,59 @@ for (const encoding of ["binary", "classic"] as const) {
   });
 }
 
+for (const encoding of ["binary", "json", "classic"] as const) {
+  test(`[C3] ${encoding}: shown as reconnecting within 8 s of the last message where somebody else looks, and as before at the next`, async () => {
+    const desk = await Desk.open();
+    const far = await Desk.open({ beside: desk });
+    const watcher = far.enter("json", "7", "watcher");
+    const ana = desk.enter(encoding, "7", "Ana");
+    watcher.socket.takeFrames();
+    const statuses: { after: number; status: string | undefined }[] = [];
+    const startedAt = desk.clock.now();
+    const watchFor = (seconds: number) => {
+      for (let step = 0; step < seconds * 10; step++) {
+        desk.clock.advance(100);
+        watcher.connection.ponged();
+        for (const message of watcher.socket.takeMessages())
+          if (message.kind === "user_updated")
+            statuses.push({ after: desk.clock.now() - startedAt, status: message.patch["status"] as string });
+          else assert.ok(message.kind !== "user_left" && message.kind !== "user_joined", message.kind);
+      }
+    };
+    watchFor(15);
+    if (encoding === "classic") ana.connection.ponged();
+    else ana.say({ kind: "heartbeat" });
+    watchFor(1);
+    assert.deepEqual(
+      statuses.map(({ status }) => status),
+      ["reconnecting", "active"],
+    );
+    const [quiet] = statuses;
+    assert.ok(quiet !== undefined && quiet.after > 5_000 - 300 && quiet.after < 8_000, `after ${quiet?.after} ms`);
+    const asked = encoding === "classic" ? ana.socket.pings : ana.socket.takeMessages().filter(({ kind }) => kind === "heartbeat").length;
+    assert.ok(asked <= 4, `asked ${asked} times in 16 s`);
+  });
+}
+
+test("[C3] somebody alone is asked every 10 s, and every 5 s once somebody comes to look; answers keep them as they are", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("json", "b", "Ana");
+  const beats = (seconds: number) => {
+    let count = 0;
+    for (let step = 0; step < seconds * 10; step++) {
+      desk.clock.advance(100);
+      const asked = ana.socket.takeMessages().filter(({ kind }) => kind === "heartbeat").length;
+      count += asked;
+      if (asked > 0) ana.say({ kind: "heartbeat" });
+    }
+    return count;
+  };
+  assert.equal(beats(40), 4);
+  const watcher = desk.enter("json", "b", "watcher");
+  assert.equal(beats(20), 4);
+  assert.ok(!watcher.socket.takeMessages().some(({ kind }) => kind === "user_updated"));
+});
+
 test("[C3] a pause of our own makes nobody silent", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("binary");

@@ -37,7 +37,7 @@ import type { Waiter } from "./lane.ts";
 import type { Ending, Guest } from "./lobby.ts";
 import type { Newcomer, Standing } from "./newcomers.ts";
 import { HONEST, OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
-import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, Idleness, SILENT_VISITS_MAX, VISIT_MS } from "./timing.ts";
+import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, Idleness, Silence, VISIT_MS } from "./timing.ts";
 import { FOREVER, TokenLife } from "./token-life.ts";
 
 /** Reused for every cursor that comes in: nothing is allocated for it. */
@@ -65,10 +65,11 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
   readonly #boards: ClientBoards;
   /** Counts the fresh tokens that the host was asked about. */
   #renewals = 0;
-  #silentVisits = 0;
+  readonly #silence = new Silence();
+  /** The core was told that nothing comes from this client. */
+  #isQuiet = false;
   /** Of a client that says no hello. */
   readonly #idleness: Idleness | undefined;
-  #isBeatNext = false;
   #isBeatUnanswered = false;
   #awaitsDrain = false;
   #token: string | undefined;
@@ -137,23 +138,31 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
   // Called by the socket.
 
   received(data: Buffer, isBinary: boolean): void {
-    this.#silentVisits = 0;
+    this.#heard();
     if (this.#inbox === undefined) this.#read(data, isBinary);
     else if (!this.#inbox.take(data, isBinary)) this.end(CLOSE.abuse);
   }
 
   /** The answer to a WebSocket ping. */
   ponged(): void {
-    this.#silentVisits = 0;
+    this.#heard();
     this.charge(PRICE.pong);
   }
 
   pinged(data: Buffer): void {
-    this.#silentVisits = 0;
+    this.#heard();
     if (this.#state.phase === "ended") return;
     if (this.#inbox === undefined) this.socket.pong(data);
     else this.#inbox.takePing(data);
     this.charge(PRICE.ping);
+  }
+
+  /** Any message, ping or pong is a sign of life. */
+  #heard(): void {
+    this.#silence.heard();
+    if (!this.#isQuiet) return;
+    this.#isQuiet = false;
+    this.#hub.input({ kind: "quiet", connection: this.id, on: false });
   }
 
   owe(work: Work): void {
@@ -177,13 +186,17 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
     }
     if (this.#idleness?.isOver(this.seats.length > 0)) return this.end(CLOSE.helloTimeout);
     // While the connection waits, its client is not read and so cannot be heard.
-    if (this.#inbox?.isWaiting) this.#silentVisits = 0;
-    if (++this.#silentVisits >= SILENT_VISITS_MAX) {
-      return this.end(CLOSE.unresponsive, this.speech.isTold ? "close" : "cut");
+    if (this.#inbox?.isWaiting) this.#silence.heard();
+    const isSeen = this.seats.some((seat) => this.#hub.boards.isShared(seat));
+    const finding = this.#silence.visit(isSeen);
+    if (finding === "lost") return this.end(CLOSE.unresponsive, this.speech.isTold ? "close" : "cut");
+    if (finding === "quiet") {
+      // It is said on each visit, as boards may have been entered since: a host may take its time to let a client in.
+      this.#isQuiet = true;
+      this.#hub.input({ kind: "quiet", connection: this.id, on: true });
     }
     if (this.#budgets !== undefined && Object.values(this.#budgets).every((bucket) => bucket.isFull(now))) this.#budgets = undefined;
-    if (this.#isBeatNext) this.#beat();
-    this.#isBeatNext = !this.#isBeatNext;
+    if (this.#silence.takeBeat(isSeen)) this.#beat();
   }
 
   /** To be called several times a second while the connection `isInHurry`. */

@@ -9,8 +9,8 @@ import { CONSTANTS } from "../core/constants.ts";
 import type { ConnectionId } from "../core/effects.ts";
 import { VISIT_MS } from "./timing.ts";
 
-/** A turn of the wheel visits every connection once; a step visits a twentieth, so that heartbeats do not leave in one burst. */
-const WHEEL = 20;
+/** A turn of the wheel visits every connection once; a step visits a tenth, so that heartbeats do not leave in one burst. */
+const WHEEL = 10;
 export const STEP_MS = VISIT_MS / WHEEL;
 /** Wait for a client that does not answer our close frame: enough to have read it. */
 const CLOSING_MS_MAX = 2000;

@@ -96,6 +96,11 @@ export class LocalBoards {
     return this.#core.audience(boardId, recipients);
   }
 
+  /** Whether somebody else is on that board, here or at another instance. */
+  isShared({ fanout }: Seat): boolean {
+    return fanout.seats > 1 || this.audienceOf(fanout.boardId) > 1;
+  }
+
   /** False: updates and broadcasts on that board have used up its budget. */
   affords(seat: Seat, bytes: number, audience: number): boolean {
     const isAfforded = seat.fanout.affords(seat, bytes, audience, this.#clock.now());

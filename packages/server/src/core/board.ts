@@ -171,6 +171,15 @@ export class Board {
     this.#refresh(entry.member.memberId, "timeout", now);
   }
 
+  /** Nothing comes from this connection (true), or something has come again: its member is shown accordingly. Idempotent. */
+  quiet(connection: ConnectionId, on: boolean, now: Millis): void {
+    const entry = this.#entryOf(connection);
+    if (entry === undefined || on === (entry.quietAs !== undefined)) return;
+    const quietAs = on ? (entry.member.status as ChosenStatus) : undefined;
+    this.#announcer.changed(this.#slice.patch(entry, { status: entry.quietAs ?? "reconnecting" }, { quietAs }), now);
+    this.#refresh(entry.member.memberId, "left", now);
+  }
+
   /** Ends the own entries of that person or session, those within their grace too (R16). */
   kick(whom: Whom, now: Millis): void {
     for (const entry of [...this.#slice.entries()]) {
@@ -186,6 +195,7 @@ export class Board {
 
   /** False: the state would be too large; nothing was changed. */
   update(connection: ConnectionId, status: ChosenStatus | undefined, patch: JsonObject | undefined, now: Millis): boolean {
+    this.quiet(connection, false, now);
     const entry = this.#entryOf(connection);
     if (entry === undefined) return true;
     const old = { status: entry.member.status, state: entry.member.state };

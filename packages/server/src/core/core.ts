@@ -225,6 +225,11 @@ export class Core {
           const { kind: _, connection, boardId: __, ...said } = input;
           board.broadcast(connection, said, now);
         });
+      case "quiet":
+        for (const boardId of this.#boardsOf.get(input.connection) ?? []) {
+          this.#on(boardId, (board) => board.quiet(input.connection, input.on, now));
+        }
+        return;
       case "disconnected": {
         const boards = this.#boardsOf.get(input.connection) ?? [];
         this.#boardsOf.delete(input.connection);

@@ -54,6 +54,8 @@ export type Input =
       readonly name: string;
       readonly data: Json;
     } & Recipients)
+  /** Nothing comes from this connection (true), though it is open; or something has come again (R11). */
+  | { readonly kind: "quiet"; readonly connection: ConnectionId; readonly on: boolean }
   /** The connection is over, and so is its place on all its boards. `graceMs` 0: its client is not expected back (C2). */
   | { readonly kind: "disconnected"; readonly connection: ConnectionId; readonly graceMs: Millis }
   /** The host puts a person or a session out, at every instance (R16). */

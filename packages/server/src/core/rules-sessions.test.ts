@@ -29,6 +29,60 @@ function lose(world: World, loses: (delivery: Delivery) => boolean): void {
   world.network.faults = { ...HEALTHY, loses };
 }
 
+// Quiet connections.
+
+for (const status of ["active", "idle"] as const) {
+  test(`[R11.18, R11.19] a connection from which nothing comes is shown as reconnecting, and then as ${status} again: no leave, no join`, () => {
+    const { world, ana, zoe } = watched();
+    if (status === "idle") ana.update({ status });
+    world.untilEqual(SHOWN_MS);
+    zoe.log.length = 0;
+    ana.session.connection.quiet(true);
+    world.untilEqual(SHOWN_MS);
+    assert.equal(zoe.sees("ana")?.status, "reconnecting");
+    ana.session.connection.quiet(true);
+    world.advance(LOST_GRACE_MS + 5_000);
+    ana.session.connection.quiet(false);
+    world.untilEqual(SHOWN_MS);
+    ana.session.connection.quiet(false);
+    world.advance(1_000);
+    assert.deepEqual(zoe.log, ["~ana reconnecting", `~ana ${status}`]);
+    assert.equal(ana.session.isSuperseded, false);
+  });
+}
+
+test("[R11.19] an update of a quiet connection is a sign of life too", () => {
+  const { world, ana, zoe } = watched();
+  ana.session.connection.quiet(true);
+  ana.update({ state: { tool: "ink" } });
+  world.untilEqual(SHOWN_MS);
+  assert.deepEqual([zoe.sees("ana")?.status, zoe.sees("ana")?.state], ["active", { tool: "ink" }]);
+});
+
+test("[R11.20] a quiet connection that is lost is still reconnecting, for its whole grace from then on", () => {
+  const { world, ana, zoe } = watched();
+  ana.session.connection.quiet(true);
+  world.advance(15_000);
+  ana.disconnect(LOST_GRACE_MS);
+  world.advance(LOST_GRACE_MS - 5);
+  assert.deepEqual(zoe.log, ["~ana reconnecting"]);
+  world.advance(SHOWN_MS + 30);
+  assert.deepEqual(zoe.log, ["~ana reconnecting", "-ana timeout"]);
+});
+
+test("[R11.20] a session that comes back elsewhere ends its quiet entry: no leave, and the old connection changes nothing", () => {
+  const { world, ana, zoe } = watched();
+  const former = ana.session.connection;
+  former.quiet(true);
+  world.advance(5_000);
+  ana.resume({ via: 1 });
+  world.untilEqual(1_000);
+  former.quiet(false);
+  world.advance(60_000);
+  assert.equal(zoe.sees("ana")?.status, "active");
+  assert.ok(!zoe.log.some((line) => line.startsWith("-") || line.startsWith("+")), String(zoe.log));
+});
+
 // C2 Graces.
 
 test("[C2] an explicit leave is shown at once, and is no timeout", () => {

@@ -5,7 +5,7 @@
 
 import { applyMergePatch, type JsonObject, type Member, type MemberId, type Millis } from "@presence-service/protocol";
 import type { Context } from "./context.ts";
-import type { ConnectionId } from "./effects.ts";
+import type { ChosenStatus, ConnectionId } from "./effects.ts";
 import { Entries } from "./entries.ts";
 import type { BoardMessage, DelReason, Ended, Op, Seq, SliceEntry, Standing } from "./messages.ts";
 import { Numbers } from "./numbers.ts";
@@ -13,6 +13,8 @@ import { Numbers } from "./numbers.ts";
 export type OwnEntry = SliceEntry & {
   /** undefined: the connection is lost, and the member is in its grace. */
   readonly connection: ConnectionId | undefined;
+  /** Nothing comes from its connection, so it is shown as reconnecting; and as this, once something comes again. */
+  readonly quietAs?: ChosenStatus | undefined;
   /** When the member is given up; Infinity while it is connected. */
   readonly graceEndsAt: Millis;
 };
@@ -57,7 +59,11 @@ export class Slice {
   }
 
   /** `change` holds what happens to the connection, `patch` the part of it that others see. */
-  patch(entry: OwnEntry, patch: JsonObject, change: Partial<Pick<OwnEntry, "connection" | "graceEndsAt">> = {}): BoardMessage[] {
+  patch(
+    entry: OwnEntry,
+    patch: JsonObject,
+    change: Partial<Pick<OwnEntry, "connection" | "graceEndsAt" | "quietAs">> = {},
+  ): BoardMessage[] {
     const prev = this.#advance();
     const member = applyMergePatch(entry.member as unknown as JsonObject, patch) as unknown as Member;
     this.#entries.put({ ...entry, seq: this.#seq, member, ...change });

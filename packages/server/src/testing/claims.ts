@@ -14,6 +14,8 @@ type Claim = {
   readonly attempt: number;
   readonly connection: ConnectionId;
   member: Member;
+  /** Nothing comes from its connection (R11). */
+  isQuiet: boolean;
   /** Infinity while the connection is open; then the end of its grace, or when the claim was given up. */
   until: Millis;
   /** When `until` has passed, this attempt and all lower ones are ended (R11). */
@@ -27,13 +29,13 @@ export class Claims {
   readonly #boards = new Map<BoardId, Map<MemberId, Claim[]>>();
   readonly #pausedSince = new Map<number, Millis>();
 
-  joined(claim: Omit<Claim, "until" | "endsAttempt" | "isEndRumour">, now: Millis): void {
+  joined(claim: Omit<Claim, "isQuiet" | "until" | "endsAttempt" | "isEndRumour">, now: Millis): void {
     const members = this.#boards.get(claim.boardId) ?? new Map<MemberId, Claim[]>();
     this.#boards.set(claim.boardId, members);
     const claims = members.get(claim.member.memberId) ?? [];
     members.set(claim.member.memberId, claims);
     for (const older of claims) if (older.instance === claim.instance) giveUp(older, now);
-    claims.push({ ...claim, until: Number.POSITIVE_INFINITY, endsAttempt: false, isEndRumour: false });
+    claims.push({ ...claim, isQuiet: false, until: Number.POSITIVE_INFINITY, endsAttempt: false, isEndRumour: false });
   }
 
   left(boardId: BoardId, connection: ConnectionId, now: Millis): void {
@@ -42,6 +44,10 @@ export class Claims {
 
   disconnected(connection: ConnectionId, graceMs: Millis, now: Millis): void {
     for (const claim of this.#connected(connection)) Object.assign(claim, { until: now + graceMs, endsAttempt: true });
+  }
+
+  quiet(connection: ConnectionId, on: boolean): void {
+    for (const claim of this.#connected(connection)) claim.isQuiet = on;
   }
 
   /** That instance has kicked the members (R16), also those within their grace. */
@@ -56,6 +62,7 @@ export class Claims {
   updated(boardId: BoardId, connection: ConnectionId, change: { readonly status?: ChosenStatus; readonly state?: JsonObject }): void {
     for (const claim of this.#connected(connection, boardId)) {
       const { status = claim.member.status, state = {} } = change;
+      claim.isQuiet = false;
       claim.member = { ...claim.member, status, state: applyMergePatch(claim.member.state, state) as JsonObject };
     }
   }
@@ -95,7 +102,8 @@ export class Claims {
       for (const claim of claims)
         if (this.#isHeld(claim, now) && claim.attempt > ended && claim.attempt >= (highest?.attempt ?? 0)) highest = claim;
       if (highest === undefined) continue;
-      members.push(highest.until === Number.POSITIVE_INFINITY ? highest.member : { ...highest.member, status: "reconnecting" });
+      const isAway = highest.isQuiet || highest.until < Number.POSITIVE_INFINITY;
+      members.push(isAway ? { ...highest.member, status: "reconnecting" } : highest.member);
     }
     return members.sort((a, b) => (a.username < b.username ? -1 : 1));
   }

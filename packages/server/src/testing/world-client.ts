@@ -55,6 +55,11 @@ export class WorldConnection {
     if (this.isOpen) this.instance.receive(() => input);
   }
 
+  /** Nothing comes from it any more (true), or something again. */
+  quiet(on: boolean): void {
+    this.send({ kind: "quiet", connection: this.id, on });
+  }
+
   forget(boardId: BoardId): void {
     this.boards.delete(boardId);
     this.views.delete(boardId);
@@ -112,8 +117,9 @@ export class WorldConnection {
   }
 }
 
-/** C3: a connection that is silent for so long is lost. */
+/** C3: a connection that is silent for so long is lost; and where somebody else looks, it is shown as reconnecting after the other. */
 export const HALF_OPEN_MS_MAX: Millis = 25_000;
+export const QUIET_HALF_OPEN_MS_MAX: Millis = 7_500;
 
 export class WorldSession {
   readonly name: string;
@@ -165,6 +171,7 @@ export class WorldSession {
     const former = this.connection;
     if (former.isOpen) {
       this.#abandoned.push(former);
+      this.#gateway.after(QUIET_HALF_OPEN_MS_MAX, () => this.#abandoned.includes(former) && former.quiet(true));
       this.#gateway.after(HALF_OPEN_MS_MAX, () => this.#lose(former, LOST_GRACE_MS));
     }
     this.connection = this.#connect(via);

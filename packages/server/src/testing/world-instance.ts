@@ -242,6 +242,9 @@ export class WorldInstance {
       case "update":
         claims.updated(input.boardId, input.connection, input);
         break;
+      case "quiet":
+        claims.quiet(input.connection, input.on);
+        break;
       case "disconnected":
         claims.disconnected(input.connection, input.graceMs, clock.now);
         this.connections.delete(input.connection);
