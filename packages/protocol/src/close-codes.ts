@@ -6,7 +6,7 @@
 /** After a close from the other side. `never`: the client does not reconnect by itself; `backoff`: it reconnects after a jittered delay; `elsewhere`: at once, to any instance. */
 export type Retry = "never" | "backoff" | "elsewhere";
 
-/** How the members of a connection that ended this way are treated (C2): gone at once, after 3 s, or after the full 15 s. */
+/** How the members of a connection that ended this way are treated (C2): gone at once, after the short or after the full grace. */
 export type Grace = "none" | "short" | "full";
 
 export type CloseReason = { readonly code: number; readonly retry: Retry; readonly grace: Grace; readonly meaning: string };

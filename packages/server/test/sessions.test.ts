@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { createPresence } from "@presence-service/client";
+import { GRACE_MS } from "../src/connection/timing.ts";
 import { ClassicClient, type Cluster, eventually, FaultProxy, SessionClient, startCluster, throughout } from "./harness/index.ts";
 
-const GRACE_SHORT_MS = 3000;
 /** Longer than the short grace: a leave would be shown within this time. */
-const WATCHED_MS = GRACE_SHORT_MS + 1500;
+const WATCHED_MS = GRACE_MS.short + 1500;
 
 // All tests run at once, each on a board of its own, since they wait most of the time.
 test("two instances, one Redis", { concurrency: true, timeout: 120_000 }, async (t) => {
@@ -105,7 +105,7 @@ test("two instances, one Redis", { concurrency: true, timeout: 120_000 }, async 
     await ben.close(1000);
     await eventually(() => isGone("ben"), { what: "ben, who left, is gone", withinMs: 1000 });
     assert.equal(isGone("ana"), false);
-    await eventually(() => isGone("ana"), { what: "ana, whose tab closed, is gone", withinMs: GRACE_SHORT_MS + 2000 });
+    await eventually(() => isGone("ana"), { what: "ana, whose tab closed, is gone", withinMs: GRACE_MS.short + 2000 });
   });
 
   const superseded = t.test("the older of two connections of one session is closed as superseded, without effect on others", async (t) => {

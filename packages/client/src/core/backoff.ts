@@ -5,7 +5,7 @@
 
 import type { Millis, Retry } from "@presence-service/protocol";
 
-/** The first try comes within 2 s: a client that is back within 3 s (the short grace, C2) is never shown as leaving. */
+/** The first try comes within 2 s: a client that is back within the short grace (C2) is never shown as leaving. */
 const FIRST_MS = 2_000;
 /** An instance that drains sends its clients away while other instances are ready: enough jitter to spread them. */
 const ELSEWHERE_MS = 500;

@@ -1,12 +1,12 @@
 /** Numbers of clients, of replication and of Redis that depend on each other and live in different rooms. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Backoff } from "../../../client/src/core/backoff.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import { OPEN_MS_MAX } from "../redis/client.ts";
 import { HALF_OPEN_MS_MAX, QUIET_HALF_OPEN_MS_MAX } from "../testing/world-client.ts";
-import { LOST_GRACE_MS } from "../testing/world-instance.ts";
 import { type Finding, GRACE_MS, HEARTBEAT_MS, QUIET_MS_MAX, SILENT_MS_MAX, Silence, VISIT_MS } from "./timing.ts";
 
 /** The longest that a client keeps its member after its last message. */
@@ -30,6 +30,13 @@ test("[C2] a lost connection is waited for until its client had time for two tri
   assert.ok(GRACE_MS.full >= 3 * firstTryMs("backoff") && GRACE_MS.short > firstTryMs("backoff"));
 });
 
+test("[C2] the documents tell these graces", () => {
+  const read = (name: string) => readFileSync(new URL(`../../../../docs/${name}.md`, import.meta.url), "utf8");
+  const [short, full] = [GRACE_MS.short / 1000, GRACE_MS.full / 1000];
+  assert.match(read("PROTOCOL"), new RegExp(`a closed tab\\) ${short} s; a lost connection ${full} s `));
+  assert.match(read("OPERATIONS"), new RegExp(`a page is reloaded or closed \\| ${short} s of grace`));
+});
+
 test("[C6] a roster counts as settling until everybody who lost a connection came back or was given up", () => {
   assert.ok(CONSTANTS.settlingMs >= GRACE_MS.full);
 });
@@ -39,7 +46,7 @@ test("[R9.5] a connection to Redis has time to be opened and to prove itself bef
 });
 
 test("the World's clients are given up as real ones are", () => {
-  assert.deepEqual([HALF_OPEN_MS_MAX, QUIET_HALF_OPEN_MS_MAX, LOST_GRACE_MS], [SILENT_MS_MAX, QUIET_MS_MAX, GRACE_MS.full]);
+  assert.deepEqual([HALF_OPEN_MS_MAX, QUIET_HALF_OPEN_MS_MAX], [SILENT_MS_MAX, QUIET_MS_MAX]);
 });
 
 /** The findings of that many visits, beginning with the first after a message; `*`: with a heartbeat. `seen(n)`: on the n-th visit. */

@@ -1,10 +1,10 @@
 import { test } from "node:test";
 import type { BoardId, Millis } from "@presence-service/protocol";
+import { GRACE_MS } from "../connection/timing.ts";
 import { HEALTHY } from "../testing/network.ts";
 import { watchGhosts, watchLeaves, watchSlices } from "../testing/oracles.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import type { WorldMember } from "../testing/world-client.ts";
-import { LOST_GRACE_MS } from "../testing/world-instance.ts";
 import { CONSTANTS } from "./constants.ts";
 import type { Link } from "./effects.ts";
 
@@ -12,7 +12,7 @@ import type { Link } from "./effects.ts";
 const TROUBLE_MS: Millis = 30_000;
 const BOARDS = ["b1", "b2"];
 const PEOPLE = ["ana", "ben", "cleo", "dan", "eve", "finn", "gil", "hugo"];
-const GRACES: readonly Millis[] = [0, 3_000, LOST_GRACE_MS];
+const GRACES: readonly Millis[] = Object.values(GRACE_MS);
 
 /** Kinds of trouble, each with the time it takes to heal; each is undone after a while. */
 type Trouble = {
@@ -163,7 +163,7 @@ function run(trouble: Trouble, seed: number): Millis {
   for (const instance of world.instances) instance.resume();
   const tookMs = world.untilEqual(trouble.equalMsMax);
   // Nothing that is still under way, and no grace that runs out, makes them differ again.
-  world.advance(LOST_GRACE_MS + 5_000);
+  world.advance(GRACE_MS.full + 5_000);
   world.untilEqual(trouble.differsAgainMsMax ?? 0);
   // Every instance told the truth: although messages were lost, doubled or late, none contradicted what was held (R3, R4).
   for (const { index, counted } of world.instances)
@@ -184,7 +184,7 @@ function act(world: World, member: WorldMember): void {
   else if (what < 0.65) member.leave();
   else if (what < 0.75) member.join();
   else if (what < 0.85) member.disconnect(one(world, GRACES));
-  else session.loseAbandoned(LOST_GRACE_MS);
+  else session.loseAbandoned(GRACE_MS.full);
 }
 
 function befall(world: World, { begin }: Trouble): void {

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { GRACE_MS } from "../connection/timing.ts";
 import { watchLeaves, watchSlices } from "../testing/oracles.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import { memberIdOf } from "../testing/world-client.ts";
-import { LOST_GRACE_MS } from "../testing/world-instance.ts";
 import { CONSTANTS } from "./constants.ts";
 
 /** From the kick at one instance until the others have carried it out. */
@@ -34,7 +34,7 @@ for (const via of [0, 1, 2]) {
       assert.deepEqual([zoe.log, other.log], [["-ana kicked"], ["-ana kicked"]]);
       assert.equal(ana.session.connection.isOpen, false);
       assert.equal(zoe.session.connection.isOpen, true);
-      world.advance(2 * LOST_GRACE_MS);
+      world.advance(2 * GRACE_MS.full);
       assert.deepEqual([zoe.log, world.difference()], [["-ana kicked"], undefined]);
     });
   });
@@ -55,7 +55,7 @@ for (const via of [0, 1]) {
 
 test("[R16.3] somebody within the grace is kicked too, and whoever lets them in again may", () => {
   const { world, ana, zoe } = watched();
-  ana.disconnect(LOST_GRACE_MS);
+  ana.disconnect(GRACE_MS.full);
   world.advance(1000);
   world.kick("ana", { via: 1, board: "b1" });
   world.advance(DONE_MS);
@@ -136,7 +136,7 @@ test("[R16] [L1] kicks at random, while people come, go and move on and connecti
       const { isOpen } = member.session.connection;
       if (what < 0.3) world.kick(member.session.name, { via: via(), ...(what < 0.15 && { board: one(["b1", "b2"]) }) });
       else if (what < 0.5) member.resume({ via: via() });
-      else if (what < 0.6 && isOpen) member.disconnect(one([0, 3_000, LOST_GRACE_MS]));
+      else if (what < 0.6 && isOpen) member.disconnect(one(Object.values(GRACE_MS)));
       else if (what < 0.7 && isOpen) member.join();
       else if (what < 0.75) world.network.cut(via());
       else if (what < 0.85) world.network.mendAll();

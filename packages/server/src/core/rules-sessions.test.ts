@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BoardId, Millis } from "@presence-service/protocol";
+import { GRACE_MS } from "../connection/timing.ts";
 import { type Delivery, HEALTHY } from "../testing/network.ts";
 import { watchLeaves, watchSlices } from "../testing/oracles.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import { memberOf } from "../testing/world-client.ts";
-import { LOST_GRACE_MS } from "../testing/world-instance.ts";
 import { CONSTANTS } from "./constants.ts";
 import type { Snapshot } from "./messages.ts";
 
-const GOING_AWAY_GRACE_MS: Millis = 3_000;
 /** Until a change at one instance is shown at the others. */
 const SHOWN_MS: Millis = 20;
 
@@ -41,7 +40,7 @@ for (const status of ["active", "idle"] as const) {
     world.untilEqual(SHOWN_MS);
     assert.equal(zoe.sees("ana")?.status, "reconnecting");
     ana.session.connection.quiet(true);
-    world.advance(LOST_GRACE_MS + 5_000);
+    world.advance(GRACE_MS.full + 5_000);
     ana.session.connection.quiet(false);
     world.untilEqual(SHOWN_MS);
     ana.session.connection.quiet(false);
@@ -63,8 +62,8 @@ test("[R11.20] a quiet connection that is lost is still reconnecting, for its wh
   const { world, ana, zoe } = watched();
   ana.session.connection.quiet(true);
   world.advance(15_000);
-  ana.disconnect(LOST_GRACE_MS);
-  world.advance(LOST_GRACE_MS - 5);
+  ana.disconnect(GRACE_MS.full);
+  world.advance(GRACE_MS.full - 5);
   assert.deepEqual(zoe.log, ["~ana reconnecting"]);
   world.advance(SHOWN_MS + 30);
   assert.deepEqual(zoe.log, ["~ana reconnecting", "-ana timeout"]);
@@ -93,8 +92,8 @@ test("[C2] an explicit leave is shown at once, and is no timeout", () => {
 });
 
 for (const [how, graceMs] of [
-  ["going away", GOING_AWAY_GRACE_MS],
-  ["lost", LOST_GRACE_MS],
+  ["going away", GRACE_MS.short],
+  ["lost", GRACE_MS.full],
 ] as const) {
   test(`[C2] ${how}: reconnecting for ${graceMs / 1000} s, then gone by timeout`, () => {
     const { world, ana, zoe } = watched();
@@ -112,11 +111,11 @@ for (const via of [0, 1]) {
   test(`[C2] a session resumed within its grace ${via === 0 ? "in place" : "elsewhere"} is no leave and no join, and does not time out later`, () => {
     eachSeed(20, (seed) => {
       const { world, ana, zoe } = watched({ seed });
-      ana.disconnect(LOST_GRACE_MS);
-      world.advance(world.random.between(0, LOST_GRACE_MS - 100));
+      ana.disconnect(GRACE_MS.full);
+      world.advance(world.random.between(0, GRACE_MS.full - 100));
       ana.resume({ via });
       world.untilEqual(SHOWN_MS + CONSTANTS.openMs);
-      world.advance(2 * LOST_GRACE_MS);
+      world.advance(2 * GRACE_MS.full);
       assert.deepEqual(zoe.log, ["~ana reconnecting", "~ana active"]);
     });
   });
@@ -143,7 +142,7 @@ test("[R11.9] a resume elsewhere supersedes the older connection; others see no 
     ana.resume({ via: 1 });
     world.untilEqual(CONSTANTS.openMs + SHOWN_MS);
     assert.deepEqual([superseded.map(({ instance, connection }) => [instance, connection]), old.isOpen], [[[0, old.id]], false]);
-    world.advance(2 * LOST_GRACE_MS);
+    world.advance(2 * GRACE_MS.full);
     assert.deepEqual([zoe.log, world.difference()], [[], undefined]);
   });
 });
@@ -365,7 +364,7 @@ test("[R11.10] the other boards of a superseded socket stay reconnecting for the
   world.join("ana", { board: "b1", via: 1, attempt: 9 });
   world.advance(500);
   assert.equal(yan.sees("ana")?.status, "reconnecting");
-  world.advance(LOST_GRACE_MS - 1_000);
+  world.advance(GRACE_MS.full - 1_000);
   assert.equal(yan.sees("ana")?.status, "reconnecting");
   world.advance(1_000);
   assert.deepEqual(yan.log.slice(-2), ["~ana reconnecting", "-ana timeout"]);

@@ -5,12 +5,12 @@
  */
 
 import type { BoardId, Millis } from "@presence-service/protocol";
+import { GRACE_MS } from "../connection/timing.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import { HEALTHY } from "./network.ts";
 import { watchGhosts, watchHeld, watchLeaves, watchSlices } from "./oracles.ts";
 import { World } from "./world.ts";
 import type { WorldMember } from "./world-client.ts";
-import { LOST_GRACE_MS } from "./world-instance.ts";
 
 export type Size = { readonly instances: number; readonly boards: number; readonly people: number };
 
@@ -124,7 +124,7 @@ const WATCH_MS: Millis = 120_000;
 const LOOK_MS: Millis = 10;
 /** A difference that is still there at the second check is not caused by a message under way. */
 const WATCH_LOOK_MS: Millis = 100;
-const GRACES: readonly Millis[] = [0, 3_000, LOST_GRACE_MS];
+const GRACES: readonly Millis[] = Object.values(GRACE_MS);
 
 /** One run; the same every time. `look` gets the World before anything has happened, to watch it. */
 export function runSeed(trouble: TroubleName, seed: number, size: Size, look?: (world: World) => void): Outcome {
@@ -204,7 +204,7 @@ function act(world: World, member: WorldMember): void {
   else if (what < 0.65) member.leave();
   else if (what < 0.75) member.join();
   else if (what < 0.85) member.disconnect(one(world, GRACES));
-  else session.loseAbandoned(LOST_GRACE_MS);
+  else session.loseAbandoned(GRACE_MS.full);
 }
 
 /** Begins a random fault and returns its length. */

@@ -17,11 +17,12 @@ import {
   type RosterEntry,
   type Status,
 } from "@presence-service/protocol";
+import { GRACE_MS } from "../connection/timing.ts";
 import type { ChosenStatus, ConnectionId, Effect, Input, RosterChange } from "../core/effects.ts";
 import type { Whom } from "../core/messages.ts";
 import { Random } from "../core/random.ts";
 import { View } from "./view.ts";
-import { LOST_GRACE_MS, type WorldInstance } from "./world-instance.ts";
+import type { WorldInstance } from "./world-instance.ts";
 
 /** The part of a World that its clients use. */
 export type Gateway = {
@@ -172,7 +173,7 @@ export class WorldSession {
     if (former.isOpen) {
       this.#abandoned.push(former);
       this.#gateway.after(QUIET_HALF_OPEN_MS_MAX, () => this.#abandoned.includes(former) && former.quiet(true));
-      this.#gateway.after(HALF_OPEN_MS_MAX, () => this.#lose(former, LOST_GRACE_MS));
+      this.#gateway.after(HALF_OPEN_MS_MAX, () => this.#lose(former, GRACE_MS.full));
     }
     this.connection = this.#connect(via);
     this.isSuperseded = false;

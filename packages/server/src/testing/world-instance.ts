@@ -4,6 +4,7 @@
  */
 
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
+import { GRACE_MS } from "../connection/timing.ts";
 import type { Constants } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
 import type { ConnectionId, Counted, Effect, Input, Link } from "../core/effects.ts";
@@ -26,8 +27,6 @@ export type Surroundings = {
   readonly fail: (sentence: string) => never;
 };
 
-/** C2. The full grace; also that of a connection closed as superseded. */
-export const LOST_GRACE_MS: Millis = 15_000;
 /** F2. Cursors marked meanwhile leave together. */
 const CURSOR_TICK_MS: Millis = 8;
 /** A core that asks for more calls than this without time passing is in an endless loop. */
@@ -178,7 +177,7 @@ export class WorldInstance {
       case "superseded": {
         const { connection } = effect;
         this.connections.get(connection)?.superseded();
-        clock.after(0, () => this.receive(() => ({ kind: "disconnected", connection, graceMs: LOST_GRACE_MS })));
+        clock.after(0, () => this.receive(() => ({ kind: "disconnected", connection, graceMs: GRACE_MS.full })));
         break;
       }
       case "kick":
