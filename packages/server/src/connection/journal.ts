@@ -5,6 +5,7 @@
 
 import { type BoardId, CLOSE, type CloseReason, type ErrorCode, type Millis, type Recipients } from "@presence-service/protocol";
 import { BusRefused, type Cause, type Channel, type FailedAttempt, type Link } from "../bus/bus.ts";
+import { assertNever } from "../core/assert-never.ts";
 import type { ConnectionId, Counted, DegradedWhy, Effect, RosterChange } from "../core/effects.ts";
 import type { BusMessage, Kick, Op } from "../core/messages.ts";
 import type { Encoding } from "../speech/speech.ts";
@@ -148,7 +149,7 @@ export class Journal {
       case "mute":
         return; // `recycled` says it
       default:
-        what satisfies never;
+        return assertNever(what);
     }
   }
 

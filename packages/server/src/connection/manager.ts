@@ -7,6 +7,7 @@ import type { IncomingMessage } from "node:http";
 import { type BoardId, CLOSE, type InstanceId } from "@presence-service/protocol";
 import type { Bus, Channels } from "../bus/bus.ts";
 import type { Clock } from "../clock.ts";
+import { assertNever } from "../core/assert-never.ts";
 import { Core } from "../core/core.ts";
 import type { ConnectionId, DegradedWhy, Effect, Input } from "../core/effects.ts";
 import type { Announcement, BusMessage, Kick } from "../core/messages.ts";
@@ -235,6 +236,8 @@ export class ConnectionManager implements Hub {
         return this.journal.echoed(effect.ms);
       case "counted":
         return this.journal.counted(effect.what);
+      default:
+        return assertNever(effect);
     }
   }
 
