@@ -243,6 +243,12 @@ const RULES: Rule[] = [
     good: { path: "docs/a.md", text: "# The a\n\nSee [a](#the-a), [x](https://example.com/y.md) and `[no](link.md)`.\n" },
   },
   {
+    name: "documents and comments name files that exist",
+    check: unknownFiles,
+    bad: { path: "ARCHITECTURE.md", text: "See the table (*core/tables*, *core/board*).\n" },
+    good: sample("packages/server/src/core/a.ts", '// board.ts and core/board.ts say it.\nconst a = "b-that-is-not-there.ts";'),
+  },
+  {
     name: 'tests and comments quote ids that exist: ARCHITECTURE.md, "Ids", says where each kind is explained',
     check: (files) =>
       files
@@ -443,6 +449,44 @@ function deadLinks(checked: readonly SourceFile[]): string[] {
         return anchorsOf(page).has(anchor) ? [] : [`${at}: ${linked} has no heading for #${anchor}`];
       });
     });
+}
+
+/** `name.ts` or `folder/name.ts` in comments and documents; in ARCHITECTURE.md also `*folder/name*`, and the names in its table of folders. */
+function unknownFiles(checked: readonly SourceFile[]): string[] {
+  const known = new Set(
+    paths().flatMap((path) =>
+      path.split("/").map((_, at, parts) =>
+        parts
+          .slice(at)
+          .join("/")
+          .replace(/\.tsx?$/, ""),
+      ),
+    ),
+  );
+  return checked.flatMap(({ path, text }) => {
+    const isPage = path.endsWith(".md");
+    if (!isPage && !(path.startsWith("packages/") && path.endsWith(".ts"))) return [];
+    const missing = (names: readonly string[], index: number) =>
+      names
+        .filter((name) => !known.has(name) && name !== "kebab-case")
+        .map((name) => `${path}:${lineOf(text, index)}: there is no file ${name}.ts`);
+    const found = (isPage ? [{ text, index: 0 }] : commentsOf(text)).flatMap((said) =>
+      [...said.text.matchAll(/(?<![\w./-])(?:\.{1,2}\/)*(\w[\w./-]*)\.tsx?\b/g)].flatMap((match) =>
+        missing([match[1] ?? ""], said.index + match.index),
+      ),
+    );
+    if (path !== "ARCHITECTURE.md") return found;
+    const steps = [...text.matchAll(/(?<!\*)\*([\w-]+\/[\w-]+|[a-z]+(?:-[a-z]+)*)\*(?!\*)/g)].flatMap((match) =>
+      missing([match[1] ?? ""], match.index),
+    );
+    const rows = [...text.matchAll(/^\| `…\/(?:([\w/]+)\/)?\{([\w,-]+)\}/gm)].flatMap(({ 1: folder, 2: names = "", index }) =>
+      missing(
+        names.split(",").map((name) => (folder === undefined ? name : `${folder}/${name}`)),
+        index,
+      ),
+    );
+    return [...found, ...steps, ...rows];
+  });
 }
 
 /** The anchors that GitHub makes of headings. */
