@@ -95,7 +95,7 @@ export class BoardFanout {
 
   /**
    * Whether so many members may be told so many bytes by that seat. Where a crowd has used up what the board may be told, each seat still
-   * has its share: all shares together are half of it, and what they take is missing to the crowd.
+   * has its share: all shares together are half of it, and what is taken from them the crowd does not get.
    */
   affords(seat: Seat, bytes: number, members: number, now: Millis): boolean {
     const amount = bytes * members;

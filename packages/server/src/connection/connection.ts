@@ -442,7 +442,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
     if (!this.speech.isTold) return;
     if (code === "bad_message" || HONEST.has(code)) {
       const isPatient = this.take("mistake");
-      // Under way to a board just left, a defect in a field, of a later release: such messages get no more answers, but are no abuse.
+      // A message for a board just left, with a defect in a field or of a later release gets no more answers, but is no abuse.
       if (!isPatient && isHonest) return;
       if (!isPatient) return this.end(CLOSE.abuse);
     }

@@ -11,7 +11,7 @@ import { Account, type AddressAccount, Addresses, PRICE, type Wait } from "./bud
 import { Lane, type Waiter } from "./lane.ts";
 import { type Newcomer, Newcomers } from "./newcomers.ts";
 
-/** Upgrades that wait, and are as many as the lane lets through while a client has patience; later ones are told to come back. */
+/** So many upgrades may wait: as many as the lane lets through while a client has patience. Later ones are told to come back. */
 const HANDSHAKES_WAITING_MAX = 8192;
 
 export class Gate {

@@ -1,4 +1,4 @@
-/** The rooms of an instance that a connection needs. manager.ts holds them. */
+/** The parts of an instance that a connection uses, in one place: manager.ts is the hub. */
 
 import type { Clock } from "../clock.ts";
 import type { Input } from "../core/effects.ts";

@@ -12,7 +12,7 @@ import { VISIT_MS } from "./timing.ts";
 /** A turn of the wheel visits every connection once; a step visits a tenth, so that heartbeats do not leave in one burst. */
 const WHEEL = 10;
 export const STEP_MS = VISIT_MS / WHEEL;
-/** Wait for a client that does not answer our close frame: enough to have read it. */
+/** A client that does not answer our close frame is waited for so long: enough to have read it. */
 const CLOSING_MS_MAX = 2000;
 
 /**
@@ -113,7 +113,7 @@ export class Lobby<G extends Guest> {
     this.#closing.add(guest);
   }
 
-  /** Its socket is closed: nothing comes of this connection any more. */
+  /** Its socket is closed: nothing comes from this connection any more. */
   closed(guest: G): void {
     this.#closing.delete(guest);
     if (this.#closing.size === 0) this.#allClosed();

@@ -9,7 +9,7 @@ import { CONSTANTS } from "../core/constants.ts";
 import type { Core } from "../core/core.ts";
 import type { Effect, RosterChange } from "../core/effects.ts";
 import type { Cursors } from "../core/messages.ts";
-import { Numbers } from "../core/numbers.ts";
+import { NumberPool } from "../core/number-pool.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { BoardFanout, Seat, type SeatHolder } from "./board-fanout.ts";
 import { Ticker } from "./ticker.ts";
@@ -40,7 +40,7 @@ export class LocalBoards {
   readonly #metrics: Metrics;
   readonly #ticker: Ticker<BoardFanout>;
   readonly #boards = new Map<BoardId, BoardFanout>();
-  readonly #numbers = new Numbers(CONSTANTS.numberRestMs);
+  readonly #numbers = new NumberPool(CONSTANTS.numberRestMs);
   #cursorsPaidUntil: Millis = 0;
 
   constructor(options: LocalBoardsOptions) {

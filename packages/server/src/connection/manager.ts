@@ -65,7 +65,7 @@ export class ConnectionManager implements Hub {
   #isDegraded = false;
   #isStopping = false;
   /** Settles when the bus has taken, or has not taken, the host's last message to all instances. */
-  #told: Promise<void> | undefined;
+  #taken: Promise<void> | undefined;
   #becameReady: () => void = () => {};
 
   constructor(options: ManagerOptions) {
@@ -154,10 +154,10 @@ export class ConnectionManager implements Hub {
   async tellAll(word: Kick | Announcement): Promise<void> {
     // The caller may itself be called from within the core: so the input is given in a later microtask.
     await undefined;
-    this.#told = undefined;
+    this.#taken = undefined;
     this.input(word);
-    if (this.#told === undefined) throw new PresenceError("BUS_DOWN", "this instance has stopped: it tells nobody anything");
-    await this.#told;
+    if (this.#taken === undefined) throw new PresenceError("BUS_DOWN", "this instance has stopped: it tells nobody anything");
+    await this.#taken;
   }
 
   /** Tells all clients to go to another instance, and closes their connections. Resolves when all sockets are closed; the bus is not. */
@@ -244,7 +244,7 @@ export class ConnectionManager implements Hub {
   #publish(boardId: BoardId | undefined, message: BusMessage): void {
     // An instance that never became ready is not known to others: it publishes no goodbye.
     if (this.#isStopping && !this.#isReady) return;
-    if (message.kind === "kick" || message.kind === "announcement") this.#told = this.#line.tell(message);
+    if (message.kind === "kick" || message.kind === "announcement") this.#taken = this.#line.tell(message);
     else this.#line.publish(boardId, message);
   }
 

@@ -1,4 +1,4 @@
-/** Numbers of clients, of replication and of Redis that depend on each other and live in different rooms. */
+/** Numbers of clients, of replication and of Redis that depend on each other and stand in different files. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -18,7 +18,7 @@ export interface Context {
   emit(effect: Effect): void;
   /** Something of that peer is held on that board from now on. */
   hold(owner: InstanceId, boardId: BoardId): void;
-  /** Nothing is, any more. */
+  /** Nothing of that peer is held on that board any more. */
   letGo(owner: InstanceId, boardId: BoardId): void;
   readonly peers: PeersBelief;
   readonly bus: BusBelief;

@@ -1,6 +1,6 @@
 /**
  * The other instances: who lives (R7), who comes (R8), who leaves (R12). They are judged by the own echo, a clock that every instance has.
- * This file knows no boards and says nothing: `Host` is told when a peer is judged anew, and when messages of it may have been missed.
+ * This file knows no boards and says nothing: `PeersHost` is told when a peer is judged anew, and when messages of it may have been missed.
  */
 
 import type { InstanceId, Millis } from "@presence-service/protocol";

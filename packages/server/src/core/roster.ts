@@ -18,7 +18,7 @@ import {
 import type { Context } from "./context.ts";
 import { Cursors } from "./cursors.ts";
 import type { RosterChange } from "./effects.ts";
-import { Numbers } from "./numbers.ts";
+import { NumberPool } from "./number-pool.ts";
 
 /** The entry by which a member is shown. `owner` undefined: no instance has an entry of it at the moment. */
 export type Visible = {
@@ -34,7 +34,7 @@ export class Roster {
   readonly #context: Context;
   readonly #changed: (change: RosterChange) => void;
   readonly #moved: () => void;
-  readonly #actors: Numbers;
+  readonly #actors: NumberPool;
   readonly #shown = new Map<MemberId, Shown>();
   /** The actors of each user. */
   readonly #users = new Map<string, Set<number>>();
@@ -45,7 +45,7 @@ export class Roster {
     this.#context = context;
     this.#changed = changed;
     this.#moved = moved;
-    this.#actors = new Numbers(context.constants.numberRestMs);
+    this.#actors = new NumberPool(context.constants.numberRestMs);
   }
 
   get members(): number {

@@ -8,7 +8,7 @@ import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId } from "./effects.ts";
 import { Entries } from "./entries.ts";
 import type { BoardMessage, DelReason, Ended, Op, Seq, SliceEntry, Standing } from "./messages.ts";
-import { Numbers } from "./numbers.ts";
+import { NumberPool } from "./number-pool.ts";
 
 export type OwnEntry = SliceEntry & {
   /** undefined: the connection is lost, and the member is in its grace. */
@@ -21,7 +21,7 @@ export type OwnEntry = SliceEntry & {
 
 export class Slice {
   readonly #context: Context;
-  readonly #slots: Numbers;
+  readonly #slots: NumberPool;
   readonly #entries = new Entries<OwnEntry>();
   /** Attempts that this instance ended, for its snapshots; board.ts deletes them when their time is over. */
   readonly ended = new Map<MemberId, number>();
@@ -29,7 +29,7 @@ export class Slice {
 
   constructor(context: Context) {
     this.#context = context;
-    this.#slots = new Numbers(context.constants.numberRestMs);
+    this.#slots = new NumberPool(context.constants.numberRestMs);
   }
 
   get size(): number {

@@ -2,7 +2,7 @@
 
 import type { Millis } from "@presence-service/protocol";
 
-export class Numbers {
+export class NumberPool {
   readonly #restMs: Millis;
   readonly #freed: { readonly number: number; readonly at: Millis }[] = [];
   #firstFreed = 0;
