@@ -14,13 +14,14 @@ import { codeOf, commentsOf, importsOf, lineOf } from "./source-text.ts";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SCOPE = "@presence-service/";
 
-/** The packages that each package may import. No package imports demo or bench. */
+/** The packages that each package may import. No package imports demo, bench or conformance. */
 const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
   protocol: [],
   client: ["protocol"],
   demo: ["client", "protocol"],
   server: ["protocol"],
   bench: ["client", "protocol"],
+  conformance: ["protocol"],
 };
 
 /** The server's folders and top-level files, outermost first: cli → server → edge → connection → bus → core, and connection → speech → core. */

@@ -1,0 +1,243 @@
+/** Cases about a server: rosters, cursors, updates and events on a board. */
+
+import type { BoardId } from "@presence-service/protocol";
+import { type Case, expect, expectEqual } from "../cases.ts";
+import { newBoard, type Scene } from "./scene.ts";
+
+export const BOARD_CASES: readonly Case<Scene>[] = [
+  {
+    name: "joined tells the whole board, oneself included",
+    says: "the whole board, oneself included",
+    async run(scene) {
+      const ana = await scene.member("Ana", { state: { tool: "pen" } });
+      const ben = await scene.guest();
+      const joined = await ben.join("Bén 🎉", { status: "idle", state: { deep: { list: [1, null, "é"] } } });
+      expectEqual([joined.members, joined.roster.length], [2, 2], "members, and entries of the roster");
+      const self = joined.roster.find(({ actor }) => actor === joined.self)?.member;
+      expectEqual([self?.status, self?.state], ["idle", { deep: { list: [1, null, "é"] } }], "one's own entry");
+      const other = joined.roster.find(({ actor }) => actor !== joined.self)?.member;
+      expectEqual(
+        [other?.memberId, other?.status, other?.state],
+        [ana.welcome.memberId, "active", { tool: "pen" }],
+        "the entry of the other",
+      );
+      if (scene.host.token === undefined) expectEqual([self?.username, joined.users], ["Bén 🎉", 2], "the name, and users");
+      for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
+    name: "who comes is introduced, and the counts follow",
+    says: "It comes once in each tick in which somebody came or left, after the `user_joined` and `user_left` of that tick",
+    async run(scene) {
+      const ana = await scene.member("Ana");
+      const since = ana.received.length;
+      const ben = await scene.member("Ben", { state: { tool: "pen" } });
+      const { member } = await ana.heard("user_joined", undefined, undefined, since);
+      expectEqual([member.memberId, member.state], [ben.welcome.memberId, { tool: "pen" }], "the newcomer");
+      await ana.heard("presence_update", ({ members }) => members === 2, undefined, since);
+      await ana.settled();
+      const kinds = ana.received
+        .slice(since)
+        .map(({ kind }) => kind)
+        .filter((kind) => kind === "user_joined" || kind === "presence_update");
+      expectEqual(kinds, ["user_joined", "presence_update"], "the order");
+      for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
+    name: "who leaves is gone at once, and gets nothing more of the board",
+    says: "Leave a board for good: no grace, and no answer.",
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      ben.say({ kind: "leave", board: scene.board });
+      const { reason } = await ana.heard("user_left", (left) => left.actor === actor, 2000);
+      expectEqual(reason, "left", "the reason");
+      await ana.heard("presence_update", ({ members }) => members === 1);
+      await ben.settled();
+      const since = ben.received.length;
+      ana.say({ kind: "broadcast", board: scene.board, name: "reaction", data: 1 });
+      ana.say({ kind: "cursor", board: scene.board, at: { x: 1, y: 2 } });
+      await ana.settled();
+      await ben.settled();
+      const more = ben.received.slice(since).filter(({ kind }) => kind !== "heartbeat");
+      expectEqual(more, [], "messages after leave");
+      for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
+    name: "an actor's number is not given to the next one",
+    says: "the number is not given to somebody else for 60 s after `user_left`",
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      ben.close(1000);
+      await ana.heard("user_left", (left) => left.actor === actor);
+      const cleo = await scene.member("Cleo");
+      const joined = await ana.heard("user_joined", ({ member }) => member.memberId === cleo.welcome.memberId);
+      expect(joined.actor !== actor, `Cleo has Ben's number ${actor}`);
+      for (const guest of [ana, cleo]) guest.close(1000);
+    },
+  },
+  {
+    name: "joining again replaces name, status and state",
+    says: "On a board one is on already, it replaces name, status and state",
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      const since = ana.received.length;
+      await ben.join("Benedict", { state: { tool: "pen" }, status: "idle" });
+      const told = () => Object.assign({}, ...ana.all("user_updated", since).map(({ patch }) => patch)) as Record<string, unknown>;
+      await ana.until(() => "state" in told() && "status" in told(), "Ben is updated");
+      expectEqual([told()["status"], told()["state"]], ["idle", { tool: "pen" }], "the update");
+      if (scene.host.token === undefined) expectEqual(told()["username"], "Benedict", "the name");
+      expect(
+        ana.all("user_updated", since).every((update) => update.actor === actor),
+        "somebody else was updated",
+      );
+      expectEqual(ana.all("user_left", since).length + ana.all("user_joined", since).length, 0, "leaves and joins");
+      for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
+    name: "cursors come narrow, wide and hidden",
+    says: "Coordinates are integers from −(2³¹ − 1) to 2³¹ − 1, on every encoding",
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      for (const at of [{ x: 0, y: 65_535 }, { x: -1, y: 70_000 }, { x: 2_147_483_647, y: -2_147_483_647 }, null]) {
+        const since = ana.received.length;
+        ben.say({ kind: "cursor", board: scene.board, at });
+        const { moves } = await ana.heard("cursors", undefined, undefined, since);
+        expectEqual(moves, [{ actor, at }], "the cursor");
+      }
+      for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
+    name: "the roster has the last cursor of each, and none that is hidden",
+    says: "the actor, and its last cursor; hidden: none is shown",
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      ana.say({ kind: "cursor", board: scene.board, at: { x: 1, y: 1 } });
+      ana.say({ kind: "cursor", board: scene.board, at: null });
+      ben.say({ kind: "cursor", board: scene.board, at: { x: 500, y: 70_000 } });
+      await ana.heard("cursors", ({ moves }) => moves.some((move) => move.actor === actor));
+      await ben.settled();
+      const cleo = await scene.guest();
+      const { roster } = await cleo.join("Cleo");
+      const placeOf = ({ welcome }: { readonly welcome: { readonly memberId: string } }) =>
+        roster.find(({ member }) => member.memberId === welcome.memberId)?.at;
+      expectEqual([placeOf(ben), placeOf(ana)], [{ x: 500, y: 70_000 }, undefined], "Ben's and Ana's cursor");
+      for (const guest of [ana, ben, cleo]) guest.close(1000);
+    },
+  },
+  {
+    name: "fractions in JSON are rounded",
+    says: "Fractions, which only JSON can write, are rounded.",
+    skip: ({ encoding }) => (encoding === "presence.v2" ? "bytes have no fractions" : undefined),
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      ben.raw(`{"kind":"cursor","board":"${scene.board}","x":1.6,"y":-0.2}`);
+      const { moves } = await ana.heard("cursors");
+      expectEqual(moves, [{ actor, at: { x: 2, y: 0 } }], "the cursor");
+      for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
+    name: "of many moves the latest counts",
+    says: "Faster is not punished, only the latest place counts.",
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      for (let x = 1; x <= 400; x++) ben.say({ kind: "cursor", board: scene.board, at: { x, y: x } });
+      await ana.heard("cursors", ({ moves }) => moves.some((move) => move.actor === actor && move.at?.x === 400));
+      expect(ana.all("cursors").length < 300, `${ana.all("cursors").length} messages for 400 moves in one go`);
+      expectEqual(ben.all("error").length, 0, "errors");
+      for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
+    name: "an update is a merge patch, told to others and not to oneself",
+    says: "merge patch ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)): given keys are replaced, `null` removes one",
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      const since = ana.received.length;
+      const bens = ben.received.length;
+      ben.say({ kind: "update", board: scene.board, state: { tool: "pen", size: { w: 1, h: 2 } } });
+      ben.say({ kind: "update", board: scene.board, status: "idle", state: { tool: null, size: { h: 3 } } });
+      await ana.until(() => ana.all("user_updated", since).some(({ patch }) => patch["status"] === "idle"), "the status is told");
+      await ana.settled();
+      expect(
+        ana.all("user_updated", since).every((update) => update.actor === actor),
+        "somebody else was updated",
+      );
+      const cleo = await scene.guest();
+      const { roster } = await cleo.join("Cleo");
+      const member = roster.find((entry) => entry.member.memberId === ben.welcome.memberId)?.member;
+      expectEqual([member?.status, member?.state], ["idle", { size: { w: 1, h: 3 } }], "status and state in a roster");
+      await ben.settled();
+      expectEqual(ben.all("user_updated", bens).length, 0, "updates told to their sender");
+      for (const guest of [ana, ben, cleo]) guest.close(1000);
+    },
+  },
+  {
+    name: "a state that would be too large is refused and stays as it is",
+    says: "With this patch applied the state would be larger than `stateBytesMax`, or nested too deeply. It is unchanged.",
+    async run(scene) {
+      const [ana, ben] = await scene.pair();
+      ben.say({ kind: "update", board: scene.board, state: { a: "x".repeat(2500) } });
+      await ana.heard("user_updated");
+      const since = ana.received.length;
+      ben.say({ kind: "update", board: scene.board, state: { b: "x".repeat(2500) } });
+      const { ref } = await ben.heard("error", ({ code }) => code === "bad_state");
+      expectEqual(ref, scene.board, "ref");
+      await ana.settled();
+      expectEqual(ana.all("user_updated", since).length, 0, "updates after it");
+      for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
+    name: "broadcasts reach everybody else, in order",
+    says: "at most once, in order per sender, never stored",
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      const data = [null, { emoji: "🎉", deep: [[1]] }, "text", 1.5, false];
+      for (const one of data) ben.say({ kind: "broadcast", board: scene.board, name: "reaction", data: one });
+      await ana.until(() => ana.all("event").length === data.length, "all events come");
+      expectEqual(
+        ana.all("event").map((event) => [event.actor, event.name, event.data]),
+        data.map((one) => [actor, "reaction", one]),
+        "events",
+      );
+      await ben.settled();
+      expectEqual(ben.all("event").length, 0, "events told to their sender");
+      for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
+    name: "a connection is on several boards, each for itself",
+    says: "A connection may be on up to [32](#limits) boards at once.",
+    async run(scene) {
+      const [ana, ben] = await scene.pair();
+      const second = newBoard();
+      await ben.join("Ben", { board: second });
+      const since = ana.received.length;
+      ben.say({ kind: "broadcast", board: second, name: "there", data: 1 });
+      ben.say({ kind: "broadcast", board: scene.board, name: "here", data: 2 });
+      await ana.heard("event", ({ name }) => name === "here", undefined, since);
+      expectEqual(ana.all("event", since).length, 1, "events");
+      for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
+    name: "one board more than there may be is refused",
+    says: "The connection is on [32](#limits) boards already, those counted whose `join` has no answer yet.",
+    async run(scene) {
+      const ana = await scene.guest();
+      for (let nth = 1; nth <= 33; nth++) {
+        const boardId = `${scene.board}-${nth}` as BoardId;
+        ana.say({ kind: "join", boardId, attempt: nth, username: "Ana", status: "active", state: {} });
+      }
+      const { ref } = await ana.heard("error", ({ code }) => code === "too_many_boards");
+      expectEqual(ref, `${scene.board}-33`, "ref");
+      await ana.until(() => ana.all("joined").length === 32, "the others are joined");
+      ana.close(1000);
+    },
+  },
+];
