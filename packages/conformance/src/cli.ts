@@ -5,6 +5,7 @@
 
 import { parseArgs } from "node:util";
 import { type Results, reportOf } from "./cases.ts";
+import { certifyClient } from "./client/certify.ts";
 import { certifyServer } from "./server/certify.ts";
 
 const USAGE = `npm run conformance -- --url ws://localhost:3001/ [options]      certifies a server
@@ -35,5 +36,5 @@ async function certify(): Promise<Results | undefined> {
     const { url, token, "bad-token": badToken, "short-token": shortToken, "bad-board": badBoard } = values;
     return certifyServer({ url, token, badToken, shortToken, badBoard }, isWanted);
   }
-  return undefined;
+  return values.client === undefined ? undefined : certifyClient(values.client, isWanted);
 }

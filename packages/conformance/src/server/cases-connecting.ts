@@ -69,7 +69,7 @@ export const UPGRADE_CASES: readonly Case<Host>[] = [
 export const CONNECTION_CASES: readonly Case<Scene>[] = [
   {
     name: "a client that says nothing is lost",
-    says: "A client that says nothing for 20 to 25 s is lost (4001).",
+    says: "A client that says nothing for 22.5 to 25 s is lost (4001)",
     async run(scene) {
       const guest = await scene.member("Ana");
       const from = Date.now();
@@ -109,6 +109,23 @@ export const CONNECTION_CASES: readonly Case<Scene>[] = [
       const ms = Date.now() - from;
       expect(ms > ana.welcome.graceMs - 500, `it was gone after ${ms} ms, and graceMs is ${ana.welcome.graceMs}`);
       ana.close(1000);
+    },
+  },
+  {
+    name: "a silent member is shown as reconnecting where somebody else is, until its next message",
+    says: "the others are shown it as `reconnecting` on all its boards, and with its former status from its next message on",
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      const awake = setInterval(() => ana.say({ kind: "heartbeat" }), 1000);
+      const since = ben.received.length;
+      await ben.heard("heartbeat", undefined, 7000, since);
+      await ana.heard("user_updated", (update) => update.actor === actor && update.patch["status"] === "reconnecting", 9000);
+      const before = ana.received.length;
+      ben.say({ kind: "heartbeat" });
+      await ana.heard("user_updated", (update) => update.actor === actor && update.patch["status"] === "active", undefined, before);
+      clearInterval(awake);
+      expectEqual([ana.all("user_left").length, ben.ended], [0, undefined], "leaves, and the end of the connection");
+      for (const guest of [ana, ben]) guest.close(1000);
     },
   },
   {

@@ -1,0 +1,31 @@
+/** Our SDK and the example clients are certified like any other. An example is skipped where its language is not installed. */
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { reportOf } from "../src/cases.ts";
+import { certifyClient } from "../src/client/certify.ts";
+
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+test("the SDK passes all cases for clients", async (t) => {
+  await certify(`"${process.execPath}" --conditions=presence-source "${path("sdk-adapter.ts")}"`, t);
+});
+
+test("the example client in Python passes all cases for clients", { skip: without("python3") }, async (t) => {
+  await certify(`python3 "${path("../../../examples/clients/python/presence_client.py")}"`, t);
+});
+
+async function certify(command: string, t: TestContext): Promise<void> {
+  const results = await certifyClient(command);
+  assert.equal(results.failed.length, 0, reportOf(results));
+  assert.ok(results.passed.length >= 50, reportOf(results));
+  t.diagnostic(`${t.name}: ${reportOf(results).split("\n").at(-1)}`);
+}
+
+function without(program: string): string | false {
+  const isThere = (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));
+  return isThere ? false : `${program} is not installed`;
+}
