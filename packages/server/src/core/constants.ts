@@ -1,5 +1,5 @@
 /**
- * Every number of the rules R1–R13, in one table that says where each comes from. docs/REPLICATION.md shows the same table, and
+ * Every number of the rules, in one table that says where each comes from. docs/REPLICATION.md shows the same table, and
  * `assertConsistent` compares the numbers with each other when an instance is made.
  */
 

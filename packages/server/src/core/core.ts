@@ -1,7 +1,7 @@
 /**
  * One instance of the presence service without its sockets: a counter, the peers, the boards and their deadlines. It does no IO:
  * `handle` takes one fact and answers with the effects to carry out, in order. The server runs it on real sockets and Redis, tests and
- * the simulator on a virtual clock and a bus that misbehaves. Rules R1–R17 of docs/REPLICATION.md.
+ * the simulator on a virtual clock and a bus that misbehaves. The rules are those of docs/REPLICATION.md.
  */
 
 import type { BoardId, ErrorCode, InstanceId, Millis, Recipients, RosterEntry } from "@presence-service/protocol";
