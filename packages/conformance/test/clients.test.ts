@@ -1,7 +1,10 @@
 /** Our SDK and the example clients are certified like any other. An example is skipped where its language is not installed. */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -16,6 +19,21 @@ test("the SDK passes all cases for clients", async (t) => {
 
 test("the example client in Python passes all cases for clients", { skip: without("python3") }, async (t) => {
   await certify(`python3 "${path("../../../examples/clients/python/presence_client.py")}"`, t);
+});
+
+test("the example client in Go passes all cases for clients", { skip: without("go") }, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "presence-client-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const built = join(folder, "client");
+  // The standard library is enough, so nothing is to be fetched, a newer toolchain neither.
+  const env = { ...process.env, GOTOOLCHAIN: "local", GOPROXY: "off", GOFLAGS: "-mod=mod" };
+  const { status, stderr } = spawnSync("go", ["build", "-o", built, "."], {
+    cwd: path("../../../examples/clients/go"),
+    env,
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stderr);
+  await certify(`"${built}"`, t);
 });
 
 async function certify(command: string, t: TestContext): Promise<void> {

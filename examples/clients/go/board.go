@@ -1,0 +1,170 @@
+package main
+
+import (
+	"maps"
+	"reflect"
+	"time"
+)
+
+// own is what a join says of oneself.
+type own struct {
+	username, status string
+	state            object
+}
+
+type board struct {
+	id                string
+	own, said         own // said: by the last join, and the updates after it
+	number, self      uint32
+	joined, wasJoined bool // joined: on this connection
+	degraded, closed  bool
+	members           map[uint32]object
+	missing           []object // known before, and not found again by an instance that settles
+	cursors           map[uint32]bool
+	count, users      uint32
+	shownStatus       string
+	at, saidAt        *place
+	cursorDue         time.Time
+	cursorWaits       bool
+	rejoinAfter       time.Duration
+}
+
+func (c *client) joined(b *board, m *message) {
+	before := map[any]object{}
+	for _, member := range b.members {
+		before[member["memberId"]] = member
+	}
+	for actor := range b.cursors {
+		b.showCursor(actor, nil)
+	}
+	b.number, b.self, b.count, b.users = m.board, m.actor, m.members, m.users
+	b.members, b.missing = map[uint32]object{}, nil
+	for _, entry := range m.moves {
+		b.members[entry.actor] = entry.member
+		delete(before, entry.member["memberId"])
+	}
+	if m.on { // settling
+		for _, member := range before {
+			b.missing = append(b.missing, merge(member, object{"status": "reconnecting"}).(object))
+		}
+		c.after(milliseconds(c.welcome.graceMs), func() { b.missing = nil; b.showRoster() })
+	}
+	b.joined, b.wasJoined, b.rejoinAfter, b.saidAt = true, true, rejoinFirst, nil
+	c.showStatus(b)
+	b.showRoster()
+	for _, entry := range m.moves {
+		if entry.at != nil && entry.actor != b.self {
+			b.showCursor(entry.actor, entry.at)
+		}
+	}
+	if !reflect.DeepEqual(b.said, b.own) {
+		c.sayJoin(b)
+	}
+	c.sayCursor(b)
+}
+
+func (c *client) onBoard(b *board, m *message) {
+	member := b.members[m.actor]
+	switch {
+	case m.kind == typePresenceUpdate:
+		b.count, b.users = m.members, m.users
+	case m.kind == typeCursors:
+		for _, moved := range m.moves {
+			if b.members[moved.actor] != nil && moved.actor != b.self {
+				b.showCursor(moved.actor, moved.at)
+			}
+		}
+		return
+	case m.kind == typeUserJoined:
+		b.members[m.actor] = m.member
+		kept := b.missing[:0]
+		for _, one := range b.missing {
+			if one["memberId"] != m.member["memberId"] {
+				kept = append(kept, one)
+			}
+		}
+		b.missing = kept
+		c.sayCursor(b)
+	case member == nil:
+		return
+	case m.kind == typeEvent:
+		see(object{"see": "event", "board": b.id, "memberId": member["memberId"], "name": m.name, "data": m.data})
+		return
+	case m.kind == typeUserUpdated:
+		changed := merge(member, m.patch).(object)
+		if status, _ := changed["status"].(string); statusNumber(status) == 0 {
+			changed["status"] = "active"
+		}
+		b.members[m.actor] = changed
+	case m.kind == typeUserLeft && m.actor == b.self:
+		c.off(b)
+		return
+	case m.kind == typeUserLeft:
+		b.showCursor(m.actor, nil)
+		delete(b.members, m.actor)
+		see(object{"see": "left", "board": b.id, "memberId": member["memberId"], "reason": m.reason})
+	}
+	b.showRoster()
+}
+
+// What an app shows.
+
+func (c *client) showStatus(b *board) {
+	status := "connecting"
+	switch {
+	case b.closed:
+		status = "closed"
+	case b.joined && (c.degraded || b.degraded):
+		status = "degraded"
+	case b.joined:
+		status = "connected"
+	case b.wasJoined:
+		status = "reconnecting"
+	}
+	if status != b.shownStatus {
+		b.shownStatus = status
+		see(object{"see": "status", "board": b.id, "status": status})
+	}
+}
+
+func (b *board) showRoster() {
+	members := append([]object{}, b.missing...)
+	for _, member := range b.members {
+		members = append(members, member)
+	}
+	see(object{"see": "roster", "board": b.id, "members": members, "count": b.count, "users": b.users})
+}
+
+func (b *board) showCursor(actor uint32, at *place) {
+	sight := object{"see": "cursor", "board": b.id, "memberId": b.members[actor]["memberId"]}
+	if at != nil {
+		b.cursors[actor] = true
+		sight["x"], sight["y"] = at.x, at.y
+	} else if b.cursors[actor] {
+		delete(b.cursors, actor)
+		sight["hidden"] = true
+	} else {
+		return
+	}
+	see(sight)
+}
+
+// merge is RFC 7396.
+func merge(target, patch any) any {
+	changes, isObject := patch.(object)
+	if !isObject {
+		return patch
+	}
+	merged := object{}
+	if old, isObject := target.(object); isObject {
+		merged = maps.Clone(old)
+	}
+	for key, value := range changes {
+		if value == nil {
+			delete(merged, key)
+		} else {
+			merged[key] = merge(merged[key], value)
+		}
+	}
+	return merged
+}

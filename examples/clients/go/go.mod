@@ -1,0 +1,3 @@
+module presence-client
+
+go 1.21
