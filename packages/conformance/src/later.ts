@@ -3,7 +3,16 @@
  * records, or with values that no list holds.
  */
 
-import { type BinaryMessage, type Bytes, encodeBinary, encodeJson, type Json, type JsonObject, Writer } from "@presence-service/protocol";
+import {
+  type BinaryMessage,
+  type Bytes,
+  decodeServerBinary,
+  encodeBinary,
+  encodeJson,
+  type Json,
+  type JsonObject,
+  Writer,
+} from "@presence-service/protocol";
 
 const FIELDS: Bytes = new Writer()
   .varint(1000)
@@ -18,11 +27,11 @@ const OF_THE_APP: ReadonlySet<string> = new Set(["state", "data"]);
 
 export function laterBinary(message: BinaryMessage): Bytes {
   const to = new Writer();
-  if (message.kind === "user_joined") laterRecord(to, encodeBinary(message));
+  if (message.kind === "user_joined") to.bytes(grown(encodeBinary(message)));
   else if (message.kind === "joined") {
     const empty = encodeBinary({ ...message, roster: [] });
     to.bytes(empty.subarray(0, -1)).varint(message.roster.length);
-    for (const entry of message.roster) laterRecord(to, encodeBinary({ ...message, roster: [entry] }).subarray(empty.length));
+    for (const entry of message.roster) to.bytes(grown(encodeBinary({ ...message, roster: [entry] })).subarray(empty.length));
   } else if (message.kind === "user_updated") to.bytes(encodeBinary({ ...message, patch: { ...message.patch, later: VALUE } }));
   else to.bytes(encodeBinary(message));
   return to.bytes(FIELDS).finish();
@@ -32,10 +41,20 @@ export function laterJson(message: BinaryMessage): string {
   return JSON.stringify(laterValue(JSON.parse(encodeJson(message))));
 }
 
-/** A record ends with its member, and that with the extra fields of this release: of none, so a 0, or of some, then nothing is added. */
-function laterRecord(to: Writer, record: Uint8Array): void {
-  if (record.at(-1) === 0) to.bytes(record.subarray(0, -1)).varint(FIELDS.length).bytes(FIELDS);
-  else to.bytes(record);
+/** The same message with further fields of the member that ends it. The right one of several candidates is the one that reads the same. */
+function grown(plain: Bytes): Bytes {
+  const same = JSON.stringify(decodeServerBinary(plain));
+  for (let known = 0; known < Math.min(plain.length, 128); known++) {
+    const at = plain.length - 1 - known;
+    if (plain[at] !== known) continue;
+    const to = new Writer().bytes(plain.subarray(0, at)).varint(known + FIELDS.length);
+    const candidate = to
+      .bytes(plain.subarray(at + 1))
+      .bytes(FIELDS)
+      .finish();
+    if (JSON.stringify(decodeServerBinary(candidate)) === same) return candidate;
+  }
+  throw new Error("a message that ends with a member ends with the length of its extra fields, and these");
 }
 
 function laterValue(value: Json): Json {

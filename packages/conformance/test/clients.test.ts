@@ -39,7 +39,7 @@ test("the example client in Go passes all cases for clients", { skip: without("g
 async function certify(command: string, t: TestContext): Promise<void> {
   const results = await certifyClient(command);
   assert.equal(results.failed.length, 0, reportOf(results));
-  assert.ok(results.passed.length >= 50, reportOf(results));
+  assert.ok(results.passed.length > 50, reportOf(results));
   t.diagnostic(`${t.name}: ${reportOf(results).split("\n").at(-1)}`);
 }
 

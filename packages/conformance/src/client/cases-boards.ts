@@ -205,6 +205,22 @@ export const CLIENT_BOARD_CASES: readonly ClientCase[] = [
     }),
   },
   {
+    name: "what changes before joined has come is said after it",
+    says: "nothing can be said about a board before `joined` has come; what changes meanwhile is said after it",
+    run: play(async (own) => {
+      own.program.do({ do: "join", board: BOARD, username: "Me", state: { tool: "pen" } });
+      const line = await own.stage.welcomed(1);
+      const join = await line.heard("join");
+      own.program.do({ do: "update", board: BOARD, state: { tool: "ink" } });
+      await pause(300);
+      line.say(joined(join, WITH_BEN));
+      await line.until(
+        () => line.received.some((message) => "state" in message && message.state?.["tool"] === "ink"),
+        "the client says the new state",
+      );
+    }),
+  },
+  {
     name: "it broadcasts, and shows the events of others",
     says: "Tell everybody else",
     run: play(async (own) => {

@@ -155,6 +155,18 @@ export const CLIENT_CONNECTION_CASES: readonly ClientCase[] = [
     }),
   },
   {
+    name: "the code of a goodbye counts, however the connection ends",
+    says: "Its code is the one that counts, also where the connection then ends with another code or with none.",
+    run: play(async (own) => {
+      const line = await start(own, WITH_BEN);
+      line.say({ kind: "goodbye", code: CLOSE.kicked.code, retryAfterMs: 100 });
+      line.cut();
+      await own.program.until(() => own.program.last("status", BOARD)?.["status"] === "closed", "the status is closed");
+      await pause(AWAY_MS);
+      expectEqual(own.stage.lines.length, 1, "connections");
+    }),
+  },
+  {
     name: "refused upgrades are tried again",
     says: "the upgrade may be refused with 503 and `Retry-After`",
     run: play(async (own) => {
@@ -166,7 +178,7 @@ export const CLIENT_CONNECTION_CASES: readonly ClientCase[] = [
   },
   {
     name: "after 4409 it starts a new session",
-    says: "In both cases start a new session,\nwith a new resumeToken.",
+    says: "In both cases start a new session,\nwith a new resumeToken, on a new connection.",
     run: play(async (own) => {
       const line = await start(own, WITH_BEN);
       line.close(CLOSE.superseded.code);

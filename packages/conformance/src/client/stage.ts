@@ -12,6 +12,7 @@ import {
   type ClientMessage,
   decodeClientBinary,
   decodeClientJson,
+  decodeServerJson,
   encodeBinary,
   encodeJson,
   type Member,
@@ -238,9 +239,13 @@ export function welcome(more: Partial<Extract<ServerMessage, { kind: "welcome" }
   };
 }
 
+/** A member as this release reads one in JSON, with whatever it adds to what is given here. */
 export function member(username: string, more: Partial<Member> = {}): Member {
-  const memberId = Buffer.from(username.padEnd(16, ".")).toString("hex").slice(0, 32) as MemberId;
-  return { memberId, userId: `user of ${username}`, username, color: "#336699", status: "active", state: {}, ...more };
+  const memberId = Buffer.from(username.padEnd(16, ".")).toString("hex").slice(0, 32);
+  const given = { memberId, userId: `user of ${username}`, username, color: "#336699", status: "active", state: {}, ...more };
+  const message = decodeServerJson(JSON.stringify({ kind: "user_joined", board: "doc-42", actor: 0, member: given }));
+  if (message?.kind !== "user_joined") throw new Error(`not a member: ${JSON.stringify(given)}`);
+  return message.member;
 }
 
 type JoinedOptions = {
@@ -252,7 +257,7 @@ type JoinedOptions = {
 
 /** The answer to that join: the client itself is actor `self`, by default 3. */
 export function joined(join: Of<"join">, { number = 7, self = 3, settling = false, others = [] }: JoinedOptions = {}): Joined {
-  const own: Member = { ...member(join.username), memberId: ME, userId: ME, status: join.status, state: join.state };
+  const own = member(join.username, { memberId: ME, userId: ME, status: join.status, state: join.state });
   const roster: RosterEntry[] = [{ actor: self, member: own }];
   for (const [actor, other, at] of others) roster.push({ actor, member: other, ...(at && { at }) });
   const users = new Set(roster.map((entry) => entry.member.userId)).size;
