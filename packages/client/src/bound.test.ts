@@ -15,6 +15,7 @@ test("every method that the SDK hands out works when it is taken off its object"
     subscribe: [() => {}],
     on: ["user_joined", () => {}],
     board: ["desk"],
+    observe: ["desk"],
   };
   const called: string[] = [];
   for (const object of [board, board.cursors, presence]) {
@@ -36,6 +37,7 @@ test("every method that the SDK hands out works when it is taken off its object"
       "broadcast",
       "hideCursor",
       "moveCursor",
+      "observe",
       "on",
       "rename",
       "setStatus",

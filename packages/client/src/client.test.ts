@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BoardId, ErrorCode } from "@presence-service/protocol";
+import { ACTOR_MAX, type BoardId, type ErrorCode } from "@presence-service/protocol";
 import { createPresence } from "./client.ts";
 import type { CursorMove, Member } from "./index.ts";
 import { FakeDriver, type FakeSocket } from "./testing/fake-driver.ts";
@@ -157,6 +157,59 @@ test("an event for some names them, each once; nobody, too many and nonsense are
   assert.equal(to(users.slice(1)).broadcast("wave", 5), true);
   board.leave();
   assert.equal(to(ana).broadcast("wave", 6), false);
+});
+
+test("observing: self is null and nothing is sent; with another handle a member, and an observer again when that is left", async () => {
+  const { presence, driver, socket } = await atDesk(["ana"]);
+  const seen = presence.observe("hall");
+  await driver.advance();
+  const joins = () => socket.sent("join").filter(({ boardId }) => boardId === "hall");
+  assert.deepEqual(
+    joins().map(({ observe }) => observe),
+    [true],
+  );
+  const answer = joined("hall", ["ben"]);
+  assert.ok(answer.kind === "joined");
+  const { roster } = answer;
+  const bare = { ...answer, board: 8, members: 1, users: 1, roster: roster.filter(({ actor }) => actor !== answer.self) };
+  const asObserver = { ...bare, self: ACTOR_MAX, observe: true, observed: true };
+  socket.serve(asObserver);
+  assert.deepEqual([seen.status, seen.self, names(seen), seen.memberCount], ["connected", null, ["ben active"], 1]);
+  const before = socket.kinds.length;
+  seen.moveCursor(0.5, 0.5);
+  seen.update({ tool: "pen" });
+  seen.setStatus("idle");
+  await driver.advance(1000);
+  assert.equal(seen.broadcast("wave", 1), false);
+  assert.deepEqual(socket.kinds.slice(before), []);
+
+  const mine = presence.board("hall", { username: "me", state: { tool: "ink" } });
+  assert.deepEqual(
+    joins().map(({ observe, username, state }) => [observe, username, state]),
+    [
+      [true, "", {}],
+      [undefined, "me", { tool: "ink" }],
+    ],
+  );
+  socket.serve({ ...answer, board: 8 });
+  assert.deepEqual([seen.self?.username, mine.self === seen.self], ["me", true]);
+  mine.leave();
+  assert.equal(joins().at(-1)?.observe, true);
+  socket.serve(asObserver);
+  assert.deepEqual([seen.self, mine.status], [null, "closed"]);
+});
+
+test("a member who is alone sends its cursor while somebody observes", async () => {
+  const { board, socket, driver } = await atDesk([]);
+  board.moveCursor(0.5, 0.5);
+  await driver.advance(100);
+  assert.deepEqual(socket.sent("cursor"), []);
+  socket.serve({ kind: "presence_update", board: 7, members: 1, users: 1, observed: true });
+  assert.equal(socket.sent("cursor").length, 1);
+  socket.serve({ kind: "presence_update", board: 7, members: 1, users: 1 });
+  board.moveCursor(0.1, 0.5);
+  await driver.advance(100);
+  assert.equal(socket.sent("cursor").length, 1);
 });
 
 test("updates of one task travel as one patch, show at once, and precede a broadcast", async () => {

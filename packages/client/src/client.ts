@@ -82,24 +82,34 @@ class Client {
   }
 
   board(boardId: string, { username, state }: { readonly username?: string; readonly state?: object } = {}): BoardHandle {
-    const id = boardIdOf(boardId);
     const said = {
       ...(username !== undefined && { username: nameOf(username) }),
       ...(state !== undefined && { state: jsonObjectOf(state, "the state of a member") }),
     };
+    return this.#take(boardIdOf(boardId), said, false);
+  }
+
+  observe(boardId: string): BoardHandle {
+    return this.#take(boardIdOf(boardId), {}, true);
+  }
+
+  #take(id: BoardId, said: Partial<MembershipOptions>, observes: boolean): BoardHandle {
     const running = this.#run();
     let held = this.#memberships.get(id);
     if (held?.handles === 0 && held.isOver) held = this.#leave(held);
-    else if (held?.handles === 0) held.takenAgain(said);
-    held ??= this.#enter(running, id, said);
+    // The first handle that does more than observe brings the options.
+    else if (held && (held.handles === 0 || (held.handles === held.observing && !observes))) held.takenAgain(said);
+    held ??= this.#enter(running, id, said, observes);
     held.handles++;
+    if (observes) held.observing++;
+    held.setObserving(held.observing === held.handles);
     if (!this.#isClosed) running.connection.start();
     this.#tick();
     const membership = held;
     return new BoardHandle(
       membership,
       () => this.instanceId,
-      () => this.#release(membership),
+      () => this.#release(membership, observes),
     );
   }
 
@@ -111,12 +121,12 @@ class Client {
     this.#shutDown();
   }
 
-  #enter({ driver }: Running, id: BoardId, { username = "", state = {} }: Partial<MembershipOptions>): Membership {
+  #enter({ driver }: Running, id: BoardId, { username = "", state = {} }: Partial<MembershipOptions>, observes: boolean): Membership {
     checkState(state, STATE_BYTES_MAX);
     // A board that was given back and not left yet makes room for this one.
     const released = [...this.#memberships.values()].find(({ handles }) => handles === 0);
     if (released && this.#memberships.size >= BOARDS_PER_CONNECTION_MAX) this.#leave(released);
-    const membership = new Membership(id, { username, state }, this.#hostOn(driver));
+    const membership = new Membership(id, { username, state }, this.#hostOn(driver), observes);
     if (!this.#isClosed) this.#memberships.set(id, membership);
     if (this.#cursorMs !== undefined) membership.setPace(this.#cursorMs);
     membership.setAway(this.#isAway);
@@ -124,8 +134,10 @@ class Client {
     return membership;
   }
 
-  #release(membership: Membership): void {
-    if (--membership.handles > 0 || this.#memberships.get(membership.boardId) !== membership || !this.#running) return;
+  #release(membership: Membership, observes: boolean): void {
+    if (observes) membership.observing--;
+    if (--membership.handles > 0) return membership.setObserving(membership.observing === membership.handles);
+    if (this.#memberships.get(membership.boardId) !== membership || !this.#running) return;
     membership.leaveAt = this.#running.driver.now() + RELEASE_MS;
     this.#arm();
   }

@@ -49,8 +49,9 @@ export type BoardMessage = Extract<ServerMessage, { readonly board: BoardRef }>;
 
 export class Membership {
   readonly boardId: BoardId;
-  /** How many handles hold it. */
+  /** How many handles hold it, and how many of them only observe. */
   handles = 0;
+  observing = 0;
   /** No handle holds the board, and at this time the client leaves it. */
   leaveAt: Millis = Number.POSITIVE_INFINITY;
   readonly changed: Listeners<void>;
@@ -65,6 +66,8 @@ export class Membership {
   /** The status that the app has set last. */
   #status: Own["status"] = "active";
   #isAway = false;
+  /** We only see the board; the service shows us to nobody. */
+  #isObserver: boolean;
   #place: "outside" | { readonly board: BoardRef } | "over" = "outside";
   /** The service has said `degraded` for this board alone. Ends with our place on the board. */
   #isDegraded = false;
@@ -73,7 +76,8 @@ export class Membership {
   /** Version and status at the last call of `changed`. */
   #told: { readonly version: number; readonly status: PresenceStatus };
 
-  constructor(boardId: BoardId, options: MembershipOptions, host: Host) {
+  constructor(boardId: BoardId, options: MembershipOptions, host: Host, isObserver = false) {
+    this.#isObserver = isObserver;
     this.boardId = boardId;
     this.#host = host;
     this.#given = options;
@@ -108,7 +112,7 @@ export class Membership {
     const attempt = this.#place === "over" ? undefined : this.#host.nextAttempt();
     if (attempt === undefined) return this.#side.forget();
     const { username, own } = this.#side.ask();
-    this.#host.send({ kind: "join", boardId: this.boardId, attempt, username, ...own });
+    this.#host.send({ kind: "join", boardId: this.boardId, attempt, username, ...own, ...(this.#isObserver && { observe: true }) });
     if (typeof this.#place === "object") {
       // A new attempt starts without a cursor. It is sent again at once, so that the others do not see it vanish.
       this.#pacer.joined();
@@ -127,7 +131,8 @@ export class Membership {
     const changes = this.#view.joined(message, this.#host.graceMs, this.#host.now());
     this.#view.rename(this.#side.newName);
     this.#tell(changes);
-    if (isRenamed && typeof this.#place === "object") this.join();
+    const isOtherwise = (message.observe === true) !== this.#isObserver;
+    if ((isRenamed || isOtherwise) && typeof this.#place === "object" && this.#side.isSettled) this.join();
   }
 
   /** The connection is gone. */
@@ -152,7 +157,7 @@ export class Membership {
       case "cursors":
         return this.#tell(this.#view.cursors(message.moves));
       case "presence_update":
-        this.#view.counted(message.members, message.users);
+        this.#view.counted(message.members, message.users, message.observed);
         return this.#tell(NOTHING);
       case "event": {
         const member = this.#view.memberOf(message.actor);
@@ -224,6 +229,13 @@ export class Membership {
     if (username !== before.username) this.rename(username);
   }
 
+  /** Whether no handle wants more than to observe, from now on. */
+  setObserving(isObserver: boolean): void {
+    if (isObserver === this.#isObserver) return;
+    this.#isObserver = isObserver;
+    if (typeof this.#place === "object" && this.#side.isSettled) this.join();
+  }
+
   /** No handle is left. Sends the leave if our join was answered; otherwise the client sends it when the answer comes. */
   leave(): void {
     this.#flush();
@@ -265,13 +277,13 @@ export class Membership {
   rename(username: string): void {
     if (!this.#side.want({ username })) return;
     this.#show();
-    if (typeof this.#place !== "object" || !this.#side.isSettled) return;
+    if (typeof this.#place !== "object" || !this.#side.isSettled || this.#isObserver) return;
     this.join();
     this.#host.rearm();
   }
 
   broadcast(name: string, data: Json, recipients: Recipients = {}): boolean {
-    if (typeof this.#place !== "object" || !this.#host.mayBroadcast()) return false;
+    if (typeof this.#place !== "object" || this.#isObserver || !this.#host.mayBroadcast()) return false;
     this.#flush(); // updates made before the broadcast arrive before it
     return this.#host.send({ kind: "broadcast", board: this.#place.board, name, data, ...recipients });
   }
@@ -289,7 +301,8 @@ export class Membership {
   }
 
   get deadline(): Millis {
-    return Math.min(this.#side.rejoinAt, this.#view.deadline, this.#pacer.deadline, this.#flushAt);
+    const cursorAt = this.#isObserver ? Number.POSITIVE_INFINITY : this.#pacer.deadline;
+    return Math.min(this.#side.rejoinAt, this.#view.deadline, cursorAt, this.#flushAt);
   }
 
   tick(now: Millis): void {
@@ -301,7 +314,7 @@ export class Membership {
   }
 
   get #flushAt(): Millis {
-    return typeof this.#place === "object" ? this.#side.updateAt : Number.POSITIVE_INFINITY;
+    return typeof this.#place === "object" && !this.#isObserver ? this.#side.updateAt : Number.POSITIVE_INFINITY;
   }
 
   #showStatus(): void {
@@ -333,7 +346,7 @@ export class Membership {
   }
 
   #sendCursor(now: Millis): void {
-    if (typeof this.#place !== "object") return;
+    if (typeof this.#place !== "object" || this.#isObserver) return;
     const at = this.#pacer.take(now);
     if (at !== undefined) this.#host.send({ kind: "cursor", board: this.#place.board, at });
   }
@@ -375,7 +388,7 @@ export class Membership {
 
   /** Calls listeners in this order: events, cursors, changes of the snapshot. */
   #tell({ events, moved }: Changes): void {
-    this.#pacer.audience(this.#view.others.length > 0 || this.#view.memberCount > 1);
+    this.#pacer.audience(this.#view.others.length > 0 || this.#view.memberCount > 1 || this.#view.isObserved);
     for (const { name, detail } of events) this.#emit(name, detail);
     if (moved.length > 0) this.moved.emit(moved);
     this.refresh();

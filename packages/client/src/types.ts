@@ -87,7 +87,7 @@ export type Addressed<Events extends object = JsonObject> = {
 /** Everything to render except cursors: those come through `cursors.subscribe`. */
 export type BoardSnapshot<State extends object = JsonObject> = {
   readonly status: PresenceStatus;
-  /** null until the board was joined for the first time, and after `leave`. */
+  /** null until the board was joined for the first time, after `leave`, and while we observe. */
   readonly self: Member<State> | null;
   /** In the order in which they appeared. While the SDK is `reconnecting`, they are shown as `reconnecting` too. */
   readonly others: readonly Member<State>[];
@@ -180,6 +180,11 @@ export interface Presence<State extends object = JsonObject, Events extends obje
    * a name above 256 bytes or a state above 4 KiB.
    */
   board(boardId: string, ...options: BoardArguments<State>): Board<State, Events>;
+  /**
+   * Shows a board without entering it: nobody is shown us, and `self` stays null. Nothing that we do there is sent, and `broadcast` returns
+   * false. While the app also holds the board by `board()`, we are a member. Counted and left as the handles of `board` are.
+   */
+  observe(boardId: string): Board<State, Events>;
   readonly status: PresenceStatus;
   /** The instance that serves us at the moment. */
   readonly instanceId: string | undefined;

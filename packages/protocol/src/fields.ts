@@ -293,6 +293,9 @@ export const recipients = {
 };
 export const RECIPIENTS = struct<Recipients>(recipients);
 
+/** Beside the standing of a slice, between instances: its owner has clients that observe the board. */
+export const OBSERVED = struct<{ readonly observed?: boolean }>({ observed: optional(1, bool) });
+
 export const eventName = text(limits.EVENT_NAME_BYTES_MAX);
 export const eventData = json(limits.EVENT_DATA_BYTES_MAX);
 export const username = text(limits.USERNAME_BYTES_MAX);

@@ -10,6 +10,7 @@ export {
   isObject,
   isText,
   isUserId,
+  OBSERVED,
   RECIPIENTS,
   readMember,
   readUuid,

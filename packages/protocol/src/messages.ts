@@ -25,6 +25,8 @@ export type ClientMessage =
       readonly username: string;
       readonly status: Exclude<Status, "reconnecting">;
       readonly state: JsonObject;
+      /** Only to see the board: the client is shown to nobody. Name, status and state mean nothing then. */
+      readonly observe?: boolean;
     }
   /** Leave a board for good: no grace. */
   | { readonly kind: "leave"; readonly board: BoardRef }
@@ -61,7 +63,10 @@ export type ServerMessage =
       readonly cursorMs: Millis;
       readonly stateBytesMax: number;
     }
-  /** Answer to `join`: the board as this instance shows it now, myself included. `settling`: members may still be missing. */
+  /**
+   * Answer to `join`: the board as this instance shows it now, myself included. `settling`: members may still be missing. `observe`: I am
+   * no member, and `self` is `ACTOR_MAX`, which nobody is. `observed`: somebody observes the board.
+   */
   | {
       readonly kind: "joined";
       readonly boardId: BoardId;
@@ -71,6 +76,8 @@ export type ServerMessage =
       readonly members: number;
       readonly users: number;
       readonly roster: readonly RosterEntry[];
+      readonly observe?: boolean;
+      readonly observed?: boolean;
     }
   /** A member is newly shown. */
   | { readonly kind: "user_joined"; readonly board: BoardRef; readonly actor: number; readonly member: Member }
@@ -83,8 +90,14 @@ export type ServerMessage =
    * milliseconds, modulo 65536, when it gathered them.
    */
   | { readonly kind: "cursors"; readonly board: BoardRef; readonly stamp: number; readonly moves: readonly CursorMove[] }
-  /** How many are on the board, the receiver included. */
-  | { readonly kind: "presence_update"; readonly board: BoardRef; readonly members: number; readonly users: number }
+  /** How many members are on the board, the receiver included if it is one. `observed`: somebody observes it, without being shown. */
+  | {
+      readonly kind: "presence_update";
+      readonly board: BoardRef;
+      readonly members: number;
+      readonly users: number;
+      readonly observed?: boolean;
+    }
   /** Somebody else's `broadcast`. */
   | { readonly kind: "event"; readonly board: BoardRef; readonly actor: number; readonly name: string; readonly data: Json }
   /** A message from the operator to everybody, or to everybody on that board. */
@@ -118,5 +131,6 @@ export const ERROR_CODES = [
   "too_fast",
   "unavailable",
   "unknown_message",
+  "observing",
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];

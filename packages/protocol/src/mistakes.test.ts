@@ -26,6 +26,7 @@ for (const [field, message] of [
   ["username", { ...join, username: "é".repeat(129) }],
   ["status", { ...join, status: "reconnecting" }],
   ["state", { ...join, state: [] }],
+  ["observe", { ...join, observe: 1 }],
   ["name", { kind: "broadcast", board: "doc-42", name: "n".repeat(65), data: 1 }],
   ["data", { kind: "broadcast", board: "doc-42", name: "n" }],
   ["memberIds", { kind: "broadcast", board: "doc-42", name: "n", data: 1, memberIds: ["ana"] }],

@@ -38,6 +38,7 @@ const LIMITS: Readonly<Record<FieldName, string>> = {
   state: `must be a JSON object of up to ${limits.STATE_BYTES_MAX} bytes and ${limits.JSON_DEPTH_MAX} levels`,
   name: `must be text of up to ${limits.EVENT_NAME_BYTES_MAX} bytes`,
   data: `must be JSON of up to ${limits.EVENT_DATA_BYTES_MAX} bytes and ${limits.JSON_DEPTH_MAX} levels`,
+  observe: "must be true or false; in presence.v2 1 or 0",
   memberIds: `must be up to ${limits.RECIPIENTS_MAX} ids of 16 bytes; in JSON of 32 lower-case hex digits`,
   userIds: `must be up to ${limits.RECIPIENTS_MAX} texts of 1 to ${limits.USER_ID_BYTES_MAX} bytes`,
   at: "must be a place; in JSON x and y, or hidden: true",

@@ -102,14 +102,18 @@ export function clientMessages(boards: "number" | "id"): ByKind<ClientMessage> {
   const board: Arbitrary<BoardRef> = boards === "number" ? u32 : boardId;
   return {
     hello: record({ kind: fc.constant("hello"), token: text(TOKEN_BYTES_MAX), resumeToken }, { requiredKeys: ["kind"] }),
-    join: record({
-      kind: fc.constant("join"),
-      boardId,
-      attempt: fc.integer({ min: 0, max: ATTEMPT_MAX }),
-      username: text(USERNAME_BYTES_MAX),
-      status: fc.constantFrom("active" as const, "idle" as const),
-      state,
-    }),
+    join: record(
+      {
+        kind: fc.constant("join"),
+        boardId,
+        attempt: fc.integer({ min: 0, max: ATTEMPT_MAX }),
+        username: text(USERNAME_BYTES_MAX),
+        status: fc.constantFrom("active" as const, "idle" as const),
+        state,
+        observe: fc.boolean(),
+      },
+      { requiredKeys: ["kind", "boardId", "attempt", "username", "status", "state"] },
+    ),
     leave: record({ kind: fc.constant("leave"), board }),
     cursor: record({ kind: fc.constant("cursor"), board, at: fc.option(point) }),
     update: record(
@@ -138,16 +142,21 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
       cursorMs: u32,
       stateBytesMax: u32,
     }),
-    joined: record({
-      kind: fc.constant("joined"),
-      boardId,
-      board,
-      self: actor,
-      settling: fc.boolean(),
-      members: u32,
-      users: u32,
-      roster: fc.array(rosterEntry, { maxLength: 4 }),
-    }).map((message) => (boards === "id" ? { ...message, board: message.boardId } : message)),
+    joined: record(
+      {
+        kind: fc.constant("joined"),
+        boardId,
+        board,
+        self: actor,
+        settling: fc.boolean(),
+        members: u32,
+        users: u32,
+        roster: fc.array(rosterEntry, { maxLength: 4 }),
+        observe: fc.boolean(),
+        observed: fc.boolean(),
+      },
+      { requiredKeys: ["kind", "boardId", "board", "self", "settling", "members", "users", "roster"] },
+    ).map((message) => (boards === "id" ? { ...message, board: message.boardId } : message)),
     user_joined: record({ kind: fc.constant("user_joined"), board, actor, member }),
     user_updated: record({
       kind: fc.constant("user_updated"),
@@ -162,7 +171,10 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
       stamp: u16,
       moves: fc.array(record({ actor, at: fc.option(point) }), { maxLength: 20 }),
     }),
-    presence_update: record({ kind: fc.constant("presence_update"), board, members: u32, users: u32 }),
+    presence_update: record(
+      { kind: fc.constant("presence_update"), board, members: u32, users: u32, observed: fc.boolean() },
+      { requiredKeys: ["kind", "board", "members", "users"] },
+    ),
     event: record({ kind: fc.constant("event"), board, actor, name: text(EVENT_NAME_BYTES_MAX), data: json }),
     announcement: record({ kind: fc.constant("announcement"), text: text(4096), board }, { requiredKeys: ["kind", "text"] }),
     pace: record({ kind: fc.constant("pace"), cursorMs: u32 }),

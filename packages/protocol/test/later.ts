@@ -30,9 +30,11 @@ export function laterBinary(message: BinaryMessage): Bytes {
   const to = new Writer();
   if (message.kind === "user_joined") laterRecord(to, plain);
   else if (message.kind === "joined") {
-    const empty = encodeBinary({ ...message, roster: [] });
+    const { observe: _, observed: __, ...bare } = message;
+    const empty = encodeBinary({ ...bare, roster: [] });
     to.bytes(empty.subarray(0, -1)).varint(message.roster.length);
-    for (const entry of message.roster) laterRecord(to, encodeBinary({ ...message, roster: [entry] }).subarray(empty.length));
+    for (const entry of message.roster) laterRecord(to, encodeBinary({ ...bare, roster: [entry] }).subarray(empty.length));
+    to.bytes(plain.subarray(encodeBinary(bare).length));
   } else to.bytes(plain);
   return to.bytes(LATER_FIELDS).finish();
 }

@@ -6,6 +6,7 @@
 
 import { writeFileSync } from "node:fs";
 import {
+  ACTOR_MAX,
   type BinaryMessage,
   type BoardId,
   type ClassicMessage,
@@ -50,6 +51,7 @@ const messages: [name: string, Direction, BinaryMessage][] = [
     "client to server",
     { kind: "join", boardId, attempt: 0xffff_ffff, username: "é".repeat(128), status: "idle", state: {} },
   ],
+  ["join, to observe", "client to server", { kind: "join", boardId, attempt: 2, username: "", status: "active", state: {}, observe: true }],
   ["leave", "client to server", { kind: "leave", board }],
   ["cursor", "client to server", { kind: "cursor", board, at: { x: 500, y: 65_535 } }],
   ["cursor, wide", "client to server", { kind: "cursor", board, at: { x: -1, y: 70_000 } }],
@@ -101,6 +103,22 @@ const messages: [name: string, Direction, BinaryMessage][] = [
     "server to client",
     { kind: "joined", boardId, board: 300, self: 0, settling: true, members: 1, users: 1, roster: [{ actor: 0, member: ana }] },
   ],
+  [
+    "joined, to an observer",
+    "server to client",
+    {
+      kind: "joined",
+      boardId,
+      board,
+      self: ACTOR_MAX,
+      settling: false,
+      members: 1,
+      users: 1,
+      roster: [{ actor: 3, member: ana }],
+      observe: true,
+      observed: true,
+    },
+  ],
   ["user_joined", "server to client", { kind: "user_joined", board, actor: 0, member: ben }],
   ["user_updated", "server to client", { kind: "user_updated", board, actor: 3, patch: { status: "idle", state: { tool: null } } }],
   ["user_left", "server to client", { kind: "user_left", board, actor: 3, reason: "timeout" }],
@@ -119,6 +137,7 @@ const messages: [name: string, Direction, BinaryMessage][] = [
     },
   ],
   ["presence_update", "server to client", { kind: "presence_update", board, members: 300, users: 2 }],
+  ["presence_update, observed", "server to client", { kind: "presence_update", board, members: 1, users: 1, observed: true }],
   ["event", "server to client", { kind: "event", board, actor: 3, name: "reaction", data: { emoji: "🎉" } }],
   ["announcement", "server to client", { kind: "announcement", text: "Back at noon" }],
   ["announcement, on one board", "server to client", { kind: "announcement", text: "Back at noon", board }],

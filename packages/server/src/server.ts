@@ -140,7 +140,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const manager = new ConnectionManager({ instanceId, bus, channels, clock, metrics, log, seed, authenticate, authorize });
 
   const report = (): HealthReport => {
-    const { status, degradedWhy, boards, degradedBoards, own, shown, echoMs, peers } = manager.stats();
+    const { status, degradedWhy, boards, degradedBoards, own, shown, observers, echoMs, peers } = manager.stats();
     const degraded = degradedWhy !== undefined || degradedBoards > 0 ? degradation(degradedWhy, degradedBoards, manager.refusal) : null;
     return {
       status: manager.isStopping ? "draining" : status !== "ready" ? status : degraded !== null ? "degraded" : "ok",
@@ -159,6 +159,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       peers,
       boards,
       members: { own, shown },
+      observers,
       connections: Object.values(metrics.connections).reduce((sum, count) => sum + count, 0),
     };
   };
@@ -257,11 +258,12 @@ function recently(report: () => HealthReport): () => HealthReport {
   };
 }
 
-function readGauges(metrics: Metrics, { degraded, redis, peers, boards, members }: HealthReport): void {
+function readGauges(metrics: Metrics, { degraded, redis, peers, boards, members, observers }: HealthReport): void {
   metrics.degradedBoards = degraded?.boards ?? 0;
   metrics.oldestUnansweredSeconds = redis.oldestUnansweredMs / 1000;
   metrics.peers = { up: 0, deaf: 0, suspect: 0, down: 0 };
   for (const { state } of peers) metrics.peers[state]++;
   metrics.boards = boards;
   metrics.members = { ...members };
+  metrics.observers = observers;
 }

@@ -227,6 +227,43 @@ test("two instances, one Redis", { timeout: 120_000 }, async (t) => {
     nobodyWasMisled(near, far, farBinary);
   });
 
+  await t.test("[R19.1] an observer of either encoding sees what happens on both instances, and nobody sees it", async (t) => {
+    const ana = await SessionClient.connect(t, one.wsUrl, { encoding: "binary" });
+    await ana.join("9", "ana");
+    const classic = await ClassicClient.connect(t, one.wsUrl);
+    classic.join(9, "cleo");
+    const presence = createPresence<State, Events>({ url: two.wsUrl });
+    t.after(() => presence.close());
+    const seen = presence.observe("9");
+    const cursors = new Map<string, number>();
+    const waves: number[] = [];
+    seen.cursors.subscribe((moved) => moved.forEach(({ member, point }) => void cursors.set(member.username, point.x)));
+    seen.on("wave", ({ data }) => waves.push(data.n));
+    const json = await SessionClient.connect(t, two.wsUrl);
+    json.send({ kind: "join", boardId: "9" as BoardId, attempt: 1, username: "", status: "active", state: {}, observe: true });
+    await eventually(() => String(namesOf(seen)) === "ana,cleo" && json.has("joined", { observe: true }), {
+      what: () => `the observers see both, not ${namesOf(seen)}`,
+    });
+    ana.move("9", 77, 7);
+    classic.move(9, 88, 8);
+    ana.broadcast("9", "wave", { n: 1 });
+    await eventually(() => cursors.get("ana") === 77 && cursors.get("cleo") === 88 && waves.length === 1 && json.has("event"), {
+      what: "places and events reach them",
+    });
+    assert.deepEqual([seen.self, seen.memberCount, seen.broadcast("wave", { n: 2 })], [null, 2, false]);
+    assert.deepEqual([await two.metric("presence_observers"), await one.metric("presence_observers")], [2, 0]);
+    await eventually(() => ana.has("presence_update", { observed: true }), { what: "ana is told that somebody observes" });
+    assert.deepEqual([ana.names("9"), ana.board("9").count, classic.names(9), classic.board(9).count], [["cleo"], 2, ["ana"], 2]);
+
+    const mine = presence.board("9", { username: "olga" });
+    await eventually(() => ana.names("9").includes("olga") && classic.board(9).count === 3, { what: "an observer becomes a member" });
+    assert.equal(mine.self?.username, "olga");
+    mine.leave();
+    await eventually(() => !ana.names("9").includes("olga") && classic.board(9).count === 2, { what: "and an observer again" });
+    assert.equal(seen.self, null);
+    nobodyWasMisled(ana, classic);
+  });
+
   await t.test("several boards of one connection do not mix", async (t) => {
     const ana = await SessionClient.connect(t, one.wsUrl, { encoding: "binary" });
     const ben = await SessionClient.connect(t, two.wsUrl);

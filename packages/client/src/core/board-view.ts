@@ -64,6 +64,8 @@ export class BoardView {
   /** In order of appearance. */
   readonly #entries = new Map<MemberId, Entry>();
   readonly #byActor = new Map<number, Entry>();
+  /** Somebody observes the board, without being shown. */
+  isObserved = false;
   #isLost = false;
   /** When missing members are removed. */
   #graceEndsAt: Millis = Number.POSITIVE_INFINITY;
@@ -83,7 +85,8 @@ export class BoardView {
     const changes: Changes = { events: [], moved: [] };
     this.#isLost = false;
     this.#graceEndsAt = message.settling ? now + graceMs : Number.POSITIVE_INFINITY;
-    if (this.#self) this.#self.actor = message.self;
+    if (message.observe) this.#dropSelf();
+    else if (this.#self) this.#self.actor = message.self;
     this.#byActor.clear();
     for (const entry of this.#entries.values()) entry.actor = undefined;
     for (const listed of message.roster) {
@@ -100,7 +103,7 @@ export class BoardView {
         this.#show(entry, changes);
       }
     }
-    this.counted(message.members, message.users);
+    this.counted(message.members, message.users, message.observed);
     return changes;
   }
 
@@ -139,7 +142,8 @@ export class BoardView {
   }
 
   /** The service's counts, ourselves included. Until its next count we add joins and subtract leaves ourselves. */
-  counted(members: number, users: number): void {
+  counted(members: number, users: number, observed = false): void {
+    this.isObserved = observed;
     const before = { members: this.memberCount, users: this.userCount };
     this.#beyond = { members: 0, users: 0 };
     this.#beyond = { members: Math.max(0, members - this.memberCount), users: Math.max(0, users - this.userCount) };
@@ -224,6 +228,11 @@ export class BoardView {
     const visible: AnyCursorMove[] = [];
     for (const entry of this.#entries.values()) if (!entry.isHidden) visible.push(moveOf(entry));
     return visible;
+  }
+
+  #dropSelf(): void {
+    if (this.#self) this.version++;
+    this.#self = undefined;
   }
 
   #placeSelf({ actor, member }: { readonly actor: number; readonly member: WireMember }): void {

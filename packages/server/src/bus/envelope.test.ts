@@ -107,6 +107,7 @@ const VECTORS: Record<string, [BusMessage, string]> = {
     { kind: "sync", seq: 301, hash: 0x9e3779b9, count: 1, asks: [{ owner: OTHER, seq: 77 }] },
     "13 ad02 9e3779b9 01 02 b81e0d225c394f178e40a1b2c3d4e5f6 4d",
   ],
+  "beacon: observed": [{ kind: "beacon", seq: 0, hash: 0, count: 0, observed: true }, "14 00 00000000 00 01 01 01"],
   beacon: [{ kind: "beacon", seq: 301, hash: 0x9e3779b9, count: 1 }, "14 ad02 9e3779b9 01"],
   cursors: [
     { kind: "cursors", seq: 301, moves: [5, 500, 65_535, 6, -1, 2, 40, HIDDEN, 0] },
@@ -204,10 +205,16 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
     entries: message.entries.map((entry) => ({ ...entry, seq: Math.min(entry.seq, message.seq) })),
   })),
   sync: fc.oneof(
-    record({ kind: fc.constant("sync" as const), ...standing, asks: fc.constant("all" as const), held }),
-    record({ kind: fc.constant("sync" as const), ...standing, asks: held }),
+    record(
+      { kind: fc.constant("sync" as const), ...standing, asks: fc.constant("all" as const), held, observed: fc.boolean() },
+      { requiredKeys: ["kind", "seq", "hash", "count", "asks", "held"] },
+    ),
+    record(
+      { kind: fc.constant("sync" as const), ...standing, asks: held, observed: fc.boolean() },
+      { requiredKeys: ["kind", "seq", "hash", "count", "asks"] },
+    ),
   ),
-  beacon: record({ kind: fc.constant("beacon"), ...standing }),
+  beacon: record({ kind: fc.constant("beacon"), ...standing, observed: fc.boolean() }, { requiredKeys: ["kind", "seq", "hash", "count"] }),
   cursors: record({
     kind: fc.constant("cursors"),
     seq,
@@ -225,14 +232,15 @@ const link = fc.oneof(fc.nat(300), u32);
 
 /** After a kind that has no extra fields yet, nothing is read at all. */
 function laterFields(kind: string): Arbitrary<Uint8Array> {
-  return kind === "event" ? fc.constantFrom(new Uint8Array(), LATER_FIELDS) : fc.uint8Array({ maxLength: 9 });
+  return ["event", "beacon", "sync"].includes(kind) ? fc.constantFrom(new Uint8Array(), LATER_FIELDS) : fc.uint8Array({ maxLength: 9 });
 }
 
-/** Extra fields may be absent, so an event that is cut off right before one of them is an event. */
+/** Extra fields may be absent, so a message that is cut off right before one of them is one. */
 function assertInvalidOrBare(shorter: ReturnType<typeof outcome>, message: BusMessage): void {
-  if (typeof shorter !== "object" || shorter.kind !== "event") return assert.equal(shorter, "invalid");
+  if (typeof shorter !== "object") return assert.equal(shorter, "invalid");
   assert.deepEqual({ ...message, ...shorter }, message);
-  assert.ok(message.kind === "event" && Object.keys(shorter).length < Object.keys(message).length);
+  const lost = Object.keys(message).filter((name) => !(name in shorter));
+  assert.ok(lost.length > 0 && lost.every((name) => ["memberIds", "userIds", "observed"].includes(name)), lost.join());
 }
 
 for (const [kind, ofKind] of Object.entries(messages) as [string, Arbitrary<BusMessage>][]) {

@@ -24,6 +24,7 @@ import {
   KICK_REASON_BYTES_MAX,
   type MemberId,
   type Millis,
+  OBSERVED,
   PATCH_BYTES_MAX,
   RECIPIENTS,
   Reader,
@@ -179,7 +180,14 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
   },
   snapshot: { tag: 0x12, write: writeSnapshot, read: readSnapshot },
   sync: { tag: 0x13, write: writeSync, read: readSync },
-  beacon: { tag: 0x14, write: writeStanding, read: (from) => ({ kind: "beacon", ...readStanding(from) }) },
+  beacon: {
+    tag: 0x14,
+    write(to, beacon) {
+      writeStanding(to, beacon);
+      OBSERVED.write(to, beacon);
+    },
+    read: (from) => ({ kind: "beacon", ...readStanding(from), ...OBSERVED.read(from) }),
+  },
   cursors: {
     tag: 0x15,
     write(to, { seq, moves }) {
@@ -383,16 +391,19 @@ function readStanding(from: Reader): Standing {
 /** Begins with a count. 0: all owners are asked, and the seqs held of some follow; otherwise the number of named owners plus one. */
 function writeSync(to: Writer, sync: Sync): void {
   writeStanding(to, sync);
-  if (sync.asks === "all") return writeList(to.varint(0), sync.held, writeHeld);
-  to.varint(sync.asks.length + 1);
-  for (const held of sync.asks) writeHeld(to, held);
+  if (sync.asks === "all") writeList(to.varint(0), sync.held, writeHeld);
+  else {
+    to.varint(sync.asks.length + 1);
+    for (const held of sync.asks) writeHeld(to, held);
+  }
+  OBSERVED.write(to, sync);
 }
 
 function readSync(from: Reader): Sync {
   const standing = readStanding(from);
   const named = from.varint(U32_MAX);
-  if (named === 0) return { kind: "sync", ...standing, asks: "all", held: readList(from, readHeld) };
-  return { kind: "sync", ...standing, asks: readItems(from, named - 1, readHeld) };
+  if (named === 0) return { kind: "sync", ...standing, asks: "all", held: readList(from, readHeld), ...OBSERVED.read(from) };
+  return { kind: "sync", ...standing, asks: readItems(from, named - 1, readHeld), ...OBSERVED.read(from) };
 }
 
 function writeHeld(to: Writer, { owner, seq }: Held): void {

@@ -44,9 +44,9 @@ export type Authenticate = (token: string | undefined, request: IncomingMessage)
 
 /**
  * Whether that user may enter that board; asked with every join, on every connection. `user` is the very object that `authenticate` gave last. Any answer
- * but `true` is a no. If the function throws, rejects or does not answer within 10 s, the client is told `unavailable` for this board and asks again.
+ * but `true` is a no. `how.observe`: the client wants to see the board only. If the function throws, rejects or does not answer within 10 s, the client is told `unavailable` for this board and asks again.
  */
-export type Authorize = (user: User, boardId: string) => boolean | Promise<boolean>;
+export type Authorize = (user: User, boardId: string, how: { readonly observe: boolean }) => boolean | Promise<boolean>;
 
 /** A user within the limits of the wire. */
 export type Person = { readonly userId: string; readonly username?: string; readonly color?: string; readonly avatar?: string };

@@ -10,7 +10,7 @@ import type { Moves } from "../core/messages.ts";
 import { Outbox } from "../core/outbox.ts";
 import { Draft } from "../speech/draft.ts";
 import type { ClientSocket } from "../speech/socket.ts";
-import { type BoardRoster, type Speech, type Teller, TOLD_NOTHING, type Told } from "../speech/speech.ts";
+import { type BoardRoster, type Counts, type Speech, type Teller, TOLD_NOTHING, type Told } from "../speech/speech.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { LIMITS, Pool, PRICE, type Work } from "./budget.ts";
 import { Pace } from "./ticker.ts";
@@ -36,7 +36,9 @@ export class Seat {
   readonly outbox = new Outbox();
   /** Whether this client was told that other instances are not heard on this board. */
   isToldDegraded = false;
-  /** The actor of its own member; undefined while the core has not let it in yet. */
+  /** It sees the board, and its client is no member. */
+  isObserver = false;
+  /** The actor of its own member; undefined for an observer, and while the core has not let it in yet. */
   actor: number | undefined;
   /** The place at which its client pointed before the core let it in. */
   early: { readonly x: number; readonly y: number } | undefined;
@@ -55,7 +57,7 @@ export class Seat {
 /** The part of the core that a fan-out reads. */
 export interface BoardSource {
   roster(boardId: BoardId): BoardRoster;
-  counts(boardId: BoardId): { readonly members: number; readonly users: number };
+  counts(boardId: BoardId): Counts;
   takeCursors(boardId: BoardId): Moves;
   cursorsSince(boardId: BoardId, since: Millis): Moves;
 }
@@ -65,8 +67,10 @@ type Tick = {
   /** When the tick before was sent. */
   readonly since: Millis;
   readonly moves: Moves;
-  /** Present if a member came or went. */
-  readonly counts: { readonly members: number; readonly users: number } | undefined;
+  /** Present if a member came or went, or the board is observed from now on, or no longer. */
+  readonly counts: Counts | undefined;
+  /** A member came or went. */
+  readonly isCounted: boolean;
   readonly cursorMs: Millis;
   readonly roster: () => BoardRoster;
 };
@@ -84,6 +88,7 @@ export class BoardFanout {
   readonly #metrics: Metrics;
   readonly #audiences = new Map<Speech, Audience>();
   #areCountsDue = false;
+  #isObservedDue = false;
 
   constructor(boardId: BoardId, number: number, source: BoardSource, metrics: Metrics, now: Millis) {
     this.boardId = boardId;
@@ -107,7 +112,7 @@ export class BoardFanout {
   }
 
   /** Tells that connection the whole board at the end of this tick, even if it was told before, and every change from then on. */
-  admit(seat: Seat, actor: number, now: Millis): void {
+  admit(seat: Seat, actor: number | undefined, now: Millis): void {
     const { speech } = seat.holder;
     seat.actor = actor;
     seat.outbox.restart(now);
@@ -136,6 +141,11 @@ export class BoardFanout {
     for (const audience of this.#audiences.values()) audience.teller.change(change, audience.draft);
   }
 
+  /** Somebody observes the board from now on, or nobody does any more. */
+  observed(): void {
+    this.#isObservedDue = true;
+  }
+
   /** Other instances are not heard on this board (true), or are heard again. */
   degraded(on: boolean): void {
     for (const audience of this.#audiences.values()) audience.degraded(on);
@@ -152,7 +162,8 @@ export class BoardFanout {
       now,
       since: this.pace.flushedAt,
       moves: this.#source.takeCursors(this.boardId),
-      counts: this.#areCountsDue ? this.#source.counts(this.boardId) : undefined,
+      counts: this.#areCountsDue || this.#isObservedDue ? this.#source.counts(this.boardId) : undefined,
+      isCounted: this.#areCountsDue,
       cursorMs,
       roster: () => {
         roster ??= this.#source.roster(this.boardId);
@@ -160,6 +171,7 @@ export class BoardFanout {
       },
     };
     this.#areCountsDue = false;
+    this.#isObservedDue = false;
     for (const audience of this.#audiences.values()) audience.flush(tick);
   }
 }
@@ -205,7 +217,7 @@ class Audience {
 
   flush(tick: Tick): void {
     const { draft } = this;
-    if (tick.counts !== undefined) this.teller.counts(tick.counts.members, tick.counts.users, draft);
+    if (tick.counts !== undefined) this.teller[tick.isCounted ? "counts" : "observed"](tick.counts, draft);
     if (tick.cursorMs !== this.#cursorMs) this.#setPace(tick.cursorMs);
     draft.endRoster();
     if (tick.moves.length > 0) this.teller.cursors(tick.moves, stampOf(tick.now), draft);
@@ -278,7 +290,7 @@ class Audience {
     const { holder } = seat;
     const { degraded } = roster();
     const draft = new Draft();
-    board(seat.actor ?? -1, seat.told ?? TOLD_NOTHING, draft);
+    board(seat.actor, seat.told ?? TOLD_NOTHING, draft);
     if (seat.isToldDegraded !== degraded) this.teller.degraded(degraded, draft);
     seat.isToldDegraded = degraded;
     if (holder.cursorMs !== cursorMs) this.teller.pace(cursorMs, draft);

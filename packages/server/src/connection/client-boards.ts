@@ -85,7 +85,7 @@ export class ClientBoards {
     if (who === undefined) return;
     if (this.#hub.host.authorizes) this.#client.charge(PRICE.hostCall);
     const held = this.pending.begin(boardId);
-    this.#hub.host.mayEnter(who.user, boardId, (permission) => {
+    this.#hub.host.mayEnter(who.user, boardId, { observe: message.observe === true }, (permission) => {
       if (!this.pending.end(boardId, held)) return;
       if (permission === "granted") this.#enter(message, bytes);
       else if (permission === "refused") this.#shutOut(boardId);
@@ -108,6 +108,7 @@ export class ClientBoards {
   moved(board: BoardRef, x: number, y: number, ref = "cursor"): void {
     const seat = this.seatOn(board);
     if (seat === undefined) this.#client.refuse("not_joined", ref);
+    else if (seat.isObserver) this.#client.refuse("observing", ref);
     else if (seat.actor === undefined) seat.early = { x, y };
     else this.#hub.boards.moved(seat, x, y);
   }
@@ -115,6 +116,7 @@ export class ClientBoards {
   say(message: Extract<ClientMessage, { kind: "update" | "broadcast" }>, bytes: number): void {
     const seat = this.seatOn(message.board);
     if (seat === undefined) return this.#client.refuse("not_joined", refOf(message));
+    if (seat.isObserver) return this.#client.refuse("observing", refOf(message));
     const { boardId } = seat.fanout;
     const audience = this.#hub.boards.audienceOf(boardId, message.kind === "broadcast" ? message : {});
     if (!this.#client.take(message.kind) || !this.#hub.boards.affords(seat, bytes, audience))
@@ -139,17 +141,25 @@ export class ClientBoards {
     return boardId !== undefined && this.pending.has(boardId) ? boardId : undefined;
   }
 
-  #enter({ boardId, attempt, username, status, state }: Join, bytes: number): void {
+  #enter({ boardId, attempt, username, status, state, observe = false }: Join, bytes: number): void {
     const { who, id } = this.#client;
     if (who === undefined) return;
     const { memberId, user, color } = who.identity;
     let price = PRICE.join + bytes * this.#hub.boards.audienceOf(boardId) * PRICE.byteShared;
-    if (this.seatOn(boardId) === undefined) {
-      const seat = this.#hub.boards.sit(this.#client, boardId);
+    let seat = this.seatOn(boardId);
+    if (seat === undefined) {
+      seat = this.#hub.boards.sit(this.#client, boardId);
       this.seats.push(seat);
       if (seat.fanout.seats === 1) price += PRICE.board;
     }
+    // From now on its messages are those of a member, or of an observer, also if the core has not answered.
+    seat.isObserver = observe;
     const { userId, avatar } = user;
+    if (observe) {
+      this.#hub.input({ kind: "observe", connection: id, boardId, memberId, userId });
+      this.#client.charge(PRICE.join);
+      return;
+    }
     const member = {
       memberId,
       userId,

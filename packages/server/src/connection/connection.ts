@@ -21,7 +21,7 @@ import {
   STATE_BYTES_MAX,
   TokenBucket,
 } from "@presence-service/protocol";
-import type { ConnectionId } from "../core/effects.ts";
+import type { ConnectionId, Place } from "../core/effects.ts";
 import type { Whom } from "../core/messages.ts";
 import { OUTBOX } from "../core/outbox.ts";
 import type { ClientSocket } from "../speech/socket.ts";
@@ -216,9 +216,11 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
     return undefined;
   }
 
-  /** The core did not carry out an input. `isMember`: this client is on that board all the same. */
-  refused(code: ErrorCode, boardId: BoardId, isMember: boolean): void {
-    if (!isMember) this.#boards.giveBack(this.#boards.seatOn(boardId));
+  /** The core did not carry out an input; this client is on that board as before. */
+  refused(code: ErrorCode, boardId: BoardId, as: Place): void {
+    const seat = this.#boards.seatOn(boardId);
+    if (as === "absent") this.#boards.giveBack(seat);
+    else if (seat !== undefined) seat.isObserver = as === "observer";
     this.refuse(code, boardId);
   }
 
@@ -227,8 +229,8 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
     const seat = this.#boards.seatOn(boardId);
     if (seat === undefined) return;
     if (!this.speech.isTold) return this.end(CLOSE.kicked);
-    // A client that has not been told the board yet, or may not have been, waits for an answer to its join.
-    if (!seat.outbox.isLive) this.refuse("bad_board", boardId, "removed from this board by an operator");
+    // A client that has not been told the board yet, or may not have been, waits for an answer to its join. An observer is nobody who could leave.
+    if (!seat.outbox.isLive || seat.isObserver) this.refuse("bad_board", boardId, "removed from this board by an operator");
     if (self !== undefined) this.send({ kind: "user_left", board: seat.ref, actor: self, reason: "kicked" });
     this.#boards.giveBack(seat);
   }
@@ -476,7 +478,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
     this.#boards.pending.giveUpAll();
     const { gate, lobby, journal, isStopping } = this.#hub;
     const graceMs = this.speech.canResume ? GRACE_MS[reason.grace] : 0;
-    const mayStay = gate.leave(this, this.account, graceMs === 0 ? 0 : this.seats.length);
+    const mayStay = gate.leave(this, this.account, graceMs === 0 ? 0 : this.seats.filter(({ isObserver }) => !isObserver).length);
     lobby.ended(this);
     journal.ended(this.id, this.speech.encoding, reason, graceMs);
     this.#boards.giveBackAll();

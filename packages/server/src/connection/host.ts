@@ -71,12 +71,12 @@ export class Host {
     );
   }
 
-  /** Asks whether that user may enter that board. Without `authorize` every user may enter every board. */
-  mayEnter(user: User, boardId: string, answered: (permission: Permission) => void): void {
+  /** Asks whether that user may enter that board, or observe it. Without `authorize` every user may enter every board. */
+  mayEnter(user: User, boardId: string, how: { readonly observe: boolean }, answered: (permission: Permission) => void): void {
     const { authorize } = this.#options;
     if (authorize === undefined) return answered("granted");
     this.#ask(
-      () => authorize(user, boardId),
+      () => authorize(user, boardId, how),
       (isAllowed: unknown) => {
         if (typeof isAllowed !== "boolean" && isAllowed !== undefined && isAllowed !== null)
           this.#warn({ board: boardId }, "the host's authorize answered neither true nor false; it counts as false");

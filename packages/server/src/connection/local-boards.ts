@@ -96,9 +96,10 @@ export class LocalBoards {
     return this.#core.audience(boardId, recipients);
   }
 
-  /** Whether somebody else is on that board, here or at another instance. */
+  /** Whether somebody else is on that board or observes it, here or at another instance. */
   isShared({ fanout }: Seat): boolean {
-    return fanout.seats > 1 || this.audienceOf(fanout.boardId) > 1;
+    const { members, observed } = this.#core.counts(fanout.boardId);
+    return fanout.seats > 1 || members > 1 || observed;
   }
 
   /** False: updates and broadcasts on that board have used up its budget. */
@@ -110,8 +111,8 @@ export class LocalBoards {
 
   // Called with effects of the core. Boards without a seat need none.
 
-  /** The core has let the connection of that seat in. */
-  admit(seat: Seat, self: number): void {
+  /** The core has let the connection of that seat in, as that actor or as an observer. */
+  admit(seat: Seat, self: number | undefined): void {
     seat.fanout.admit(seat, self, this.#clock.now());
     this.#ticker.local(seat.fanout);
     const { early } = seat;
@@ -130,6 +131,14 @@ export class LocalBoards {
     const board = this.#boards.get(event.boardId);
     if (board === undefined) return;
     board.event(event);
+    this.#ticker.local(board);
+  }
+
+  /** Somebody observes that board from now on, or nobody does any more. */
+  observed(boardId: BoardId): void {
+    const board = this.#boards.get(boardId);
+    if (board === undefined) return;
+    board.observed();
     this.#ticker.local(board);
   }
 

@@ -207,7 +207,7 @@ export class ConnectionManager implements Hub {
       case "joined":
         return this.#admit(effect.connection, effect.boardId, effect.self);
       case "refused":
-        return this.lobby.of(effect.connection)?.refused(effect.code, effect.boardId, effect.isMember);
+        return this.lobby.of(effect.connection)?.refused(effect.code, effect.boardId, effect.as);
       case "superseded":
         return this.lobby.of(effect.connection)?.end(CLOSE.superseded);
       case "kick":
@@ -220,6 +220,8 @@ export class ConnectionManager implements Hub {
       case "roster":
         this.journal.changed(effect.boardId, effect.change);
         return this.boards.changed(effect.boardId, effect.change);
+      case "observed":
+        return this.boards.observed(effect.boardId);
       case "event":
         return this.boards.event(effect);
       case "cursors":
@@ -248,7 +250,7 @@ export class ConnectionManager implements Hub {
     else this.#line.publish(boardId, message);
   }
 
-  #admit(id: ConnectionId, boardId: BoardId, self: number): void {
+  #admit(id: ConnectionId, boardId: BoardId, self: number | undefined): void {
     const seat = this.lobby.of(id)?.seats.find(({ fanout }) => fanout.boardId === boardId);
     if (seat !== undefined) this.boards.admit(seat, self);
   }

@@ -17,10 +17,11 @@ export const REFUSALS: Record<ErrorCode, string> = {
   too_fast: "more joins, updates or broadcasts than are taken; slow down",
   unavailable: "who you are or where you may go cannot be looked up at the moment; try again later",
   unknown_message: "this release of the service does not know such a message",
+  observing: "this connection only observes that board; join it without observe to move, update or broadcast",
 };
 
-/** Mistakes for which no client is closed: a message was under way to a board just left, or is of a later release. */
-export const HONEST: ReadonlySet<ErrorCode> = new Set(["not_joined", "unknown_message"]);
+/** Mistakes for which no client is closed: a message was under way when a board was left or only observed, or is of a later release. */
+export const HONEST: ReadonlySet<ErrorCode> = new Set(["not_joined", "unknown_message", "observing"]);
 
 /** The board's id as the message names it. If it names the board by a number: the kind of the message. */
 export function refOf({ kind, board }: { readonly kind: string; readonly board: BoardRef }): string {

@@ -6,7 +6,7 @@
 
 import type { BoardId, Millis } from "@presence-service/protocol";
 import type { Context } from "./context.ts";
-import type { BoardMessage, Cursors, Moves, Seq, Sync } from "./messages.ts";
+import type { BoardMessage, Cursors, Moves, Observed, Seq, Standing, Sync } from "./messages.ts";
 import type { Roster } from "./roster.ts";
 import type { Silence } from "./silence.ts";
 import type { Slice } from "./slice.ts";
@@ -18,8 +18,10 @@ export type Subject = {
   readonly slice: Slice;
   readonly cursors: Roster["cursors"];
   readonly silence: Silence;
-  /** Another instance has members here, or may have: otherwise nobody is told of places. */
+  /** Another instance has members or observers here, or may have: otherwise nobody is told of places. */
   hasViewers(): boolean;
+  /** Own clients observe the board. */
+  isObserved(): boolean;
 };
 
 export class Announcer {
@@ -119,6 +121,19 @@ export class Announcer {
     for (const message of messages) this.say(message, now);
   }
 
+  /** Own clients observe the board from now on, or none does any more: said at once, and again as after a change. */
+  observed(now: Millis): void {
+    const { lingerMs, beaconAfterChangeMs } = this.#context.constants;
+    this.#lingersUntil = Math.max(this.#lingersUntil, now + lingerMs);
+    this.#beaconsAfterChange = beaconAfterChangeMs.map((afterMs) => now + afterMs);
+    this.#sayBeacon(now);
+  }
+
+  /** Where the own slice stands, as beacons and questions say it. */
+  standing(): Standing & Observed {
+    return { ...this.#subject.slice.standing(), ...(this.#subject.isObserved() && { observed: true }) };
+  }
+
   /** A peer has asked. Its `sync` is a beacon as well, which its replica has compared already. */
   asked(sync: Sync, now: Millis): void {
     const isToAll = sync.asks === "all";
@@ -194,7 +209,8 @@ export class Announcer {
     this.#answerAt = NEVER;
     this.#answeredAt = now;
     if (inFull) for (const part of this.#subject.slice.snapshot()) this.say(part, now);
-    else this.#sayBeacon(now);
+    // A snapshot does not say whether the board is observed.
+    if (!inFull || this.#subject.isObserved()) this.#sayBeacon(now);
     this.#sayPositions(now);
   }
 
@@ -220,7 +236,7 @@ export class Announcer {
   }
 
   #sayBeacon(now: Millis): void {
-    this.say({ kind: "beacon", ...this.#subject.slice.standing() }, now);
+    this.say({ kind: "beacon", ...this.standing() }, now);
   }
 
   #beaconIfDue(now: Millis): void {

@@ -18,7 +18,7 @@ import {
 } from "@presence-service/protocol";
 import { Announcer } from "./announcer.ts";
 import type { Context } from "./context.ts";
-import type { ChosenStatus, ConnectionId, Link } from "./effects.ts";
+import type { ChosenStatus, ConnectionId, Link, Place } from "./effects.ts";
 import { Ends } from "./ends.ts";
 import type { BoardEvent, BoardMessage, Cursors, DelReason, Moves, Whom } from "./messages.ts";
 import type { Applied, Replica } from "./replica.ts";
@@ -29,10 +29,14 @@ import { type OwnEntry, Slice } from "./slice.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** Local members wait for their first roster. */
+/** A client that observes, as a kick may name it. */
+type Observer = { readonly memberId: MemberId; readonly userId: string };
+
+/** Local members or observers wait for their first roster. */
 type Opening = {
   readonly by: Millis;
-  readonly waiting: Map<ConnectionId, MemberId>;
+  /** undefined: it observes. */
+  readonly waiting: Map<ConnectionId, MemberId | undefined>;
   /** Peers that have told where their slices stand, and whose replicas here are in no doubt. */
   readonly answered: Set<InstanceId>;
 };
@@ -52,6 +56,10 @@ export class Board {
   readonly #announcer: Announcer;
   readonly #silence: Silence;
   readonly #memberOf = new Map<ConnectionId, MemberId>();
+  /** Own clients that see the board and are not shown (R19). */
+  readonly #observers = new Map<ConnectionId, Observer>();
+  /** The clients of this board were told that it is observed. */
+  #isToldObserved = false;
   readonly #ends: Ends;
   readonly #orphans = new Map<MemberId, Orphan>();
   #opening: Opening | undefined;
@@ -73,16 +81,34 @@ export class Board {
       slice: this.#slice,
       cursors: this.roster.cursors,
       silence: this.#silence,
-      hasViewers: () => this.#replicas.mayHaveMembers,
+      hasViewers: () => this.#replicas.mayHaveMembers || this.#replicas.isObserved,
+      isObserved: () => this.#observers.size > 0,
     };
     this.#announcer = new Announcer(context, boardId, subject, now);
-    const ask = (question: Question, at: Millis) => this.#announcer.say({ ...question, ...this.#slice.standing() }, at);
+    const ask = (question: Question, at: Millis) => this.#announcer.say({ ...question, ...this.#announcer.standing() }, at);
     this.#replicas = new Replicas(context, boardId, this.#silence, ask, now);
     this.#opening = { by: now + context.constants.openMs, waiting: new Map(), answered: new Set() };
   }
 
   get own(): number {
     return this.#slice.size;
+  }
+
+  /** How many clients of this instance observe the board. */
+  get observers(): number {
+    return this.#observers.size;
+  }
+
+  /** Somebody observes the board, here or elsewhere. */
+  get isObserved(): boolean {
+    return this.#observers.size > 0 || this.#replicas.isObserved;
+  }
+
+  /** To be called after every input. */
+  tellObserved(): void {
+    if (this.#isToldObserved === this.isObserved) return;
+    this.#isToldObserved = this.isObserved;
+    this.#context.emit({ kind: "observed", boardId: this.#boardId });
   }
 
   /** On this board other instances are not heard, or do not hear this one. */
@@ -102,7 +128,7 @@ export class Board {
 
   /** The board has been empty for so long that it may be forgotten. */
   isOver(now: Millis): boolean {
-    return this.#slice.size === 0 && now >= this.#announcer.lingersUntil;
+    return this.#isEmpty && now >= this.#announcer.lingersUntil;
   }
 
   deadline(): Millis {
@@ -113,7 +139,7 @@ export class Board {
       this.#expiryAt,
       this.#ends.expiryAt,
       this.#opening?.by ?? NEVER,
-      this.#slice.size === 0 ? this.#announcer.lingersUntil : NEVER,
+      this.#isEmpty ? this.#announcer.lingersUntil : NEVER,
     );
   }
 
@@ -132,17 +158,40 @@ export class Board {
 
   // Of local clients.
 
-  isMember(connection: ConnectionId): boolean {
-    return this.#memberOf.has(connection);
+  placeOf(connection: ConnectionId): Place {
+    if (this.#memberOf.has(connection)) return "member";
+    return this.#observers.has(connection) ? "observer" : "absent";
+  }
+
+  /** No client of this instance is here, none within its grace either. */
+  get #isEmpty(): boolean {
+    return this.#slice.size === 0 && this.#observers.size === 0;
+  }
+
+  /** Shows the board to that connection, and the connection to nobody. */
+  observe(connection: ConnectionId, observer: Observer, now: Millis): void {
+    this.leave(connection, 0, now);
+    this.#observers.set(connection, observer);
+    if (this.#observers.size === 1) this.#announcer.observed(now);
+    if (this.#opening === undefined) return this.#tellJoined(connection, undefined);
+    this.#opening.waiting.set(connection, undefined);
+    this.#openIfDue(now);
+  }
+
+  #endObserving(connection: ConnectionId, now: Millis): void {
+    if (!this.#observers.delete(connection)) return;
+    this.#opening?.waiting.delete(connection);
+    if (this.#observers.size === 0) this.#announcer.observed(now);
   }
 
   join(connection: ConnectionId, attempt: number, member: Member, now: Millis): void {
     const { memberId } = member;
     if (attempt <= this.#highestAttempt(memberId)) {
-      const isMember = this.isMember(connection);
-      this.#context.emit({ kind: "refused", connection, code: "superseded", boardId: this.#boardId, isMember });
+      const as = this.placeOf(connection);
+      this.#context.emit({ kind: "refused", connection, code: "superseded", boardId: this.#boardId, as });
       return;
     }
+    this.#endObserving(connection, now);
     const before = this.#slice.get(memberId)?.connection;
     if (before !== undefined && before !== connection) this.#supersede(before);
     // If this connection was another member before, that member is gone.
@@ -158,8 +207,9 @@ export class Board {
     this.#openIfDue(now);
   }
 
-  /** `graceMs` 0: the member leaves for good. Otherwise its connection is lost, and its client may come back within that time. */
+  /** An observer is gone at once. `graceMs` 0: the member leaves for good. Otherwise its connection is lost, and its client may come back within that time. */
   leave(connection: ConnectionId, graceMs: Millis, now: Millis): void {
+    this.#endObserving(connection, now);
     const entry = this.#entryOf(connection);
     if (entry === undefined) return;
     this.#memberOf.delete(connection);
@@ -180,8 +230,13 @@ export class Board {
     this.#refresh(entry.member.memberId, "left", now);
   }
 
-  /** Ends the own entries of that person or session, those within their grace too (R16). */
+  /** Ends the own entries of that person or session, those within their grace too, and their observing (R16). */
   kick(whom: Whom, now: Millis): void {
+    for (const [connection, { memberId, userId }] of [...this.#observers]) {
+      if ("userId" in whom ? userId !== whom.userId : memberId !== whom.memberId) continue;
+      this.#endObserving(connection, now);
+      this.#context.emit({ kind: "put_out", connection, boardId: this.#boardId, self: undefined });
+    }
     for (const entry of [...this.#slice.entries()]) {
       const { connection, member } = entry;
       if ("userId" in whom ? member.userId !== whom.userId : member.memberId !== whom.memberId) continue;
@@ -284,6 +339,7 @@ export class Board {
         this.#apply(from, replica, replica.handle(message, now), now);
         // While no other instance had members on this board, own moves were not published.
         if (wasEmpty && replica.size > 0) this.#announcer.owePositions(now);
+        if (message.kind === "sync" || message.kind === "beacon") this.#noteObserved(from, message.observed === true, now);
         if (message.kind === "sync") this.#announcer.asked(message, now);
         if (message.kind !== "delta" && !replica.isInDoubt) this.#opening?.answered.add(from);
         break;
@@ -300,6 +356,12 @@ export class Board {
     }
     this.#replicas.checkDoubt(now);
     this.#openIfDue(now);
+  }
+
+  #noteObserved(from: InstanceId, isObserved: boolean, now: Millis): void {
+    // While nobody there looked on, own moves were not published.
+    if (isObserved && !this.#replicas.isObserved) this.#announcer.owePositions(now);
+    this.#replicas.noteObserved(from, isObserved);
   }
 
   /** The peer is judged live, fading or gone from now on: its members are shown accordingly. */
@@ -466,9 +528,10 @@ export class Board {
     for (const [connection, memberId] of waiting) this.#tellJoined(connection, memberId);
   }
 
-  #tellJoined(connection: ConnectionId, memberId: MemberId): void {
-    const self = this.roster.actorOf(memberId);
-    if (self !== undefined) this.#context.emit({ kind: "joined", connection, boardId: this.#boardId, self });
+  /** `memberId` undefined: it observes. */
+  #tellJoined(connection: ConnectionId, memberId: MemberId | undefined): void {
+    const self = memberId === undefined ? undefined : this.roster.actorOf(memberId);
+    if (self !== undefined || memberId === undefined) this.#context.emit({ kind: "joined", connection, boardId: this.#boardId, self });
   }
 
   #tellEvent(memberId: MemberId, { name, data, ...recipients }: Said): void {

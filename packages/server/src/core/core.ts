@@ -11,7 +11,7 @@ import { Board } from "./board.ts";
 import { assertConsistent, CONSTANTS, type Constants } from "./constants.ts";
 import type { Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
-import type { ConnectionId, DegradedWhy, Effect, Input } from "./effects.ts";
+import type { ConnectionId, DegradedWhy, Effect, Input, Place } from "./effects.ts";
 import { Hearing, type PeerStats } from "./hearing.ts";
 import type { BusMessage, Cursors, Kick, Moves } from "./messages.ts";
 import { Peers } from "./peers.ts";
@@ -37,6 +37,8 @@ export type Stats = {
   /** Members, summed over boards: connected here, and shown wherever they are connected. */
   readonly own: number;
   readonly shown: number;
+  /** Clients of this instance that observe, summed over boards. */
+  readonly observers: number;
   /** Round trip of the last own heartbeat through pub/sub. */
   readonly echoMs: Millis | null;
   /** Peers that have proved themselves (R8). */
@@ -50,6 +52,8 @@ export type RosterView = {
   readonly degraded: boolean;
   readonly members: number;
   readonly users: number;
+  /** Somebody observes the board, without being shown. */
+  readonly observed: boolean;
   /** In no particular order. */
   readonly entries: readonly RosterEntry[];
 };
@@ -166,14 +170,17 @@ export class Core {
     return { settling, degraded: board?.isDegraded === true, ...this.counts(boardId), entries: board?.roster.entries() ?? [] };
   }
 
-  counts(boardId: BoardId): { readonly members: number; readonly users: number } {
-    const { members = 0, users = 0 } = this.#boards.get(boardId)?.roster ?? {};
-    return { members, users };
+  counts(boardId: BoardId): { readonly members: number; readonly users: number; readonly observed: boolean } {
+    const board = this.#boards.get(boardId);
+    const { members = 0, users = 0 } = board?.roster ?? {};
+    return { members, users, observed: board?.isObserved === true };
   }
 
-  /** The number of members for whom an event on that board is, wherever they are connected. */
+  /** The number of clients for whom an event on that board is: members wherever they are connected, and observers here. */
   audience(boardId: BoardId, recipients: Recipients): number {
-    return this.#boards.get(boardId)?.roster.actorsNamed(recipients)?.length ?? this.counts(boardId).members;
+    const board = this.#boards.get(boardId);
+    if (board === undefined) return 0;
+    return board.roster.actorsNamed(recipients)?.length ?? board.roster.members + board.observers;
   }
 
   /** This instance is subscribed to that board, or wants to be. */
@@ -189,9 +196,11 @@ export class Core {
   stats(now: Millis): Stats {
     let own = 0;
     let shown = 0;
+    let observers = 0;
     for (const board of this.#boards.values()) {
       own += board.own;
       shown += board.roster.members;
+      observers += board.observers;
     }
     const { isReady, degradedWhy } = this.#pulse;
     const status = !isReady ? "starting" : degradedWhy === undefined ? "ready" : "degraded";
@@ -202,6 +211,7 @@ export class Core {
       degradedBoards: this.#degraded.size,
       own,
       shown,
+      observers,
       echoMs: this.#beats.echoMs,
       peers: [...this.#hearing.list(now)],
     };
@@ -210,15 +220,16 @@ export class Core {
   #dispatch(input: Input, now: Millis): void {
     switch (input.kind) {
       case "join":
-        return this.#join(input, now);
+        return this.#enter(input, now, (board) => board.join(input.connection, input.attempt, input.member, now));
+      case "observe":
+        return this.#enter(input, now, (board) => board.observe(input.connection, input, now));
       case "leave":
-        return this.#ofMember(input, (board) => {
-          this.#boardsOf.get(input.connection)?.delete(input.boardId);
-          board.leave(input.connection, 0, now);
-        });
+        if (this.#placeOf(input) === "absent") return this.#refuse(input, "not_joined");
+        this.#boardsOf.get(input.connection)?.delete(input.boardId);
+        return this.#on(input.boardId, (board) => board.leave(input.connection, 0, now));
       case "update":
         return this.#ofMember(input, (board) => {
-          if (!board.update(input.connection, input.status, input.state, now)) this.#refuse(input, { code: "bad_state", isMember: true });
+          if (!board.update(input.connection, input.status, input.state, now)) this.#refuse(input, "bad_state");
         });
       case "broadcast":
         return this.#ofMember(input, (board) => {
@@ -271,14 +282,14 @@ export class Core {
     }
   }
 
-  #join({ connection, boardId, attempt, member }: Extract<Input, { kind: "join" }>, now: Millis): void {
+  #enter({ connection, boardId }: Extract<Input, { kind: "join" | "observe" }>, now: Millis, act: (board: Board) => void): void {
     if (!this.#boards.has(boardId)) {
       this.#boards.set(boardId, new Board(this.#context, boardId, now));
       this.#effects.push({ kind: "subscribe", boardId });
     }
     const boards = this.#boardsOf.get(connection) ?? new Set();
     this.#boardsOf.set(connection, boards.add(boardId));
-    this.#on(boardId, (board) => board.join(connection, attempt, member, now));
+    this.#on(boardId, act);
   }
 
   /** Removes only entries that this instance owns (R1); every instance hears of the kick and does the same. */
@@ -384,13 +395,19 @@ export class Core {
     return named;
   }
 
-  #ofMember(input: Extract<Input, { kind: "leave" | "update" | "broadcast" }>, act: (board: Board) => void): void {
-    if (!this.#boards.get(input.boardId)?.isMember(input.connection)) return this.#refuse(input, { code: "not_joined", isMember: false });
+  #ofMember(input: Extract<Input, { kind: "update" | "broadcast" }>, act: (board: Board) => void): void {
+    const place = this.#placeOf(input);
+    if (place !== "member") return this.#refuse(input, place === "observer" ? "observing" : "not_joined");
     this.#on(input.boardId, act);
   }
 
-  #refuse({ connection, boardId }: { connection: ConnectionId; boardId: BoardId }, why: { code: ErrorCode; isMember: boolean }): void {
-    this.#effects.push({ kind: "refused", connection, boardId, ...why });
+  #placeOf({ connection, boardId }: { connection: ConnectionId; boardId: BoardId }): Place {
+    return this.#boards.get(boardId)?.placeOf(connection) ?? "absent";
+  }
+
+  #refuse(input: { connection: ConnectionId; boardId: BoardId }, code: ErrorCode): void {
+    const { connection, boardId } = input;
+    this.#effects.push({ kind: "refused", connection, boardId, code, as: this.#placeOf(input) });
   }
 
   #hold(owner: InstanceId, boardId: BoardId): void {
@@ -416,6 +433,7 @@ export class Core {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
     act(board);
+    board.tellObserved();
     note(this.#mute, boardId, board.isMute);
     note(this.#degraded, boardId, board.isDegraded);
     this.#deadlines.set(boardId, board.deadline());

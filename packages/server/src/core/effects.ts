@@ -11,6 +11,7 @@ import type {
   JsonObject,
   LeaveReason,
   Member,
+  MemberId,
   Millis,
   Recipients,
   Status,
@@ -28,6 +29,9 @@ export type DegradedWhy = "unechoed" | "unheard";
 /** A status that a client may choose for itself. */
 export type ChosenStatus = Exclude<Status, "reconnecting">;
 
+/** How a connection is on a board. */
+export type Place = "member" | "observer" | "absent";
+
 export type Input =
   /** Enter a board, or replace the session's entry there. `member` is complete: state included, status chosen by the client. */
   | {
@@ -37,7 +41,15 @@ export type Input =
       readonly attempt: number;
       readonly member: Member;
     }
-  /** Leave one board for good. */
+  /** Observe a board: see it, and be shown to nobody (R19). A member of this connection leaves. */
+  | {
+      readonly kind: "observe";
+      readonly connection: ConnectionId;
+      readonly boardId: BoardId;
+      readonly memberId: MemberId;
+      readonly userId: string;
+    }
+  /** Leave one board for good, as a member or as an observer. */
   | { readonly kind: "leave"; readonly connection: ConnectionId; readonly boardId: BoardId }
   /** `state` is a merge patch (RFC 7396). */
   | {
@@ -95,15 +107,15 @@ export type Effect =
   | { readonly kind: "subscribe" | "unsubscribe" | "resubscribe"; readonly boardId: BoardId }
   /** Replace this connection. `unheard`: it seems to work, but no other instance seems to be on the same Redis (R10). */
   | { readonly kind: "recycle"; readonly link: Link; readonly why: "unanswered" | "unechoed" | "unheard" }
-  /** Send this connection the board's roster (`Core.roster`) now; later changes follow as `roster`. `self` is its own actor. */
-  | { readonly kind: "joined"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly self: number }
-  /** The input was not carried out; the connection lives on. `isMember`: it is a member of that board all the same. */
+  /** Send this connection the board's roster (`Core.roster`) now; later changes follow as `roster`. `self` is its own actor; an observer has none. */
+  | { readonly kind: "joined"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly self: number | undefined }
+  /** The input was not carried out; the connection lives on, and is on that board as before. */
   | {
       readonly kind: "refused";
       readonly connection: ConnectionId;
       readonly code: ErrorCode;
       readonly boardId: BoardId;
-      readonly isMember: boolean;
+      readonly as: Place;
     }
   /** The session lives on in another connection: close this one as `superseded`, and report it as disconnected with full grace. */
   | { readonly kind: "superseded"; readonly connection: ConnectionId }
@@ -115,6 +127,8 @@ export type Effect =
   | Announcement
   /** The roster that this instance shows for that board has changed: for every local connection on it. */
   | { readonly kind: "roster"; readonly boardId: BoardId; readonly change: RosterChange }
+  /** Somebody observes that board from now on, here or at another instance, or nobody does any more: for every local connection on it. */
+  | { readonly kind: "observed"; readonly boardId: BoardId }
   /** A `broadcast`, for local connections on the board but never the sender's, whose actor it names. `to` undefined: for all; otherwise for these actors. */
   | {
       readonly kind: "event";

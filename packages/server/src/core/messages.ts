@@ -86,6 +86,9 @@ export type Snapshot = {
 /** Where a slice stands: the hash is the XOR over its members of h(memberId, attempt, seq of the last change), u32. */
 export type Standing = { readonly seq: Seq; readonly hash: number; readonly count: number };
 
+/** `observed`: clients of the sender observe the board, so it has to hear of places there (R19). Absent: none does. */
+export type Observed = { readonly observed?: boolean };
+
 /** The part of an owner's slice that an instance holds: all of it up to `seq`. */
 export type Held = { readonly owner: InstanceId; readonly seq: Seq };
 
@@ -93,12 +96,10 @@ export type Held = { readonly owner: InstanceId; readonly seq: Seq };
  * A question to named owners, with the seq that the sender holds of each, or to all owners; it is the sender's own beacon as well (R5).
  * In a question to all, the sender holds nothing of an owner that is not named in `held`.
  */
-export type Sync = Standing & { readonly kind: "sync" } & (
-    | { readonly asks: readonly Held[] }
-    | { readonly asks: "all"; readonly held: readonly Held[] }
-  );
+export type Sync = Standing &
+  Observed & { readonly kind: "sync" } & ({ readonly asks: readonly Held[] } | { readonly asks: "all"; readonly held: readonly Held[] });
 
-export type Beacon = Standing & { readonly kind: "beacon" };
+export type Beacon = Standing & Observed & { readonly kind: "beacon" };
 
 /** `seq` is that of the sender's slice: only an instance that holds the slice knows which members the slots mean. */
 export type Cursors = { readonly kind: "cursors"; readonly seq: Seq; readonly moves: Moves };

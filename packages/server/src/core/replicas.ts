@@ -26,6 +26,9 @@ export class Replicas {
   /** Owners that cannot speak on this board, as their heartbeats say, and until when their people are shown (R9). */
   readonly #mute = new Map<InstanceId, Millis>();
 
+  /** Owners that have said that clients of theirs observe this board (R19). */
+  readonly #observed = new Set<InstanceId>();
+
   /** When to ask all peers; their answers end all older doubt. */
   #askAllAt: Millis = NEVER;
   #askAllAgainAt: Millis = NEVER;
@@ -78,6 +81,17 @@ export class Replicas {
     return false;
   }
 
+  /** Clients of other instances observe the board, as far as is known. */
+  get isObserved(): boolean {
+    return this.#observed.size > 0;
+  }
+
+  /** The owner has said whether clients of its observe the board. */
+  noteObserved(owner: InstanceId, isObserved: boolean): void {
+    if (isObserved) this.#observed.add(owner);
+    else this.#observed.delete(owner);
+  }
+
   /** How the members in that owner's slice are shown on this board. */
   livenessOf(owner: InstanceId): Liveness {
     const liveness = this.#context.peers.livenessOf(owner);
@@ -102,6 +116,7 @@ export class Replicas {
   drop(owner: InstanceId): Replica[] {
     const replica = this.#replicas.get(owner);
     this.#mute.delete(owner);
+    this.#observed.delete(owner);
     if (replica === undefined) return [];
     this.#replicas.delete(owner);
     this.#context.letGo(owner, this.#boardId);

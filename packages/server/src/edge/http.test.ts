@@ -23,6 +23,7 @@ const REPORT: HealthReport = {
   peers: [],
   boards: 1,
   members: { own: 2, shown: 3 },
+  observers: 0,
   connections: 2,
 };
 

@@ -46,6 +46,8 @@ export type HealthReport = {
   }[];
   readonly boards: number;
   readonly members: { readonly own: number; readonly shown: number };
+  /** Clients connected here that observe, summed over boards. */
+  readonly observers: number;
   readonly connections: number;
 };
 

@@ -22,7 +22,7 @@ import type { Moves } from "../core/messages.ts";
 import { ClassicIds } from "./classic-ids.ts";
 import type { Draft } from "./draft.ts";
 import { binaryFrame, frameBytes, writeBinaryHeader } from "./socket.ts";
-import { type BoardRoster, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
+import { type BoardRoster, type Counts, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
 
 export const CLASSIC: Speech = {
   encoding: "classic",
@@ -94,9 +94,11 @@ class ClassicTeller implements Teller {
 
   event(): void {}
 
-  counts(members: number, _users: number, draft: Draft): void {
+  counts({ members }: Counts, draft: Draft): void {
     draft.add(this.#counts(members));
   }
+
+  observed(): void {}
 
   pace(): void {}
 

@@ -55,8 +55,11 @@ export type BoardRoster = {
   readonly degraded: boolean;
   readonly members: number;
   readonly users: number;
+  readonly observed: boolean;
   readonly entries: readonly RosterEntry[];
 };
+
+export type Counts = Pick<BoardRoster, "members" | "users" | "observed">;
 
 /**
  * The belief of a socket that was told nothing for a while, or never: actors by the number that its client knows them by. Empty where a
@@ -70,13 +73,15 @@ export interface Teller {
   change(change: RosterChange, draft: Draft): void;
   /** `to`: only for the sockets of these actors; undefined: for all but that of the sender. */
   event(actor: number, name: string, data: Json, draft: Draft, to?: readonly number[]): void;
-  counts(members: number, users: number, draft: Draft): void;
+  counts(counts: Counts, draft: Draft): void;
+  /** Nobody came or went: only `observed` has changed. */
+  observed(counts: Counts, draft: Draft): void;
   pace(cursorMs: Millis, draft: Draft): void;
   degraded(on: boolean, draft: Draft): void;
   /** `stamp`: of this tick, the same for all sockets. */
   cursors(moves: Moves, stamp: number, draft: Draft): void;
-  /** Prepares a roster for many sockets. The result writes what a socket that believes `told` needs; `self` is its own actor. */
-  board(roster: BoardRoster): (self: number, told: Told, draft: Draft) => void;
+  /** Prepares a roster for many sockets. The result writes what a socket that believes `told` needs; `self` is its own actor; undefined: it observes. */
+  board(roster: BoardRoster): (self: number | undefined, told: Told, draft: Draft) => void;
   /** The belief of a socket that was told everything but this tick. */
   told(): Told;
   /** The tick is over. */

@@ -1,6 +1,7 @@
 /** `presence.v2` and `presence.v2.json`: the same messages, as bytes and as JSON. */
 
 import {
+  ACTOR_MAX,
   type BoardId,
   type BoardRef,
   type CursorMove,
@@ -22,7 +23,7 @@ import type { RosterChange } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import type { Draft } from "./draft.ts";
 import { binaryFrame, binaryFrameStart, textFrame } from "./socket.ts";
-import { type BoardRoster, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
+import { type BoardRoster, type Counts, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
 
 const HABITS = { saysHello: true, canResume: true, isTold: true, isPaidByByte: true };
 
@@ -87,8 +88,12 @@ class MessageTeller implements Teller {
     else draft.addFor(to, frame);
   }
 
-  counts(members: number, users: number, draft: Draft): void {
-    draft.add(this.#frame({ kind: "presence_update", board: this.ref, members, users }));
+  counts({ members, users, observed }: Counts, draft: Draft): void {
+    draft.add(this.#frame({ kind: "presence_update", board: this.ref, members, users, ...(observed && { observed }) }));
+  }
+
+  observed(counts: Counts, draft: Draft): void {
+    this.counts(counts, draft);
   }
 
   pace(cursorMs: Millis, draft: Draft): void {
@@ -119,8 +124,11 @@ class MessageTeller implements Teller {
     return (self, _told, draft) => draft.add(this.#frame(this.joined(self, roster)));
   }
 
-  protected joined(self: number, { entries, degraded: _, ...counts }: BoardRoster): ServerMessage {
-    return { kind: "joined", boardId: this.boardId, board: this.ref, self, ...counts, roster: entries };
+  /** `self` undefined: for an observer. */
+  protected joined(self: number | undefined, { entries, degraded: _, observed, ...counts }: BoardRoster): ServerMessage {
+    const { boardId, ref: board } = this;
+    const more = { ...(self === undefined && { observe: true }), ...(observed && { observed }) };
+    return { kind: "joined", boardId, board, self: self ?? ACTOR_MAX, ...counts, roster: entries, ...more };
   }
 
   told(): Told {
@@ -155,7 +163,12 @@ class BinaryTeller extends MessageTeller {
         .varint(self)
         .finish();
     const tail = Buffer.from(whole.buffer, headFor(0).length);
+    let forObservers: Buffer | undefined;
     return (self, _told, draft) => {
+      if (self === undefined) {
+        forObservers ??= binaryMessage(this.joined(undefined, roster));
+        return draft.add(forObservers);
+      }
       const head = headFor(self);
       draft.add(binaryFrameStart(head, tail.length), 0);
       draft.add(tail);

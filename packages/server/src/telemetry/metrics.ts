@@ -141,6 +141,7 @@ export const METRICS = {
     label: "scope",
     values: ["own", "shown"],
   },
+  observers: { name: "presence_observers", type: "gauge", help: "Clients connected here that observe a board, and are shown to nobody." },
   connections: {
     name: "presence_connections",
     type: "gauge",

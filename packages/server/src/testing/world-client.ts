@@ -69,14 +69,16 @@ export class WorldConnection {
 
   // Messages of the instance.
 
-  joined(boardId: BoardId, self: number, entries: readonly RosterEntry[]): void {
+  /** `self` undefined: it observes. */
+  joined(boardId: BoardId, self: number | undefined, entries: readonly RosterEntry[]): void {
     // The client has left again before the answer came.
     if (!this.boards.has(boardId)) return;
     const view = new View(entries);
-    if (view.members.get(self)?.memberId !== this.session.memberId)
+    if (self !== undefined && view.members.get(self)?.memberId !== this.session.memberId)
       throw new Error(`C6: ${this.session.name} is told to be actor ${self}, which it is not`);
     this.views.set(boardId, view);
-    this.actors.set(boardId, self);
+    if (self === undefined) this.actors.delete(boardId);
+    else this.actors.set(boardId, self);
     this.#member(boardId)?.wasJoined(view);
   }
 
@@ -88,7 +90,7 @@ export class WorldConnection {
   happened({ boardId, actor, name, data, to }: Extract<Effect, { kind: "event" }>): void {
     const view = this.views.get(boardId);
     const self = this.actors.get(boardId);
-    if (view === undefined || self === undefined || actor === self || to?.includes(self) === false) return;
+    if (view === undefined || actor === self || to?.includes(self ?? -1) === false) return;
     const sender = view.members.get(actor);
     if (sender === undefined) throw new Error(`C6: an event of actor ${actor}, who was never introduced`);
     this.#member(boardId)?.events.push(`${sender.username} ${name} ${JSON.stringify(data)}`);
@@ -177,7 +179,13 @@ export class WorldSession {
     }
     this.connection = this.#connect(via);
     this.isSuperseded = false;
-    for (const member of this.members.values()) member.join({});
+    for (const member of this.members.values()) member.again();
+  }
+
+  observe(boardId: BoardId): WorldMember {
+    const member = this.members.get(boardId) ?? new WorldMember(this, boardId);
+    member.observe();
+    return member;
   }
 
   /** The instances learn that the older connections are gone. */
@@ -207,6 +215,8 @@ export class WorldMember {
   readonly refusals: ErrorCode[] = [];
   /** The time from the last join to its roster; undefined: the roster has not come yet. */
   openedAfterMs: Millis | undefined;
+  /** It sees the board, and is no member. */
+  isObserver = false;
   #member: Member;
   #joinedAt: Millis = 0;
   #view: View | undefined;
@@ -221,12 +231,30 @@ export class WorldMember {
 
   /** Also once more on the same connection: the full state is sent again, with the next attempt. */
   join({ status = this.#member.status, state = this.#member.state }: { readonly status?: Status; readonly state?: JsonObject } = {}): void {
-    this.session.members.set(this.boardId, this);
     this.#member = { ...this.#member, status, state };
+    this.isObserver = false;
+    this.#enter();
+    this.#send({ kind: "join", attempt: ++this.session.attempt, member: this.#member });
+  }
+
+  observe(): void {
+    const { memberId, userId } = this.#member;
+    this.isObserver = true;
+    this.#enter();
+    this.#send({ kind: "observe", memberId, userId });
+  }
+
+  /** On a new connection. */
+  again(): void {
+    if (this.isObserver) this.observe();
+    else this.join();
+  }
+
+  #enter(): void {
+    this.session.members.set(this.boardId, this);
     this.#joinedAt = this.session.now;
     this.openedAfterMs = undefined;
     this.session.connection.boards.add(this.boardId);
-    this.#send({ kind: "join", attempt: ++this.session.attempt, member: this.#member });
   }
 
   leave(): void {
@@ -289,7 +317,7 @@ export class WorldMember {
     this.log.push(`joined ${this.roster().join(" ")}`);
   }
 
-  #send(said: Unaddressed<Extract<Input, { kind: "join" | "leave" | "update" | "broadcast" }>>): void {
+  #send(said: Unaddressed<Extract<Input, { kind: "join" | "observe" | "leave" | "update" | "broadcast" }>>): void {
     const { connection } = this.session;
     connection.send({ ...said, connection: connection.id, boardId: this.boardId } as Input);
   }

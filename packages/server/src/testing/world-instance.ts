@@ -198,6 +198,8 @@ export class WorldInstance {
       case "roster":
         for (const connection of this.connections.values()) connection.changed(effect.boardId, effect.change);
         break;
+      case "observed":
+        break;
       case "event":
         for (const connection of this.connections.values()) connection.happened(effect);
         break;
@@ -235,6 +237,7 @@ export class WorldInstance {
         if (!isRefused) claims.joined({ instance: this.index, boardId, connection, attempt, member }, clock.now);
         break;
       }
+      case "observe":
       case "leave":
         claims.left(input.boardId, input.connection, clock.now);
         break;

@@ -118,6 +118,10 @@ export class World {
     return new WorldSession(name, { via, attempt }, this).join(boardIdOf(board), entry);
   }
 
+  joinToObserve(name: string, { board, via }: Pick<JoinOptions, "board" | "via">): WorldMember {
+    return new WorldSession(name, { via, attempt: 1 }, this).observe(boardIdOf(board));
+  }
+
   /** Usernames of all true members, connected or within their grace at a live instance; sorted. */
   union(board: string): string[] {
     return this.members(board).map(({ username }) => username);
