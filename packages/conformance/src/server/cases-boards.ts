@@ -211,6 +211,24 @@ export const BOARD_CASES: readonly Case<Scene>[] = [
     },
   },
   {
+    name: "a broadcast may name the members whom it is for",
+    says: "only the members named in either are sent the event",
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      const cleo = await scene.member("Cleo");
+      await ben.heard("user_joined");
+      const { board } = scene;
+      ben.say({ kind: "broadcast", board, name: "for Cleo", data: 1, memberIds: [cleo.welcome.memberId] });
+      ben.say({ kind: "broadcast", board, name: "for nobody", data: 2, memberIds: [] });
+      ben.say({ kind: "broadcast", board, name: "for all", data: 3 });
+      for (const guest of [ana, cleo]) await guest.heard("event", ({ name }) => name === "for all");
+      const names = [ana, cleo].map((guest) => guest.all("event").map(({ name }) => name));
+      expectEqual(names, [["for all"], ["for Cleo", "for all"]], "the events of Ana and of Cleo");
+      expectEqual(ana.all("event")[0]?.actor, actor, "the sender");
+      for (const guest of [ana, ben, cleo]) guest.close(1000);
+    },
+  },
+  {
     name: "a connection is on several boards, each for itself",
     says: "A connection may be on up to [32](#limits) boards at once.",
     async run(scene) {

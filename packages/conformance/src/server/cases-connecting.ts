@@ -73,9 +73,10 @@ export const CONNECTION_CASES: readonly Case<Scene>[] = [
     async run(scene) {
       const guest = await scene.member("Ana");
       const from = Date.now();
-      await guest.closed(4001, 30_000);
+      await guest.closed(4001, 40_000);
       const seconds = (Date.now() - from) / 1000;
-      expect(seconds > 18 && seconds < 27, `it was closed after ${seconds} s`);
+      // A slow machine may be late, but must not be early.
+      expect(seconds > 22 && seconds < 33, `it was closed after ${seconds} s`);
     },
   },
   {
