@@ -36,8 +36,8 @@ export class Roster {
   readonly #moved: () => void;
   readonly #actors: NumberPool;
   readonly #shown = new Map<MemberId, Shown>();
-  /** The actors of each user. */
-  readonly #users = new Map<string, Set<number>>();
+  /** The actors of each user: nearly always one, for which a Set would take 200 bytes more. */
+  readonly #users = new Map<string, number[]>();
   readonly cursors = new Cursors();
 
   /** `moved` is called when the roster itself has marked a cursor as hidden. */
@@ -123,12 +123,14 @@ export class Roster {
 
   #add({ userId }: Member, actor: number): void {
     const actors = this.#users.get(userId);
-    if (actors === undefined) this.#users.set(userId, new Set([actor]));
-    else actors.add(actor);
+    if (actors === undefined) this.#users.set(userId, [actor]);
+    else actors.push(actor);
   }
 
   #remove({ userId }: Member, actor: number): void {
     const actors = this.#users.get(userId);
-    if (actors?.delete(actor) && actors.size === 0) this.#users.delete(userId);
+    if (actors === undefined) return;
+    if (actors.length === 1) this.#users.delete(userId);
+    else actors.splice(actors.indexOf(actor), 1);
   }
 }
