@@ -3,7 +3,7 @@
 import type { JsonObject } from "@presence-service/protocol";
 import { bindMethods } from "./bound.ts";
 import type { AnyCursorMove, AnyMember } from "./core/board-view.ts";
-import { eventOf, isReserved, jsonObjectOf, nameOf, pointOf, recipientsOf } from "./input.ts";
+import { areaOf, eventOf, isReserved, jsonObjectOf, nameOf, pointOf, recipientsOf } from "./input.ts";
 import { CLOSED, type Membership } from "./membership.ts";
 import type { Addressed, Board, BoardSnapshot, MoveOptions, PresenceStatus, Recipient, Stop, User } from "./types.ts";
 
@@ -75,6 +75,11 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
   setStatus(status: "active" | "idle"): void {
     if (status !== "active" && status !== "idle") throw new TypeError(`the status is "active" or "idle", not ${String(status)}`);
     if (!this.#isLeft) this.#membership.setStatus(status);
+  }
+
+  area(name: string | null): void {
+    const area = areaOf(name);
+    if (!this.#isLeft) this.#membership.setArea(area);
   }
 
   rename(username: string): void {

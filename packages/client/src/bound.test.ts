@@ -14,6 +14,7 @@ test("every method that the SDK hands out works when it is taken off its object"
     to: [{ userId: "u-7" }],
     subscribe: [() => {}],
     on: ["user_joined", () => {}],
+    area: ["slide-3"],
     board: ["desk"],
     observe: ["desk"],
   };
@@ -33,6 +34,7 @@ test("every method that the SDK hands out works when it is taken off its object"
   }
   assert.deepEqual(called.sort(), [
     ...[
+      "area",
       "board",
       "broadcast",
       "hideCursor",

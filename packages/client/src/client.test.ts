@@ -231,10 +231,20 @@ test("updates of one task travel as one patch, show at once, and precede a broad
   board.setStatus("idle");
   await driver.advance(50);
   assert.deepEqual(socket.sent("update").at(-1), { kind: "update", board: 7, status: "idle" });
+  board.area("slide-3");
+  assert.equal(board.self?.area, "slide-3");
+  await driver.advance(50);
+  assert.deepEqual(socket.sent("update").at(-1), { kind: "update", board: 7, area: "slide-3" });
+  board.area(null);
+  await driver.advance(50);
+  assert.deepEqual(socket.sent("update").at(-1), { kind: "update", board: 7, area: "" });
+  assert.throws(() => board.area("é".repeat(65)), RangeError);
+  assert.throws(() => board.area(3 as never), TypeError);
+  assert.throws(() => board.area("\ud800"), TypeError);
   board.update({ zoom: 4 });
   board.update({ zoom: 3 });
   await driver.advance(50);
-  assert.equal(socket.sent("update").length, 3);
+  assert.equal(socket.sent("update").length, 5);
 });
 
 test("a state is sent as a whole when the patch that replaces it would be too large", async () => {

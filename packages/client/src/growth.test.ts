@@ -70,7 +70,8 @@ test("a later service is understood in all that this SDK knows, and the app does
   assert.ok(today.length > 20, String(today.length));
   const later = await told((socket, message) => {
     socket.serveBytes(new Uint8Array(Buffer.from(UNKNOWN_MESSAGES.service.hex, "hex")));
-    const inPatch = message.kind === "user_updated" ? { ...message, patch: { ...message.patch, area: "slide-3", activeAt: 7 } } : message;
+    const inPatch =
+      message.kind === "user_updated" ? { ...message, patch: { ...message.patch, mood: "calm", seen: { since: 7 } } } : message;
     socket.serveBytes(laterBinary(inPatch));
   });
   assert.deepEqual(later, today);

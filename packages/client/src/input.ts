@@ -1,6 +1,7 @@
 /** Checks the values that an app passes to the SDK. They throw here, so that nothing is sent that the service would refuse. */
 
 import {
+  AREA_BYTES_MAX,
   type BoardId,
   COORDINATE_U16_MAX,
   coordinate,
@@ -47,6 +48,15 @@ export function nameOf(username: unknown): string {
   if (!isFitName(username)) throw new TypeError("a username holds no control characters and none that change the direction of text");
   checkBytes(username, USERNAME_BYTES_MAX, "a username");
   return username;
+}
+
+/** Empty: nowhere in particular. */
+export function areaOf(name: unknown): string {
+  if (name === null || name === undefined) return "";
+  if (typeof name !== "string") throw new TypeError(`an area is text or null, not ${typeof name}`);
+  checkBytes(name, AREA_BYTES_MAX, "an area");
+  if (!isText(name, AREA_BYTES_MAX)) throw new TypeError("an area is text without half characters");
+  return name;
 }
 
 /**

@@ -274,6 +274,12 @@ export class Membership {
     this.#showStatus();
   }
 
+  /** Empty: nowhere in particular. */
+  setArea(name: string): void {
+    const { area: _, ...own } = this.#side.own;
+    this.#setOwn(name === "" ? own : { ...own, area: name });
+  }
+
   rename(username: string): void {
     if (!this.#side.want({ username })) return;
     this.#show();

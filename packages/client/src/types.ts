@@ -6,10 +6,14 @@
 import type { ErrorCode, JsonObject, LeaveReason, Point, Member as WireMember } from "@presence-service/protocol";
 import type { Driver } from "./driver.ts";
 
-/** A session's entry on a board. `state` of others was written by others: parse it or treat it as untrusted input. */
+/**
+ * A session's entry on a board. `state` and `area` of others were written by others: parse them or treat them as untrusted input.
+ * `joinedAt` and `activeAt` are milliseconds since 1970 by the clock of an instance, which may be some seconds off: `activeAt` is present
+ * while the member is not `active`.
+ */
 export type Member<State extends object = JsonObject> = Omit<WireMember, "state"> & { readonly state: State };
 
-/** A person: all members (tabs, devices) of one `userId`, oneself first. Name, colour and avatar are those of the first. */
+/** A person: all members (tabs, devices) of one `userId`, in the order in which they joined. Name, colour and avatar are those of the first. */
 export type User<State extends object = JsonObject> = {
   readonly userId: string;
   readonly username: string;
@@ -89,9 +93,9 @@ export type BoardSnapshot<State extends object = JsonObject> = {
   readonly status: PresenceStatus;
   /** null until the board was joined for the first time, after `leave`, and while we observe. */
   readonly self: Member<State> | null;
-  /** In the order in which they appeared. While the SDK is `reconnecting`, they are shown as `reconnecting` too. */
+  /** In the order in which they joined, the same for all viewers. While the SDK is `reconnecting`, they are shown as `reconnecting` too. */
   readonly others: readonly Member<State>[];
-  /** Everybody including oneself, one entry per person. */
+  /** Everybody including oneself, one entry per person, in the same order for all viewers. */
   readonly users: readonly User<State>[];
   /** Members and persons on the board, oneself included. On a large board the counts are higher than the number listed. */
   readonly memberCount: number;
@@ -125,6 +129,11 @@ export interface Board<State extends object = JsonObject, Events extends object 
   update(patch: Patch<State>): void;
   /** `idle`: the user is away; `active`: the user is back. While the SDK itself sees that the user is away (`idleAfterMs`), it stays `idle`. */
   setStatus(status: "active" | "idle"): void;
+  /**
+   * Where in the app the user is: a page, a slide, a section. null or "": nowhere in particular. The others see it as the member's `area`.
+   * Shown in `self` at once, sent within 50 ms, kept while offline. Throws RangeError above 128 bytes.
+   */
+  area(name: string | null): void;
   /**
    * Another username, with the limits of the first. Shown in `self` at once, kept while offline; the others see one `user_updated`.
    * It costs a fresh roster, so call it when a name is chosen, not while it is typed. A service with authentication may keep its own

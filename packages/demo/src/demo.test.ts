@@ -35,7 +35,16 @@ test("a page that is not connected shows its own trouble, and does not show the 
   const shown = (status: "connected" | "reconnecting" | "degraded", isSelf: boolean, instance = "a") => {
     const state = { instance };
     const theirs = status === "reconnecting" && !isSelf ? "reconnecting" : "active";
-    const member = { memberId: "1" as never, userId: "1", username: "Ana", color: "#336699", status: theirs, state } as const;
+    const member = {
+      memberId: "1" as never,
+      userId: "1",
+      username: "Ana",
+      color: "#336699",
+      status: theirs,
+      kind: "person",
+      joinedAt: 1,
+      state,
+    } as const;
     const { status: said, remark, instance: by } = personOf(member, isSelf, { status, instance: "a" });
     return [said, remark, by];
   };
@@ -52,7 +61,15 @@ test("the sign says offline only when the network is gone, not when an instance 
 });
 
 test("while other instances cannot be heard, their people are shown as last known, and no number of instances is shown", () => {
-  const member = { memberId: "1" as never, userId: "1", username: "Ana", color: "#336699", status: "active" } as const;
+  const member = {
+    memberId: "1" as never,
+    userId: "1",
+    username: "Ana",
+    color: "#336699",
+    status: "active",
+    kind: "person",
+    joinedAt: 1,
+  } as const;
   const of = (instance: string) => personOf({ ...member, state: { instance } }, false, { status: "degraded", instance: "a" });
   assert.deepEqual([of("a").status, of("b").status, of("b").remark], ["active", "unknown", "last known"]);
   assert.deepEqual([instancesText("degraded", 2), instancesText("connected", 2), instancesText("reconnecting", 2)], ["1", "2", "–"]);

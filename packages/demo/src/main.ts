@@ -60,11 +60,13 @@ let servedBy = "";
 let askAgain = () => {};
 
 function render(): void {
-  const { self, others, status } = board;
+  const { self, others, users, status } = board;
   const ours = { status, instance: shortId(presence.instanceId) };
-  const people = others.map((member) => personOf(member, false, ours));
-  roster.show(self === null ? people : [personOf(self, true, ours), ...people]);
-  cursors.people(people.map((one) => ({ ...one, faded: one.status === "reconnecting" || one.status === "unknown" })));
+  const people = users.flatMap(({ members }) => members).map((member) => personOf(member, member === self, ours));
+  roster.show(people);
+  cursors.people(
+    people.filter(({ isSelf }) => !isSelf).map((one) => ({ ...one, faded: one.status === "reconnecting" || one.status === "unknown" })),
+  );
 
   if (isUnreachable && status === "connected") {
     isUnreachable = false;

@@ -28,7 +28,10 @@ export type JsonObject = { readonly [key: string]: Json };
 /** `reconnecting`: the connection is lost and its grace still runs. An app cannot set it. */
 export type Status = "active" | "idle" | "reconnecting";
 
-/** A session's entry on a board, as everybody sees it. */
+/** `agent`: a program that acts for somebody. Only the host's `authenticate` says so. */
+export type MemberKind = "person" | "agent";
+
+/** A session's entry on a board, as everybody sees it. Times are milliseconds since 1970, by the clock of the instance that it joined at. */
 export type Member = {
   readonly memberId: MemberId;
   /** The person; several members (tabs, devices) may share one. 1–128 bytes of UTF-8. Without auth: the memberId. */
@@ -40,9 +43,21 @@ export type Member = {
   /** URL, up to 512 bytes; only ever given by the host's `authenticate`. */
   readonly avatar?: string;
   readonly status: Status;
+  readonly kind: MemberKind;
+  /** The session's first join on this board; 0: not known. Nobody but the member's instance changes it, so it orders rosters everywhere. */
+  readonly joinedAt: Millis;
+  /** When the member was last `active`; absent while it is, and where only an instance's silence makes it `reconnecting`. */
+  readonly activeAt?: Millis;
+  /** Where in the app the member is: a page, a slide, a section; 1–128 bytes of UTF-8, untrusted. Absent: nowhere in particular. */
+  readonly area?: string;
   /** App-defined, up to 4 KiB as JSON. Written by its member, untrusted by everybody else. */
   readonly state: JsonObject;
 };
+
+/** The one order of members for all viewers: by their first join, then by memberId. */
+export function inOrder(a: Pick<Member, "joinedAt" | "memberId">, b: Pick<Member, "joinedAt" | "memberId">): number {
+  return a.joinedAt - b.joinedAt || (a.memberId < b.memberId ? -1 : a.memberId > b.memberId ? 1 : 0);
+}
 
 /** A place on the board in integers. If both are within 0…65535 they are sent in two bytes each, otherwise as i32. */
 export type Point = { readonly x: number; readonly y: number };

@@ -4,7 +4,17 @@
  */
 
 import { isSafeJson, type Reader, utf8Bytes, type Writer } from "./bytes.ts";
-import { type BoardId, isBoardId, isMemberId, isResumeToken, type Json, type JsonObject, type Member, type Status } from "./domain.ts";
+import {
+  type BoardId,
+  isBoardId,
+  isMemberId,
+  isResumeToken,
+  type Json,
+  type JsonObject,
+  type Member,
+  type MemberKind,
+  type Status,
+} from "./domain.ts";
 import * as limits from "./limits.ts";
 import type { BoardRef, Recipients } from "./messages.ts";
 
@@ -18,6 +28,9 @@ export type Field<T> = {
 
 /** The number of a status on the wire is its index here; append-only. A later release's status is shown as `active`. */
 export const STATUSES = ["active", "idle", "reconnecting"] as const satisfies readonly Status[];
+
+/** The number of a kind on the wire is its index here; append-only. A later release's kind is shown as `person`. */
+export const MEMBER_KINDS = ["person", "agent"] as const satisfies readonly MemberKind[];
 
 /** A field that may be absent. In bytes it is an extra field: `key` is its number in its message, append-only and never reused. */
 type Optional<T> = Field<T> & { readonly key: number };
@@ -299,6 +312,19 @@ export const OBSERVED = struct<{ readonly observed?: boolean }>({ observed: opti
 export const eventName = text(limits.EVENT_NAME_BYTES_MAX);
 export const eventData = json(limits.EVENT_DATA_BYTES_MAX);
 export const username = text(limits.USERNAME_BYTES_MAX);
+const time = varint(limits.TIME_MAX);
+/** Where a client is in the app; empty: nowhere in particular. */
+export const chosenArea = text(limits.AREA_BYTES_MAX);
+
+/** The rule for a time since 1970, wherever it comes in. */
+export function isTime(value: unknown): value is number {
+  return time.check(value) !== undefined;
+}
+
+/** The rule for a member's area, which is absent rather than empty. */
+export function isArea(value: unknown): value is string {
+  return value !== "" && isText(value, limits.AREA_BYTES_MAX);
+}
 
 export const uuid: Field<string> = {
   write: (to, value) => to.hex(value, 16),
@@ -335,6 +361,17 @@ export const board: Field<BoardRef> = {
 
 const status = oneOf<Status>(STATUSES, "active");
 
+const kind = oneOf<MemberKind>(MEMBER_KINDS, "person");
+const area: Field<string> = {
+  ...chosenArea,
+  read(from) {
+    const value = chosenArea.read(from);
+    if (value === "") from.fail();
+    return value;
+  },
+  check: matching(isArea),
+};
+
 const MEMBER = struct<Member>({
   memberId,
   userId,
@@ -342,12 +379,26 @@ const MEMBER = struct<Member>({
   color: { ...text(7), check: matching(isColor) },
   avatar: optional(IN_JSON_ONLY, text(limits.AVATAR_BYTES_MAX)),
   status,
+  kind: { ...kind, check: (value) => (value === undefined ? "person" : kind.check(value)) },
+  joinedAt: { ...time, check: (value) => (value === undefined ? 0 : time.check(value)) },
+  activeAt: optional(IN_JSON_ONLY, time),
+  area: optional(IN_JSON_ONLY, area),
   state,
 });
 
+type MemberExtra = Partial<Pick<Member, "kind" | "joinedAt" | "activeAt" | "area">>;
+
+/** The keys of members are one list for both wires, append-only. */
+const MEMBER_EXTRA = new ExtraFields<MemberExtra>([
+  ["kind", optional(1, kind) as Optional<unknown>],
+  ["joinedAt", optional(2, time) as Optional<unknown>],
+  ["activeAt", optional(3, time) as Optional<unknown>],
+  ["area", optional(4, area) as Optional<unknown>],
+]);
+
 /**
  * In bytes: memberId, color, one byte of status and flags, userId unless it is the memberId, username, avatar if any, state, and then the
- * length in bytes of the extra fields, of which this release knows none.
+ * length in bytes of the extra fields, and these. A person, and a time that is not known, are told by absence.
  */
 export const member: Field<Member> = {
   write: writeMember,
@@ -368,7 +419,14 @@ export function writeMember(to: Writer, value: Member): void {
   if (named) to.string(value.userId);
   to.string(value.username);
   if (value.avatar !== undefined) to.string(value.avatar);
-  to.json(value.state).varint(0);
+  const { kind, joinedAt, activeAt, area } = value;
+  const extra: MemberExtra = {
+    ...(kind !== "person" && { kind }),
+    ...(joinedAt !== 0 && { joinedAt }),
+    ...(activeAt !== undefined && { activeAt }),
+    ...(area !== undefined && { area }),
+  };
+  to.json(value.state).sized(() => MEMBER_EXTRA.write(to, extra));
 }
 
 /** Marks the reader as failed if the bytes are not a member within all limits; the result is then invalid. */
@@ -380,11 +438,13 @@ export function readMember(from: Reader): Member {
   const name = username.read(from);
   const avatar = flags & AVATAR_FLAG ? { avatar: from.string(limits.AVATAR_BYTES_MAX) } : undefined;
   const given = state.read(from);
-  from.within(from.varint(limits.U32_MAX), skipExtraFields);
+  const extra: { kind?: MemberKind; joinedAt?: number; activeAt?: number; area?: string } = {};
+  from.within(from.varint(limits.U32_MAX), () => MEMBER_EXTRA.read(from, extra));
   // A userId is not empty, and one equal to the memberId has a shorter form.
   const isSpelledRight = userId !== "" && (userId === id) === !(flags & USER_ID_FLAG);
   if (!isSpelledRight) from.fail();
-  return { memberId: id, userId, username: name, color, ...avatar, status: STATUSES[flags & STATUS_BITS] ?? "active", state: given };
+  const shown = STATUSES[flags & STATUS_BITS] ?? "active";
+  return { memberId: id, userId, username: name, color, ...avatar, status: shown, kind: "person", joinedAt: 0, ...extra, state: given };
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

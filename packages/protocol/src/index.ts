@@ -4,12 +4,15 @@ export * from "./classic.ts";
 export * from "./close-codes.ts";
 export * from "./domain.ts";
 export {
+  isArea,
   isAvatar,
   isColor,
   isFitState,
   isObject,
   isText,
+  isTime,
   isUserId,
+  MEMBER_KINDS,
   OBSERVED,
   RECIPIENTS,
   readMember,

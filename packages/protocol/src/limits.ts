@@ -8,6 +8,8 @@ export const USERNAME_BYTES_MAX = 256;
 export const CLASSIC_USERNAME_BYTES_MAX = 32;
 export const USER_ID_BYTES_MAX = 128;
 export const AVATAR_BYTES_MAX = 512;
+/** The name of a page, slide or section; a path fits as well. */
+export const AREA_BYTES_MAX = 128;
 /** As JSON. With 1 000 members a roster stays within 5 MB. */
 export const STATE_BYTES_MAX = 4096;
 /** Nesting of state, patches and event data; deeper JSON is refused before it is walked. */
@@ -41,5 +43,7 @@ export const COORDINATE_U16_MAX = 0xffff;
 export const COORDINATE_MAX = 0x7fff_ffff;
 /** Numbers of members (actor, slot) have 30 bits: two flags beside them make a u32. */
 export const ACTOR_MAX = 0x3fff_ffff;
+/** Times are milliseconds since 1970, until the year 2109: six bytes as varint. */
+export const TIME_MAX = 2 ** 42 - 1;
 /** Numbers of boards, counts and durations on the client wire are u32. */
 export const U32_MAX = 0xffff_ffff;

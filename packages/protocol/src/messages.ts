@@ -27,13 +27,21 @@ export type ClientMessage =
       readonly state: JsonObject;
       /** Only to see the board: the client is shown to nobody. Name, status and state mean nothing then. */
       readonly observe?: boolean;
+      /** Where in the app I am; absent or empty: nowhere in particular. */
+      readonly area?: string;
     }
   /** Leave a board for good: no grace. */
   | { readonly kind: "leave"; readonly board: BoardRef }
   /** My pointer is here; `null`: it is hidden. */
   | { readonly kind: "cursor"; readonly board: BoardRef; readonly at: Point | null }
-  /** Change my status, my state (merge patch, RFC 7396), or both. */
-  | { readonly kind: "update"; readonly board: BoardRef; readonly status?: Exclude<Status, "reconnecting">; readonly state?: JsonObject }
+  /** Change my status, my state (merge patch, RFC 7396), my area (empty: nowhere in particular), or several of them. */
+  | {
+      readonly kind: "update";
+      readonly board: BoardRef;
+      readonly status?: Exclude<Status, "reconnecting">;
+      readonly state?: JsonObject;
+      readonly area?: string;
+    }
   /** Send an event to everybody else on the board, or to some: delivered at most once, never stored. */
   | ({ readonly kind: "broadcast"; readonly board: BoardRef; readonly name: string; readonly data: Json } & Recipients)
   /** Answer to the service's heartbeat, or a question of the client, which the service answers with a heartbeat. */

@@ -36,6 +36,7 @@ const LIMITS: Readonly<Record<FieldName, string>> = {
   username: `must be text of up to ${limits.USERNAME_BYTES_MAX} bytes`,
   status: "must be active or idle",
   state: `must be a JSON object of up to ${limits.STATE_BYTES_MAX} bytes and ${limits.JSON_DEPTH_MAX} levels`,
+  area: `must be text of up to ${limits.AREA_BYTES_MAX} bytes`,
   name: `must be text of up to ${limits.EVENT_NAME_BYTES_MAX} bytes`,
   data: `must be JSON of up to ${limits.EVENT_DATA_BYTES_MAX} bytes and ${limits.JSON_DEPTH_MAX} levels`,
   observe: "must be true or false; in presence.v2 1 or 0",

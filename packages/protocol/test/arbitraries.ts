@@ -5,6 +5,7 @@
 import fc, { type Arbitrary } from "fast-check";
 import {
   ACTOR_MAX,
+  AREA_BYTES_MAX,
   ATTEMPT_MAX,
   AVATAR_BYTES_MAX,
   BOARD_ID_BYTES_MAX,
@@ -20,6 +21,7 @@ import {
   type Json,
   type JsonObject,
   LEAVE_REASONS,
+  MEMBER_KINDS,
   type Member,
   type MemberId,
   type Point,
@@ -28,6 +30,7 @@ import {
   type ServerMessage,
   STATE_BYTES_MAX,
   STATUSES,
+  TIME_MAX,
   TOKEN_BYTES_MAX,
   U32_MAX,
   USER_ID_BYTES_MAX,
@@ -81,6 +84,8 @@ export const recipients = {
 const resumeToken = hex(16).map((digits) => digits as ResumeToken);
 const uuid = fc.uuid();
 
+const time = fc.oneof(fc.constantFrom(0, 1, TIME_MAX), fc.integer({ min: 0, max: TIME_MAX }));
+
 export const member: Arbitrary<Member> = record(
   {
     memberId,
@@ -89,9 +94,13 @@ export const member: Arbitrary<Member> = record(
     color: hex(3).map((digits) => `#${digits}`),
     avatar: text(AVATAR_BYTES_MAX),
     status: fc.constantFrom(...STATUSES),
+    kind: fc.constantFrom(...MEMBER_KINDS),
+    joinedAt: time,
+    activeAt: time,
+    area: text(AREA_BYTES_MAX, 1),
     state,
   },
-  { requiredKeys: ["memberId", "userId", "username", "color", "status", "state"] },
+  { requiredKeys: ["memberId", "userId", "username", "color", "status", "kind", "joinedAt", "state"] },
 )
   // Without auth the userId is the memberId.
   .map((fields) => ({ ...fields, userId: fields.userId ?? fields.memberId }));
@@ -111,13 +120,20 @@ export function clientMessages(boards: "number" | "id"): ByKind<ClientMessage> {
         status: fc.constantFrom("active" as const, "idle" as const),
         state,
         observe: fc.boolean(),
+        area: text(AREA_BYTES_MAX),
       },
       { requiredKeys: ["kind", "boardId", "attempt", "username", "status", "state"] },
     ),
     leave: record({ kind: fc.constant("leave"), board }),
     cursor: record({ kind: fc.constant("cursor"), board, at: fc.option(point) }),
     update: record(
-      { kind: fc.constant("update"), board, status: fc.constantFrom("active" as const, "idle" as const), state },
+      {
+        kind: fc.constant("update"),
+        board,
+        status: fc.constantFrom("active" as const, "idle" as const),
+        state,
+        area: text(AREA_BYTES_MAX),
+      },
       { requiredKeys: ["kind", "board"] },
     ),
     broadcast: record(

@@ -3,7 +3,17 @@
  * in the message and in each of its records; messages of kinds that do not exist; values that their lists do not hold.
  */
 
-import { type BinaryMessage, type Bytes, encodeBinary, encodeJson, type Json, type JsonObject, Writer } from "../src/index.ts";
+import {
+  type BinaryMessage,
+  type Bytes,
+  encodeBinary,
+  encodeJson,
+  type Json,
+  type JsonObject,
+  type Member,
+  Writer,
+  writeMember,
+} from "../src/index.ts";
 
 /** Extra fields beyond all keys of this release: one is empty, one has a length of two bytes. */
 export const LATER_FIELDS: Bytes = new Writer()
@@ -28,21 +38,39 @@ const OPAQUE: ReadonlySet<string> = new Set(["state", "data"]);
 export function laterBinary(message: BinaryMessage): Bytes {
   const plain = encodeBinary(message);
   const to = new Writer();
-  if (message.kind === "user_joined") laterRecord(to, plain);
+  if (message.kind === "user_joined") laterRecord(to, plain, message.member);
   else if (message.kind === "joined") {
     const { observe: _, observed: __, ...bare } = message;
     const empty = encodeBinary({ ...bare, roster: [] });
     to.bytes(empty.subarray(0, -1)).varint(message.roster.length);
-    for (const entry of message.roster) laterRecord(to, encodeBinary({ ...bare, roster: [entry] }).subarray(empty.length));
+    for (const entry of message.roster) {
+      laterRecord(to, encodeBinary({ ...bare, roster: [entry] }).subarray(empty.length), entry.member);
+    }
     to.bytes(plain.subarray(encodeBinary(bare).length));
   } else to.bytes(plain);
   return to.bytes(LATER_FIELDS).finish();
 }
 
-/** A record that ends with a member, and so with the length 0 of its extra fields. */
-export function laterRecord(to: Writer, record: Uint8Array): void {
-  if (record.at(-1) !== 0) throw new Error("a record of this release ends with a byte of 0");
-  to.bytes(record.subarray(0, -1)).varint(LATER_FIELDS.length).bytes(LATER_FIELDS);
+/** A record that ends with that member, and so with the length of its extra fields and with these. */
+export function laterRecord(to: Writer, record: Uint8Array, member: Member): void {
+  const extra = extraFieldsOf(member);
+  const end = record.length - extra.length;
+  to.bytes(record.subarray(0, end - (extra.length < 128 ? 1 : 2)))
+    .varint(extra.length + LATER_FIELDS.length)
+    .bytes(extra)
+    .bytes(LATER_FIELDS);
+}
+
+function extraFieldsOf(member: Member): Uint8Array {
+  const { kind: _, joinedAt, activeAt, area, ...rest } = member;
+  const bytesOf = (one: Member) => {
+    const to = new Writer();
+    writeMember(to, one);
+    return to.finish();
+  };
+  const bare = bytesOf({ ...rest, kind: "person", joinedAt: 0 }).length;
+  const whole = bytesOf(member);
+  return whole.subarray(whole.length - bare < 128 ? bare : bare + 1);
 }
 
 export function laterJson(message: BinaryMessage): string {

@@ -30,8 +30,18 @@ const anaId = "a8faed6abbf35c12a4b26e40f6feb19d" as MemberId;
 const resumeToken = "00112233445566778899aabbccddeeff" as ResumeToken;
 
 /** Anonymous: the userId is the memberId. */
-const ana: Member = { memberId: anaId, userId: anaId, username: "Ana", color: "#1e6f5c", status: "active", state: { tool: "pen" } };
-const calmAna: Member = { ...ana, state: {} };
+const ana: Member = {
+  memberId: anaId,
+  userId: anaId,
+  username: "Ana",
+  color: "#1e6f5c",
+  status: "active",
+  kind: "person",
+  joinedAt: 1_760_000_000_000,
+  state: { tool: "pen" },
+};
+/** Without extra fields: a later field is added where they would be. */
+const bare: Member = { ...ana, joinedAt: 0, state: {} };
 const ben: Member = {
   memberId: "c0ffee00c0ffee00c0ffee00c0ffee00" as MemberId,
   userId: "u-17",
@@ -39,6 +49,10 @@ const ben: Member = {
   color: "#8a2be2",
   avatar: "https://example.com/b.png",
   status: "idle",
+  kind: "agent",
+  joinedAt: 1_760_000_012_345,
+  activeAt: 1_760_000_300_000,
+  area: "slide-3",
   state: {},
 };
 
@@ -46,6 +60,11 @@ const messages: [name: string, Direction, BinaryMessage][] = [
   ["hello", "client to server", { kind: "hello", token: "abc", resumeToken }],
   ["hello, anonymous and new", "client to server", { kind: "hello" }],
   ["join", "client to server", { kind: "join", boardId, attempt: 1, username: "Ana", status: "active", state: { tool: "pen" } }],
+  [
+    "join, in an area",
+    "client to server",
+    { kind: "join", boardId, attempt: 1, username: "Ana", status: "active", state: {}, area: "slide-3" },
+  ],
   [
     "join, long name",
     "client to server",
@@ -58,6 +77,8 @@ const messages: [name: string, Direction, BinaryMessage][] = [
   ["cursor, hidden", "client to server", { kind: "cursor", board, at: null }],
   ["update", "client to server", { kind: "update", board, status: "idle", state: { tool: null } }],
   ["update, status only", "client to server", { kind: "update", board, status: "active" }],
+  ["update, area", "client to server", { kind: "update", board, area: "slide-4" }],
+  ["update, no area", "client to server", { kind: "update", board, area: "" }],
   ["broadcast", "client to server", { kind: "broadcast", board, name: "reaction", data: { emoji: "🎉" } }],
   [
     "broadcast, to some",
@@ -120,6 +141,11 @@ const messages: [name: string, Direction, BinaryMessage][] = [
     },
   ],
   ["user_joined", "server to client", { kind: "user_joined", board, actor: 0, member: ben }],
+  [
+    "user_updated, area",
+    "server to client",
+    { kind: "user_updated", board, actor: 3, patch: { status: "active", activeAt: null, area: "slide-4" } },
+  ],
   ["user_updated", "server to client", { kind: "user_updated", board, actor: 3, patch: { status: "idle", state: { tool: null } } }],
   ["user_left", "server to client", { kind: "user_left", board, actor: 3, reason: "timeout" }],
   [
@@ -213,7 +239,7 @@ const invalid: [why: string, Encoding, Direction, string][] = [
     "member with half an extra field",
     "presence.v2",
     "server to client",
-    `${hexOf({ kind: "user_joined", board, actor: 0, member: ana }).slice(0, -2)}0105`,
+    `${hexOf({ kind: "user_joined", board, actor: 0, member: bare }).slice(0, -2)}0105`,
   ],
   [
     "more recipients than 32",
@@ -222,6 +248,20 @@ const invalid: [why: string, Encoding, Direction, string][] = [
     hexOf({ kind: "broadcast", board, name: "wave", data: 1, userIds: Array(33).fill("u") }),
   ],
   ["empty userId", "presence.v2", "client to server", hexOf({ kind: "broadcast", board, name: "wave", data: 1, userIds: [""] })],
+  [
+    "member in an area without a name",
+    "presence.v2",
+    "server to client",
+    `${hexOf({ kind: "user_joined", board, actor: 0, member: bare }).slice(0, -2)}03040100`,
+  ],
+  [
+    "member since a time after 2109",
+    "presence.v2",
+    "server to client",
+    // 2^42.
+    `${hexOf({ kind: "user_joined", board, actor: 0, member: bare }).slice(0, -2)}090207808080808080`.concat("01"),
+  ],
+  ["area over 128 bytes", "presence.v2", "client to server", hexOf({ ...join, area: "a".repeat(129) })],
   ["more members promised than there are", "presence.v2", "server to client", "4206646f632d343207030002020a"],
   ["not JSON", "presence.v2.json", "both", '{"kind":'],
   ["no kind", "presence.v2.json", "both", "{}"],
@@ -266,9 +306,9 @@ const growth: [name: string, Direction, BinaryMessage | null, hex: string, json:
   [
     "user_joined, the example",
     "server to client",
-    { kind: "user_joined", board, actor: 3, member: calmAna },
-    `${withoutEnd({ kind: "user_joined", board, actor: 3, member: calmAna })}0509030102032800`,
-    JSON.stringify({ ...JSON.parse(encodeJson(byId({ kind: "user_joined", board, actor: 3, member: calmAna }))), later: true }),
+    { kind: "user_joined", board, actor: 3, member: bare },
+    `${withoutEnd({ kind: "user_joined", board, actor: 3, member: bare })}0509030102032800`,
+    JSON.stringify({ ...JSON.parse(encodeJson(byId({ kind: "user_joined", board, actor: 3, member: bare }))), later: true }),
   ],
   ["a message of clients", "client to server", null, UNKNOWN_MESSAGES.client.hex, UNKNOWN_MESSAGES.client.json],
   ["a message of the service", "server to client", null, UNKNOWN_MESSAGES.service.hex, UNKNOWN_MESSAGES.service.json],
@@ -279,6 +319,13 @@ const growth: [name: string, Direction, BinaryMessage | null, hex: string, json:
     { kind: "user_joined", board, actor: 0, member: ana },
     hexOf({ kind: "user_joined", board, actor: 0, member: ana }).replace("1e6f5c00", "1e6f5ccf"),
     encodeJson(byId({ kind: "user_joined", board, actor: 0, member: ana })).replace('"active"', '"away"'),
+  ],
+  [
+    "a kind of a member",
+    "server to client",
+    { kind: "user_joined", board, actor: 0, member: bare },
+    `${withoutEnd({ kind: "user_joined", board, actor: 0, member: bare })}03010107`,
+    encodeJson(byId({ kind: "user_joined", board, actor: 0, member: bare })).replace('"person"', '"robot"'),
   ],
   [
     "a reason of leaving",

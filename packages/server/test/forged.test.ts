@@ -139,5 +139,14 @@ async function moves({ ana, ben }: People): Promise<boolean> {
 
 function ghost(nth: number): Member {
   const memberId = (nth + 1).toString(16).padStart(32, "0") as MemberId;
-  return { memberId, userId: memberId, username: `ghost ${nth}`, color: "#123456", status: "active", state: {} };
+  return {
+    memberId,
+    userId: memberId,
+    username: `ghost ${nth}`,
+    color: "#123456",
+    status: "active",
+    kind: "person",
+    joinedAt: 1,
+    state: {},
+  };
 }

@@ -43,13 +43,17 @@ test("a new reference only for what changed", () => {
   assert.deepEqual(changed, ["ana"]);
 });
 
-test("one user for all members of a userId, oneself first", () => {
-  const board = view([memberOf("ana"), memberOf("ana2", { userId: "ana" }), memberOf("me2", { userId: "me" })]);
+test("one user for all members of a userId, in the order in which the first of each joined", () => {
+  const board = view([
+    memberOf("ana", { joinedAt: 3 }),
+    memberOf("ana2", { userId: "ana", joinedAt: 0 }),
+    memberOf("me2", { userId: "me" }),
+  ]);
   assert.deepEqual(
     board.users.map(({ userId, isSelf, members }) => [userId, isSelf, members.length]),
     [
-      ["me", true, 2],
       ["ana", false, 2],
+      ["me", true, 2],
     ],
   );
   assert.deepEqual([board.memberCount, board.userCount], [4, 2]);
@@ -110,6 +114,39 @@ test("a patch cannot change a memberId, nor break a field", () => {
   const board = view([memberOf("ana", { avatar: "a.png" })]);
   board.userUpdated(1, { memberId: "0".repeat(32), username: 7, status: "dancing", state: null, color: null, avatar: null, extra: 1 });
   assert.deepEqual(board.others, [memberOf("ana")]);
+});
+
+test("others are listed in the order of all viewers, whatever order they came in", () => {
+  const board = view([memberOf("ana", { joinedAt: 9 }), memberOf("ben", { joinedAt: 7 })]);
+  assert.deepEqual(shown(board), ["ben active", "ana active"]);
+  board.userJoined(9, memberOf("cleo", { joinedAt: 8 }));
+  assert.deepEqual(shown(board), ["ben active", "cleo active", "ana active"]);
+  board.userUpdated(2, { joinedAt: 10 });
+  assert.deepEqual(shown(board), ["cleo active", "ana active", "ben active"]);
+  assert.deepEqual(
+    board.users.map(({ username }) => username),
+    ["me", "cleo", "ana", "ben"],
+  );
+});
+
+test("kind, area and times are patched; a value that does not fit leaves them as they are", () => {
+  const board = view(["ana"]);
+  board.userUpdated(1, { status: "idle", kind: "agent", area: "slide-3", activeAt: 7, joinedAt: 5 });
+  const agent = memberOf("ana", { status: "idle", kind: "agent", area: "slide-3", activeAt: 7, joinedAt: 5 });
+  assert.deepEqual(board.others, [agent]);
+  board.userUpdated(1, { kind: 7, joinedAt: "5" });
+  assert.deepEqual(board.others, [agent]);
+  board.userUpdated(1, { status: "active", activeAt: null, area: null, kind: "robot" });
+  assert.deepEqual(board.others, [memberOf("ana", { joinedAt: 5 })]);
+});
+
+test("our own area is what we asked for, and activeAt ends when we are active", () => {
+  const board = view();
+  board.setOwn({ status: "idle", state: {}, area: "slide-3" });
+  board.userUpdated(0, { area: "slide-2", activeAt: 7, status: "idle" });
+  assert.deepEqual(board.self, memberOf("me", { status: "idle", area: "slide-3", activeAt: 7 }));
+  board.setOwn({ status: "active", state: {} });
+  assert.deepEqual(board.self, memberOf("me"));
 });
 
 test("unknown actors are ignored", () => {

@@ -8,11 +8,15 @@
 
 import {
   applyMergePatch,
+  inOrder,
+  isArea,
   isObject,
   isSame,
+  isTime,
   type Json,
   type JsonObject,
   type LeaveReason,
+  MEMBER_KINDS,
   type MemberId,
   type Millis,
   type Point,
@@ -197,7 +201,7 @@ export class BoardView {
   }
 
   get others(): readonly AnyMember[] {
-    this.#others ??= Array.from(this.#entries.values(), (entry) => entry.shown);
+    this.#others ??= Array.from(this.#entries.values(), (entry) => entry.shown).sort(inOrder);
     return this.#others;
   }
 
@@ -237,7 +241,13 @@ export class BoardView {
 
   #placeSelf({ actor, member }: { readonly actor: number; readonly member: WireMember }): void {
     // Our own updates come back late: taking them would undo newer ones.
-    const said = { ...member, ...this.#own, ...(this.#wantedName !== undefined && { username: this.#wantedName }) };
+    const { area: _, activeAt, ...rest } = member;
+    const said = {
+      ...rest,
+      ...(activeAt !== undefined && this.#own.status !== "active" && { activeAt }),
+      ...this.#own,
+      ...(this.#wantedName !== undefined && { username: this.#wantedName }),
+    };
     const old = this.#self?.shown;
     const shown = old && isSame(old, said) ? old : said;
     this.#self = { actor, wire: member, shown };
@@ -315,7 +325,7 @@ function moveOf({ shown, point, isHidden }: Entry): AnyCursorMove {
 
 /** Merge patch on a member: fields of the wrong type keep their value, fields we do not know are dropped, memberId never changes. */
 function patched(member: WireMember, patch: JsonObject): WireMember {
-  const { userId, username, color, avatar, status, state } = applyMergePatch(member, patch) as {
+  const { userId, username, color, avatar, status, kind, joinedAt, activeAt, area, state } = applyMergePatch(member, patch) as {
     readonly [K in keyof WireMember]?: Json;
   };
   return {
@@ -326,6 +336,10 @@ function patched(member: WireMember, patch: JsonObject): WireMember {
     ...(typeof avatar === "string" && { avatar }),
     // A status of a later release means `active`.
     status: typeof status !== "string" ? member.status : (STATUSES.find((known) => known === status) ?? "active"),
+    kind: typeof kind !== "string" ? member.kind : (MEMBER_KINDS.find((known) => known === kind) ?? "person"),
+    joinedAt: isTime(joinedAt) ? joinedAt : member.joinedAt,
+    ...(isTime(activeAt) && { activeAt }),
+    ...(isArea(area) && { area }),
     state: isObject(state) ? state : member.state,
   };
 }

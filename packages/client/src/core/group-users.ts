@@ -3,16 +3,17 @@
  * changed ones.
  */
 
+import { inOrder } from "@presence-service/protocol";
 import type { Member, User } from "../types.ts";
 
-/** Oneself first, then in order of appearance. `previous`: the result of the last call, returned itself if nothing changed. */
+/** In the one order of all viewers, oneself at one's place in it. `previous`: the result of the last call, returned itself if nothing changed. */
 export function groupUsers(
   self: Member<object> | null,
   others: readonly Member<object>[],
   previous: readonly User<object>[],
 ): readonly User<object>[] {
   const byUser = new Map<string, Member<object>[]>();
-  for (const member of self ? [self, ...others] : others) {
+  for (const member of self ? [...others, self].sort(inOrder) : others) {
     const members = byUser.get(member.userId);
     if (members) members.push(member);
     else byUser.set(member.userId, [member]);

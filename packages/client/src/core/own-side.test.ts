@@ -31,6 +31,10 @@ test("a join says all, an update only what has changed since; updates are 50 ms 
   assert.equal(side.want({ username: "ana", own: side.own }), false);
   wants(side, { state: { size: 2 } });
   assert.deepEqual([side.takeUpdate(1_100), side.updateAt], [undefined, NEVER], "a state that is equal is not said again");
+  wants(side, { area: "slide-3" });
+  assert.deepEqual(side.takeUpdate(1_150), { area: "slide-3" });
+  side.want({ own: { status: "idle", state: { size: 2 } } });
+  assert.deepEqual(side.takeUpdate(1_200), { area: "" }, "nowhere in particular is said by an empty area");
 });
 
 test("a patch over the limit becomes a join, as soon as none waits for its answer", () => {

@@ -18,7 +18,7 @@ const CALM_MS = 10_000;
 const OBJECTIONS: ReadonlySet<PresenceErrorCode> = new Set(["bad_message", "bad_username", "bad_state"]);
 
 /** The part of us that an update can change. */
-export type Own = { readonly status: Exclude<Status, "reconnecting">; readonly state: JsonObject };
+export type Own = { readonly status: Exclude<Status, "reconnecting">; readonly state: JsonObject; readonly area?: string };
 
 /** All that a join says of us. */
 export type Said = { readonly username: string; readonly own: Own };
@@ -40,7 +40,7 @@ export type Outcome = "as before" | "crowded out" | "removed" | "unwanted";
 
 export class OwnSide {
   #wanted: Said;
-  /** The status and state that were sent last. */
+  /** The status, state and area that were sent last. */
   #sent: Own;
   /** The last join that was answered with a roster: the service accepts its name and state. */
   #accepted: Said | undefined;
@@ -98,7 +98,8 @@ export class OwnSide {
   /** `false`: nothing is new. */
   want({ username = this.#wanted.username, own = this.#wanted.own }: Partial<Said>): boolean {
     const old = this.#wanted;
-    if (username === old.username && own.state === old.own.state && own.status === old.own.status) return false;
+    const isSameOwn = own.state === old.own.state && own.status === old.own.status && own.area === old.own.area;
+    if (username === old.username && isSameOwn) return false;
     this.#wanted = { username, own };
     return true;
   }
@@ -162,10 +163,11 @@ export class OwnSide {
       this.#updatedAt = now;
       return this.isSettled ? "join" : undefined;
     }
+    const area = own.area === this.#sent.area ? undefined : (own.area ?? "");
     this.#sent = own;
-    if (!state && !status) return undefined;
+    if (!state && !status && area === undefined) return undefined;
     this.#updatedAt = now;
-    return { ...(status && { status }), ...(state && { state }) };
+    return { ...(status && { status }), ...(state && { state }), ...(area !== undefined && { area }) };
   }
 
   /** Goes back to the last accepted name and state. `false`: there are none that differ from the refused ones. */

@@ -11,7 +11,7 @@ export function memberOf(name: string, more: Partial<Member> = {}): Member {
   const memberId = Array.from(name.padEnd(16, "."), (char) => char.charCodeAt(0).toString(16).padStart(2, "0"))
     .join("")
     .slice(0, 32) as MemberId;
-  return { memberId, userId: name, username: name, color: "#336699", status: "active", state: {}, ...more };
+  return { memberId, userId: name, username: name, color: "#336699", status: "active", kind: "person", joinedAt: 1, state: {}, ...more };
 }
 
 export function welcome(more: Partial<Extract<ServerMessage, { kind: "welcome" }>> = {}): ServerMessage {

@@ -193,7 +193,7 @@ export const CLIENT_BOARD_CASES: readonly ClientCase[] = [
   },
   {
     name: "it updates its status and state",
-    says: "Change one's status, state, or both.",
+    says: "Change one's status, state, area, or several of them.",
     run: play(async (own) => {
       const line = await start(own, { ...WITH_BEN, state: { tool: "pen" } });
       own.program.do({ do: "update", board: BOARD, status: "idle", state: { tool: null, size: 2 } });

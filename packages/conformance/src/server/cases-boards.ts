@@ -79,7 +79,7 @@ export const BOARD_CASES: readonly Case<Scene>[] = [
   },
   {
     name: "joining again replaces name, status and state",
-    says: "On a board one is on already, it replaces name, status and state",
+    says: "On a board one is on already, it replaces name, status, state and area",
     async run(scene) {
       const [ana, ben, actor] = await scene.pair();
       const since = ana.received.length;

@@ -29,11 +29,20 @@ import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "./env
 const FROM = "3f2a9c51-7d04-4e8b-9a66-0c1d2e3f4a5b" as InstanceId;
 const OTHER = "b81e0d22-5c39-4f17-8e40-a1b2c3d4e5f6" as InstanceId;
 const ANA = "00112233445566778899aabbccddeeff" as MemberId;
-const ana: Member = { memberId: ANA, userId: "u-7", username: "Ana", color: "#d94f30", status: "active", state: {} };
+const ana: Member = {
+  memberId: ANA,
+  userId: "u-7",
+  username: "Ana",
+  color: "#d94f30",
+  status: "active",
+  kind: "person",
+  joinedAt: 1_760_000_000_000,
+  state: {},
+};
 
 /** The same in every example: version 1, FROM, link 2. */
 const ENVELOPE = "b1 3f2a9c517d044e8b9a660c1d2e3f4a5b 02";
-const ANA_HEX = "00112233445566778899aabbccddeeff d94f30 10 03 752d37 03 416e61 02 7b7d 00";
+const ANA_HEX = "00112233445566778899aabbccddeeff d94f30 10 03 752d37 03 416e61 02 7b7d 08 02 06 8080b3c19c33";
 
 /** Examples of docs/REPLICATION.md, "Wire format". A changed example breaks every rolling deploy: a new kind or version is needed instead. */
 const VECTORS: Record<string, [BusMessage, string]> = {
@@ -333,7 +342,7 @@ test("[R13.4] nothing is accepted that could not be applied, kept and sent on", 
     "a change to seq 0": `${ENVELOPE} 11 00 00 00`,
     "a change from before seq 0": `${ENVELOPE} 11 05 05 00`,
     "an op of a later release that is cut off": `${ENVELOPE} 11 05 00 01 03 02 00`,
-    "a member with half an extra field": `${ENVELOPE} 11 05 00 01 00 05 01 ${ANA_HEX.replace(/00$/, "01 05")}`,
+    "a member with extra fields longer than their length": `${ENVELOPE} 11 05 00 01 00 05 01 ${ANA_HEX.replace(/08 02 06/, "07 02 06")}`,
     "a slot of a patch beyond 30 bits": `${ENVELOPE} 11 05 00 01 01 8080808004 02 7b7d`,
     "an attempt of a member beyond u32": `${ENVELOPE} 11 05 00 01 00 05 8080808010 ${ANA_HEX}`,
     "a slot of a member beyond 30 bits": `${ENVELOPE} 11 05 00 01 00 8080808004 01 ${ANA_HEX}`,
@@ -377,9 +386,17 @@ test("[R13.4] nothing is accepted that could not be applied, kept and sent on", 
 });
 
 test("[R13.4] of a patch only what a patch may touch is taken: no peer renames a member or takes its id", () => {
-  const patch = { memberId: "x", username: "Eve", color: 1, later: true, status: "idle", state: { a: 1 } };
+  const fit = { status: "idle", activeAt: 7, area: "slide-3", state: { a: 1 } };
+  const patch = { memberId: "x", username: "Eve", color: 1, kind: "agent", joinedAt: 1, later: true, ...fit };
   const delta = { kind: "delta", prev: 1, seq: 2, ops: [{ op: "patch", slot: 1, patch }] } as const;
-  assert.deepEqual(outcome(encode(delta)), { ...delta, ops: [{ op: "patch", slot: 1, patch: { status: "idle", state: { a: 1 } } }] });
+  assert.deepEqual(outcome(encode(delta)), { ...delta, ops: [{ op: "patch", slot: 1, patch: fit }] });
+  const none = { activeAt: null, area: null };
+  assert.deepEqual(outcome(encode({ ...delta, ops: [{ op: "patch", slot: 1, patch: none }] })), {
+    ...delta,
+    ops: [{ op: "patch", slot: 1, patch: none }],
+  });
+  for (const unfit of [{ activeAt: -1 }, { activeAt: 2 ** 42 }, { activeAt: "7" }, { area: "" }, { area: "a".repeat(129) }, { area: 7 }])
+    assert.equal(outcome(encode({ ...delta, ops: [{ op: "patch", slot: 1, patch: unfit }] })), "invalid");
 });
 
 test("values that this release does not know have a meaning: a member is active, an end is final, an instance is ready", () => {
@@ -539,15 +556,15 @@ test("a lone cursor is at most 40 bytes, each further one of a batch at most 6",
   assert.deepEqual([31, 32, 4095, 4096, SLOT].map(further), [5, 6, 6, 7, 7]);
 });
 
-test("a user joined is at most 64 bytes besides userId and name", () => {
+test("a user joined is at most 72 bytes besides userId and name", () => {
   const userId = "u".repeat(128);
   const username = "n".repeat(256);
   const member = { ...ana, userId, username };
   const entry = { slot: SLOT, attempt: 2 ** 14 - 1, member };
   const delta: BusMessage = { kind: "delta", prev: 0, seq: SEQ, ops: [{ op: "set", ...entry }] };
   const snapshot: BusMessage = { kind: "snapshot", seq: SEQ, part: 0, parts: 1, entries: [{ ...entry, seq: SEQ }], ended: [] };
-  assert.equal(sizeOf(delta) - userId.length - username.length, 64);
-  assert.equal(sizeOf(snapshot) - userId.length - username.length, 62);
+  assert.equal(sizeOf(delta) - userId.length - username.length, 72);
+  assert.equal(sizeOf(snapshot) - userId.length - username.length, 70);
 });
 
 test("a question to all that names what is held of 128 owners is at most 2.8 KB", () => {

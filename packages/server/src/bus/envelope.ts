@@ -15,9 +15,11 @@ import {
   EVENT_DATA_BYTES_MAX,
   EVENT_NAME_BYTES_MAX,
   type InstanceId,
+  isArea,
   isBoardId,
   isFitName,
   isObject,
+  isTime,
   isUserId,
   JSON_DEPTH_MAX,
   type JsonObject,
@@ -333,6 +335,12 @@ function readPatch(from: Reader): JsonObject {
     // A status of a later release means `active`.
     patch["status"] = STATUSES.find((status) => status === fields["status"]) ?? "active";
     if (typeof fields["status"] !== "string") from.fail();
+  }
+  for (const [name, isFit] of [["activeAt", isTime] as const, ["area", isArea] as const]) {
+    const value = fields[name];
+    if (value === undefined) continue;
+    patch[name] = value;
+    if (value !== null && !isFit(value)) from.fail();
   }
   if (fields["state"] !== undefined) {
     patch["state"] = fields["state"];

@@ -24,9 +24,9 @@ function later(value: RedisMessage): Uint8Array {
         .varint(message.ops.length + 2)
         .bytes(LATER_OP);
       for (const op of message.ops) {
-        const known = op.op === "patch" ? { ...op, patch: { ...op.patch, area: "slide-3", activeAt: { since: 7 } } } : op;
+        const known = op.op === "patch" ? { ...op, patch: { ...op.patch, mood: "calm", seen: { since: 7 } } } : op;
         const one = encode({ ...message, ops: [known] }).subarray(empty.length);
-        if (op.op === "set") laterRecord(to, one);
+        if (op.op === "set") laterRecord(to, one, op.member);
         else to.bytes(one);
       }
       to.bytes(LATER_OP);
@@ -36,7 +36,8 @@ function later(value: RedisMessage): Uint8Array {
       const bare = { ...message, entries: [], ended: [] };
       const head = encode(bare).subarray(0, -2);
       to.bytes(head).varint(message.entries.length);
-      for (const entry of message.entries) laterRecord(to, encode({ ...bare, entries: [entry] }).subarray(head.length + 1, -1));
+      for (const entry of message.entries)
+        laterRecord(to, encode({ ...bare, entries: [entry] }).subarray(head.length + 1, -1), entry.member);
       to.bytes(encode({ ...bare, ended: message.ended }).subarray(head.length + 1));
       break;
     }

@@ -69,9 +69,18 @@ for (const [userId, text] of [
 
 for (const nothing of [null, undefined, "", "  "])
   test(`decoration that is ${JSON.stringify(nothing) ?? "undefined"} is not there, and nothing to remark`, () => {
-    const given = { username: nothing, color: nothing, avatar: nothing };
+    const given = { username: nothing, color: nothing, avatar: nothing, kind: nothing } as Partial<User>;
     assert.deepEqual([person({ userId: "ana", ...given }), remarks(given)], [{ userId: "ana" }, []]);
   });
+
+test("an agent is one that the host calls so; anything else is a person", () => {
+  assert.deepEqual(person({ userId: "a1", kind: "agent" }), { userId: "a1", kind: "agent" });
+  assert.deepEqual([person({ userId: "ana", kind: "person" }), remarks({ kind: "person" })], [{ userId: "ana" }, []]);
+  for (const kind of ["robot", 7, true]) {
+    assert.deepEqual(person({ userId: "ana", kind }), { userId: "ana" });
+    assert.deepEqual(remarks({ kind }), ["authenticate gave a kind that is neither person nor agent: it is a person"]);
+  }
+});
 
 for (const [field, value] of [
   ["username", ["Ana"]],

@@ -12,6 +12,7 @@ import {
   isColor,
   isUserId,
   type MemberId,
+  type MemberKind,
   type Millis,
   type ResumeToken,
   USERNAME_BYTES_MAX,
@@ -29,6 +30,8 @@ export type User = {
   readonly color?: string | null | undefined;
   /** URL, up to 512 bytes; a longer one is left out. */
   readonly avatar?: string | null | undefined;
+  /** `agent`: a program that acts for somebody. Not given, or anything else: a person. */
+  readonly kind?: MemberKind | null | undefined;
   /**
    * When the right to be connected ends, in milliseconds since 1970 (a JWT's `exp` times 1000). A minute before, the client is asked for a
    * fresh token; without one its connection is closed with 4401 at that time. Not given: the right lasts as long as the connection.
@@ -49,7 +52,14 @@ export type Authenticate = (token: string | undefined, request: IncomingMessage)
 export type Authorize = (user: User, boardId: string, how: { readonly observe: boolean }) => boolean | Promise<boolean>;
 
 /** A user within the limits of the wire. */
-export type Person = { readonly userId: string; readonly username?: string; readonly color?: string; readonly avatar?: string };
+export type Person = {
+  readonly userId: string;
+  readonly username?: string;
+  readonly color?: string;
+  readonly avatar?: string;
+  /** Absent: a person. */
+  readonly kind?: "agent";
+};
 
 /** The part of a member that is the same on all boards of a connection. `user.username` undefined: the client's name counts. */
 export type Identity = {
@@ -118,7 +128,18 @@ export function personOf(given: User): Checked {
     (text) => (isAvatar(text) ? text : undefined),
     "authenticate gave an avatar that is not text of up to 512 bytes: it is left out",
   );
-  const person = { userId, ...(username && { username }), ...(color && { color }), ...(avatar && { avatar }) };
+  const kind = optional(
+    given.kind,
+    (text) => (text === "agent" || text === "person" ? text : undefined),
+    "authenticate gave a kind that is neither person nor agent: it is a person",
+  );
+  const person = {
+    userId,
+    ...(username && { username }),
+    ...(color && { color }),
+    ...(avatar && { avatar }),
+    ...(kind === "agent" && { kind: "agent" as const }),
+  };
   return { person, expiresAt, remarks };
 }
 

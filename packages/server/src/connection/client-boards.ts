@@ -4,7 +4,7 @@
  */
 
 import { BOARDS_PER_CONNECTION_MAX, type BoardId, type BoardRef, type ClientMessage, type ErrorCode } from "@presence-service/protocol";
-import type { ConnectionId } from "../core/effects.ts";
+import type { ConnectionId, Entrant } from "../core/effects.ts";
 import type { Identity, User } from "./auth.ts";
 import type { Seat, SeatHolder } from "./board-fanout.ts";
 import { type BUDGETS, PRICE, type Work } from "./budget.ts";
@@ -141,7 +141,7 @@ export class ClientBoards {
     return boardId !== undefined && this.pending.has(boardId) ? boardId : undefined;
   }
 
-  #enter({ boardId, attempt, username, status, state, observe = false }: Join, bytes: number): void {
+  #enter({ boardId, attempt, username, status, state, area, observe = false }: Join, bytes: number): void {
     const { who, id } = this.#client;
     if (who === undefined) return;
     const { memberId, user, color } = who.identity;
@@ -154,19 +154,21 @@ export class ClientBoards {
     }
     // From now on its messages are those of a member, or of an observer, also if the core has not answered.
     seat.isObserver = observe;
-    const { userId, avatar } = user;
+    const { userId, avatar, kind = "person" } = user;
     if (observe) {
       this.#hub.input({ kind: "observe", connection: id, boardId, memberId, userId });
       this.#client.charge(PRICE.join);
       return;
     }
-    const member = {
+    const member: Entrant = {
       memberId,
       userId,
       username: user.username ?? username,
       color,
       ...(avatar === undefined ? {} : { avatar }),
       status,
+      kind,
+      ...(area ? { area } : {}),
       state,
     };
     this.#hub.input({ kind: "join", connection: id, boardId, attempt, member });

@@ -105,7 +105,7 @@ for (const encoding of ["binary", "json"] as const) {
     ana.connection.received(Buffer.from(update), encoding === "binary");
     desk.clock.advance(100);
     const [updated] = ben.socket.takeMessages();
-    assert.deepEqual(updated?.kind === "user_updated" && updated.patch, { status: "active" });
+    assert.deepEqual(updated?.kind === "user_updated" && updated.patch, { status: "active", activeAt: null });
   });
 }
 

@@ -181,7 +181,7 @@ export class ConnectionManager implements Hub {
     this.#isHandling = true;
     try {
       for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-        for (const effect of this.#core.handle(next, this.clock.now())) this.#carryOut(effect);
+        for (const effect of this.#core.handle(next, this.clock.now(), this.clock.wallNow())) this.#carryOut(effect);
       }
     } finally {
       // This happens even if the host's logger has thrown: the next heartbeat must not wait for the next input.

@@ -302,11 +302,11 @@ test("a fresh token may say something else of its user: from the next join on", 
   ana.hello({ token: '{"userId":"ana","username":"Ana","color":"#000001"}' });
   ana.join("b", "x");
   told(desk, ana);
-  ana.say({ kind: "auth", token: '{"userId":"ana","username":"Anna","color":"#000002","avatar":"a.png"}' });
+  ana.say({ kind: "auth", token: '{"userId":"ana","username":"Anna","color":"#000002","avatar":"a.png","kind":"agent"}' });
   ana.join("b", "x");
   const [joined] = told(desk, ana);
   const member = joined?.kind === "joined" ? joined.roster[0]?.member : undefined;
-  assert.deepEqual([member?.username, member?.color, member?.avatar], ["Anna", "#000002", "a.png"]);
+  assert.deepEqual([member?.username, member?.color, member?.avatar, member?.kind], ["Anna", "#000002", "a.png", "agent"]);
 });
 
 test("authorize sees what authenticate gave last, as it gave it", async () => {

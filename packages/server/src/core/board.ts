@@ -15,10 +15,11 @@ import {
   type MemberId,
   type Millis,
   mergePatchBetween,
+  type Status,
 } from "@presence-service/protocol";
 import { Announcer } from "./announcer.ts";
 import type { Context } from "./context.ts";
-import type { ChosenStatus, ConnectionId, Link, Place } from "./effects.ts";
+import type { ChosenStatus, ConnectionId, Entrant, Input, Link, Place } from "./effects.ts";
 import { Ends } from "./ends.ts";
 import type { BoardEvent, BoardMessage, Cursors, DelReason, Moves, Whom } from "./messages.ts";
 import type { Applied, Replica } from "./replica.ts";
@@ -184,8 +185,8 @@ export class Board {
     if (this.#observers.size === 0) this.#announcer.observed(now);
   }
 
-  join(connection: ConnectionId, attempt: number, member: Member, now: Millis): void {
-    const { memberId } = member;
+  join(connection: ConnectionId, attempt: number, entrant: Entrant, now: Millis): void {
+    const { memberId } = entrant;
     if (attempt <= this.#highestAttempt(memberId)) {
       const as = this.placeOf(connection);
       this.#context.emit({ kind: "refused", connection, code: "superseded", boardId: this.#boardId, as });
@@ -199,8 +200,9 @@ export class Board {
     if (former !== undefined && former !== memberId) this.leave(connection, 0, now);
     this.#memberOf.set(connection, memberId);
     // In a merge patch null means "not there", so a state must mean the same by it.
-    const state = applyMergePatch({}, member.state) as JsonObject;
-    this.#announcer.changed(this.#slice.set({ ...member, state }, attempt, connection, now), now);
+    const state = applyMergePatch({}, entrant.state) as JsonObject;
+    const member = { ...entrant, ...this.#timesOf(entrant), state };
+    this.#announcer.changed(this.#slice.set(member, attempt, connection, now), now);
     this.#refresh(memberId, "left", now);
     if (this.#opening === undefined) return this.#tellJoined(connection, memberId);
     this.#opening.waiting.set(connection, memberId);
@@ -216,7 +218,8 @@ export class Board {
     this.#opening?.waiting.delete(connection);
     if (graceMs === 0) return this.#end(entry, "left", now);
     const lost = { connection: undefined, graceEndsAt: now + graceMs };
-    this.#announcer.changed(this.#slice.patch(entry, { status: "reconnecting" }, lost), now);
+    const away = this.#statusOf("reconnecting", entry.member);
+    this.#announcer.changed(this.#slice.patch(entry, away, lost), now);
     this.#expireBy(lost.graceEndsAt);
     this.#refresh(entry.member.memberId, "timeout", now);
   }
@@ -226,7 +229,8 @@ export class Board {
     const entry = this.#entryOf(connection);
     if (entry === undefined || on === (entry.quietAs !== undefined)) return;
     const quietAs = on ? (entry.member.status as ChosenStatus) : undefined;
-    this.#announcer.changed(this.#slice.patch(entry, { status: entry.quietAs ?? "reconnecting" }, { quietAs }), now);
+    const change = this.#statusOf(entry.quietAs ?? "reconnecting", entry.member);
+    this.#announcer.changed(this.#slice.patch(entry, change, { quietAs }), now);
     this.#refresh(entry.member.memberId, "left", now);
   }
 
@@ -249,18 +253,39 @@ export class Board {
   }
 
   /** False: the state would be too large; nothing was changed. */
-  update(connection: ConnectionId, status: ChosenStatus | undefined, patch: JsonObject | undefined, now: Millis): boolean {
+  update({ connection, status, state: patch, area }: Extract<Input, { kind: "update" }>, now: Millis): boolean {
     this.quiet(connection, false, now);
     const entry = this.#entryOf(connection);
     if (entry === undefined) return true;
-    const old = { status: entry.member.status, state: entry.member.state };
-    const state = patch === undefined ? old.state : (applyMergePatch(old.state, patch) as JsonObject);
+    const { member } = entry;
+    const state = patch === undefined ? member.state : (applyMergePatch(member.state, patch) as JsonObject);
     if (patch !== undefined && !isFitState(state)) return false;
-    const change = mergePatchBetween(old, { status: status ?? old.status, state });
+    const { activeAt: _, area: formerArea = "", ...rest } = member;
+    const wanted = { status: status ?? member.status, ...((area ?? formerArea) && { area: area ?? formerArea }), state };
+    const changed = { ...rest, ...wanted, ...this.#awaySince(wanted.status, member) };
+    const change = mergePatchBetween(member as unknown as JsonObject, changed as unknown as JsonObject);
     if (change === undefined) return true;
     this.#announcer.changed(this.#slice.patch(entry, change), now);
     this.#refresh(entry.member.memberId, "left", now);
     return true;
+  }
+
+  /** The times of a member that enters. They go on from the entry by which it is shown now, wherever that is. */
+  #timesOf({ memberId, status }: Entrant): Pick<Member, "joinedAt" | "activeAt"> {
+    const { wallNow } = this.#context;
+    const before = this.roster.memberOf(memberId);
+    // The clock of that instance may be ahead, or the time invented: no entry is handed on with a time that has not come yet here.
+    return { joinedAt: Math.min(before?.joinedAt || wallNow, wallNow), ...this.#awaySince(status, before) };
+  }
+
+  /** The patch that gives the member that status. */
+  #statusOf(status: Status, member: Member): JsonObject {
+    return { status, ...(status === "active" && { activeAt: null }), ...this.#awaySince(status, member) };
+  }
+
+  #awaySince(status: Status, before: Member | undefined): Pick<Member, "activeAt"> {
+    const { wallNow } = this.#context;
+    return status === "active" ? {} : { activeAt: Math.min(before?.activeAt ?? wallNow, wallNow) };
   }
 
   broadcast(connection: ConnectionId, said: Said, now: Millis): void {

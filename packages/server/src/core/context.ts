@@ -13,6 +13,8 @@ export interface Context {
   readonly instanceId: InstanceId;
   readonly constants: Constants;
   readonly random: Random;
+  /** Milliseconds since 1970 by this instance's clock, at this input. Clocks of instances differ: no rule compares it with another one's. */
+  readonly wallNow: Millis;
   /** R2: one counter per instance, over all its boards. */
   nextSeq(): Seq;
   emit(effect: Effect): void;

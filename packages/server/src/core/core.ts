@@ -79,6 +79,7 @@ export class Core {
   readonly #mutePeers = new Set<InstanceId>();
   #seq = 0;
   #now: Millis;
+  #wallNow: Millis = 0;
   /** When boards are told of peers that were silent for long, and when they were told last. */
   #tellMissedAt: Millis = Number.POSITIVE_INFINITY;
   #missedToldAt: Millis = Number.NEGATIVE_INFINITY;
@@ -100,6 +101,7 @@ export class Core {
     });
     this.#hearing = new Hearing(instanceId, constants, this.#beats, this.#peers);
     const boards = this.#boards;
+    const wallNow = () => this.#wallNow;
     const host = {
       get boards() {
         return boards.size;
@@ -119,12 +121,16 @@ export class Core {
       hold: (owner, boardId) => this.#hold(owner, boardId),
       letGo: (owner, boardId) => this.#letGo(owner, boardId),
       nextSeq: () => ++this.#seq,
+      get wallNow() {
+        return wallNow();
+      },
     };
   }
 
-  /** One fact in, effects out. Never throws on anything a peer sent. `now` never goes back. */
-  handle(input: Input, now: Millis): Effect[] {
+  /** One fact in, effects out. Never throws on anything a peer sent. `now` never goes back; `wallNow` may (0: not known). */
+  handle(input: Input, now: Millis, wallNow: Millis = 0): Effect[] {
     this.#now = now;
+    this.#wallNow = wallNow;
     if (!this.#isStopped) this.#dispatch(input, now);
     const effects = this.#effects;
     this.#effects = [];
@@ -229,7 +235,7 @@ export class Core {
         return this.#on(input.boardId, (board) => board.leave(input.connection, 0, now));
       case "update":
         return this.#ofMember(input, (board) => {
-          if (!board.update(input.connection, input.status, input.state, now)) this.#refuse(input, "bad_state");
+          if (!board.update(input, now)) this.#refuse(input, "bad_state");
         });
       case "broadcast":
         return this.#ofMember(input, (board) => {

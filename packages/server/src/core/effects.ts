@@ -31,15 +31,17 @@ export type ChosenStatus = Exclude<Status, "reconnecting">;
 
 /** How a connection is on a board. */
 export type Place = "member" | "observer" | "absent";
+/** A member as its client and the host describe it: its instance adds the times. */
+export type Entrant = Omit<Member, "joinedAt" | "activeAt" | "status"> & { readonly status: ChosenStatus };
 
 export type Input =
-  /** Enter a board, or replace the session's entry there. `member` is complete: state included, status chosen by the client. */
+  /** Enter a board, or replace the session's entry there. `member` is complete, state included. */
   | {
       readonly kind: "join";
       readonly connection: ConnectionId;
       readonly boardId: BoardId;
       readonly attempt: number;
-      readonly member: Member;
+      readonly member: Entrant;
     }
   /** Observe a board: see it, and be shown to nobody (R19). A member of this connection leaves. */
   | {
@@ -51,13 +53,14 @@ export type Input =
     }
   /** Leave one board for good, as a member or as an observer. */
   | { readonly kind: "leave"; readonly connection: ConnectionId; readonly boardId: BoardId }
-  /** `state` is a merge patch (RFC 7396). */
+  /** `state` is a merge patch (RFC 7396); an empty `area` takes the member out of its area. */
   | {
       readonly kind: "update";
       readonly connection: ConnectionId;
       readonly boardId: BoardId;
       readonly status?: ChosenStatus;
       readonly state?: JsonObject;
+      readonly area?: string;
     }
   | ({
       readonly kind: "broadcast";

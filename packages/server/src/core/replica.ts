@@ -5,8 +5,11 @@
 
 import {
   applyMergePatch,
+  isArea,
   isFitState,
   isObject,
+  isTime,
+  type Json,
   type JsonObject,
   type Member,
   type MemberId,
@@ -227,10 +230,19 @@ export class Replica {
 }
 
 /** Patches only the fields that a member may change; fields of later versions are ignored (R13). */
-function patched(member: Member, { status, state }: JsonObject): Member {
+function patched({ area: oldArea, activeAt: oldActiveAt, ...member }: Member, { status, state, ...patch }: JsonObject): Member {
+  const area = replaced(oldArea, patch["area"], isArea);
+  const activeAt = replaced(oldActiveAt, patch["activeAt"], isTime);
   return {
     ...member,
     status: STATUSES.find((one) => one === status) ?? member.status,
+    ...(area !== undefined && { area }),
+    ...(activeAt !== undefined && { activeAt }),
     state: isObject(state) ? (applyMergePatch(member.state, state) as JsonObject) : member.state,
   };
+}
+
+/** null removes the field; a value that does not fit leaves it as it is. */
+function replaced<T>(old: T | undefined, value: Json | undefined, isFit: (value: unknown) => value is T): T | undefined {
+  return value === null ? undefined : isFit(value) ? value : old;
 }

@@ -6,6 +6,7 @@
 
 import {
   type InstanceId,
+  inOrder,
   type JsonObject,
   type LeaveReason,
   type Member,
@@ -79,11 +80,13 @@ export class Roster {
     return [...actors];
   }
 
+  /** In the one order of all viewers. Members are kept as they came, which is nearly that order, so sorting costs about one comparison each. */
   entries(): RosterEntry[] {
-    return Array.from(this.#shown.values(), ({ actor, member }) => {
+    const entries = Array.from(this.#shown.values(), ({ actor, member }): RosterEntry => {
       const at = this.cursors.at(actor);
       return { actor, member, ...(at && { at }) };
     });
+    return entries.sort((a, b) => inOrder(a.member, b.member));
   }
 
   /** The member is to be shown like this from now on. */

@@ -76,21 +76,24 @@ test("[R13.6] heartbeats tell which versions of the wire their sender reads, and
   assert.ok(beat.versions.min <= written && written <= beat.versions.max);
 });
 
-test("[R13.4] a patch can change nothing but status and state", () => {
+test("[R13.4] a patch can change nothing but status, activeAt, area and state", () => {
   const { world, ana, ben } = settled();
   const rewrites = (delivery: Delivery): BusMessage =>
     delivery.message.kind === "delta"
       ? {
           ...delivery.message,
           ops: delivery.message.ops.map((op) =>
-            op.op === "patch" ? { ...op, patch: { ...op.patch, username: "eve", memberId: "0", status: "god" } } : op,
+            op.op === "patch"
+              ? { ...op, patch: { ...op.patch, username: "eve", memberId: "0", kind: "agent", joinedAt: 1, status: "god", area: 7 } }
+              : op,
           ),
         }
       : delivery.message;
   world.network.faults = { ...HEALTHY, rewrites };
-  ben.update({ state: { tool: "pen" } });
+  const before = ana.sees("ben");
+  ben.update({ state: { tool: "pen" }, area: "slide-1" });
   world.advance(100);
-  assert.deepEqual({ ...ana.sees("ben") }, { ...memberOf("ben"), state: { tool: "pen" } });
+  assert.deepEqual({ ...ana.sees("ben") }, { ...before, state: { tool: "pen" } });
 });
 
 test("[R13.5] slots, owners and positions that mean nothing are ignored", () => {

@@ -4,7 +4,7 @@
  */
 
 import { applyMergePatch, type BoardId, type JsonObject, type Member, type MemberId, type Millis } from "@presence-service/protocol";
-import type { ChosenStatus, ConnectionId } from "../core/effects.ts";
+import type { ConnectionId, Input } from "../core/effects.ts";
 import type { Kick } from "../core/messages.ts";
 
 /** A member's entry at one instance, from its join until that instance drops it. */
@@ -13,7 +13,7 @@ type Claim = {
   readonly boardId: BoardId;
   readonly attempt: number;
   readonly connection: ConnectionId;
-  member: Member;
+  member: ClaimedMember;
   /** Nothing comes from its connection (R11). */
   isQuiet: boolean;
   /** Infinity while the connection is open; then the end of its grace, or when the claim was given up. */
@@ -23,6 +23,9 @@ type Claim = {
   /** The instance that ended it is gone: the others may know of that end or not. */
   isEndRumour: boolean;
 };
+
+/** A member as its client describes it: the truth knows no times. */
+export type ClaimedMember = Omit<Member, "joinedAt" | "activeAt">;
 
 export class Claims {
   /** The claims of each member, oldest first. */
@@ -59,11 +62,12 @@ export class Claims {
     }
   }
 
-  updated(boardId: BoardId, connection: ConnectionId, change: { readonly status?: ChosenStatus; readonly state?: JsonObject }): void {
+  updated(boardId: BoardId, connection: ConnectionId, change: Pick<Extract<Input, { kind: "update" }>, "status" | "state" | "area">): void {
     for (const claim of this.#connected(connection, boardId)) {
-      const { status = claim.member.status, state = {} } = change;
+      const { status = claim.member.status, state = {}, area = claim.member.area ?? "" } = change;
+      const { area: _, ...member } = claim.member;
       claim.isQuiet = false;
-      claim.member = { ...claim.member, status, state: applyMergePatch(claim.member.state, state) as JsonObject };
+      claim.member = { ...member, status, ...(area && { area }), state: applyMergePatch(member.state, state) as JsonObject };
     }
   }
 
@@ -94,8 +98,8 @@ export class Claims {
   }
 
   /** The members that should be shown on a board: of each the highest entry that is held and not ended; sorted by username. */
-  union(boardId: BoardId, now: Millis): Member[] {
-    const members: Member[] = [];
+  union(boardId: BoardId, now: Millis): ClaimedMember[] {
+    const members: ClaimedMember[] = [];
     for (const claims of this.#boards.get(boardId)?.values() ?? []) {
       const ended = this.#endedUpTo(claims, now);
       let highest: Claim | undefined;

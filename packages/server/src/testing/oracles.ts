@@ -3,7 +3,7 @@
  * fail on a violation. The World itself watches S6.
  */
 
-import type { BoardId, InstanceId, MemberId, Millis } from "@presence-service/protocol";
+import { type BoardId, type InstanceId, inOrder, type Member, type MemberId, type Millis } from "@presence-service/protocol";
 import { hashOf } from "../core/entries.ts";
 import type { BoardMessage, Op, Seq, SliceEntry, Snapshot, Standing } from "../core/messages.ts";
 import type { World } from "./world.ts";
@@ -99,6 +99,27 @@ export function watchSlices(world: World): void {
     for (const { owner, seq } of message.asks)
       if (seq > (highest.get(keyOf(owner, boardId)) ?? 0)) fail("S4", `holds position ${seq} of ${owner}, who has not told that`);
   });
+}
+
+/** R18.3. How the lists of two clients of a board differ in their order, or a roster from the order in which clients list it; undefined: not at all. */
+export function differenceInOrder(world: World): string | undefined {
+  const lists = new Map<BoardId, string>();
+  for (const { index, core, connections } of world.instances)
+    for (const { views, session } of connections.values())
+      for (const [boardId, view] of views) {
+        const certain = (members: Iterable<Member>) =>
+          Array.from(members)
+            .filter(({ memberId }) => !world.claims.isUncertain(boardId, memberId, world.now))
+            .map(({ username, joinedAt }) => `${username} since ${joinedAt}`)
+            .join();
+        const list = certain([...view.members.values()].sort(inOrder));
+        const sent = certain(core.roster(boardId).entries.map(({ member }) => member));
+        if (sent !== list) return `instance ${index} sends ${sent} on ${boardId}, and ${session.name} lists ${list}`;
+        const first = lists.get(boardId) ?? list;
+        lists.set(boardId, first);
+        if (list !== first) return `${session.name} at instance ${index} lists ${list} on ${boardId}, somebody else ${first}`;
+      }
+  return undefined;
 }
 
 /** One slice as its owner has published it, without losses. */

@@ -24,10 +24,10 @@ export function trace(world: World, sinceMs: Millis, print: (line: string) => vo
       if (traced.has(instance)) continue;
       traced.add(instance);
       const handle = instance.core.handle.bind(instance.core);
-      instance.core.handle = (input, now) => {
+      instance.core.handle = (input, now, wallNow) => {
         traceNew();
         if (input.kind !== "tick") tell(`${instance.index} ← ${inShort(world, input)}`);
-        return handle(input, now);
+        return handle(input, now, wallNow);
       };
     }
   };

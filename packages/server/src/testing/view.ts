@@ -18,8 +18,8 @@ export class View {
     }
   }
 
-  /** Returns the change as text: `+ben`, `~ben reconnecting`, `~ben {"state":{"tool":"pen"}}`, `-ben timeout`. */
-  apply(change: RosterChange): string {
+  /** Returns the change as text, or nothing if only times changed: `+ben`, `~ben reconnecting`, `~ben {"state":{"tool":"pen"}}`, `-ben timeout`. */
+  apply(change: RosterChange): string | undefined {
     switch (change.change) {
       case "joined":
         this.#enter(change.actor, change.member);
@@ -30,8 +30,9 @@ export class View {
         if (!isSame(after, change.member)) throw new Error(`S6: the patch for ${before.username} does not lead to ${text(change.member)}`);
         if (before.memberId !== change.member.memberId) throw new Error(`S6: actor ${change.actor} becomes another member by an update`);
         this.members.set(change.actor, change.member);
-        const { status, ...rest } = change.patch;
-        return `~${before.username} ${Object.keys(rest).length === 0 ? status : text(change.patch)}`;
+        const { status, activeAt: _, joinedAt: __, ...rest } = change.patch;
+        if (Object.keys(rest).length === 0) return status === undefined ? undefined : `~${before.username} ${status}`;
+        return `~${before.username} ${text({ ...(status !== undefined && { status }), ...rest })}`;
       }
       case "left": {
         const { username } = this.#known(change.actor, "leaves");

@@ -15,10 +15,9 @@ import {
   type Point,
   type Recipients,
   type RosterEntry,
-  type Status,
 } from "@presence-service/protocol";
 import { GRACE_MS } from "../connection/timing.ts";
-import type { ChosenStatus, ConnectionId, Effect, Input, RosterChange } from "../core/effects.ts";
+import type { ChosenStatus, ConnectionId, Effect, Entrant, Input, RosterChange } from "../core/effects.ts";
 import type { Whom } from "../core/messages.ts";
 import { Random } from "../core/random.ts";
 import { View } from "./view.ts";
@@ -217,7 +216,7 @@ export class WorldMember {
   openedAfterMs: Millis | undefined;
   /** It sees the board, and is no member. */
   isObserver = false;
-  #member: Member;
+  #member: Entrant;
   #joinedAt: Millis = 0;
   #view: View | undefined;
 
@@ -230,7 +229,13 @@ export class WorldMember {
   // Actions of the member. On a connection that is gone they have no effect.
 
   /** Also once more on the same connection: the full state is sent again, with the next attempt. */
-  join({ status = this.#member.status, state = this.#member.state }: { readonly status?: Status; readonly state?: JsonObject } = {}): void {
+  join({
+    status = this.#member.status,
+    state = this.#member.state,
+  }: {
+    readonly status?: ChosenStatus;
+    readonly state?: JsonObject;
+  } = {}): void {
     this.#member = { ...this.#member, status, state };
     this.isObserver = false;
     this.#enter();
@@ -263,7 +268,7 @@ export class WorldMember {
     this.session.connection.forget(this.boardId);
   }
 
-  update(change: { readonly status?: ChosenStatus; readonly state?: JsonObject }): void {
+  update(change: { readonly status?: ChosenStatus; readonly state?: JsonObject; readonly area?: string }): void {
     this.#send({ kind: "update", ...change });
   }
 
@@ -331,10 +336,10 @@ export function memberIdOf(name: string): MemberId {
   return hexDigits(new Random(hash), 32) as MemberId;
 }
 
-/** A member whose userId is its memberId, as without authentication (C1). */
-export function memberOf(name: string): Member {
+/** A member whose userId is its memberId, as without authentication (C1), since an unknown time. */
+export function memberOf(name: string): Member & Entrant {
   const memberId = memberIdOf(name);
-  return { memberId, userId: memberId, username: name, color: "#336699", status: "active", state: {} };
+  return { memberId, userId: memberId, username: name, color: "#336699", status: "active", kind: "person", joinedAt: 0, state: {} };
 }
 
 export function hexDigits(random: Random, count: number): string {

@@ -29,6 +29,8 @@ export type Surroundings = {
 
 /** F2. Cursors marked meanwhile leave together. */
 const CURSOR_TICK_MS: Millis = 8;
+/** In the year 2025, so that times have their usual length. */
+const WORLD_BEGINS_AT: Millis = 1_760_000_000_000;
 /** A core that asks for more calls than this without time passing is in an endless loop. */
 const TICKS_AT_ONCE_MAX = 1000;
 
@@ -136,7 +138,7 @@ export class WorldInstance {
   }
 
   #handle(input: Input, now: Millis): void {
-    const effects = this.core.handle(input, now);
+    const effects = this.core.handle(input, now, this.#wallNow());
     this.#note(input, effects);
     const changed = new Set<BoardId>();
     for (const effect of effects) {
@@ -310,6 +312,11 @@ export class WorldInstance {
 
   #now(): Millis {
     return this.#around.clock.now + this.#clockOffset;
+  }
+
+  /** Whole milliseconds since 1970. The clocks of instances differ by up to 3 s, whatever their order. */
+  #wallNow(): Millis {
+    return Math.floor(WORLD_BEGINS_AT + this.#around.clock.now) + ((this.index * 4_001) % 6_000) - 3_000;
   }
 
   #setAlarm(): void {

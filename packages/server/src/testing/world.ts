@@ -3,11 +3,11 @@
  * Everything follows from the seed, and no test waits. The truth about members is in claims.ts.
  */
 
-import { type BoardId, type InstanceId, isBoardId, type JsonObject, type Member, type Millis } from "@presence-service/protocol";
+import { type BoardId, type InstanceId, isBoardId, type JsonObject, type Millis } from "@presence-service/protocol";
 import { CONSTANTS, type Constants } from "../core/constants.ts";
 import type { ChosenStatus, ConnectionId, Effect } from "../core/effects.ts";
 import { Random } from "../core/random.ts";
-import { Claims } from "./claims.ts";
+import { type ClaimedMember, Claims } from "./claims.ts";
 import { type Faults, HEALTHY, Network } from "./network.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import { hexDigits, memberIdOf, type WorldMember, WorldSession } from "./world-client.ts";
@@ -127,7 +127,7 @@ export class World {
     return this.members(board).map(({ username }) => username);
   }
 
-  members(board: string): Member[] {
+  members(board: string): ClaimedMember[] {
     return this.#claims.union(boardIdOf(board), this.now);
   }
 
@@ -220,7 +220,7 @@ export class World {
     return recorded;
   }
 
-  get claims(): Pick<Claims, "union" | "lastHeldAt" | "lastEndedAt" | "isConnectedAt" | "hasJoinedAt"> {
+  get claims(): Pick<Claims, "union" | "lastHeldAt" | "lastEndedAt" | "isConnectedAt" | "hasJoinedAt" | "isUncertain"> {
     return this.#claims;
   }
 
@@ -233,7 +233,7 @@ export class World {
         for (const boardId of connection.boards)
           if (!connection.views.has(boardId)) return `${connection.session.name} waits for the roster of ${boardId}`;
         for (const [boardId, view] of connection.views) {
-          const certain = (members: Iterable<Member>) =>
+          const certain = (members: Iterable<ClaimedMember>) =>
             [...members]
               .filter(({ memberId }) => !this.#claims.isUncertain(boardId, memberId, this.now))
               .map(inWords)
@@ -280,6 +280,6 @@ function uuid(random: Random): InstanceId {
   return [8, 4, 4, 4, 12].map((digits) => hexDigits(random, digits)).join("-") as InstanceId;
 }
 
-function inWords({ username, status, state }: Member): string {
-  return `${username} ${status} ${JSON.stringify(state)}`;
+function inWords({ username, status, area = "", state }: ClaimedMember): string {
+  return `${username} ${status} ${area}${JSON.stringify(state)}`;
 }
