@@ -14,11 +14,21 @@ npm run conformance -- --client "python3 client.py" [options]    certifies a cli
   --only <text>         only cases with this text in their name
   --token <token>       where the server authenticates: a token of somebody
   --bad-token <token>   a token of nobody
+  --other-token <token> a token of another user
   --short-token <token> a token of the same user that runs out within some seconds
   --bad-board <id>      a board that this user may not enter`;
 
 const TEXT = { type: "string" } as const;
-const options = { url: TEXT, client: TEXT, only: TEXT, token: TEXT, "bad-token": TEXT, "short-token": TEXT, "bad-board": TEXT };
+const options = {
+  url: TEXT,
+  client: TEXT,
+  only: TEXT,
+  token: TEXT,
+  "bad-token": TEXT,
+  "other-token": TEXT,
+  "short-token": TEXT,
+  "bad-board": TEXT,
+};
 
 try {
   const results = await certify();
@@ -33,8 +43,8 @@ async function certify(): Promise<Results | undefined> {
   const { values } = parseArgs({ options });
   const isWanted = (name: string) => name.includes(values.only ?? "");
   if (values.url !== undefined) {
-    const { url, token, "bad-token": badToken, "short-token": shortToken, "bad-board": badBoard } = values;
-    return certifyServer({ url, token, badToken, shortToken, badBoard }, isWanted);
+    const { url, token, "bad-token": badToken, "other-token": otherToken, "short-token": shortToken, "bad-board": badBoard } = values;
+    return certifyServer({ url, token, badToken, otherToken, shortToken, badBoard }, isWanted);
   }
   return values.client === undefined ? undefined : certifyClient(values.client, isWanted);
 }

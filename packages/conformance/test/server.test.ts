@@ -21,12 +21,19 @@ test("the service passes all cases for servers", { concurrency: true }, async (t
         redisUrl: "memory:",
         authenticate: (token) => {
           if (token === "of nobody") return undefined;
-          return { userId: "u-17", ...(token === "short" && { expiresAt: Date.now() + SHORT_MS }) };
+          return { userId: token === "other" ? "u-18" : "u-17", ...(token === "short" && { expiresAt: Date.now() + SHORT_MS }) };
         },
         authorize: (_user, boardId) => boardId !== "secret",
       });
       t.after(() => server.close());
-      const host = { token: "long", shortToken: "short", badToken: "of nobody", badBoard: "secret", operator: operatorOf(server) };
+      const host = {
+        token: "long",
+        otherToken: "other",
+        shortToken: "short",
+        badToken: "of nobody",
+        badBoard: "secret",
+        operator: operatorOf(server),
+      };
       await certify({ url: `ws://localhost:${server.port}/`, ...host }, (line) => t.diagnostic(line));
     }),
   ]);

@@ -57,6 +57,16 @@ export const HOST_CASES: readonly Case<Scene>[] = [
     },
   },
   {
+    name: "a token of another user in auth closes the connection",
+    says: "a token in `auth` that is nobody's, or another user's",
+    skip: needs("token", "otherToken"),
+    async run(scene) {
+      const ana = await scene.member("Ana");
+      ana.say({ kind: "auth", token: scene.host.otherToken ?? "" });
+      await ana.closed(4401);
+    },
+  },
+  {
     name: "auth without authentication is ignored",
     says: "Without authentication it is ignored.",
     skip: ({ host }) => (host.token === undefined ? undefined : "the host authenticates"),

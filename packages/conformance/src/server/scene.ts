@@ -12,6 +12,8 @@ export type Host = {
   readonly token?: string | undefined;
   /** A token of nobody. */
   readonly badToken?: string | undefined;
+  /** A token of another user than that of `token`. */
+  readonly otherToken?: string | undefined;
   /** A token of the same user as `token` that runs out within a few seconds. */
   readonly shortToken?: string | undefined;
   /** A board that the user of `token` may not enter. */
