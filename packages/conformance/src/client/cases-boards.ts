@@ -401,7 +401,8 @@ export const CLIENT_BOARD_CASES: readonly ClientCase[] = [
         line.raw(vector.text ?? (new Uint8Array(Buffer.from(vector.hex ?? "", "hex")) as Bytes));
       }
       await works(own, line);
-      await own.program.shows(BOARD, ["Me", "Ben"]);
+      // Others may be shown: some of these are wrong only in a field that this client need not know, and so skips.
+      for (const name of ["Me", "Ben"]) expect(own.program.named(BOARD, name) !== undefined, `${name} is not shown any more`);
     }),
   },
 ];
