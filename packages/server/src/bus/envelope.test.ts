@@ -386,8 +386,8 @@ test("[R13.4] nothing is accepted that could not be applied, kept and sent on", 
 });
 
 test("[R13.4] of a patch only what a patch may touch is taken: no peer renames a member or takes its id", () => {
-  const fit = { status: "idle", activeAt: 7, area: "slide-3", state: { a: 1 } };
-  const patch = { memberId: "x", username: "Eve", color: 1, kind: "agent", joinedAt: 1, later: true, ...fit };
+  const fit = { status: "idle", activeAt: 7, area: "slide-3", color: "#003cfc", state: { a: 1 } };
+  const patch = { memberId: "x", username: "Eve", kind: "agent", joinedAt: 1, later: true, ...fit };
   const delta = { kind: "delta", prev: 1, seq: 2, ops: [{ op: "patch", slot: 1, patch }] } as const;
   assert.deepEqual(outcome(encode(delta)), { ...delta, ops: [{ op: "patch", slot: 1, patch: fit }] });
   const none = { activeAt: null, area: null };
@@ -395,7 +395,16 @@ test("[R13.4] of a patch only what a patch may touch is taken: no peer renames a
     ...delta,
     ops: [{ op: "patch", slot: 1, patch: none }],
   });
-  for (const unfit of [{ activeAt: -1 }, { activeAt: 2 ** 42 }, { activeAt: "7" }, { area: "" }, { area: "a".repeat(129) }, { area: 7 }])
+  for (const unfit of [
+    { activeAt: -1 },
+    { activeAt: 2 ** 42 },
+    { activeAt: "7" },
+    { area: "" },
+    { area: "a".repeat(129) },
+    { area: 7 },
+    { color: null },
+    { color: "#ABCDEF" },
+  ])
     assert.equal(outcome(encode({ ...delta, ops: [{ op: "patch", slot: 1, patch: unfit }] })), "invalid");
 });
 

@@ -17,6 +17,7 @@ import {
   type InstanceId,
   isArea,
   isBoardId,
+  isColor,
   isFitName,
   isObject,
   isTime,
@@ -341,6 +342,10 @@ function readPatch(from: Reader): JsonObject {
     if (value === undefined) continue;
     patch[name] = value;
     if (value !== null && !isFit(value)) from.fail();
+  }
+  if (fields["color"] !== undefined) {
+    patch["color"] = fields["color"];
+    if (!isColor(fields["color"])) from.fail();
   }
   if (fields["state"] !== undefined) {
     patch["state"] = fields["state"];

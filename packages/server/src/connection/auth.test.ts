@@ -5,7 +5,6 @@ import { test } from "node:test";
 import type { ResumeToken } from "@presence-service/protocol";
 import { cleanName, isFitName } from "@presence-service/protocol";
 import { identityOf, newResumeToken, personOf, type User } from "./auth.ts";
-import { colorOf } from "./palette.ts";
 
 const TOKEN = "00112233445566778899aabbccddeeff" as ResumeToken;
 
@@ -23,11 +22,6 @@ test("[C1] without a user the member is a person of its own", () => {
 test("a new resume token is 16 bytes, and another one each time", () => {
   assert.match(newResumeToken(), /^[0-9a-f]{32}$/);
   assert.notEqual(newResumeToken(), newResumeToken());
-});
-
-test("the colour is the host's, else one of the palette", () => {
-  assert.equal(identityOf({ userId: "ana", color: "#abcdef" }, TOKEN).color, "#abcdef");
-  assert.equal(identityOf({ userId: "ana" }, TOKEN).color, colorOf("ana"));
 });
 
 test("names: controls and bidirectional overrides do not fit", () => {

@@ -18,7 +18,6 @@ import {
   USERNAME_BYTES_MAX,
   utf8Bytes,
 } from "@presence-service/protocol";
-import { colorOf } from "./palette.ts";
 
 /** A person, as the host knows them. A field that is null counts as not given. */
 export type User = {
@@ -26,7 +25,7 @@ export type User = {
   readonly userId: string;
   /** Replaces the name that the client gives. Characters that names may not hold are taken out, and it is cut at 256 bytes. */
   readonly username?: string | null | undefined;
-  /** `#rrggbb` or `#rgb`. Not given, or anything else: a colour made from the userId. */
+  /** `#rrggbb` or `#rgb`. Not given, or anything else: each board picks one that nobody else has there. */
   readonly color?: string | null | undefined;
   /** URL, up to 512 bytes; a longer one is left out. */
   readonly avatar?: string | null | undefined;
@@ -65,7 +64,6 @@ export type Person = {
 export type Identity = {
   readonly memberId: MemberId;
   readonly user: Person;
-  readonly color: string;
 };
 
 /** `user` undefined: the host does not authenticate, and the member's userId is its memberId. */
@@ -74,16 +72,12 @@ export function identityOf(user: Person | undefined, resumeToken: ResumeToken): 
     .update(user?.userId ?? "")
     .update(resumeToken, "hex");
   const memberId = hash.digest().toString("hex", 0, 16) as MemberId;
-  return identified(memberId, user ?? { userId: memberId });
+  return { memberId, user: user ?? { userId: memberId } };
 }
 
 /** The same session of the same user, with the name, colour and avatar that a fresh token gives them. */
 export function renewed({ memberId }: Identity, user: Person): Identity {
-  return identified(memberId, user);
-}
-
-function identified(memberId: MemberId, user: Person): Identity {
-  return { memberId, user, color: user.color ?? colorOf(user.userId) };
+  return { memberId, user };
 }
 
 export function newResumeToken(): ResumeToken {
@@ -122,7 +116,7 @@ export function personOf(given: User): Checked {
     return cleaned || undefined;
   };
   const username = optional(given.username, nameOf, "authenticate gave a username that is not text: the client's own is shown");
-  const color = optional(given.color, colorIn, "authenticate gave a color that is not #rrggbb: it is made of the userId");
+  const color = optional(given.color, colorIn, "authenticate gave a color that is not #rrggbb: one is picked");
   const avatar = optional(
     given.avatar,
     (text) => (isAvatar(text) ? text : undefined),

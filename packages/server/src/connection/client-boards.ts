@@ -144,7 +144,7 @@ export class ClientBoards {
   #enter({ boardId, attempt, username, status, state, area, observe = false }: Join, bytes: number): void {
     const { who, id } = this.#client;
     if (who === undefined) return;
-    const { memberId, user, color } = who.identity;
+    const { memberId, user } = who.identity;
     let price = PRICE.join + bytes * this.#hub.boards.audienceOf(boardId) * PRICE.byteShared;
     let seat = this.seatOn(boardId);
     if (seat === undefined) {
@@ -154,7 +154,7 @@ export class ClientBoards {
     }
     // From now on its messages are those of a member, or of an observer, also if the core has not answered.
     seat.isObserver = observe;
-    const { userId, avatar, kind = "person" } = user;
+    const { userId, color, avatar, kind = "person" } = user;
     if (observe) {
       this.#hub.input({ kind: "observe", connection: id, boardId, memberId, userId });
       this.#client.charge(PRICE.join);
@@ -164,7 +164,7 @@ export class ClientBoards {
       memberId,
       userId,
       username: user.username ?? username,
-      color,
+      ...(color === undefined ? {} : { color }),
       ...(avatar === undefined ? {} : { avatar }),
       status,
       kind,

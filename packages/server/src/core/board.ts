@@ -15,18 +15,19 @@ import {
   type MemberId,
   type Millis,
   mergePatchBetween,
-  type Status,
 } from "@presence-service/protocol";
 import { Announcer } from "./announcer.ts";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId, Entrant, Input, Link, Place } from "./effects.ts";
 import { Ends } from "./ends.ts";
 import type { BoardEvent, BoardMessage, Cursors, DelReason, Moves, Whom } from "./messages.ts";
+import { isPicked } from "./palette.ts";
 import type { Applied, Replica } from "./replica.ts";
 import { type Question, Replicas } from "./replicas.ts";
 import { Roster, type Visible } from "./roster.ts";
 import { Silence } from "./silence.ts";
 import { type OwnEntry, Slice } from "./slice.ts";
+import { awaySince, statusPatch, timesOf } from "./times.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -201,8 +202,14 @@ export class Board {
     this.#memberOf.set(connection, memberId);
     // In a merge patch null means "not there", so a state must mean the same by it.
     const state = applyMergePatch({}, entrant.state) as JsonObject;
-    const member = { ...entrant, ...this.#timesOf(entrant), state };
-    this.#announcer.changed(this.#slice.set(member, attempt, connection, now), now);
+    const member = {
+      ...entrant,
+      ...timesOf(entrant, this.roster.memberOf(memberId), this.#context.wallNow),
+      color: this.#colorOf(entrant),
+      state,
+    };
+    const by = { connection, isColorGiven: entrant.color !== undefined };
+    this.#announcer.changed(this.#slice.set(member, attempt, by, now), now);
     this.#refresh(memberId, "left", now);
     if (this.#opening === undefined) return this.#tellJoined(connection, memberId);
     this.#opening.waiting.set(connection, memberId);
@@ -218,7 +225,7 @@ export class Board {
     this.#opening?.waiting.delete(connection);
     if (graceMs === 0) return this.#end(entry, "left", now);
     const lost = { connection: undefined, graceEndsAt: now + graceMs };
-    const away = this.#statusOf("reconnecting", entry.member);
+    const away = statusPatch("reconnecting", entry.member, this.#context.wallNow);
     this.#announcer.changed(this.#slice.patch(entry, away, lost), now);
     this.#expireBy(lost.graceEndsAt);
     this.#refresh(entry.member.memberId, "timeout", now);
@@ -229,7 +236,7 @@ export class Board {
     const entry = this.#entryOf(connection);
     if (entry === undefined || on === (entry.quietAs !== undefined)) return;
     const quietAs = on ? (entry.member.status as ChosenStatus) : undefined;
-    const change = this.#statusOf(entry.quietAs ?? "reconnecting", entry.member);
+    const change = statusPatch(entry.quietAs ?? "reconnecting", entry.member, this.#context.wallNow);
     this.#announcer.changed(this.#slice.patch(entry, change, { quietAs }), now);
     this.#refresh(entry.member.memberId, "left", now);
   }
@@ -262,7 +269,7 @@ export class Board {
     if (patch !== undefined && !isFitState(state)) return false;
     const { activeAt: _, area: formerArea = "", ...rest } = member;
     const wanted = { status: status ?? member.status, ...((area ?? formerArea) && { area: area ?? formerArea }), state };
-    const changed = { ...rest, ...wanted, ...this.#awaySince(wanted.status, member) };
+    const changed = { ...rest, ...wanted, ...awaySince(wanted.status, member, this.#context.wallNow) };
     const change = mergePatchBetween(member as unknown as JsonObject, changed as unknown as JsonObject);
     if (change === undefined) return true;
     this.#announcer.changed(this.#slice.patch(entry, change), now);
@@ -270,22 +277,30 @@ export class Board {
     return true;
   }
 
-  /** The times of a member that enters. They go on from the entry by which it is shown now, wherever that is. */
-  #timesOf({ memberId, status }: Entrant): Pick<Member, "joinedAt" | "activeAt"> {
-    const { wallNow } = this.#context;
-    const before = this.roster.memberOf(memberId);
-    // The clock of that instance may be ahead, or the time invented: no entry is handed on with a time that has not come yet here.
-    return { joinedAt: Math.min(before?.joinedAt || wallNow, wallNow), ...this.#awaySince(status, before) };
+  #colorOf({ memberId, userId, color }: Entrant): string {
+    const before = this.roster.memberOf(memberId)?.color;
+    return color ?? (before !== undefined && isPicked(before) ? before : this.roster.people.colorFor(userId));
   }
 
-  /** The patch that gives the member that status. */
-  #statusOf(status: Status, member: Member): JsonObject {
-    return { status, ...(status === "active" && { activeAt: null }), ...this.#awaySince(status, member) };
+  #hideMember(memberId: MemberId, reason: LeaveReason, now: Millis): void {
+    const gone = this.roster.memberOf(memberId);
+    this.roster.hide(memberId, reason, now);
+    // Another member stands for the person now. Its colour may be one that it was about to change.
+    const first = gone && this.roster.people.firstOf(gone.userId);
+    if (first !== undefined) this.#settleColors(first, now);
   }
 
-  #awaySince(status: Status, before: Member | undefined): Pick<Member, "activeAt"> {
-    const { wallNow } = this.#context;
-    return status === "active" ? {} : { activeAt: Math.min(before?.activeAt ?? wallNow, wallNow) };
+  /** A member is newly shown, or has another owner, colour or place in the order: own members give way to it, or it gives way (R18). */
+  #settleColors(shown: Member, now: Millis): void {
+    for (const memberId of this.roster.people.concernedBy(shown)) {
+      const own = this.#slice.get(memberId);
+      const member = this.roster.memberOf(memberId);
+      if (own === undefined || own.isColorGiven || member === undefined) continue;
+      const color = this.roster.people.colorDue(member);
+      if (color === undefined) continue;
+      this.#announcer.changed(this.#slice.patch(own, { color }), now);
+      this.#refresh(memberId, "left", now);
+    }
   }
 
   broadcast(connection: ConnectionId, said: Said, now: Millis): void {
@@ -455,8 +470,8 @@ export class Board {
     }
     if (visible !== undefined) this.#orphans.delete(memberId);
     const shown = visible ?? this.#orphans.get(memberId);
-    if (shown !== undefined) this.roster.show(memberId, shown, now);
-    else this.roster.hide(memberId, reason, now);
+    if (shown === undefined) this.#hideMember(memberId, reason, now);
+    else if (this.roster.show(memberId, shown, now)) this.#settleColors(shown.member, now);
   }
 
   /** The entry with the highest attempt that is not ended; of two entries with the same attempt, that of the higher instanceId. */

@@ -2,7 +2,7 @@ import { test } from "node:test";
 import type { BoardId, Millis } from "@presence-service/protocol";
 import { GRACE_MS } from "../connection/timing.ts";
 import { HEALTHY } from "../testing/network.ts";
-import { differenceInOrder, watchGhosts, watchLeaves, watchSlices } from "../testing/oracles.ts";
+import { clashOfColors, differenceInOrder, watchGhosts, watchLeaves, watchSlices } from "../testing/oracles.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import type { WorldMember } from "../testing/world-client.ts";
 import { CONSTANTS } from "./constants.ts";
@@ -99,7 +99,7 @@ const TROUBLES: readonly Trouble[] = [
 ];
 
 for (const trouble of TROUBLES) {
-  test(`[L1] [R18.3] ${trouble.name}: afterwards all rosters equal the union of slices within ${trouble.equalMsMax / 1000} s, in one order`, (t) => {
+  test(`[L1] [R18.3] [R18.7] ${trouble.name}: afterwards all rosters equal the union of slices within ${trouble.equalMsMax / 1000} s, in one order, and no two persons share a colour`, (t) => {
     let worstMs = 0;
     eachSeed(trouble.seeds, (seed) => {
       worstMs = Math.max(worstMs, run(trouble, seed));
@@ -151,7 +151,9 @@ function run(trouble: Trouble, seed: number): Millis {
   watchLeaves(world);
   if (trouble.hasHealthyBus === true) watchGhosts(world);
   const end = world.now + TROUBLE_MS;
-  const members = PEOPLE.map((name, index) => world.join(name, { board: one(world, BOARDS), via: index % 3 }));
+  const members = PEOPLE.map((name, index) =>
+    world.join(name, { board: one(world, BOARDS), via: index % 3, ...(index % 4 === 3 && { user: "one of two" }) }),
+  );
   while (world.now < end) {
     world.advance(world.random.between(0, 600));
     act(world, one(world, members));
@@ -167,6 +169,8 @@ function run(trouble: Trouble, seed: number): Millis {
   world.untilEqual(trouble.differsAgainMsMax ?? 0);
   const disorder = differenceInOrder(world);
   if (disorder !== undefined) world.fail(`R18.3: ${disorder}`);
+  const clash = clashOfColors(world);
+  if (clash !== undefined) world.fail(`R18.7: ${clash}`);
   // Every instance told the truth: although messages were lost, doubled or late, none contradicted what was held (R3, R4).
   for (const { index, counted } of world.instances)
     if (counted.divergence !== undefined || counted.forged !== undefined)

@@ -31,8 +31,11 @@ export type ChosenStatus = Exclude<Status, "reconnecting">;
 
 /** How a connection is on a board. */
 export type Place = "member" | "observer" | "absent";
-/** A member as its client and the host describe it: its instance adds the times. */
-export type Entrant = Omit<Member, "joinedAt" | "activeAt" | "status"> & { readonly status: ChosenStatus };
+/** A member as its client and the host describe it: its instance adds the times, and a colour where the host gives none. */
+export type Entrant = Omit<Member, "joinedAt" | "activeAt" | "status" | "color"> & {
+  readonly status: ChosenStatus;
+  readonly color?: string;
+};
 
 export type Input =
   /** Enter a board, or replace the session's entry there. `member` is complete, state included. */

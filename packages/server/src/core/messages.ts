@@ -56,7 +56,7 @@ export type DelReason = LeaveReason | "superseded";
 export type Op =
   /** A member enters or is replaced as a whole. */
   | { readonly op: "set"; readonly slot: number; readonly attempt: number; readonly member: Member }
-  /** Merge patch of the member's fields: status, activeAt, area, state. */
+  /** Merge patch of the member's fields: status, activeAt, area, color, state. */
   | { readonly op: "patch"; readonly slot: number; readonly patch: JsonObject }
   /** Any reason but `superseded` ends every entry of that memberId up to this attempt, at every instance (R11). */
   | { readonly op: "del"; readonly memberId: MemberId; readonly attempt: number; readonly reason: DelReason };

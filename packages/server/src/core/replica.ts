@@ -6,6 +6,7 @@
 import {
   applyMergePatch,
   isArea,
+  isColor,
   isFitState,
   isObject,
   isTime,
@@ -236,6 +237,7 @@ function patched({ area: oldArea, activeAt: oldActiveAt, ...member }: Member, { 
   return {
     ...member,
     status: STATUSES.find((one) => one === status) ?? member.status,
+    color: isColor(patch["color"]) ? patch["color"] : member.color,
     ...(area !== undefined && { area }),
     ...(activeAt !== undefined && { activeAt }),
     state: isObject(state) ? (applyMergePatch(member.state, state) as JsonObject) : member.state,

@@ -20,6 +20,7 @@ import type { Context } from "./context.ts";
 import { Cursors } from "./cursors.ts";
 import type { RosterChange } from "./effects.ts";
 import { NumberPool } from "./number-pool.ts";
+import { People } from "./people.ts";
 
 /** The entry by which a member is shown. `owner` undefined: no instance has an entry of it at the moment. */
 export type Visible = {
@@ -37,8 +38,7 @@ export class Roster {
   readonly #moved: () => void;
   readonly #actors: NumberPool;
   readonly #shown = new Map<MemberId, Shown>();
-  /** The actors of each user: nearly always one, for which a Set would take 200 bytes more. */
-  readonly #users = new Map<string, number[]>();
+  readonly people = new People();
   readonly cursors = new Cursors();
 
   /** `moved` is called when the roster itself has marked a cursor as hidden. */
@@ -54,7 +54,7 @@ export class Roster {
   }
 
   get users(): number {
-    return this.#users.size;
+    return this.people.size;
   }
 
   /** undefined: the member is not shown, or not by an entry of that owner. */
@@ -76,7 +76,7 @@ export class Roster {
       const actor = this.actorOf(memberId);
       if (actor !== undefined) actors.add(actor);
     }
-    for (const userId of userIds ?? []) for (const actor of this.#users.get(userId) ?? []) actors.add(actor);
+    for (const userId of userIds ?? []) for (const actor of this.people.actorsOf(userId)) actors.add(actor);
     return [...actors];
   }
 
@@ -89,28 +89,31 @@ export class Roster {
     return entries.sort((a, b) => inOrder(a.member, b.member));
   }
 
-  /** The member is to be shown like this from now on. */
-  show(memberId: MemberId, { member, owner, slot, attempt }: Visible, now: Millis): void {
+  /** The member is to be shown like this from now on. True: it is new, or has another owner, colour or place in the order. */
+  show(memberId: MemberId, { member, owner, slot, attempt }: Visible, now: Millis): boolean {
     const shown = this.#shown.get(memberId);
     const actor = shown?.actor ?? this.#actors.take(now);
     this.cursors.assign(actor, owner === this.#context.instanceId ? slot : undefined);
     if (shown === undefined) {
       this.#shown.set(memberId, { actor, member, owner, attempt });
-      this.#add(member, actor);
+      this.people.add(member, actor);
       this.#changed({ change: "joined", actor, member });
-      return;
+      return true;
     }
+    const isOthers = shown.owner !== owner;
     shown.owner = owner;
     // A new attempt tells its own place. Until then no viewer shows a place, neither those here nor those that come now.
     if (shown.attempt !== attempt && this.cursors.clear(actor, now)) this.#moved();
     shown.attempt = attempt;
-    if (shown.member === member) return;
-    const patch = mergePatchBetween(shown.member as unknown as JsonObject, member as unknown as JsonObject);
-    if (patch === undefined) return;
-    this.#remove(shown.member, actor);
-    this.#add(member, actor);
+    const before = shown.member;
+    if (before === member) return isOthers;
+    const patch = mergePatchBetween(before as unknown as JsonObject, member as unknown as JsonObject);
+    if (patch === undefined) return isOthers;
+    this.people.remove(before, actor);
+    this.people.add(member, actor);
     shown.member = member;
     this.#changed({ change: "updated", actor, patch, member });
+    return isOthers || before.color !== member.color || before.joinedAt !== member.joinedAt;
   }
 
   /** The member is not to be shown any more; nothing happens if it is not. */
@@ -118,22 +121,9 @@ export class Roster {
     const shown = this.#shown.get(memberId);
     if (shown === undefined) return;
     this.#shown.delete(memberId);
-    this.#remove(shown.member, shown.actor);
+    this.people.remove(shown.member, shown.actor);
     this.cursors.forget(shown.actor);
     this.#actors.free(shown.actor, now);
     this.#changed({ change: "left", actor: shown.actor, reason });
-  }
-
-  #add({ userId }: Member, actor: number): void {
-    const actors = this.#users.get(userId);
-    if (actors === undefined) this.#users.set(userId, [actor]);
-    else actors.push(actor);
-  }
-
-  #remove({ userId }: Member, actor: number): void {
-    const actors = this.#users.get(userId);
-    if (actors === undefined) return;
-    if (actors.length === 1) this.#users.delete(userId);
-    else actors.splice(actors.indexOf(actor), 1);
   }
 }

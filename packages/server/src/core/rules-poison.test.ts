@@ -76,7 +76,7 @@ test("[R13.6] heartbeats tell which versions of the wire their sender reads, and
   assert.ok(beat.versions.min <= written && written <= beat.versions.max);
 });
 
-test("[R13.4] a patch can change nothing but status, activeAt, area and state", () => {
+test("[R13.4] a patch can change nothing but status, activeAt, area, color and state", () => {
   const { world, ana, ben } = settled();
   const rewrites = (delivery: Delivery): BusMessage =>
     delivery.message.kind === "delta"
@@ -84,7 +84,10 @@ test("[R13.4] a patch can change nothing but status, activeAt, area and state", 
           ...delivery.message,
           ops: delivery.message.ops.map((op) =>
             op.op === "patch"
-              ? { ...op, patch: { ...op.patch, username: "eve", memberId: "0", kind: "agent", joinedAt: 1, status: "god", area: 7 } }
+              ? {
+                  ...op,
+                  patch: { ...op.patch, username: "eve", memberId: "0", kind: "agent", joinedAt: 1, status: "god", area: 7, color: "red" },
+                }
               : op,
           ),
         }

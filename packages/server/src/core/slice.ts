@@ -17,6 +17,8 @@ export type OwnEntry = SliceEntry & {
   readonly quietAs?: ChosenStatus | undefined;
   /** When the member is given up; Infinity while it is connected. */
   readonly graceEndsAt: Millis;
+  /** The host has given the colour, so it is never changed (R18). */
+  readonly isColorGiven: boolean;
 };
 
 export class Slice {
@@ -49,11 +51,11 @@ export class Slice {
   }
 
   /** A member enters, or its session replaces its entry in place: the slot stays. */
-  set(member: Member, attempt: number, connection: ConnectionId, now: Millis): BoardMessage[] {
+  set(member: Member, attempt: number, by: Pick<OwnEntry, "connection" | "isColorGiven">, now: Millis): BoardMessage[] {
     const slot = this.#entries.get(member.memberId)?.slot ?? this.#slots.take(now);
     const wasEmpty = this.size === 0;
     const prev = this.#advance();
-    this.#entries.put({ slot, attempt, seq: this.#seq, member, connection, graceEndsAt: Number.POSITIVE_INFINITY });
+    this.#entries.put({ slot, attempt, seq: this.#seq, member, ...by, graceEndsAt: Number.POSITIVE_INFINITY });
     // The first change of an empty slice is sent as the whole slice, so an instance that has just come needs no history (R2).
     return wasEmpty ? this.snapshot() : [this.#delta(prev, { op: "set", slot, attempt, member })];
   }

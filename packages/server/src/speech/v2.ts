@@ -12,6 +12,7 @@ import {
   encodeJson,
   HIDDEN,
   type Json,
+  type JsonObject,
   type Millis,
   mistakeInBinary,
   mistakeInJson,
@@ -75,11 +76,17 @@ class MessageTeller implements Teller {
       case "joined":
         return draft.add(this.#frame({ kind: "user_joined", board: this.ref, actor, member: change.member }));
       case "updated":
-        // The member's own client made the change, or gets a fresh roster.
-        return draft.addExcept(actor, this.#frame({ kind: "user_updated", board: this.ref, actor, patch: change.patch }));
+        return this.#updated(actor, change.patch, draft);
       case "left":
         return draft.add(this.#frame({ kind: "user_left", board: this.ref, actor, reason: change.reason }));
     }
+  }
+
+  /** A member's own client makes all changes of it, or gets a fresh roster; only its colour may change without its doing (R18). */
+  #updated(actor: number, patch: JsonObject, draft: Draft): void {
+    const frame = this.#frame({ kind: "user_updated", board: this.ref, actor, patch });
+    if ("color" in patch) draft.add(frame);
+    else draft.addExcept(actor, frame);
   }
 
   event(actor: number, name: string, data: Json, draft: Draft, to?: readonly number[]): void {

@@ -24,8 +24,8 @@ type Claim = {
   isEndRumour: boolean;
 };
 
-/** A member as its client describes it: the truth knows no times. */
-export type ClaimedMember = Omit<Member, "joinedAt" | "activeAt">;
+/** A member as its client describes it: the truth knows no times and no colours. */
+export type ClaimedMember = Omit<Member, "joinedAt" | "activeAt" | "color">;
 
 export class Claims {
   /** The claims of each member, oldest first. */

@@ -126,6 +126,8 @@ export const QUIET_HALF_OPEN_MS_MAX: Millis = 7_500;
 export class WorldSession {
   readonly name: string;
   readonly memberId: MemberId;
+  /** The memberId, as without authentication, unless several sessions are one person. */
+  readonly userId: string;
   /** The attempt of the last join. */
   attempt: number;
   connection: WorldConnection;
@@ -138,9 +140,10 @@ export class WorldSession {
   /** Half-open connections: the client has given them up, and their instances do not know it. */
   readonly #abandoned: WorldConnection[] = [];
 
-  constructor(name: string, options: { readonly via: number; readonly attempt: number }, gateway: Gateway) {
+  constructor(name: string, options: { readonly via: number; readonly attempt: number; readonly user?: string }, gateway: Gateway) {
     this.name = name;
     this.memberId = memberIdOf(name);
+    this.userId = options.user ?? this.memberId;
     this.attempt = options.attempt - 1;
     this.#gateway = gateway;
     this.connection = this.#connect(options.via);
@@ -150,9 +153,8 @@ export class WorldSession {
     return this.#gateway.now;
   }
 
-  /** There is no authentication here, so the userId is the memberId. */
   isMeant(whom: Whom): boolean {
-    return ("userId" in whom ? whom.userId : whom.memberId) === this.memberId;
+    return "userId" in whom ? whom.userId === this.userId : whom.memberId === this.memberId;
   }
 
   join(boardId: BoardId, options: { readonly status?: ChosenStatus; readonly state?: JsonObject }): WorldMember {
@@ -223,7 +225,8 @@ export class WorldMember {
   constructor(session: WorldSession, boardId: BoardId) {
     this.session = session;
     this.boardId = boardId;
-    this.#member = memberOf(session.name);
+    const { color: _, ...entrant } = memberOf(session.name);
+    this.#member = { ...entrant, userId: session.userId };
   }
 
   // Actions of the member. On a connection that is gone they have no effect.

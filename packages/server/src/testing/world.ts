@@ -28,6 +28,8 @@ export type JoinOptions = {
   /** Which instance. */
   readonly via: number;
   readonly attempt?: number;
+  /** Sessions with the same one are one person. */
+  readonly user?: string;
   readonly status?: ChosenStatus;
   readonly state?: JsonObject;
 };
@@ -114,8 +116,8 @@ export class World {
 
   // Clients.
 
-  join(name: string, { board, via, attempt = 1, ...entry }: JoinOptions): WorldMember {
-    return new WorldSession(name, { via, attempt }, this).join(boardIdOf(board), entry);
+  join(name: string, { board, via, attempt = 1, user, ...entry }: JoinOptions): WorldMember {
+    return new WorldSession(name, { via, attempt, ...(user !== undefined && { user }) }, this).join(boardIdOf(board), entry);
   }
 
   joinToObserve(name: string, { board, via }: Pick<JoinOptions, "board" | "via">): WorldMember {
