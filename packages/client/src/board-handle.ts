@@ -5,7 +5,7 @@ import { bindMethods } from "./bound.ts";
 import type { AnyCursorMove, AnyMember } from "./core/board-view.ts";
 import { areaOf, eventOf, isReserved, jsonObjectOf, nameOf, pointOf, recipientsOf } from "./input.ts";
 import { CLOSED, type Membership } from "./membership.ts";
-import type { Addressed, Board, BoardSnapshot, MoveOptions, PresenceStatus, Recipient, Stop, User } from "./types.ts";
+import type { Addressed, Board, BoardSnapshot, CursorOptions, MoveOptions, PresenceStatus, Recipient, Stop, User } from "./types.ts";
 
 export class BoardHandle implements Board<object, Record<string, unknown>> {
   readonly #membership: Membership;
@@ -107,7 +107,8 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
   }
 
   readonly cursors = {
-    subscribe: (listener: (moved: readonly AnyCursorMove[]) => void): Stop => this.#keep(() => this.#membership.watchCursors(listener)),
+    subscribe: (listener: (moved: readonly AnyCursorMove[]) => void, options: CursorOptions = {}): Stop =>
+      this.#keep(() => this.#membership.watchCursors(listener, options.smooth)),
   };
 
   on(name: string, listener: (event: never) => void): Stop {

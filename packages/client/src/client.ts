@@ -31,6 +31,8 @@ const BROADCASTS = { perSecond: 50, burst: 100 };
 const RELEASE_MS = 1_000;
 /** As long as somebody may read, or look away, without touching anything. */
 const IDLE_AFTER_MS = 5 * 60_000;
+/** For drivers without `nextFrame`. */
+const FRAME_MS = 16;
 /** Longer delays make `setTimeout` fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
@@ -344,7 +346,9 @@ class Client {
       get stateBytesMax() {
         return client.#running?.connection.welcome?.stateBytesMax ?? STATE_BYTES_MAX;
       },
+      isSmooth: this.#options.smooth ?? true,
       now: () => driver.now(),
+      nextFrame: (run) => driver.nextFrame?.(run) ?? driver.setTimer(() => run(driver.now()), FRAME_MS),
       nextAttempt: () => (client.#isClosed ? undefined : client.#running?.connection.nextAttempt()),
       send: (message) => client.#running?.connection.send(message) ?? false,
       mayBroadcast: () => !client.#running?.connection.isDoubtful && client.#broadcasts.take(driver.now()),

@@ -12,6 +12,11 @@ export interface Driver {
   now(): Millis;
   /** Calls `run` once, perhaps late. Returns a function that cancels it. */
   setTimer(run: () => void, delayMs: Millis): () => void;
+  /**
+   * Calls `run` before the next frame is drawn, with its time on the clock of `now`. Returns a function that cancels it. Absent: a timer
+   * does instead.
+   */
+  nextFrame?(run: (at: Millis) => void): () => void;
   /** In [0, 1). For jitter. */
   random(): number;
   /** For secrets. */
@@ -93,6 +98,12 @@ export function createDriver(options: { readonly WebSocket?: WebSocketClass } = 
       const timer = setTimeout(run, delayMs);
       return () => clearTimeout(timer);
     },
+    ...(typeof requestAnimationFrame === "function" && {
+      nextFrame(run: (at: Millis) => void) {
+        const frame = requestAnimationFrame((at) => run(now() + at - performance.now()));
+        return () => cancelAnimationFrame(frame);
+      },
+    }),
     random: Math.random,
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
     ...(sessions && { sessions }),

@@ -18,6 +18,7 @@ export type {
   BoardOptions,
   BoardSnapshot,
   CursorMove,
+  CursorOptions,
   Member,
   MoveOptions,
   Patch,

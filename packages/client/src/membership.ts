@@ -20,16 +20,18 @@ import {
 import { type AnyCursorMove, BoardView, type Changes } from "./core/board-view.ts";
 import { CursorPacer } from "./core/cursor-pacer.ts";
 import { type Own, OwnSide } from "./core/own-side.ts";
+import { CursorPlayer, type Frames } from "./cursor-player.ts";
 import { checkState } from "./input.ts";
 import { Listeners } from "./listeners.ts";
 import type { BoardSnapshot, PresenceError, PresenceStatus, Stop } from "./types.ts";
 
 /** The part of the client that a membership uses. */
-export interface Host {
+export interface Host extends Frames {
   readonly status: PresenceStatus;
   readonly graceMs: Millis;
   readonly stateBytesMax: number;
-  now(): Millis;
+  /** Whether cursors are played smoothly, unless a listener says otherwise. */
+  readonly isSmooth: boolean;
   nextAttempt(): number | undefined;
   send(message: ClientMessage): boolean;
   /** Whether a broadcast may be sent now; takes one from the rate limit. False while the service does not answer. */
@@ -60,6 +62,7 @@ export class Membership {
   readonly #host: Host;
   readonly #view: BoardView;
   readonly #pacer = new CursorPacer();
+  readonly #player: CursorPlayer;
   /** The options of the app's last call of `board()`. */
   #given: MembershipOptions;
   readonly #side: OwnSide;
@@ -86,6 +89,7 @@ export class Membership {
     this.#told = { version: this.#view.version, status: this.status };
     this.changed = this.#listeners();
     this.moved = this.#listeners();
+    this.#player = new CursorPlayer(this.#view, host, this.#listeners());
   }
 
   get status(): PresenceStatus {
@@ -141,6 +145,7 @@ export class Membership {
     this.#place = "outside";
     this.#side.forget();
     this.#pacer.lost();
+    this.#player.lost();
     this.#tell(this.#view.lost());
   }
 
@@ -155,7 +160,7 @@ export class Membership {
         if (message.actor === this.#view.selfActor) return this.#putOut(message.reason);
         return this.#tell(this.#view.userLeft(message.actor, message.reason));
       case "cursors":
-        return this.#tell(this.#view.cursors(message.moves));
+        return this.#tell(this.#view.cursors(message.moves), this.#player.heard(message.stamp));
       case "presence_update":
         this.#view.counted(message.members, message.users, message.observed);
         return this.#tell(NOTHING);
@@ -248,6 +253,7 @@ export class Membership {
 
   setPace(cursorMs: Millis): void {
     this.#pacer.paceMs = cursorMs;
+    this.#player.setPace(cursorMs);
   }
 
   move(at: Point | null): void {
@@ -300,7 +306,8 @@ export class Membership {
     return listeners.add(listener);
   }
 
-  watchCursors(listener: (moved: readonly AnyCursorMove[]) => void): Stop {
+  watchCursors(listener: (moved: readonly AnyCursorMove[]) => void, isSmooth = this.#host.isSmooth): Stop {
+    if (isSmooth) return this.#player.watch(listener);
     const visible = this.#view.visibleCursors();
     if (visible.length > 0) this.moved.call(listener, visible);
     return this.moved.add(listener);
@@ -392,11 +399,14 @@ export class Membership {
     this.#place = "over";
   }
 
-  /** Calls listeners in this order: events, cursors, changes of the snapshot. */
-  #tell({ events, moved }: Changes): void {
+  /** Calls listeners in this order: events, cursors, changes of the snapshot. `sentAt`: of the `cursors` message. */
+  #tell({ events, moved }: Changes, sentAt?: Millis): void {
     this.#pacer.audience(this.#view.others.length > 0 || this.#view.memberCount > 1 || this.#view.isObserved);
     for (const { name, detail } of events) this.#emit(name, detail);
-    if (moved.length > 0) this.moved.emit(moved);
+    if (moved.length > 0) {
+      this.moved.emit(moved);
+      this.#player.moved(moved, sentAt);
+    }
     this.refresh();
     this.#sendCursor(this.#host.now());
   }

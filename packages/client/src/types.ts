@@ -61,6 +61,8 @@ export type MoveOptions = {
   readonly units?: "fraction" | "integer";
 };
 
+export type CursorOptions = { readonly smooth?: boolean };
+
 /** The event that another member's `broadcast` causes here. `data` is untrusted, whatever its type says. */
 export type PeerEvent<State extends object, Data> = { readonly member: Member<State>; readonly data: Data };
 
@@ -156,8 +158,12 @@ export interface Board<State extends object = JsonObject, Events extends object 
   subscribe(listener: () => void): Stop;
   /** The same reference until something in it changes. */
   snapshot(): BoardSnapshot<State>;
-  /** Others' cursors, in batches. Cursors visible now come at once; a member who leaves comes as hidden. */
-  readonly cursors: { subscribe(listener: (moved: readonly CursorMove<State>[]) => void): Stop };
+  /**
+   * Others' cursors, in batches. Cursors visible now come at once; a member who leaves comes as hidden. `smooth` (the default): they come
+   * with each frame in which one moves, one interval late, so that they move as evenly as their owners did; draw them where they are. In
+   * a hidden page there are no frames. `smooth: false`: each place as it comes.
+   */
+  readonly cursors: { subscribe(listener: (moved: readonly CursorMove<State>[]) => void, options?: CursorOptions): Stop };
   on<N extends keyof BoardEvents<State>>(name: N, listener: (event: BoardEvents<State>[N]) => void): Stop;
   on<N extends keyof Events & string>(name: N, listener: (event: PeerEvent<State, Events[N]>) => void): Stop;
 
@@ -220,6 +226,8 @@ export type PresenceOptions<State extends object = JsonObject> = {
    * `false`: only `setStatus` changes it.
    */
   readonly idleAfterMs?: number | false;
+  /** Others' cursors move evenly (default), or `false`: they are told as they come. `cursors.subscribe` may say otherwise. */
+  readonly smooth?: boolean;
   /** Checks the states of others; must return a State for every input. If it throws, that is reported and the state is shown as `{}`. */
   readonly parseState?: (state: JsonObject) => State;
   /** Socket, clock, storage and randomness; the default is right for browsers and for Node 22 and later. */

@@ -1,6 +1,6 @@
 /**
- * Draws other people's cursors: one element each, moved by transforms in one animation frame, gliding between the
- * positions that arrive. It knows fractions of the surface, and nothing of the SDK.
+ * Draws other people's cursors: one element each, moved by transforms. It knows fractions of the surface, and nothing of the SDK, which
+ * makes the moves even.
  */
 
 import { paint } from "./colour.ts";
@@ -11,9 +11,6 @@ type Cursor = {
   /** Shown now, in fractions of the surface. */
   x: number;
   y: number;
-  /** Where it glides to. */
-  toX: number;
-  toY: number;
   hidden: boolean;
   /** In pixels; undefined: the current name is not measured yet. */
   labelWidth: number | undefined;
@@ -22,20 +19,13 @@ type Cursor = {
 /** The room that a label needs beside the tip of its cursor, and below it, in pixels (surface.css). */
 const LABEL_RIGHT_OF_TIP = 15;
 const LABEL_BELOW_TIP = 36;
-/** After this time a cursor has gone 63 % of the way: smooth at the 16 to 100 ms between updates, with little delay. */
-const GLIDE_MS = 45;
-/** A distance below half a pixel on any screen. */
-const CLOSE_ENOUGH = 0.0002;
 const SVG = "http://www.w3.org/2000/svg";
 
 export class CursorLayer {
   readonly #parent: HTMLElement;
   readonly #cursors = new Map<string, Cursor>();
-  readonly #jumps = matchMedia("(prefers-reduced-motion: reduce)");
   #width = 0;
   #height = 0;
-  #frame: number | undefined;
-  #lastFrameAt = 0;
 
   constructor(parent: HTMLElement) {
     this.#parent = parent;
@@ -72,17 +62,10 @@ export class CursorLayer {
   move(id: string, x: number, y: number): void {
     const cursor = this.#cursors.get(id);
     if (cursor === undefined) return;
-    cursor.toX = x;
-    cursor.toY = y;
-    // A cursor that has just appeared must not glide in from the corner.
-    const jumps = cursor.hidden || this.#jumps.matches;
+    cursor.x = x;
+    cursor.y = y;
     this.#show(cursor, true);
-    if (jumps) {
-      cursor.x = x;
-      cursor.y = y;
-      this.#place(cursor);
-    }
-    this.#wake();
+    this.#place(cursor);
   }
 
   hide(id: string): void {
@@ -103,7 +86,7 @@ export class CursorLayer {
     const label = document.createElement("span");
     element.append(arrow, label);
     this.#parent.append(element);
-    const cursor: Cursor = { element, label, x: 0, y: 0, toX: 0, toY: 0, hidden: true, labelWidth: undefined };
+    const cursor: Cursor = { element, label, x: 0, y: 0, hidden: true, labelWidth: undefined };
     this.#cursors.set(id, cursor);
     return cursor;
   }
@@ -123,29 +106,5 @@ export class CursorLayer {
     cursor.labelWidth ??= label.offsetWidth;
     element.classList.toggle("flipped", cursor.x > 0.5 && left + LABEL_RIGHT_OF_TIP + cursor.labelWidth > this.#width);
     element.classList.toggle("raised", top + LABEL_BELOW_TIP > this.#height);
-  }
-
-  /** Frames are asked for only while something moves. */
-  #wake(): void {
-    if (this.#frame !== undefined) return;
-    this.#lastFrameAt = performance.now();
-    this.#frame = requestAnimationFrame((now) => this.#glide(now));
-  }
-
-  #glide(now: number): void {
-    const step = 1 - Math.exp(-Math.max(0, now - this.#lastFrameAt) / GLIDE_MS);
-    this.#lastFrameAt = now;
-    let moving = false;
-    for (const cursor of this.#cursors.values()) {
-      const dx = cursor.toX - cursor.x;
-      const dy = cursor.toY - cursor.y;
-      if (cursor.hidden || (dx === 0 && dy === 0)) continue;
-      const arrived = Math.abs(dx) < CLOSE_ENOUGH && Math.abs(dy) < CLOSE_ENOUGH;
-      cursor.x = arrived ? cursor.toX : cursor.x + dx * step;
-      cursor.y = arrived ? cursor.toY : cursor.y + dy * step;
-      this.#place(cursor);
-      moving ||= !arrived;
-    }
-    this.#frame = moving ? requestAnimationFrame((then) => this.#glide(then)) : undefined;
   }
 }

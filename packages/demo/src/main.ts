@@ -107,11 +107,21 @@ followPointer(surface, {
   left: () => board.hideCursor(),
 });
 
-board.cursors.subscribe((moved) => {
-  for (const { member, x, y, hidden } of moved) {
-    if (hidden) cursors.hide(member.memberId);
-    else cursors.move(member.memberId, x, y);
-  }
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+const drawCursors = () =>
+  board.cursors.subscribe(
+    (moved) => {
+      for (const { member, x, y, hidden } of moved) {
+        if (hidden) cursors.hide(member.memberId);
+        else cursors.move(member.memberId, x, y);
+      }
+    },
+    { smooth: !reducedMotion.matches },
+  );
+let stopDrawing = drawCursors();
+reducedMotion.addEventListener("change", () => {
+  stopDrawing();
+  stopDrawing = drawCursors();
 });
 
 const reactions = new Reactions(surface, byId("reactions"), (emoji) => {

@@ -228,6 +228,14 @@ export class BoardView {
     return this.#byActor.get(actor)?.shown;
   }
 
+  /** That member's cursor, as if it were there. */
+  moveAt(memberId: MemberId, at: Point | undefined): AnyCursorMove | undefined {
+    const entry = this.#entries.get(memberId);
+    if (!entry || !at) return undefined;
+    const point = { x: Math.round(at.x), y: Math.round(at.y) };
+    return { member: entry.shown, x: at.x / WHOLE, y: at.y / WHOLE, hidden: false, point };
+  }
+
   visibleCursors(): AnyCursorMove[] {
     const visible: AnyCursorMove[] = [];
     for (const entry of this.#entries.values()) if (!entry.isHidden) visible.push(moveOf(entry));
