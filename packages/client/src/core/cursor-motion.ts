@@ -22,6 +22,8 @@ const JUMP = 0xffff / 4;
 /** A cursor that is too late or too early gets where it should be by going so much slower or faster. */
 const SLOWER = 0.25;
 const FASTER = 0.05;
+/** The share of one interval in that of its mover, where it is shorter: hands and clocks are uneven. */
+const FORGET = 1 / 32;
 /** While nobody asks (a hidden page), so many places are kept of each cursor. */
 const PLACES_MAX = 32;
 
@@ -125,7 +127,7 @@ export class CursorMotion {
     const gap = Math.max(0, sentAt - before.at);
     const interval = clamp(gap, INTERVAL_MS_MIN, INTERVAL_MS_MAX);
     // The longest of late, so that most places have come when they are needed.
-    track.interval = Math.max(interval, track.interval + (interval - track.interval) / 8);
+    track.interval = Math.max(interval, track.interval + (interval - track.interval) * FORGET);
     const isJump = Math.hypot(x - before.x, y - before.y) >= JUMP;
     const isLate = track.next.length === 0 && now - track.lag > track.from.at;
     if (isLate && !isJump) {
