@@ -208,7 +208,8 @@ async function pointAt(page: Page, x: number, y: number): Promise<void> {
 
 /** The distance in pixels, across and down, between the tip of a cursor and a place of the board. */
 async function offset(page: Page, name: string, x: number, y: number): Promise<[number, number]> {
-  const box = await surface(page);
+  // Cursors are drawn within the border of the surface.
+  const box = (await page.locator("#cursors").boundingBox()) ?? assert.fail("there are no cursors on the page");
   const tip = await cursor(page, name).evaluate((element) => {
     const { e, f } = new DOMMatrix(getComputedStyle(element).transform);
     return { x: e, y: f };
