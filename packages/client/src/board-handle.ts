@@ -3,9 +3,21 @@
 import type { JsonObject } from "@presence-service/protocol";
 import { bindMethods } from "./bound.ts";
 import type { AnyCursorMove, AnyMember } from "./core/board-view.ts";
-import { areaOf, eventOf, isReserved, jsonObjectOf, nameOf, pointOf, recipientsOf } from "./input.ts";
+import { areaOf, eventOf, isReserved, jsonObjectOf, nameOf, pageOf, pointOf, recipientsOf } from "./input.ts";
 import { CLOSED, type Membership } from "./membership.ts";
-import type { Addressed, Board, BoardSnapshot, CursorOptions, MoveOptions, PresenceStatus, Recipient, Stop, User } from "./types.ts";
+import type {
+  Addressed,
+  Board,
+  BoardSnapshot,
+  CursorOptions,
+  MemberPage,
+  MoveOptions,
+  PageOptions,
+  PresenceStatus,
+  Recipient,
+  Stop,
+  User,
+} from "./types.ts";
 
 export class BoardHandle implements Board<object, Record<string, unknown>> {
   readonly #membership: Membership;
@@ -100,6 +112,12 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
         return !this.#isLeft && recipients !== undefined && this.#membership.broadcast(event.name, event.data, recipients);
       },
     };
+  }
+
+  async page(options: PageOptions = {}): Promise<MemberPage<object>> {
+    const { after, count } = pageOf(options);
+    if (this.#isLeft) throw new Error("the board was left");
+    return await this.#membership.page(count, after);
   }
 
   subscribe(listener: () => void): Stop {

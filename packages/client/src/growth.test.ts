@@ -19,6 +19,8 @@ const MESSAGES: readonly ServerMessage[] = [
   { kind: "pace", cursorMs: 100 },
   { kind: "heartbeat" },
   { kind: "user_joined", board, actor: 3, member: memberOf("cleo") },
+  { kind: "roster", board, roster: [{ actor: 4, member: memberOf("dan"), at: { x: 3, y: 4 } }] },
+  { kind: "paged", board, members: [ana], more: false },
   { kind: "user_updated", board, actor: 1, patch: { status: "idle", state: { tool: null } } },
   {
     kind: "cursors",

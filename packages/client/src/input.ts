@@ -20,10 +20,13 @@ import {
   type Point,
   RECIPIENTS_MAX,
   type Recipients,
+  ROSTER_MAX,
   USERNAME_BYTES_MAX,
   utf8Bytes,
 } from "@presence-service/protocol";
-import type { BoardEvents, MoveOptions, Recipient } from "./types.ts";
+import type { BoardEvents, MoveOptions, PageOptions, Recipient } from "./types.ts";
+
+const PAGE_COUNT = 100;
 
 const RESERVED: { readonly [N in keyof BoardEvents]: true } = {
   user_joined: true,
@@ -122,6 +125,13 @@ export function recipientsOf(whom: Recipient | readonly Recipient[]): Recipients
     throw new RangeError(`an event is for ${RECIPIENTS_MAX} members and ${RECIPIENTS_MAX} users at most, or for everybody`);
   if (memberIds.size + userIds.size === 0) return undefined;
   return { ...(memberIds.size > 0 && { memberIds: [...memberIds] }), ...(userIds.size > 0 && { userIds: [...userIds] }) };
+}
+
+/** The members that a page asks for. */
+export function pageOf({ after, count = PAGE_COUNT }: PageOptions): { readonly after: MemberId | undefined; readonly count: number } {
+  if (after !== undefined && !isMemberId(after)) throw new TypeError(`"${after}" is no memberId`);
+  if (!Number.isInteger(count) || count < 1 || count > ROSTER_MAX) throw new RangeError(`a page has 1 to ${ROSTER_MAX} members`);
+  return { after, count };
 }
 
 /** undefined: not a place, as pointer arithmetic on an element without size gives it. */

@@ -12,6 +12,7 @@ import {
   isSame,
   type Json,
   type JsonObject,
+  type MemberId,
   type Millis,
   type Point,
   type Recipients,
@@ -23,7 +24,8 @@ import { type Own, OwnSide } from "./core/own-side.ts";
 import { CursorPlayer, type Frames } from "./cursor-player.ts";
 import { checkState } from "./input.ts";
 import { Listeners } from "./listeners.ts";
-import type { BoardSnapshot, PresenceError, PresenceStatus, Stop } from "./types.ts";
+import { Pages } from "./pages.ts";
+import type { BoardSnapshot, MemberPage, PresenceError, PresenceStatus, Stop } from "./types.ts";
 
 /** The part of the client that a membership uses. */
 export interface Host extends Frames {
@@ -71,6 +73,7 @@ export class Membership {
   #isAway = false;
   /** We only see the board; the service shows us to nobody. */
   #isObserver: boolean;
+  readonly #pages = new Pages();
   #place: "outside" | { readonly board: BoardRef } | "over" = "outside";
   /** The service has said `degraded` for this board alone. Ends with our place on the board. */
   #isDegraded = false;
@@ -141,6 +144,7 @@ export class Membership {
 
   /** The connection is gone. */
   lost(): void {
+    this.#pages.fail();
     if (this.#place === "over") return;
     this.#place = "outside";
     this.#side.forget();
@@ -153,7 +157,7 @@ export class Membership {
     if (this.#place === "over") return;
     switch (message.kind) {
       case "user_joined":
-        return this.#tell(this.#view.userJoined(message.actor, message.member));
+        return this.#tell(this.#view.userJoined(message));
       case "user_updated":
         return this.#tell(this.#view.userUpdated(message.actor, message.patch));
       case "user_left":
@@ -165,12 +169,16 @@ export class Membership {
         this.#view.counted(message.members, message.users, message.observed);
         return this.#tell(NOTHING);
       case "event": {
-        const member = this.#view.memberOf(message.actor);
+        const member = this.#view.memberOf(message.actor) ?? (message.member && this.#view.read(message.member));
         if (member) this.#emit(`event:${message.name}`, { member, data: message.data });
         return;
       }
       case "joined":
         return this.joined(message);
+      case "roster":
+        return this.#tell(this.#view.listed(message.roster));
+      case "paged":
+        return this.#pages.answer({ members: message.members.map((member) => this.#view.read(member)), more: message.more });
     }
   }
 
@@ -208,6 +216,7 @@ export class Membership {
 
   /** The whole client is closed. */
   closed(): void {
+    this.#pages.fail();
     this.#place = "over";
     this.refresh();
   }
@@ -300,6 +309,12 @@ export class Membership {
     return this.#host.send({ kind: "broadcast", board: this.#place.board, name, data, ...recipients });
   }
 
+  page(count: number, after: MemberId | undefined): Promise<MemberPage<object>> {
+    const { board } = this;
+    const isSent = board !== undefined && this.#host.send({ kind: "page", board, count, ...(after !== undefined && { after }) });
+    return this.#pages.ask(isSent);
+  }
+
   on(name: string, listener: (event: never) => void): Stop {
     const listeners = this.#named.get(name) ?? this.#listeners<never>();
     this.#named.set(name, listeners);
@@ -367,6 +382,7 @@ export class Membership {
   /** The service has taken us off the board. A kick is final; after anything else we join again. */
   #putOut(reason: string): void {
     this.#pacer.lost();
+    this.#pages.fail();
     if (reason === "kicked") {
       this.#place = "over";
       this.#host.fail({ code: "kicked", message: "removed from this board by an operator", ref: this.boardId });
@@ -382,10 +398,12 @@ export class Membership {
       case "as before":
         return this.#show();
       case "crowded out":
+        this.#pages.fail();
         this.#place = "outside";
         return;
       case "removed":
         // There is nothing to leave.
+        this.#pages.fail();
         this.#place = "over";
         return;
       case "unwanted":
@@ -396,6 +414,7 @@ export class Membership {
   #goOut(): void {
     if (typeof this.#place === "object") this.#host.send({ kind: "leave", board: this.#place.board });
     this.#side.forget();
+    this.#pages.fail();
     this.#place = "over";
   }
 

@@ -95,7 +95,7 @@ export type BoardSnapshot<State extends object = JsonObject> = {
   readonly status: PresenceStatus;
   /** null until the board was joined for the first time, after `leave`, and while we observe. */
   readonly self: Member<State> | null;
-  /** In the order in which they joined, the same for all viewers. While the SDK is `reconnecting`, they are shown as `reconnecting` too. */
+  /** In the order in which they joined, the same for all viewers; on a board of more than 1 000 not all. While the SDK is `reconnecting`, they are shown so too. */
   readonly others: readonly Member<State>[];
   /** Everybody including oneself, one entry per person, in the same order for all viewers. */
   readonly users: readonly User<State>[];
@@ -113,6 +113,10 @@ export type Patch<T> = {
 };
 
 export type Stop = () => void;
+
+export type PageOptions = { readonly after?: string; readonly count?: number };
+/** `more`: there are members after the last of these. */
+export type MemberPage<State extends object = JsonObject> = { readonly members: readonly Member<State>[]; readonly more: boolean };
 
 /** Methods may be taken off it, as `useSyncExternalStore(board.subscribe, board.snapshot)` does. */
 export interface Board<State extends object = JsonObject, Events extends object = JsonObject> extends BoardSnapshot<State> {
@@ -153,6 +157,13 @@ export interface Board<State extends object = JsonObject, Events extends object 
    * other tabs are sent it if their user is named. Throws TypeError on anything else, RangeError above 32 members or 32 users.
    */
   to(whom: Recipient | readonly Recipient[]): Addressed<Events>;
+
+  /**
+   * Members of the board in the order of their ids, of a board of any size: as they are now, ourselves included, and not kept up to date.
+   * The first, or those `after` a memberId; up to `count` (100), or as many as one message holds. Rejects while there is no connection,
+   * and if it is lost before the answer.
+   */
+  page(options?: PageOptions): Promise<MemberPage<State>>;
 
   /** Calls after every change of the snapshot: roster, counts, status; never for cursors. */
   subscribe(listener: () => void): Stop;

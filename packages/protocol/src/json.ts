@@ -69,8 +69,12 @@ function fold(message: BinaryMessage): object {
     }
     case "joined": {
       const { kind, boardId, board: _, roster, ...rest } = message;
-      return { kind, board: boardId, ...rest, roster: roster.map(({ at, ...entry }) => ({ ...entry, ...at })) };
+      return { kind, board: boardId, ...rest, roster: roster.map(foldPlace) };
     }
+    case "roster":
+      return { ...message, roster: message.roster.map(foldPlace) };
+    case "user_joined":
+      return foldPlace(message);
     case "cursor": {
       const { at, ...rest } = message;
       return { ...rest, ...place(at) };
@@ -84,6 +88,10 @@ function fold(message: BinaryMessage): object {
   }
 }
 
+function foldPlace({ at, ...rest }: { readonly at?: Point }): object {
+  return { ...rest, ...at };
+}
+
 function place(at: Point | null): object {
   return at ?? { hidden: true };
 }
@@ -92,11 +100,13 @@ function place(at: Point | null): object {
 function unfold(kind: BinaryMessage["kind"], value: Record<string, unknown>): Record<string, unknown> {
   switch (kind) {
     case "join":
-    case "joined": {
+    case "joined":
+    case "roster": {
       const roster = Array.isArray(value["roster"]) ? value["roster"].map(unfoldPlace) : undefined;
       return { ...value, boardId: value["board"], roster };
     }
     case "cursor":
+    case "user_joined":
       return unfoldPlace(value);
     case "cursors":
       return { ...value, moves: Array.isArray(value["cursors"]) ? value["cursors"].map(unfoldPlace) : undefined };

@@ -10,7 +10,7 @@ export const USER_ID_BYTES_MAX = 128;
 export const AVATAR_BYTES_MAX = 512;
 /** The name of a page, slide or section; a path fits as well. */
 export const AREA_BYTES_MAX = 128;
-/** As JSON. With 1 000 members a roster stays within 5 MB. */
+/** As JSON. A roster of `ROSTER_MAX` members stays within 5 MB. */
 export const STATE_BYTES_MAX = 4096;
 /** Nesting of state, patches and event data; deeper JSON is refused before it is walked. */
 export const JSON_DEPTH_MAX = 32;
@@ -27,6 +27,10 @@ export const ERROR_MESSAGE_BYTES_MAX = 1024;
 /** Large enough for a board's id. */
 export const ERROR_REF_BYTES_MAX = 128;
 export const TOKEN_BYTES_MAX = 8192;
+/** No message of the service is larger, in any encoding: longer rosters come in several. */
+export const SERVER_MESSAGE_BYTES_MAX = 65_536;
+/** Members that the service introduces to its clients on one board: more people than anybody tells apart. Further ones are counted. */
+export const ROSTER_MAX = 1000;
 /** `maxPayload` towards clients: the largest legal client message is a `join` or a `hello` of under 13 KiB. */
 export const CLIENT_MESSAGE_BYTES_MAX = 16_384;
 export const BOARDS_PER_CONNECTION_MAX = 32;

@@ -95,6 +95,7 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
   },
   broadcast: { tag: 0x06, body: struct<Body<"broadcast">>({ board, name: f.eventName, data: f.eventData, ...f.recipients }) },
   auth: { tag: 0x07, body: struct<Body<"auth">>({ token }) },
+  page: { tag: 0x09, body: struct<Body<"page">>({ board, count: u32, after: optional(1, f.memberId) }) },
   heartbeat: { tag: 0x08, body: struct<Body<"heartbeat">>({}) },
   welcome: {
     tag: 0x41,
@@ -120,14 +121,18 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
       roster: list(rosterEntry),
       observe: optional(1, f.bool),
       observed: optional(2, f.bool),
+      following: optional(3, u32),
     }),
   },
-  user_joined: { tag: 0x43, body: struct<Body<"user_joined">>({ board, actor, member: f.member }) },
+  user_joined: { tag: 0x43, body: struct<Body<"user_joined">>({ board, actor, member: f.member, at: optional(1, point) }) },
   user_updated: { tag: 0x44, body: struct<Body<"user_updated">>({ board, actor, patch }) },
   user_left: { tag: 0x45, body: struct<Body<"user_left">>({ board, actor, reason: f.oneOf<LeaveReason>(LEAVE_REASONS, "left") }) },
   cursors: { tag: 0x46, body: struct<Body<"cursors">>({ board, stamp: u16, moves }) },
   presence_update: { tag: 0x47, body: struct<Body<"presence_update">>({ board, members: u32, users: u32, observed: optional(1, f.bool) }) },
-  event: { tag: 0x48, body: struct<Body<"event">>({ board, actor, name: f.eventName, data: f.eventData }) },
+  event: {
+    tag: 0x48,
+    body: struct<Body<"event">>({ board, actor, name: f.eventName, data: f.eventData, member: optional(1, f.member) }),
+  },
   announcement: {
     tag: 0x49,
     body: struct<Body<"announcement">>({ text: text(limits.ANNOUNCEMENT_BYTES_MAX), board: optional(1, board) }),
@@ -144,6 +149,8 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
   },
   goodbye: { tag: 0x4d, body: struct<Body<"goodbye">>({ code: u16, retryAfterMs: u32 }) },
   token_expiring: { tag: 0x4e, body: struct<Body<"token_expiring">>({ expiresInMs: u32 }) },
+  roster: { tag: 0x4f, body: struct<Body<"roster">>({ board, roster: list(rosterEntry) }) },
+  paged: { tag: 0x50, body: struct<Body<"paged">>({ board, members: list(f.member), more: f.bool }) },
 };
 
 /** The types 0x01 to 0x3f belong to clients, in this release and in all later ones. */

@@ -47,7 +47,9 @@ export type ClientMessage =
   /** Answer to the service's heartbeat, or a question of the client, which the service answers with a heartbeat. */
   | { readonly kind: "heartbeat" }
   /** A fresh token before the old one expires. */
-  | { readonly kind: "auth"; readonly token: string };
+  | { readonly kind: "auth"; readonly token: string }
+  /** Asks for up to `count` members of the board, in the order of their ids: those after that id, or the first ones. */
+  | { readonly kind: "page"; readonly board: BoardRef; readonly count: number; readonly after?: MemberId };
 
 export type RosterEntry = {
   /** This instance's number for the member, on this board. */
@@ -73,7 +75,8 @@ export type ServerMessage =
     }
   /**
    * Answer to `join`: the board as this instance shows it now, myself included. `settling`: members may still be missing. `observe`: I am
-   * no member, and `self` is `ACTOR_MAX`, which nobody is. `observed`: somebody observes the board.
+   * no member, and `self` is `ACTOR_MAX`, which nobody is. `observed`: somebody observes the board. `following`: so many entries of the
+   * roster come in `roster` messages, before anything else about this board.
    */
   | {
       readonly kind: "joined";
@@ -86,9 +89,12 @@ export type ServerMessage =
       readonly roster: readonly RosterEntry[];
       readonly observe?: boolean;
       readonly observed?: boolean;
+      readonly following?: number;
     }
-  /** A member is newly shown. */
-  | { readonly kind: "user_joined"; readonly board: BoardRef; readonly actor: number; readonly member: Member }
+  /** More of the roster that `joined` began. */
+  | { readonly kind: "roster"; readonly board: BoardRef; readonly roster: readonly RosterEntry[] }
+  /** A member is newly shown. `at`: its cursor, if one is shown already. */
+  | { readonly kind: "user_joined"; readonly board: BoardRef; readonly actor: number; readonly member: Member; readonly at?: Point }
   /** Merge patch (RFC 7396) of that member's fields, as in `{"status":"idle","state":{"tool":null}}`. */
   | { readonly kind: "user_updated"; readonly board: BoardRef; readonly actor: number; readonly patch: JsonObject }
   /** A member is no longer shown. */
@@ -106,8 +112,17 @@ export type ServerMessage =
       readonly users: number;
       readonly observed?: boolean;
     }
-  /** Somebody else's `broadcast`. */
-  | { readonly kind: "event"; readonly board: BoardRef; readonly actor: number; readonly name: string; readonly data: Json }
+  /** Somebody else's `broadcast`. `member`: its sender, with an empty state, where the actor was never introduced. */
+  | {
+      readonly kind: "event";
+      readonly board: BoardRef;
+      readonly actor: number;
+      readonly name: string;
+      readonly data: Json;
+      readonly member?: Member;
+    }
+  /** Answer to `page`. `more`: there are members after the last of these. */
+  | { readonly kind: "paged"; readonly board: BoardRef; readonly members: readonly Member[]; readonly more: boolean }
   /** A message from the operator to everybody, or to everybody on that board. */
   | { readonly kind: "announcement"; readonly text: string; readonly board?: BoardRef }
   /** Send cursors no more often than this. */

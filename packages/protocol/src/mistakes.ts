@@ -42,6 +42,8 @@ const LIMITS: Readonly<Record<FieldName, string>> = {
   observe: "must be true or false; in presence.v2 1 or 0",
   memberIds: `must be up to ${limits.RECIPIENTS_MAX} ids of 16 bytes; in JSON of 32 lower-case hex digits`,
   userIds: `must be up to ${limits.RECIPIENTS_MAX} texts of 1 to ${limits.USER_ID_BYTES_MAX} bytes`,
+  count: `must be a whole number from 0 to ${limits.U32_MAX}`,
+  after: "must be a memberId: 16 bytes; in JSON 32 lower-case hex digits",
   at: "must be a place; in JSON x and y, or hidden: true",
 };
 const COORDINATE = `must be a number from ${-limits.COORDINATE_MAX} to ${limits.COORDINATE_MAX}`;

@@ -142,6 +142,7 @@ export function clientMessages(boards: "number" | "id"): ByKind<ClientMessage> {
     ),
     heartbeat: fc.constant({ kind: "heartbeat" }),
     auth: record({ kind: fc.constant("auth"), token: text(TOKEN_BYTES_MAX) }),
+    page: record({ kind: fc.constant("page"), board, count: u32, after: memberId }, { requiredKeys: ["kind", "board", "count"] }),
   };
 }
 
@@ -170,10 +171,15 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
         roster: fc.array(rosterEntry, { maxLength: 4 }),
         observe: fc.boolean(),
         observed: fc.boolean(),
+        following: u32,
       },
       { requiredKeys: ["kind", "boardId", "board", "self", "settling", "members", "users", "roster"] },
     ).map((message) => (boards === "id" ? { ...message, board: message.boardId } : message)),
-    user_joined: record({ kind: fc.constant("user_joined"), board, actor, member }),
+    roster: record({ kind: fc.constant("roster"), board, roster: fc.array(rosterEntry, { maxLength: 4 }) }),
+    user_joined: record(
+      { kind: fc.constant("user_joined"), board, actor, member, at: point },
+      { requiredKeys: ["kind", "board", "actor", "member"] },
+    ),
     user_updated: record({
       kind: fc.constant("user_updated"),
       board,
@@ -191,7 +197,11 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
       { kind: fc.constant("presence_update"), board, members: u32, users: u32, observed: fc.boolean() },
       { requiredKeys: ["kind", "board", "members", "users"] },
     ),
-    event: record({ kind: fc.constant("event"), board, actor, name: text(EVENT_NAME_BYTES_MAX), data: json }),
+    event: record(
+      { kind: fc.constant("event"), board, actor, name: text(EVENT_NAME_BYTES_MAX), data: json, member },
+      { requiredKeys: ["kind", "board", "actor", "name", "data"] },
+    ),
+    paged: record({ kind: fc.constant("paged"), board, members: fc.array(member, { maxLength: 4 }), more: fc.boolean() }),
     announcement: record({ kind: fc.constant("announcement"), text: text(4096), board }, { requiredKeys: ["kind", "text"] }),
     pace: record({ kind: fc.constant("pace"), cursorMs: u32 }),
     degraded: record({ kind: fc.constant("degraded"), on: fc.boolean(), board }, { requiredKeys: ["kind", "on"] }),

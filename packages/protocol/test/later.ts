@@ -38,9 +38,17 @@ const OPAQUE: ReadonlySet<string> = new Set(["state", "data"]);
 export function laterBinary(message: BinaryMessage): Bytes {
   const plain = encodeBinary(message);
   const to = new Writer();
-  if (message.kind === "user_joined") laterRecord(to, plain, message.member);
-  else if (message.kind === "joined") {
-    const { observe: _, observed: __, ...bare } = message;
+  if (message.kind === "user_joined") {
+    const { at: _, ...bare } = message;
+    laterRecord(to, encodeBinary(bare), message.member);
+    to.bytes(plain.subarray(encodeBinary(bare).length));
+  } else if (message.kind === "joined" || message.kind === "roster") {
+    const {
+      observe: _,
+      observed: __,
+      following: ___,
+      ...bare
+    } = { observe: undefined, observed: undefined, following: undefined, ...message };
     const empty = encodeBinary({ ...bare, roster: [] });
     to.bytes(empty.subarray(0, -1)).varint(message.roster.length);
     for (const entry of message.roster) {

@@ -42,6 +42,7 @@ const ana: Member = {
 };
 /** Without extra fields: a later field is added where they would be. */
 const bare: Member = { ...ana, joinedAt: 0, state: {} };
+const calmAna: Member = { ...ana, state: {} };
 const ben: Member = {
   memberId: "c0ffee00c0ffee00c0ffee00c0ffee00" as MemberId,
   userId: "u-17",
@@ -87,6 +88,8 @@ const messages: [name: string, Direction, BinaryMessage][] = [
   ],
   ["broadcast, to nobody", "client to server", { kind: "broadcast", board, name: "wave", data: 1, memberIds: [] }],
   ["auth", "client to server", { kind: "auth", token: "def" }],
+  ["page", "client to server", { kind: "page", board, count: 100, after: ben.memberId }],
+  ["page, the first", "client to server", { kind: "page", board, count: 100 }],
   ["heartbeat", "both", { kind: "heartbeat" }],
   [
     "welcome",
@@ -140,7 +143,24 @@ const messages: [name: string, Direction, BinaryMessage][] = [
       observed: true,
     },
   ],
+  [
+    "joined, more of the roster follows",
+    "server to client",
+    {
+      kind: "joined",
+      boardId,
+      board,
+      self: 3,
+      settling: false,
+      members: 9000,
+      users: 800,
+      roster: [{ actor: 3, member: ana }],
+      following: 1,
+    },
+  ],
+  ["roster", "server to client", { kind: "roster", board, roster: [{ actor: 0, member: ben, at: { x: 500, y: 65_535 } }] }],
   ["user_joined", "server to client", { kind: "user_joined", board, actor: 0, member: ben }],
+  ["user_joined, with a cursor", "server to client", { kind: "user_joined", board, actor: 3, member: calmAna, at: { x: 500, y: 65_535 } }],
   [
     "user_updated, area",
     "server to client",
@@ -165,6 +185,12 @@ const messages: [name: string, Direction, BinaryMessage][] = [
   ["presence_update", "server to client", { kind: "presence_update", board, members: 300, users: 2 }],
   ["presence_update, observed", "server to client", { kind: "presence_update", board, members: 1, users: 1, observed: true }],
   ["event", "server to client", { kind: "event", board, actor: 3, name: "reaction", data: { emoji: "🎉" } }],
+  [
+    "event of a member who was not introduced",
+    "server to client",
+    { kind: "event", board, actor: 3, name: "reaction", data: 7, member: calmAna },
+  ],
+  ["paged", "server to client", { kind: "paged", board, members: [calmAna, ben], more: true }],
   ["announcement", "server to client", { kind: "announcement", text: "Back at noon" }],
   ["announcement, on one board", "server to client", { kind: "announcement", text: "Back at noon", board }],
   ["pace", "server to client", { kind: "pace", cursorMs: 50 }],

@@ -85,7 +85,7 @@ test("[C6] missing from a settling roster: reconnecting for the grace", () => {
   assert.deepEqual(told(enter(board, ["ana"], { settling: true }, 1_000)), ["user_updated ana active"]);
   assert.deepEqual(shown(board), ["ana active", "ben reconnecting", "cleo reconnecting"]);
   assert.equal(board.memberCount, 2);
-  assert.deepEqual(told(board.userJoined(9, memberOf("ben"))), ["user_updated ben active"]);
+  assert.deepEqual(told(board.userJoined({ actor: 9, member: memberOf("ben") })), ["user_updated ben active"]);
   assert.deepEqual(told(board.expire(1_000 + GRACE_MS - 1)), []);
   assert.deepEqual(told(board.expire(board.deadline)), ["user_left cleo timeout"]);
   assert.deepEqual(shown(board), ["ana active", "ben active"]);
@@ -119,7 +119,7 @@ test("a patch cannot change a memberId, nor break a field", () => {
 test("others are listed in the order of all viewers, whatever order they came in", () => {
   const board = view([memberOf("ana", { joinedAt: 9 }), memberOf("ben", { joinedAt: 7 })]);
   assert.deepEqual(shown(board), ["ben active", "ana active"]);
-  board.userJoined(9, memberOf("cleo", { joinedAt: 8 }));
+  board.userJoined({ actor: 9, member: memberOf("cleo", { joinedAt: 8 }) });
   assert.deepEqual(shown(board), ["ben active", "cleo active", "ana active"]);
   board.userUpdated(2, { joinedAt: 10 });
   assert.deepEqual(shown(board), ["cleo active", "ana active", "ben active"]);
@@ -197,7 +197,7 @@ test("counts hold those beyond the roster, and follow joins and leaves", () => {
   const board = view(["ana"]);
   board.counted(5_000, 4_000);
   assert.deepEqual([board.memberCount, board.userCount], [5_000, 4_000]);
-  board.userJoined(9, memberOf("ben"));
+  board.userJoined({ actor: 9, member: memberOf("ben") });
   board.userLeft(1, "left");
   board.userLeft(9, "left");
   assert.deepEqual([board.memberCount, board.userCount], [4_999, 3_999]);
@@ -212,4 +212,44 @@ test("an app's view of a state is made once per change", () => {
   assert.deepEqual(board.others[0]?.state, { seen: 1, a: 1 });
   board.userUpdated(1, { state: { b: 2 } });
   assert.deepEqual(board.others[0]?.state, { seen: 2, a: 1, b: 2 });
+});
+
+test("a roster in pages: others grow, nobody leaves before the last page, and the counts are the service's", () => {
+  const board = view(["ana", "ben", "cleo", "dan"]);
+  board.lost();
+  const first = { ...(joined("b", ["cleo"], { firstActor: 20 }) as Joined), members: 5_000, users: 4_000, following: 3 };
+  assert.deepEqual(told(board.joined(first, GRACE_MS, 0)), ["user_updated cleo active"]);
+  assert.deepEqual(shown(board), ["ana reconnecting", "ben reconnecting", "cleo active", "dan reconnecting"]);
+  assert.deepEqual([board.memberCount, board.userCount], [5_000, 4_000]);
+  // One's own entry may come again.
+  const second = [
+    { actor: 21, member: memberOf("eve"), at: { x: 1, y: 2 } },
+    { actor: 0, member: memberOf("me") },
+  ];
+  const changes = board.listed(second);
+  assert.deepEqual([told(changes), changes.moved.map(({ point }) => point)], [["user_joined eve active"], [{ x: 1, y: 2 }]]);
+  assert.deepEqual(told(board.listed([{ actor: 22, member: memberOf("ana") }])), [
+    "user_updated ana active",
+    "user_left ben left",
+    "user_left dan left",
+  ]);
+  assert.deepEqual([board.memberCount, board.userCount, board.self?.username], [5_000, 4_000, "me"]);
+});
+
+test("a roster of a settling service in pages: those it did not name are missing after the last page", () => {
+  const board = view(["ana", "ben"]);
+  board.lost();
+  board.joined({ ...(joined("b", [], { settling: true }) as Joined), following: 1 }, GRACE_MS, 100);
+  board.listed([{ actor: 5, member: memberOf("ben") }]);
+  assert.deepEqual(shown(board), ["ana reconnecting", "ben active"]);
+  assert.deepEqual(told(board.expire(100 + GRACE_MS)), ["user_left ana timeout"]);
+});
+
+test("a roster that was cut off is given up with its connection", () => {
+  const board = view(["ana", "ben"]);
+  board.lost();
+  board.joined({ ...(joined("b", ["ana"]) as Joined), following: 1 }, GRACE_MS, 0);
+  board.lost();
+  assert.deepEqual(shown(board), ["ana reconnecting", "ben reconnecting"]);
+  assert.deepEqual(told(enter(board, ["ana"])), ["user_updated ana active", "user_left ben left"]);
 });

@@ -71,6 +71,9 @@ export class BoardView {
   /** Somebody observes the board, without being shown. */
   isObserved = false;
   #isLost = false;
+  /** The words of `joined` beside its roster, and how many entries of the roster are still to come. */
+  #joined = { self: -1, settling: false, members: 0, users: 0, observed: false };
+  #following = 0;
   /** When missing members are removed. */
   #graceEndsAt: Millis = Number.POSITIVE_INFINITY;
   /** Counts of those on the board who are not in the roster that we got. */
@@ -93,13 +96,36 @@ export class BoardView {
     else if (this.#self) this.#self.actor = message.self;
     this.#byActor.clear();
     for (const entry of this.#entries.values()) entry.actor = undefined;
-    for (const listed of message.roster) {
-      if (listed.actor === message.self) this.#placeSelf(listed);
+    const { self, settling, members, users, observed = false } = message;
+    this.#joined = { self, settling, members, users, observed };
+    this.#following = message.following ?? 0;
+    this.#list(message.roster, changes);
+    return changes;
+  }
+
+  /** More of the roster. */
+  listed(roster: readonly RosterEntry[]): Changes {
+    const changes: Changes = { events: [], moved: [] };
+    this.#following -= roster.length;
+    this.#list(roster, changes);
+    return changes;
+  }
+
+  #list(roster: readonly RosterEntry[], changes: Changes): void {
+    const { self, settling, members, users, observed } = this.#joined;
+    for (const listed of roster) {
+      if (listed.actor === self) this.#placeSelf(listed);
       else this.#place(listed, changes);
     }
+    if (this.#following <= 0) this.#missMembers(settling, changes);
+    this.counted(members, users, observed);
+  }
+
+  /** The roster is whole. */
+  #missMembers(settling: boolean, changes: Changes): void {
     for (const entry of this.#entries.values()) {
       if (entry.actor !== undefined) continue;
-      if (!message.settling || entry.wire.memberId === this.#self?.wire.memberId) {
+      if (!settling || entry.wire.memberId === this.#self?.wire.memberId) {
         this.#remove(entry, "left", changes);
       } else {
         entry.isMissing = true;
@@ -107,14 +133,12 @@ export class BoardView {
         this.#show(entry, changes);
       }
     }
-    this.counted(message.members, message.users, message.observed);
-    return changes;
   }
 
-  userJoined(actor: number, member: WireMember): Changes {
+  userJoined(listed: RosterEntry): Changes {
     const changes: Changes = { events: [], moved: [] };
-    if (member.memberId === this.#self?.wire.memberId) this.#placeSelf({ actor, member });
-    else this.#place({ actor, member }, changes);
+    if (listed.member.memberId === this.#self?.wire.memberId) this.#placeSelf(listed);
+    else this.#place(listed, changes);
     return changes;
   }
 
@@ -272,7 +296,7 @@ export class BoardView {
       entry.isMissing = false;
       this.#describe(entry, member, changes);
     } else {
-      const base = this.#read(member);
+      const base = this.read(member);
       entry = { actor, wire: member, base, shown: base, isMissing: false, point: { x: 0, y: 0 }, isHidden: true };
       this.#entries.set(member.memberId, entry);
       this.#changed();
@@ -285,7 +309,7 @@ export class BoardView {
   #describe(entry: Entry, wire: WireMember, changes: Changes): void {
     if (!isSame(entry.wire, wire)) {
       entry.wire = wire;
-      entry.base = this.#read(wire);
+      entry.base = this.read(wire);
     }
     this.#show(entry, changes);
   }
@@ -321,7 +345,8 @@ export class BoardView {
     this.version++;
   }
 
-  #read(member: WireMember): AnyMember {
+  /** The member as the app reads it. */
+  read(member: WireMember): AnyMember {
     const state = this.#parse(member.state);
     return state === member.state ? member : { ...member, state };
   }

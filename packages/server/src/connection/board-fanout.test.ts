@@ -159,22 +159,27 @@ test("a client that joins in the middle of a tick gets the board, no change twic
   assert.equal(new Set(rosters).size, 1, "all rosters are equal");
 });
 
-test("a thousand who join in one tick share one encoded roster", async () => {
-  const desk = await Desk.open();
-  desk.enter("binary", "b", "first");
-  const clients = Array.from({ length: 1000 }, () => desk.connect("binary"));
-  for (const [nth, client] of clients.entries()) {
-    client.hello();
-    client.join("b", `guest ${nth}`);
-    client.socket.takeFrames();
-  }
-  desk.clock.turn();
-  const tails = new Set(clients.map(({ socket }) => socket.written.at(-1)));
-  assert.equal(tails.size, 1);
-  for (const client of clients.slice(0, 3)) {
-    const [joined] = client.socket.takeMessages();
-    assert.ok(joined?.kind === "joined" && joined.roster.length === 1001);
-    assert.equal(joined.self, actorOf(client));
+test("a thousand who join in one tick share one encoded roster, in each encoding", async () => {
+  for (const encoding of ["binary", "json"] as const) {
+    const desk = await Desk.open();
+    desk.enter(encoding, "b", "first");
+    const clients = Array.from({ length: 999 }, () => desk.connect(encoding));
+    for (const [nth, client] of clients.entries()) {
+      client.hello();
+      client.join("b", `guest ${nth}`);
+      client.socket.takeFrames();
+    }
+    desk.clock.turn();
+    const shared = new Set(clients.flatMap(({ socket }) => socket.written.slice(1)));
+    const [{ written } = { written: [] }] = clients.map(({ socket }) => socket);
+    assert.deepEqual([written.length > 2, shared.size], [true, written.length - 1]);
+    for (const client of clients.slice(0, 3)) {
+      const [joined, ...more] = client.socket.takeMessages();
+      assert.ok(joined?.kind === "joined" && joined.self === actorOf(client));
+      const following = more.flatMap((message) => (message.kind === "roster" ? message.roster : []));
+      const actors = new Set([...joined.roster, ...following].map(({ actor }) => actor));
+      assert.deepEqual([following.length, actors.size], [joined.following, 1000]);
+    }
   }
 });
 

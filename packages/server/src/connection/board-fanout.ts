@@ -4,7 +4,7 @@
  * is in it already. This file decides neither when a tick ends (ticker.ts) nor what is shown (the core).
  */
 
-import { type BoardId, type BoardRef, type Millis, stampOf } from "@presence-service/protocol";
+import { type BoardId, type BoardRef, type Millis, type Point, stampOf } from "@presence-service/protocol";
 import type { Effect, RosterChange } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import { Outbox } from "../core/outbox.ts";
@@ -55,8 +55,9 @@ export class Seat {
 }
 
 /** The part of the core that a fan-out reads. */
-export interface BoardSource {
+export interface BoardsSource {
   roster(boardId: BoardId): BoardRoster;
+  cursorOf(boardId: BoardId, actor: number): Point | undefined;
   counts(boardId: BoardId): Counts;
   takeCursors(boardId: BoardId): Moves;
   cursorsSince(boardId: BoardId, since: Millis): Moves;
@@ -84,13 +85,13 @@ export class BoardFanout {
   seats = 0;
   /** Bytes of updates and broadcasts that may still be sent to all members together. */
   readonly #audience: Pool;
-  readonly #source: BoardSource;
+  readonly #source: BoardsSource;
   readonly #metrics: Metrics;
   readonly #audiences = new Map<Speech, Audience>();
   #areCountsDue = false;
   #isObservedDue = false;
 
-  constructor(boardId: BoardId, number: number, source: BoardSource, metrics: Metrics, now: Millis) {
+  constructor(boardId: BoardId, number: number, source: BoardsSource, metrics: Metrics, now: Millis) {
     this.boardId = boardId;
     this.number = number;
     this.#source = source;
@@ -119,7 +120,10 @@ export class BoardFanout {
     let audience = this.#audiences.get(speech);
     if (audience === undefined) {
       audience = new Audience(
-        speech.teller(this, () => this.#source.roster(this.boardId)),
+        speech.teller(this, {
+          roster: () => this.#source.roster(this.boardId),
+          cursorOf: (actor) => this.#source.cursorOf(this.boardId, actor),
+        }),
         this,
         this.#source,
         this.#metrics,
@@ -181,7 +185,7 @@ class Audience {
   readonly teller: Teller;
   draft = new Draft();
   readonly #board: BoardFanout;
-  readonly #source: BoardSource;
+  readonly #source: BoardsSource;
   readonly #metrics: Metrics;
   readonly #seats = new Set<Seat>();
   /** A socket is owed something besides the draft: it is new, or was too slow. */
@@ -190,7 +194,7 @@ class Audience {
   /** The value of `degraded` in the draft of this tick, if it tells one. A socket that is owed the whole board is told with the board. */
   #degraded: boolean | undefined;
 
-  constructor(teller: Teller, board: BoardFanout, source: BoardSource, metrics: Metrics) {
+  constructor(teller: Teller, board: BoardFanout, source: BoardsSource, metrics: Metrics) {
     this.teller = teller;
     this.#board = board;
     this.#source = source;

@@ -3,7 +3,18 @@
  * that stand before each of these; the core decides what becomes of it.
  */
 
-import { BOARDS_PER_CONNECTION_MAX, type BoardId, type BoardRef, type ClientMessage, type ErrorCode } from "@presence-service/protocol";
+import {
+  BOARDS_PER_CONNECTION_MAX,
+  type BoardId,
+  type BoardRef,
+  type ClientMessage,
+  type ErrorCode,
+  type Member,
+  ROSTER_MAX,
+  SERVER_MESSAGE_BYTES_MAX,
+  type ServerMessage,
+  utf8Bytes,
+} from "@presence-service/protocol";
 import type { ConnectionId, Entrant } from "../core/effects.ts";
 import type { Identity, User } from "./auth.ts";
 import type { Seat, SeatHolder } from "./board-fanout.ts";
@@ -23,6 +34,21 @@ export interface Client extends SeatHolder {
   take(of: keyof typeof BUDGETS): boolean;
   charge(work: Work): void;
   refuse(code: ErrorCode, ref?: string): void;
+  /** Answers the number of bytes sent. */
+  send(message: ServerMessage): number;
+}
+
+/** A member without its state, at most. */
+const SENDER_BYTES = 1024;
+
+/** The first of these members: as many as one message holds, in any encoding. */
+function fitting(members: readonly Member[]): readonly Member[] {
+  let left = SERVER_MESSAGE_BYTES_MAX - 1024;
+  const end = members.findIndex((member) => {
+    left -= utf8Bytes(JSON.stringify(member)) + 1;
+    return left < 0;
+  });
+  return end === -1 ? members : members.slice(0, end);
 }
 
 type Join = Extract<ClientMessage, { kind: "join" }>;
@@ -113,17 +139,35 @@ export class ClientBoards {
     else this.#hub.boards.moved(seat, x, y);
   }
 
-  say(message: Extract<ClientMessage, { kind: "update" | "broadcast" }>, bytes: number): void {
+  say(message: Extract<ClientMessage, { kind: "update" | "broadcast" }>, ofMessage: number): void {
     const seat = this.seatOn(message.board);
     if (seat === undefined) return this.#client.refuse("not_joined", refOf(message));
     if (seat.isObserver) return this.#client.refuse("observing", refOf(message));
     const { boardId } = seat.fanout;
-    const audience = this.#hub.boards.audienceOf(boardId, message.kind === "broadcast" ? message : {});
+    const recipients = message.kind === "broadcast" ? message : {};
+    const audience = this.#hub.boards.audienceOf(boardId, recipients);
+    // A sender who was not introduced is named with each event.
+    const isBeyond = message.kind === "broadcast" && this.#hub.boards.audienceOf(boardId) > ROSTER_MAX;
+    const bytes = ofMessage + (isBeyond ? SENDER_BYTES : 0);
     if (!this.#client.take(message.kind) || !this.#hub.boards.affords(seat, bytes, audience))
       return this.#client.refuse("too_fast", boardId);
     const { board: _, ...rest } = message;
     this.#hub.input({ ...rest, connection: this.#client.id, boardId });
     this.#client.charge(bytes * audience * PRICE.byteShared);
+  }
+
+  page({ board, after, count }: Extract<ClientMessage, { kind: "page" }>, ref?: string): void {
+    const seat = this.seatOn(board);
+    // Before `joined` a board has no members for this client.
+    if (seat?.actor === undefined) return this.#client.refuse("not_joined", ref);
+    const { boardId } = seat.fanout;
+    this.#client.charge(PRICE.page + this.#hub.boards.audienceOf(boardId) * PRICE.memberSorted);
+    // One more than may be told, to know whether there are more.
+    const countMax = Math.min(count, ROSTER_MAX);
+    const found = this.#hub.boards.page(boardId, after, countMax + 1);
+    const members = fitting(found.slice(0, countMax));
+    const bytes = this.#client.send({ kind: "paged", board: seat.ref, members, more: members.length < found.length });
+    this.#client.charge(bytes * PRICE.byteOfRoster);
   }
 
   /** The number of boards that the client is on, or asks to enter. */

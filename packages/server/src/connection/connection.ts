@@ -236,17 +236,18 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
   }
 
   announce(text: string, boardId: BoardId | undefined): void {
-    if (boardId === undefined) return this.send({ kind: "announcement", text });
+    if (boardId === undefined) return void this.send({ kind: "announcement", text });
     const seat = this.#boards.seatOn(boardId);
     if (seat?.outbox.isLive) this.send({ kind: "announcement", text, board: seat.ref });
   }
 
-  send(message: ServerMessage): void {
+  send(message: ServerMessage): number {
     const frame = this.#state.phase === "ended" ? undefined : this.speech.frame(message);
-    if (frame === undefined) return;
+    if (frame === undefined) return 0;
     this.#hub.metrics.framesOut++;
     this.#hub.metrics.bytesOut += frame.length;
     this.socket.write(frame);
+    return frame.length;
   }
 
   /** This instance stops, and the client is to come back elsewhere, at a moment of its own. */
@@ -323,6 +324,8 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
       case "update":
       case "broadcast":
         return this.#boards.say(message, bytes);
+      case "page":
+        return this.#boards.page(message, refOf(message));
       case "heartbeat":
         // The first heartbeat after ours is the client's answer; any other one is a question.
         // A client that answers our answers would keep both of us busy for ever.

@@ -3,7 +3,7 @@
  * of it. A board is here as long as somebody has a seat. The core decides what is shown, and board-fanout.ts what is written.
  */
 
-import type { BoardId, Millis, Recipients } from "@presence-service/protocol";
+import type { BoardId, Member, MemberId, Millis, Recipients } from "@presence-service/protocol";
 import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { Core } from "../core/core.ts";
@@ -89,6 +89,11 @@ export class LocalBoards {
   /** A socket has drained: what it is owed of that board can be written. */
   drained(board: BoardFanout): void {
     this.#ticker.local(board);
+  }
+
+  /** The members that answer a `page` of that board. */
+  page(boardId: BoardId, after: MemberId | undefined, count: number): Member[] {
+    return this.#core.page(boardId, after, count);
   }
 
   /** The number of members that a message on that board is sent to: its sender pays for each. */

@@ -4,7 +4,7 @@
  * the simulator on a virtual clock and a bus that misbehaves. The rules are those of docs/REPLICATION.md.
  */
 
-import type { BoardId, ErrorCode, InstanceId, Millis, Recipients, RosterEntry } from "@presence-service/protocol";
+import type { BoardId, ErrorCode, InstanceId, Member, MemberId, Millis, Point, Recipients, RosterEntry } from "@presence-service/protocol";
 import { assertNever } from "./assert-never.ts";
 import { Beats } from "./beats.ts";
 import { Board } from "./board.ts";
@@ -174,6 +174,16 @@ export class Core {
     const board = this.#boards.get(boardId);
     const settling = this.#pulse.isSettling(this.#now) || board?.isSettling(this.#now) === true;
     return { settling, degraded: board?.isDegraded === true, ...this.counts(boardId), entries: board?.roster.entries() ?? [] };
+  }
+
+  /** undefined: that actor shows no cursor there. */
+  cursorOf(boardId: BoardId, actor: number): Point | undefined {
+    return this.#boards.get(boardId)?.roster.cursors.at(actor);
+  }
+
+  /** Up to `count` members of that board, in the order of their ids: those after that id, or the first ones. */
+  page(boardId: BoardId, after: MemberId | undefined, count: number): Member[] {
+    return this.#boards.get(boardId)?.roster.page(after, count) ?? [];
   }
 
   counts(boardId: BoardId): { readonly members: number; readonly users: number; readonly observed: boolean } {

@@ -39,6 +39,8 @@ export class Roster {
   readonly #actors: NumberPool;
   readonly #shown = new Map<MemberId, Shown>();
   readonly people = new People();
+  /** In their order; undefined: not sorted since the last of them came or left. */
+  #sorted: MemberId[] | undefined;
   readonly cursors = new Cursors();
 
   /** `moved` is called when the roster itself has marked a cursor as hidden. */
@@ -89,6 +91,14 @@ export class Roster {
     return entries.sort((a, b) => inOrder(a.member, b.member));
   }
 
+  /** Up to `count` members in the order of their ids, which no change of the roster moves: those after that id, or the first ones. */
+  page(after: MemberId | undefined, count: number): Member[] {
+    this.#sorted ??= [...this.#shown.keys()].sort();
+    const start = after === undefined ? 0 : this.#sorted.findIndex((memberId) => memberId > after);
+    if (start === -1) return [];
+    return this.#sorted.slice(start, start + count).flatMap((memberId) => this.memberOf(memberId) ?? []);
+  }
+
   /** The member is to be shown like this from now on. True: it is new, or has another owner, colour or place in the order. */
   show(memberId: MemberId, { member, owner, slot, attempt }: Visible, now: Millis): boolean {
     const shown = this.#shown.get(memberId);
@@ -97,6 +107,7 @@ export class Roster {
     if (shown === undefined) {
       this.#shown.set(memberId, { actor, member, owner, attempt });
       this.people.add(member, actor);
+      this.#sorted = undefined;
       this.#changed({ change: "joined", actor, member });
       return true;
     }
@@ -122,6 +133,7 @@ export class Roster {
     if (shown === undefined) return;
     this.#shown.delete(memberId);
     this.people.remove(shown.member, shown.actor);
+    this.#sorted = undefined;
     this.cursors.forget(shown.actor);
     this.#actors.free(shown.actor, now);
     this.#changed({ change: "left", actor: shown.actor, reason });

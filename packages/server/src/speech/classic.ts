@@ -35,7 +35,7 @@ export const CLASSIC: Speech = {
   mistakeIn: () => undefined,
   frame: ({ kind }) => (kind === "heartbeat" ? HEARTBEAT : undefined),
   refOf: ({ boardId }) => Number(boardId),
-  teller: ({ boardId }, roster) => new ClassicTeller(Number(boardId), roster().entries),
+  teller: ({ boardId }, source) => new ClassicTeller(Number(boardId), source.roster().entries),
 };
 
 const HEARTBEAT = binaryFrame(encodeClassic({ kind: "heartbeat" }));

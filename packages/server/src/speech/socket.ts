@@ -38,9 +38,17 @@ export function binaryFrame(payload: Uint8Array): Buffer {
 
 /** A frame whose last `moreBytes` follow as a piece of their own. */
 export function binaryFrameStart(payload: Uint8Array, moreBytes: number): Buffer {
+  return frameStart(BINARY, payload, moreBytes);
+}
+
+export function textFrameStart(payload: Uint8Array, moreBytes: number): Buffer {
+  return frameStart(TEXT, payload, moreBytes);
+}
+
+function frameStart(first: number, payload: Uint8Array, moreBytes: number): Buffer {
   const length = payload.length + moreBytes;
   const start = Buffer.allocUnsafe(headerBytes(length) + payload.length);
-  start.set(payload, writeBinaryHeader(start, 0, length));
+  start.set(payload, writeHeader(start, 0, first, length));
   return start;
 }
 

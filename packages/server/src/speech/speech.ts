@@ -11,6 +11,7 @@ import type {
   Json,
   Millis,
   Mistake,
+  Point,
   RosterEntry,
   ServerMessage,
   UnknownMessage,
@@ -43,7 +44,7 @@ export interface Speech {
   /** The name of that board in its messages. */
   refOf(board: BoardNames): BoardRef;
   /** Tells that board to all its sockets there. */
-  teller(board: BoardNames, roster: () => BoardRoster): Teller;
+  teller(board: BoardNames, source: BoardSource): Teller;
 }
 
 export type BoardNames = { readonly boardId: BoardId; readonly number: number };
@@ -60,6 +61,13 @@ export type BoardRoster = {
 };
 
 export type Counts = Pick<BoardRoster, "members" | "users" | "observed">;
+
+/** One board as an instance shows it at the moment. */
+export interface BoardSource {
+  roster(): BoardRoster;
+  /** undefined: that actor shows no cursor. */
+  cursorOf(actor: number): Point | undefined;
+}
 
 /**
  * The belief of a socket that was told nothing for a while, or never: actors by the number that its client knows them by. Empty where a

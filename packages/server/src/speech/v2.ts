@@ -4,27 +4,22 @@ import {
   ACTOR_MAX,
   type BoardId,
   type BoardRef,
-  type CursorMove,
   decodeClientBinary,
   decodeClientJson,
-  encodeBinary,
-  encodeCursors,
-  encodeJson,
-  HIDDEN,
   type Json,
-  type JsonObject,
   type Millis,
   mistakeInBinary,
   mistakeInJson,
+  type RosterEntry,
   readCursor,
-  type ServerMessage,
-  Writer,
+  SERVER_MESSAGE_BYTES_MAX,
 } from "@presence-service/protocol";
 import type { RosterChange } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import type { Draft } from "./draft.ts";
-import { binaryFrame, binaryFrameStart, textFrame } from "./socket.ts";
-import { type BoardRoster, type Counts, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
+import { Introduced } from "./introduced.ts";
+import { type BoardRoster, type BoardSource, type Counts, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
+import { BINARY_WIRE, JSON_WIRE, type Listing, type Wire } from "./v2-wire.ts";
 
 const HABITS = { saysHello: true, canResume: true, isTold: true, isPaidByByte: true };
 
@@ -34,9 +29,9 @@ export const BINARY: Speech = {
   readCursor,
   read: (data, isBinary) => (isBinary ? decodeClientBinary(data) : undefined),
   mistakeIn: (data, isBinary) => (isBinary ? mistakeInBinary(data) : undefined),
-  frame: binaryMessage,
+  frame: BINARY_WIRE.frame,
   refOf: ({ number }) => number,
-  teller: ({ boardId, number }) => new BinaryTeller(boardId, number),
+  teller: ({ boardId, number }, source) => new V2Teller(boardId, number, BINARY_WIRE, source),
 };
 
 export const JSON_TEXT: Speech = {
@@ -45,58 +40,74 @@ export const JSON_TEXT: Speech = {
   readCursor: () => false,
   read: (data, isBinary) => (isBinary ? undefined : decodeClientJson(data.toString())),
   mistakeIn: (data, isBinary) => (isBinary ? undefined : mistakeInJson(data.toString())),
-  frame: textMessage,
+  frame: JSON_WIRE.frame,
   refOf: ({ boardId }) => boardId,
-  teller: ({ boardId }) => new MessageTeller(boardId, boardId, textMessage),
+  teller: ({ boardId }, source) => new V2Teller<BoardId>(boardId, boardId, JSON_WIRE, source),
 };
 
-function binaryMessage(message: ServerMessage): Buffer {
-  return binaryFrame(encodeBinary(message));
-}
+/**
+ * Bytes of entries in `joined`, without one's own: small enough that a client shows the board soon, and enough for most boards. One's own
+ * entry and the fields around the entries have the rest of the message for themselves.
+ */
+const FIRST_PAGE_BYTES = 32 * 1024;
+/** Bytes of entries in `roster`. */
+const PAGE_BYTES = SERVER_MESSAGE_BYTES_MAX - 1024;
 
-function textMessage(message: ServerMessage): Buffer {
-  return textFrame(encodeJson(message));
-}
+class V2Teller<Ref extends BoardRef> implements Teller {
+  readonly #boardId: BoardId;
+  readonly #ref: Ref;
+  readonly #wire: Wire<Ref>;
+  readonly #source: BoardSource;
+  readonly #introduced: Introduced;
 
-/** Tells `presence.v2.json`, and the part of `presence.v2` that is the same. */
-class MessageTeller implements Teller {
-  protected readonly boardId: BoardId;
-  protected readonly ref: BoardRef;
-  readonly #frame: (message: ServerMessage) => Buffer;
-
-  constructor(boardId: BoardId, ref: BoardRef, frame: (message: ServerMessage) => Buffer) {
-    this.boardId = boardId;
-    this.ref = ref;
-    this.#frame = frame;
+  constructor(boardId: BoardId, ref: Ref, wire: Wire<Ref>, source: BoardSource) {
+    this.#boardId = boardId;
+    this.#ref = ref;
+    this.#wire = wire;
+    this.#source = source;
+    this.#introduced = new Introduced(source.roster().entries);
   }
 
   change(change: RosterChange, draft: Draft): void {
     const { actor } = change;
+    const board = this.#ref;
     switch (change.change) {
       case "joined":
-        return draft.add(this.#frame({ kind: "user_joined", board: this.ref, actor, member: change.member }));
+        if (!this.#introduced.add(actor, change.member)) return;
+        return draft.add(this.#wire.frame({ kind: "user_joined", board, actor, member: change.member }));
       case "updated":
-        return this.#updated(actor, change.patch, draft);
-      case "left":
-        return draft.add(this.#frame({ kind: "user_left", board: this.ref, actor, reason: change.reason }));
+        return this.#updated(change, draft);
+      case "left": {
+        const left = this.#introduced.remove(actor);
+        if (left === undefined) return;
+        draft.add(this.#wire.frame({ kind: "user_left", board, actor, reason: change.reason }));
+        if (left.next === undefined) return;
+        const at = this.#source.cursorOf(left.next.actor);
+        // Its own client knows it already.
+        draft.addExcept(left.next.actor, this.#wire.frame({ kind: "user_joined", board, ...left.next, ...(at && { at }) }));
+      }
     }
   }
 
   /** A member's own client makes all changes of it, or gets a fresh roster; only its colour may change without its doing (R18). */
-  #updated(actor: number, patch: JsonObject, draft: Draft): void {
-    const frame = this.#frame({ kind: "user_updated", board: this.ref, actor, patch });
-    if ("color" in patch) draft.add(frame);
+  #updated({ actor, member, patch }: Extract<RosterChange, { change: "updated" }>, draft: Draft): void {
+    const frame = this.#wire.frame({ kind: "user_updated", board: this.#ref, actor, patch });
+    const isForItself = "color" in patch;
+    if (!this.#introduced.update(actor, member)) return isForItself ? draft.addFor([actor], frame) : undefined;
+    if (isForItself) draft.add(frame);
     else draft.addExcept(actor, frame);
   }
 
   event(actor: number, name: string, data: Json, draft: Draft, to?: readonly number[]): void {
-    const frame = this.#frame({ kind: "event", board: this.ref, actor, name, data });
+    const stranger = this.#introduced.beyond(actor);
+    const member = stranger && { ...stranger, state: {} };
+    const frame = this.#wire.frame({ kind: "event", board: this.#ref, actor, name, data, ...(member && { member }) });
     if (to === undefined) draft.addExcept(actor, frame);
     else draft.addFor(to, frame);
   }
 
   counts({ members, users, observed }: Counts, draft: Draft): void {
-    draft.add(this.#frame({ kind: "presence_update", board: this.ref, members, users, ...(observed && { observed }) }));
+    draft.add(this.#wire.frame({ kind: "presence_update", board: this.#ref, members, users, ...(observed && { observed }) }));
   }
 
   observed(counts: Counts, draft: Draft): void {
@@ -104,38 +115,76 @@ class MessageTeller implements Teller {
   }
 
   pace(cursorMs: Millis, draft: Draft): void {
-    draft.add(this.#frame({ kind: "pace", cursorMs }));
+    draft.add(this.#wire.frame({ kind: "pace", cursorMs }));
   }
 
   degraded(on: boolean, draft: Draft): void {
-    draft.add(this.#frame({ kind: "degraded", on, board: this.ref }));
+    draft.add(this.#wire.frame({ kind: "degraded", on, board: this.#ref }));
   }
 
+  /** One frame for all sockets. If only one member moved, its own socket does not get it. */
   cursors(moves: Moves, stamp: number, draft: Draft): void {
-    const list: CursorMove[] = [];
-    for (let at = 0; at < moves.length; at += 3) {
-      const [actor = 0, x = 0, y = 0] = moves.slice(at, at + 3);
-      list.push({ actor, at: x === HIDDEN ? null : { x, y } });
-    }
-    this.addCursors(moves, this.#frame({ kind: "cursors", board: this.ref, stamp, moves: list }), draft);
-  }
-
-  /** Adds one frame for all sockets. If only one member moved, its own socket does not get it. */
-  protected addCursors(moves: Moves, frame: Buffer, draft: Draft): void {
-    draft.moves = moves.length / 3;
-    if (moves.length === 3) draft.addExcept(moves[0] ?? 0, frame);
+    const told = this.#introduced.isEverybody ? moves : this.#ofIntroduced(moves);
+    if (told.length === 0) return;
+    const frame = this.#wire.cursors(this.#ref, stamp, told);
+    draft.moves = told.length / 3;
+    if (told.length === 3) draft.addExcept(told[0] ?? 0, frame);
     else draft.add(frame);
   }
 
-  board(roster: BoardRoster): ReturnType<Teller["board"]> {
-    return (self, _told, draft) => draft.add(this.#frame(this.joined(self, roster)));
+  #ofIntroduced(moves: Moves): Moves {
+    const told: number[] = [];
+    for (let at = 0; at < moves.length; at += 3) {
+      const actor = moves[at] ?? 0;
+      if (this.#introduced.has(actor)) told.push(actor, moves[at + 1] ?? 0, moves[at + 2] ?? 0);
+    }
+    return told;
   }
 
-  /** `self` undefined: for an observer. */
-  protected joined(self: number | undefined, { entries, degraded: _, observed, ...counts }: BoardRoster): ServerMessage {
-    const { boardId, ref: board } = this;
-    const more = { ...(self === undefined && { observe: true }), ...(observed && { observed }) };
-    return { kind: "joined", boardId, board, self: self ?? ACTOR_MAX, ...counts, roster: entries, ...more };
+  /** A thousand clients that join in one tick share one encoded roster: only the bytes before the first entry differ, and one's own entry. */
+  board({ entries, degraded: _, observed, ...counts }: BoardRoster): ReturnType<Teller["board"]> {
+    const encode = (entry: RosterEntry) => this.#wire.entry(this.#ref, entry);
+    const listed = entries.filter(({ actor }) => this.#introduced.has(actor));
+    const [first = [], ...others] = pagesOf(listed.map(encode));
+    const inFirst = new Set(listed.slice(0, first.length).map(({ actor }) => actor));
+    const following = listed.length - first.length;
+    const joined: Listing = {
+      kind: "joined",
+      boardId: this.#boardId,
+      board: this.#ref,
+      self: 0,
+      ...counts,
+      roster: [],
+      ...(observed && { observed }),
+      ...(following > 0 && { following }),
+    };
+    const rest = this.#wire.rest(joined, first);
+    const more = others.map((page) => this.#page(page));
+    let byActor: ReadonlyMap<number, RosterEntry> | undefined;
+    let forObservers: Buffer | undefined;
+    return (self, _told, draft) => {
+      if (self === undefined) {
+        forObservers ??= this.#whole({ ...joined, self: ACTOR_MAX, observe: true }, first);
+        draft.add(forObservers);
+        for (const page of more) draft.add(page);
+        return;
+      }
+      byActor ??= inFirst.has(self) ? undefined : new Map(entries.map((entry) => [entry.actor, entry]));
+      const entry = inFirst.has(self) ? undefined : byActor?.get(self);
+      const own = entry && encode(entry);
+      draft.add(this.#wire.start({ ...joined, self }, first.length + (own ? 1 : 0), own, rest), 0);
+      draft.add(rest);
+      for (const page of more) draft.add(page);
+    };
+  }
+
+  #page(entries: readonly Buffer[]): Buffer {
+    return this.#whole({ kind: "roster", board: this.#ref, roster: [] }, entries);
+  }
+
+  #whole(message: Listing, entries: readonly Buffer[]): Buffer {
+    const rest = this.#wire.rest(message, entries);
+    return Buffer.concat([this.#wire.start(message, entries.length, undefined, rest), rest]);
   }
 
   told(): Told {
@@ -145,40 +194,18 @@ class MessageTeller implements Teller {
   settled(): void {}
 }
 
-class BinaryTeller extends MessageTeller {
-  readonly #number: number;
-
-  constructor(boardId: BoardId, number: number) {
-    super(boardId, number, binaryMessage);
-    this.#number = number;
+/** Encoded entries in order, as many in each page as fit. */
+function pagesOf(entries: readonly Buffer[]): Buffer[][] {
+  const pages: Buffer[][] = [[]];
+  let left = FIRST_PAGE_BYTES;
+  for (const entry of entries) {
+    // JSON has a comma after it.
+    left -= entry.length + 1;
+    if (left < 0) {
+      pages.push([]);
+      left = PAGE_BYTES - entry.length - 1;
+    }
+    pages.at(-1)?.push(entry);
   }
-
-  override cursors(moves: Moves, stamp: number, draft: Draft): void {
-    this.addCursors(moves, binaryFrame(encodeCursors(this.#number, stamp, moves)), draft);
-  }
-
-  /** A thousand clients that join in one tick share one encoded roster: only the few bytes up to `self` differ. */
-  override board(roster: BoardRoster): ReturnType<Teller["board"]> {
-    const whole = encodeBinary(this.joined(0, roster));
-    const writer = new Writer(160);
-    const headFor = (self: number) =>
-      writer
-        .reset()
-        .u8(whole[0] ?? 0)
-        .string(this.boardId)
-        .varint(this.#number)
-        .varint(self)
-        .finish();
-    const tail = Buffer.from(whole.buffer, headFor(0).length);
-    let forObservers: Buffer | undefined;
-    return (self, _told, draft) => {
-      if (self === undefined) {
-        forObservers ??= binaryMessage(this.joined(undefined, roster));
-        return draft.add(forObservers);
-      }
-      const head = headFor(self);
-      draft.add(binaryFrameStart(head, tail.length), 0);
-      draft.add(tail);
-    };
-  }
+  return pages;
 }

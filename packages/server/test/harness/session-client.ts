@@ -207,15 +207,21 @@ export class SessionClient {
     board.degraded = this.#boards.get(message.boardId)?.degraded ?? false;
     board.settling = message.settling;
     board.count = message.members;
-    for (const { actor, member, at } of message.roster) {
-      if (board.members.has(actor)) this.violations.push(`actor ${actor} is twice in the roster of ${message.boardId}`);
-      board.members.set(actor, member);
-      if (at) board.cursors.set(actor, at);
-    }
+    this.#listed(board, message);
     const self = board.members.get(message.self);
     if (self?.memberId !== this.memberId) this.violations.push(`the roster of ${message.boardId} has somebody else as self`);
     this.#boards.set(message.boardId, board);
     this.#ids.set(message.board, message.boardId);
+  }
+
+  #listed(board: SessionBoard, { kind, roster }: Extract<ServerMessage, { kind: "joined" | "roster" }>): void {
+    for (const { actor, member, at } of roster) {
+      // One's own entry may come in `joined` and again in its turn.
+      const isAgain = kind === "roster" && actor === board.self;
+      if (board.members.has(actor) && !isAgain) this.violations.push(`actor ${actor} is twice in one roster`);
+      board.members.set(actor, member);
+      if (at) board.cursors.set(actor, at);
+    }
   }
 
   #degraded({ on, board: ref }: Extract<ServerMessage, { kind: "degraded" }>): void {
@@ -235,10 +241,15 @@ export class SessionClient {
       return;
     }
     if (message.kind === "presence_update") board.count = message.members;
+    else if (message.kind === "paged") return;
+    else if (message.kind === "roster") this.#listed(board, message);
     else if (message.kind === "cursors") for (const { actor, at } of message.moves) this.#moved(board, actor, at);
     else if (message.kind === "user_joined") {
       if (board.members.has(message.actor)) this.violations.push(`actor ${message.actor} joined ${id} twice`);
       board.members.set(message.actor, message.member);
+      if (message.at) board.cursors.set(message.actor, message.at);
+    } else if (message.kind === "event" && message.member !== undefined) {
+      if (board.members.has(message.actor)) this.violations.push(`actor ${message.actor} is introduced again by an event`);
     } else {
       const member = board.members.get(message.actor);
       if (member === undefined) this.violations.push(`${message.kind} of actor ${message.actor}, who is not on ${id}`);

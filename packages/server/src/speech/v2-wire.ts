@@ -1,0 +1,85 @@
+/**
+ * The two encodings of `presence.v2` as v2.ts needs them: whole frames, and rosters in pieces, so that entries are encoded once for all
+ * clients and messages. It decides neither what is told nor how long a message may be.
+ */
+
+import {
+  type BoardId,
+  type BoardRef,
+  type CursorMove,
+  encodeBinary,
+  encodeCursors,
+  encodeJson,
+  HIDDEN,
+  type RosterEntry,
+  type ServerMessage,
+  Writer,
+} from "@presence-service/protocol";
+import type { Moves } from "../core/messages.ts";
+import { binaryFrame, binaryFrameStart, textFrame, textFrameStart } from "./socket.ts";
+
+/** A message with a roster. */
+export type Listing = Extract<ServerMessage, { kind: "joined" | "roster" }>;
+
+export interface Wire<Ref extends BoardRef> {
+  frame(message: ServerMessage): Buffer;
+  cursors(board: Ref, stamp: number, moves: Moves): Buffer;
+  /** The entry as it stands in a message. */
+  entry(board: Ref, entry: RosterEntry): Buffer;
+  /** Entries as they stand in a row in a message, and all that comes after them. */
+  rest(message: Listing, entries: readonly Buffer[]): Buffer;
+  /** The beginning of a frame, up to the rest. `count`: of all entries; `own`: the first entry, if it is not in the rest. */
+  start(message: Listing, count: number, own: Buffer | undefined, rest: Buffer): Buffer;
+}
+
+export const BINARY_WIRE: Wire<number> = {
+  frame: (message) => binaryFrame(encodeBinary(message)),
+  cursors: (board, stamp, moves) => binaryFrame(encodeCursors(board, stamp, moves)),
+  entry(board, entry) {
+    const listing = { kind: "roster", board } as const;
+    return Buffer.from(encodeBinary({ ...listing, roster: [entry] }).subarray(encodeBinary({ ...listing, roster: [] }).length));
+  },
+  rest: (message, entries) => Buffer.concat([...entries, encodeBinary(emptied(message)).subarray(encodeBinary(bare(message)).length)]),
+  start(message, count, own, rest) {
+    const head = encodeBinary(bare(message)).subarray(0, -1);
+    const number = new Writer(8).varint(count).finish();
+    return binaryFrameStart(own === undefined ? Buffer.concat([head, number]) : Buffer.concat([head, number, own]), rest.length);
+  },
+};
+
+const COMMA = Buffer.from(",");
+const END = "]}";
+
+export const JSON_WIRE: Wire<BoardId> = {
+  frame: (message) => textFrame(encodeJson(message)),
+  cursors(board, stamp, moves) {
+    const list: CursorMove[] = [];
+    for (let at = 0; at < moves.length; at += 3) {
+      const [actor = 0, x = 0, y = 0] = moves.slice(at, at + 3);
+      list.push({ actor, at: x === HIDDEN ? null : { x, y } });
+    }
+    return textFrame(encodeJson({ kind: "cursors", board, stamp, moves: list }));
+  },
+  entry(board, entry) {
+    const listing = { kind: "roster", board } as const;
+    const around = encodeJson({ ...listing, roster: [] }).length - END.length;
+    return Buffer.from(encodeJson({ ...listing, roster: [entry] }).slice(around, -END.length));
+  },
+  rest: (_message, entries) => Buffer.concat([...entries.flatMap((entry, at) => (at === 0 ? [entry] : [COMMA, entry])), Buffer.from(END)]),
+  start(message, count, own, rest) {
+    const head = Buffer.from(encodeJson(emptied(message)).slice(0, -END.length));
+    const first = own === undefined ? [] : count > 1 ? [own, COMMA] : [own];
+    return textFrameStart(Buffer.concat([head, ...first]), rest.length);
+  },
+};
+
+function emptied(message: Listing): Listing {
+  return { ...message, roster: [] };
+}
+
+/** The message without entries and without extra fields, so that its last byte is the number of entries. */
+function bare(message: Listing): Listing {
+  if (message.kind === "roster") return emptied(message);
+  const { observe: _, observed: __, following: ___, ...rest } = message;
+  return { ...rest, roster: [] };
+}
