@@ -19,7 +19,9 @@ type board struct {
 	joined, wasJoined bool // joined: on this connection
 	degraded, closed  bool
 	members           map[uint32]object
-	missing           []object // known before, and not found again by an instance that settles
+	missing           []object // known before, and not found again yet
+	following         int      // entries of the roster that are still to come
+	settling          bool
 	cursors           map[uint32]bool
 	count, users      uint32
 	shownStatus       string
@@ -30,42 +32,66 @@ type board struct {
 }
 
 func (c *client) joined(b *board, m *message) {
-	before := map[any]object{}
+	b.missing = nil
 	for _, member := range b.members {
-		before[member["memberId"]] = member
+		b.missing = append(b.missing, merge(member, object{"status": "reconnecting"}).(object))
 	}
 	for actor := range b.cursors {
 		b.showCursor(actor, nil)
 	}
 	b.number, b.self, b.count, b.users = m.board, m.actor, m.members, m.users
-	b.members, b.missing = map[uint32]object{}, nil
-	for _, entry := range m.moves {
-		b.members[entry.actor] = entry.member
-		delete(before, entry.member["memberId"])
-	}
-	if m.on { // settling
-		for _, member := range before {
-			b.missing = append(b.missing, merge(member, object{"status": "reconnecting"}).(object))
-		}
+	b.members, b.following, b.settling = map[uint32]object{}, int(m.following), m.on
+	b.place(m.moves)
+	if b.settling {
 		c.after(milliseconds(c.welcome.graceMs), func() { b.missing = nil; b.showRoster() })
 	}
 	b.joined, b.wasJoined, b.rejoinAfter, b.saidAt = true, true, rejoinFirst, nil
 	c.showStatus(b)
-	b.showRoster()
-	for _, entry := range m.moves {
-		if entry.at != nil && entry.actor != b.self {
-			b.showCursor(entry.actor, entry.at)
-		}
-	}
+	b.showListed(m.moves)
 	if !reflect.DeepEqual(b.said, b.own) {
 		c.sayJoin(b)
 	}
 	c.sayCursor(b)
 }
 
+// place puts a part of the roster on the board. Once it is whole, the missing are gone, unless the instance settles.
+func (b *board) place(entries []move) {
+	for _, entry := range entries {
+		b.members[entry.actor] = entry.member
+		b.found(entry.member)
+	}
+	if b.following <= 0 && !b.settling {
+		b.missing = nil
+	}
+}
+
+func (b *board) found(member object) {
+	kept := b.missing[:0]
+	for _, one := range b.missing {
+		if one["memberId"] != member["memberId"] {
+			kept = append(kept, one)
+		}
+	}
+	b.missing = kept
+}
+
+func (b *board) showListed(entries []move) {
+	b.showRoster()
+	for _, entry := range entries {
+		if entry.at != nil && entry.actor != b.self {
+			b.showCursor(entry.actor, entry.at)
+		}
+	}
+}
+
 func (c *client) onBoard(b *board, m *message) {
 	member := b.members[m.actor]
 	switch {
+	case m.kind == typeRoster:
+		b.following -= len(m.moves)
+		b.place(m.moves)
+		b.showListed(m.moves)
+		return
 	case m.kind == typePresenceUpdate:
 		b.count, b.users = m.members, m.users
 	case m.kind == typeCursors:
@@ -77,13 +103,7 @@ func (c *client) onBoard(b *board, m *message) {
 		return
 	case m.kind == typeUserJoined:
 		b.members[m.actor] = m.member
-		kept := b.missing[:0]
-		for _, one := range b.missing {
-			if one["memberId"] != m.member["memberId"] {
-				kept = append(kept, one)
-			}
-		}
-		b.missing = kept
+		b.found(m.member)
 		c.sayCursor(b)
 	case member == nil:
 		return

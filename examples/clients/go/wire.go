@@ -13,7 +13,7 @@ const (
 
 	typeWelcome, typeJoined, typeUserJoined, typeUserUpdated, typeUserLeft = 0x41, 0x42, 0x43, 0x44, 0x45
 	typeCursors, typePresenceUpdate, typeEvent, typeAnnouncement, typePace = 0x46, 0x47, 0x48, 0x49, 0x4a
-	typeDegraded, typeError, typeGoodbye, typeTokenExpiring                = 0x4b, 0x4c, 0x4d, 0x4e
+	typeDegraded, typeError, typeGoodbye, typeTokenExpiring, typeRoster    = 0x4b, 0x4c, 0x4d, 0x4e, 0x4f
 	errorBadBoard, errorSuperseded, errorTooFast, errorUnavailable         = 1, 6, 8, 9
 )
 
@@ -49,6 +49,7 @@ type message struct {
 	resumeToken, boardID, name, text, ref  string
 	board, actor, members, users, code, ms uint32
 	heartbeatMs, graceMs, cursorMs         uint32
+	following                              uint32
 	on, hasBoard                           bool
 	reason                                 string
 	moves                                  []move
@@ -73,11 +74,15 @@ func decode(bytes []byte) *message {
 		m.boardID, m.board, m.actor = r.text(), r.varint(), r.varint()
 		m.on = r.u8() == 1
 		m.members, m.users = r.varint(), r.varint()
-		for left := r.varint(); left > 0 && !r.failed; left-- {
-			entry := r.move()
-			entry.member = r.member()
-			m.moves = append(m.moves, entry)
+		m.readRoster(r)
+		extra = func(key uint32, field *reader) {
+			if key == 3 {
+				m.following = field.varint()
+			}
 		}
+	case typeRoster:
+		m.board = r.varint()
+		m.readRoster(r)
 	case typeUserJoined:
 		m.board, m.actor, m.member = r.varint(), r.varint(), r.member()
 	case typeUserUpdated:
@@ -123,6 +128,14 @@ func decode(bytes []byte) *message {
 		return nil
 	}
 	return m
+}
+
+func (m *message) readRoster(r *reader) {
+	for left := r.varint(); left > 0 && !r.failed; left-- {
+		entry := r.move()
+		entry.member = r.member()
+		m.moves = append(m.moves, entry)
+	}
 }
 
 func (m *message) readBoard(key uint32, field *reader) {

@@ -43,7 +43,9 @@ class Board:
         self.id, self.username, self.status, self.state = board_id, username, "active", state
         self.self_actor = None  # known once joined on this connection
         self.members = {}  # by actor
-        self.missing = {}  # by memberId: known before, and not found again by an instance that settles
+        self.missing = {}  # by memberId: known before, and not found again yet
+        self.following = 0  # entries of the roster that are still to come
+        self.settling = False
         self.cursors = {}  # by actor; only those that are shown
         self.count = self.users = 0
         self.said = None  # name, status and state of the last join
@@ -218,8 +220,10 @@ class Presence:
         board.self_actor, board.count, board.users = message["self"], message["members"], message["users"]
         for member in board.members.values():
             before.pop(member["memberId"], None)
-        board.missing = {id: {**member, "status": "reconnecting"} for id, member in before.items()} if message["settling"] else {}
-        if board.missing:
+        board.following, board.settling = message.get("following", 0), message["settling"]
+        board.missing = {id: {**member, "status": "reconnecting"} for id, member in before.items()}
+        self.judge_missing(board)
+        if board.settling:
             asyncio.get_running_loop().call_later(self.welcome["graceMs"] / 1000, self.forget_missing, board)
         board.was_joined, board.rejoin_s, board.said_at = True, 1.0, None
         self.show_status(board)
@@ -230,6 +234,24 @@ class Presence:
         if board.said != board.own:
             self.say_join(board)
         self.say_cursor(board)
+
+    def on_roster(self, message):
+        """More of the roster, on a large board."""
+        board = self.boards[message["board"]]
+        board.following -= len(message["roster"])
+        for entry in message["roster"]:
+            board.missing.pop(entry["member"]["memberId"], None)
+            board.members[entry["actor"]] = known(entry["member"])
+        self.judge_missing(board)
+        self.show_roster(board)
+        for entry in message["roster"]:
+            if "x" in entry and entry["actor"] != board.self_actor:
+                self.show_cursor(board, entry["actor"], {"x": entry["x"], "y": entry["y"]})
+
+    def judge_missing(self, board):
+        """Once the roster is whole, the missing are gone, unless the instance settles."""
+        if board.following <= 0 and not board.settling:
+            board.missing = {}
 
     def forget_missing(self, board):
         board.missing = {}
