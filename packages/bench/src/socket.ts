@@ -30,14 +30,15 @@ export class BenchSocket {
     });
   }
 
-  /** `protocol`: the subprotocol to offer; undefined: none. */
-  static open(port: number, protocol: string | undefined): Promise<BenchSocket> {
+  /** `protocol`: the subprotocol to offer; undefined: none. `address`: what a proxy in front would say of the client. */
+  static open(port: number, protocol: string | undefined, address?: string): Promise<BenchSocket> {
     return new Promise((resolve, reject) => {
       const socket = connect({ port, host: "127.0.0.1", noDelay: true });
       const opened = new BenchSocket(socket);
       const offer = protocol === undefined ? "" : `Sec-WebSocket-Protocol: ${protocol}\r\n`;
+      const forwarded = address === undefined ? "" : `X-Forwarded-For: ${address}\r\n`;
       socket.write(
-        `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n${offer}\r\n`,
+        `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n${offer}${forwarded}\r\n`,
       );
       let answer = EMPTY;
       const read = (chunk: Buffer) => {
