@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BoardId, Millis } from "@presence-service/protocol";
 import { HEALTHY } from "../testing/network.ts";
-import { B1, isTo, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
+import { asksBy, B1, isTo, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
 import { eachSeed, type Recorded, World } from "../testing/world.ts";
 import { CONSTANTS } from "./constants.ts";
 import { hashOf } from "./entries.ts";
@@ -354,4 +354,31 @@ test("[R6.7] a lost hiding of the cursor is repeated as well", () => {
   loseNothing(world);
   assert.deepEqual(ben.cursorOf("ana"), { x: 1, y: 1 });
   world.until(() => ben.cursorOf("ana") === undefined, 2 * CONSTANTS.repeatCursorMs);
+});
+
+// R4 Doubt: questions about many boards.
+
+test("[R4.17] after a silence boards are asked about in turn, so that the whole cluster asks for 20 000 pairs a second", () => {
+  for (const isHeld of [true, false]) {
+    // 20 boards at one instance, as many or one at the other, and one at a third, so that none believes itself mute (R10).
+    const { world, ana, ben } = settled({ instances: 3, constants: { recoveryPairsPerSecond: 10 } });
+    const boards = Array.from({ length: 19 }, (_, index) => `more-${index}` as BoardId);
+    for (const board of boards) ana.session.join(board, {});
+    if (isHeld) for (const board of boards) ben.session.join(board, {});
+    world.advance(5_000);
+    const said = world.record("publish");
+    lose(world, ({ from, to }) => from === 1 && to === 0);
+    world.advance(CONSTANTS.suspectBeats * CONSTANTS.heartbeatMs + 100);
+    loseNothing(world);
+    world.advance(10_000);
+    const first = new Map(
+      asksBy(said, 0)
+        .map(({ boardId, at }) => [boardId, at] as const)
+        .toReversed(),
+    );
+    const spreadMs = Math.max(...first.values()) - Math.min(...first.values());
+    assert.equal(first.size, 20);
+    // 41 or 22 pairs.
+    assert.ok(spreadMs > (isHeld ? 2_800 : 1_200) && spreadMs <= (isHeld ? 4_000 : 2_100), `${spreadMs}`);
+  }
 });
