@@ -24,21 +24,10 @@ import { actor, member as anyMember, boardId, damaged, point, recipients, state,
 import { LATER_FIELDS } from "../../../protocol/test/later.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { BusMessage, DelReason, InstanceStatus, Op, SliceEntry } from "../core/messages.ts";
+import { ANA, ana, FROM } from "../testing/ana.ts";
 import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "./envelope.ts";
 
-const FROM = "3f2a9c51-7d04-4e8b-9a66-0c1d2e3f4a5b" as InstanceId;
 const OTHER = "b81e0d22-5c39-4f17-8e40-a1b2c3d4e5f6" as InstanceId;
-const ANA = "00112233445566778899aabbccddeeff" as MemberId;
-const ana: Member = {
-  memberId: ANA,
-  userId: "u-7",
-  username: "Ana",
-  color: "#d94f30",
-  status: "active",
-  kind: "person",
-  joinedAt: 1_760_000_000_000,
-  state: {},
-};
 
 /** The same in every example: version 1, FROM, link 2. */
 const ENVELOPE = "b1 3f2a9c517d044e8b9a660c1d2e3f4a5b 02";

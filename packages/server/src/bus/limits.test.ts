@@ -9,7 +9,6 @@ import {
   cleanName,
   EVENT_DATA_BYTES_MAX,
   EVENT_NAME_BYTES_MAX,
-  type InstanceId,
   isAvatar,
   isBoardId,
   isFitState,
@@ -18,26 +17,13 @@ import {
   type JsonObject,
   KICK_REASON_BYTES_MAX,
   type Member,
-  type MemberId,
   USERNAME_BYTES_MAX,
   utf8Bytes,
 } from "@presence-service/protocol";
 import fc from "fast-check";
 import type { BusMessage } from "../core/messages.ts";
+import { ANA, ana, FROM } from "../testing/ana.ts";
 import { decodeRedisMessage, encodeRedisMessage } from "./envelope.ts";
-
-const FROM = "3f2a9c51-7d04-4e8b-9a66-0c1d2e3f4a5b" as InstanceId;
-const ANA = "00112233445566778899aabbccddeeff" as MemberId;
-const ana: Member = {
-  memberId: ANA,
-  userId: "u-7",
-  username: "Ana",
-  color: "#d94f30",
-  status: "active",
-  kind: "person",
-  joinedAt: 1_760_000_000_000,
-  state: {},
-};
 
 const character = fc.constantFrom("a", "é", "€", "🎉", '"', "\\", "\u0001", "\u2028", "\ufeff", "\ud800", "/");
 const texts = fc
