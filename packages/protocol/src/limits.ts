@@ -10,6 +10,8 @@ export const USER_ID_BYTES_MAX = 128;
 export const AVATAR_BYTES_MAX = 512;
 /** The name of a page, slide or section; a path fits as well. */
 export const AREA_BYTES_MAX = 128;
+/** The areas that a client may look at by name: more pages than anybody follows at once. */
+export const LOOK_AREAS_MAX = 16;
 /** As JSON. A roster of `ROSTER_MAX` members stays within 5 MB. */
 export const STATE_BYTES_MAX = 4096;
 /** Nesting of state, patches and event data; deeper JSON is refused before it is walked. */

@@ -96,6 +96,14 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
   broadcast: { tag: 0x06, body: struct<Body<"broadcast">>({ board, name: f.eventName, data: f.eventData, ...f.recipients }) },
   auth: { tag: 0x07, body: struct<Body<"auth">>({ token }) },
   page: { tag: 0x09, body: struct<Body<"page">>({ board, count: u32, after: optional(1, f.memberId) }) },
+  look: {
+    tag: 0x0b,
+    body: struct<Body<"look">>({
+      board,
+      areas: optional(1, list(f.chosenArea, limits.LOOK_AREAS_MAX)),
+      all: optional(2, f.bool),
+    }),
+  },
   heartbeat: { tag: 0x08, body: struct<Body<"heartbeat">>({}) },
   welcome: {
     tag: 0x41,

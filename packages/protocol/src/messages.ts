@@ -49,7 +49,12 @@ export type ClientMessage =
   /** A fresh token before the old one expires. */
   | { readonly kind: "auth"; readonly token: string }
   /** Asks for up to `count` members of the board, in the order of their ids: those after that id, or the first ones. */
-  | { readonly kind: "page"; readonly board: BoardRef; readonly count: number; readonly after?: MemberId };
+  | { readonly kind: "page"; readonly board: BoardRef; readonly count: number; readonly after?: MemberId }
+  /**
+   * Show me the cursors of exactly these areas (empty: of those who are nowhere in particular), or with `all` of every area. Neither: of my
+   * own area; to an observer, of every area.
+   */
+  | { readonly kind: "look"; readonly board: BoardRef; readonly areas?: readonly string[]; readonly all?: boolean };
 
 export type RosterEntry = {
   /** This instance's number for the member, on this board. */

@@ -37,6 +37,8 @@ const LIMITS: Readonly<Record<FieldName, string>> = {
   status: "must be active or idle",
   state: `must be a JSON object of up to ${limits.STATE_BYTES_MAX} bytes and ${limits.JSON_DEPTH_MAX} levels`,
   area: `must be text of up to ${limits.AREA_BYTES_MAX} bytes`,
+  areas: `must be up to ${limits.LOOK_AREAS_MAX} texts of up to ${limits.AREA_BYTES_MAX} bytes`,
+  all: "must be true or false; in presence.v2 1 or 0",
   name: `must be text of up to ${limits.EVENT_NAME_BYTES_MAX} bytes`,
   data: `must be JSON of up to ${limits.EVENT_DATA_BYTES_MAX} bytes and ${limits.JSON_DEPTH_MAX} levels`,
   observe: "must be true or false; in presence.v2 1 or 0",

@@ -21,6 +21,7 @@ import {
   type Json,
   type JsonObject,
   LEAVE_REASONS,
+  LOOK_AREAS_MAX,
   MEMBER_KINDS,
   type Member,
   type MemberId,
@@ -143,6 +144,10 @@ export function clientMessages(boards: "number" | "id"): ByKind<ClientMessage> {
     heartbeat: fc.constant({ kind: "heartbeat" }),
     auth: record({ kind: fc.constant("auth"), token: text(TOKEN_BYTES_MAX) }),
     page: record({ kind: fc.constant("page"), board, count: u32, after: memberId }, { requiredKeys: ["kind", "board", "count"] }),
+    look: record(
+      { kind: fc.constant("look"), board, areas: fc.array(text(AREA_BYTES_MAX), { maxLength: LOOK_AREAS_MAX }), all: fc.boolean() },
+      { requiredKeys: ["kind", "board"] },
+    ),
   };
 }
 

@@ -90,6 +90,9 @@ const messages: [name: string, Direction, BinaryMessage][] = [
   ["auth", "client to server", { kind: "auth", token: "def" }],
   ["page", "client to server", { kind: "page", board, count: 100, after: ben.memberId }],
   ["page, the first", "client to server", { kind: "page", board, count: 100 }],
+  ["look, at some areas", "client to server", { kind: "look", board, areas: ["slide-3", ""] }],
+  ["look, at all", "client to server", { kind: "look", board, all: true }],
+  ["look, as at first", "client to server", { kind: "look", board }],
   ["heartbeat", "both", { kind: "heartbeat" }],
   [
     "welcome",
@@ -273,6 +276,7 @@ const invalid: [why: string, Encoding, Direction, string][] = [
     "client to server",
     hexOf({ kind: "broadcast", board, name: "wave", data: 1, userIds: Array(33).fill("u") }),
   ],
+  ["more areas than 16", "presence.v2", "client to server", hexOf({ kind: "look", board, areas: Array(17).fill("a") })],
   ["empty userId", "presence.v2", "client to server", hexOf({ kind: "broadcast", board, name: "wave", data: 1, userIds: [""] })],
   [
     "member in an area without a name",
@@ -304,6 +308,12 @@ const invalid: [why: string, Encoding, Direction, string][] = [
     "presence.v2.json",
     "client to server",
     `{"kind":"broadcast","board":"doc-42","name":"n","data":1,"userIds":${JSON.stringify(Array(33).fill("u"))}}`,
+  ],
+  [
+    "area over 128 bytes among others",
+    "presence.v2.json",
+    "client to server",
+    `{"kind":"look","board":"doc-42","areas":["a","${"é".repeat(65)}"]}`,
   ],
   ["number beyond range", "presence.v2.json", "client to server", '{"kind":"update","board":"doc-42","state":{"a":1e999}}'],
   ["empty", "classic", "both", ""],

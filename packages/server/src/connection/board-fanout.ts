@@ -1,6 +1,6 @@
 /**
  * One board towards this instance's own sockets (F1, F4): gathers the changes of a tick and writes them to all sockets, encoded once
- * per way of speaking. The roster comes before cursors. A client that joins gets the board as it is at the end of the tick, and no change that
+ * per way of speaking; cursors once per area, where a board has several. The roster comes before cursors. A client that joins gets the board as it is at the end of the tick, and no change that
  * is in it already. This file decides neither when a tick ends (ticker.ts) nor what is shown (the core).
  */
 
@@ -12,6 +12,7 @@ import { Draft } from "../speech/draft.ts";
 import type { ClientSocket } from "../speech/socket.ts";
 import { type BoardRoster, type Counts, type Speech, type Teller, TOLD_NOTHING, type Told } from "../speech/speech.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { ALL_AREAS, Areas } from "./areas.ts";
 import { LIMITS, Pool, PRICE, type Work } from "./budget.ts";
 import { Pace } from "./ticker.ts";
 
@@ -44,6 +45,10 @@ export class Seat {
   early: { readonly x: number; readonly y: number } | undefined;
   /** The time at which its share of the board's updates and broadcasts is free again. */
   shareAt: Millis = 0;
+  /** The areas of which it is sent the cursors; undefined: a member its own, an observer all. */
+  look: "all" | readonly number[] | undefined;
+  /** It begins to look at an area: it is owed the last places there. */
+  isOwedPlaces = false;
   /** For a socket that is owed a roster: the roster that it still believes. */
   told: Told | undefined = TOLD_NOTHING;
 
@@ -68,13 +73,19 @@ type Tick = {
   /** When the tick before was sent. */
   readonly since: Millis;
   readonly moves: Moves;
+  /** The moves by area; undefined: the same cursors are for all. */
+  readonly parts: MovesByArea | undefined;
   /** Present if a member came or went, or the board is observed from now on, or no longer. */
   readonly counts: Counts | undefined;
   /** A member came or went. */
   readonly isCounted: boolean;
   readonly cursorMs: Millis;
   readonly roster: () => BoardRoster;
+  /** The last places of all members. */
+  readonly places: () => { readonly moves: Moves; readonly parts: MovesByArea | undefined };
 };
+
+type MovesByArea = ReturnType<Areas["split"]>;
 
 export class BoardFanout {
   readonly boardId: BoardId;
@@ -88,6 +99,9 @@ export class BoardFanout {
   readonly #source: BoardsSource;
   readonly #metrics: Metrics;
   readonly #audiences = new Map<Speech, Audience>();
+  readonly #areas = new Areas();
+  /** The seats of members, by actor. */
+  readonly #seatOf = new Map<number, Seat>();
   #areCountsDue = false;
   #isObservedDue = false;
 
@@ -115,10 +129,15 @@ export class BoardFanout {
   /** Tells that connection the whole board at the end of this tick, even if it was told before, and every change from then on. */
   admit(seat: Seat, actor: number | undefined, now: Millis): void {
     const { speech } = seat.holder;
+    this.#unseat(seat);
     seat.actor = actor;
+    if (actor !== undefined) this.#seatOf.set(actor, seat);
     seat.outbox.restart(now);
     let audience = this.#audiences.get(speech);
     if (audience === undefined) {
+      // From here on `change` tells of each member. Those who were told of before are the same to `set`.
+      if (this.#audiences.size === 0)
+        for (const { actor, member } of this.#source.roster(this.boardId).entries) this.#areas.set(actor, member.area);
       audience = new Audience(
         speech.teller(this, {
           roster: () => this.#source.roster(this.boardId),
@@ -126,6 +145,7 @@ export class BoardFanout {
         }),
         this,
         this.#source,
+        this.#areas,
         this.#metrics,
       );
       this.#audiences.set(speech, audience);
@@ -138,10 +158,44 @@ export class BoardFanout {
     const audience = this.#audiences.get(speech);
     audience?.remove(seat);
     if (audience?.isEmpty) this.#audiences.delete(speech);
+    this.#unseat(seat);
+    this.#setLook(seat, undefined);
+  }
+
+  /** That seat is sent the cursors of these areas from now on, beginning with their last places; undefined: as at first. */
+  look(seat: Seat, areas: "all" | readonly string[] | undefined): void {
+    this.#setLook(seat, areas);
+    this.#owePlaces(seat);
+  }
+
+  #setLook(seat: Seat, areas: "all" | readonly string[] | undefined): void {
+    const before = seat.look;
+    seat.look = areas === undefined || areas === "all" ? areas : this.#areas.take(areas);
+    if (before !== undefined && before !== "all") this.#areas.giveBack(before);
+  }
+
+  #owePlaces(seat: Seat): void {
+    seat.isOwedPlaces = true;
+    this.#audiences.get(seat.holder.speech)?.owe();
+  }
+
+  /** Another seat may have its actor by now: that of the same session in a newer connection. */
+  #unseat(seat: Seat): void {
+    if (seat.actor !== undefined && this.#seatOf.get(seat.actor) === seat) this.#seatOf.delete(seat.actor);
+  }
+
+  #noteArea(change: RosterChange): void {
+    const { actor } = change;
+    if (change.change === "left") return this.#areas.remove(actor);
+    if (change.change === "updated" && !("area" in change.patch)) return;
+    if (!this.#areas.set(actor, change.member.area)) return;
+    const seat = this.#seatOf.get(actor);
+    if (seat !== undefined && seat.look === undefined) this.#owePlaces(seat);
   }
 
   change(change: RosterChange): void {
     if (change.change !== "updated") this.#areCountsDue = true;
+    this.#noteArea(change);
     for (const audience of this.#audiences.values()) audience.teller.change(change, audience.draft);
   }
 
@@ -162,10 +216,13 @@ export class BoardFanout {
 
   flush(now: Millis, cursorMs: Millis): void {
     let roster: BoardRoster | undefined;
+    let places: ReturnType<Tick["places"]> | undefined;
+    const moves = this.#source.takeCursors(this.boardId);
     const tick: Tick = {
       now,
       since: this.pace.flushedAt,
-      moves: this.#source.takeCursors(this.boardId),
+      moves,
+      parts: this.#partsOf(moves),
       counts: this.#areCountsDue || this.#isObservedDue ? this.#source.counts(this.boardId) : undefined,
       isCounted: this.#areCountsDue,
       cursorMs,
@@ -173,10 +230,48 @@ export class BoardFanout {
         roster ??= this.#source.roster(this.boardId);
         return roster;
       },
+      places: () => {
+        if (places !== undefined) return places;
+        const moves = this.#source.cursorsSince(this.boardId, Number.NEGATIVE_INFINITY);
+        places = { moves, parts: this.#partsOf(moves) };
+        return places;
+      },
     };
     this.#areCountsDue = false;
     this.#isObservedDue = false;
     for (const audience of this.#audiences.values()) audience.flush(tick);
+  }
+
+  #partsOf(moves: Moves): MovesByArea | undefined {
+    return this.#areas.isDivided ? this.#areas.split(moves) : undefined;
+  }
+}
+
+/** The cursors of one tick for sockets of one way of speaking: a frame for each area, made when the first socket needs it. */
+class CursorFrames {
+  readonly #teller: Teller;
+  readonly #stamp: number;
+  readonly #moves: Moves;
+  readonly #parts: MovesByArea | undefined;
+  readonly #drafts: Draft[] = [];
+
+  constructor(teller: Teller, now: Millis, moves: Moves, parts: MovesByArea | undefined) {
+    this.#teller = teller;
+    this.#stamp = stampOf(now);
+    this.#moves = moves;
+    this.#parts = parts;
+  }
+
+  of(area: number): Draft | undefined {
+    const moves = area === ALL_AREAS ? this.#moves : this.#parts?.[area];
+    if (moves === undefined || moves.length === 0) return undefined;
+    let draft = this.#drafts[area - ALL_AREAS];
+    if (draft === undefined) {
+      draft = new Draft();
+      this.#teller.cursors(moves, this.#stamp, draft);
+      this.#drafts[area - ALL_AREAS] = draft;
+    }
+    return draft;
   }
 }
 
@@ -186,6 +281,7 @@ class Audience {
   draft = new Draft();
   readonly #board: BoardFanout;
   readonly #source: BoardsSource;
+  readonly #areas: Areas;
   readonly #metrics: Metrics;
   readonly #seats = new Set<Seat>();
   /** A socket is owed something besides the draft: it is new, or was too slow. */
@@ -194,10 +290,11 @@ class Audience {
   /** The value of `degraded` in the draft of this tick, if it tells one. A socket that is owed the whole board is told with the board. */
   #degraded: boolean | undefined;
 
-  constructor(teller: Teller, board: BoardFanout, source: BoardsSource, metrics: Metrics) {
+  constructor(teller: Teller, board: BoardFanout, source: BoardsSource, areas: Areas, metrics: Metrics) {
     this.teller = teller;
     this.#board = board;
     this.#source = source;
+    this.#areas = areas;
     this.#metrics = metrics;
   }
 
@@ -214,6 +311,11 @@ class Audience {
     this.#seats.delete(seat);
   }
 
+  /** One of its seats is owed something. */
+  owe(): void {
+    this.#isAnyoneOwed = true;
+  }
+
   degraded(on: boolean): void {
     this.teller.degraded(on, this.draft);
     this.#degraded = on;
@@ -224,10 +326,11 @@ class Audience {
     if (tick.counts !== undefined) this.teller[tick.isCounted ? "counts" : "observed"](tick.counts, draft);
     if (tick.cursorMs !== this.#cursorMs) this.#setPace(tick.cursorMs);
     draft.endRoster();
-    if (tick.moves.length > 0) this.teller.cursors(tick.moves, stampOf(tick.now), draft);
-    if (draft.isEmpty && !this.#isAnyoneOwed) return;
+    const isDivided = tick.parts !== undefined && tick.moves.length > 0;
+    if (tick.moves.length > 0 && !isDivided) this.teller.cursors(tick.moves, stampOf(tick.now), draft);
+    if (draft.isEmpty && !isDivided && !this.#isAnyoneOwed) return;
     this.#isAnyoneOwed = false;
-    this.#tell(draft, tick);
+    this.#tell(draft, tick, isDivided ? this.#frames(tick.now, tick.moves, tick.parts) : undefined);
     this.draft = new Draft();
     this.#degraded = undefined;
     this.teller.settled();
@@ -242,8 +345,10 @@ class Audience {
     this.#cursorMs = cursorMs;
   }
 
-  #tell(draft: Draft, tick: Tick): void {
+  /** `frames`: the cursors, if they are not in the draft. */
+  #tell(draft: Draft, tick: Tick, frames: CursorFrames | undefined): void {
     let board: ReturnType<Teller["board"]> | undefined;
+    let places: CursorFrames | undefined;
     for (const seat of this.#seats) {
       const { outbox, holder } = seat;
       const queued = holder.socket.queuedBytes;
@@ -251,15 +356,21 @@ class Audience {
       if (this.#degraded !== undefined && offer !== "fresh" && offer !== "nothing") seat.isToldDegraded = this.#degraded;
       switch (offer) {
         case "all":
-          this.#write(seat, draft, "all");
+        case "catch_up":
+          if (seat.isOwedPlaces) {
+            places ??= this.#frames(tick.now, tick.places().moves, tick.places().parts);
+            this.#write(seat, draft, "roster");
+            holder.owe(this.#writeCursors(seat, places) * PRICE.byteOfRoster);
+            seat.isOwedPlaces = false;
+          } else if (offer === "catch_up") {
+            this.#write(seat, draft, "roster");
+            this.#writeCursors(seat, this.#framesSince(outbox.skippedSince, tick));
+          } else if (frames === undefined) this.#write(seat, draft, "all");
+          else this.#writeApart(seat, draft, frames);
           break;
         case "roster":
           this.#write(seat, draft, "roster");
-          if (draft.bytes > draft.rosterBytes) this.#metrics.cursorFramesSkipped++;
-          break;
-        case "catch_up":
-          this.#write(seat, draft, "roster");
-          this.#writeCursorsSince(seat, outbox.skippedSince, tick.now);
+          if (frames !== undefined || draft.bytes > draft.rosterBytes) this.#metrics.cursorFramesSkipped++;
           break;
         case "fresh":
           board ??= this.teller.board(tick.roster());
@@ -282,12 +393,42 @@ class Audience {
     draft.writeTo(holder.socket, actor, part, this.#metrics);
   }
 
-  #writeCursorsSince(seat: Seat, since: Millis, now: Millis): void {
-    const moves = this.#source.cursorsSince(this.#board.boardId, since);
-    if (moves.length === 0) return;
-    const draft = new Draft();
-    this.teller.cursors(moves, stampOf(now), draft);
+  /** Roster changes and cursors leave in one system call. */
+  #writeApart(seat: Seat, draft: Draft, frames: CursorFrames): void {
+    const isCorked = !draft.isEmpty || Array.isArray(seat.look);
+    if (isCorked) seat.holder.socket.cork();
+    this.#write(seat, draft, "roster");
+    this.#writeCursors(seat, frames);
+    if (isCorked) seat.holder.socket.uncork();
+  }
+
+  /** Writes the cursors of the areas at which that seat looks. Answers how many bytes the frames have. */
+  #writeCursors(seat: Seat, frames: CursorFrames): number {
+    const areas = this.#lookOf(seat);
+    if (typeof areas === "number") return this.#writeArea(seat, frames.of(areas));
+    let bytes = 0;
+    for (const area of areas) bytes += this.#writeArea(seat, frames.of(area));
+    return bytes;
+  }
+
+  #writeArea(seat: Seat, draft: Draft | undefined): number {
+    if (draft === undefined) return 0;
     this.#write(seat, draft, "all");
+    return draft.bytes;
+  }
+
+  #lookOf({ look, actor }: Seat): number | readonly number[] {
+    if (!this.#areas.isDivided || look === "all") return ALL_AREAS;
+    return look ?? (actor === undefined ? ALL_AREAS : (this.#areas.of(actor) ?? []));
+  }
+
+  #frames(now: Millis, moves: Moves, parts: MovesByArea | undefined): CursorFrames {
+    return new CursorFrames(this.teller, now, moves, parts);
+  }
+
+  #framesSince(since: Millis, { now, parts }: Tick): CursorFrames {
+    const moves = this.#source.cursorsSince(this.#board.boardId, since);
+    return this.#frames(now, moves, parts && this.#areas.split(moves));
   }
 
   #writeBoard(seat: Seat, board: ReturnType<Teller["board"]>, { cursorMs, roster }: Tick): void {
@@ -301,6 +442,8 @@ class Audience {
     holder.cursorMs = cursorMs;
     draft.writePieces(holder.socket, this.#metrics);
     seat.told = undefined;
+    // The roster has the places of all members, and its client shows those in the areas at which it looks.
+    seat.isOwedPlaces = false;
     seat.outbox.sentFresh(draft.bytes);
     holder.owe(draft.bytes * PRICE.byteOfRoster);
   }

@@ -36,6 +36,8 @@ export const PRICE = {
   byteShared: 0.002,
   /** A byte of a roster, which is encoded for one client alone. At this price an address may ask for 5 MB/s. */
   byteOfRoster: 0.05,
+  /** Looking at other areas, on top of its message and of the places there, which cost as much as a roster. */
+  look: 40,
   /** A page of members, on top of its message and its bytes. */
   page: 100,
   /** A member of a board of which a page is asked: the ids may have to be sorted for it. */

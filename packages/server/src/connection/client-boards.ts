@@ -151,9 +151,18 @@ export class ClientBoards {
     const bytes = ofMessage + (isBeyond ? SENDER_BYTES : 0);
     if (!this.#client.take(message.kind) || !this.#hub.boards.affords(seat, bytes, audience))
       return this.#client.refuse("too_fast", boardId);
+    // A place in the area that it leaves.
+    if (message.kind === "update" && message.area !== undefined) seat.early = undefined;
     const { board: _, ...rest } = message;
     this.#hub.input({ ...rest, connection: this.#client.id, boardId });
     this.#client.charge(bytes * audience * PRICE.byteShared);
+  }
+
+  look({ board, areas, all }: Extract<ClientMessage, { kind: "look" }>, ref?: string): void {
+    const seat = this.seatOn(board);
+    if (seat === undefined) return this.#client.refuse("not_joined", ref);
+    this.#client.charge(PRICE.look);
+    this.#hub.boards.look(seat, all ? "all" : areas);
   }
 
   page({ board, after, count }: Extract<ClientMessage, { kind: "page" }>, ref?: string): void {

@@ -324,6 +324,8 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
       case "update":
       case "broadcast":
         return this.#boards.say(message, bytes);
+      case "look":
+        return this.#boards.look(message, refOf(message));
       case "page":
         return this.#boards.page(message, refOf(message));
       case "heartbeat":

@@ -86,6 +86,12 @@ export class LocalBoards {
     this.#ticker.local(fanout);
   }
 
+  /** That seat is sent the cursors of these areas from now on; undefined: a member those of its own, an observer all. */
+  look(seat: Seat, areas: "all" | readonly string[] | undefined): void {
+    seat.fanout.look(seat, areas);
+    this.#ticker.local(seat.fanout);
+  }
+
   /** A socket has drained: what it is owed of that board can be written. */
   drained(board: BoardFanout): void {
     this.#ticker.local(board);

@@ -123,6 +123,8 @@ export class Roster {
     this.people.remove(before, actor);
     this.people.add(member, actor);
     shown.member = member;
+    // It pointed into the area that it has left.
+    if (before.area !== member.area && this.cursors.clear(actor, now)) this.#moved();
     this.#changed({ change: "updated", actor, patch, member });
     return isOthers || before.color !== member.color || before.joinedAt !== member.joinedAt;
   }

@@ -130,7 +130,7 @@ class ClassicTeller implements Teller {
         if (entry === undefined) continue;
         if (before !== now) draft.add(this.#userJoined(id, entry.member));
         // A new classic client sees a cursor once it moves. A client that was skipped for a while is told where it is now.
-        if (told === TOLD_NOTHING || entry.at === undefined) continue;
+        if (told === TOLD_NOTHING || entry.at === undefined || entry.member.area !== undefined) continue;
         const cursor = Buffer.allocUnsafe(CURSOR_FRAME_BYTES);
         this.#writeCursor(cursor, 0, id, entry.at.x, entry.at.y);
         draft.add(cursor);

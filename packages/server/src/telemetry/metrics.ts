@@ -17,7 +17,7 @@ type Entry = {
 };
 
 const BUS_KINDS = ["heartbeat", "goodbye", "kick", "announcement", "delta", "snapshot", "sync", "beacon", "cursors", "event"] as const;
-const CLIENT_KINDS = ["hello", "join", "leave", "cursor", "update", "broadcast", "heartbeat", "auth", "page"] as const;
+const CLIENT_KINDS = ["hello", "join", "leave", "cursor", "update", "broadcast", "heartbeat", "auth", "page", "look"] as const;
 const LINKS = ["publisher", "subscriber"] as const;
 
 /** The fields of `Metrics`; docs/OPERATIONS.md shows the same table. Units: seconds and bytes. */
