@@ -3,13 +3,14 @@
 import type { JsonObject } from "@presence-service/protocol";
 import { bindMethods } from "./bound.ts";
 import type { AnyCursorMove, AnyMember } from "./core/board-view.ts";
-import { areaOf, eventOf, isReserved, jsonObjectOf, nameOf, pageOf, pointOf, recipientsOf } from "./input.ts";
+import { areaOf, checkMember, eventOf, isReserved, jsonObjectOf, lookOf, nameOf, pageOf, pointOf, recipientsOf } from "./input.ts";
 import { CLOSED, type Membership } from "./membership.ts";
 import type {
   Addressed,
   Board,
   BoardSnapshot,
   CursorOptions,
+  Followed,
   MemberPage,
   MoveOptions,
   PageOptions,
@@ -58,6 +59,10 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
     return this.snapshot().users;
   }
 
+  get justLeft(): readonly AnyMember[] {
+    return this.snapshot().justLeft;
+  }
+
   get memberCount(): number {
     return this.snapshot().memberCount;
   }
@@ -92,6 +97,16 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
   area(name: string | null): void {
     const area = areaOf(name);
     if (!this.#isLeft) this.#membership.setArea(area);
+  }
+
+  look(areas: readonly string[] | "all" | null): void {
+    const look = lookOf(areas);
+    if (!this.#isLeft) this.#membership.setLook(look);
+  }
+
+  follow(member: AnyMember, listener: (followed: Followed<object>) => void): Stop {
+    checkMember(member);
+    return this.#keep(() => this.#membership.follow(member, listener));
   }
 
   rename(username: string): void {

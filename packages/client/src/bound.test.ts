@@ -16,6 +16,8 @@ test("every method that the SDK hands out works when it is taken off its object"
     subscribe: [() => {}],
     on: ["user_joined", () => {}],
     area: ["slide-3"],
+    look: ["all"],
+    follow: [{ memberId: "00".repeat(16) }, () => {}],
     board: ["desk"],
     observe: ["desk"],
   };
@@ -39,7 +41,9 @@ test("every method that the SDK hands out works when it is taken off its object"
       "area",
       "board",
       "broadcast",
+      "follow",
       "hideCursor",
+      "look",
       "moveCursor",
       "observe",
       "on",

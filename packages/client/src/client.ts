@@ -68,8 +68,9 @@ class Client {
 
   constructor(options: PresenceOptions<never>) {
     this.#options = options;
-    const { idleAfterMs = IDLE_AFTER_MS } = options;
+    const { idleAfterMs = IDLE_AFTER_MS, justLeftMs } = options;
     if (idleAfterMs !== false && !(idleAfterMs > 0)) throw new RangeError("idleAfterMs is a time above 0 in milliseconds, or false");
+    if (justLeftMs !== undefined && !(justLeftMs >= 0)) throw new RangeError("justLeftMs is a time in milliseconds, 0 or more");
     this.#idleAfterMs = idleAfterMs === false ? Number.POSITIVE_INFINITY : idleAfterMs;
     bindMethods(this);
   }
@@ -347,6 +348,7 @@ class Client {
         return client.#running?.connection.welcome?.stateBytesMax ?? STATE_BYTES_MAX;
       },
       isSmooth: this.#options.smooth ?? true,
+      justLeftMs: this.#options.justLeftMs ?? 0,
       now: () => driver.now(),
       nextFrame: (run) => driver.nextFrame?.(run) ?? driver.setTimer(() => run(driver.now()), FRAME_MS),
       nextAttempt: () => (client.#isClosed ? undefined : client.#running?.connection.nextAttempt()),

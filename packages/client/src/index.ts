@@ -19,6 +19,7 @@ export type {
   BoardSnapshot,
   CursorMove,
   CursorOptions,
+  Followed,
   Member,
   MemberPage,
   MoveOptions,

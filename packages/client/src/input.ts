@@ -16,6 +16,7 @@ import {
   JSON_DEPTH_MAX,
   type Json,
   type JsonObject,
+  LOOK_AREAS_MAX,
   type MemberId,
   type Point,
   RECIPIENTS_MAX,
@@ -24,6 +25,7 @@ import {
   USERNAME_BYTES_MAX,
   utf8Bytes,
 } from "@presence-service/protocol";
+import type { Look } from "./core/look.ts";
 import type { BoardEvents, MoveOptions, PageOptions, Recipient } from "./types.ts";
 
 const PAGE_COUNT = 100;
@@ -60,6 +62,16 @@ export function areaOf(name: unknown): string {
   checkBytes(name, AREA_BYTES_MAX, "an area");
   if (!isText(name, AREA_BYTES_MAX)) throw new TypeError("an area is text without half characters");
   return name;
+}
+
+/** undefined: our own area. */
+export function lookOf(areas: unknown): Look {
+  if (areas === null || areas === undefined) return undefined;
+  if (areas === "all") return areas;
+  if (!Array.isArray(areas)) throw new TypeError('one looks at a list of areas, at "all" or (null) at one\'s own');
+  const names = [...new Set(areas.map(areaOf))];
+  if (names.length > LOOK_AREAS_MAX) throw new RangeError(`one looks at ${LOOK_AREAS_MAX} areas at most, or at "all"`);
+  return names;
 }
 
 /**
@@ -125,6 +137,10 @@ export function recipientsOf(whom: Recipient | readonly Recipient[]): Recipients
     throw new RangeError(`an event is for ${RECIPIENTS_MAX} members and ${RECIPIENTS_MAX} users at most, or for everybody`);
   if (memberIds.size + userIds.size === 0) return undefined;
   return { ...(memberIds.size > 0 && { memberIds: [...memberIds] }), ...(userIds.size > 0 && { userIds: [...userIds] }) };
+}
+
+export function checkMember(member: unknown): void {
+  if (!isObject(member) || !isMemberId(member.memberId)) throw new TypeError("one follows a member, as in board.others");
 }
 
 /** The members that a page asks for. */

@@ -18,14 +18,17 @@ import {
   type Recipients,
   type ServerMessage,
 } from "@presence-service/protocol";
-import { type AnyCursorMove, BoardView, type Changes } from "./core/board-view.ts";
+import { type AnyCursorMove, type AnyMember, BoardView, type Changes } from "./core/board-view.ts";
 import { CursorPacer } from "./core/cursor-pacer.ts";
+import { JustLeft } from "./core/just-left.ts";
+import { areasOf, following, type Look } from "./core/look.ts";
 import { type Own, OwnSide } from "./core/own-side.ts";
 import { CursorPlayer, type Frames } from "./cursor-player.ts";
+import { Following } from "./following.ts";
 import { checkState } from "./input.ts";
 import { Listeners } from "./listeners.ts";
 import { Pages } from "./pages.ts";
-import type { BoardSnapshot, MemberPage, PresenceError, PresenceStatus, Stop } from "./types.ts";
+import type { BoardSnapshot, Followed, MemberPage, PresenceError, PresenceStatus, Stop } from "./types.ts";
 
 /** The part of the client that a membership uses. */
 export interface Host extends Frames {
@@ -34,6 +37,8 @@ export interface Host extends Frames {
   readonly stateBytesMax: number;
   /** Whether cursors are played smoothly, unless a listener says otherwise. */
   readonly isSmooth: boolean;
+  /** How long members who left are shown. */
+  readonly justLeftMs: Millis;
   nextAttempt(): number | undefined;
   send(message: ClientMessage): boolean;
   /** Whether a broadcast may be sent now; takes one from the rate limit. False while the service does not answer. */
@@ -74,6 +79,11 @@ export class Membership {
   /** We only see the board; the service shows us to nobody. */
   #isObserver: boolean;
   readonly #pages = new Pages();
+  readonly #justLeft: JustLeft;
+  #look: Look;
+  /** The look that the service was told on this place, as JSON. */
+  #toldLook = AS_AT_FIRST;
+  #following: Following | undefined;
   #place: "outside" | { readonly board: BoardRef } | "over" = "outside";
   /** The service has said `degraded` for this board alone. Ends with our place on the board. */
   #isDegraded = false;
@@ -87,9 +97,10 @@ export class Membership {
     this.boardId = boardId;
     this.#host = host;
     this.#given = options;
+    this.#justLeft = new JustLeft(host.justLeftMs);
     this.#side = new OwnSide(options.username, options.state);
     this.#view = new BoardView(this.#side.own, (state) => host.parseState(state));
-    this.#told = { version: this.#view.version, status: this.status };
+    this.#told = { version: this.#version, status: this.status };
     this.changed = this.#listeners();
     this.moved = this.#listeners();
     this.#player = new CursorPlayer(this.#view, host, this.#listeners());
@@ -106,12 +117,17 @@ export class Membership {
   snapshot(): BoardSnapshot<object> {
     const { status } = this;
     if (status === "closed") return CLOSED;
-    if (this.#snapshot?.status !== status || this.#snapshotVersion !== this.#view.version) {
-      const { self, others, users, memberCount, userCount, version } = this.#view;
-      this.#snapshot = { status, self, others, users, memberCount, userCount };
-      this.#snapshotVersion = version;
+    if (this.#snapshot?.status !== status || this.#snapshotVersion !== this.#version) {
+      const { self, others, users, memberCount, userCount } = this.#view;
+      this.#snapshot = { status, self, others, users, justLeft: this.#justLeft.members, memberCount, userCount };
+      this.#snapshotVersion = this.#version;
     }
     return this.#snapshot;
+  }
+
+  /** Both only rise. */
+  get #version(): number {
+    return this.#view.version + this.#justLeft.version;
   }
 
   /** Joins the board in this connection. A join again replaces all that the service has of us. */
@@ -127,7 +143,9 @@ export class Membership {
     } else {
       this.#pacer.lost();
       this.#isDegraded = false;
+      this.#toldLook = AS_AT_FIRST;
     }
+    this.#lookAround();
   }
 
   joined(message: Extract<ServerMessage, { kind: "joined" }>): void {
@@ -135,6 +153,7 @@ export class Membership {
     const isRenamed = this.#side.joined();
     this.#place = { board: message.board };
     this.#pacer.joined();
+    this.#lookAround();
     const changes = this.#view.joined(message, this.#host.graceMs, this.#host.now());
     this.#view.rename(this.#side.newName);
     this.#tell(changes);
@@ -224,7 +243,8 @@ export class Membership {
   /** Calls subscribers if the snapshot has changed. Also to be called when the connection's status may have changed. */
   refresh(): void {
     const { status } = this;
-    const { version } = this.#view;
+    const version = this.#version;
+    if (status === "closed") this.#following?.end("stopped");
     if (this.#told.version === version && this.#told.status === status) return;
     this.#told = { version, status };
     this.changed.emit();
@@ -266,6 +286,7 @@ export class Membership {
   }
 
   move(at: Point | null): void {
+    if (at !== null) this.#following?.end("moved");
     this.#pacer.move(at);
     this.#sendCursor(this.#host.now());
     this.#host.rearm();
@@ -291,8 +312,53 @@ export class Membership {
 
   /** Empty: nowhere in particular. */
   setArea(name: string): void {
-    const { area: _, ...own } = this.#side.own;
+    const { area = "", ...own } = this.#side.own;
+    // Our pointer has no place in the other area before it moves.
+    if (name !== area) this.#pacer.move(null);
     this.#setOwn(name === "" ? own : { ...own, area: name });
+  }
+
+  setLook(look: Look): void {
+    this.#look = look;
+    this.#lookAround();
+  }
+
+  follow(given: AnyMember, listener: (followed: Followed<object>) => void): Stop {
+    this.#following?.end("stopped");
+    const listeners = this.#listeners<Followed<object>>();
+    const member = this.#view.other(given.memberId);
+    let stop: Stop | undefined;
+    const follow = new Following(
+      member ?? given,
+      (followed) => listeners.call(listener, followed),
+      () => {
+        stop?.();
+        if (this.#following !== follow) return;
+        this.#following = undefined;
+        this.#lookAround();
+      },
+    );
+    if (member === undefined) follow.end("left");
+    else this.#following = follow;
+    follow.begin();
+    // The listener may have ended it.
+    if (this.#following === follow) stop = this.watchCursors((moved) => follow.moved(moved));
+    if (this.#following === follow) this.#lookAround();
+    else stop?.();
+    return () => follow.end("stopped");
+  }
+
+  /** Looks at the areas that the app wants, and at that of the member whom we follow. The service is told where it does not know. */
+  #lookAround(): void {
+    const own = this.#isObserver ? undefined : this.#side.saidArea;
+    const look = this.#following ? following(this.#look, own, this.#following.area) : this.#look;
+    const words = look === undefined ? {} : look === "all" ? { all: true } : { areas: look };
+    const told = JSON.stringify(words);
+    if (typeof this.#place === "object" && told !== this.#toldLook) {
+      this.#toldLook = told;
+      this.#host.send({ kind: "look", board: this.#place.board, ...words });
+    }
+    this.#tell(this.#view.look(areasOf(look, own)));
   }
 
   rename(username: string): void {
@@ -329,14 +395,15 @@ export class Membership {
   }
 
   get deadline(): Millis {
-    const cursorAt = this.#isObserver ? Number.POSITIVE_INFINITY : this.#pacer.deadline;
-    return Math.min(this.#side.rejoinAt, this.#view.deadline, cursorAt, this.#flushAt);
+    const cursorAt = this.#isObserver || this.#side.isAreaUnsaid ? Number.POSITIVE_INFINITY : this.#pacer.deadline;
+    return Math.min(this.#side.rejoinAt, this.#view.deadline, this.#justLeft.deadline, cursorAt, this.#flushAt);
   }
 
   tick(now: Millis): void {
     if (now < this.deadline) return;
     if (this.#side.takeRejoin(now)) this.join();
     if (now >= this.#flushAt) this.#flush();
+    this.#justLeft.expire(now);
     this.#tell(this.#view.expire(now));
     this.#sendCursor(now);
   }
@@ -364,6 +431,9 @@ export class Membership {
     if (update === "join") this.join();
     else if (update) this.#host.send({ kind: "update", board: this.#place.board, ...update });
     else this.#host.rearm();
+    if (update === undefined || update === "join" || update.area === undefined) return;
+    this.#pacer.hidden();
+    this.#lookAround();
   }
 
   /** Shows the app what it wants shown of us. */
@@ -374,7 +444,8 @@ export class Membership {
   }
 
   #sendCursor(now: Millis): void {
-    if (typeof this.#place !== "object" || this.#isObserver) return;
+    // Before the service knows our area, it would take the place for one of the area that we have left.
+    if (typeof this.#place !== "object" || this.#isObserver || this.#side.isAreaUnsaid) return;
     const at = this.#pacer.take(now);
     if (at !== undefined) this.#host.send({ kind: "cursor", board: this.#place.board, at });
   }
@@ -421,13 +492,28 @@ export class Membership {
   /** Calls listeners in this order: events, cursors, changes of the snapshot. `sentAt`: of the `cursors` message. */
   #tell({ events, moved }: Changes, sentAt?: Millis): void {
     this.#pacer.audience(this.#view.others.length > 0 || this.#view.memberCount > 1 || this.#view.isObserved);
-    for (const { name, detail } of events) this.#emit(name, detail);
+    for (const { name, detail } of events) {
+      if (name === "user_left") this.#justLeft.left(detail.member, detail.reason, this.#host.now());
+      else if (name === "user_joined") this.#justLeft.joined(detail.member.memberId);
+      this.#emit(name, detail);
+    }
     if (moved.length > 0) {
       this.moved.emit(moved);
       this.#player.moved(moved, sentAt);
     }
+    if (events.length > 0) this.#followOn();
     this.refresh();
     this.#sendCursor(this.#host.now());
+  }
+
+  /** The member whom we follow may have changed, be in another area, or be gone. */
+  #followOn(): void {
+    const follow = this.#following;
+    if (follow === undefined) return;
+    const member = this.#view.other(follow.memberId);
+    if (member === undefined) return follow.end("left");
+    follow.changed(member);
+    if (this.#following === follow) this.#lookAround();
   }
 
   #emit(name: string, event: unknown): void {
@@ -440,6 +526,8 @@ export class Membership {
 }
 
 const NOTHING: Changes = { events: [], moved: [] };
+/** We have said no `look`. */
+const AS_AT_FIRST = "{}";
 
 /** The snapshot of a board that we have left: it shows no member. */
 export const CLOSED: BoardSnapshot<never> = Object.freeze({
@@ -447,6 +535,7 @@ export const CLOSED: BoardSnapshot<never> = Object.freeze({
   self: null,
   others: [],
   users: [],
+  justLeft: [],
   memberCount: 0,
   userCount: 0,
 });

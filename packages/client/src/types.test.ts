@@ -26,6 +26,14 @@ test("the contract of the API, as an app's types see it", async () => {
   socket.serve(joined("doc-42", [ben]), { kind: "event", board: 7, actor: 1, name: "reaction", data: { emoji: "🎉" } });
   assert.equal(board.broadcast("reaction", { emoji: "🎉" }), true);
   assert.deepEqual([tools, drawn, board.self?.state.tool], [["pen", "pen", "pen", "select"], [], "select"]);
+  const [shown] = board.others;
+  assert.ok(shown);
+  const followed: (State["tool"] | undefined)[] = [];
+  const stop = board.follow(shown, ({ member, cursor }) => followed.push(member.state.tool, cursor?.member.state.tool));
+  stop();
+  assert.deepEqual([followed, board.justLeft], [["pen", undefined, "pen", undefined], []]);
+  // @ts-expect-error: a list, "all" or null
+  assert.throws(() => board.look("slide-3"));
   // @ts-expect-error: no such tool
   board.update({ tool: "brush" });
   // @ts-expect-error: a required field cannot be removed

@@ -99,6 +99,8 @@ export type BoardSnapshot<State extends object = JsonObject> = {
   readonly others: readonly Member<State>[];
   /** Everybody including oneself, one entry per person, in the same order for all viewers. */
   readonly users: readonly User<State>[];
+  /** Those who left within the last `justLeftMs`, as they were then: to be shown greyed. Empty without that option. */
+  readonly justLeft: readonly Member<State>[];
   /** Members and persons on the board, oneself included. On a large board the counts are higher than the number listed. */
   readonly memberCount: number;
   readonly userCount: number;
@@ -113,6 +115,15 @@ export type Patch<T> = {
 };
 
 export type Stop = () => void;
+
+/** Where a member is whom we follow. Its viewport, if the app has one, is in `member.state`. */
+export type Followed<State extends object = JsonObject> = {
+  readonly member: Member<State>;
+  /** Its pointer; null: it shows none. */
+  readonly cursor: CursorMove<State> | null;
+  /** Present in the last call: we have moved our own pointer, the member has left, or the app has stopped it (or follows somebody else). */
+  readonly ended?: "moved" | "left" | "stopped";
+};
 
 export type PageOptions = { readonly after?: string; readonly count?: number };
 /** `more`: there are members after the last of these. */
@@ -138,8 +149,21 @@ export interface Board<State extends object = JsonObject, Events extends object 
   /**
    * Where in the app the user is: a page, a slide, a section. null or "": nowhere in particular. The others see it as the member's `area`.
    * Shown in `self` at once, sent within 50 ms, kept while offline. Throws RangeError above 128 bytes.
+   *
+   * Cursors belong to areas: we are shown those of members in our own one, and our own is hidden until the next `moveCursor`.
    */
   area(name: string | null): void;
+  /**
+   * Shows the cursors of exactly these areas ("": those of members who are nowhere in particular), or of all; null: of our own area again,
+   * as at first. Holds for all handles of the board, and over reconnects. Throws RangeError above 16 areas or 128 bytes in one.
+   */
+  look(areas: readonly string[] | "all" | null): void;
+  /**
+   * Follows a member across areas: tells at once, and then with each change, how the member is and where it points, and looks at its area
+   * as well as at our own. It ends with the next `moveCursor`, when the member leaves, when the app calls the returned function or
+   * follows somebody else; the last call says so.
+   */
+  follow(member: Member<State>, listener: (followed: Followed<State>) => void): Stop;
   /**
    * Another username, with the limits of the first. Shown in `self` at once, kept while offline; the others see one `user_updated`.
    * It costs a fresh roster, so call it when a name is chosen, not while it is typed. A service with authentication may keep its own
@@ -237,6 +261,8 @@ export type PresenceOptions<State extends object = JsonObject> = {
    * `false`: only `setStatus` changes it.
    */
   readonly idleAfterMs?: number | false;
+  /** Whoever leaves stays in `board.justLeft` for so many milliseconds (5 000, say), unless an operator has removed them. Default 0: nobody does. */
+  readonly justLeftMs?: number;
   /** Others' cursors move evenly (default), or `false`: they are told as they come. `cursors.subscribe` may say otherwise. */
   readonly smooth?: boolean;
   /** Checks the states of others; must return a State for every input. If it throws, that is reported and the state is shown as `{}`. */

@@ -71,6 +71,8 @@ export class BoardView {
   /** Somebody observes the board, without being shown. */
   isObserved = false;
   #isLost = false;
+  /** The areas at which we look; undefined: all. */
+  #areas: ReadonlySet<string> | undefined;
   /** The words of `joined` beside its roster, and how many entries of the roster are still to come. */
   #joined = { self: -1, settling: false, members: 0, users: 0, observed: false };
   #following = 0;
@@ -169,6 +171,18 @@ export class BoardView {
     return changes;
   }
 
+  /** Shows the cursors of these areas only; undefined: of all. */
+  look(areas: ReadonlySet<string> | undefined): Changes {
+    const changes: Changes = { events: [], moved: [] };
+    this.#areas = areas;
+    for (const entry of this.#entries.values()) if (!this.#looksAt(entry)) this.#moveTo(entry, null, changes);
+    return changes;
+  }
+
+  #looksAt({ wire: { area = "" } }: Entry): boolean {
+    return this.#areas === undefined || this.#areas.has(area);
+  }
+
   /** The service's counts, ourselves included. Until its next count we add joins and subtract leaves ourselves. */
   counted(members: number, users: number, observed = false): void {
     this.isObserved = observed;
@@ -248,6 +262,11 @@ export class BoardView {
     return known.size + this.#beyond.users;
   }
 
+  /** Another member by its id, as it is shown. */
+  other(memberId: MemberId): AnyMember | undefined {
+    return this.#entries.get(memberId)?.shown;
+  }
+
   memberOf(actor: number): AnyMember | undefined {
     return this.#byActor.get(actor)?.shown;
   }
@@ -307,11 +326,14 @@ export class BoardView {
   }
 
   #describe(entry: Entry, wire: WireMember, changes: Changes): void {
+    const hasMoved = entry.wire.area !== wire.area;
     if (!isSame(entry.wire, wire)) {
       entry.wire = wire;
       entry.base = this.read(wire);
     }
     this.#show(entry, changes);
+    // It pointed into the area that it has left.
+    if (hasMoved) this.#moveTo(entry, null, changes);
   }
 
   /** Updates the shown member from the known one. A member that is back from `reconnecting` unchanged is the same object as before. */
@@ -325,7 +347,8 @@ export class BoardView {
     changes.events.push({ name: "user_updated", detail: { member: entry.shown, previous } });
   }
 
-  #moveTo(entry: Entry, at: Point | null, changes: Changes): void {
+  #moveTo(entry: Entry, place: Point | null, changes: Changes): void {
+    const at = this.#looksAt(entry) ? place : null;
     if (at ? !entry.isHidden && at.x === entry.point.x && at.y === entry.point.y : entry.isHidden) return;
     entry.isHidden = at === null;
     if (at) entry.point = at;

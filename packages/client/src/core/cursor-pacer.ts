@@ -28,6 +28,11 @@ export class CursorPacer {
     this.#tellAgain();
   }
 
+  /** Our area has changed, and so the service hides our cursor. */
+  hidden(): void {
+    this.#told = null;
+  }
+
   lost(): void {
     this.#isJoined = false;
   }

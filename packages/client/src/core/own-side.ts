@@ -67,6 +67,16 @@ export class OwnSide {
     return this.#accepted && this.#accepted.username !== this.#wanted.username ? this.#wanted.username : undefined;
   }
 
+  /** The area that we have said last. */
+  get saidArea(): string {
+    return this.#sent.area ?? "";
+  }
+
+  /** We are to be in another area than we have said. */
+  get isAreaUnsaid(): boolean {
+    return this.#wanted.own.area !== this.#sent.area;
+  }
+
   /** A join was accepted once. */
   get wasJoined(): boolean {
     return this.#accepted !== undefined;
