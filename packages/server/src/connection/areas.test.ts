@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BoardId } from "@presence-service/protocol";
-import { OUTBOX } from "../core/outbox.ts";
 import { type Client, Desk } from "../testing/desk.ts";
 import { Areas } from "./areas.ts";
 import { BUDGETS, PRICE } from "./budget.ts";
+import { OUTBOX } from "./outbox.ts";
 
 function enterAt(desk: Desk, encoding: "binary" | "json", area: string, username: string): Client {
   const client = desk.enter(encoding, "7", username);

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ServerMessage } from "@presence-service/protocol";
-import { OUTBOX } from "../core/outbox.ts";
 import { type Client, Desk } from "../testing/desk.ts";
+import { OUTBOX } from "./outbox.ts";
 
 const TICK_MS = 16;
 

@@ -7,13 +7,13 @@
 import { type BoardId, type BoardRef, type Millis, type Point, stampOf } from "@presence-service/protocol";
 import type { Effect, RosterChange } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
-import { Outbox } from "../core/outbox.ts";
 import { Draft } from "../speech/draft.ts";
 import type { ClientSocket } from "../speech/socket.ts";
 import { type BoardRoster, type Counts, type Speech, type Teller, TOLD_NOTHING, type Told } from "../speech/speech.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { ALL_AREAS, Areas } from "./areas.ts";
 import { LIMITS, Pool, PRICE, type Work } from "./budget.ts";
+import { Outbox } from "./outbox.ts";
 import { Pace } from "./ticker.ts";
 
 /** A connection, as a board's fan-out sees it. */

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BOARDS_PER_CONNECTION_MAX, type BoardId, CLOSE, type ErrorCode, type ServerMessage } from "@presence-service/protocol";
-import { OUTBOX } from "../core/outbox.ts";
 import { type Client, Desk } from "../testing/desk.ts";
+import { OUTBOX } from "./outbox.ts";
 
 /** The messages that the client is told within the next second, but heartbeats. */
 function told(desk: Desk, client: Client): ServerMessage[] {

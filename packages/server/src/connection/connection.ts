@@ -23,7 +23,6 @@ import {
 } from "@presence-service/protocol";
 import type { ConnectionId, Place } from "../core/effects.ts";
 import type { Whom } from "../core/messages.ts";
-import { OUTBOX } from "../core/outbox.ts";
 import type { ClientSocket } from "../speech/socket.ts";
 import type { Speech } from "../speech/speech.ts";
 import { type Identity, identityOf, newResumeToken, renewed, type User } from "./auth.ts";
@@ -36,6 +35,7 @@ import { Inbox } from "./inbox.ts";
 import type { Waiter } from "./lane.ts";
 import type { Ending, Guest } from "./lobby.ts";
 import type { Newcomer, Standing } from "./newcomers.ts";
+import { OUTBOX } from "./outbox.ts";
 import { HONEST, OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
 import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, Idleness, Silence, VISIT_MS } from "./timing.ts";
 import { FOREVER, TokenLife } from "./token-life.ts";

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BusRefused, type Cause } from "../bus/bus.ts";
-import { OUTBOX } from "../core/outbox.ts";
 import { Desk } from "../testing/desk.ts";
+import { OUTBOX } from "./outbox.ts";
 
 const CAUSE: Cause = { reason: "not permitted (NOPERM secret-7)", gist: "not permitted", advice: "Give it the right." };
 const TICK_MS = 100;
