@@ -5,11 +5,11 @@
  */
 
 import { type BoardId, type BoardRef, type Millis, type Point, stampOf } from "@presence-service/protocol";
-import type { Effect, RosterChange } from "../core/effects.ts";
+import type { Counts, Effect, RosterChange, RosterView } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import { Draft } from "../speech/draft.ts";
 import type { ClientSocket } from "../speech/socket.ts";
-import { type BoardRoster, type Counts, type Speech, type Teller, TOLD_NOTHING, type Told } from "../speech/speech.ts";
+import { type Speech, type Teller, TOLD_NOTHING, type Told } from "../speech/speech.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { ALL_AREAS, Areas } from "./areas.ts";
 import { LIMITS, Pool, PRICE, type Work } from "./budget.ts";
@@ -61,7 +61,7 @@ export class Seat {
 
 /** The part of the core that a fan-out reads. */
 export interface BoardsSource {
-  roster(boardId: BoardId): BoardRoster;
+  roster(boardId: BoardId): RosterView;
   cursorOf(boardId: BoardId, actor: number): Point | undefined;
   counts(boardId: BoardId): Counts;
   takeCursors(boardId: BoardId): Moves;
@@ -80,7 +80,7 @@ type Tick = {
   /** A member came or went. */
   readonly isCounted: boolean;
   readonly cursorMs: Millis;
-  readonly roster: () => BoardRoster;
+  readonly roster: () => RosterView;
   /** The last places of all members. */
   readonly places: () => { readonly moves: Moves; readonly parts: MovesByArea | undefined };
 };
@@ -215,7 +215,7 @@ export class BoardFanout {
   }
 
   flush(now: Millis, cursorMs: Millis): void {
-    let roster: BoardRoster | undefined;
+    let roster: RosterView | undefined;
     let places: ReturnType<Tick["places"]> | undefined;
     const moves = this.#source.takeCursors(this.boardId);
     const tick: Tick = {

@@ -4,14 +4,14 @@
  * the simulator on a virtual clock and a bus that misbehaves. The rules are those of docs/REPLICATION.md.
  */
 
-import type { BoardId, ErrorCode, InstanceId, Member, MemberId, Millis, Point, Recipients, RosterEntry } from "@presence-service/protocol";
+import type { BoardId, ErrorCode, InstanceId, Member, MemberId, Millis, Point, Recipients } from "@presence-service/protocol";
 import { assertNever } from "./assert-never.ts";
 import { Beats } from "./beats.ts";
 import { Board } from "./board.ts";
 import { assertConsistent, CONSTANTS, type Constants } from "./constants.ts";
 import type { Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
-import type { ConnectionId, DegradedWhy, Effect, Input, Place } from "./effects.ts";
+import type { ConnectionId, Counts, DegradedWhy, Effect, Input, Place, RosterView } from "./effects.ts";
 import { Hearing, type PeerStats } from "./hearing.ts";
 import type { BusMessage, Cursors, Kick, Moves } from "./messages.ts";
 import { Peers } from "./peers.ts";
@@ -43,19 +43,6 @@ export type Stats = {
   readonly echoMs: Millis | null;
   /** Peers that have proved themselves (R8). */
   readonly peers: readonly PeerStats[];
-};
-
-export type RosterView = {
-  /** Members may still be missing (C6). */
-  readonly settling: boolean;
-  /** Other instances are not heard on this board, whatever holds for the others (R9). */
-  readonly degraded: boolean;
-  readonly members: number;
-  readonly users: number;
-  /** Somebody observes the board, without being shown. */
-  readonly observed: boolean;
-  /** In no particular order. */
-  readonly entries: readonly RosterEntry[];
 };
 
 export class Core {
@@ -186,7 +173,7 @@ export class Core {
     return this.#boards.get(boardId)?.roster.page(after, count) ?? [];
   }
 
-  counts(boardId: BoardId): { readonly members: number; readonly users: number; readonly observed: boolean } {
+  counts(boardId: BoardId): Counts {
     const board = this.#boards.get(boardId);
     const { members = 0, users = 0 } = board?.roster ?? {};
     return { members, users, observed: board?.isObserved === true };

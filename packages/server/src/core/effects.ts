@@ -1,6 +1,6 @@
 /**
- * The inputs and effects of the core: the whole boundary of the pure part. Inputs are facts, checked at the edge; effects are carried
- * out in order by one interpreter (connection/manager.ts; in tests the World).
+ * The inputs and effects of the core, and the boards as it shows them: the whole boundary of the pure part. Inputs are facts, checked at
+ * the edge; effects are carried out in order by one interpreter (connection/manager.ts; in tests the World).
  */
 
 import type {
@@ -14,6 +14,7 @@ import type {
   MemberId,
   Millis,
   Recipients,
+  RosterEntry,
   Status,
 } from "@presence-service/protocol";
 import type { Announcement, BusMessage, Kick } from "./messages.ts";
@@ -170,3 +171,21 @@ export type RosterChange =
   /** `patch` leads from the member as it was shown to `member` (RFC 7396). Never a change of actor or memberId. */
   | { readonly change: "updated"; readonly actor: number; readonly patch: JsonObject; readonly member: Member }
   | { readonly change: "left"; readonly actor: number; readonly reason: LeaveReason };
+
+/** How many a board shows, for clients to be told. */
+export type Counts = {
+  readonly members: number;
+  readonly users: number;
+  /** Somebody observes the board, without being shown. */
+  readonly observed: boolean;
+};
+
+/** A board as this instance shows it. */
+export type RosterView = Counts & {
+  /** Members may still be missing (C6). */
+  readonly settling: boolean;
+  /** Other instances are not heard on this board, whatever holds for the others (R9). */
+  readonly degraded: boolean;
+  /** In the one order of all viewers (R18). */
+  readonly entries: readonly RosterEntry[];
+};

@@ -17,12 +17,12 @@ import {
   readClassicCursor,
   writeClassicCursor,
 } from "@presence-service/protocol";
-import type { RosterChange } from "../core/effects.ts";
+import type { Counts, RosterChange, RosterView } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import { ClassicIds } from "./classic-ids.ts";
 import type { Draft } from "./draft.ts";
 import { binaryFrame, frameBytes, writeBinaryHeader } from "./socket.ts";
-import { type BoardRoster, type Counts, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
+import { type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
 
 export const CLASSIC: Speech = {
   encoding: "classic",
@@ -120,7 +120,7 @@ class ClassicTeller implements Teller {
     if (length > 0) draft.add(records.subarray(0, length), draft.moves);
   }
 
-  board({ members, entries }: BoardRoster): ReturnType<Teller["board"]> {
+  board({ members, entries }: RosterView): ReturnType<Teller["board"]> {
     const byActor = new Map(entries.map((entry) => [entry.actor, entry]));
     return (self, told, draft) => {
       for (let id = 0; id < Math.max(told.length, this.#ids.table.length); id++) {

@@ -17,9 +17,10 @@ import {
   STATE_BYTES_MAX,
 } from "@presence-service/protocol";
 import fc from "fast-check";
+import type { RosterView } from "../core/effects.ts";
 import { FakeSocket } from "../testing/fake-socket.ts";
 import { Draft } from "./draft.ts";
-import type { BoardRoster, Teller } from "./speech.ts";
+import type { Teller } from "./speech.ts";
 import { BINARY, JSON_TEXT } from "./v2.ts";
 
 const written = { framesOut: 0, bytesOut: 0, cursorsDelivered: 0 };
@@ -57,7 +58,7 @@ class Board {
     this.teller = SPEECHES[encoding].teller({ boardId: "b".repeat(128) as BoardId, number: 7 }, source);
   }
 
-  roster(): BoardRoster {
+  roster(): RosterView {
     const { length } = this.entries;
     return { settling: false, degraded: false, members: length, users: length, observed: false, entries: this.entries };
   }

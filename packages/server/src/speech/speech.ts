@@ -12,11 +12,10 @@ import type {
   Millis,
   Mistake,
   Point,
-  RosterEntry,
   ServerMessage,
   UnknownMessage,
 } from "@presence-service/protocol";
-import type { RosterChange } from "../core/effects.ts";
+import type { Counts, RosterChange, RosterView } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import type { Draft } from "./draft.ts";
 
@@ -49,22 +48,9 @@ export interface Speech {
 
 export type BoardNames = { readonly boardId: BoardId; readonly number: number };
 
-/** The roster that an instance shows for a board. */
-export type BoardRoster = {
-  readonly settling: boolean;
-  /** Other instances are not heard on this board. */
-  readonly degraded: boolean;
-  readonly members: number;
-  readonly users: number;
-  readonly observed: boolean;
-  readonly entries: readonly RosterEntry[];
-};
-
-export type Counts = Pick<BoardRoster, "members" | "users" | "observed">;
-
 /** One board as an instance shows it at the moment. */
 export interface BoardSource {
-  roster(): BoardRoster;
+  roster(): RosterView;
   /** undefined: that actor shows no cursor. */
   cursorOf(actor: number): Point | undefined;
 }
@@ -89,7 +75,7 @@ export interface Teller {
   /** `stamp`: of this tick, the same for all sockets. */
   cursors(moves: Moves, stamp: number, draft: Draft): void;
   /** Prepares a roster for many sockets. The result writes what a socket that believes `told` needs; `self` is its own actor; undefined: it observes. */
-  board(roster: BoardRoster): (self: number | undefined, told: Told, draft: Draft) => void;
+  board(roster: RosterView): (self: number | undefined, told: Told, draft: Draft) => void;
   /** The belief of a socket that was told everything but this tick. */
   told(): Told;
   /** The tick is over. */

@@ -14,11 +14,11 @@ import {
   readCursor,
   SERVER_MESSAGE_BYTES_MAX,
 } from "@presence-service/protocol";
-import type { RosterChange } from "../core/effects.ts";
+import type { Counts, RosterChange, RosterView } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import type { Draft } from "./draft.ts";
 import { Introduced } from "./introduced.ts";
-import { type BoardRoster, type BoardSource, type Counts, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
+import { type BoardSource, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
 import { BINARY_WIRE, JSON_WIRE, type Listing, type Wire } from "./v2-wire.ts";
 
 const HABITS = { saysHello: true, canResume: true, isTold: true, isPaidByByte: true };
@@ -142,7 +142,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
   }
 
   /** A thousand clients that join in one tick share one encoded roster: only the bytes before the first entry differ, and one's own entry. */
-  board({ entries, degraded: _, observed, ...counts }: BoardRoster): ReturnType<Teller["board"]> {
+  board({ entries, degraded: _, observed, ...counts }: RosterView): ReturnType<Teller["board"]> {
     const encode = (entry: RosterEntry) => this.#wire.entry(this.#ref, entry);
     const listed = entries.filter(({ actor }) => this.#introduced.has(actor));
     const [first = [], ...others] = pagesOf(listed.map(encode));
