@@ -1,7 +1,7 @@
 /**
- * One board at this instance: its own slice, its peers' replicas, and the one roster made of them (R11). A member's entry may stand
- * in several slices while its session moves. The board decides which entry is shown, which own entry is over, and which local members
- * still wait for the roster. It publishes nothing itself: announcer.ts does, and replicas.ts decides what to ask.
+ * One board at this instance: its own slice, its peers' replicas, and the one roster made of them. The board takes what local clients do
+ * and what the bus brings to the part that it concerns, and decides which local clients still wait for the roster. sessions.ts decides
+ * who is shown, announcer.ts what is published, replicas.ts what is asked.
  */
 
 import {
@@ -10,8 +10,6 @@ import {
   type InstanceId,
   isFitState,
   type JsonObject,
-  type LeaveReason,
-  type Member,
   type MemberId,
   type Millis,
   mergePatchBetween,
@@ -19,12 +17,11 @@ import {
 import { Announcer } from "./announcer.ts";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId, Entrant, Input, Link, Place } from "./effects.ts";
-import { Ends } from "./ends.ts";
-import type { BoardEvent, BoardMessage, Cursors, DelReason, Moves, Whom } from "./messages.ts";
-import { isPicked } from "./palette.ts";
+import type { BoardEvent, BoardMessage, Cursors, Moves, Whom } from "./messages.ts";
 import type { Applied, Replica } from "./replica.ts";
 import { type Question, Replicas } from "./replicas.ts";
-import { Roster, type Visible } from "./roster.ts";
+import { Roster } from "./roster.ts";
+import { Sessions } from "./sessions.ts";
 import { Silence } from "./silence.ts";
 import { type OwnEntry, Slice } from "./slice.ts";
 import { awaySince, statusPatch, timesOf } from "./times.ts";
@@ -46,9 +43,6 @@ type Opening = {
 /** A member says this to all others, or to some of them. */
 type Said = Omit<BoardEvent, "kind" | "slot">;
 
-/** An entry that was superseded by another one, of which this instance has not heard yet. */
-type Orphan = Visible & { readonly until: Millis };
-
 export class Board {
   readonly #boardId: BoardId;
   readonly roster: Roster;
@@ -57,22 +51,18 @@ export class Board {
   readonly #replicas: Replicas;
   readonly #announcer: Announcer;
   readonly #silence: Silence;
+  readonly #sessions: Sessions;
   readonly #memberOf = new Map<ConnectionId, MemberId>();
   /** Own clients that see the board and are not shown (R19). */
   readonly #observers = new Map<ConnectionId, Observer>();
   /** The clients of this board were told that it is observed. */
   #isToldObserved = false;
-  readonly #ends: Ends;
-  readonly #orphans = new Map<MemberId, Orphan>();
   #opening: Opening | undefined;
-  /** When the next grace or orphan runs out. */
-  #expiryAt: Millis = NEVER;
 
   constructor(context: Context, boardId: BoardId, now: Millis) {
     this.#boardId = boardId;
     this.#context = context;
     this.#slice = new Slice(context);
-    this.#ends = new Ends(context, this.#slice);
     this.#silence = new Silence(context, boardId);
     this.roster = new Roster(
       context,
@@ -89,6 +79,8 @@ export class Board {
     this.#announcer = new Announcer(context, boardId, subject, now);
     const ask = (question: Question, at: Millis) => this.#announcer.say({ ...question, ...this.#announcer.standing() }, at);
     this.#replicas = new Replicas(context, boardId, this.#silence, ask, now);
+    const parts = { roster: this.roster, slice: this.#slice, replicas: this.#replicas, announcer: this.#announcer };
+    this.#sessions = new Sessions(context, parts, (connection) => this.#supersede(connection));
     this.#opening = { by: now + context.constants.openMs, waiting: new Map(), answered: new Set() };
   }
 
@@ -138,18 +130,17 @@ export class Board {
       this.#replicas.deadline(),
       this.#announcer.deadline(),
       this.#silence.blindAt,
-      this.#expiryAt,
-      this.#ends.expiryAt,
+      this.#sessions.expiryAt,
       this.#opening?.by ?? NEVER,
       this.#isEmpty ? this.#announcer.lingersUntil : NEVER,
     );
   }
 
   tick(now: Millis): void {
-    this.#hide(this.#replicas.tick(now), now);
+    this.#sessions.hide(this.#replicas.tick(now), now);
     this.#announcer.tick(now);
-    if (this.#silence.hasBecomeBlind(now)) this.#hide(this.#replicas.dropAll(), now);
-    if (now >= Math.min(this.#expiryAt, this.#ends.expiryAt)) this.#expire(now);
+    if (this.#silence.hasBecomeBlind(now)) this.#sessions.hide(this.#replicas.dropAll(), now);
+    this.#sessions.tick(now);
     this.#openIfDue(now);
   }
 
@@ -188,7 +179,7 @@ export class Board {
 
   join(connection: ConnectionId, attempt: number, entrant: Entrant, now: Millis): void {
     const { memberId } = entrant;
-    if (attempt <= this.#highestAttempt(memberId)) {
+    if (attempt <= this.#sessions.highestAttempt(memberId)) {
       const as = this.placeOf(connection);
       this.#context.emit({ kind: "refused", connection, code: "superseded", boardId: this.#boardId, as });
       return;
@@ -205,12 +196,12 @@ export class Board {
     const member = {
       ...entrant,
       ...timesOf(entrant, this.roster.memberOf(memberId), this.#context.wallNow),
-      color: this.#colorOf(entrant),
+      color: this.#sessions.colorOf(entrant),
       state,
     };
     const by = { connection, isColorGiven: entrant.color !== undefined };
     this.#announcer.changed(this.#slice.set(member, attempt, by, now), now);
-    this.#refresh(memberId, "left", now);
+    this.#sessions.refresh(memberId, "left", now);
     if (this.#opening === undefined) return this.#tellJoined(connection, memberId);
     this.#opening.waiting.set(connection, memberId);
     this.#openIfDue(now);
@@ -223,12 +214,12 @@ export class Board {
     if (entry === undefined) return;
     this.#memberOf.delete(connection);
     this.#opening?.waiting.delete(connection);
-    if (graceMs === 0) return this.#end(entry, "left", now);
+    if (graceMs === 0) return this.#sessions.end(entry, "left", now);
     const lost = { connection: undefined, graceEndsAt: now + graceMs };
     const away = statusPatch("reconnecting", entry.member, this.#context.wallNow);
     this.#announcer.changed(this.#slice.patch(entry, away, lost), now);
-    this.#expireBy(lost.graceEndsAt);
-    this.#refresh(entry.member.memberId, "timeout", now);
+    this.#sessions.expireBy(lost.graceEndsAt);
+    this.#sessions.refresh(entry.member.memberId, "timeout", now);
   }
 
   /** Nothing comes from this connection (true), or something has come again: its member is shown accordingly. Idempotent. */
@@ -238,7 +229,7 @@ export class Board {
     const quietAs = on ? (entry.member.status as ChosenStatus) : undefined;
     const change = statusPatch(entry.quietAs ?? "reconnecting", entry.member, this.#context.wallNow);
     this.#announcer.changed(this.#slice.patch(entry, change, { quietAs }), now);
-    this.#refresh(entry.member.memberId, "left", now);
+    this.#sessions.refresh(entry.member.memberId, "left", now);
   }
 
   /** Ends the own entries of that person or session, those within their grace too, and their observing (R16). */
@@ -255,7 +246,7 @@ export class Board {
         this.#memberOf.delete(connection);
         this.#context.emit({ kind: "put_out", connection, boardId: this.#boardId, self: this.roster.actorOf(member.memberId) });
       }
-      this.#end(entry, "kicked", now);
+      this.#sessions.end(entry, "kicked", now);
     }
   }
 
@@ -273,34 +264,8 @@ export class Board {
     const change = mergePatchBetween(member as unknown as JsonObject, changed as unknown as JsonObject);
     if (change === undefined) return true;
     this.#announcer.changed(this.#slice.patch(entry, change), now);
-    this.#refresh(entry.member.memberId, "left", now);
+    this.#sessions.refresh(entry.member.memberId, "left", now);
     return true;
-  }
-
-  #colorOf({ memberId, userId, color }: Entrant): string {
-    const before = this.roster.memberOf(memberId)?.color;
-    return color ?? (before !== undefined && isPicked(before) ? before : this.roster.people.colorFor(userId));
-  }
-
-  #hideMember(memberId: MemberId, reason: LeaveReason, now: Millis): void {
-    const gone = this.roster.memberOf(memberId);
-    this.roster.hide(memberId, reason, now);
-    // Another member stands for the person now. Its colour may be one that it was about to change.
-    const first = gone && this.roster.people.firstOf(gone.userId);
-    if (first !== undefined) this.#settleColors(first, now);
-  }
-
-  /** A member is newly shown, or has another owner, colour or place in the order: own members give way to it, or it gives way (R18). */
-  #settleColors(shown: Member, now: Millis): void {
-    for (const memberId of this.roster.people.concernedBy(shown)) {
-      const own = this.#slice.get(memberId);
-      const member = this.roster.memberOf(memberId);
-      if (own === undefined || own.isColorGiven || member === undefined) continue;
-      const color = this.roster.people.colorDue(member);
-      if (color === undefined) continue;
-      this.#announcer.changed(this.#slice.patch(own, { color }), now);
-      this.#refresh(memberId, "left", now);
-    }
   }
 
   broadcast(connection: ConnectionId, said: Said, now: Millis): void {
@@ -333,7 +298,7 @@ export class Board {
   echoed(message: BoardMessage, now: Millis): void {
     if (!this.#announcer.echoed(message, now)) return;
     if (message.kind === "sync" && message.asks !== "all") this.#replicas.askEchoed(message.asks);
-    this.#ends.echoed(this.#announcer.echoedSeq, now);
+    this.#sessions.echoed(this.#announcer.echoedSeq, now);
     if (!this.#silence.ended(now)) return;
     // Meanwhile this instance missed messages of others, or they missed its own.
     this.#replicas.askAll(0, now);
@@ -376,7 +341,9 @@ export class Board {
       case "beacon":
       case "sync": {
         const wasEmpty = replica.size === 0;
-        this.#apply(from, replica, replica.handle(message, now), now);
+        const applied = replica.handle(message, now);
+        this.#count(applied.counted);
+        this.#sessions.apply(from, replica, applied, now);
         // While no other instance had members on this board, own moves were not published.
         if (wasEmpty && replica.size > 0) this.#announcer.owePositions(now);
         if (message.kind === "sync" || message.kind === "beacon") this.#noteObserved(from, message.observed === true, now);
@@ -406,13 +373,13 @@ export class Board {
 
   /** The peer is judged live, fading or gone from now on: its members are shown accordingly. */
   judge(owner: InstanceId, now: Millis): void {
-    for (const memberId of [...(this.#replicas.get(owner)?.members() ?? [])]) this.#refresh(memberId, "instance_lost", now);
+    for (const memberId of [...(this.#replicas.get(owner)?.members() ?? [])]) this.#sessions.refresh(memberId, "instance_lost", now);
     this.#openIfDue(now);
   }
 
   /** The peer is gone. */
   drop(owner: InstanceId, now: Millis): void {
-    this.#hide(this.#replicas.drop(owner), now);
+    this.#sessions.hide(this.#replicas.drop(owner), now);
     this.#openIfDue(now);
   }
 
@@ -436,122 +403,14 @@ export class Board {
     if (isNews) this.#context.emit({ kind: "cursors", boardId: this.#boardId });
   }
 
-  // The members that are shown.
-
-  #apply(owner: InstanceId, replica: Replica, { touched, ended, counted }: Applied, now: Millis): void {
-    this.#count(counted);
-    for (const memberId of touched.keys()) {
-      const entry = replica.get(memberId);
-      if (entry !== undefined) this.#ends.takeBack(memberId, entry.attempt, owner, now);
-    }
-    for (const { memberId, attempt } of ended) {
-      this.#ends.heard(memberId, attempt, owner, now);
-      this.#endOrphan(memberId, attempt);
-      if (!touched.has(memberId)) this.#refresh(memberId, "left", now);
-    }
-    for (const [memberId, del] of touched) {
-      if (del?.reason === "superseded") this.#orphan(memberId, del.attempt, now);
-      this.#refresh(memberId, leaveReason(del?.reason), now);
-    }
-  }
-
-  /** These replicas are held no more. */
-  #hide(replicas: readonly Replica[], now: Millis): void {
-    for (const replica of replicas) for (const memberId of replica.members()) this.#refresh(memberId, "instance_lost", now);
-  }
-
-  /** Brings the roster in line with a member's entries, and ends the own entry if another one is shown. */
-  #refresh(memberId: MemberId, reason: LeaveReason, now: Millis): void {
-    const visible = this.#visible(memberId);
-    const own = this.#slice.get(memberId);
-    if (own !== undefined && visible?.owner !== this.#context.instanceId) {
-      if (own.connection !== undefined) this.#supersede(own.connection);
-      this.#announcer.changed(this.#slice.remove(own, "superseded", now), now);
-    }
-    if (visible !== undefined) this.#orphans.delete(memberId);
-    const shown = visible ?? this.#orphans.get(memberId);
-    if (shown === undefined) this.#hideMember(memberId, reason, now);
-    else if (this.roster.show(memberId, shown, now)) this.#settleColors(shown.member, now);
-  }
-
-  /** The entry with the highest attempt that is not ended; of two entries with the same attempt, that of the higher instanceId. */
-  #visible(memberId: MemberId): Visible | undefined {
-    const { instanceId } = this.#context;
-    let highest = this.#ends.attemptOf(memberId);
-    let best: Visible | undefined;
-    const own = this.#slice.get(memberId);
-    if (own !== undefined && own.attempt > highest) {
-      highest = own.attempt;
-      best = { member: own.member, owner: instanceId, slot: own.slot, attempt: own.attempt };
-    }
-    for (const { owner, member, slot, attempt } of this.#replicas.entriesOf(memberId)) {
-      if (attempt < highest) continue;
-      if (attempt === highest && (best?.owner === undefined || owner < best.owner)) continue;
-      const liveness = this.#replicas.livenessOf(owner);
-      if (liveness === "gone") continue;
-      highest = attempt;
-      best = { member: liveness === "live" ? member : reconnecting(member), owner, slot, attempt };
-    }
-    return best;
-  }
-
-  #highestAttempt(memberId: MemberId): number {
-    let highest = Math.max(this.#ends.attemptOf(memberId), this.#slice.get(memberId)?.attempt ?? -1);
-    for (const { attempt } of this.#replicas.entriesOf(memberId)) highest = Math.max(highest, attempt);
-    return highest;
-  }
-
   #supersede(connection: ConnectionId): void {
     this.#memberOf.delete(connection);
     this.#opening?.waiting.delete(connection);
     this.#context.emit({ kind: "superseded", connection });
   }
 
-  /** Ends this own entry for everybody, and remembers that it has ended. */
-  #end(entry: OwnEntry, reason: LeaveReason, now: Millis): void {
-    const { memberId } = entry.member;
-    this.#announcer.changed(this.#slice.remove(entry, reason, now), now);
-    this.#ends.said(entry, now);
-    this.#endOrphan(memberId, entry.attempt);
-    this.#refresh(memberId, reason, now);
-  }
-
   #count(what: Applied["counted"]): void {
     if (what !== undefined) this.#context.emit({ kind: "counted", what });
-  }
-
-  /** The member's entry was superseded, and the new one may not have arrived: the member stays shown for a moment and does not leave. */
-  #orphan(memberId: MemberId, attempt: number, now: Millis): void {
-    const member = this.roster.memberOf(memberId);
-    if (member === undefined || attempt <= this.#ends.attemptOf(memberId)) return;
-    const until = now + this.#context.constants.successorMs;
-    // No instance owns an orphan, so nothing moves its cursor.
-    this.#orphans.set(memberId, { member: reconnecting(member), owner: undefined, slot: 0, attempt, until });
-    this.#expireBy(until);
-  }
-
-  /** The successor of an orphan is over: the orphan is, too. */
-  #endOrphan(memberId: MemberId, attempt: number): void {
-    if (attempt >= (this.#orphans.get(memberId)?.attempt ?? NEVER)) this.#orphans.delete(memberId);
-  }
-
-  #expireBy(at: Millis): void {
-    this.#expiryAt = Math.min(this.#expiryAt, at);
-  }
-
-  #expire(now: Millis): void {
-    this.#expiryAt = NEVER;
-    // The loops below look at every entry. Entries that end shortly one after the other share one pass.
-    const next = (at: Millis) => this.#expireBy(Math.max(at, now + EXPIRY_MS_MIN));
-    for (const entry of [...this.#slice.entries()]) {
-      if (now >= entry.graceEndsAt) this.#end(entry, "timeout", now);
-      else next(entry.graceEndsAt);
-    }
-    for (const [memberId, { until }] of this.#orphans) {
-      if (now < until) next(until);
-      else if (this.#orphans.delete(memberId)) this.#refresh(memberId, "left", now);
-    }
-    for (const memberId of this.#ends.takeExpired(now, EXPIRY_MS_MIN)) this.#refresh(memberId, "left", now);
   }
 
   // Telling.
@@ -584,15 +443,4 @@ export class Board {
     const memberId = this.#memberOf.get(connection);
     return memberId === undefined ? undefined : this.#slice.get(memberId);
   }
-}
-
-/** Graces and other memories end with this precision: entries of a crowd that left together are looked through once, not once each. */
-const EXPIRY_MS_MIN = 20;
-
-function reconnecting(member: Member): Member {
-  return { ...member, status: "reconnecting" };
-}
-
-function leaveReason(reason: DelReason | undefined): LeaveReason {
-  return reason === undefined || reason === "superseded" ? "left" : reason;
 }

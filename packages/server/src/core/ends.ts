@@ -1,6 +1,6 @@
 /**
- * The attempts on one board that are over for everybody (R11): which instance said so, and until when that is remembered. The board
- * decides what follows for the members that it shows.
+ * The attempts on one board that are over for everybody (R11): which instance said so, and until when that is remembered. It decides
+ * nothing about the members that are shown: sessions.ts does.
  */
 
 import type { InstanceId, MemberId, Millis } from "@presence-service/protocol";

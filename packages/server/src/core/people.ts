@@ -1,6 +1,6 @@
 /**
  * The members that one instance shows for a board, by person and by colour, and the colours that people ought to have there (R18).
- * It changes nobody's colour: board.ts does, for the members that this instance owns.
+ * It changes nobody's colour: sessions.ts does, for the members that this instance owns.
  */
 
 import { inOrder, type Member, type MemberId } from "@presence-service/protocol";

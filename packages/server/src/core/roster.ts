@@ -1,7 +1,7 @@
 /**
  * The members that one instance shows for a board: for each the highest entry that is not ended, among its own slice and those of its
  * live peers (R11). The roster numbers the members for clients, tells each change once, and knows where every member points.
- * It does not judge which entry is shown: board.ts does.
+ * It does not judge which entry is shown: sessions.ts does.
  */
 
 import {

@@ -25,7 +25,7 @@ export class Slice {
   readonly #context: Context;
   readonly #slots: NumberPool;
   readonly #entries = new Entries<OwnEntry>();
-  /** Attempts that this instance ended, for its snapshots; board.ts deletes them when their time is over. */
+  /** Attempts that this instance ended, for its snapshots; ends.ts deletes them when their time is over. */
   readonly ended = new Map<MemberId, number>();
   #seq: Seq = 0;
 
