@@ -67,6 +67,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     redisUrl: settings.redisUrl,
     redisPrefix: settings.redisPrefix,
     redisTls: settings.redisTls,
+    redisSentinel: settings.redisSentinel,
     demo: settings.demo,
     trustedProxies: settings.trustedProxies,
     log,

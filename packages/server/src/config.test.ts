@@ -36,6 +36,7 @@ test("bare defaults", () => {
     redisUrl: "redis://localhost:6379",
     redisPrefix: "presence",
     redisTls: {},
+    redisSentinel: {},
     demo: true,
     trustedProxies: [],
   });
@@ -90,6 +91,15 @@ test("a flag without a value is named; what is no flag is told by its place, wit
   assert.doesNotMatch(problems({ argv: ["--token=x"] }), /meant/);
 });
 
+test("Sentinels have a user and a password of their own, and nobody else has", () => {
+  const env = { REDIS_URL: "redis://s:26379/mymaster", REDIS_SENTINEL_USERNAME: "u", REDIS_SENTINEL_PASSWORD: "canary/@" };
+  assert.deepEqual(settings({ env }).redisSentinel, { username: "u", password: "canary/@" });
+  assert.match(problems({ env: { ...env, REDIS_SENTINEL_PASSWORD: "" } }), /USERNAME is set without REDIS_SENTINEL_PASSWORD/);
+  for (const url of ["redis://s:26379", "redis-cluster://a,b"]) {
+    assert.match(problems({ env: { ...env, REDIS_URL: url } }), /REDIS_SENTINEL_PASSWORD is of no use.*(?!canary)$/);
+  }
+});
+
 const CANARY = "canary";
 
 test("a password is not shown, wherever somebody may have put it by mistake", () => {
@@ -121,7 +131,7 @@ test("a password is not shown, wherever somebody may have put it by mistake", ()
     `redis://:a#${CANARY}@h`,
     `redis://:a?${CANARY}@h`,
     `redis://:a b${CANARY}@h`,
-    `redis://h/${CANARY}`,
+    `redis://h/my/${CANARY}`,
     `redis://h/0?password=${CANARY}`,
     `redis://h#${CANARY}`,
     `redis:${CANARY}`,
@@ -144,6 +154,8 @@ test("an error of which nothing is known is shown without what the command was g
   const secrets = possibleSecrets([`--redis_url=redis://us%65r-name:p%40ssword@h/pathname?a=b-secret#hash-secret`, "positional"]);
   for (const secret of ["p%40ssword", "p@ssword", "user-name", "pathname", "a=b-secret", "hash-secret", "positional"])
     assert.ok(secrets.includes(secret), secret);
+  const several = possibleSecrets(["redis-sentinel://user-name:pass,word@a:1,b:2/mymaster", "redis-cluster://:p,assword@a,b"]);
+  for (const secret of ["user-name", "pass,word", "p,assword"]) assert.ok(several.includes(secret), secret);
   assert.ok(!secrets.includes("presence"), "words of our own are no secrets");
 });
 
@@ -194,6 +206,9 @@ test("Redis URLs", () => {
     "rediss://user:p%40w@h.example:6380/0",
     "redis://[::1]:6379",
     "redis://h/3",
+    "redis://s:26379/mymaster",
+    "rediss-sentinel://:pw@s1,s2:1/mymaster",
+    "redis-cluster://h1:7000,h2",
     "memory:",
   ]) {
     assert.equal(settings({ env: { REDIS_URL: good } }).redisUrl, good);
@@ -204,9 +219,9 @@ test("Redis URLs", () => {
     "redis:",
     "redis://h:port",
     "redis://h:0",
-    "redis://s:26379/mymaster",
+    "redis-sentinel://s",
     "redis://h1,h2",
-    "redis-cluster://h",
+    "redis-cluster://h/m",
     "memory:x",
     "ftp://h",
     "redis://h?db=1",

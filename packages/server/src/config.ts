@@ -11,7 +11,7 @@ import { readDotEnv } from "./config/dot-env.ts";
 import { similarTo } from "./config/similar.ts";
 import { type RedisTls, readTlsFiles } from "./config/tls-files.ts";
 import { PresenceError } from "./errors.ts";
-import { redisUrlOf } from "./redis/url.ts";
+import { REDIS_URL_FORMS, redisUrlOf } from "./redis/url.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./telemetry/log.ts";
 import { redactUrl } from "./telemetry/redact.ts";
 
@@ -27,6 +27,8 @@ export type Settings = {
   readonly redisPrefix: string;
   /** The contents of the files that REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY name. Never logged. */
   readonly redisTls: RedisTls;
+  /** User and password of the Sentinels. Never logged. */
+  readonly redisSentinel: { readonly username?: string; readonly password?: string };
   /** Whether the demo page is served. */
   readonly demo: boolean;
   /** Addresses and CIDR ranges. */
@@ -69,10 +71,9 @@ export const SETTINGS = {
   REDIS_URL: {
     default: "redis://localhost:6379",
     unit: "URL",
-    allowed:
-      "redis://[user:password@]host[:port], the same with rediss:// for TLS, or memory: for one instance alone (Sentinel and Cluster are not supported yet)",
+    allowed: `${REDIS_URL_FORMS}, or memory: for one instance alone`,
     meaning:
-      "The Redis that all instances share: the bus between them, nothing is stored there. memory: is a single instance without Redis, which sees nobody else's people.",
+      "The Redis that all instances share: the bus between them, nothing is stored there. A name after the slash is that of a master that Sentinels watch, and the hosts are the Sentinels. memory: is a single instance without Redis, which sees nobody else's people.",
     schema: z.string().refine((text) => text === "memory:" || redisUrlOf(text) !== undefined),
   },
   REDIS_TLS_CA: {
@@ -95,6 +96,20 @@ export const SETTINGS = {
     unit: "path",
     allowed: "a PEM file of the private key of REDIS_TLS_CERT, without a passphrase",
     meaning: "Belongs to REDIS_TLS_CERT. Read at start, like the other two; a new certificate needs a restart.",
+    schema: z.string().optional(),
+  },
+  REDIS_SENTINEL_USERNAME: {
+    default: "",
+    unit: "text",
+    allowed: "a user of the Sentinels, together with REDIS_SENTINEL_PASSWORD",
+    meaning: "The user by whom the Sentinels are asked, where they have users (ACL) of their own. Not set: the default user.",
+    schema: z.string().optional(),
+  },
+  REDIS_SENTINEL_PASSWORD: {
+    default: "",
+    unit: "text",
+    allowed: "a password, as it is, with a REDIS_URL of Sentinels",
+    meaning: "The password of the Sentinels, if they ask for one. The user and password in REDIS_URL are for the master alone.",
     schema: z.string().optional(),
   },
   REDIS_PREFIX: {
@@ -173,7 +188,9 @@ export function possibleSecrets(argv: readonly string[]): string[] {
     ...argv.flatMap((text) => [text, text.slice(text.indexOf("=") + 1)]),
     ...[...environment, ...Object.entries(readDotEnv(".env", NAMES).texts)].map(([, text]) => text ?? ""),
   ];
-  const parts = texts.filter((text) => URL.canParse(text)).flatMap((text) => partsOf(new URL(text)));
+  // No URL has several hosts, but REDIS_URL may: the first one is enough to find the secrets around it.
+  const urls = texts.map((text) => text.replace(/^([a-z-]+:\/\/(?:[^/?#]*@)?[^,/?#@]*),[^/?#@]*/i, "$1"));
+  const parts = urls.filter((text) => URL.canParse(text)).flatMap((text) => partsOf(new URL(text)));
   const defaults = Object.values(SETTINGS).map((setting): string => setting.default);
   return [...texts, ...parts].filter((text) => text.length >= SECRET_LENGTH_MIN && !defaults.includes(text));
 }
@@ -224,9 +241,10 @@ export function commandOf(sources: {
     }
   }
   const redisTls = readTlsFiles(
-    { ca: texts.REDIS_TLS_CA, cert: texts.REDIS_TLS_CERT, key: texts.REDIS_TLS_KEY, isTls: /^rediss:/i.test(texts.REDIS_URL ?? "") },
+    { ca: texts.REDIS_TLS_CA, cert: texts.REDIS_TLS_CERT, key: texts.REDIS_TLS_KEY, isTls: /^rediss/i.test(texts.REDIS_URL ?? "") },
     problems,
   );
+  problems.push(...wrongSentinel(texts));
   if (!parsed.success || problems.length > 0) {
     throw new PresenceError(
       "BAD_SETTINGS",
@@ -234,6 +252,7 @@ export function commandOf(sources: {
     );
   }
   const { WS_PORT, WS_HOST, LOG_LEVEL, LOG_FORMAT, REDIS_URL, REDIS_PREFIX, DEMO, TRUSTED_PROXIES } = parsed.data;
+  const { REDIS_SENTINEL_USERNAME: username, REDIS_SENTINEL_PASSWORD: password } = parsed.data;
   const nodeEnv = sources.env["NODE_ENV"] || sources.dotEnv["NODE_ENV"];
   const demo = DEMO === "auto" ? nodeEnv !== "production" : DEMO === "on";
   return {
@@ -246,11 +265,21 @@ export function commandOf(sources: {
       redisUrl: REDIS_URL,
       redisPrefix: REDIS_PREFIX,
       redisTls,
+      redisSentinel: { ...(username !== undefined && { username }), ...(password !== undefined && { password }) },
       demo,
       trustedProxies: TRUSTED_PROXIES,
     },
     warnings: sources.warnings ?? [],
   };
+}
+
+function wrongSentinel(texts: Partial<Record<Name, string>>): string[] {
+  const { REDIS_URL = "", REDIS_SENTINEL_USERNAME: username, REDIS_SENTINEL_PASSWORD: password } = texts;
+  if (username === undefined && password === undefined) return [];
+  if (password === undefined) return ["REDIS_SENTINEL_USERNAME is set without REDIS_SENTINEL_PASSWORD: a user needs both."];
+  const { mode } = redisUrlOf(REDIS_URL) ?? {};
+  const isUseless = mode !== undefined && mode !== "sentinel";
+  return isUseless ? ["REDIS_SENTINEL_PASSWORD is of no use: REDIS_URL names no Sentinels (redis-sentinel://host,host/mymaster)."] : [];
 }
 
 const SCHEMA = z.object({
@@ -259,6 +288,8 @@ const SCHEMA = z.object({
   LOG_LEVEL: SETTINGS.LOG_LEVEL.schema,
   LOG_FORMAT: SETTINGS.LOG_FORMAT.schema,
   REDIS_URL: SETTINGS.REDIS_URL.schema,
+  REDIS_SENTINEL_USERNAME: SETTINGS.REDIS_SENTINEL_USERNAME.schema,
+  REDIS_SENTINEL_PASSWORD: SETTINGS.REDIS_SENTINEL_PASSWORD.schema,
   REDIS_PREFIX: SETTINGS.REDIS_PREFIX.schema,
   REDIS_TLS_CA: SETTINGS.REDIS_TLS_CA.schema,
   REDIS_TLS_CERT: SETTINGS.REDIS_TLS_CERT.schema,

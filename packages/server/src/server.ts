@@ -21,8 +21,9 @@ import { originRule } from "./edge/origins.ts";
 import { pathOf } from "./edge/paths.ts";
 import { acceptUpgrades } from "./edge/websocket.ts";
 import { PresenceError } from "./errors.ts";
-import { RedisClient, type RedisTls } from "./redis/client.ts";
+import type { RedisTls } from "./redis/client.ts";
 import { RedisPubSub } from "./redis/pubsub.ts";
+import { type RedisSentinel, topologyOf } from "./redis/topology.ts";
 import { type Logger, SILENT } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { VERSION } from "./version.ts";
@@ -33,11 +34,17 @@ export type { AnnounceOptions, KickOptions } from "./connection/operator.ts";
 export type { HttpHandler } from "./edge/http.ts";
 export { PresenceError } from "./errors.ts";
 export type { RedisTls } from "./redis/client.ts";
+export type { RedisSentinel } from "./redis/topology.ts";
 export type { Logger } from "./telemetry/log.ts";
 
 export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
-  /** `redis://…`, `rediss://…`, or `memory:` for an instance that is alone and sees nobody else's people. */
+  /**
+   * `redis://…`, `rediss://…`; `redis-sentinel://host,host/mymaster` (or `redis://` with one host and the name of a master); or `memory:`
+   * for an instance that is alone and sees nobody else's people.
+   */
   readonly redisUrl: string;
+  /** User and password of the Sentinels, if they ask for any; those in `redisUrl` are for the master. Never logged. */
+  readonly redisSentinel?: RedisSentinel;
   /** First part of all channel names: `[a-z0-9-]{1,32}`, by default `presence`. */
   readonly redisPrefix?: string;
   /**
@@ -127,14 +134,10 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const { allowedOrigins = authenticate === undefined ? ["*"] : undefined } = options;
   // These come first, as they refuse wrong options: nothing has been opened yet that would have to be closed.
   const isAllowed = originRule(allowedOrigins);
-  const client =
-    options.redisUrl === "memory:"
-      ? undefined
-      : new RedisClient({ url: options.redisUrl, name: `presence-${instanceId}`, ...(options.redisTls && { tls: options.redisTls }) });
+  const bus = busOf(options, instanceId);
   const channels = new Channels(redisPrefix);
   const metrics = createMetrics({ version: VERSION });
   const seed = randomInt(2 ** 32);
-  const bus: Bus = client === undefined ? new MemoryBus() : new RedisPubSub(client);
   const { address } = bus;
   const clock = new SystemClock();
   const manager = new ConnectionManager({ instanceId, bus, channels, clock, metrics, log, seed, authenticate, authorize });
@@ -149,8 +152,10 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       version: VERSION,
       uptimeMs: Math.round(performance.now() - startedAt),
       redis: {
-        mode: client === undefined ? "memory" : "standalone",
+        mode: bus.mode,
         address,
+        publisherAt: bus.at("publisher") ?? null,
+        subscriberAt: bus.at("subscriber") ?? null,
         publisher: metrics.linkUp.publisher === 1 ? "up" : "down",
         subscriber: metrics.linkUp.subscriber === 1 ? "up" : "down",
         echoMs: echoMs === null ? null : Math.round(echoMs * 100) / 100,
@@ -167,7 +172,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const recent = recently(report);
   const handler = createHttpHandler({
     report,
-    state: () => ({ status: statusNow(manager) ?? recent().status, links: `${metrics.linkUp.publisher}${metrics.linkUp.subscriber}` }),
+    state: () => ({ status: statusNow(manager) ?? recent().status, links: `${bus.at("publisher")} ${bus.at("subscriber")}` }),
     healthCheck: () => bus.healthCheck(),
     metrics,
     addressOf,
@@ -209,6 +214,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     const port = own !== undefined && !("server" in options) ? await listen(own, options) : 0;
     await manager.start();
     await echoed(manager, address);
+    log.info({ mode: bus.mode, redis: address, publisher: bus.at("publisher"), subscriber: bus.at("subscriber") }, "connected to Redis");
     return {
       instanceId,
       port,
@@ -221,6 +227,11 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     await close();
     throw error;
   }
+}
+
+function busOf({ redisUrl: url, redisTls: tls, redisSentinel: sentinel }: PresenceServerOptions, instanceId: InstanceId): Bus {
+  if (url === "memory:") return new MemoryBus();
+  return new RedisPubSub(topologyOf({ url, name: `presence-${instanceId}`, ...(tls && { tls }), ...(sentinel && { sentinel }) }));
 }
 
 function echoed(manager: ConnectionManager, address: string): Promise<void> {

@@ -3,15 +3,17 @@
 import assert from "node:assert/strict";
 import { after, type TestContext, test } from "node:test";
 import { MemoryBus } from "../src/bus/memory.ts";
-import { RedisClient } from "../src/redis/client.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
+import { topologyOf } from "../src/redis/topology.ts";
 import { busContract, bytes, hasCode, Recorder } from "./bus-contract.ts";
-import { eventually, RedisProcess } from "./harness/index.ts";
+import { eventually, RedisProcess, Sentinels } from "./harness/index.ts";
 
 const redis = await RedisProcess.start({ after });
+const sentinels = await Sentinels.start({ after });
 
 busContract("MemoryBus", (scope) => closing(scope, new MemoryBus()));
 busContract("RedisPubSub", (scope) => redisBus(scope));
+busContract("RedisPubSub with Sentinels", (scope) => redisBus(scope, sentinels.url));
 
 test("all subscriptions of one turn leave as one SUBSCRIBE, from whichever callback they come", async (t) => {
   const heard = new Recorder();
@@ -68,26 +70,27 @@ test("connections are named after instance and link, and know no more commands t
 });
 
 test("an address is host and port without credentials; an invalid URL is refused, and the error does not show it", () => {
-  const addresses = ["redis://u:p@h", "rediss://:p@[::1]:7000/3", "redis://h:1/"].map((url) => new RedisClient({ url, name: "x" }).address);
-  assert.deepEqual(addresses, ["h:6379", "[::1]:7000", "h:1"]);
+  const urls = ["redis://u:p@h", "rediss://:p@[::1]:7000/3", "redis://h:1/", "redis-sentinel://:p@a,b:1/m"];
+  const addresses = urls.map((url) => topologyOf({ url, name: "x" }).address);
+  assert.deepEqual(addresses, ["h:6379", "[::1]:7000", "h:1", "m of a:26379, b:1"]);
   for (const url of [
     "s3cret",
     "http://s3cret@h",
-    "redis://s3cret@h/mymaster",
+    "redis://s3cret@h/my/master",
     "redis://:s3cret%@h",
     "redis://s3cret%zz@h",
     "redis://:s3cret@",
     "redis://s3cret@h,i",
   ]) {
     assert.throws(
-      () => new RedisClient({ url, name: "x" }),
+      () => topologyOf({ url, name: "x" }),
       (error) => hasCode("BAD_SETTINGS", /^(?!.*s3cret).*REDIS_URL/)(error),
     );
   }
 });
 
 function redisBus(scope: TestContext, url: string = redis.url): RedisPubSub {
-  return closing(scope, new RedisPubSub(new RedisClient({ url, name: "presence-test" })));
+  return closing(scope, new RedisPubSub(topologyOf({ url, name: "presence-test" })));
 }
 
 function closing<B extends { close(): Promise<void> }>(scope: TestContext, bus: B): B {

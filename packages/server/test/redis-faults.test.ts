@@ -6,9 +6,9 @@ import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { type TestContext, test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
-import { RedisClient } from "../src/redis/client.ts";
 import { UNANSWERED_BYTES_MAX, UNANSWERED_MAX } from "../src/redis/outgoing.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
+import { topologyOf } from "../src/redis/topology.ts";
 import { bytes, hasCode, Recorder } from "./bus-contract.ts";
 import { eventually, FaultProxy, freePort, RedisProcess } from "./harness/index.ts";
 
@@ -206,7 +206,7 @@ test("recycled in the middle of connecting, a link starts over at once and leave
       socket.resume();
     });
     const url = `${scheme}://127.0.0.1:${await listening(t, silent)}`;
-    const bus = new RedisPubSub(new RedisClient({ url, name: "presence-test" }));
+    const bus = new RedisPubSub(topologyOf({ url, name: "presence-test" }));
     const start = assert.rejects(bus.start(new Recorder()), hasCode("BUS_DOWN", /closed/));
     const startedAt = performance.now();
     for (let n = 1; n <= 10; n++) {
@@ -307,7 +307,7 @@ test("a start that cannot succeed says after 5 s where, why and what to do, and 
   await Promise.all(
     cases.map(async ([url, words]) => {
       const heard = new Recorder();
-      const bus = new RedisPubSub(new RedisClient({ url, name: "presence-test" }));
+      const bus = new RedisPubSub(topologyOf({ url, name: "presence-test" }));
       bus.subscribe("presence:global");
       const startedAt = performance.now();
       await assert.rejects(bus.start(heard), (error) => {
@@ -327,7 +327,7 @@ test("a start that cannot succeed says after 5 s where, why and what to do, and 
 test("a start waits for a Redis that comes up a little later", async (t) => {
   const port = await freePort();
   const heard = new Recorder();
-  const bus = new RedisPubSub(new RedisClient({ url: `redis://127.0.0.1:${port}`, name: "presence-test" }));
+  const bus = new RedisPubSub(topologyOf({ url: `redis://127.0.0.1:${port}`, name: "presence-test" }));
   t.after(() => bus.close());
   bus.subscribe("a");
   const start = bus.start(heard);
@@ -339,7 +339,7 @@ test("a start waits for a Redis that comes up a little later", async (t) => {
 
 async function started(t: TestContext, url: string, channels: readonly string[] = []): Promise<{ bus: RedisPubSub; heard: Recorder }> {
   const heard = new Recorder();
-  const bus = new RedisPubSub(new RedisClient({ url, name: "presence-test" }));
+  const bus = new RedisPubSub(topologyOf({ url, name: "presence-test" }));
   t.after(() => bus.close());
   for (const channel of channels) bus.subscribe(channel);
   await bus.start(heard);

@@ -7,8 +7,8 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { after, type TestContext, test } from "node:test";
 import { BusRefused } from "../src/bus/bus.ts";
-import { RedisClient } from "../src/redis/client.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
+import { topologyOf } from "../src/redis/topology.ts";
 import { bytes, Recorder } from "./bus-contract.ts";
 import { eventually, freePort, Instance, RedisProcess, SessionClient, throughout } from "./harness/index.ts";
 
@@ -204,7 +204,7 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
 test("2 000 refused channels are tried a thousand times a second at most, and all at once when one is granted", async (t) => {
   await redis.cli("ACL", "SETUSER", "many", "reset", "on", ">pw", ...LEAST, "resetchannels", "&ours");
   const heard = new Recorder();
-  const bus = new RedisPubSub(new RedisClient({ url: `redis://many:pw@127.0.0.1:${redis.port}`, name: "presence-test" }));
+  const bus = new RedisPubSub(topologyOf({ url: `redis://many:pw@127.0.0.1:${redis.port}`, name: "presence-test" }));
   t.after(() => bus.close());
   bus.subscribe("ours");
   await bus.start(heard);
@@ -260,7 +260,7 @@ async function refusing(t: TestContext, answer: string): Promise<{ heard: Record
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   t.after(() => void server.close());
   const heard = new Recorder();
-  const bus = new RedisPubSub(new RedisClient({ url: `redis://127.0.0.1:${port}`, name: "presence-test" }));
+  const bus = new RedisPubSub(topologyOf({ url: `redis://127.0.0.1:${port}`, name: "presence-test" }));
   t.after(() => bus.close());
   await bus.start(heard);
   return { heard, bus };

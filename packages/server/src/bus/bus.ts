@@ -12,9 +12,17 @@ export type { Link } from "../core/effects.ts";
 /** A full channel name: ASCII, without pattern characters. */
 export type Channel = string;
 
+/** How the servers behind the bus stand together. */
+export type Mode = "memory" | "standalone" | "sentinel" | "cluster";
+
 export interface Bus {
-  /** For logs and the health page: host and port, without credentials, or `memory:`. */
+  readonly mode: Mode;
+
+  /** For logs and the health page: hosts and ports as configured, without credentials, or `memory:`. */
   readonly address: string;
+
+  /** The server to which this link is connected: host and port; undefined: to none. */
+  at(link: Link): string | undefined;
 
   /**
    * Opens both links; from now on that listener is told what happens. Resolves when both were reported up, with the subscriptions asked

@@ -9,6 +9,7 @@ import { PresenceError } from "../errors.ts";
 import type { Bus, BusListener, Channel, Link } from "./bus.ts";
 
 export class MemoryBus implements Bus {
+  readonly mode = "memory";
   readonly address = "memory:";
   /** undefined: the bus is not open. */
   #listener: BusListener | undefined;
@@ -17,6 +18,8 @@ export class MemoryBus implements Bus {
   /** Calls of the listener, made in this order at the end of this turn of the event loop. */
   #reports: ((listener: BusListener) => void)[] = [];
   #flush: NodeJS.Immediate | undefined;
+
+  at(): undefined {}
 
   get publisherLink(): number {
     return this.#links.publisher;

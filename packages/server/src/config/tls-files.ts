@@ -26,7 +26,7 @@ export function readTlsFiles(files: TlsFiles, problems: string[]): RedisTls {
   if (given.length === 0) return {};
   if (!files.isTls) {
     problems.push(
-      `${given.map((kind) => SETTING[kind]).join(", ")} ${given.length === 1 ? "is" : "are"} of no use without TLS: REDIS_URL must begin with rediss://.`,
+      `${given.map((kind) => SETTING[kind]).join(", ")} ${given.length === 1 ? "is" : "are"} of no use without TLS: REDIS_URL must begin with rediss.`,
     );
   }
   if ((files.cert === undefined) !== (files.key === undefined)) {

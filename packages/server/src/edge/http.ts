@@ -9,6 +9,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AddressOf } from "../address.ts";
+import type { Mode } from "../bus/bus.ts";
 import { isAt, pathOf } from "./paths.ts";
 import { Turns } from "./turns.ts";
 
@@ -28,9 +29,12 @@ export type HealthReport = {
   readonly uptimeMs: number;
   readonly redis: {
     /** `memory`: this instance is alone; people who connect to another one are not seen here. */
-    readonly mode: "standalone" | "memory";
-    /** Without credentials. */
+    readonly mode: Mode;
+    /** As configured, without credentials. */
     readonly address: string;
+    /** The servers that the links are connected to; null: to none. */
+    readonly publisherAt: string | null;
+    readonly subscriberAt: string | null;
     readonly publisher: "up" | "down";
     readonly subscriber: "up" | "down";
     /** Last round trip of an own message through pub/sub; null: none yet. */

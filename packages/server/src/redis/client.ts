@@ -12,15 +12,16 @@ import { CONSTANTS } from "../core/constants.ts";
 import { PresenceError } from "../errors.ts";
 import { within } from "../within.ts";
 import { explain, type Failure, silence } from "./failure.ts";
-import { redisUrlOf } from "./url.ts";
+import type { Place } from "./url.ts";
 
-export type RedisTarget = {
-  /** `redis://` or `rediss://`, credentials included: never log it, log `address`. A database number is ignored, as pub/sub does. */
-  readonly url: string;
+/** How to speak to the servers of one kind: data servers, or Sentinels. Never logged. */
+export type Manners = {
+  readonly username: string | undefined;
+  readonly password: string | undefined;
   /** Shown by `CLIENT LIST`. */
   readonly name: string;
-  /** With `rediss://` only. */
-  readonly tls?: RedisTls;
+  /** undefined: no TLS. */
+  readonly tls: RedisTls | undefined;
 };
 
 /** PEM texts. `ca`: trusted instead of the public authorities; `cert` and `key`: the client certificate. Never logged. */
@@ -42,26 +43,39 @@ export const OPEN_MS_MAX = 2000;
 /** As long as a publish may be unanswered (R9): a Redis that does not hang answers in order and within a millisecond. */
 const ANSWER_MS_MAX = CONSTANTS.unansweredMsMax;
 
+/** Whoever is asked where others are is one of several, or is asked again soon. */
+export const ASK_MS_MAX = 1000;
+
 /** A health page need not wait for longer: by then Redis is not healthy. */
 const PING_MS_MAX = 1000;
 
-/** One Redis, standalone. */
-export class RedisClient {
-  /** Host and port, without credentials. */
-  readonly address: string;
-  readonly #options: ReturnType<typeof connectionOptions>;
-  readonly #name: string;
+/** Opens connections to servers that are all spoken to alike. */
+export class Dialer {
+  readonly #manners: Manners;
+  readonly #secureContext: SecureContext | undefined;
 
-  constructor(target: RedisTarget) {
-    this.#options = connectionOptions(target);
-    this.#name = target.name;
-    const { host, port } = this.#options.socket;
-    this.address = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+  constructor(manners: Manners) {
+    this.#manners = manners;
+    this.#secureContext = manners.tls && secureContextOf(manners.tls);
   }
 
   /** One attempt to connect. `role` goes into the name that `CLIENT LIST` shows. */
-  open(role: string, onMessage: MessageListener): RedisConnection {
-    return new RedisConnection({ ...this.#options, name: `${this.#name}:${role}` }, onMessage);
+  open({ host, port }: Place, role: string, onMessage: MessageListener, openMsMax: Millis = OPEN_MS_MAX): RedisConnection {
+    const { username, password, name, tls } = this.#manners;
+    const secureContext = this.#secureContext;
+    // A server of many names chooses its certificate by this name; an IP address is no name.
+    const servername = isIP(host) === 0 ? { servername: host } : {};
+    const options = {
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password }),
+      name: `${name}:${role}`,
+      socket: {
+        host,
+        port,
+        ...(tls === undefined ? { tls: false as const } : { tls: true as const, ...servername, ...(secureContext && { secureContext }) }),
+      },
+    };
+    return new RedisConnection(options, onMessage, openMsMax);
   }
 }
 
@@ -70,7 +84,15 @@ export function isErrorReply(error: unknown): error is Error {
   return error instanceof ErrorReply;
 }
 
-type ConnectionOptions = ReturnType<typeof connectionOptions> & { readonly name: string };
+type ConnectionOptions = {
+  readonly username?: string;
+  readonly password?: string;
+  readonly name: string;
+  readonly socket: { readonly host: string; readonly port: number } & (
+    | { readonly tls: false }
+    | { readonly tls: true; readonly servername?: string; readonly secureContext?: SecureContext }
+  );
+};
 
 export class RedisConnection {
   /** Resolves when commands are answered, or when the connection is over before. */
@@ -86,7 +108,7 @@ export class RedisConnection {
   #resolveOver: (failure: Failure) => void = () => {};
   #ping: Promise<Millis> | undefined;
 
-  constructor(options: ConnectionOptions, onMessage: MessageListener) {
+  constructor(options: ConnectionOptions, onMessage: MessageListener, openMsMax: Millis) {
     this.#driver = newDriver(options, this.#abort.signal);
     this.#secrets = [options.username, options.password].filter((text) => text !== undefined);
     this.#deliver = (message, channel) => {
@@ -104,7 +126,7 @@ export class RedisConnection {
     this.over = new Promise((resolve) => {
       this.#resolveOver = resolve;
     });
-    this.opened = this.#open(options.socket.tls === true);
+    this.opened = this.#open(options.socket.tls, openMsMax);
   }
 
   get isOver(): boolean {
@@ -132,12 +154,17 @@ export class RedisConnection {
 
   /** Resolves when all channels are confirmed. Rejects with Redis's error, and then none is subscribed, or when the connection is over. */
   subscribe(channels: readonly string[]): Promise<void> {
-    return this.#answered("SUBSCRIBE", () => this.#driver.subscribe([...channels], this.#deliver, true));
+    return this.#answered("SUBSCRIBE", ANSWER_MS_MAX, () => this.#driver.subscribe([...channels], this.#deliver, true));
   }
 
   /** Gives the driver the listener, too: without it, a SUBSCRIBE of the channel that follows at once would not reach Redis. */
   unsubscribe(channels: readonly string[]): Promise<void> {
-    return this.#answered("UNSUBSCRIBE", () => this.#driver.unsubscribe([...channels], this.#deliver, true));
+    return this.#answered("UNSUBSCRIBE", ANSWER_MS_MAX, () => this.#driver.unsubscribe([...channels], this.#deliver, true));
+  }
+
+  /** A question to the server about itself or others. Rejects with Redis's error, or when the connection is over. */
+  ask(...command: readonly [string, ...string[]]): Promise<unknown> {
+    return this.#answered(command[0], ASK_MS_MAX, () => this.#driver.sendCommand<unknown>(command));
   }
 
   /** Round trip of one PING. A call while one is under way shares it, so that PINGs do not pile up at a hung Redis. */
@@ -156,7 +183,7 @@ export class RedisConnection {
     return performance.now() - sentAt;
   }
 
-  async #open(isTls: boolean): Promise<void> {
+  async #open(isTls: boolean, msMax: Millis): Promise<void> {
     const fail = (error: unknown) => this.end(explain(error, this.#secrets));
     // The listener stays after the end, too: an error event without a listener would end the process.
     this.#driver.on("error", fail);
@@ -169,15 +196,15 @@ export class RedisConnection {
       // The connection was ended while connecting, and came up all the same.
       if (this.#isOver) this.#driver.destroy();
     }, fail);
-    await within(OPEN_MS_MAX, Promise.race([connected, this.over]), () => this.end(silence(awaited, OPEN_MS_MAX)));
+    await within(msMax, Promise.race([connected, this.over]), () => this.end(silence(awaited, msMax)));
   }
 
   /** Waits for an answer, with a deadline: a Redis that does not confirm hangs, and the connection is ended. */
-  async #answered(what: string, send: () => Promise<void>): Promise<void> {
+  async #answered<T>(what: string, msMax: Millis, send: () => Promise<T>): Promise<T> {
     // After the end the driver would keep the command for a connection that never comes.
     if (this.#isOver) throw new Error("the connection is over");
-    await within(ANSWER_MS_MAX, send(), () => {
-      const failure = silence(what, ANSWER_MS_MAX);
+    return await within(msMax, send(), () => {
+      const failure = silence(what, msMax);
       this.end(failure);
       throw new Error(failure.reason);
     });
@@ -205,35 +232,9 @@ function newDriver({ socket, ...options }: ConnectionOptions, signal: AbortSigna
   });
 }
 
-function connectionOptions({ url: text, tls = {} }: RedisTarget) {
-  const url = redisUrlOf(text);
-  if (url === undefined) {
-    throw new PresenceError(
-      "BAD_SETTINGS",
-      "REDIS_URL must be redis://[user:password@]host[:port] or the same with rediss:// (Sentinel and Cluster are not supported yet)",
-    );
-  }
-  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const isTls = url.protocol === "rediss:";
-  const secureContext = secureContextOf(tls, isTls);
-  return {
-    ...(url.username === "" ? {} : { username: decoded(url.username) }),
-    ...(url.password === "" ? {} : { password: decoded(url.password) }),
-    socket: {
-      host,
-      port: Number(url.port || 6379),
-      // A server of many names chooses its certificate by this name; an IP address is no name.
-      ...(isTls
-        ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}), ...(secureContext && { secureContext }) }
-        : { tls: false as const }),
-    },
-  };
-}
-
 /** Made once, at the start, so that a mistake in the PEM texts stops the start. */
-function secureContextOf({ ca, cert, key }: RedisTls, isTls: boolean): SecureContext | undefined {
+function secureContextOf({ ca, cert, key }: RedisTls): SecureContext | undefined {
   if (ca === undefined && cert === undefined && key === undefined) return undefined;
-  if (!isTls) throw new PresenceError("BAD_SETTINGS", "redisTls is of no use without TLS: redisUrl must begin with rediss://");
   if ((cert === undefined) !== (key === undefined)) throw new PresenceError("BAD_SETTINGS", "redisTls needs cert and key together");
   try {
     // OpenSSL ignores a certificate authority that it cannot read, and then trusts none. This throws instead.
@@ -245,13 +246,5 @@ function secureContextOf({ ca, cert, key }: RedisTls, isTls: boolean): SecureCon
       "BAD_SETTINGS",
       "redisTls cannot be used: ca, cert and key are PEM texts, key belongs to cert and has no passphrase",
     );
-  }
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw new PresenceError("BAD_SETTINGS", "user or password in REDIS_URL has a % that encodes nothing; write %25 for it");
   }
 }

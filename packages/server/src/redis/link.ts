@@ -7,12 +7,14 @@ import type { Millis } from "@presence-service/protocol";
 import type { BusListener, Link } from "../bus/bus.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import { backoffMs } from "./backoff.ts";
-import type { RedisClient, RedisConnection } from "./client.ts";
+import type { RedisConnection } from "./client.ts";
 import type { Failure } from "./failure.ts";
+import type { Topology } from "./topology.ts";
+import { inWords, type Place } from "./url.ts";
 
 export type RedisLinkOptions = {
   readonly link: Link;
-  readonly client: RedisClient;
+  readonly topology: Topology;
   /** Prepares a new connection before the link is up. Ends the connection if that cannot be done. */
   readonly prepare: (connection: RedisConnection) => Promise<void>;
 };
@@ -24,10 +26,12 @@ export class RedisLink {
   lastFailure: Failure | undefined;
   readonly #options: RedisLinkOptions;
   #current: RedisConnection | undefined;
+  #place: Place | undefined;
   #isUp = false;
   #isClosed = false;
   /** Skips the next wait. */
   #isHurried = false;
+  /** Ends the present wait, or the present search for a server. */
   #wake: (() => void) | undefined;
 
   constructor(options: RedisLinkOptions) {
@@ -39,6 +43,11 @@ export class RedisLink {
     return this.#isUp && this.#current?.isOver === false ? this.#current : undefined;
   }
 
+  /** The server of the connection, or of the last attempt to get one. */
+  get at(): string | undefined {
+    return this.#place && inWords(this.#place);
+  }
+
   /** Resolves when it is up for the first time, or closed. It never gives up by itself. */
   start(listener: BusListener): Promise<void> {
     return new Promise((resolve) => {
@@ -47,10 +56,10 @@ export class RedisLink {
   }
 
   /** Ends the connection or the attempt, even if it looks healthy, and starts the next attempt at once. */
-  recycle(): void {
+  recycle(reason = "recycled"): void {
     this.#isHurried = true;
     // Set at once, as publishes in this turn of the event loop are rejected with this reason.
-    this.lastFailure = { reason: "recycled", advice: "" };
+    this.lastFailure = { reason, advice: "" };
     this.#current?.end(this.lastFailure);
     this.#wake?.();
   }
@@ -62,22 +71,18 @@ export class RedisLink {
   }
 
   async #keepConnected(listener: BusListener, onUp: () => void): Promise<void> {
-    const { link, client, prepare } = this.#options;
+    const { link, topology } = this.#options;
     // Failures decide about the next wait, attempts are counted for logs.
     for (let failures = 0, attempt = 1; !this.#isClosed; attempt++) {
       const startedAt = performance.now();
-      const connection = client.open(link, (channel, message) => listener.message(channel, message));
-      this.#current = connection;
-      await connection.opened;
-      if (!connection.isOver) await prepare(connection);
-      if (connection.isOver) {
-        const failure = await connection.over;
+      const connection = await this.#connect(listener);
+      if ("reason" in connection) {
         if (this.#isClosed) return;
-        this.lastFailure = failure;
+        this.lastFailure = connection;
         failures++;
         // The time that the attempt took counts as waiting: after one that hung, the next follows at once.
         const retryMs = this.#isHurried ? 0 : Math.max(0, backoffMs(failures) - (performance.now() - startedAt));
-        listener.attemptFailed({ link, address: client.address, reason: failure.reason, attempt, retryMs });
+        listener.attemptFailed({ link, address: this.at ?? topology.address, reason: connection.reason, attempt, retryMs });
         await this.#pause(retryMs);
         continue;
       }
@@ -96,6 +101,24 @@ export class RedisLink {
       failures = performance.now() - upAt < CONSTANTS.reconnectMsMax ? failures + 1 : 0;
       await this.#pause(backoffMs(failures));
     }
+  }
+
+  /** One attempt. */
+  async #connect(listener: BusListener): Promise<RedisConnection | Failure> {
+    const { link, topology, prepare } = this.#options;
+    const abandoned = new Promise<Failure>((resolve) => {
+      this.#wake = () => resolve({ reason: "recycled", advice: "" });
+    });
+    const place = await Promise.race([topology.locate(link), abandoned]);
+    this.#wake = undefined;
+    if (this.#isClosed || "reason" in place) return "reason" in place ? place : { reason: "closed", advice: "" };
+    this.#place = place;
+    const connection = topology.dialer.open(place, link, (channel, message) => listener.message(channel, message));
+    this.#current = connection;
+    await connection.opened;
+    if (!connection.isOver) await topology.admit(connection);
+    if (!connection.isOver) await prepare(connection);
+    return connection.isOver ? connection.over : connection;
   }
 
   async #pause(ms: Millis): Promise<void> {

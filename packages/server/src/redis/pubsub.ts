@@ -4,20 +4,21 @@
  */
 
 import type { Millis } from "@presence-service/protocol";
-import type { Bus, BusListener, Channel, Link } from "../bus/bus.ts";
+import type { Bus, BusListener, Channel, Link, Mode } from "../bus/bus.ts";
 import { PresenceError } from "../errors.ts";
 import { within } from "../within.ts";
-import type { RedisClient } from "./client.ts";
 import { RedisLink } from "./link.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import type { Topology } from "./topology.ts";
+import { inWords } from "./url.ts";
 
 /** Long enough for a Redis that starts at the same time, short enough for a person who waits for the error. */
 const START_MS_MAX = 5000;
 const CLOSE_MS_MAX = 1000;
 
 export class RedisPubSub implements Bus {
-  readonly #client: RedisClient;
+  readonly #topology: Topology;
   readonly #subscriptions = new Subscriptions();
   readonly #publisher: RedisLink;
   readonly #subscriber: RedisLink;
@@ -26,18 +27,18 @@ export class RedisPubSub implements Bus {
   #isStarted = false;
   #closing: Promise<void> | undefined;
 
-  constructor(client: RedisClient) {
-    this.#client = client;
+  constructor(topology: Topology) {
+    this.#topology = topology;
     this.#publisher = new RedisLink({
       link: "publisher",
-      client,
+      topology,
       prepare: async (connection) => {
         this.#outgoing = new Outgoing(connection);
       },
     });
     this.#subscriber = new RedisLink({
       link: "subscriber",
-      client,
+      topology,
       prepare: async (connection) => {
         await this.#subscriptions.restore(connection);
         // At the start a refused channel means wrong settings, and the start fails. Later it affects only that channel.
@@ -50,8 +51,12 @@ export class RedisPubSub implements Bus {
   async start(listener: BusListener): Promise<void> {
     this.#subscriptions.reportTo(listener);
     const until = performance.now() + START_MS_MAX;
+    this.#topology.watch((place) => {
+      const at = inWords(place);
+      for (const link of this.#links) if (link.at !== undefined && link.at !== at) link.recycle(`the master is now at ${at}`);
+    });
     // The links are opened one after the other: if Redis refuses one, it refuses the other as well, which would only double the log.
-    for (const link of [this.#publisher, this.#subscriber]) {
+    for (const link of this.#links) {
       await within(until - performance.now(), link.start(listener), () => {});
       if (link.connection !== undefined) continue;
       const wasClosed = this.#closing !== undefined;
@@ -61,8 +66,17 @@ export class RedisPubSub implements Bus {
     this.#isStarted = true;
   }
 
+  get mode(): Mode {
+    return this.#topology.mode;
+  }
+
   get address(): string {
-    return this.#client.address;
+    return this.#topology.address;
+  }
+
+  at(link: Link): string | undefined {
+    const { connection, at } = link === "publisher" ? this.#publisher : this.#subscriber;
+    return connection && at;
   }
 
   get publisherLink(): number {
@@ -102,7 +116,7 @@ export class RedisPubSub implements Bus {
     try {
       return await connection.healthCheck();
     } catch (error) {
-      throw new PresenceError("BUS_DOWN", `Redis at ${this.#client.address}: ${(error as Error).message}`, { cause: error });
+      throw new PresenceError("BUS_DOWN", `Redis at ${this.#topology.address}: ${(error as Error).message}`, { cause: error });
     }
   }
 
@@ -114,19 +128,25 @@ export class RedisPubSub implements Bus {
   async #close(): Promise<void> {
     if (this.#publisher.connection !== undefined) await this.#outgoing?.empty(CLOSE_MS_MAX);
     this.#subscriptions.close();
-    this.#publisher.close();
-    this.#subscriber.close();
+    this.#topology.close();
+    for (const link of this.#links) link.close();
+  }
+
+  get #links(): readonly RedisLink[] {
+    return [this.#publisher, this.#subscriber];
   }
 
   #down(): PresenceError {
     if (this.#closing !== undefined) return new PresenceError("BUS_DOWN", "the bus is closed");
     const reason = this.#publisher.lastFailure?.reason ?? "not yet connected";
-    return new PresenceError("BUS_DOWN", `no connection to Redis at ${this.#client.address}: ${reason}`);
+    return new PresenceError("BUS_DOWN", `no connection to Redis at ${this.#topology.address}: ${reason}`);
   }
 
   #unreachable(link: RedisLink): PresenceError {
     const { reason, advice } = link.lastFailure ?? { reason: "no answer", advice: "" };
-    const message = `No Redis to work with at ${this.#client.address} in ${START_MS_MAX / 1000} s: ${reason}. ${advice}`;
+    const { address } = this.#topology;
+    const at = link.at === undefined || link.at === address ? "" : ` (it is at ${link.at})`;
+    const message = `No Redis to work with at ${address}${at} in ${START_MS_MAX / 1000} s: ${reason}. ${advice}`;
     return new PresenceError("REDIS_UNREACHABLE", message.trim());
   }
 }

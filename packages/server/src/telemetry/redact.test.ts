@@ -19,6 +19,11 @@ const SHOWN: readonly (readonly [url: string, shown: string])[] = [
   ["redis://h:6379?password=canary", "redis://h:6379?***"],
   ["redis://h:6379/0?password=canary#canary", "redis://h:6379/***"],
   ["redis://h#canary", "redis://h#***"],
+  ["redis-sentinel://a:1,b,[::1]:2/mymaster", "redis-sentinel://a:1,b,[::1]:2/***"],
+  ["rediss-cluster://canary:ca,nary@a:1,b:2", "rediss-cluster://***@a:1,b:2"],
+  ["redis-cluster://:ca,nary", "redis-cluster://***"],
+  ["redis-cluster://a,canary:canary", "redis-cluster://***"],
+  ["redis-cluster://:c@a:1,b:canary", "redis-cluster://***@a:1,b:***"],
   // There is no host here: the parts that look like host and port are the user and the password.
   ["redis://default:canary", "redis://***"],
   ["redis://:canary", "redis://***"],

@@ -4,10 +4,10 @@
  */
 
 /** Schemes that are shown. Any other text before a `:` may be a user name or a password. */
-const SCHEMES = /^(?:rediss?|redis-(?:sentinel|cluster)|valkeys?|unix|https?|wss?|memory):(?:\/\/)?/i;
+const SCHEMES = /^(?:rediss?|rediss?-(?:sentinel|cluster)|valkeys?|unix|https?|wss?|memory):(?:\/\/)?/i;
 
 /**
- * The address in a URL: scheme, host, port and database number. Only parts that certainly are one of these are kept; user, password,
+ * The address in a URL: scheme, hosts, ports and database number. Only parts that certainly are one of these are kept; user, password,
  * path, query, fragment, and all parts that are in doubt become `***`.
  */
 export function redactUrl(text: string): string {
@@ -16,19 +16,20 @@ export function redactUrl(text: string): string {
   const rest = text.slice(scheme.length);
   // The last @ counts: a password with an @ or a slash in it is malformed, but still a password.
   const at = rest.lastIndexOf("@");
-  const [, host = "", port = "", more = ""] = /^(\[[0-9a-f:.%]*\]|[a-z0-9._,-]*)(:[^/?#]*)?(.*)$/is.exec(rest.slice(at + 1)) ?? [];
+  const [, hosts = "", more = ""] = /^([^/?#]*)(.*)$/s.exec(rest.slice(at + 1)) ?? [];
+  const places = hosts.split(",").map((text) => /^(\[[0-9a-f:.%]*\]|[a-z0-9._-]*)(:.*)?$/is.exec(text) ?? []);
   // `user:password` without a host looks like a host with a strange port.
-  const isAddress = scheme.endsWith("//") && (at >= 0 || /^(?::\d+)?$/.test(port)) && !/[?#].*@/s.test(rest);
-  if (!isAddress) return `${scheme}***`;
-  const shownPort = /^(?::(?:\d{1,5}|.{0,4}))?$/s.test(port) ? port : ":***";
+  const isPlace = ([, host, port = ""]: (typeof places)[number]) => host !== undefined && (at >= 0 || /^(?::\d+)?$/.test(port));
+  if (!scheme.endsWith("//") || !places.every(isPlace) || /[?#].*@/s.test(rest)) return `${scheme}***`;
+  const shown = places.map(([, host = "", port = ""]) => `${host}${/^(?::(?:\d{1,5}|.{0,4}))?$/s.test(port) ? port : ":***"}`);
   const shownMore = /^(?:\/\d{0,3})?$/.test(more) ? more : `${more.charAt(0).replace(/[^/?#]/, "")}***`;
-  return `${scheme}${at >= 0 ? "***@" : ""}${host}${shownPort}${shownMore}`;
+  return `${scheme}${at >= 0 ? "***@" : ""}${shown.join()}${shownMore}`;
 }
 
 /** Redacts URLs and tokens in a text. */
 export function redactText(text: string): string {
   return text
-    .replace(/\b(?:rediss?|redis-(?:sentinel|cluster)|valkeys?):\/\/[^\s"'<>\\]+/gi, redactUrl)
+    .replace(/\b(?:rediss?|rediss?-(?:sentinel|cluster)|valkeys?):\/\/[^\s"'<>\\]+/gi, redactUrl)
     .replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s"'<>\\]*@/gi, "$1***@")
     .replace(/([?&](?:access_|resume_)?(?:token|password|secret)=)[^\s&"']*/gi, "$1***");
 }

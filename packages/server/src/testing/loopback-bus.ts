@@ -38,6 +38,7 @@ export class LoopbackBus {
 }
 
 export class BusEnd implements Bus {
+  readonly mode = "memory";
   readonly address = "loopback";
   listener: BusListener | undefined;
   readonly wanted = new Set<Channel>();
@@ -47,6 +48,8 @@ export class BusEnd implements Bus {
   constructor(bus: LoopbackBus) {
     this.#bus = bus;
   }
+
+  at(): undefined {}
 
   async start(listener: BusListener): Promise<void> {
     this.listener = listener;

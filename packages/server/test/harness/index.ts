@@ -8,4 +8,6 @@ export * from "./proxy.ts";
 export * from "./raw-socket.ts";
 export * from "./redis.ts";
 export type { Scope } from "./scope.ts";
+export * from "./sentinels.ts";
 export * from "./session-client.ts";
+export * from "./team.ts";

@@ -47,6 +47,8 @@ export type Health = {
   readonly instanceId: string;
   readonly redis: {
     readonly mode: string;
+    readonly publisherAt: string | null;
+    readonly subscriberAt: string | null;
     readonly publisher: "up" | "down";
     readonly subscriber: "up" | "down";
     readonly echoMs: number | null;

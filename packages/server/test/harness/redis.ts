@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +20,15 @@ export type Reply = string | number | null | readonly Reply[];
 /** A working Redis answers in a millisecond; one that is stopped or hangs does not answer at all. */
 const ANSWER_MS_MAX = 2000;
 
+export type RedisOptions = {
+  /** Only for tests about a certain port. */
+  readonly port?: number;
+  /** As `redis-server` takes them. */
+  readonly args?: readonly string[];
+  /** A file of settings, which it may write. */
+  readonly config?: string;
+};
+
 export class RedisProcess {
   readonly port: number;
   readonly url: string;
@@ -29,15 +38,20 @@ export class RedisProcess {
   #child: ChildProcess | undefined;
   #output = "";
 
-  private constructor(port: number, args: readonly string[]) {
+  private constructor(port: number, { args = [], config }: RedisOptions) {
     this.port = port;
     this.#args = args;
+    if (config !== undefined) {
+      const file = join(this.#folder, "redis.conf");
+      writeFileSync(file, config);
+      this.#args = [file, ...args];
+    }
     this.url = `redis://127.0.0.1:${port}`;
   }
 
-  /** Redis is ready when this returns; it ends with the test. `port` is only for tests about a certain port. */
-  static async start(scope: Scope, { port, args = [] }: { port?: number; args?: readonly string[] } = {}): Promise<RedisProcess> {
-    const redis = new RedisProcess(port ?? (await freePort()), args);
+  /** Redis is ready when this returns; it ends with the test. */
+  static async start(scope: Scope, options: RedisOptions = {}): Promise<RedisProcess> {
+    const redis = new RedisProcess(options.port ?? (await freePort()), options);
     const forget = endWithProcess(() => redis.#child?.kill("SIGKILL"));
     scope.after(async () => {
       await redis.kill();
@@ -65,19 +79,9 @@ export class RedisProcess {
   /** Starts it again, empty, on the same port; also after `kill()`. */
   async restart(): Promise<void> {
     await this.kill();
-    const args = [
-      "--port",
-      String(this.port),
-      "--bind",
-      "127.0.0.1",
-      "--save",
-      "",
-      "--appendonly",
-      "no",
-      "--dir",
-      this.#folder,
-      ...this.#args,
-    ];
+    const own = ["--port", String(this.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", this.#folder];
+    // A file of settings comes first.
+    const args = this.#args[0]?.startsWith("--") === false ? [this.#args[0], ...own, ...this.#args.slice(1)] : [...own, ...this.#args];
     const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
     child.once("error", (error) => {
       this.#output += `redis-server does not start (apt-get install redis-server?): ${error.message}`;
