@@ -356,6 +356,7 @@ class Client {
       mayBroadcast: () => !client.#running?.connection.isDoubtful && client.#broadcasts.take(driver.now()),
       rearm: () => client.#arm(),
       report: (problem, error) => driver.report(problem, error),
+      hash: driver.hash?.bind(driver),
       fail: (error) => client.#fail(error),
       parseState(state) {
         if (!client.#options.parseState) return state;

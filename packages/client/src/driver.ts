@@ -21,6 +21,8 @@ export interface Driver {
   random(): number;
   /** For secrets. */
   randomBytes(count: number): Uint8Array;
+  /** SHA-256. Absent: not to be had here, as in pages without TLS. A client that comes back is then told the whole roster. */
+  hash?(bytes: Bytes): Promise<ArrayBuffer>;
   /** Storage in which a session survives a page reload; absent: sessions do not survive. */
   readonly sessions?: SessionStorage;
   /** Absent: there is no page. Returns a function that ends the watching. */
@@ -106,6 +108,7 @@ export function createDriver(options: { readonly WebSocket?: WebSocketClass } = 
     }),
     random: Math.random,
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+    ...(globalThis.crypto?.subtle && { hash: (bytes: Bytes) => crypto.subtle.digest("SHA-256", bytes) }),
     ...(sessions && { sessions }),
     ...(typeof window === "object" && typeof document === "object" && { watchPage }),
     report: calmReport(now),

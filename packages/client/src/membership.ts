@@ -24,7 +24,9 @@ import { JustLeft } from "./core/just-left.ts";
 import { areasOf, following, type Look } from "./core/look.ts";
 import { type Own, OwnSide } from "./core/own-side.ts";
 import { CursorPlayer, type Frames } from "./cursor-player.ts";
+import type { Driver } from "./driver.ts";
 import { Following } from "./following.ts";
+import { Holdings, type Join } from "./holdings.ts";
 import { checkState } from "./input.ts";
 import { Listeners } from "./listeners.ts";
 import { Pages } from "./pages.ts";
@@ -49,6 +51,8 @@ export interface Host extends Frames {
   /** Reports an error to the app; the client calls `failed` with it. */
   fail(error: PresenceError): void;
   parseState(state: JsonObject): object;
+  /** SHA-256, where it is to be had. */
+  readonly hash: Driver["hash"] | undefined;
 }
 
 export type MembershipOptions = { readonly username: string; readonly state: JsonObject };
@@ -84,6 +88,8 @@ export class Membership {
   /** The look that the service was told on this place, as JSON. */
   #toldLook = AS_AT_FIRST;
   #following: Following | undefined;
+  /** The members that we knew when the connection was lost, until we are told the board again. */
+  #holdings: Holdings | undefined;
   #place: "outside" | { readonly board: BoardRef } | "over" = "outside";
   /** The service has said `degraded` for this board alone. Ends with our place on the board. */
   #isDegraded = false;
@@ -135,7 +141,8 @@ export class Membership {
     const attempt = this.#place === "over" ? undefined : this.#host.nextAttempt();
     if (attempt === undefined) return this.#side.forget();
     const { username, own } = this.#side.ask();
-    this.#host.send({ kind: "join", boardId: this.boardId, attempt, username, ...own, ...(this.#isObserver && { observe: true }) });
+    const join: Join = { kind: "join", boardId: this.boardId, attempt, username, ...own, ...(this.#isObserver && { observe: true }) };
+    this.#host.send(this.#holdings?.namedIn(join) ?? join);
     if (typeof this.#place === "object") {
       // A new attempt starts without a cursor. It is sent again at once, so that the others do not see it vanish.
       this.#pacer.joined();
@@ -154,7 +161,9 @@ export class Membership {
     this.#place = { board: message.board };
     this.#pacer.joined();
     this.#lookAround();
-    const changes = this.#view.joined(message, this.#host.graceMs, this.#host.now());
+    const known = this.#holdings?.now(message) ?? [];
+    this.#holdings = undefined;
+    const changes = this.#view.joined({ ...message, roster: [...message.roster, ...known] }, this.#host.graceMs, this.#host.now());
     this.#view.rename(this.#side.newName);
     this.#tell(changes);
     const isOtherwise = (message.observe === true) !== this.#isObserver;
@@ -169,6 +178,7 @@ export class Membership {
     this.#side.forget();
     this.#pacer.lost();
     this.#player.lost();
+    this.#holdings ??= new Holdings(this.#view.members, this.#host.hash);
     this.#tell(this.#view.lost());
   }
 

@@ -13,10 +13,12 @@ import {
   type JsonObject,
   type Member,
   type MemberKind,
+  type Point,
   type Status,
 } from "./domain.ts";
 import * as limits from "./limits.ts";
 import type { BoardRef, Recipients } from "./messages.ts";
+import { coordinate } from "./moves.ts";
 
 export type Field<T> = {
   readonly write: (to: Writer, value: T) => void;
@@ -266,6 +268,13 @@ export const bool: Field<boolean> = {
   },
   check: matching((value): value is boolean => typeof value === "boolean"),
 };
+/** JSON has fractions: they are rounded, as in every other client. */
+export const xy: Field<number> = {
+  write: (to, value) => to.i32(value),
+  read: (from) => from.i32(),
+  check: (given) => (typeof given === "number" && Math.abs(given) <= limits.COORDINATE_MAX ? coordinate(given) : undefined),
+};
+export const point = struct<Point>({ x: xy, y: xy });
 export const state = jsonObject(limits.STATE_BYTES_MAX);
 
 /** The rule for states, wherever they come in: a JSON object, as written within `STATE_BYTES_MAX`, and within `JSON_DEPTH_MAX`. */
@@ -312,7 +321,7 @@ export const OBSERVED = struct<{ readonly observed?: boolean }>({ observed: opti
 export const eventName = text(limits.EVENT_NAME_BYTES_MAX);
 export const eventData = json(limits.EVENT_DATA_BYTES_MAX);
 export const username = text(limits.USERNAME_BYTES_MAX);
-const time = varint(limits.TIME_MAX);
+export const time = varint(limits.TIME_MAX);
 /** Where a client is in the app; empty: nowhere in particular. */
 export const chosenArea = text(limits.AREA_BYTES_MAX);
 
@@ -359,7 +368,7 @@ export const board: Field<BoardRef> = {
   check: boardId.check,
 };
 
-const status = oneOf<Status>(STATUSES, "active");
+export const status = oneOf<Status>(STATUSES, "active");
 
 const kind = oneOf<MemberKind>(MEMBER_KINDS, "person");
 const area: Field<string> = {

@@ -20,6 +20,7 @@ export {
   STATUSES,
   writeMember,
 } from "./fields.ts";
+export { HELD_BYTES, hashIn, heldNow, nameHeld, printed } from "./held.ts";
 export * from "./json.ts";
 export * from "./limits.ts";
 export * from "./merge-patch.ts";

@@ -68,8 +68,9 @@ function fold(message: BinaryMessage): object {
       return { kind, board: boardId, ...rest };
     }
     case "joined": {
-      const { kind, boardId, board: _, roster, ...rest } = message;
-      return { kind, board: boardId, ...rest, roster: roster.map(foldPlace) };
+      const { kind, boardId, board: _, held, roster, ...rest } = message;
+      const known = held && { held: held.map((entry) => entry && foldPlace(entry)) };
+      return { kind, board: boardId, ...rest, ...known, roster: roster.map(foldPlace) };
     }
     case "roster":
       return { ...message, roster: message.roster.map(foldPlace) };
@@ -100,10 +101,12 @@ function place(at: Point | null): object {
 function unfold(kind: BinaryMessage["kind"], value: Record<string, unknown>): Record<string, unknown> {
   switch (kind) {
     case "join":
+      return { ...value, boardId: value["board"] };
     case "joined":
     case "roster": {
+      const held = Array.isArray(value["held"]) ? { held: value["held"].map(unfoldPlace) } : undefined;
       const roster = Array.isArray(value["roster"]) ? value["roster"].map(unfoldPlace) : undefined;
-      return { ...value, boardId: value["board"], roster };
+      return { ...value, boardId: value["board"], roster, ...held };
     }
     case "cursor":
     case "user_joined":

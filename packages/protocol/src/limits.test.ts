@@ -54,7 +54,20 @@ const json: Arbitrary<Json> = fc
   });
 
 /** Fields whose bytes have one length, or that are chosen from a list. */
-const FIXED = new Set(["kind", "board", "memberId", "resumeToken", "instanceId", "color", "status", "reason", "code", "at", "after"]);
+const FIXED = new Set([
+  "kind",
+  "board",
+  "memberId",
+  "resumeToken",
+  "instanceId",
+  "color",
+  "status",
+  "reason",
+  "code",
+  "at",
+  "after",
+  "held",
+]);
 
 /** The message with one of its fields, or of its member's, replaced by a candidate of the same type. */
 function varied(message: BinaryMessage, nth: number, text: string, number: number, value: Json): BinaryMessage {

@@ -33,7 +33,7 @@ export const TOKEN_BYTES_MAX = 8192;
 export const SERVER_MESSAGE_BYTES_MAX = 65_536;
 /** Members that the service introduces to its clients on one board: more people than anybody tells apart. Further ones are counted. */
 export const ROSTER_MAX = 1000;
-/** `maxPayload` towards clients: the largest legal client message is a `join` or a `hello` of under 13 KiB. */
+/** `maxPayload` towards clients: a `hello` is under 13 KiB, and a `join` with the largest state has room for a thousand held members. */
 export const CLIENT_MESSAGE_BYTES_MAX = 16_384;
 export const BOARDS_PER_CONNECTION_MAX = 32;
 /** Attempts are u32 on every wire: a join a second lasts 136 years. */

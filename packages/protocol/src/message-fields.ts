@@ -7,25 +7,18 @@
 import type { LeaveReason, Point } from "./domain.ts";
 import * as f from "./fields.ts";
 import { type Field, list, optional, type Struct, struct, text } from "./fields.ts";
+import { held, heldEntries } from "./held.ts";
 import * as limits from "./limits.ts";
 import { type BinaryMessage, type CursorMove, ERROR_CODES, type ErrorCode, type RosterEntry } from "./messages.ts";
-import { BARE_HEAD_MAX, coordinate, HIDDEN, readPoint, writeMove } from "./moves.ts";
+import { BARE_HEAD_MAX, HIDDEN, readPoint, writeMove } from "./moves.ts";
 
 /** The number of a reason on the wire is its index here; append-only. A later release's reason is shown as `left`. */
 export const LEAVE_REASONS = ["left", "timeout", "kicked", "instance_lost"] as const satisfies readonly LeaveReason[];
 
-/** JSON has fractions: they are rounded, as in every other client. */
-export const xy: Field<number> = {
-  write: (to, value) => to.i32(value),
-  read: (from) => from.i32(),
-  check: (given) => (typeof given === "number" && Math.abs(given) <= limits.COORDINATE_MAX ? coordinate(given) : undefined),
-};
-const point = struct<Point>({ x: xy, y: xy });
-
 const at: Field<Point | null> = {
   write: (to, value) => writeMove(to, 0, value?.x ?? HIDDEN, value?.y ?? 0),
   read: (from) => readPoint(from, from.varint(BARE_HEAD_MAX)),
-  check: (given) => (given === null ? null : point.check(given)),
+  check: (given) => (given === null ? null : f.point.check(given)),
 };
 
 const MOVE = struct<CursorMove>({ actor: f.actor, at });
@@ -45,7 +38,7 @@ const moves: Field<readonly CursorMove[]> = {
   check: (given) => f.checkedList(given, MOVE),
 };
 
-const ENTRY = struct<RosterEntry>({ actor: f.actor, member: f.member, at: optional(f.IN_JSON_ONLY, point) });
+const ENTRY = struct<RosterEntry>({ actor: f.actor, member: f.member, at: optional(f.IN_JSON_ONLY, f.point) });
 const rosterEntry: Field<RosterEntry> = {
   write(to, { actor, member, at }) {
     writeMove(to, actor, at?.x ?? HIDDEN, at?.y ?? 0);
@@ -80,6 +73,7 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
       state: f.state,
       observe: optional(1, f.bool),
       area: optional(2, f.chosenArea),
+      held: optional(3, held),
     }),
   },
   leave: { tag: 0x03, body: struct<Body<"leave">>({ board }) },
@@ -130,9 +124,10 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
       observe: optional(1, f.bool),
       observed: optional(2, f.bool),
       following: optional(3, u32),
+      held: optional(4, heldEntries),
     }),
   },
-  user_joined: { tag: 0x43, body: struct<Body<"user_joined">>({ board, actor, member: f.member, at: optional(1, point) }) },
+  user_joined: { tag: 0x43, body: struct<Body<"user_joined">>({ board, actor, member: f.member, at: optional(1, f.point) }) },
   user_updated: { tag: 0x44, body: struct<Body<"user_updated">>({ board, actor, patch }) },
   user_left: { tag: 0x45, body: struct<Body<"user_left">>({ board, actor, reason: f.oneOf<LeaveReason>(LEAVE_REASONS, "left") }) },
   cursors: { tag: 0x46, body: struct<Body<"cursors">>({ board, stamp: u16, moves }) },

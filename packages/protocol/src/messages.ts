@@ -29,6 +29,8 @@ export type ClientMessage =
       readonly observe?: boolean;
       /** Where in the app I am; absent or empty: nowhere in particular. */
       readonly area?: string;
+      /** Members of the board that I hold from an earlier connection, in my order: `HELD_BYTES` each, as hex digits (held.ts). */
+      readonly held?: string;
     }
   /** Leave a board for good: no grace. */
   | { readonly kind: "leave"; readonly board: BoardRef }
@@ -64,6 +66,15 @@ export type RosterEntry = {
   readonly at?: Point;
 };
 
+/** A member that the client holds, as it is now. Without a status it is active. Without `joinedAt` that is as the client holds it. */
+export type HeldEntry = {
+  readonly actor: number;
+  readonly status?: Status;
+  readonly joinedAt?: Millis;
+  readonly activeAt?: Millis;
+  readonly at?: Point;
+};
+
 export type CursorMove = { readonly actor: number; readonly at: Point | null };
 
 export type ServerMessage =
@@ -81,7 +92,8 @@ export type ServerMessage =
   /**
    * Answer to `join`: the board as this instance shows it now, myself included. `settling`: members may still be missing. `observe`: I am
    * no member, and `self` is `ACTOR_MAX`, which nobody is. `observed`: somebody observes the board. `following`: so many entries of the
-   * roster come in `roster` messages, before anything else about this board.
+   * roster come in `roster` messages, before anything else about this board. `held`: for each member of the list in `join`, in its order
+   * and as far as it goes, the member as it is now; null: it is not here, or in a roster.
    */
   | {
       readonly kind: "joined";
@@ -95,6 +107,7 @@ export type ServerMessage =
       readonly observe?: boolean;
       readonly observed?: boolean;
       readonly following?: number;
+      readonly held?: readonly (HeldEntry | null)[];
     }
   /** More of the roster that `joined` began. */
   | { readonly kind: "roster"; readonly board: BoardRef; readonly roster: readonly RosterEntry[] }

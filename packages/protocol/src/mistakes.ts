@@ -5,10 +5,11 @@
  */
 
 import { Reader } from "./bytes.ts";
-import { board, boardId, EXTRA_FIELDS, isObject, text } from "./fields.ts";
+import { board, boardId, EXTRA_FIELDS, isObject, text, xy } from "./fields.ts";
+import { HELD_BYTES } from "./held.ts";
 import { knownAmong, parse } from "./json.ts";
 import * as limits from "./limits.ts";
-import { isSentByClients, MESSAGE_FIELDS, type MessageFields, xy } from "./message-fields.ts";
+import { isSentByClients, MESSAGE_FIELDS, type MessageFields } from "./message-fields.ts";
 import type { BoardRef, ClientMessage } from "./messages.ts";
 
 export type Mistake = {
@@ -39,6 +40,7 @@ const LIMITS: Readonly<Record<FieldName, string>> = {
   area: `must be text of up to ${limits.AREA_BYTES_MAX} bytes`,
   areas: `must be up to ${limits.LOOK_AREAS_MAX} texts of up to ${limits.AREA_BYTES_MAX} bytes`,
   all: "must be true or false; in presence.v2 1 or 0",
+  held: `must be ${HELD_BYTES} bytes for each member; in JSON ${2 * HELD_BYTES} lower-case hex digits`,
   name: `must be text of up to ${limits.EVENT_NAME_BYTES_MAX} bytes`,
   data: `must be JSON of up to ${limits.EVENT_DATA_BYTES_MAX} bytes and ${limits.JSON_DEPTH_MAX} levels`,
   observe: "must be true or false; in presence.v2 1 or 0",

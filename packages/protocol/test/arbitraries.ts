@@ -17,6 +17,8 @@ import {
   ERROR_CODES,
   ERROR_REF_BYTES_MAX,
   EVENT_NAME_BYTES_MAX,
+  HELD_BYTES,
+  type HeldEntry,
   isSafeJson,
   type Json,
   type JsonObject,
@@ -108,6 +110,11 @@ export const member: Arbitrary<Member> = record(
 
 const rosterEntry: Arbitrary<RosterEntry> = record({ actor, member, at: point }, { requiredKeys: ["actor", "member"] });
 
+const heldEntry: Arbitrary<HeldEntry> = record(
+  { actor, status: fc.constantFrom("idle", "reconnecting"), joinedAt: time, activeAt: time, at: point },
+  { requiredKeys: ["actor"] },
+);
+
 export function clientMessages(boards: "number" | "id"): ByKind<ClientMessage> {
   const board: Arbitrary<BoardRef> = boards === "number" ? u32 : boardId;
   return {
@@ -122,6 +129,7 @@ export function clientMessages(boards: "number" | "id"): ByKind<ClientMessage> {
         state,
         observe: fc.boolean(),
         area: text(AREA_BYTES_MAX),
+        held: fc.array(hex(HELD_BYTES), { maxLength: 4 }).map((names) => names.join("")),
       },
       { requiredKeys: ["kind", "boardId", "attempt", "username", "status", "state"] },
     ),
@@ -177,6 +185,7 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
         observe: fc.boolean(),
         observed: fc.boolean(),
         following: u32,
+        held: fc.array(fc.option(heldEntry), { maxLength: 6 }),
       },
       { requiredKeys: ["kind", "boardId", "board", "self", "settling", "members", "users", "roster"] },
     ).map((message) => (boards === "id" ? { ...message, board: message.boardId } : message)),

@@ -47,8 +47,9 @@ export function laterBinary(message: BinaryMessage): Bytes {
       observe: _,
       observed: __,
       following: ___,
+      held: ____,
       ...bare
-    } = { observe: undefined, observed: undefined, following: undefined, ...message };
+    } = { observe: undefined, observed: undefined, following: undefined, held: undefined, ...message };
     const empty = encodeBinary({ ...bare, roster: [] });
     to.bytes(empty.subarray(0, -1)).varint(message.roster.length);
     for (const entry of message.roster) {

@@ -4,6 +4,7 @@
  * The tests compare the codecs with the files as committed, and do not run this.
  */
 
+import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import {
   ACTOR_MAX,
@@ -16,6 +17,8 @@ import {
   type JsonObject,
   type Member,
   type MemberId,
+  nameHeld,
+  printed,
   type ResumeToken,
 } from "../src/index.ts";
 
@@ -57,6 +60,10 @@ const ben: Member = {
   state: {},
 };
 
+/** The members as a client names them that holds them. */
+const namesOf = (...held: Member[]) =>
+  held.map((member) => nameHeld(createHash("sha256").update(printed(member)).digest(), member.joinedAt)).join("");
+
 const messages: [name: string, Direction, BinaryMessage][] = [
   ["hello", "client to server", { kind: "hello", token: "abc", resumeToken }],
   ["hello, anonymous and new", "client to server", { kind: "hello" }],
@@ -72,6 +79,11 @@ const messages: [name: string, Direction, BinaryMessage][] = [
     { kind: "join", boardId, attempt: 0xffff_ffff, username: "é".repeat(128), status: "idle", state: {} },
   ],
   ["join, to observe", "client to server", { kind: "join", boardId, attempt: 2, username: "", status: "active", state: {}, observe: true }],
+  [
+    "join, coming back",
+    "client to server",
+    { kind: "join", boardId, attempt: 3, username: "Ana", status: "active", state: { tool: "pen" }, held: namesOf(ana, ben) },
+  ],
   ["leave", "client to server", { kind: "leave", board }],
   ["cursor", "client to server", { kind: "cursor", board, at: { x: 500, y: 65_535 } }],
   ["cursor, wide", "client to server", { kind: "cursor", board, at: { x: -1, y: 70_000 } }],
@@ -161,6 +173,36 @@ const messages: [name: string, Direction, BinaryMessage][] = [
       following: 1,
     },
   ],
+  [
+    "joined, all that was held is there",
+    "server to client",
+    {
+      kind: "joined",
+      boardId,
+      board,
+      self: 3,
+      settling: false,
+      members: 2,
+      users: 2,
+      roster: [{ actor: 3, member: ana }],
+      held: [{ actor: 3 }, { actor: 0, status: "idle", activeAt: 1_760_000_300_000, at: { x: 500, y: 65_535 } }],
+    },
+  ],
+  [
+    "joined, some of what was held is there",
+    "server to client",
+    {
+      kind: "joined",
+      boardId,
+      board,
+      self: 3,
+      settling: true,
+      members: 3,
+      users: 3,
+      roster: [{ actor: 3, member: ana }],
+      held: [null, { actor: 4 }, null, { actor: 200, status: "reconnecting", joinedAt: 1_760_000_012_345 }],
+    },
+  ],
   ["roster", "server to client", { kind: "roster", board, roster: [{ actor: 0, member: ben, at: { x: 500, y: 65_535 } }] }],
   ["user_joined", "server to client", { kind: "user_joined", board, actor: 0, member: ben }],
   ["user_joined, with a cursor", "server to client", { kind: "user_joined", board, actor: 3, member: calmAna, at: { x: 500, y: 65_535 } }],
@@ -226,6 +268,7 @@ type Encoding = "presence.v2" | "presence.v2.json" | "classic";
 
 const error = { kind: "error", code: "bad_message", message: "" } as const;
 const join = { kind: "join", boardId, attempt: 1, username: "Ana", status: "active", state: {} } as const;
+const alone = { kind: "joined", boardId, board, self: 0, settling: false, members: 1, users: 1, roster: [] } as const;
 const stateOf = (text: string) => JSON.parse(text) as JsonObject;
 
 /** Bytes in hex, or text; the side that receives them refuses them. */
@@ -293,6 +336,10 @@ const invalid: [why: string, Encoding, Direction, string][] = [
   ],
   ["area over 128 bytes", "presence.v2", "client to server", hexOf({ ...join, area: "a".repeat(129) })],
   ["more members promised than there are", "presence.v2", "server to client", "4206646f632d343207030002020a"],
+  ["half a member that is held", "presence.v2", "client to server", `${hexOf(join)}030b${"00".repeat(11)}`],
+  ["no actor below 0", "presence.v2", "server to client", `${hexOf(alone)}040103`],
+  ["more to say of a member that is held, and nothing said", "presence.v2", "server to client", `${hexOf(alone)}04020200`],
+  ["a member that is held, hidden", "presence.v2", "server to client", `${hexOf(alone)}0403024001`],
   ["not JSON", "presence.v2.json", "both", '{"kind":'],
   ["no kind", "presence.v2.json", "both", "{}"],
   ["kind that is no text", "presence.v2.json", "both", '{"kind":8}'],
@@ -314,6 +361,12 @@ const invalid: [why: string, Encoding, Direction, string][] = [
     "presence.v2.json",
     "client to server",
     `{"kind":"look","board":"doc-42","areas":["a","${"é".repeat(65)}"]}`,
+  ],
+  [
+    "half a member that is held",
+    "presence.v2.json",
+    "client to server",
+    `{"kind":"join","board":"doc-42","attempt":1,"username":"","status":"active","state":{},"held":"${"0".repeat(22)}"}`,
   ],
   ["number beyond range", "presence.v2.json", "client to server", '{"kind":"update","board":"doc-42","state":{"a":1e999}}'],
   ["empty", "classic", "both", ""],

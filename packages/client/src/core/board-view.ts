@@ -89,6 +89,12 @@ export class BoardView {
     this.#parse = parse;
   }
 
+  /** All members that we know, ourselves included, in the order of rosters. */
+  get members(): readonly WireMember[] {
+    const members = Array.from(this.#entries.values(), ({ wire }) => wire);
+    return (this.#self ? [...members, this.#self.shown] : members).sort(inOrder);
+  }
+
   /** The whole board, after a join. A member that is missing from it leaves: at once, or after the grace if the service is settling. */
   joined(message: Extract<ServerMessage, { kind: "joined" }>, graceMs: Millis, now: Millis): Changes {
     const changes: Changes = { events: [], moved: [] };

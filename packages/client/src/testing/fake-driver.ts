@@ -108,6 +108,8 @@ export class FakeDriver implements Driver {
   readonly sockets: FakeSocket[] = [];
   readonly reports: string[] = [];
   readonly sessions?: SessionStorage;
+  /** For tests that need it, before the first board: this package has no hash of its own. */
+  hash?: (bytes: Uint8Array) => Promise<ArrayBuffer>;
   page: PageEvents | undefined;
   /** Until this time, timers do not fire: a hidden tab. */
   timersSleepUntil = 0;

@@ -49,6 +49,8 @@ export class Seat {
   look: "all" | readonly number[] | undefined;
   /** It begins to look at an area: it is owed the last places there. */
   isOwedPlaces = false;
+  /** The members that its client holds from an earlier connection, as it told with its join. Answered at once or never. */
+  held: string | undefined;
   /** For a socket that is owed a roster: the roster that it still believes. */
   told: Told | undefined = TOLD_NOTHING;
 
@@ -377,6 +379,7 @@ class Audience {
           this.#writeBoard(seat, board, tick);
           break;
         case "nothing":
+          seat.held = undefined;
           if (seat.told === undefined) {
             this.#metrics.staleClients++;
             seat.told = this.teller.told();
@@ -435,7 +438,9 @@ class Audience {
     const { holder } = seat;
     const { degraded } = roster();
     const draft = new Draft();
-    board(seat.actor, seat.told ?? TOLD_NOTHING, draft);
+    const { held = "" } = seat;
+    seat.held = undefined;
+    board(seat.actor, seat.told ?? TOLD_NOTHING, draft, held);
     if (seat.isToldDegraded !== degraded) this.teller.degraded(degraded, draft);
     seat.isToldDegraded = degraded;
     if (holder.cursorMs !== cursorMs) this.teller.pace(cursorMs, draft);
@@ -445,6 +450,6 @@ class Audience {
     // The roster has the places of all members, and its client shows those in the areas at which it looks.
     seat.isOwedPlaces = false;
     seat.outbox.sentFresh(draft.bytes);
-    holder.owe(draft.bytes * PRICE.byteOfRoster);
+    holder.owe(draft.bytes * PRICE.byteOfRoster + held.length * PRICE.heldDigit);
   }
 }

@@ -38,6 +38,8 @@ export const PRICE = {
   byteOfRoster: 0.05,
   /** Looking at other areas, on top of its message and of the places there, which cost as much as a roster. */
   look: 40,
+  /** A hex digit of the list of members that a client holds: each member has 24, and is looked up among those of the board. */
+  heldDigit: 0.02,
   /** A page of members, on top of its message and its bytes. */
   page: 100,
   /** A member of a board of which a page is asked: the ids may have to be sorted for it. */

@@ -194,7 +194,7 @@ export class ClientBoards {
     return boardId !== undefined && this.pending.has(boardId) ? boardId : undefined;
   }
 
-  #enter({ boardId, attempt, username, status, state, area, observe = false }: Join, bytes: number): void {
+  #enter({ boardId, attempt, username, status, state, area, observe = false, held }: Join, bytes: number): void {
     const { who, id } = this.#client;
     if (who === undefined) return;
     const { memberId, user } = who.identity;
@@ -207,6 +207,7 @@ export class ClientBoards {
     }
     // From now on its messages are those of a member, or of an observer, also if the core has not answered.
     seat.isObserver = observe;
+    seat.held = held;
     const { userId, color, avatar, kind = "person" } = user;
     if (observe) {
       this.#hub.input({ kind: "observe", connection: id, boardId, memberId, userId });

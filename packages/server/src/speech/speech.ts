@@ -74,8 +74,11 @@ export interface Teller {
   degraded(on: boolean, draft: Draft): void;
   /** `stamp`: of this tick, the same for all sockets. */
   cursors(moves: Moves, stamp: number, draft: Draft): void;
-  /** Prepares a roster for many sockets. The result writes what a socket that believes `told` needs; `self` is its own actor; undefined: it observes. */
-  board(roster: RosterView): (self: number | undefined, told: Told, draft: Draft) => void;
+  /**
+   * Prepares a roster for many sockets. The result writes what a socket that believes `told` needs; `self` is its own actor; undefined: it
+   * observes. `held`: the list of members that its client holds from an earlier connection.
+   */
+  board(roster: RosterView): (self: number | undefined, told: Told, draft: Draft, held?: string) => void;
   /** The belief of a socket that was told everything but this tick. */
   told(): Told;
   /** The tick is over. */

@@ -80,6 +80,6 @@ function emptied(message: Listing): Listing {
 /** The message without entries and without extra fields, so that its last byte is the number of entries. */
 function bare(message: Listing): Listing {
   if (message.kind === "roster") return emptied(message);
-  const { observe: _, observed: __, following: ___, ...rest } = message;
+  const { observe: _, observed: __, following: ___, held: ____, ...rest } = message;
   return { ...rest, roster: [] };
 }

@@ -17,6 +17,7 @@ import {
 import type { Counts, RosterChange, RosterView } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import type { Draft } from "./draft.ts";
+import { Holdings, NAME_DIGITS } from "./held.ts";
 import { Introduced } from "./introduced.ts";
 import { type BoardSource, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
 import { BINARY_WIRE, JSON_WIRE, type Listing, type Wire } from "./v2-wire.ts";
@@ -52,6 +53,25 @@ export const JSON_TEXT: Speech = {
 const FIRST_PAGE_BYTES = 32 * 1024;
 /** Bytes of entries in `roster`. */
 const PAGE_BYTES = SERVER_MESSAGE_BYTES_MAX - 1024;
+/** The same where the client holds members, and the bytes about these: together as many as above. A thousand members take 28 KB at most. */
+const HELD_FIRST_PAGE_BYTES = 3 * 1024;
+const HELD_BYTES_MAX = FIRST_PAGE_BYTES - HELD_FIRST_PAGE_BYTES;
+
+type Joined = Extract<Listing, { kind: "joined" }>;
+
+/** A roster as all clients that hold the same are told it, encoded. */
+type Roster = {
+  /** Without its entries. */
+  readonly joined: Joined;
+  readonly first: readonly Buffer[];
+  /** The actors of those. */
+  readonly inFirst: ReadonlySet<number>;
+  /** The first entries, and what follows them in their message. */
+  readonly rest: Buffer;
+  /** The messages after the first. */
+  readonly more: readonly Buffer[];
+  forObservers?: Buffer;
+};
 
 class V2Teller<Ref extends BoardRef> implements Teller {
   readonly #boardId: BoardId;
@@ -141,14 +161,12 @@ class V2Teller<Ref extends BoardRef> implements Teller {
     return told;
   }
 
-  /** A thousand clients that join in one tick share one encoded roster: only the bytes before the first entry differ, and one's own entry. */
+  /**
+   * A thousand clients that join in one tick share one encoded roster: only the bytes before the first entry differ, and one's own entry.
+   * Clients that hold the same members share what they are answered.
+   */
   board({ entries, degraded: _, observed, ...counts }: RosterView): ReturnType<Teller["board"]> {
-    const encode = (entry: RosterEntry) => this.#wire.entry(this.#ref, entry);
-    const listed = entries.filter(({ actor }) => this.#introduced.has(actor));
-    const [first = [], ...others] = pagesOf(listed.map(encode));
-    const inFirst = new Set(listed.slice(0, first.length).map(({ actor }) => actor));
-    const following = listed.length - first.length;
-    const joined: Listing = {
+    const joined: Joined = {
       kind: "joined",
       boardId: this.#boardId,
       board: this.#ref,
@@ -156,25 +174,62 @@ class V2Teller<Ref extends BoardRef> implements Teller {
       ...counts,
       roster: [],
       ...(observed && { observed }),
-      ...(following > 0 && { following }),
     };
-    const rest = this.#wire.rest(joined, first);
-    const more = others.map((page) => this.#page(page));
+    const listed = entries.filter(({ actor }) => this.#introduced.has(actor));
+    const encoded = new Map<RosterEntry, Buffer>();
+    const encode = (entry: RosterEntry) => {
+      const known = encoded.get(entry) ?? this.#wire.entry(this.#ref, entry);
+      encoded.set(entry, known);
+      return known;
+    };
+    const rosters = new Map<string, Roster>();
+    let holdings: Holdings | undefined;
     let byActor: ReadonlyMap<number, RosterEntry> | undefined;
-    let forObservers: Buffer | undefined;
-    return (self, _told, draft) => {
+    return (self, _told, draft, held = "") => {
+      if (held !== "") holdings ??= new Holdings(listed);
+      const roster = rosters.get(held) ?? this.#roster(joined, listed, encode, holdings && { holdings, list: held });
+      rosters.set(held, roster);
+      const { first, inFirst, more } = roster;
       if (self === undefined) {
-        forObservers ??= this.#whole({ ...joined, self: ACTOR_MAX, observe: true }, first);
-        draft.add(forObservers);
-        for (const page of more) draft.add(page);
-        return;
+        roster.forObservers ??= this.#whole({ ...roster.joined, self: ACTOR_MAX, observe: true }, first);
+        draft.add(roster.forObservers);
+      } else {
+        byActor ??= inFirst.has(self) ? undefined : new Map(entries.map((entry) => [entry.actor, entry]));
+        const entry = inFirst.has(self) ? undefined : byActor?.get(self);
+        const own = entry && encode(entry);
+        draft.add(this.#wire.start({ ...roster.joined, self }, first.length + (own ? 1 : 0), own, roster.rest), 0);
+        draft.add(roster.rest);
       }
-      byActor ??= inFirst.has(self) ? undefined : new Map(entries.map((entry) => [entry.actor, entry]));
-      const entry = inFirst.has(self) ? undefined : byActor?.get(self);
-      const own = entry && encode(entry);
-      draft.add(this.#wire.start({ ...joined, self }, first.length + (own ? 1 : 0), own, rest), 0);
-      draft.add(rest);
       for (const page of more) draft.add(page);
+    };
+  }
+
+  /** The whole roster, or the part of it that is new to a client which holds that list. */
+  #roster(
+    joined: Joined,
+    listed: readonly RosterEntry[],
+    encode: (entry: RosterEntry) => Buffer,
+    holder: { readonly holdings: Holdings; readonly list: string } | undefined,
+  ): Roster {
+    let { list = "", holdings } = holder ?? {};
+    let held = holdings?.find(list) ?? [];
+    // In JSON the answer to a long list may be too long. The members that it then leaves out are told in full.
+    while (this.#wire.frame({ ...joined, held }).length > HELD_BYTES_MAX) {
+      list = list.slice(0, NAME_DIGITS * Math.floor(held.length / 2));
+      held = holdings?.find(list) ?? [];
+    }
+    const known = new Set(held.map((entry) => entry?.actor));
+    const told = listed.filter(({ actor }) => !known.has(actor));
+    const message = { ...joined, ...(held.length > 0 && { held }) };
+    const [first = [], ...others] = pagesOf(told.map(encode), held.length > 0 ? HELD_FIRST_PAGE_BYTES : FIRST_PAGE_BYTES);
+    const following = told.length - first.length;
+    const whole: Joined = { ...message, ...(following > 0 && { following }) };
+    return {
+      joined: whole,
+      first,
+      inFirst: new Set(told.slice(0, first.length).map(({ actor }) => actor)),
+      rest: this.#wire.rest(whole, first),
+      more: others.map((page) => this.#page(page)),
     };
   }
 
@@ -195,9 +250,9 @@ class V2Teller<Ref extends BoardRef> implements Teller {
 }
 
 /** Encoded entries in order, as many in each page as fit. */
-function pagesOf(entries: readonly Buffer[]): Buffer[][] {
+function pagesOf(entries: readonly Buffer[], firstBytes: number): Buffer[][] {
   const pages: Buffer[][] = [[]];
-  let left = FIRST_PAGE_BYTES;
+  let left = firstBytes;
   for (const entry of entries) {
     // JSON has a comma after it.
     left -= entry.length + 1;

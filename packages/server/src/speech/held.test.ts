@@ -1,0 +1,158 @@
+/** C5: a client that names the members it holds knows, after the answer, exactly the roster of a client that came fresh. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type BoardId,
+  decodeServerBinary,
+  decodeServerJson,
+  encodeBinary,
+  type HeldEntry,
+  heldNow,
+  type Member,
+  type MemberId,
+  type RosterEntry,
+  SERVER_MESSAGE_BYTES_MAX,
+  type ServerMessage,
+} from "@presence-service/protocol";
+import fc, { type Arbitrary } from "fast-check";
+import { FakeSocket } from "../testing/fake-socket.ts";
+import { namesOf } from "../testing/held-names.ts";
+import { Draft } from "./draft.ts";
+import { Holdings } from "./held.ts";
+import { BINARY, JSON_TEXT } from "./v2.ts";
+
+const SPEECHES = { binary: BINARY, json: JSON_TEXT };
+const written = { framesOut: 0, bytesOut: 0, cursorsDelivered: 0 };
+
+function memberOf(number: number, more: Partial<Member> = {}): Member {
+  const memberId = number.toString(16).padStart(32, "0") as MemberId;
+  const whole = {
+    memberId,
+    userId: memberId,
+    username: `u${number}`,
+    color: "#336699",
+    kind: "person",
+    joinedAt: 1_760_000_000_000,
+  } as const;
+  return { ...whole, status: "active", state: {}, ...more };
+}
+
+/** The messages to the client of that actor, on a board of those entries. */
+function told(encoding: keyof typeof SPEECHES, entries: readonly RosterEntry[], self: number | undefined, held?: string): ServerMessage[] {
+  const { length } = entries;
+  const roster = { settling: false, degraded: false, members: length, users: length, observed: false, entries };
+  const source = { roster: () => roster, cursorOf: () => undefined };
+  const draft = new Draft();
+  SPEECHES[encoding].teller({ boardId: "doc" as BoardId, number: 7 }, source).board(roster)(self, [], draft, held);
+  const socket = new FakeSocket();
+  draft.writePieces(socket, written);
+  return socket.takeFrames().map(({ payload, isText }) => {
+    assert.ok(payload.length <= SERVER_MESSAGE_BYTES_MAX, `a message of ${payload.length} bytes`);
+    const message = isText ? decodeServerJson(payload.toString()) : decodeServerBinary(payload);
+    return message ?? assert.fail("not a message");
+  });
+}
+
+/** The roster of a client that held those members. */
+function known([joined, ...more]: ServerMessage[], members: readonly Member[]): Map<number, RosterEntry> {
+  assert.ok(joined?.kind === "joined");
+  const own = joined.roster.some(({ actor }) => actor === joined.self);
+  assert.ok(joined.observe === true || own, "one's own entry is in full, in joined");
+  const listed = more.flatMap((page) => (page.kind === "roster" ? page.roster : assert.fail(page.kind)));
+  assert.equal(listed.length, joined.following ?? 0);
+  const held = heldNow(members, joined.held ?? []).filter(({ actor }) => actor !== joined.self);
+  const roster = new Map<number, RosterEntry>();
+  for (const entry of [...held, ...joined.roster, ...listed]) {
+    assert.ok(!roster.has(entry.actor) || entry.actor === joined.self, `actor ${entry.actor} is told twice`);
+    roster.set(entry.actor, entry);
+  }
+  return roster;
+}
+
+const byActor = (entries: readonly RosterEntry[]) => new Map(entries.map((entry) => [entry.actor, entry]));
+
+const time = fc.constantFrom(0, 1_760_000_000_000, 1_760_000_000_000 + 2 ** 31, 1_760_000_003_600);
+const anyMember = (numbers: Arbitrary<number>) =>
+  fc
+    .tuple(
+      numbers,
+      fc.constantFrom("active", "idle", "reconnecting"),
+      time,
+      fc.option(time),
+      fc.constantFrom({}, { tool: "pen" }, { ten: "x".repeat(900) }),
+    )
+    .map(([number, status, joinedAt, activeAt, state]) =>
+      memberOf(number, { status, joinedAt, state, ...(activeAt !== null && { activeAt }) }),
+    );
+/** A few members, so that many are held and on the board, in another version or in the same. */
+const members = fc.uniqueArray(anyMember(fc.nat(30)), { selector: ({ memberId }) => memberId, maxLength: 30 });
+const point = fc.option(fc.record({ x: fc.integer({ min: -9, max: 70_000 }), y: fc.nat(70_000) }, { noNullPrototype: true }));
+
+for (const encoding of ["binary", "json"] as const) {
+  test(`[C5] ${encoding}: whoever holds whatever, the roster afterwards is the board's`, () => {
+    fc.assert(
+      fc.property(members, fc.array(point), fc.array(fc.nat(5000)), members, fc.nat(), (here, places, actors, held, nth) => {
+        const used = new Set<number>();
+        const entries = here.map((member, index): RosterEntry => {
+          let actor = actors[index] ?? index;
+          while (used.has(actor)) actor++;
+          used.add(actor);
+          const at = places[index];
+          return { actor, member, ...(at && { at }) };
+        });
+        const self = entries[nth % Math.max(1, entries.length)]?.actor;
+        assert.deepEqual(known(told(encoding, entries, self, namesOf(held)), held), byActor(entries));
+        assert.deepEqual(known(told(encoding, entries, self), []), byActor(entries));
+      }),
+    );
+  });
+}
+
+const crowd = Array.from({ length: 1000 }, (_, number) => memberOf(number, { joinedAt: 1_760_000_000_000 + 3_600 * number }));
+const entriesOf = (of: readonly Member[]) => of.map((member, actor): RosterEntry => ({ actor, member }));
+
+test("[C5] a thousand members that are as they were take about a byte each", () => {
+  const messages = told("binary", entriesOf(crowd), 500, namesOf(crowd));
+  assert.equal(messages.length, 1);
+  const bytes = encodeBinary(messages[0] ?? assert.fail()).length;
+  assert.ok(bytes < 1_100, `${bytes} bytes`);
+});
+
+test("[C5] a thousand members that have changed in everything that may change still fit, in any encoding", () => {
+  const now = crowd.map((member) => ({ ...member, status: "reconnecting" as const, joinedAt: 1, activeAt: 4_000_000_000_000 }));
+  const entries = entriesOf(now).map(
+    (entry): RosterEntry => ({ ...entry, actor: 2 ** 30 - 1 - 1000 * entry.actor, at: { x: -2_000_000_000, y: -2_000_000_000 } }),
+  );
+  for (const encoding of ["binary", "json"] as const) {
+    const list = namesOf(crowd).slice(0, encoding === "json" ? 24 * 680 : undefined);
+    const messages = told(encoding, entries, entries[999]?.actor, list);
+    assert.deepEqual(known(messages, crowd), byActor(entries));
+    const [joined] = messages;
+    assert.ok(joined?.kind === "joined" && (joined.held?.length ?? 0) > 150);
+  }
+});
+
+test("[C5] a name that stands twice in the list, and names of nobody, are not answered", () => {
+  const [ana, ben, cleo] = crowd as [Member, Member, Member];
+  const holdings = new Holdings(entriesOf([ana, ben, cleo]));
+  const answer = (...held: Member[]): (HeldEntry | null)[] => holdings.find(namesOf(held));
+  assert.deepEqual(answer(ben, ana), [{ actor: 1 }, { actor: 0 }]);
+  assert.deepEqual(answer(ana, ben, ana, cleo), [null, { actor: 1 }, null, { actor: 2 }]);
+  assert.deepEqual(answer(ana, ana, ana), []);
+  assert.deepEqual(answer(memberOf(5000), cleo, memberOf(5001)), [null, { actor: 2 }]);
+  assert.deepEqual(answer({ ...ana, username: "Eve" }), []);
+  assert.deepEqual(new Holdings(entriesOf([ana, ben, ana])).find(namesOf([ana, ben])), [null, { actor: 1 }]);
+});
+
+test("[C5] clients that hold the same members share the bytes of their answers", () => {
+  const entries = entriesOf(crowd);
+  const roster = { settling: false, degraded: false, members: 1000, users: 1000, observed: false, entries };
+  const board = BINARY.teller({ boardId: "doc" as BoardId, number: 7 }, { roster: () => roster, cursorOf: () => undefined }).board(roster);
+  const chunks = [3, 4].map((self) => {
+    const written: Buffer[] = [];
+    board(self, [], { add: (chunk: Buffer) => written.push(chunk) } as unknown as Draft, namesOf(crowd));
+    return written;
+  });
+  assert.equal(chunks[0]?.[1], chunks[1]?.[1]);
+});
