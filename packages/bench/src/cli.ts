@@ -3,6 +3,7 @@
  * docs/BENCHMARKS.md, in three and a half minutes; `--help` lists the arguments for other runs.
  */
 
+import { execFileSync } from "node:child_process";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import type { Protocol } from "./clients.ts";
@@ -17,21 +18,23 @@ Without options: the runs of docs/BENCHMARKS.md. With any of these: one run.
   --users N      people per instance                       (50)
   --board N      members of one board, instances together  (all)
   --moves N      moves per second of each                  (20)
+  --moving N     the share of them that moves              (1)
   --seconds N    measured time                             (10)
   --warm-up N    seconds before that, not measured         (5)
   --instances N                                            (2)
   --protocol P   binary or classic                         (binary)
+  --pinned       instances and Redis on one core, the generator on another (Linux)
   --idle N       instead: memory and CPU of N idle connections, on boards of --board (10)
 `;
 
 const STANDARD: readonly Omit<Load, "seconds" | "warmUpSeconds">[] = [
-  { protocol: "binary", usersPerInstance: 1, boardSize: 2, movesPerSecond: 20 },
-  { protocol: "binary", usersPerInstance: 5, boardSize: 10, movesPerSecond: 20 },
-  { protocol: "binary", usersPerInstance: 50, boardSize: 10, movesPerSecond: 20 },
-  { protocol: "binary", usersPerInstance: 50, boardSize: 100, movesPerSecond: 20 },
-  { protocol: "classic", usersPerInstance: 50, boardSize: 100, movesPerSecond: 20 },
-  { protocol: "binary", usersPerInstance: 500, boardSize: 10, movesPerSecond: 5 },
-  { protocol: "binary", usersPerInstance: 250, boardSize: 500, movesPerSecond: 10 },
+  { protocol: "binary", usersPerInstance: 1, boardSize: 2, movesPerSecond: 20, moving: 1 },
+  { protocol: "binary", usersPerInstance: 5, boardSize: 10, movesPerSecond: 20, moving: 1 },
+  { protocol: "binary", usersPerInstance: 50, boardSize: 10, movesPerSecond: 20, moving: 1 },
+  { protocol: "binary", usersPerInstance: 50, boardSize: 100, movesPerSecond: 20, moving: 1 },
+  { protocol: "classic", usersPerInstance: 50, boardSize: 100, movesPerSecond: 20, moving: 1 },
+  { protocol: "binary", usersPerInstance: 500, boardSize: 10, movesPerSecond: 5, moving: 1 },
+  { protocol: "binary", usersPerInstance: 250, boardSize: 500, movesPerSecond: 10, moving: 1 },
 ];
 /** Two sizes on one instance: the difference gives the cost of a connection without the memory that a process needs anyway. */
 const STANDARD_IDLE = [2000, 8000];
@@ -41,11 +44,13 @@ const { values } = parseArgs({
     users: { type: "string", default: "50" },
     board: { type: "string" },
     moves: { type: "string", default: "20" },
+    moving: { type: "string", default: "1" },
     seconds: { type: "string", default: "10" },
     "warm-up": { type: "string", default: "5" },
     instances: { type: "string", default: "2" },
     protocol: { type: "string", default: "binary" },
     idle: { type: "string" },
+    pinned: { type: "boolean" },
     help: { type: "boolean" },
   },
 });
@@ -65,6 +70,7 @@ else {
       usersPerInstance,
       boardSize: boardSize(usersPerInstance * instances),
       movesPerSecond: numberOf("moves"),
+      moving: numberOf("moving"),
       seconds: numberOf("seconds"),
       warmUpSeconds: numberOf("warm-up"),
     };
@@ -93,7 +99,8 @@ async function measureIdle(instances: number, protocol: Protocol, connections: n
 }
 
 async function withCluster<T>(instances: number, use: (cluster: Cluster) => Promise<T>): Promise<T> {
-  const cluster = await Cluster.start(instances);
+  const cluster = await Cluster.start(instances, values.pinned ? 0 : undefined);
+  if (values.pinned) execFileSync("taskset", ["--all-tasks", "--cpu-list", "--pid", "1", String(process.pid)], { stdio: "ignore" });
   const stop = () => {
     cluster.stop();
     process.exit(1);
@@ -111,7 +118,7 @@ function boardSize(fallback: number): number {
   return values.board === undefined ? fallback : numberOf("board");
 }
 
-function numberOf(name: Exclude<keyof typeof values, "help" | "protocol">): number {
+function numberOf(name: Exclude<keyof typeof values, "help" | "protocol" | "pinned">): number {
   const value = Number(values[name]);
   if (!(value > 0)) throw new Error(`--${name} is ${values[name]}; it must be a number above 0`);
   return value;

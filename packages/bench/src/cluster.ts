@@ -30,18 +30,20 @@ export class Cluster {
     this.#folder = folder;
   }
 
-  /** The instances are ready when this returns. The caller must call `stop()`, also when it fails. */
-  static async start(count: number): Promise<Cluster> {
+  /** The instances are ready when this returns. The caller must call `stop()`, also when it fails. With `core`, all processes share that one. */
+  static async start(count: number, core?: number): Promise<Cluster> {
+    const run = (command: string, args: readonly string[], options: SpawnOptions) =>
+      core === undefined ? spawn(command, args, options) : spawn("taskset", ["--cpu-list", String(core), command, ...args], options);
     const folder = mkdtempSync(join(tmpdir(), "presence-bench-"));
     const redisPort = await freePort();
     const redisArgs = ["--port", String(redisPort), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
-    const redis = new Process(spawn("redis-server", redisArgs, { stdio: "ignore" }));
+    const redis = new Process(run("redis-server", redisArgs, { stdio: "ignore" }));
     const instances: Instance[] = [];
     for (let nth = 0; nth < count; nth++) {
       const port = await freePort();
       const env = { ...process.env, WS_PORT: String(port), REDIS_URL: `redis://127.0.0.1:${redisPort}`, LOG_LEVEL: "error", DEMO: "off" };
       const options: SpawnOptions = { env, cwd: folder, stdio: ["ignore", "inherit", "inherit"] };
-      instances.push(new Instance(spawn(process.execPath, ["--conditions=presence-source", SERVER_CLI], options), port));
+      instances.push(new Instance(run(process.execPath, ["--conditions=presence-source", SERVER_CLI], options), port));
     }
     const cluster = new Cluster(redis, instances, folder);
     try {

@@ -15,6 +15,8 @@ export type Load = {
   /** Members of one board, at all instances together. */
   readonly boardSize: number;
   readonly movesPerSecond: number;
+  /** The share of each board's members that move, 0…1; the others watch. */
+  readonly moving: number;
   readonly seconds: number;
   readonly warmUpSeconds: number;
 };
@@ -73,7 +75,8 @@ export async function run(cluster: Cluster, load: Load): Promise<Result> {
     (moves.sentBy(move) === viewer.instance ? local : remote).add(performance.now() - moves.sentAt(move));
   };
   const clients = await gather(cluster, load, seen);
-  const stop = walk(clients, load, moves);
+  const movers = clients.filter((_, nth) => nth % load.boardSize < load.boardSize * load.moving);
+  const stop = walk(movers, load, moves);
   try {
     await wait(load.warmUpSeconds * 1000);
     const before = costs(cluster, clients);
