@@ -3,15 +3,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../testing/fake-clock.ts";
-import { Pace, TICK_MS_MAX, TICK_MS_MIN, Ticker } from "./ticker.ts";
+import { Pace, TICK_MS, Ticker } from "./ticker.ts";
+
+const TICK_MS_MAX = 100;
 
 function ticking() {
   const clock = new FakeClock();
   const flushes: { board: string; isLocal: boolean; at: number }[] = [];
-  const ticker = new Ticker<{ name: string; pace: Pace }>(clock, ({ name }, isLocal, now) =>
+  const ticker = new Ticker<{ name: string; pace: Pace; seats: number }>(clock, ({ name }, isLocal, now) =>
     flushes.push({ board: name, isLocal, at: now - 1000 }),
   );
-  const board = (name: string) => ({ name, pace: new Pace() });
+  const board = (name: string, seats = 20) => ({ name, pace: new Pace(), seats });
   return { clock, flushes, ticker, board };
 }
 
@@ -41,17 +43,21 @@ test("[F2] three at once, then one per tick, and a rest fills the burst again", 
   assert.equal(again.length, 3);
 });
 
-test("[F2] remote cursors go out at once after a rest, then two frames per tick", () => {
+test("[F2] remote cursors go out at once after a rest, then two frames per tick, or every 4 ms to few sockets", () => {
   const { clock, flushes, ticker, board } = ticking();
-  const one = board("one");
-  for (let step = 0; step < 39; step++) {
-    ticker.remote(one);
-    clock.advance(1);
-  }
-  assert.deepEqual(
-    flushes.map(({ at, isLocal }) => [at, isLocal]),
-    [0, 1, 2, 8, 16, 24, 32].map((at) => [at, false]),
-  );
+  const frames = (seats: number) => {
+    const one = board("one", seats);
+    const startedAt = clock.now() - 1000;
+    for (let step = 0; step < 39; step++) {
+      ticker.remote(one);
+      clock.advance(1);
+    }
+    ticker.forget(one);
+    return flushes.splice(0).map(({ at, isLocal }) => [at - startedAt, isLocal]);
+  };
+  const remote = (at: number) => [at, false];
+  assert.deepEqual(frames(20), [0, 1, 2, 8, 16, 24, 32].map(remote));
+  assert.deepEqual(frames(1), [0, 1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 36].map(remote));
 });
 
 test("[F2] a remote batch waits for half a tick at most, after a burst of both kinds, too", () => {
@@ -67,8 +73,8 @@ test("[F2] a remote batch waits for half a tick at most, after a burst of both k
   }
   assert.equal(flushes.length, 6);
   ticker.remote(one);
-  clock.advance(TICK_MS_MIN / 2);
-  assert.deepEqual(flushes.at(6), { board: "one", isLocal: false, at: TICK_MS_MIN / 2 });
+  clock.advance(TICK_MS / 2);
+  assert.deepEqual(flushes.at(6), { board: "one", isLocal: false, at: TICK_MS / 2 });
 });
 
 test("a remote flush before its time does not count as the local tick", () => {
@@ -106,16 +112,55 @@ test("[F2] boards do not wait for each other; a forgotten one is not flushed", (
   assert.equal(flushes.length, 1);
 });
 
-test("[F2] the tick grows at once with the load, shrinks slowly, and rests in between", () => {
+test("[F2] the tick is shorter the more people move, and longer the more sockets a frame is for", () => {
+  const { clock, flushes, ticker, board } = ticking();
+  const flushesIn100Ms = (seats: number) => {
+    const one = board("one", seats);
+    flushes.length = 0;
+    for (let step = 0; step < 400; step++) {
+      ticker.local(one);
+      clock.advance(0.25);
+    }
+    ticker.forget(one);
+    return flushes.length;
+  };
+  assert.deepEqual([1, 2, 4, 10, 15, 20, 500].map(flushesIn100Ms), [9, 15, 28, 28, 14, 9, 9]);
+});
+
+test("[F2] a burst of work changes nothing; a loop that stays busy has the ticks grow at once, and shrink slowly", () => {
   const { ticker } = ticking();
-  ticker.adapt(0.9);
-  assert.equal(ticker.cursorMs, 22);
-  for (let count = 0; count < 10; count++) ticker.adapt(0.7);
-  assert.equal(ticker.cursorMs, 22);
-  for (let count = 0; count < 10; count++) ticker.adapt(1);
+  ticker.adapt(1);
+  ticker.adapt(1);
+  for (let count = 0; count < 40; count++) ticker.adapt(0.3);
+  assert.equal(ticker.cursorMs, TICK_MS);
+  for (let count = 0; count < 20; count++) ticker.adapt(1);
   assert.equal(ticker.cursorMs, TICK_MS_MAX);
   for (let count = 0; count < 3; count++) ticker.adapt(0.1);
   assert.equal(ticker.cursorMs, TICK_MS_MAX);
   for (let count = 0; count < 40; count++) ticker.adapt(0.1);
-  assert.equal(ticker.cursorMs, TICK_MS_MIN);
+  assert.equal(ticker.cursorMs, TICK_MS);
+});
+
+test("[F2] a load that leaves room does not keep the pace that a crowd of joins has brought", () => {
+  const { ticker } = ticking();
+  for (let count = 0; count < 20; count++) ticker.adapt(1);
+  for (let count = 0; count < 60; count++) ticker.adapt(0.7);
+  assert.equal(ticker.cursorMs, TICK_MS);
+});
+
+test("[F2] on a busy loop boards at rest are flushed together, a few milliseconds later at most", () => {
+  const { clock, flushes, ticker, board } = ticking();
+  for (let count = 0; count < 20; count++) ticker.adapt(0.55);
+  clock.advance(0.5);
+  for (const name of ["one", "two", "three"]) {
+    ticker.local(board(name, 2));
+    clock.turn();
+    clock.advance(0.25);
+  }
+  assert.deepEqual(flushes, []);
+  clock.advance(1);
+  assert.deepEqual(
+    flushes.map(({ at }) => at),
+    [2, 2, 2],
+  );
 });

@@ -1,7 +1,7 @@
 /**
  * Decides when the changes of each board are written to its sockets (F2), and nothing else. The tick is a rate and not a gap: the
- * changes of a board at rest are written at the end of the loop's turn, those of a busy one every tick. The tick grows as the event
- * loop fills.
+ * changes of a board at rest are written at the end of the loop's turn, those of a busy one every tick. The tick grows with the board,
+ * as a frame costs more the more sockets it is for, and on all boards as the event loop fills.
  */
 
 import type { Millis } from "@presence-service/protocol";
@@ -9,24 +9,42 @@ import type { Clock } from "../clock.ts";
 import { Deadlines } from "../core/deadlines.ts";
 import { Alarm } from "./alarm.ts";
 
-/** One frame of a screen: smooth to the eye, and ten movers cost a viewer one frame, not ten. */
-export const TICK_MS_MIN = 16;
-/** Ten times a second still reads as movement. */
-export const TICK_MS_MAX = 100;
+/** One frame of a screen: smooth to the eye, and on a large board ten movers cost a viewer one frame, not ten. */
+export const TICK_MS = 16;
+/** Boards with so many sockets here have that tick. It falls with the square of their number, as does what a board's frames cost. */
+const SEATS_OF_LARGE = 20;
+/** Ten people who draw without pause are told of each other at once, and a crowd elsewhere brings a viewer 250 frames a second at most. */
+const TICK_MS_MIN = 4;
 /** Ticks and frames that a board at rest has saved up: a first move, an answer to it and one more move go out at once. */
 const BURST = 3;
-/** Between these loads the tick stays as it is. Their quotient exceeds the step, so that a step cannot undo itself. */
-const LOAD_HIGH = 0.85;
-const LOAD_LOW = 0.6;
-const STEP = 1.4;
-/** Samples below the low mark before the tick shrinks: it grows at once and shrinks slowly. */
+/**
+ * How busy the event loop is, 0…1, and the tick that every board then has at least. Ticks of a few milliseconds gather what many boards
+ * have to say into few writes to Redis. Ten times a second still reads as movement.
+ */
+const LEVELS = [
+  { load: 0, tickMs: 0 },
+  { load: 0.35, tickMs: 1 },
+  { load: 0.5, tickMs: 2 },
+  { load: 0.6, tickMs: 4 },
+  { load: 0.68, tickMs: 8 },
+  { load: 0.75, tickMs: 16 },
+  { load: 0.8, tickMs: 25 },
+  { load: 0.85, tickMs: 40 },
+  { load: 0.9, tickMs: 63 },
+  { load: 0.95, tickMs: 100 },
+] as const;
+/** The share of a new sample in the load: joins that come in a burst fill the loop for one or two samples, and change little. */
+const SAMPLE_SHARE = 0.3;
+/** Samples below a level before it is left: the tick grows at once and shrinks slowly. */
 const CALM_SAMPLES = 4;
+/** At these ticks and above a board at rest waits, too, but no longer than this. */
+const GRID_MS_MAX = 4;
 
 /** A board's place in the schedule; belongs to the ticker. */
 export class Pace {
   /** The time by which the local ticks used so far are paid for: a bucket of `BURST` tokens in one number. */
   ticksPaidUntil: Millis = 0;
-  /** The same for frames, of which there are two per tick. */
+  /** The same for frames, local or remote: on a large board two per tick. */
   framesPaidUntil: Millis = 0;
   flushedAt: Millis = 0;
   isLocalDue = false;
@@ -34,14 +52,15 @@ export class Pace {
   dueAt: Millis = Number.POSITIVE_INFINITY;
 }
 
-export class Ticker<B extends { readonly pace: Pace }> {
+export class Ticker<B extends { readonly pace: Pace; readonly seats: number }> {
   readonly #clock: Clock;
   readonly #flush: (board: B, isLocal: boolean, now: Millis) => void;
   readonly #later = new Deadlines<B>();
   readonly #alarm: Alarm;
   /** Boards to be flushed at the end of this turn of the event loop. */
   #atTurnEnd: B[] = [];
-  #tickMs = TICK_MS_MIN;
+  #load = 0;
+  #level = 0;
   #calmSamples = 0;
 
   /** `isLocal`: the flush is for changes made here, of which other instances are told as well; otherwise only local sockets are told. */
@@ -53,21 +72,21 @@ export class Ticker<B extends { readonly pace: Pace }> {
 
   /** The cursor pace that clients are told to keep to. */
   get cursorMs(): Millis {
-    return Math.round(this.#tickMs);
+    return Math.max(TICK_MS, this.#leastTickMs);
   }
 
   /** Something on that board has changed at this instance. */
   local(board: B): void {
     if (board.pace.isLocalDue) return;
     board.pace.isLocalDue = true;
-    this.#schedule(board, this.#localAt(board.pace));
+    this.#schedule(board, this.#localAt(board));
   }
 
-  /** Cursors of other instances moved: a viewer gets about two frames per tick, however many instances send, and waits for half a tick. */
+  /** Cursors of other instances moved: on a large board a viewer gets about two frames per tick, however many instances send. */
   remote(board: B): void {
     if (board.pace.isRemoteDue) return;
     board.pace.isRemoteDue = true;
-    this.#schedule(board, board.pace.framesPaidUntil - ((BURST - 1) * this.#tickMs) / 2);
+    this.#schedule(board, board.pace.framesPaidUntil - (BURST - 1) * this.#frameGapOf(board));
   }
 
   forget(board: B): void {
@@ -76,32 +95,54 @@ export class Ticker<B extends { readonly pace: Pace }> {
 
   /** Fits the tick to how busy the event loop was, 0…1. To be called several times a second. */
   adapt(load: number): void {
-    this.#calmSamples = load < LOAD_LOW ? this.#calmSamples + 1 : 0;
-    if (load > LOAD_HIGH) this.#tickMs = Math.min(TICK_MS_MAX, this.#tickMs * STEP);
-    else if (this.#calmSamples >= CALM_SAMPLES) {
-      this.#tickMs = Math.max(TICK_MS_MIN, this.#tickMs / STEP);
-      this.#calmSamples = 0;
-    }
+    this.#load += SAMPLE_SHARE * (load - this.#load);
+    const level = LEVELS.findLastIndex((each) => this.#load >= each.load);
+    this.#calmSamples = level < this.#level ? this.#calmSamples + 1 : 0;
+    this.#level = Math.max(this.#level, level);
+    if (this.#calmSamples < CALM_SAMPLES) return;
+    this.#level--;
+    this.#calmSamples = 0;
   }
 
   stop(): void {
     this.#alarm.set(Number.POSITIVE_INFINITY);
   }
 
-  #localAt(pace: Pace): Millis {
-    return pace.ticksPaidUntil - (BURST - 1) * this.#tickMs;
+  get #leastTickMs(): Millis {
+    return LEVELS[this.#level]?.tickMs ?? 0;
   }
 
-  #schedule(board: B, at: Millis): void {
+  /** A frame every 16 ms for each person here, as far as what frames cost allows. */
+  #tickOf({ seats }: B): Millis {
+    return Math.max(this.#leastTickMs, TICK_MS_MIN, TICK_MS / seats, costMs(seats));
+  }
+
+  #frameGapOf({ seats }: B): Millis {
+    return Math.max(this.#leastTickMs / 2, TICK_MS_MIN, costMs(seats) / 2);
+  }
+
+  #localAt(board: B): Millis {
+    return board.pace.ticksPaidUntil - (BURST - 1) * this.#tickOf(board);
+  }
+
+  #schedule(board: B, soonest: Millis): void {
+    const now = this.#clock.now();
+    const at = this.#onGrid(Math.max(soonest, now));
     if (at >= board.pace.dueAt) return;
     board.pace.dueAt = at;
-    if (at > this.#clock.now()) {
+    if (at > now) {
       this.#later.set(board, at);
       this.#alarm.set(this.#later.next());
       return;
     }
     this.#later.set(board, Number.POSITIVE_INFINITY);
     if (this.#atTurnEnd.push(board) === 1) this.#clock.afterReads(this.#runTurnEnd);
+  }
+
+  /** While the loop is busy boards are flushed together, a few milliseconds apart: what they publish leaves in one write. */
+  #onGrid(at: Millis): Millis {
+    const gridMs = Math.min(this.#leastTickMs, GRID_MS_MAX);
+    return gridMs === 0 ? at : Math.ceil(at / gridMs) * gridMs;
   }
 
   readonly #runTurnEnd = () => {
@@ -118,18 +159,23 @@ export class Ticker<B extends { readonly pace: Pace }> {
 
   #run(board: B, now: Millis): void {
     const { pace } = board;
-    const isLocal = pace.isLocalDue && this.#localAt(pace) <= now;
+    const tickMs = this.#tickOf(board);
+    const isLocal = pace.isLocalDue && this.#localAt(board) <= now;
     if (isLocal) {
       pace.isLocalDue = false;
-      pace.ticksPaidUntil = Math.max(now, pace.ticksPaidUntil) + this.#tickMs;
+      pace.ticksPaidUntil = Math.max(now, pace.ticksPaidUntil) + tickMs;
     }
-    // A local tick always sends, even without frame budget. Its debt is capped, so that the next remote frame waits half a tick at most.
-    const framesPaidUntil = Math.max(now, pace.framesPaidUntil) + this.#tickMs / 2;
-    pace.framesPaidUntil = Math.min(framesPaidUntil, now + (BURST * this.#tickMs) / 2);
+    // A local tick always sends, even without frame budget. Its debt is capped, so that the next remote frame waits for one gap at most.
+    const gapMs = this.#frameGapOf(board);
+    pace.framesPaidUntil = Math.min(Math.max(now, pace.framesPaidUntil) + gapMs, now + BURST * gapMs);
     pace.isRemoteDue = false;
     pace.dueAt = Number.POSITIVE_INFINITY;
     this.#flush(board, isLocal, now);
     pace.flushedAt = now;
-    if (pace.isLocalDue) this.#schedule(board, this.#localAt(pace));
+    if (pace.isLocalDue) this.#schedule(board, this.#localAt(board));
   }
+}
+
+function costMs(seats: number): Millis {
+  return TICK_MS * Math.min(1, (seats / SEATS_OF_LARGE) ** 2);
 }
