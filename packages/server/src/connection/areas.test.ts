@@ -212,6 +212,31 @@ test("a classic client is shown the cursors of those who are in no area, as it i
   assert.deepEqual(xs(dan).flat(), [3, 2], "a fresh roster, too");
 });
 
+test("[F1] a board that is not divided any more is written in one piece, as before", async () => {
+  const desk = await Desk.open();
+  const [ana, ben, cleo] = ["Ana", "Ben", "Cleo"].map((name) => desk.enter("binary", "7", name)) as [Client, Client, Client];
+  const pieces = () => {
+    settle(desk, [ana, ben, cleo]);
+    ana.move("7", desk.clock.now(), 0);
+    ben.say({ kind: "update", board: ben.ref("7"), state: { at: desk.clock.now() } });
+    desk.clock.turn();
+    const { length } = cleo.socket.written;
+    return length;
+  };
+  assert.equal(pieces(), 1);
+  look(ana, ["b"]);
+  look(ben, ["b", "c"]);
+  go(cleo, "b");
+  assert.equal(pieces(), 1, "the roster alone");
+  go(cleo, "");
+  assert.equal(pieces(), 2);
+  look(ana);
+  assert.equal(pieces(), 2);
+  ben.leave("7");
+  ben.join("7", "Ben");
+  assert.equal(pieces(), 1);
+});
+
 test("[R20.1] a member whose session another connection has taken over looks at its area all the same", async () => {
   const desk = await Desk.open();
   const ben = enterAt(desk, "binary", "b", "Ben");

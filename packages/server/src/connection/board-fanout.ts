@@ -181,9 +181,8 @@ export class BoardFanout {
     this.#audiences.get(seat.holder.speech)?.owe();
   }
 
-  /** Another seat may have its actor by now: that of the same session in a newer connection. */
-  #unseat(seat: Seat): void {
-    if (seat.actor !== undefined && this.#seatOf.get(seat.actor) === seat) this.#seatOf.delete(seat.actor);
+  #unseat({ actor }: Seat): void {
+    if (actor !== undefined) this.#seatOf.delete(actor);
   }
 
   #noteArea(change: RosterChange): void {

@@ -54,6 +54,12 @@ async function conversation(encoding: "binary" | "json", release: Release): Prom
       { kind: "update", board, status: "active", state: { tool: null } },
       { kind: "update", board, status: "idle" },
       { kind: "update", board },
+      { kind: "update", board, area: "slide-3" },
+    ],
+    look: [
+      { kind: "look", board, areas: ["slide-3", ""] },
+      { kind: "look", board, all: true },
+      { kind: "look", board },
     ],
     broadcast: [{ kind: "broadcast", board, name: "reaction", data: { emoji: "🎉" } }],
     heartbeat: [{ kind: "heartbeat" }],

@@ -30,6 +30,8 @@ export class View {
         if (!isSame(after, change.member)) throw new Error(`S6: the patch for ${before.username} does not lead to ${text(change.member)}`);
         if (before.memberId !== change.member.memberId) throw new Error(`S6: actor ${change.actor} becomes another member by an update`);
         this.members.set(change.actor, change.member);
+        // R20.4: it pointed into the area that it has left.
+        if ("area" in change.patch) this.#places.delete(change.actor);
         const { status, activeAt: _, joinedAt: __, ...rest } = change.patch;
         if (Object.keys(rest).length === 0) return status === undefined ? undefined : `~${before.username} ${status}`;
         return `~${before.username} ${text({ ...(status !== undefined && { status }), ...rest })}`;

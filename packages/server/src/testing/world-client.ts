@@ -272,6 +272,9 @@ export class WorldMember {
   }
 
   update(change: { readonly status?: ChosenStatus; readonly state?: JsonObject; readonly area?: string }): void {
+    const { area = this.#member.area ?? "" } = change;
+    const { area: _, ...rest } = this.#member;
+    this.#member = area === "" ? rest : { ...rest, area };
     this.#send({ kind: "update", ...change });
   }
 
