@@ -116,6 +116,9 @@ func (c *client) onBoard(b *board, m *message) {
 			changed["status"] = "active"
 		}
 		b.members[m.actor] = changed
+		if _, moved := m.patch["area"]; moved {
+			b.showCursor(m.actor, nil)
+		}
 	case m.kind == typeUserLeft && m.actor == b.self:
 		c.off(b)
 		return
@@ -155,7 +158,11 @@ func (b *board) showRoster() {
 	see(object{"see": "roster", "board": b.id, "members": members, "count": b.count, "users": b.users})
 }
 
+// showCursor: this client is in no area, so it looks at the cursors of those who are in none.
 func (b *board) showCursor(actor uint32, at *place) {
+	if b.members[actor]["area"] != nil {
+		at = nil
+	}
 	sight := object{"see": "cursor", "board": b.id, "memberId": b.members[actor]["memberId"]}
 	if at != nil {
 		b.cursors[actor] = true

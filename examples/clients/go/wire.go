@@ -223,7 +223,11 @@ func (r *reader) member() object {
 	}
 	m["state"] = r.object()
 	own := &reader{rest: r.take(r.varint()), failed: r.failed}
-	own.extras(func(uint32, *reader) {})
+	own.extras(func(key uint32, field *reader) {
+		if key == 4 {
+			m["area"] = field.text()
+		}
+	})
 	r.failed = own.failed
 	return m
 }

@@ -267,6 +267,8 @@ class Presence:
     def on_user_updated(self, message):
         board = self.boards[message["board"]]
         board.members[message["actor"]] = known(merge(board.members[message["actor"]], message["patch"]))
+        if "area" in message["patch"]:
+            self.show_cursor(board, message["actor"], None)
         self.show_roster(board)
 
     def on_user_left(self, message):
@@ -350,6 +352,9 @@ class Presence:
         self.see({"see": "roster", "board": board.id, "members": members, "count": board.count, "users": board.users})
 
     def show_cursor(self, board, actor, at):
+        """This client is in no area, so it looks at the cursors of those who are in none."""
+        if board.members[actor].get("area"):
+            at = None
         if at is None and board.cursors.pop(actor, None) is None:
             return
         if at is not None:

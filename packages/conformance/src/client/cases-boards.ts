@@ -114,6 +114,32 @@ export const CLIENT_BOARD_CASES: readonly ClientCase[] = [
     }),
   },
   {
+    name: "a cursor in another area than the client's is not shown, whatever message brings it",
+    says: "it shows a member's cursor only while it looks at that member's area, whatever message brought the place",
+    run: play(async (own) => {
+      const { program } = own;
+      const at = { x: 9, y: 8 };
+      const away = { ...BEN, area: "slide-3" };
+      const line = await start(own, {
+        others: [
+          [0, away, at],
+          [200, CLEO, at],
+        ],
+      });
+      const cursors = (x: number) =>
+        line.say({ kind: "cursors", board, stamp: 1, moves: [0, 200].map((actor) => ({ actor, at: { x, y: 0 } })) });
+      await program.sees("cursor", ({ memberId, x }) => memberId === CLEO.memberId && x === 9);
+      cursors(1);
+      await program.sees("cursor", ({ memberId, x }) => memberId === CLEO.memberId && x === 1);
+      expectEqual(program.all("cursor").filter(({ memberId }) => memberId === BEN.memberId).length, 0, "cursors of Ben, who is elsewhere");
+      line.say({ kind: "user_updated", board, actor: 0, patch: { area: null } });
+      cursors(2);
+      await program.sees("cursor", ({ memberId, x }) => memberId === BEN.memberId && x === 2);
+      line.say({ kind: "user_updated", board, actor: 0, patch: { area: "slide-4" } });
+      await program.sees("cursor", ({ memberId, hidden }) => memberId === BEN.memberId && hidden === true);
+    }),
+  },
+  {
     name: "one's own cursor among the others is ignored",
     says: "One frame for everybody, so one's own may be among them: ignore it.",
     run: play(async (own) => {

@@ -129,6 +129,55 @@ export const BOARD_CASES: readonly Case<Scene>[] = [
     },
   },
   {
+    name: "cursors are told to those who are in their area, or look there",
+    says: "A member is sent the `cursors` of its own area, an observer those of all.",
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      const { board } = scene;
+      const places = (since: number) => ana.all("cursors", since).flatMap(({ moves }) => moves.map(({ at }) => at?.x));
+      const point = async (x: number) => {
+        const since = ana.received.length;
+        ben.say({ kind: "cursor", board, at: { x, y: 0 } });
+        await ben.settled();
+        await ana.settled();
+        return places(since);
+      };
+      ben.say({ kind: "update", board, area: "kit-1" });
+      await ana.heard("user_updated", (updated) => updated.actor === actor);
+      expectEqual(await point(1), [], "places in another area");
+      const since = ana.received.length;
+      ana.say({ kind: "look", board, areas: ["kit-1", ""] });
+      await ana.heard("cursors", ({ moves }) => moves.some((move) => move.actor === actor && move.at?.x === 1), undefined, since);
+      expectEqual(await point(2), [2], "places in an area that it looks at");
+      ana.say({ kind: "look", board });
+      expectEqual(await point(3), [], "places after a look back");
+      ana.say({ kind: "look", board, all: true });
+      await ana.heard("cursors", ({ moves }) => moves.some((move) => move.actor === actor && move.at?.x === 3));
+      expectEqual(await point(4), [4], "places when it looks at all");
+      for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
+    name: "who goes to another area is sent the last places there, and points nowhere before the next move",
+    says: "A change of the area hides one's cursor for everybody, so it is said before the first move in the new area.",
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      const { board } = scene;
+      ben.say({ kind: "update", board, area: "kit-1" });
+      ben.say({ kind: "cursor", board, at: { x: 7, y: 0 } });
+      await ben.settled();
+      const since = ana.received.length;
+      ana.say({ kind: "update", board, area: "kit-1" });
+      await ana.heard("cursors", ({ moves }) => moves.some((move) => move.actor === actor && move.at?.x === 7), undefined, since);
+      ben.say({ kind: "update", board, area: "kit-2" });
+      await ana.heard("user_updated", (updated) => updated.actor === actor && updated.patch["area"] === "kit-2");
+      const cleo = await scene.guest();
+      const { roster } = await cleo.join("Cleo");
+      expectEqual(roster.find(({ member }) => member.memberId === ben.welcome.memberId)?.at, undefined, "Ben's cursor in a roster");
+      for (const guest of [ana, ben, cleo]) guest.close(1000);
+    },
+  },
+  {
     name: "fractions in JSON are rounded",
     says: "Fractions, which only JSON can write, are rounded.",
     skip: ({ encoding }) => (encoding === "presence.v2" ? "bytes have no fractions" : undefined),
