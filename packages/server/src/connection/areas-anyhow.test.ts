@@ -13,9 +13,9 @@ import {
   type Point,
   type ServerMessage,
 } from "@presence-service/protocol";
-import { OUTBOX } from "../core/outbox.ts";
 import { Random } from "../core/random.ts";
 import { type Client, Desk } from "../testing/desk.ts";
+import { OUTBOX } from "./outbox.ts";
 
 const BOARD = "7";
 const AREAS = ["", "a", "b", "c"];
