@@ -166,7 +166,7 @@ async function run(seed: number): Promise<void> {
   for (const viewer of viewers) join(viewer);
   one.clock.advance(300);
   for (let step = 0; step < STEPS; step++) {
-    // What was written before the client says something is what it was sent by then.
+    // Each client hears first all that was written before it says something.
     for (const viewer of viewers) viewer.hear();
     act(pick(viewers));
     if (random.next() < 0.6) one.clock.advance(Math.ceil(random.next() * 40));

@@ -272,9 +272,6 @@ export class WorldMember {
   }
 
   update(change: { readonly status?: ChosenStatus; readonly state?: JsonObject; readonly area?: string }): void {
-    const { area = this.#member.area ?? "" } = change;
-    const { area: _, ...rest } = this.#member;
-    this.#member = area === "" ? rest : { ...rest, area };
     this.#send({ kind: "update", ...change });
   }
 
