@@ -6,7 +6,7 @@
 import { execFileSync } from "node:child_process";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import type { Protocol } from "./clients.ts";
+import type { Protocol, Status } from "./clients.ts";
 import { Cluster } from "./cluster.ts";
 import { idle } from "./idle.ts";
 import { type Load, run } from "./load.ts";
@@ -25,6 +25,7 @@ Without options: the runs of docs/BENCHMARKS.md. With any of these: one run.
   --protocol P   binary or classic                         (binary)
   --pinned       instances and Redis on one core, the generator on another (Linux)
   --idle N       instead: memory and CPU of N idle connections, on boards of --board (10)
+  --status S     of idle connections: idle or active       (idle)
 `;
 
 const STANDARD: readonly Omit<Load, "seconds" | "warmUpSeconds">[] = [
@@ -51,18 +52,21 @@ const { values } = parseArgs({
     protocol: { type: "string", default: "binary" },
     idle: { type: "string" },
     pinned: { type: "boolean" },
+    status: { type: "string", default: "idle" },
     help: { type: "boolean" },
   },
 });
 
 if (values.help) process.stdout.write(HELP);
 else {
-  const { protocol } = values;
+  const { protocol, status } = values;
+  if (status !== "idle" && status !== "active") throw new Error(`--status is ${status}; there are idle and active`);
   if (protocol !== "binary" && protocol !== "classic") throw new Error(`--protocol is ${protocol}; there are binary and classic`);
   const instances = numberOf("instances");
   console.log(`${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores, Node ${process.version}, everything on this machine\n`);
   if (process.argv.length === 2) await standard(instances);
-  else if (values.idle !== undefined) console.log(idleTable([await measureIdle(instances, protocol, numberOf("idle"), boardSize(10))]));
+  else if (values.idle !== undefined)
+    console.log(idleTable([await measureIdle(instances, protocol, numberOf("idle"), boardSize(10), status)]));
   else {
     const usersPerInstance = numberOf("users");
     const load: Load = {
@@ -85,7 +89,7 @@ async function standard(instances: number): Promise<void> {
   console.log(`${loadTable(results)}\n`);
   const idleResults = [];
   for (const protocol of ["binary", "classic"] as const)
-    for (const connections of STANDARD_IDLE) idleResults.push(await measureIdle(1, protocol, connections, 10));
+    for (const connections of STANDARD_IDLE) idleResults.push(await measureIdle(1, protocol, connections, 10, "idle"));
   console.log(idleTable(idleResults));
 }
 
@@ -94,8 +98,8 @@ async function measure(instances: number, load: Load) {
   return withCluster(instances, (cluster) => run(cluster, load));
 }
 
-async function measureIdle(instances: number, protocol: Protocol, connections: number, size: number) {
-  return withCluster(instances, (cluster) => idle(cluster, protocol, connections, size));
+async function measureIdle(instances: number, protocol: Protocol, connections: number, size: number, status: Status) {
+  return withCluster(instances, (cluster) => idle(cluster, protocol, connections, size, status));
 }
 
 async function withCluster<T>(instances: number, use: (cluster: Cluster) => Promise<T>): Promise<T> {
@@ -118,7 +122,7 @@ function boardSize(fallback: number): number {
   return values.board === undefined ? fallback : numberOf("board");
 }
 
-function numberOf(name: Exclude<keyof typeof values, "help" | "protocol" | "pinned">): number {
+function numberOf(name: Exclude<keyof typeof values, "help" | "protocol" | "pinned" | "status">): number {
   const value = Number(values[name]);
   if (!(value > 0)) throw new Error(`--${name} is ${values[name]}; it must be a number above 0`);
   return value;

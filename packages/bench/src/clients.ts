@@ -5,6 +5,9 @@ import type { BenchSocket } from "./socket.ts";
 
 export type Protocol = "binary" | "classic";
 
+/** The status that members choose. */
+export type Status = "active" | "idle";
+
 /** Called for each position of another client that arrives. */
 export type Seen = (viewer: Client, move: number) => void;
 
@@ -26,7 +29,7 @@ export abstract class Client {
     socket.onMessage = (bytes, start, end) => this.hear(bytes, start, end);
   }
 
-  abstract join(username: string): void;
+  abstract join(username: string, status: Status): void;
   /** `move`: any u32; it is sent as the position. */
   abstract move(move: number): void;
   protected abstract hear(bytes: Buffer, start: number, end: number): void;
@@ -60,10 +63,10 @@ export class BinaryClient extends Client {
   #head: Uint8Array = new Uint8Array(0);
   #self = -1;
 
-  override join(username: string): void {
+  override join(username: string, status: Status): void {
     this.socket.send(encodeBinary({ kind: "hello" }));
     const boardId = String(this.board) as BoardId;
-    this.socket.send(encodeBinary({ kind: "join", boardId, attempt: 1, username, status: "active", state: {} }));
+    this.socket.send(encodeBinary({ kind: "join", boardId, attempt: 1, username, status, state: {} }));
   }
 
   override move(move: number): void {

@@ -1,7 +1,7 @@
 /** The cost of a connection that has joined a board and does nothing: memory of the instances, before and after, and their CPU. */
 
 import { setTimeout as wait } from "node:timers/promises";
-import type { Protocol } from "./clients.ts";
+import type { Protocol, Status } from "./clients.ts";
 import type { Cluster } from "./cluster.ts";
 import { gather } from "./load.ts";
 
@@ -9,6 +9,7 @@ export type IdleResult = {
   readonly protocol: Protocol;
   readonly connections: number;
   readonly boardSize: number;
+  readonly status: Status;
   readonly residentBytesBefore: number;
   readonly residentBytesAfter: number;
   /** Of one core, all instances together. */
@@ -19,21 +20,36 @@ export type IdleResult = {
 /** After this time beacons were sent, and garbage of the joins was collected. */
 const SETTLE_MS = 8000;
 /** CPU is measured for so long: two heartbeats of everybody. */
-const MEASURED_MS = 20_000;
+const MEASURED_MS = 60_000;
 
-export async function idle(cluster: Cluster, protocol: Protocol, connections: number, boardSize: number): Promise<IdleResult> {
+export async function idle(
+  cluster: Cluster,
+  protocol: Protocol,
+  connections: number,
+  boardSize: number,
+  status: Status,
+): Promise<IdleResult> {
   const usersPerInstance = Math.ceil(connections / cluster.instances.length);
   // The first connections load code that all later ones use too.
-  const first = await gather(cluster, { protocol, usersPerInstance: 10, boardSize }, () => {});
+  const first = await gather(cluster, { protocol, usersPerInstance: 10, boardSize, status }, () => {});
   await wait(SETTLE_MS);
   const residentBytesBefore = resident(cluster);
   const coreShareBefore = await coreShare(cluster);
-  const clients = await gather(cluster, { protocol, usersPerInstance, boardSize }, () => {});
+  const clients = await gather(cluster, { protocol, usersPerInstance, boardSize, status }, () => {});
   await wait(SETTLE_MS);
   const residentBytesAfter = resident(cluster);
   const coreShareAfter = await coreShare(cluster);
   for (const { socket } of [...first, ...clients]) socket.destroy();
-  return { protocol, connections: clients.length, boardSize, residentBytesBefore, residentBytesAfter, coreShareBefore, coreShareAfter };
+  return {
+    protocol,
+    connections: clients.length,
+    boardSize,
+    status,
+    residentBytesBefore,
+    residentBytesAfter,
+    coreShareBefore,
+    coreShareAfter,
+  };
 }
 
 async function coreShare(cluster: Cluster): Promise<number> {

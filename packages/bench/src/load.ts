@@ -4,7 +4,7 @@
  */
 
 import { setTimeout as wait } from "node:timers/promises";
-import { BinaryClient, ClassicClient, type Client, type Protocol } from "./clients.ts";
+import { BinaryClient, ClassicClient, type Client, type Protocol, type Status } from "./clients.ts";
 import { type Cluster, cpuSecondsOf } from "./cluster.ts";
 import { Histogram } from "./histogram.ts";
 import { BenchSocket } from "./socket.ts";
@@ -14,6 +14,8 @@ export type Load = {
   readonly usersPerInstance: number;
   /** Members of one board, at all instances together. */
   readonly boardSize: number;
+  /** Of all clients but the classic ones, who have none. */
+  readonly status?: Status;
   readonly movesPerSecond: number;
   /** The share of each board's members that move, 0…1; the others watch. */
   readonly moving: number;
@@ -117,7 +119,7 @@ export async function run(cluster: Cluster, load: Load): Promise<Result> {
 /** Connects all clients and joins them; neighbours in the list are on different instances. */
 export async function gather(
   cluster: Cluster,
-  { protocol, usersPerInstance, boardSize }: Pick<Load, "protocol" | "usersPerInstance" | "boardSize">,
+  { protocol, usersPerInstance, boardSize, status = "active" }: Pick<Load, "protocol" | "usersPerInstance" | "boardSize" | "status">,
   seen: (viewer: Client, move: number) => void,
 ): Promise<Client[]> {
   const clients: Client[] = [];
@@ -127,7 +129,7 @@ export async function gather(
     const socket = await BenchSocket.open(cluster.instances[instance]?.port ?? 0, protocol === "binary" ? "presence.v2" : undefined);
     const client = new (protocol === "binary" ? BinaryClient : ClassicClient)(socket, instance, 1 + Math.floor(nth / boardSize), seen);
     clients[nth] = client;
-    client.join(`user ${nth}`);
+    client.join(`user ${nth}`, status);
   };
   for (let from = 0; from < total; from += CONNECTS_AT_ONCE) {
     const batch = Math.min(CONNECTS_AT_ONCE, total - from);

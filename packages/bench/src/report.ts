@@ -40,22 +40,26 @@ export function idleTable(results: readonly IdleResult[]): string {
       "protocol",
       "idle joined connections",
       "board size",
+      "status",
       "RSS MB before",
       "RSS MB after",
       "KB per connection",
       "% of a core before",
       "after",
     ],
-    results.map(({ protocol, connections, boardSize, residentBytesBefore, residentBytesAfter, coreShareBefore, coreShareAfter }) => [
-      protocol,
-      String(connections),
-      String(boardSize),
-      String(Math.round(residentBytesBefore / 1e6)),
-      String(Math.round(residentBytesAfter / 1e6)),
-      fixed((residentBytesAfter - residentBytesBefore) / connections / 1000, 1),
-      fixed(100 * coreShareBefore, 1),
-      fixed(100 * coreShareAfter, 1),
-    ]),
+    results.map(
+      ({ protocol, connections, boardSize, status, residentBytesBefore, residentBytesAfter, coreShareBefore, coreShareAfter }) => [
+        protocol,
+        String(connections),
+        String(boardSize),
+        protocol === "classic" ? "" : status,
+        String(Math.round(residentBytesBefore / 1e6)),
+        String(Math.round(residentBytesAfter / 1e6)),
+        fixed((residentBytesAfter - residentBytesBefore) / connections / 1000, 1),
+        fixed(100 * coreShareBefore, 2),
+        fixed(100 * coreShareAfter, 2),
+      ],
+    ),
   );
 }
 

@@ -205,6 +205,7 @@ class Client {
     const isAway = idleness.isAway(now);
     if (isAway === this.#isAway) return;
     this.#isAway = isAway;
+    this.#running?.connection.watched(!isAway);
     this.#each((membership) => membership.setAway(isAway));
   }
 

@@ -109,6 +109,7 @@ export class Connection {
   #provenWay: Way | undefined;
   readonly #goodbyes = new TokenBucket(GOODBYES, 0);
   #goodbye: { readonly code: number; readonly retryAfterMs: Millis } | undefined;
+  #isWatched = true;
   #wasOpen = false;
   /** Failed attempts in a row. */
   #failures = 0;
@@ -199,6 +200,12 @@ export class Connection {
   active(now: Millis): void {
     if (this.#state.phase !== "open") this.#hurry(now, false);
     else if (this.#state.pulse.used(now)) this.#examine(this.#state, now);
+  }
+
+  /** Whether somebody is there to see what comes over this connection. */
+  watched(isWatched: boolean): void {
+    this.#isWatched = isWatched;
+    if (this.#state.phase === "open") this.#state.pulse.isWatched = isWatched;
   }
 
   /** Brings a pending reconnect forward: somebody uses the page, or the network is back. */
@@ -355,7 +362,7 @@ export class Connection {
           identity: state.identity,
           welcome: message,
           openedAt: now,
-          pulse: new Pulse(message.heartbeatMs, now),
+          pulse: new Pulse(message.heartbeatMs, now, this.#isWatched),
           isDegraded: false,
         };
         this.#wasOpen = true;

@@ -30,7 +30,7 @@ export const CLOSE = {
     grace: "full",
     meaning: "this instance is shutting down; connect again, another one answers",
   },
-  unresponsive: { code: 4001, retry: "backoff", grace: "full", meaning: "no sign of life for 20 to 25 s" },
+  unresponsive: { code: 4001, retry: "backoff", grace: "full", meaning: "no sign of life, though asked twice" },
   slowReader: { code: 4008, retry: "backoff", grace: "full", meaning: "outbox passed its limit; reconnect for a fresh roster" },
   superseded: { code: 4409, retry: "never", grace: "full", meaning: "the session was resumed by another connection" },
   helloTimeout: { code: 4410, retry: "backoff", grace: "full", meaning: "no hello within 5 s; a classic client: no board for long" },

@@ -4,12 +4,23 @@ import { Pulse } from "./pulse.ts";
 
 const HEARTBEAT_MS = 10_000;
 
-test("[C3] without a doubt no question is sent, and after two and a half heartbeats of silence the connection is dead", () => {
-  const pulse = new Pulse(HEARTBEAT_MS, 0);
+test("[C3] where nobody watches no question is sent without a doubt, and after two and a half heartbeats of silence the connection is dead", () => {
+  const pulse = new Pulse(HEARTBEAT_MS, 0, false);
   assert.deepEqual([pulse.check(24_999), pulse.deadline, pulse.check(25_000)], [undefined, 25_000, "silent"]);
   pulse.heard(25_000);
   assert.deepEqual([pulse.check(49_999), pulse.check(50_000)], [undefined, "silent"]);
   assert.equal(new Pulse(1, 0).check(2_499), undefined, "whatever the service calls a heartbeat");
+});
+
+test("[C3] where somebody watches, 20 s of silence are a doubt, however rarely the service sends heartbeats", () => {
+  const pulse = new Pulse(30_000, 0);
+  assert.deepEqual(
+    [pulse.check(19_999), pulse.deadline, pulse.check(20_000), pulse.check(22_500)],
+    [undefined, 20_000, "ask", "unanswered"],
+  );
+  pulse.heard(22_500);
+  pulse.isWatched = false;
+  assert.deepEqual([pulse.check(97_499), pulse.check(97_500)], [undefined, "silent"]);
 });
 
 test("[C3] a doubt sends a question at once; without an answer the connection is doubtful after 1 s and given up after 2.5 s", () => {

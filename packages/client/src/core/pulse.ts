@@ -5,10 +5,12 @@
 
 import type { Millis } from "@presence-service/protocol";
 
-/** Two missed heartbeats of the server (one every 10 s), and half of one for the way. */
+/** Two missed heartbeats of the service, and half of one for the way. */
 const SILENCE_HEARTBEATS = 2.5;
 /** A lower limit for the interval that `welcome` gives: a short silence must not count as death. */
 const HEARTBEAT_MS_MIN = 1_000;
+/** After so much silence a page that somebody uses asks: the service speaks more rarely where nobody else looks. */
+const WATCHED_SILENCE_MS = 20_000;
 /** After so much silence a pointer move, or a message of the app, is a reason to ask. */
 const USED_SILENCE_MS = 3_000;
 /** A question unanswered for so long counts as lost, and the connection is replaced: within 3 s, with the quickest retry. */
@@ -22,6 +24,8 @@ const LATE_MS = 2_000;
 
 export class Pulse {
   readonly #silenceMs: Millis;
+  /** Somebody uses this client, and must not be shown for long what is no longer true. */
+  isWatched: boolean;
   #heardAt: Millis;
   /** When the unanswered question was sent. */
   #askedAt: Millis | undefined;
@@ -31,7 +35,8 @@ export class Pulse {
   /** When the last question was sent that has brought no heartbeat yet. */
   #unechoedAt: Millis = Number.NEGATIVE_INFINITY;
 
-  constructor(heartbeatMs: Millis, now: Millis) {
+  constructor(heartbeatMs: Millis, now: Millis, isWatched = true) {
+    this.isWatched = isWatched;
     this.#silenceMs = SILENCE_HEARTBEATS * Math.max(HEARTBEAT_MS_MIN, heartbeatMs);
     this.#heardAt = this.#mayAskAt = now;
   }
@@ -71,7 +76,8 @@ export class Pulse {
 
   /** When `check` will have an answer. */
   get deadline(): Millis {
-    return Math.min(this.#heardAt + this.#silenceMs, this.#askedAt === undefined ? this.#askAt : this.#askedAt + ANSWER_MS);
+    if (this.#askedAt !== undefined) return Math.min(this.#heardAt + this.#silenceMs, this.#askedAt + ANSWER_MS);
+    return Math.min(this.#askAt, this.#heardAt + (this.isWatched ? Math.min(WATCHED_SILENCE_MS, this.#silenceMs) : this.#silenceMs));
   }
 
   /** `ask`: send the question now. The other two: give the connection up. */

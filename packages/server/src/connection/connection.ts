@@ -37,7 +37,7 @@ import type { Ending, Guest } from "./lobby.ts";
 import type { Newcomer, Standing } from "./newcomers.ts";
 import { OUTBOX } from "./outbox.ts";
 import { HONEST, OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
-import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, Idleness, Silence, VISIT_MS } from "./timing.ts";
+import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, Idleness, Silence, VISIT_MS, type Watched } from "./timing.ts";
 import { FOREVER, TokenLife } from "./token-life.ts";
 
 /** Reused for every cursor that comes in: nothing is allocated for it. */
@@ -49,7 +49,7 @@ type State =
   | { readonly phase: "open"; readonly identity: Identity; readonly user: User; readonly token: TokenLife }
   | { readonly phase: "ended" };
 
-export class Connection implements Client, Guest, Newcomer, Waiter {
+export class Connection implements Client, Guest, Newcomer, Waiter, Watched {
   readonly id: ConnectionId;
   readonly speech: Speech;
   readonly socket: ClientSocket;
@@ -187,16 +187,23 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
     if (this.#idleness?.isOver(this.seats.length > 0)) return this.end(CLOSE.helloTimeout);
     // While the connection waits, its client is not read and so cannot be heard.
     if (this.#inbox?.isWaiting) this.#silence.heard();
-    const isSeen = this.seats.some((seat) => this.#hub.boards.isShared(seat));
-    const finding = this.#silence.visit(isSeen);
+    const finding = this.#silence.visit(this);
     if (finding === "lost") return this.end(CLOSE.unresponsive, this.speech.isTold ? "close" : "cut");
-    if (finding === "quiet") {
+    if (finding === "quiet" || finding === "quiet_ask") {
       // It is said on each visit, as boards may have been entered since: a host may take its time to let a client in.
       this.#isQuiet = true;
       this.#hub.input({ kind: "quiet", connection: this.id, on: true });
     }
     if (this.#budgets !== undefined && Object.values(this.#budgets).every((bucket) => bucket.isFull(now))) this.#budgets = undefined;
-    if (this.#silence.takeBeat(isSeen)) this.#beat();
+    if (finding === "ask" || finding === "quiet_ask") this.#beat();
+  }
+
+  /** Somebody looks at one of this client's members, or may. An observer is shown to nobody. */
+  get isSeen(): boolean {
+    const { who } = this;
+    if (who === undefined) return false;
+    for (const seat of this.seats) if (!seat.isObserver && this.#hub.boards.isLookedAt(seat, who.identity.memberId)) return true;
+    return false;
   }
 
   /** To be called several times a second while the connection `isInHurry`. */
@@ -242,7 +249,10 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
   }
 
   send(message: ServerMessage): number {
-    const frame = this.#state.phase === "ended" ? undefined : this.speech.frame(message);
+    return this.#write(this.#state.phase === "ended" ? undefined : this.speech.frame(message));
+  }
+
+  #write(frame: Buffer | undefined): number {
     if (frame === undefined) return 0;
     this.#hub.metrics.framesOut++;
     this.#hub.metrics.bytesOut += frame.length;
@@ -331,7 +341,10 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
       case "heartbeat":
         // The first heartbeat after ours is the client's answer; any other one is a question.
         // A client that answers our answers would keep both of us busy for ever.
-        if (!this.#isBeatUnanswered && this.#isKeepingUp && this.take("echo")) this.send({ kind: "heartbeat" });
+        if (!this.#isBeatUnanswered && this.#isKeepingUp && this.take("echo")) {
+          this.send({ kind: "heartbeat" });
+          this.#silence.answered();
+        }
         this.#isBeatUnanswered = false;
         return;
       case "auth":
@@ -466,13 +479,14 @@ export class Connection implements Client, Guest, Newcomer, Waiter {
   }
 
   #beat(): void {
-    if (!this.speech.isTold) return this.socket.ping();
+    if (this.speech.heartbeat === undefined) return this.socket.ping();
     this.#isBeatUnanswered = true;
-    this.send({ kind: "heartbeat" });
+    this.#write(this.speech.heartbeat);
   }
 
   #isHopeless(now: Millis): boolean {
     const { queuedBytes } = this.socket;
+    if (queuedBytes <= OUTBOX.lowBytes) return false;
     return queuedBytes > OUTBOX.bytesMax || this.seats.some(({ outbox }) => outbox.isStalled(queuedBytes, now));
   }
 

@@ -107,10 +107,9 @@ export class LocalBoards {
     return this.#core.audience(boardId, recipients);
   }
 
-  /** Whether somebody else is on that board or observes it, here or at another instance. */
-  isShared({ fanout }: Seat): boolean {
-    const { members, observed } = this.#core.counts(fanout.boardId);
-    return fanout.seats > 1 || members > 1 || observed;
+  /** Whether somebody else looks at that board, here or at another instance. */
+  isLookedAt({ fanout }: Seat, self: MemberId): boolean {
+    return this.#core.isLookedAt(fanout.boardId, self);
   }
 
   /** False: updates and broadcasts on that board have used up its budget. */

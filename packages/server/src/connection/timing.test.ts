@@ -7,16 +7,15 @@ import { Backoff } from "../../../client/src/core/backoff.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import { OPEN_MS_MAX } from "../redis/client.ts";
 import { HALF_OPEN_MS_MAX, QUIET_HALF_OPEN_MS_MAX } from "../testing/world-client.ts";
-import { type Finding, GRACE_MS, HEARTBEAT_MS, QUIET_MS_MAX, SILENT_MS_MAX, Silence, VISIT_MS } from "./timing.ts";
+import { type Finding, GRACE_MS, HEARTBEAT_MS, QUIET_MS_MAX, SILENT_MS_MAX, Silence, UNSEEN_SILENT_MS_MAX, VISIT_MS } from "./timing.ts";
 
-/** The longest that a client keeps its member after its last message. */
+/**
+ * The longest that a client keeps its member after its last message, where its instance knows that somebody looks, or cannot know it: one
+ * that hears nobody asks as if everybody looked (C3).
+ */
 const GIVEN_UP_MS = SILENT_MS_MAX + GRACE_MS.full;
 /** The longest that a client waits before its first try, after a connection that lived. */
 const firstTryMs = (retry: "backoff" | "elsewhere", atLeastMs = 0) => new Backoff().delayMs(retry, 1, 0, atLeastMs);
-
-test("[C3] a silent client was asked twice before its connection counts as lost", () => {
-  assert.ok(SILENT_MS_MAX - VISIT_MS >= 2 * HEARTBEAT_MS);
-});
 
 test("[R11.2] an ended attempt is remembered until a half-open connection that knows nothing of it has given its member up", () => {
   assert.ok(CONSTANTS.endedMs > GIVEN_UP_MS);
@@ -49,50 +48,83 @@ test("the World's clients are given up as real ones are", () => {
   assert.deepEqual([HALF_OPEN_MS_MAX, QUIET_HALF_OPEN_MS_MAX], [SILENT_MS_MAX, QUIET_MS_MAX]);
 });
 
-/** The findings of that many visits, beginning with the first after a message; `*`: with a heartbeat. `seen(n)`: on the n-th visit. */
-function findings(visits: number, seen: (visit: number) => boolean, silence = new Silence()): string[] {
-  return Array.from({ length: visits }, (_, nth) => {
-    const finding: Finding = silence.visit(seen(nth + 1));
-    return finding + (silence.takeBeat(seen(nth + 1)) ? "*" : "");
-  });
+/** The findings of that many visits, beginning with the first after a message. `seen(n)`: on the n-th visit. */
+function findings(visits: number, seen: (visit: number) => boolean, silence = new Silence()): Finding[] {
+  return Array.from({ length: visits }, (_, nth) => silence.visit({ isSeen: seen(nth + 1) }));
 }
 
-test("[C3] where somebody else looks, a silent client is asked on the second visit and quiet from the third on", () => {
+const isAsk = (finding: Finding) => finding.endsWith("ask");
+
+test("[C3] where somebody looks, a silent client is asked on the second visit and quiet from the third on", () => {
   const silence = new Silence();
   findings(7, () => true, silence);
   silence.heard();
   assert.deepEqual(
     findings(10, () => true, silence),
-    ["fine", "fine*", "quiet", "quiet", "quiet", "quiet*", "quiet", "quiet", "quiet", "lost*"],
+    ["fine", "ask", "quiet", "quiet", "quiet", "quiet_ask", "quiet", "quiet", "quiet", "lost"],
   );
   assert.ok(QUIET_MS_MAX < 8_000);
 });
 
-test("[C3] a client whose boards nobody else is on is asked every 10 s only", () => {
-  assert.equal(findings(9, () => false).filter((each) => each.endsWith("*")).length, 2);
+test("[C3] where nobody looks, a silent client is asked every 30 s, again and again once it does not answer, and lost after 50 s", () => {
+  const all = findings(20, () => false);
+  assert.deepEqual(
+    all.flatMap((finding, nth) => (finding === "fine" ? [] : [`${(nth + 1) * VISIT_MS}: ${finding}`])),
+    [`${HEARTBEAT_MS}: ask`, "40000: ask", `${UNSEEN_SILENT_MS_MAX}: lost`],
+  );
+});
+
+test("[C3] a silent client was asked twice before its connection counts as lost, whoever looks and from when on", () => {
+  for (let comesAt = 0; comesAt < 30; comesAt++) {
+    const all = findings(40, (visit) => visit >= comesAt);
+    const asked = all.slice(0, all.indexOf("lost")).filter(isAsk).length;
+    assert.ok(all.includes("lost") && asked >= 2, `seen from ${comesAt}: ${all.join(" ")}`);
+  }
+});
+
+test("[C3] whoever comes to look at a dead client sees it as reconnecting within 8 s, and as gone within 25 s and its grace", () => {
+  for (let comesAt = 1; comesAt < 20; comesAt++) {
+    const all = findings(40, (visit) => visit >= comesAt);
+    const quietAfter = all.findIndex((finding) => finding.startsWith("quiet")) + 2 - comesAt;
+    const lostAfter = all.indexOf("lost") + 2 - comesAt;
+    assert.ok(quietAfter * VISIT_MS <= QUIET_MS_MAX || all.indexOf("lost") < comesAt, `seen from ${comesAt}: ${all.join(" ")}`);
+    assert.ok(lostAfter * VISIT_MS <= SILENT_MS_MAX, `seen from ${comesAt}: ${all.join(" ")}`);
+  }
 });
 
 test("[C3] nobody is quiet who was not asked: somebody comes to look at any moment", () => {
-  for (let phase = 0; phase < 4; phase++) {
-    for (let comesAt = 1; comesAt < 10; comesAt++) {
+  for (let phase = 0; phase < 12; phase++) {
+    for (let comesAt = 1; comesAt < 20; comesAt++) {
       const silence = new Silence();
       // The client answers every question before the next visit.
       for (let visit = -phase; visit < 40; visit++) {
-        const isSeen = visit >= comesAt;
-        assert.equal(silence.visit(isSeen), "fine", `phase ${phase}, seen from ${comesAt}, visit ${visit}`);
-        if (silence.takeBeat(isSeen)) silence.heard();
+        const finding = silence.visit({ isSeen: visit >= comesAt });
+        assert.ok(finding === "fine" || finding === "ask", `phase ${phase}, seen from ${comesAt}, visit ${visit}: ${finding}`);
+        if (finding === "ask") silence.heard();
       }
     }
   }
 });
 
-test("[C3] a client that talks all the time still hears from the service every 10 s", () => {
+test("[C3] a client that talks all the time still hears from the service: every 10 s where somebody looks, every 30 s elsewhere", () => {
+  const beats = (isSeen: boolean) => {
+    const silence = new Silence();
+    return Array.from({ length: 120 }, () => {
+      silence.heard();
+      return silence.visit({ isSeen });
+    }).filter(isAsk).length;
+  };
+  assert.deepEqual([beats(true), beats(false)], [30, 10]);
+});
+
+test("[C3] an answer to a client's question stands for a heartbeat, and leaves its silence as it is", () => {
   const silence = new Silence();
-  let beats = 0;
-  for (let visit = 0; visit < 40; visit++) {
-    silence.heard();
-    silence.visit(true);
-    if (silence.takeBeat(true)) beats++;
-  }
-  assert.equal(beats, 10);
+  findings(11, () => false, silence);
+  silence.answered();
+  assert.deepEqual(
+    findings(12, () => false, silence)
+      .map(isAsk)
+      .indexOf(true),
+    11,
+  );
 });

@@ -7,17 +7,23 @@ import type { Grace, Millis } from "@presence-service/protocol";
  * this after it, and a pause of this process makes nobody silent.
  */
 export const VISIT_MS = 2500;
-/** Every fourth visit brings a heartbeat, whatever the client says: it judges us by it. */
-const BEAT_VISITS = 4;
+/** Every twelfth visit brings a heartbeat, whatever the client says: it judges us by it. */
+const BEAT_VISITS = 12;
 export const HEARTBEAT_MS = BEAT_VISITS * VISIT_MS;
-/** Where somebody else looks, a client that has said nothing for 2.5 to 5 s is asked. One that is idle thus answers every 5 s. */
+/** Every fourth one does where somebody looks, or where a heartbeat is unanswered. */
+const BUSY_BEAT_VISITS = 4;
+/** Where somebody looks, a client that has said nothing for 2.5 to 5 s is asked. One that is idle thus answers every 5 s. */
 const ASK_VISITS = 2;
 /** If it has not answered by the next visit, it is shown as reconnecting: 5 to 7.5 s after its last message. */
 const QUIET_VISITS = 3;
-/** So many visits without a message: 22.5 to 25 s and at least two unanswered heartbeats (C3). */
+/** So many visits without a message, of which so many since a heartbeat that is unanswered, make a client lost (C3). */
 const SILENT_VISITS_MAX = 10;
+const UNANSWERED_VISITS_MAX = 8;
 export const QUIET_MS_MAX = QUIET_VISITS * VISIT_MS;
+/** Where somebody looks: 22.5 to 25 s after its last message. */
 export const SILENT_MS_MAX = SILENT_VISITS_MAX * VISIT_MS;
+/** Where nobody does: 47.5 to 50 s. */
+export const UNSEEN_SILENT_MS_MAX = (BEAT_VISITS + UNANSWERED_VISITS_MAX) * VISIT_MS;
 export const HELLO_MS_MAX = 5000;
 /** C2. The full grace is longer than a reconnect after a change of networks. */
 export const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
@@ -26,39 +32,55 @@ const IDLE_VISITS_MAX = 40_000 / VISIT_MS;
 /** For the same clients: ten minutes in all, as a person who has left a board may enter another one. */
 const BOARDLESS_VISITS_MAX = 600_000 / VISIT_MS;
 
-/** The result of a visit. `quiet`: the client is to be shown as reconnecting, until something comes from it. */
-export type Finding = "lost" | "quiet" | "fine";
+/**
+ * The result of a visit. `ask`: a heartbeat is to be sent, and counts as sent. `quiet`: the client is to be shown as reconnecting, until
+ * something comes from it; `quiet_ask`: both.
+ */
+export type Finding = "lost" | "quiet" | "quiet_ask" | "ask" | "fine";
+
+/** A client as its silence needs it. It is asked only when the answer matters: nearly all visits of idle clients find nothing. */
+export interface Watched {
+  /** Somebody looks at one of its members, or may. */
+  readonly isSeen: boolean;
+}
 
 /** Whether a client is still there, judged by its silence (C3). */
 export class Silence {
   /** Visits since its last message. */
   #silent = 0;
-  /** Visits since the last heartbeat. */
+  /** Visits since something was sent to it that proves that we are here. */
   #unasked = 0;
+  /** Visits since the first heartbeat that is unanswered; undefined: there is none. */
+  #unanswered: number | undefined;
 
   /** Something came from the client. */
   heard(): void {
     this.#silent = 0;
+    this.#unanswered = undefined;
   }
 
-  /** To be called on each visit, before `takeBeat`. `isSeen`: somebody else is on one of its boards. */
-  visit(isSeen: boolean): Finding {
+  /** A question of the client was answered. */
+  answered(): void {
+    this.#unasked = 0;
+  }
+
+  /** To be called on each visit. */
+  visit(client: Watched): Finding {
     this.#silent++;
     this.#unasked++;
-    if (this.#silent >= SILENT_VISITS_MAX) return "lost";
-    return isSeen && this.#silent >= QUIET_VISITS && this.#isAsked ? "quiet" : "fine";
-  }
-
-  /** Whether to send a heartbeat on this visit. If so, it counts as sent. */
-  takeBeat(isSeen: boolean): boolean {
-    const isDue = this.#unasked >= BEAT_VISITS || (isSeen && this.#silent >= ASK_VISITS && !this.#isAsked);
-    if (isDue) this.#unasked = 0;
-    return isDue;
-  }
-
-  /** A heartbeat was sent on an earlier visit, and nothing has come since. */
-  get #isAsked(): boolean {
-    return this.#unasked < this.#silent;
+    if (this.#unanswered === undefined) {
+      // Whether somebody looks is asked on every other visit only: for ten thousand idle clients these questions are half of their cost.
+      const isSoon = this.#silent % ASK_VISITS === 0 || this.#unasked % BUSY_BEAT_VISITS === 0;
+      if (this.#unasked < BEAT_VISITS && !(isSoon && client.isSeen)) return "fine";
+      this.#unanswered = this.#unasked = 0;
+      return "ask";
+    }
+    this.#unanswered++;
+    if (this.#silent >= SILENT_VISITS_MAX && this.#unanswered >= UNANSWERED_VISITS_MAX) return "lost";
+    const isQuiet = this.#silent >= QUIET_VISITS && client.isSeen;
+    if (this.#unasked < BUSY_BEAT_VISITS) return isQuiet ? "quiet" : "fine";
+    this.#unasked = 0;
+    return isQuiet ? "quiet_ask" : "ask";
   }
 }
 

@@ -179,6 +179,16 @@ export class Core {
     return { members, users, observed: board?.isObserved === true };
   }
 
+  /**
+   * Whether somebody else looks at that board: an observer, or a member that is active. While others are not heard, somebody may look
+   * whom nobody here knows of.
+   */
+  isLookedAt(boardId: BoardId, self: MemberId): boolean {
+    const board = this.#boards.get(boardId);
+    if (board === undefined) return false;
+    return this.#pulse.degradedWhy !== undefined || board.isDegraded || board.isObserved || board.roster.isAnybodyActiveBut(self);
+  }
+
   /** The number of clients for whom an event on that board is: members wherever they are connected, and observers here. */
   audience(boardId: BoardId, recipients: Recipients): number {
     const board = this.#boards.get(boardId);

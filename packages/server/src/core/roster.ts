@@ -39,6 +39,7 @@ export class Roster {
   readonly #actors: NumberPool;
   readonly #shown = new Map<MemberId, Shown>();
   readonly people = new People();
+  #active = 0;
   /** In their order; undefined: not sorted since the last of them came or left. */
   #sorted: MemberId[] | undefined;
   readonly cursors = new Cursors();
@@ -57,6 +58,10 @@ export class Roster {
 
   get users(): number {
     return this.people.size;
+  }
+
+  isAnybodyActiveBut(self: MemberId): boolean {
+    return this.#active > 1 || (this.#active === 1 && !isActive(this.memberOf(self)));
   }
 
   /** undefined: the member is not shown, or not by an entry of that owner. */
@@ -107,6 +112,7 @@ export class Roster {
     if (shown === undefined) {
       this.#shown.set(memberId, { actor, member, owner, attempt });
       this.people.add(member, actor);
+      if (isActive(member)) this.#active++;
       this.#sorted = undefined;
       this.#changed({ change: "joined", actor, member });
       return true;
@@ -125,6 +131,7 @@ export class Roster {
     shown.member = member;
     // It pointed into the area that it has left.
     if (before.area !== member.area && this.cursors.clear(actor, now)) this.#moved();
+    this.#active += Number(isActive(member)) - Number(isActive(before));
     this.#changed({ change: "updated", actor, patch, member });
     return isOthers || before.color !== member.color || before.joinedAt !== member.joinedAt;
   }
@@ -135,9 +142,14 @@ export class Roster {
     if (shown === undefined) return;
     this.#shown.delete(memberId);
     this.people.remove(shown.member, shown.actor);
+    if (isActive(shown.member)) this.#active--;
     this.#sorted = undefined;
     this.cursors.forget(shown.actor);
     this.#actors.free(shown.actor, now);
     this.#changed({ change: "left", actor: shown.actor, reason });
   }
+}
+
+function isActive(member: Member | undefined): boolean {
+  return member?.status === "active";
 }

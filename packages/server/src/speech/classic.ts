@@ -33,6 +33,7 @@ export const CLASSIC: Speech = {
   readCursor: readClassicCursor,
   read: (data, isBinary) => (isBinary ? read(data) : undefined),
   mistakeIn: () => undefined,
+  heartbeat: undefined,
   frame: ({ kind }) => (kind === "heartbeat" ? HEARTBEAT : undefined),
   refOf: ({ boardId }) => Number(boardId),
   teller: ({ boardId }, source) => new ClassicTeller(Number(boardId), source.roster().entries),

@@ -38,6 +38,8 @@ export interface Speech {
   read(data: Buffer, isBinary: boolean): ClientMessage | undefined;
   /** The mistake in a frame that cannot be read; undefined: it is not meant as a message. */
   mistakeIn(data: Buffer, isBinary: boolean): Mistake | UnknownMessage | undefined;
+  /** The frame of a heartbeat, the same bytes for every socket. undefined: its clients are pinged. */
+  readonly heartbeat: Buffer | undefined;
   /** undefined: it has no word for that. */
   frame(message: ServerMessage): Buffer | undefined;
   /** The name of that board in its messages. */
