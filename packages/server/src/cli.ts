@@ -68,6 +68,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     redisPrefix: settings.redisPrefix,
     redisTls: settings.redisTls,
     redisSentinel: settings.redisSentinel,
+    busSecret: settings.busSecret,
     demo: settings.demo,
     trustedProxies: settings.trustedProxies,
     log,

@@ -37,6 +37,7 @@ test("bare defaults", () => {
     redisPrefix: "presence",
     redisTls: {},
     redisSentinel: {},
+    busSecret: "",
     demo: true,
     trustedProxies: [],
   });
@@ -157,6 +158,18 @@ test("an error of which nothing is known is shown without what the command was g
   const several = possibleSecrets(["redis-sentinel://user-name:pass,word@a:1,b:2/mymaster", "redis-cluster://:p,assword@a,b"]);
   for (const secret of ["user-name", "pass,word", "p,assword"]) assert.ok(several.includes(secret), secret);
   assert.ok(!secrets.includes("presence"), "words of our own are no secrets");
+});
+
+test("BUS_SECRET is a list of long secrets, and neither it nor a part of it is shown", () => {
+  const BUS_SECRET = `${"a".repeat(32)}, ${"b".repeat(32)},none`;
+  assert.equal(settings({ env: { BUS_SECRET } }).busSecret, BUS_SECRET);
+  for (const wrong of ["1234", `${"c4nary".repeat(9)},`, `none,${"c4nary".repeat(9)}`]) {
+    const text = problems({ env: { BUS_SECRET: wrong } });
+    assert.match(text, /BUS_SECRET is "\*\*\*".*32 to 256/);
+    assert.doesNotMatch(text, /c4nary|1234/);
+  }
+  const secrets = possibleSecrets([`--bus-secret=${BUS_SECRET}`]);
+  for (const secret of [BUS_SECRET, "a".repeat(32), "b".repeat(32)]) assert.ok(secrets.includes(secret), secret);
 });
 
 test("TLS files: each problem is told, and neither a path nor what stands in the file", () => {

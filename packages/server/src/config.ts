@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { z } from "zod";
 import { isAddressRange } from "./address.ts";
 import { isChannelPrefix } from "./bus/bus.ts";
+import { readSecrets, SECRETS_ALLOWED } from "./bus/signing.ts";
 import { readDotEnv } from "./config/dot-env.ts";
 import { similarTo } from "./config/similar.ts";
 import { type RedisTls, readTlsFiles } from "./config/tls-files.ts";
@@ -29,6 +30,8 @@ export type Settings = {
   readonly redisTls: RedisTls;
   /** User and password of the Sentinels. Never logged. */
   readonly redisSentinel: { readonly username?: string; readonly password?: string };
+  /** A list, as `readSecrets` takes it; empty: none. Never logged. */
+  readonly busSecret: string;
   /** Whether the demo page is served. */
   readonly demo: boolean;
   /** Addresses and CIDR ranges. */
@@ -119,6 +122,17 @@ export const SETTINGS = {
     meaning: "First part of every channel name. Deployments that share a Redis need one each, since pub/sub ignores the database number.",
     schema: z.string().refine(isChannelPrefix),
   },
+  BUS_SECRET: {
+    default: "",
+    unit: "list",
+    allowed: SECRETS_ALLOWED,
+    meaning:
+      "Signs what instances say to each other, so that nobody else who may publish on that Redis is believed. The first signs, all are believed; none at the end believes unsigned messages, too. Not set: everybody is believed.",
+    schema: z
+      .string()
+      .default("")
+      .refine((text) => readSecrets(text) !== undefined),
+  },
   LOG_LEVEL: {
     default: "info",
     unit: "level",
@@ -192,7 +206,9 @@ export function possibleSecrets(argv: readonly string[]): string[] {
   const urls = texts.map((text) => text.replace(/^([a-z-]+:\/\/(?:[^/?#]*@)?[^,/?#@]*),[^/?#@]*/i, "$1"));
   const parts = urls.filter((text) => URL.canParse(text)).flatMap((text) => partsOf(new URL(text)));
   const defaults = Object.values(SETTINGS).map((setting): string => setting.default);
-  return [...texts, ...parts].filter((text) => text.length >= SECRET_LENGTH_MIN && !defaults.includes(text));
+  // BUS_SECRET is a list.
+  const entries = texts.filter((text) => text.includes(",")).flatMap((text) => text.split(",").map((entry) => entry.trim()));
+  return [...texts, ...parts, ...entries].filter((text) => text.length >= SECRET_LENGTH_MIN && !defaults.includes(text));
 }
 
 /** Shorter texts would be found within the words of any message. */
@@ -251,8 +267,8 @@ export function commandOf(sources: {
       `${problems.length === 1 ? "A setting is" : `${problems.length} settings are`} wrong:\n${problems.map((line) => `  - ${line}`).join("\n")}`,
     );
   }
-  const { WS_PORT, WS_HOST, LOG_LEVEL, LOG_FORMAT, REDIS_URL, REDIS_PREFIX, DEMO, TRUSTED_PROXIES } = parsed.data;
   const { REDIS_SENTINEL_USERNAME: username, REDIS_SENTINEL_PASSWORD: password } = parsed.data;
+  const { WS_PORT, WS_HOST, LOG_LEVEL, LOG_FORMAT, REDIS_URL, REDIS_PREFIX, BUS_SECRET, DEMO, TRUSTED_PROXIES } = parsed.data;
   const nodeEnv = sources.env["NODE_ENV"] || sources.dotEnv["NODE_ENV"];
   const demo = DEMO === "auto" ? nodeEnv !== "production" : DEMO === "on";
   return {
@@ -266,6 +282,7 @@ export function commandOf(sources: {
       redisPrefix: REDIS_PREFIX,
       redisTls,
       redisSentinel: { ...(username !== undefined && { username }), ...(password !== undefined && { password }) },
+      busSecret: BUS_SECRET,
       demo,
       trustedProxies: TRUSTED_PROXIES,
     },
@@ -291,6 +308,7 @@ const SCHEMA = z.object({
   REDIS_SENTINEL_USERNAME: SETTINGS.REDIS_SENTINEL_USERNAME.schema,
   REDIS_SENTINEL_PASSWORD: SETTINGS.REDIS_SENTINEL_PASSWORD.schema,
   REDIS_PREFIX: SETTINGS.REDIS_PREFIX.schema,
+  BUS_SECRET: SETTINGS.BUS_SECRET.schema,
   REDIS_TLS_CA: SETTINGS.REDIS_TLS_CA.schema,
   REDIS_TLS_CERT: SETTINGS.REDIS_TLS_CERT.schema,
   REDIS_TLS_KEY: SETTINGS.REDIS_TLS_KEY.schema,
@@ -299,7 +317,7 @@ const SCHEMA = z.object({
 } satisfies Record<Name, unknown>);
 
 function describeProblem(name: Name, text: string, origin: string): string {
-  const shown = JSON.stringify(name === "REDIS_URL" ? redactUrl(text) : harmless(text));
+  const shown = JSON.stringify(name === "REDIS_URL" ? redactUrl(text) : name === "BUS_SECRET" ? "***" : harmless(text));
   const { default: fallback, allowed } = SETTINGS[name];
   // The URL is shown without its password, so a mistake in the password cannot be seen: this hint may help.
   const hint =

@@ -9,6 +9,7 @@ import type { InstanceId } from "@presence-service/protocol";
 import { addressRule } from "./address.ts";
 import { type Bus, Channels, isChannelPrefix } from "./bus/bus.ts";
 import { MemoryBus } from "./bus/memory.ts";
+import { readSecrets, SECRETS_ALLOWED, Signing } from "./bus/signing.ts";
 import { SystemClock } from "./clock.ts";
 import type { Authenticate, Authorize } from "./connection/auth.ts";
 import { ConnectionManager } from "./connection/manager.ts";
@@ -52,6 +53,11 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
    * certificate, where Redis asks for one. Never logged.
    */
   readonly redisTls?: RedisTls;
+  /**
+   * Signs every message between instances, and ignores those that are not signed so: a list separated by commas, of which the first signs and all
+   * are believed, as BUS_SECRET in docs/OPERATIONS.md. Never logged. Default: nothing is signed, and whoever may publish on that Redis is believed.
+   */
+  readonly busSecret?: string;
   /** Serves the demo page at `/`, if it has been built. Default: no. */
   readonly demo?: boolean;
   /** Default: silence. */
@@ -124,27 +130,30 @@ const HTTP_LIMITS = {
 
 /** Resolves when the server accepts clients; rejects with a PresenceError that says what to do. */
 export async function createPresenceServer(options: PresenceServerOptions): Promise<PresenceServer> {
-  const { redisPrefix = "presence", log = SILENT, authenticate, authorize, tokenInUrl = false } = options;
+  const { redisPrefix = "presence", busSecret = "", log = SILENT, authenticate, authorize, tokenInUrl = false } = options;
   const startedAt = performance.now();
   const addressOf = addressRule(options.trustedProxies ?? []);
   const instanceId = randomUUID() as InstanceId;
   if (!isChannelPrefix(redisPrefix)) {
     throw new PresenceError("BAD_SETTINGS", `redisPrefix is ${JSON.stringify(redisPrefix)}; it must be 1 to 32 of a-z, 0-9 and -`);
   }
+  if (readSecrets(busSecret) === undefined)
+    throw new PresenceError("BAD_SETTINGS", `busSecret cannot be used; allowed: ${SECRETS_ALLOWED}`);
   const { allowedOrigins = authenticate === undefined ? ["*"] : undefined } = options;
   // These come first, as they refuse wrong options: nothing has been opened yet that would have to be closed.
   const isAllowed = originRule(allowedOrigins);
   const bus = busOf(options, instanceId);
   const channels = new Channels(redisPrefix);
+  const signing = new Signing(busSecret);
   const metrics = createMetrics({ version: VERSION });
   const seed = randomInt(2 ** 32);
   const { address } = bus;
   const clock = new SystemClock();
-  const manager = new ConnectionManager({ instanceId, bus, channels, clock, metrics, log, seed, authenticate, authorize });
+  const manager = new ConnectionManager({ instanceId, bus, channels, signing, clock, metrics, log, seed, authenticate, authorize });
 
   const report = (): HealthReport => {
     const { status, degradedWhy, boards, degradedBoards, own, shown, observers, echoMs, peers } = manager.stats();
-    const degraded = degradedWhy !== undefined || degradedBoards > 0 ? degradation(degradedWhy, degradedBoards, manager.refusal) : null;
+    const degraded = degradedWhy !== undefined || degradedBoards > 0 ? degradation(degradedWhy, degradedBoards, manager) : null;
     return {
       status: manager.isStopping ? "draining" : status !== "ready" ? status : degraded !== null ? "degraded" : "ok",
       degraded,
@@ -243,13 +252,19 @@ function echoed(manager: ConnectionManager, address: string): Promise<void> {
   });
 }
 
-function degradation(why: DegradedWhy | undefined, boards: number, refusal: string | undefined): NonNullable<HealthReport["degraded"]> {
+function degradation(
+  why: DegradedWhy | undefined,
+  boards: number,
+  { refusal, lacksSecret }: Pick<ConnectionManager, "refusal" | "lacksSecret">,
+): NonNullable<HealthReport["degraded"]> {
   const where = why === undefined ? "on some boards" : "through Redis";
-  const reason = why === "unheard" ? UNHEARD : (refusal ?? `own messages do not come back ${where}`);
+  const reason = why === "unheard" ? (lacksSecret ? LACKS_SECRET : UNHEARD) : (refusal ?? `own messages do not come back ${where}`);
   return { all: why !== undefined, boards, reason };
 }
 
 const UNHEARD = "other instances are heard, and none hears this one: is REDIS_URL the address of a replica?";
+
+const LACKS_SECRET = "other instances are heard, and none hears this one: they demand signed messages, and this one has no BUS_SECRET";
 
 /** The part of the status that is known without looking at boards, and must be told at once. */
 function statusNow({ isStopping, isReady, isDegraded }: ConnectionManager): HealthReport["status"] | undefined {

@@ -15,6 +15,7 @@ import {
   type Refusal,
 } from "../bus/bus.ts";
 import { decodeRedisMessage, encodeRedisMessage } from "../bus/envelope.ts";
+import { claimedSender, type Signing } from "../bus/signing.ts";
 import type { Effect, Input } from "../core/effects.ts";
 import type { Announcement, BusMessage, Kick } from "../core/messages.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -25,6 +26,7 @@ export type BusLineOptions = {
   readonly instanceId: InstanceId;
   readonly bus: Bus;
   readonly channels: Channels;
+  readonly signing: Signing;
   readonly metrics: Metrics;
   readonly journal: Journal;
   /** Takes the inputs. */
@@ -34,10 +36,13 @@ export type BusLineOptions = {
   readonly isReady: () => boolean;
 };
 
+const SIGNED_LATELY_MS = 60_000;
+
 export class BusLine implements BusListener {
   readonly #options: BusLineOptions;
   readonly #bus: Bus;
   readonly #refusals: Refusals;
+  #othersSignedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: BusLineOptions) {
     this.#options = options;
@@ -49,6 +54,11 @@ export class BusLine implements BusListener {
   start(): Promise<void> {
     this.#bus.subscribe(this.#options.channels.global);
     return this.#bus.start(this);
+  }
+
+  /** Whether other instances signed what they said in the last minute, and this one does not (R14.8). */
+  get lacksSecret(): boolean {
+    return performance.now() - this.#othersSignedAt < SIGNED_LATELY_MS;
   }
 
   get address(): string {
@@ -68,8 +78,9 @@ export class BusLine implements BusListener {
 
   /** Answers how many bytes the message takes. `boardId` undefined: the global channel. */
   publish(boardId: BoardId | undefined, message: BusMessage): number {
-    const bytes = this.#encode(message);
-    const taken = this.#hand(this.#channelOf(boardId), message, bytes);
+    const channel = this.#channelOf(boardId);
+    const bytes = this.#encode(channel, message);
+    const taken = this.#hand(channel, message, bytes);
     // Most messages are cursors, and it does not matter how many subscribers they reach: so they get no closure each.
     if (message.kind === "cursors") taken.then(this.#cursorsTaken, this.#failed);
     else {
@@ -87,7 +98,7 @@ export class BusLine implements BusListener {
   /** Publishes a message of the host to all instances. Rejects if the bus did not take it, or may not have, so that the host knows. */
   async tell(message: Kick | Announcement): Promise<void> {
     const { channels, metrics } = this.#options;
-    const taken = this.#hand(channels.global, message, this.#encode(message));
+    const taken = this.#hand(channels.global, message, this.#encode(channels.global, message));
     taken.catch(this.#failed);
     await taken;
     metrics.published[message.kind]++;
@@ -104,8 +115,9 @@ export class BusLine implements BusListener {
     this.#bus.recycle(effect.link);
   }
 
-  #encode(message: BusMessage): Uint8Array {
-    return encodeRedisMessage({ from: this.#options.instanceId, link: this.#bus.publisherLink, message });
+  #encode(channel: Channel, message: BusMessage): Uint8Array {
+    const { instanceId, signing } = this.#options;
+    return signing.sign(channel, encodeRedisMessage({ from: instanceId, link: this.#bus.publisherLink, message }));
   }
 
   #hand(channel: Channel, message: BusMessage, bytes: Uint8Array): Promise<number | undefined> {
@@ -135,14 +147,22 @@ export class BusLine implements BusListener {
   // Reports of the bus.
 
   message(channel: Channel, bytes: Uint8Array): void {
-    const { instanceId, channels, metrics, journal, input } = this.#options;
+    const { instanceId, channels, signing, metrics, journal, input } = this.#options;
     metrics.busBytes.in += bytes.length;
-    const decoded = decodeRedisMessage(bytes);
+    const checked = signing.check(channel, bytes);
+    if (!checked.ok) return journal.distrusted(channel, bytes.length, checked.why, claimedSender(bytes));
+    if (checked.isSigned && !signing.isOn) this.#othersSign(bytes);
+    const decoded = decodeRedisMessage(checked.bytes);
     if (!decoded.ok) return journal.ignored(channel, bytes.length, decoded.why);
     const { from, message } = decoded.value;
     if (from !== instanceId) metrics.received[message.kind]++;
     journal.heard(channel, from === instanceId ? undefined : from, message);
     input({ kind: "heard", boardId: channels.boardOf(channel), ...decoded.value });
+  }
+
+  #othersSign(bytes: Uint8Array): void {
+    this.#othersSignedAt = performance.now();
+    this.#options.journal.othersSign(claimedSender(bytes));
   }
 
   subscribed(channel: Channel): void {

@@ -5,6 +5,7 @@
 
 import { type BoardId, CLOSE, type CloseReason, type ErrorCode, type Millis, type Recipients } from "@presence-service/protocol";
 import { BusRefused, type Cause, type Channel, type FailedAttempt, type Link } from "../bus/bus.ts";
+import type { Distrust } from "../bus/signing.ts";
 import { assertNever } from "../core/assert-never.ts";
 import type { ConnectionId, Counted, DegradedWhy, Effect, RosterChange } from "../core/effects.ts";
 import type { BusMessage, Kick, Op } from "../core/messages.ts";
@@ -24,10 +25,21 @@ const RECYCLED = {
   unheard: "no other instance hears this one, or none is left: connecting to Redis anew, in case it is this one that is cut off",
 };
 
-const DEGRADED: Record<DegradedWhy, string> = {
+const DEGRADED: Record<DegradedWhy | "unsigned", string> = {
   unechoed: "degraded: own messages do not come back through Redis; only local people see each other",
+  unsigned:
+    "degraded: no other instance hears this one, though they are heard. They sign what they say and this one does not: give it their BUS_SECRET",
   unheard:
     "degraded: no other instance hears this one, though they are heard, and connecting anew does not help. Is REDIS_URL the address of a replica (a reader endpoint)? It must lead to the master",
+};
+
+const DISTRUSTED: Record<Distrust, string> = {
+  unsigned:
+    "ignored a message without a signature: from an instance without BUS_SECRET, or from somebody else who may publish on this Redis. docs/OPERATIONS.md says how to set BUS_SECRET while instances run",
+  signature:
+    "ignored a message that is signed with another secret: from an instance with another BUS_SECRET, or from somebody who does not know ours",
+  stale:
+    "ignored a message that is rightly signed and old: Redis or this process stalled, the clock of an instance that has just started is wrong (that passes within a second), or somebody repeats what was said",
 };
 
 const PEER = {
@@ -108,9 +120,9 @@ export class Journal {
   }
 
   /** `refusal`: what Redis refuses at present, in words. */
-  degraded(on: boolean, why: DegradedWhy | undefined, redis: string, refusal: string | undefined): void {
+  degraded(on: boolean, why: DegradedWhy | "unsigned" | undefined, redis: string, refusal: string | undefined): void {
     this.#metrics.degraded = on ? 1 : 0;
-    this.#metrics.unheard = why === "unheard" ? 1 : 0;
+    this.#metrics.unheard = why === "unheard" || why === "unsigned" ? 1 : 0;
     if (on) this.#log.warn({ redis, ...(refusal !== undefined && { reason: refusal }) }, DEGRADED[why ?? "unechoed"]);
     else this.#log.info("no longer degraded: other instances are within reach again");
   }
@@ -206,6 +218,19 @@ export class Journal {
   /** `from` undefined: an own message came back. */
   heard(channel: Channel, from: string | undefined, message: BusMessage): void {
     if (this.#isWordy) this.#log.debug({ channel }, `${from === undefined ? "own echo" : `heard ${from}`}: ${inWords(message)}`);
+  }
+
+  /** `claimed`: the instance that the message says it is from, proved by nothing. */
+  distrusted(channel: Channel, bytes: number, why: Distrust, claimed: string | undefined): void {
+    this.#metrics.busDropped[why]++;
+    this.#warn({ channel, bytes, claimed }, DISTRUSTED[why]);
+  }
+
+  othersSign(claimed: string | undefined): void {
+    this.#warn(
+      { peer: claimed },
+      "other instances sign what they say, and this one has no BUS_SECRET: it believes everybody, and those that demand signatures ignore it. Give it the same secret",
+    );
   }
 
   ignored(channel: Channel, bytes: number, why: "foreign" | "invalid" | "version"): void {

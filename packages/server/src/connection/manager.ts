@@ -6,6 +6,7 @@
 import type { IncomingMessage } from "node:http";
 import { type BoardId, CLOSE, type InstanceId } from "@presence-service/protocol";
 import type { Bus, Channels } from "../bus/bus.ts";
+import type { Signing } from "../bus/signing.ts";
 import type { Clock } from "../clock.ts";
 import { assertNever } from "../core/assert-never.ts";
 import { Core } from "../core/core.ts";
@@ -31,6 +32,7 @@ export type ManagerOptions = {
   readonly instanceId: InstanceId;
   readonly bus: Bus;
   readonly channels: Channels;
+  readonly signing: Signing;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -69,7 +71,7 @@ export class ConnectionManager implements Hub {
   #becameReady: () => void = () => {};
 
   constructor(options: ManagerOptions) {
-    const { instanceId, bus, channels, clock, metrics, log, authenticate, authorize, seed } = options;
+    const { instanceId, bus, channels, signing, clock, metrics, log, authenticate, authorize, seed } = options;
     this.instanceId = instanceId;
     this.metrics = metrics;
     this.clock = clock;
@@ -94,6 +96,7 @@ export class ConnectionManager implements Hub {
       instanceId,
       bus,
       channels,
+      signing,
       metrics,
       journal: this.journal,
       input: (input) => this.input(input),
@@ -123,6 +126,11 @@ export class ConnectionManager implements Hub {
   /** Says in words what Redis refuses at present, without names of channels or users. */
   get refusal(): string | undefined {
     return this.#line.refusal;
+  }
+
+  /** Whether other instances demand signed messages and this one signs none: a cause of `unheard`. */
+  get lacksSecret(): boolean {
+    return this.#line.lacksSecret;
   }
 
   stats(): ReturnType<Core["stats"]> {
@@ -265,7 +273,7 @@ export class ConnectionManager implements Hub {
   }
 
   #setDegraded(on: boolean, why: DegradedWhy | undefined): void {
-    this.journal.degraded(on, why, this.#line.address, this.refusal);
+    this.journal.degraded(on, why === "unheard" && this.lacksSecret ? "unsigned" : why, this.#line.address, this.refusal);
     if (on === this.#isDegraded) return;
     this.#isDegraded = on;
     for (const connection of this.lobby.greeted()) connection.send({ kind: "degraded", on });

@@ -58,7 +58,10 @@ export function createLog(options: LogOptions): Logger {
 }
 
 /** Fields that always hold a secret, at the top or one level down. */
-const SECRET_FIELDS = ["token", "resumeToken", "password", "authorization", "cookie"].flatMap((field) => [field, `*.${field}`]);
+const SECRET_FIELDS = ["token", "resumeToken", "password", "busSecret", "authorization", "cookie"].flatMap((field) => [
+  field,
+  `*.${field}`,
+]);
 
 function standardOutput(): (line: string) => void {
   const destination = pino.destination({ dest: 1, sync: false, maxLength: WAITING_BYTES_MAX });

@@ -90,9 +90,9 @@ export const METRICS = {
   busDropped: {
     name: "presence_bus_dropped_total",
     type: "counter",
-    help: "Messages not used: cannot be read (invalid), of something else on our channels (foreign), sent over a connection since replaced (old_link), of another protocol version (version).",
+    help: "Messages not used: cannot be read (invalid), of something else on our channels (foreign), sent over a connection since replaced (old_link), of another protocol version (version); with BUS_SECRET also: not signed (unsigned), not with our secret (signature), too old or a repeat (stale).",
     label: "reason",
-    values: ["invalid", "foreign", "old_link", "version"],
+    values: ["invalid", "foreign", "old_link", "version", "unsigned", "signature", "stale"],
   },
 
   // Other instances.

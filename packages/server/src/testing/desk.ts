@@ -15,6 +15,7 @@ import {
   type ResumeToken,
 } from "@presence-service/protocol";
 import { type BusListener, Channels } from "../bus/bus.ts";
+import { Signing } from "../bus/signing.ts";
 import type { Connection } from "../connection/connection.ts";
 import { ConnectionManager, type ManagerOptions } from "../connection/manager.ts";
 import { CLASSIC } from "../speech/classic.ts";
@@ -61,6 +62,7 @@ export class Desk {
       bus: this.#end,
       instanceId: `${beside === undefined ? "1" : "2"}0000000-0000-4000-8000-000000000000` as InstanceId,
       channels: new Channels("test"),
+      signing: new Signing(""),
       clock: this.clock,
       metrics: this.metrics,
       log: logTo(this.lines),
