@@ -66,8 +66,9 @@ const IMPURE =
   /(?<![.\w$#])(?:Date|Math\.random|setTimeout|setInterval|setImmediate|queueMicrotask|requestAnimationFrame|Promise|async|await|performance|crypto|process|fetch|globalThis)(?![\w$]|\s*[?]?:)/g;
 
 /** `R4` of its heading, `R4.1` of its clause, C1 of its paragraph, F1 of its line, S1 of the comment that explains it. */
+const RULE_IDS = idsIn("docs/REPLICATION.md", /^(?:### |- \*\*)(R[\d.]+)/gm);
 const IDS = new Set([
-  ...idsIn("docs/REPLICATION.md", /^(?:### |- \*\*)(R[\d.]+)/gm),
+  ...RULE_IDS,
   ...idsIn("docs/PROTOCOL.md", /^\*\*[\w ]+ \((C\d)(?:, (C\d))?\)\.\*\* /gm),
   ...idsIn("ARCHITECTURE.md", /^- \*\*(F\d)\*\* /gm),
   ...idsIn("packages/server/src/testing/oracles.ts", /^(?:\/\*\*| \*) (S\d)[ .]/gm),
@@ -314,6 +315,11 @@ for (const rule of RULES) {
     assert.deepEqual(rule.check(files), []);
   });
 }
+
+test("no rule and no clause has the id of another one", () => {
+  const twice = RULE_IDS.filter((id, at) => RULE_IDS.indexOf(id) !== at);
+  assert.deepEqual(twice, []);
+});
 
 test("code is told from comments, strings, templates and regular expressions", () => {
   const source = ["a(`x ${b({ c: `d` })} // y`); // Date", "const r = /[/\"]'`/g; /* Date\n Date */ e / f / g;", "'it\\'s Date' + h;"].join(

@@ -191,7 +191,7 @@ test("two instances, one Redis", { timeout: 120_000 }, async (t) => {
     nobodyWasMisled(...watchers, ana);
   });
 
-  await t.test("[R18.1] an event for some reaches them on both instances in every encoding, and nobody else", async (t) => {
+  await t.test("[R21.1] an event for some reaches them on both instances in every encoding, and nobody else", async (t) => {
     const sdk = await sdkOn(t, one, "8", "sdk");
     const near = await SessionClient.connect(t, one.wsUrl, { encoding: "binary" });
     const far = await SessionClient.connect(t, two.wsUrl);

@@ -200,7 +200,7 @@ test("an event reaches all others in order with the roster, and not its sender",
   assert.deepEqual(kinds(guest.socket.takeMessages()), ["joined"], "what happened before one was there is not told");
 });
 
-test("[R18.1] an event for some is in its place among what all are told, in both encodings, and nobody else is written to", async () => {
+test("[R21.1] an event for some is in its place among what all are told, in both encodings, and nobody else is written to", async () => {
   const authenticate = (token: string | undefined) => ({ userId: `u-${token}` });
   const desk = await Desk.open({ authenticate });
   const enter = (encoding: "binary" | "json", token: string) => {

@@ -1,4 +1,4 @@
-/** Events: told once, in the order of each sender, to all others or only to those they are for. docs/REPLICATION.md, R3.11 and R18. */
+/** Events: told once, in the order of each sender, to all others or only to those they are for. docs/REPLICATION.md, R3.11 and R21. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ function crowd() {
   return { world, ana, told };
 }
 
-test("[R18.1] an event for some is told to them, here and elsewhere, and to nobody else", () => {
+test("[R21.1] an event for some is told to them, here and elsewhere, and to nobody else", () => {
   const { world, ana, told } = crowd();
   const [near, far, cleo] = [memberIdOf("near"), memberIdOf("far"), memberIdOf("cleo")];
   const said = world.record("publish");
@@ -36,7 +36,7 @@ test("[R18.1] an event for some is told to them, here and elsewhere, and to nobo
   assert.equal(saidBy(said, 0, "event").length, 3);
 });
 
-test("[R18.2] an event that names nobody who is here is told to nobody; one without names to everybody", () => {
+test("[R21.2] an event that names nobody who is here is told to nobody; one without names to everybody", () => {
   const { world, ana, told } = crowd();
   ana.broadcast("wave", 1, { memberIds: [] });
   ana.broadcast("wave", 2, { memberIds: ["f".repeat(32) as MemberId], userIds: [] });
@@ -47,7 +47,7 @@ test("[R18.2] an event that names nobody who is here is told to nobody; one with
   assert.equal(told().length, 4);
 });
 
-test("[R18.3] a sender that names itself is not told", () => {
+test("[R21.3] a sender that names itself is not told", () => {
   const { world, ana, told } = crowd();
   ana.broadcast("wave", 1, { memberIds: [memberIdOf("ana"), memberIdOf("ben")], userIds: [memberIdOf("ana")] });
   world.advance(100);
