@@ -77,7 +77,7 @@ function percentiles(values) {
 function whole(option) {
   const number = Number(values[option]);
   if (Number.isInteger(number) && number > 0) return number;
-  console.error(`--${option} is a whole number above 0, not ${values[option]}`);
+  console.error(`--${option} must be a whole number above 0, not ${values[option]}`);
   process.exit(1);
 }
 
@@ -89,6 +89,6 @@ function troubleNamed(name) {
   const known = /** @type {import("../packages/server/src/testing/campaign.ts").TroubleName[]} */ (Object.keys(TROUBLES));
   const found = known.find((trouble) => trouble === name);
   if (found !== undefined) return found;
-  console.error(`--trouble is one or more of ${known.join(", ")}, not ${name}`);
+  console.error(`--trouble must be one or more of ${known.join(", ")}, not ${name}`);
   process.exit(1);
 }

@@ -54,7 +54,9 @@ if (!isStopping) {
       `\n  ${pages}\n  Redis: ${redisUrl}   (redis-cli -p ${redisPort} PSUBSCRIBE 'presence:*' shows the traffic)\n  Ctrl-C stops everything.\n`,
     );
   } else {
-    console.error(`cluster: not ready after ${READY_MS_MAX / 1000} s: port ${PORTS.filter((_, index) => !readiness[index]).join(", ")}`);
+    console.error(
+      `cluster: no instance is ready after ${READY_MS_MAX / 1000} s on port ${PORTS.filter((_, index) => !readiness[index]).join(", ")}`,
+    );
     await stop(1);
   }
 }

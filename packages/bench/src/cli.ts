@@ -60,8 +60,8 @@ const { values } = parseArgs({
 if (values.help) process.stdout.write(HELP);
 else {
   const { protocol, status } = values;
-  if (status !== "idle" && status !== "active") throw new Error(`--status is ${status}; there are idle and active`);
-  if (protocol !== "binary" && protocol !== "classic") throw new Error(`--protocol is ${protocol}; there are binary and classic`);
+  if (status !== "idle" && status !== "active") throw new Error(`--status is ${status}; it must be idle or active`);
+  if (protocol !== "binary" && protocol !== "classic") throw new Error(`--protocol is ${protocol}; it must be binary or classic`);
   const instances = numberOf("instances");
   console.log(`${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores, Node ${process.version}, everything on this machine\n`);
   if (process.argv.length === 2) await standard(instances);

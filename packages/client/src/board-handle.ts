@@ -90,7 +90,7 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
   }
 
   setStatus(status: "active" | "idle"): void {
-    if (status !== "active" && status !== "idle") throw new TypeError(`the status is "active" or "idle", not ${String(status)}`);
+    if (status !== "active" && status !== "idle") throw new TypeError(`the status must be "active" or "idle", not ${String(status)}`);
     if (!this.#isLeft) this.#membership.setStatus(status);
   }
 
@@ -131,7 +131,7 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
 
   async page(options: PageOptions = {}): Promise<MemberPage<object>> {
     const { after, count } = pageOf(options);
-    if (this.#isLeft) throw new Error("the board was left");
+    if (this.#isLeft) throw new Error("this board was left; join it again to ask for a page");
     return await this.#membership.page(count, after);
   }
 

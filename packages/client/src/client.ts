@@ -69,8 +69,8 @@ class Client {
   constructor(options: PresenceOptions<never>) {
     this.#options = options;
     const { idleAfterMs = IDLE_AFTER_MS, justLeftMs } = options;
-    if (idleAfterMs !== false && !(idleAfterMs > 0)) throw new RangeError("idleAfterMs is a time above 0 in milliseconds, or false");
-    if (justLeftMs !== undefined && !(justLeftMs >= 0)) throw new RangeError("justLeftMs is a time in milliseconds, 0 or more");
+    if (idleAfterMs !== false && !(idleAfterMs > 0)) throw new RangeError("idleAfterMs must be a time above 0 in milliseconds, or false");
+    if (justLeftMs !== undefined && !(justLeftMs >= 0)) throw new RangeError("justLeftMs must be a time in milliseconds, 0 or more");
     this.#idleAfterMs = idleAfterMs === false ? Number.POSITIVE_INFINITY : idleAfterMs;
     bindMethods(this);
   }

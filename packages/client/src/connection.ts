@@ -297,8 +297,9 @@ export class Connection {
   async #nextToken(): Promise<string | undefined> {
     const { token } = this.#options;
     const given: unknown = typeof token === "function" ? await token(this.#refused?.token) : token;
-    if (given !== undefined && typeof given !== "string") throw new TypeError(`token() gave ${typeof given} instead of a string`);
-    if (given !== undefined && !isText(given, TOKEN_BYTES_MAX)) throw new RangeError(`a token is text of up to ${TOKEN_BYTES_MAX} bytes`);
+    if (given !== undefined && typeof given !== "string") throw new TypeError(`token() must give a string, not ${typeof given}`);
+    if (given !== undefined && !isText(given, TOKEN_BYTES_MAX))
+      throw new RangeError(`a token must be text of up to ${TOKEN_BYTES_MAX} bytes`);
     return given;
   }
 

@@ -70,7 +70,7 @@ test("a board entered while the user is away is joined as idle", async () => {
 });
 
 test("idleAfterMs: another time, or never; not a page: never", async () => {
-  assert.throws(() => createPresence({ url: "ws://test", idleAfterMs: 0 }), /idleAfterMs is a time above 0 in milliseconds, or false/);
+  assert.throws(() => createPresence({ url: "ws://test", idleAfterMs: 0 }), /idleAfterMs must be a time above 0 in milliseconds, or false/);
   assert.throws(() => createPresence({ url: "ws://test", idleAfterMs: Number.NaN }), RangeError);
   for (const [idleAfterMs, isPage, status] of [
     [1_000, true, "idle"],

@@ -49,8 +49,9 @@ export function boardIdOf(text: string): BoardId {
 }
 
 export function nameOf(username: unknown): string {
-  if (typeof username !== "string") throw new TypeError(`a username is text, not ${typeof username}`);
-  if (!isFitName(username)) throw new TypeError("a username holds no control characters and none that change the direction of text");
+  if (typeof username !== "string") throw new TypeError(`a username must be text, not ${typeof username}`);
+  if (!isFitName(username))
+    throw new TypeError("a username must not hold control characters, nor characters that change the direction of text");
   checkBytes(username, USERNAME_BYTES_MAX, "a username");
   return username;
 }
@@ -58,9 +59,9 @@ export function nameOf(username: unknown): string {
 /** Empty: nowhere in particular. */
 export function areaOf(name: unknown): string {
   if (name === null || name === undefined) return "";
-  if (typeof name !== "string") throw new TypeError(`an area is text or null, not ${typeof name}`);
+  if (typeof name !== "string") throw new TypeError(`an area must be text or null, not ${typeof name}`);
   checkBytes(name, AREA_BYTES_MAX, "an area");
-  if (!isText(name, AREA_BYTES_MAX)) throw new TypeError("an area is text without half characters");
+  if (!isText(name, AREA_BYTES_MAX)) throw new TypeError("an area must be well-formed text, without half a character");
   return name;
 }
 
@@ -68,9 +69,9 @@ export function areaOf(name: unknown): string {
 export function lookOf(areas: unknown): Look {
   if (areas === null || areas === undefined) return undefined;
   if (areas === "all") return areas;
-  if (!Array.isArray(areas)) throw new TypeError('one looks at a list of areas, at "all" or (null) at one\'s own');
+  if (!Array.isArray(areas)) throw new TypeError('look() takes a list of areas, "all", or null for our own area');
   const names = [...new Set(areas.map(areaOf))];
-  if (names.length > LOOK_AREAS_MAX) throw new RangeError(`one looks at ${LOOK_AREAS_MAX} areas at most, or at "all"`);
+  if (names.length > LOOK_AREAS_MAX) throw new RangeError(`look() takes ${LOOK_AREAS_MAX} areas at most, or "all"`);
   return names;
 }
 
@@ -115,9 +116,9 @@ export function checkState(state: JsonObject, bytesMax: number): void {
 
 /** Name and data of a broadcast. */
 export function eventOf(name: string, data: unknown): { readonly name: string; readonly data: Json } {
-  if (isReserved(name)) throw new TypeError(`"${name}" is an event of the service; give yours another name`);
+  if (isReserved(name)) throw new TypeError(`"${name}" is the name of an event of the service; give yours another name`);
   checkBytes(name, EVENT_NAME_BYTES_MAX, "the name of an event");
-  if (!isText(name, EVENT_NAME_BYTES_MAX)) throw new TypeError("the name of an event is text without half characters");
+  if (!isText(name, EVENT_NAME_BYTES_MAX)) throw new TypeError("the name of an event must be well-formed text, without half a character");
   const json = jsonOf(data, `event "${name}"`);
   checkBytes(JSON.stringify(json), EVENT_DATA_BYTES_MAX, `event "${name}"`);
   return { name, data: json };
@@ -128,25 +129,26 @@ export function recipientsOf(whom: Recipient | readonly Recipient[]): Recipients
   const memberIds = new Set<MemberId>();
   const userIds = new Set<string>();
   for (const one of [whom].flat()) {
-    if (!isObject(one)) throw new TypeError(`an event is for members or for { userId }, not for ${String(one)}`);
+    if (!isObject(one)) throw new TypeError(`an event can be for members or for { userId }, not for ${String(one)}`);
     if ("memberId" in one && isMemberId(one.memberId)) memberIds.add(one.memberId);
     else if (!("memberId" in one) && isUserId(one.userId)) userIds.add(one.userId);
-    else throw new TypeError("an event is for members, or for { userId } with a text of 1 to 128 bytes");
+    else throw new TypeError("an event can be for members, or for { userId } with a text of 1 to 128 bytes");
   }
   if (memberIds.size > RECIPIENTS_MAX || userIds.size > RECIPIENTS_MAX)
-    throw new RangeError(`an event is for ${RECIPIENTS_MAX} members and ${RECIPIENTS_MAX} users at most, or for everybody`);
+    throw new RangeError(`an event can be for ${RECIPIENTS_MAX} members and ${RECIPIENTS_MAX} users at most, or for everybody`);
   if (memberIds.size + userIds.size === 0) return undefined;
   return { ...(memberIds.size > 0 && { memberIds: [...memberIds] }), ...(userIds.size > 0 && { userIds: [...userIds] }) };
 }
 
 export function checkMember(member: unknown): void {
-  if (!isObject(member) || !isMemberId(member.memberId)) throw new TypeError("one follows a member, as in board.others");
+  if (!isObject(member) || !isMemberId(member.memberId)) throw new TypeError("follow() takes a member, such as one of board.others");
 }
 
 /** The members that a page asks for. */
 export function pageOf({ after, count = PAGE_COUNT }: PageOptions): { readonly after: MemberId | undefined; readonly count: number } {
-  if (after !== undefined && !isMemberId(after)) throw new TypeError(`"${after}" is no memberId`);
-  if (!Number.isInteger(count) || count < 1 || count > ROSTER_MAX) throw new RangeError(`a page has 1 to ${ROSTER_MAX} members`);
+  if (after !== undefined && !isMemberId(after)) throw new TypeError(`"${after}" is no memberId; take one of a member`);
+  if (!Number.isInteger(count) || count < 1 || count > ROSTER_MAX)
+    throw new RangeError(`count must be a whole number from 1 to ${ROSTER_MAX}`);
   return { after, count };
 }
 
@@ -163,5 +165,5 @@ function fractionAsInteger(fraction: number): number {
 
 function checkBytes(text: string, bytesMax: number, what: string): void {
   const bytes = utf8Bytes(text);
-  if (bytes > bytesMax) throw new RangeError(`${what} is ${bytes} bytes, the limit is ${bytesMax}`);
+  if (bytes > bytesMax) throw new RangeError(`${what} is ${bytes} bytes; the limit is ${bytesMax}`);
 }

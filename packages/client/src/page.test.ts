@@ -25,7 +25,7 @@ test("a page is refused without a connection, when it is lost, and after leave",
   const { board: desk, socket, driver } = await atDesk();
   const asked = desk.page();
   socket.drop(1006);
-  await assert.rejects(asked, /not connected any more/);
+  await assert.rejects(asked, /connection was lost before the page came/);
   await assert.rejects(desk.page(), /not connected/);
   await driver.advance(5_000);
   const again = await greet(driver);

@@ -11,7 +11,7 @@ export class Pages {
   ask(isSent: boolean): Promise<MemberPage<object>> {
     return new Promise((answer, fail) => {
       if (isSent) this.#waiting.push({ answer, fail });
-      else fail(new Error("the board is not connected"));
+      else fail(new Error("the board is not connected; ask for a page once it is"));
     });
   }
 
@@ -21,6 +21,7 @@ export class Pages {
 
   /** No answer will come any more. */
   fail(): void {
-    for (const { fail } of this.#waiting.splice(0)) fail(new Error("the board is not connected any more"));
+    for (const { fail } of this.#waiting.splice(0))
+      fail(new Error("the connection was lost before the page came; ask again once the board is connected"));
   }
 }

@@ -31,7 +31,12 @@ export const CLOSE = {
     meaning: "this instance is shutting down; connect again, another one answers",
   },
   unresponsive: { code: 4001, retry: "backoff", grace: "full", meaning: "no sign of life, though asked twice" },
-  slowReader: { code: 4008, retry: "backoff", grace: "full", meaning: "outbox passed its limit; reconnect for a fresh roster" },
+  slowReader: {
+    code: 4008,
+    retry: "backoff",
+    grace: "full",
+    meaning: "the client reads too slowly, or not at all; reconnect for a fresh roster",
+  },
   superseded: { code: 4409, retry: "never", grace: "full", meaning: "the session was resumed by another connection" },
   helloTimeout: { code: 4410, retry: "backoff", grace: "full", meaning: "no hello within 5 s; a classic client: no board for long" },
   abuse: { code: 4411, retry: "never", grace: "none", meaning: "too many invalid messages, or far too much of anything for half a minute" },

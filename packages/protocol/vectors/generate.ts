@@ -246,7 +246,7 @@ const messages: [name: string, Direction, BinaryMessage][] = [
   [
     "error, unknown message",
     "server to client",
-    { kind: "error", code: "unknown_message", message: "this release of the service does not know such a message", ref: "watch" },
+    { kind: "error", code: "unknown_message", message: "this release of the service does not know this message", ref: "watch" },
   ],
   ["goodbye", "server to client", { kind: "goodbye", code: 4000, retryAfterMs: 250 }],
   ["token_expiring", "server to client", { kind: "token_expiring", expiresInMs: 60_000 }],

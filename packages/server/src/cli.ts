@@ -42,7 +42,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
   for (const warning of warnings) log.warn(warning);
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => {
-      log.error({ err: { stack: described(error) } }, "a defect of presence-service; the process ends, its people reconnect elsewhere");
+      log.error({ err: { stack: described(error) } }, "presence-service has a defect and ends; its clients connect to other instances");
       process.exit(EXIT_DEFECT);
     });
   }
@@ -88,11 +88,13 @@ function announce(server: PresenceServer, settings: Settings, log: Logger): void
     },
     "presence-service is ready",
   );
-  log.warn("anybody who reaches this port may join any board, from pages of any origin: for trials and private networks");
+  log.warn(
+    "anybody who reaches this port may join any board, from a page of any origin. Use this command for trials and in private networks",
+  );
   if (settings.redisUrl === "memory:") {
     log.warn(
       { instance: instanceId },
-      "REDIS_URL=memory: THIS INSTANCE IS ALONE. People connected to any other instance are not seen here, nor these there. Set REDIS_URL to share presence.",
+      "REDIS_URL=memory: THIS INSTANCE IS ALONE. People here and people on other instances do not see each other. Set REDIS_URL to share presence.",
     );
   }
 }

@@ -191,7 +191,7 @@ test("TLS files: each problem is told, and neither a path nor what stands in the
       [{ REDIS_TLS_KEY: key }, /REDIS_TLS_KEY is set without REDIS_TLS_CERT/],
       [{ REDIS_TLS_KEY: file("canary-locked.pem", String(locked)) }, /holds a key with a passphrase/],
       [{ REDIS_TLS_KEY: file("canary-text", CANARY) }, /holds no private key/],
-      [{ REDIS_TLS_KEY: `-----BEGIN PRIVATE KEY-----\n${CANARY}` }, /REDIS_TLS_KEY holds PEM text; it is the path/],
+      [{ REDIS_TLS_KEY: `-----BEGIN PRIVATE KEY-----\n${CANARY}` }, /REDIS_TLS_KEY holds PEM text. Write that text to a file/],
       [{ REDIS_TLS_CA: key, REDIS_URL: "redis://h" }, /REDIS_TLS_CA is of no use without TLS: REDIS_URL must begin with rediss/],
     ];
     for (const [env, expected] of cases) {

@@ -262,7 +262,7 @@ function degradation(
   return { all: why !== undefined, boards, reason };
 }
 
-const UNHEARD = "other instances are heard, and none hears this one: is REDIS_URL the address of a replica?";
+const UNHEARD = "this instance hears others, but none hears it. Is REDIS_URL the address of a replica?";
 
 const LACKS_SECRET = "other instances are heard, and none hears this one: they demand signed messages, and this one has no BUS_SECRET";
 

@@ -226,7 +226,7 @@ test("2 000 refused channels are tried a thousand times a second at most, and al
 
 test("an error of Redis in answer to a publish is told apart from a lost connection, and its text names no board or user", async (t) => {
   const answers = {
-    "READONLY You can't write against a read only replica.": /^it is a replica and takes nothing$/,
+    "READONLY You can't write against a read only replica.": /^it is a replica and takes no messages$/,
     "OOM command not allowed when used memory > 'maxmemory'.": /^it takes no commands at present$/,
     "MISCONF Redis is configured to save RDB snapshots": /^it takes no commands at present$/,
     "NOPERM User ana has no permissions to access the 'presence:board:secret' channel": /^not permitted$/,

@@ -29,12 +29,12 @@ for (const [what, isWritable] of [
     await zoe?.join("b", "Zoe");
     await eventually(async () => (await mute.health()).status === "degraded", { what: "it is degraded", withinMs: DEGRADED_MS });
     const health = await mute.health();
-    assert.match(health.degraded?.reason ?? "", /none hears this one: is REDIS_URL the address of a replica/);
+    assert.match(health.degraded?.reason ?? "", /none hears it. Is REDIS_URL the address of a replica/);
     assert.deepEqual([health.degraded?.all, health.peers.map(({ state }) => state)], [true, ["deaf", "deaf"]]);
     const metrics = await mute.metrics();
     assert.deepEqual([metrics("presence_degraded"), metrics("presence_unheard"), metrics('presence_peers{state="deaf"}')], [1, 1, 2]);
     await eventually(() => zoe?.received.some((message) => message.kind === "degraded" && message.on), { what: "its client is told" });
-    const warnings = mute.lines.filter((line) => line.includes("no other instance hears this one, though"));
+    const warnings = mute.lines.filter((line) => line.includes("this instance hears others, but none hears it"));
     assert.equal(warnings.length, 1);
     assert.ok(warnings[0]?.includes(`127.0.0.1:${proxy.port}`), warnings[0]);
     for (const instance of healthy) {

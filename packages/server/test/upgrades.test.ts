@@ -162,7 +162,7 @@ test("no stranger takes the last file descriptor", { timeout: 90_000 }, async (t
   assert.ok(gaveWay > 0);
   assert.ok(metrics("presence_sockets_dropped_total") > 0);
   assert.equal(ana.ended, undefined, "a client on a board stays");
-  const said = instance.lines.filter((line) => line.includes("too many sockets that are no WebSockets")).length;
+  const said = instance.lines.filter((line) => line.includes("too many HTTP sockets that are no WebSockets")).length;
   assert.ok(said > 0 && said < 10, `${said} lines`);
   // Sockets that sent nothing for a second are closed for new ones.
   const late = await eventually(() => ClassicClient.connect(t, instance.wsUrl), { what: "somebody new gets in" });

@@ -192,7 +192,12 @@ export const CLIENT_CONNECTION_CASES: readonly ClientCase[] = [
       own.program.do({ do: "join", board: BOARD, username: "Me", state: {} });
       const line = await own.stage.welcomed(1);
       await line.heard("join");
-      line.say({ kind: "error", code: "superseded", message: "a newer join has this session", ref: BOARD });
+      line.say({
+        kind: "error",
+        code: "superseded",
+        message: "a newer join has this session",
+        ref: BOARD,
+      });
       await startsAnew(own, line);
     }),
   },

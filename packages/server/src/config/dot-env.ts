@@ -87,6 +87,6 @@ function unread(names: readonly string[], settings: readonly string[]): string[]
     if (PARTS_OF_REDIS_URL.test(name)) return [`.env has ${name}, which nothing reads; its value belongs in REDIS_URL`];
     const meant = similarTo(name, settings);
     // The name is not shown as it was written: text that is not known to be a name may be a secret.
-    return meant === undefined ? [] : [`.env has a name like ${meant} that nothing reads; is it ${meant} that is meant?`];
+    return meant === undefined ? [] : [`.env has a name like ${meant} that nothing reads. If ${meant} is meant, rename it.`];
   });
 }

@@ -36,14 +36,14 @@ export function readTlsFiles(files: TlsFiles, problems: string[]): RedisTls {
   const read = Object.fromEntries(given.flatMap((kind) => pemOf(kind, files[kind] ?? "", problems) ?? [])) as RedisTls;
   if (read.cert !== undefined && read.key !== undefined) {
     const isPair = new X509Certificate(read.cert).checkPrivateKey(createPrivateKey(read.key));
-    if (!isPair) problems.push("REDIS_TLS_KEY is not the key of the certificate in REDIS_TLS_CERT.");
+    if (!isPair) problems.push("REDIS_TLS_KEY is not the key of the certificate in REDIS_TLS_CERT. Give the two that were made together.");
   }
   return read;
 }
 
 function pemOf(kind: keyof typeof SETTING, path: string, problems: string[]): [[typeof kind, string]] | undefined {
   if (path.includes("-----BEGIN")) {
-    problems.push(`${SETTING[kind]} holds PEM text; it is the path of a file that holds it.`);
+    problems.push(`${SETTING[kind]} holds PEM text. Write that text to a file, and give the path of the file.`);
     return undefined;
   }
   let text: string;

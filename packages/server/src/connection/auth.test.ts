@@ -72,7 +72,7 @@ test("an agent is one that the host calls so; anything else is a person", () => 
   assert.deepEqual([person({ userId: "ana", kind: "person" }), remarks({ kind: "person" })], [{ userId: "ana" }, []]);
   for (const kind of ["robot", 7, true]) {
     assert.deepEqual(person({ userId: "ana", kind }), { userId: "ana" });
-    assert.deepEqual(remarks({ kind }), ["authenticate gave a kind that is neither person nor agent: it is a person"]);
+    assert.deepEqual(remarks({ kind }), ["authenticate gave a kind that is neither person nor agent: the member is shown as a person"]);
   }
 });
 

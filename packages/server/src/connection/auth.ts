@@ -115,8 +115,12 @@ export function personOf(given: User): Checked {
     if (cleaned === undefined) remarks.push(remark);
     return cleaned || undefined;
   };
-  const username = optional(given.username, nameOf, "authenticate gave a username that is not text: the client's own is shown");
-  const color = optional(given.color, colorIn, "authenticate gave a color that is not #rrggbb: one is picked");
+  const username = optional(
+    given.username,
+    nameOf,
+    "authenticate gave a username that is not text: the one that the client gives is shown",
+  );
+  const color = optional(given.color, colorIn, "authenticate gave a color that is not #rrggbb: the service picks one");
   const avatar = optional(
     given.avatar,
     (text) => (isAvatar(text) ? text : undefined),
@@ -125,7 +129,7 @@ export function personOf(given: User): Checked {
   const kind = optional(
     given.kind,
     (text) => (text === "agent" || text === "person" ? text : undefined),
-    "authenticate gave a kind that is neither person nor agent: it is a person",
+    "authenticate gave a kind that is neither person nor agent: the member is shown as a person",
   );
   const person = {
     userId,

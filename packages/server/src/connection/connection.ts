@@ -314,7 +314,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched {
       if (message.kind === "join" && !this.speech.canResume) return this.#boards.joinAnew(message, data.length);
       return this.act(message, data.length);
     }
-    if (message.kind !== "hello") return this.refuse("bad_message", message.kind, "hello comes first");
+    if (message.kind !== "hello") return this.refuse("bad_message", message.kind, "the first message of a connection must be hello");
     this.#authenticate(message.token, message.resumeToken ?? newResumeToken());
   }
 
@@ -323,7 +323,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched {
     if (this.#boards.hold(message, bytes)) return;
     switch (message.kind) {
       case "hello":
-        return this.refuse("bad_message", message.kind, "hello is said once");
+        return this.refuse("bad_message", message.kind, "a connection may say hello only once");
       case "join":
         if (!isFitName(message.username)) return this.refuse("bad_username", message.boardId);
         return this.#boards.join(message, bytes);

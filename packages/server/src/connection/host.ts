@@ -79,7 +79,7 @@ export class Host {
       () => authorize(user, boardId, how),
       (isAllowed: unknown) => {
         if (typeof isAllowed !== "boolean" && isAllowed !== undefined && isAllowed !== null)
-          this.#warn({ board: boardId }, "the host's authorize answered neither true nor false; it counts as false");
+          this.#warn({ board: boardId }, "the host's authorize answered neither true nor false; the answer counts as false");
         return isAllowed === true ? "granted" : "refused";
       },
       (error): Permission => {
@@ -100,7 +100,7 @@ export class Host {
     if (!user) return "nobody";
     const checked = personOf(user);
     if ("unusable" in checked) {
-      this.#error({}, `${checked.unusable}; nobody can be connected as this user`);
+      this.#error({}, `${checked.unusable}; this user cannot connect until it is mended`);
       return checked;
     }
     const { person, remarks } = checked;

@@ -22,15 +22,15 @@ const NOTEWORTHY: ReadonlySet<number> = new Set(
 const RECYCLED = {
   unanswered: "Redis does not answer on this connection: replacing it",
   unechoed: "own messages do not come back through this connection to Redis: replacing it",
-  unheard: "no other instance hears this one, or none is left: connecting to Redis anew, in case it is this one that is cut off",
+  unheard: "no other instance hears this one, or none is left: connecting to Redis anew, in case this instance is the one that is cut off",
 };
 
 const DEGRADED: Record<DegradedWhy | "unsigned", string> = {
-  unechoed: "degraded: own messages do not come back through Redis; only local people see each other",
+  unechoed: "degraded: own messages do not come back through Redis, so the people on this instance see only each other",
   unsigned:
     "degraded: no other instance hears this one, though they are heard. They sign what they say and this one does not: give it their BUS_SECRET",
   unheard:
-    "degraded: no other instance hears this one, though they are heard, and connecting anew does not help. Is REDIS_URL the address of a replica (a reader endpoint)? It must lead to the master",
+    "degraded: this instance hears others, but none hears it, and connecting anew does not help. Is REDIS_URL the address of a replica (a reader endpoint)? It must lead to the master",
 };
 
 const DISTRUSTED: Record<Distrust, string> = {
@@ -45,13 +45,13 @@ const DISTRUSTED: Record<Distrust, string> = {
 const PEER = {
   up: "another instance is up",
   suspect: "another instance is silent",
-  down: "another instance is given up",
+  down: "another instance was silent for too long: its people leave the rosters here",
   left: "another instance has left",
 };
 
 const REFUSED: Record<Act, string> = {
   subscribe:
-    "Redis refuses a subscription: on that channel nobody of another instance is heard. It is tried again; a new connection would not help",
+    "Redis refuses a subscription: on that channel this instance hears no other one. It is tried again; a new connection would not help",
   publish:
     "Redis refuses what this instance publishes: on that channel no other instance hears it. It is tried again; a new connection would not help",
 };
@@ -151,7 +151,10 @@ export class Journal {
         return;
       case "divergence":
         this.#metrics.divergences++;
-        return this.#warn({}, "a slice contradicted a word of its owner; it is being replaced. Please report this");
+        return this.#warn(
+          {},
+          "the members held of another instance differ from what that instance says; they are asked for again. Please report this",
+        );
       case "old_link":
         this.#metrics.busDropped.old_link++;
         return;
@@ -208,7 +211,10 @@ export class Journal {
     this.#metrics.publishFailures++;
     // `redisRefuses` says it, with the channel.
     if (error instanceof BusRefused) return;
-    this.#warn({ reason: error instanceof Error ? error.message : String(error) }, "publishing failed: other instances are not told");
+    this.#warn(
+      { reason: error instanceof Error ? error.message : String(error) },
+      "publishing failed: other instances did not get this message, and ask later for what they lack",
+    );
   }
 
   publishes(channel: Channel, message: BusMessage): void {

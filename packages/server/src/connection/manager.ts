@@ -164,7 +164,8 @@ export class ConnectionManager implements Hub {
     await undefined;
     this.#taken = undefined;
     this.input(word);
-    if (this.#taken === undefined) throw new PresenceError("BUS_DOWN", "this instance has stopped: it tells nobody anything");
+    if (this.#taken === undefined)
+      throw new PresenceError("BUS_DOWN", "this instance has stopped and publishes nothing any more; call another instance");
     await this.#taken;
   }
 

@@ -13,13 +13,13 @@ test("[R16.1] a kick names a person or a session, perhaps a board, perhaps a rea
   for (const [wrong, sentence] of [
     [{}, /either/],
     [{ userId: "a", memberId }, /either/],
-    [{ memberId: "a" }, /a memberId is/],
-    [{ userId: "" }, /a userId is/],
-    [{ userId: "x".repeat(129) }, /a userId is/],
-    [{ userId: null }, /a userId is/],
-    [{ userId: "a", boardId: "{b}" }, /a boardId is/],
-    [{ userId: "a", reason: "x".repeat(124) }, /a reason is/],
-    [{ userId: "a", reason: 7 }, /a reason is/],
+    [{ memberId: "a" }, /a memberId must be/],
+    [{ userId: "" }, /a userId must be/],
+    [{ userId: "x".repeat(129) }, /a userId must be/],
+    [{ userId: null }, /a userId must be/],
+    [{ userId: "a", boardId: "{b}" }, /a boardId must be/],
+    [{ userId: "a", reason: "x".repeat(124) }, /a reason must be/],
+    [{ userId: "a", reason: 7 }, /a reason must be/],
   ] as const)
     assert.throws(() => kickOf(wrong as unknown as KickOptions), { name: "TypeError", message: sentence }, JSON.stringify(wrong));
 });

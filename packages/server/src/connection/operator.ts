@@ -38,23 +38,23 @@ export type AnnounceOptions = {
 
 export function kickOf({ userId, memberId, boardId, reason = "" }: KickOptions): Kick {
   demand((userId === undefined) !== (memberId === undefined), "kick needs either a userId or a memberId");
-  demand(isText(reason, KICK_REASON_BYTES_MAX), `a reason is text of up to ${KICK_REASON_BYTES_MAX} bytes`);
+  demand(isText(reason, KICK_REASON_BYTES_MAX), `a reason must be text of up to ${KICK_REASON_BYTES_MAX} bytes`);
   const board = boardOf(boardId);
   if (isMemberId(memberId)) return { kind: "kick", whom: { memberId }, ...board, reason };
-  demand(memberId === undefined, "a memberId is 32 lower-case hex digits");
+  demand(memberId === undefined, "a memberId must be 32 lower-case hex digits");
   const user = textOf(userId);
-  if (!isUserId(user)) throw new TypeError(`a userId is text of 1 to ${USER_ID_BYTES_MAX} bytes`);
+  if (!isUserId(user)) throw new TypeError(`a userId must be text of 1 to ${USER_ID_BYTES_MAX} bytes`);
   return { kind: "kick", whom: { userId: user }, ...board, reason };
 }
 
 export function announcementOf(text: string, { boardId }: AnnounceOptions = {}): Announcement {
-  demand(text !== "" && isText(text, ANNOUNCEMENT_BYTES_MAX), `an announcement is text of 1 to ${ANNOUNCEMENT_BYTES_MAX} bytes`);
+  demand(text !== "" && isText(text, ANNOUNCEMENT_BYTES_MAX), `an announcement must be text of 1 to ${ANNOUNCEMENT_BYTES_MAX} bytes`);
   return { kind: "announcement", text, ...boardOf(boardId) };
 }
 
 function boardOf(boardId: string | undefined): { readonly boardId?: BoardId } {
   if (boardId === undefined) return {};
-  if (!isBoardId(boardId)) throw new TypeError("a boardId is 1 to 128 characters of A–Z a–z 0–9 . _ ~ : @ / -");
+  if (!isBoardId(boardId)) throw new TypeError("a boardId must be 1 to 128 characters of A–Z a–z 0–9 . _ ~ : @ / -");
   return { boardId };
 }
 

@@ -2,21 +2,20 @@
 
 import { BOARDS_PER_CONNECTION_MAX, type BoardRef, type ErrorCode } from "@presence-service/protocol";
 
-export const OVERDRAWN =
-  "more work than one connection may ask for; its messages are read later, and if it goes on the connection is closed";
+export const OVERDRAWN = "this connection asks for more work than one may. Its messages are read later; if it goes on, it is closed";
 
 export const REFUSALS: Record<ErrorCode, string> = {
   bad_message: "this message cannot be decoded, or one of its fields breaks a limit",
   bad_board: "no such board",
-  bad_username: "a name holds no control or bidirectional characters",
-  bad_state: "the state would be larger than stateBytesMax, or too deep",
+  bad_username: "a username must not hold control characters, nor characters that change the direction of text",
+  bad_state: "the state would be larger than stateBytesMax, or nested too deeply",
   not_joined: "this connection is not on that board",
-  too_many_boards: `a connection may be on ${BOARDS_PER_CONNECTION_MAX} boards`,
+  too_many_boards: `a connection may be on ${BOARDS_PER_CONNECTION_MAX} boards at most; leave one first`,
   superseded: "a newer join has this session",
   unauthorized: "the token does not allow this",
-  too_fast: "more joins, updates or broadcasts than are taken; slow down",
-  unavailable: "who you are or where you may go cannot be looked up at the moment; try again later",
-  unknown_message: "this release of the service does not know such a message",
+  too_fast: "this connection sends more joins, updates or broadcasts than it may; send fewer",
+  unavailable: "the service cannot find out at the moment who you are or what you may do; try again later",
+  unknown_message: "this release of the service does not know this message",
   observing: "this connection only observes that board; join it without observe to move, update or broadcast",
 };
 

@@ -67,7 +67,10 @@ export function shareDescriptors(
     if (now() - since < YOUNG_MS && plain.size + webSockets <= shared) return;
     plain.delete(oldest);
     dropped();
-    warn({ limit, plain: plainMax, webSockets }, "too many sockets that are no WebSockets: the oldest is ended; see `ulimit -n`");
+    warn(
+      { limit, plain: plainMax, webSockets },
+      "too many HTTP sockets that are no WebSockets: the oldest is ended. Raise `ulimit -n` if they are wanted",
+    );
     oldest.destroy();
   });
   return {

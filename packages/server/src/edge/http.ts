@@ -134,9 +134,13 @@ async function answer(routes: ReadonlyMap<string, Route>, request: IncomingMessa
   // By default HAProxy checks health by OPTIONS of `/` or `*`: it wants to know whether to send people here.
   const isOptions = method === "OPTIONS";
   const asked = isOptions && (path === "/" || path === "*") ? routes.get("/readyz") : route;
-  if (asked === undefined) return json(404, { error: "not_found", message: "Here are /, /health, /livez, /readyz and /metrics." });
+  if (asked === undefined)
+    return json(404, { error: "not_found", message: "There is nothing at this path. There are /, /health, /livez, /readyz and /metrics." });
   if (method !== "GET" && method !== "HEAD" && !isOptions) {
-    return { ...json(405, { error: "method_not_allowed", message: "Only GET, HEAD and OPTIONS." }), headers: { allow: METHODS } };
+    return {
+      ...json(405, { error: "method_not_allowed", message: "This path answers only GET, HEAD and OPTIONS." }),
+      headers: { allow: METHODS },
+    };
   }
   try {
     const reply = await asked(request);

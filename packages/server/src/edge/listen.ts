@@ -27,7 +27,7 @@ function describe(error: NodeJS.ErrnoException, port: number, host: string | und
       return `Port ${port} may not be used by this user. Set WS_PORT to a port from 1024 on.`;
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
-      return `${host ?? "The address"} is no address of this machine. Set WS_HOST to one that is, or leave it out to listen on all.`;
+      return `${host ?? "The address"} is no address of this machine. Set WS_HOST to one of its addresses, or leave it out to listen on all of them.`;
     default:
       return `Cannot listen on port ${port}: ${error.message}. See WS_PORT and WS_HOST.`;
   }

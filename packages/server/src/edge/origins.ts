@@ -62,7 +62,7 @@ function listedOrigins(allowed: readonly string[]): ReadonlySet<string> {
     return known?.text ?? "";
   });
   if (problems.length > 0) {
-    throw new PresenceError("BAD_SETTINGS", `allowedOrigins has entries that no page ever has as its origin: ${problems.join("; ")}`);
+    throw new PresenceError("BAD_SETTINGS", `allowedOrigins has entries that cannot be the origin of a page: ${problems.join("; ")}`);
   }
   return new Set(origins);
 }

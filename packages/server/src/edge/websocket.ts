@@ -53,11 +53,11 @@ type Reason = keyof Metrics["upgradesRefused"];
 /** Log lines for reasons of refusal. Reasons that are normal at times are only counted. */
 const REFUSED: { readonly [of in Reason]?: string } = {
   path: "refused a WebSocket: nothing is at this path",
-  origin: "refused a page of another origin; those in allowedOrigins may connect",
-  encoding: "refused a WebSocket: none of the subprotocols or encodings it asks for is known",
+  origin: "refused a WebSocket: its page has an origin that is not in allowedOrigins",
+  encoding: "refused a WebSocket: this service knows none of the subprotocols or encodings that it asks for",
   handshake: "refused a WebSocket: its handshake is wrong, or a proxy has changed it",
   full: "refused a WebSocket: no file descriptor is left for it; raise `ulimit -n`, or add an instance",
-  greeting: "refused a WebSocket: too many have connected and said nothing yet",
+  greeting: "refused a WebSocket: too many connections have not said hello yet",
 };
 /** Characters of a header that a stranger sent, in the log. */
 const SHOWN_LENGTH_MAX = 200;
@@ -274,7 +274,11 @@ const EMPTY = Buffer.alloc(0);
 type Answer = { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body: string };
 
 /** An answer after which a client comes back by itself. */
-const LATER: Answer = { status: 503, headers: { "Retry-After": String(RETRY_AFTER_S) }, body: "Not now; try again." };
+const LATER: Answer = {
+  status: 503,
+  headers: { "Retry-After": String(RETRY_AFTER_S) },
+  body: "This instance takes no connection at the moment; try again later.",
+};
 
 function end(socket: Duplex, { status, headers = {}, body }: Answer): void {
   socket.on("error", () => {}); // the client may be gone already

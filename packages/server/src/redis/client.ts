@@ -244,7 +244,7 @@ function secureContextOf({ ca, cert, key }: RedisTls): SecureContext | undefined
     // The error of OpenSSL is not passed on as cause, as it may quote the key.
     throw new PresenceError(
       "BAD_SETTINGS",
-      "redisTls cannot be used: ca, cert and key are PEM texts, key belongs to cert and has no passphrase",
+      "redisTls cannot be used: ca, cert and key must be PEM texts, and key must belong to cert and have no passphrase",
     );
   }
 }

@@ -32,22 +32,22 @@ const CASES: readonly (readonly [error: unknown, reason: RegExp, advice: RegExp]
   [failing("ERR_SSL_PACKET_LENGTH_TOO_LONG", ssl("packet length too long")), /^no TLS is spoken there/, /tls-port/],
   [
     failing("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate"),
-    /certificate is not accepted: it signed itself/,
+    /certificate is not accepted: it is self-signed/,
     /NODE_EXTRA_CA_CERTS/,
   ],
   [
     failing("SELF_SIGNED_CERT_IN_CHAIN", "self-signed certificate in certificate chain"),
-    /is not accepted: nobody we trust has signed it/,
+    /is not accepted: no authority that this instance trusts has signed it/,
     /REDIS_TLS_CA/,
   ],
   [
     failing("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "unable to verify the first certificate"),
-    /is not accepted: nobody we trust has signed it/,
+    /is not accepted: no authority that this instance trusts has signed it/,
     /REDIS_TLS_CA/,
   ],
   [
     failing("UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "unable to get local issuer certificate"),
-    /is not accepted: nobody we trust has signed it/,
+    /is not accepted: no authority that this instance trusts has signed it/,
     /whole chain/,
   ],
   [
@@ -84,7 +84,7 @@ const CASES: readonly (readonly [error: unknown, reason: RegExp, advice: RegExp]
   ],
   [
     failing("ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR", alert("tlsv1 alert decrypt error", 51)),
-    /^it turns the client certificate down/,
+    /^it refuses the client certificate/,
     /REDIS_TLS_KEY/,
   ],
   [

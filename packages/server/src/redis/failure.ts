@@ -41,13 +41,13 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
   ],
   [
     /READONLY/,
-    "it is a replica and takes nothing",
-    "REDIS_URL must lead to the master: a replica, or a reader endpoint, passes on what the master says and nothing else.",
+    "it is a replica and takes no messages",
+    "REDIS_URL must lead to the master. A replica, or a reader endpoint, only passes on what the master publishes.",
   ],
   [
     /\bOOM\b|MISCONF|NOREPLICAS|MASTERDOWN/,
     "it takes no commands at present",
-    "Its memory (`maxmemory`), its disk or its replicas are not as it was told to demand; its own log says which.",
+    "Redis is out of memory (`maxmemory`), or its settings make it stop for the state of its disk or replicas; its own log says which.",
   ],
   [/unknown command '?`?HELLO|NOPROTO/, "it is too old", "Redis 6 or later is needed."],
   [
@@ -55,7 +55,11 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
     "it is in protected mode",
     "Redis takes no connections from other machines without a password: give it one (`requirepass`, or an ACL user) and put it into REDIS_URL.",
   ],
-  [/max number of clients/, "it has too many connections", "Raise `maxclients` of Redis, or find out who holds them."],
+  [
+    /max number of clients/,
+    "it has too many connections",
+    "Raise `maxclients` of Redis, or find out which clients hold them (CLIENT LIST).",
+  ],
   [
     /EMFILE|ENFILE/,
     "no file descriptor is left for it",
@@ -86,7 +90,7 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
   ],
   [
     /alert (?:decrypt error|access denied)|ALERT_(?:DECRYPT_ERROR|ACCESS_DENIED)/i,
-    "it turns the client certificate down",
+    "it refuses the client certificate",
     "Does REDIS_TLS_KEY belong to REDIS_TLS_CERT, and may this certificate use that Redis? Its log says more.",
   ],
   [
@@ -125,18 +129,18 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
   [/CERT_REVOKED|certificate revoked/i, "its TLS certificate was revoked", "Redis needs a new certificate."],
   [
     /DEPTH_ZERO_SELF_SIGNED|^self[- ]signed certificate$/i,
-    "its TLS certificate is not accepted: it signed itself",
-    "If it is your own, make it known by REDIS_TLS_CA (or NODE_EXTRA_CA_CERTS).",
+    "its TLS certificate is not accepted: it is self-signed",
+    "If the certificate is your own, name its file in REDIS_TLS_CA (or NODE_EXTRA_CA_CERTS).",
   ],
   [
     /SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(?:VERIFY|GET)|self[- ]signed certificate in|issuer certificate/i,
-    "its TLS certificate is not accepted: nobody we trust has signed it",
-    "A certificate authority of your own is made known by REDIS_TLS_CA (or NODE_EXTRA_CA_CERTS); with one between, Redis has to send the whole chain.",
+    "its TLS certificate is not accepted: no authority that this instance trusts has signed it",
+    "Name the file of your own certificate authority in REDIS_TLS_CA (or NODE_EXTRA_CA_CERTS). If there is another authority between, Redis has to send the whole chain.",
   ],
   [
     /CERT|INVALID_PURPOSE|INVALID_CA|EE_KEY_TOO_SMALL|CA_MD_TOO_WEAK/i,
     "its TLS certificate is not accepted",
-    "The words in brackets say why; a certificate authority of your own is made known by REDIS_TLS_CA (or NODE_EXTRA_CA_CERTS).",
+    "The words in brackets say why. Name the file of your own certificate authority in REDIS_TLS_CA (or NODE_EXTRA_CA_CERTS).",
   ],
   [
     /WRONG_VERSION_NUMBER|wrong version number|PACKET_LENGTH_TOO_LONG|packet length too long|record layer failure|RECORD_LAYER_FAILURE/i,

@@ -74,9 +74,13 @@ export class Outgoing {
   readonly #onError = (error: unknown): never => {
     this.#forgetOldest();
     if (isErrorReply(error)) throw new BusRefused({ gist: "", ...explain(error) }, { cause: error });
-    throw new PresenceError("BUS_DOWN", "the connection was lost before Redis answered; whether others heard it is unknown", {
-      cause: error,
-    });
+    throw new PresenceError(
+      "BUS_DOWN",
+      "the connection was lost before Redis answered; other instances may or may not have heard the message",
+      {
+        cause: error,
+      },
+    );
   };
 
   #forgetOldest(): void {

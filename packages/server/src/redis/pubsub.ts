@@ -61,7 +61,7 @@ export class RedisPubSub implements Bus {
       if (link.connection !== undefined) continue;
       const wasClosed = this.#closing !== undefined;
       await this.close();
-      throw wasClosed ? new PresenceError("BUS_DOWN", "closed while starting") : this.#unreachable(link);
+      throw wasClosed ? new PresenceError("BUS_DOWN", "the server was closed while it was starting") : this.#unreachable(link);
     }
     this.#isStarted = true;
   }
@@ -146,7 +146,7 @@ export class RedisPubSub implements Bus {
     const { reason, advice } = link.lastFailure ?? { reason: "no answer", advice: "" };
     const { address } = this.#topology;
     const at = link.at === undefined || link.at === address ? "" : ` (it is at ${link.at})`;
-    const message = `No Redis to work with at ${address}${at} in ${START_MS_MAX / 1000} s: ${reason}. ${advice}`;
+    const message = `No usable Redis at ${address}${at} in ${START_MS_MAX / 1000} s: ${reason}. ${advice}`;
     return new PresenceError("REDIS_UNREACHABLE", message.trim());
   }
 }
