@@ -37,7 +37,7 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
   [
     /NOPERM/,
     "not permitted",
-    "Redis knows the user but lacks a rule for it: ACL SETUSER … &<prefix>:* +subscribe +unsubscribe +publish +ping +hello.",
+    "Redis knows the user but lacks a rule for it: ACL SETUSER … &<prefix>:* +subscribe +unsubscribe +publish +ping +hello, with Sentinels also +role, in a Cluster also +cluster|slots +cluster|info.",
   ],
   [
     /READONLY/,
@@ -49,6 +49,17 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
     "it takes no commands at present",
     "Redis is out of memory (`maxmemory`), or its settings make it stop for the state of its disk or replicas; its own log says which.",
   ],
+  [
+    /unknown command '?`?SENTINEL/i,
+    "it is no Sentinel",
+    "A name after the slash in REDIS_URL is that of a master, and the hosts are its Sentinels, mostly on port 26379. A single Redis is redis://host:6379.",
+  ],
+  [
+    /messages are accepted by Sentinel/i,
+    "it is a Sentinel",
+    "Add the name of its master to REDIS_URL: redis://sentinel-host:26379/mymaster.",
+  ],
+  [/cluster support disabled/i, "it is no Cluster", "For a single Redis use redis:// in REDIS_URL instead of redis-cluster://."],
   [/unknown command '?`?HELLO|NOPROTO/, "it is too old", "Redis 6 or later is needed."],
   [
     /DENIED/,

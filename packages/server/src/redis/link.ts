@@ -116,7 +116,7 @@ export class RedisLink {
     const connection = topology.dialer.open(place, link, (channel, message) => listener.message(channel, message));
     this.#current = connection;
     await connection.opened;
-    if (!connection.isOver) await topology.admit(connection);
+    if (!connection.isOver) await topology.admit(connection, link);
     if (!connection.isOver) await prepare(connection);
     return connection.isOver ? connection.over : connection;
   }

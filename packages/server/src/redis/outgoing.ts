@@ -21,6 +21,7 @@ export const UNANSWERED_BYTES_MAX = 8 * 1024 * 1024;
 
 export class Outgoing {
   readonly #connection: RedisConnection;
+  readonly #isCounted: boolean;
   // These are rings: entry n is at n % UNANSWERED_MAX. They need no object per publish.
   readonly #sentAt = new Float64Array(UNANSWERED_MAX);
   readonly #sizes = new Uint32Array(UNANSWERED_MAX);
@@ -29,11 +30,13 @@ export class Outgoing {
   #bytes = 0;
   #whenEmpty: (() => void) | undefined;
 
-  constructor(connection: RedisConnection) {
+  /** `isCounted`: what Redis answers is the number of all subscribers. A node of a Cluster counts only its own. */
+  constructor(connection: RedisConnection, { isCounted }: { readonly isCounted: boolean }) {
     this.#connection = connection;
+    this.#isCounted = isCounted;
   }
 
-  publish(channel: string, message: Uint8Array): Promise<number> {
+  publish(channel: string, message: Uint8Array): Promise<number | undefined> {
     const count = this.#sent - this.#answered;
     if (count >= UNANSWERED_MAX || this.#bytes >= UNANSWERED_BYTES_MAX) {
       return Promise.reject(
@@ -66,9 +69,9 @@ export class Outgoing {
   }
 
   // These closures are made once per connection, not per publish.
-  readonly #onAnswer = (receivers: number): number => {
+  readonly #onAnswer = (receivers: number): number | undefined => {
     this.#forgetOldest();
-    return receivers;
+    return this.#isCounted ? receivers : undefined;
   };
 
   readonly #onError = (error: unknown): never => {

@@ -33,7 +33,7 @@ export class RedisPubSub implements Bus {
       link: "publisher",
       topology,
       prepare: async (connection) => {
-        this.#outgoing = new Outgoing(connection);
+        this.#outgoing = new Outgoing(connection, { isCounted: topology.mode !== "cluster" });
       },
     });
     this.#subscriber = new RedisLink({

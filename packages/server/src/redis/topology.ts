@@ -1,5 +1,5 @@
 /**
- * Where the servers of a REDIS_URL are, and to which of them a link connects: the one part that knows standalone servers from Sentinels.
+ * Where the servers of a REDIS_URL are, and to which of them a link connects: the one part that knows standalone servers, Sentinels and Clusters.
  * A link asks before each attempt, so that a new connection never goes where the last one was without asking.
  */
 
@@ -7,6 +7,7 @@ import type { Mode } from "../bus/bus.ts";
 import type { Link } from "../core/effects.ts";
 import { PresenceError } from "../errors.ts";
 import { Dialer, type RedisConnection, type RedisTls } from "./client.ts";
+import { ClusterTopology } from "./cluster.ts";
 import type { Failure } from "./failure.ts";
 import { SentinelTopology } from "./sentinel.ts";
 import { inWords, type Place, REDIS_URL_FORMS, type RedisUrl, redisUrlOf } from "./url.ts";
@@ -22,9 +23,9 @@ export interface Topology {
   locate(link: Link): Promise<Place | Failure>;
 
   /** Looks at a new connection, and ends it if its server is not the right one. */
-  admit(connection: RedisConnection): Promise<void>;
+  admit(connection: RedisConnection, link: Link): Promise<void>;
 
-  /** From now on `moved` is called with the place where links belong, now and then, until `close`. */
+  /** From now on `moved` is called now and then with the one place where both links belong, if there is one, until `close`. */
   watch(moved: (place: Place) => void): void;
 
   close(): void;
@@ -61,7 +62,7 @@ export function topologyOf({ url: text, name, tls, sentinel }: RedisTarget): Top
         sentinels: new Dialer({ username: sentinel?.username, password: sentinel?.password, ...common }),
       });
     case "cluster":
-      throw new PresenceError("BAD_SETTINGS", "REDIS_URL is that of a Cluster, which is not supported yet");
+      return new ClusterTopology(url, dialer);
   }
 }
 

@@ -24,7 +24,7 @@ const PORTS = { standalone: 6379, sentinel: 26379, cluster: 6379 } as const;
 
 /** For people: what REDIS_URL may be. */
 export const REDIS_URL_FORMS =
-  "redis://[user:password@]host[:port], redis://sentinel-host:26379/mymaster, redis-sentinel://host,host/mymaster, or the same with rediss for TLS";
+  "redis://[user:password@]host[:port], redis://sentinel-host:26379/mymaster, redis-sentinel://host,host/mymaster, redis-cluster://host,host, or the same with rediss for TLS";
 
 const FORM = /^(rediss?)(-sentinel|-cluster)?:\/\/(?:([^/?#]*)@)?([^/?#@]+)(\/[^?#]*)?$/i;
 

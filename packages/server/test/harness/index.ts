@@ -7,6 +7,7 @@ export * from "./ports.ts";
 export * from "./proxy.ts";
 export * from "./raw-socket.ts";
 export * from "./redis.ts";
+export * from "./redis-cluster.ts";
 export type { Scope } from "./scope.ts";
 export * from "./sentinels.ts";
 export * from "./session-client.ts";

@@ -1,0 +1,91 @@
+/** A Redis Cluster of real processes: three masters with a replica each, and short times, so that a failover takes about two seconds. */
+
+import assert from "node:assert/strict";
+import { eventually } from "./eventually.ts";
+import { freePort } from "./ports.ts";
+import { RedisProcess } from "./redis.ts";
+import type { Scope } from "./scope.ts";
+
+/** Nodes call a node down after so long without an answer. */
+const NODE_TIMEOUT_MS = 1000;
+const MASTERS = 3;
+const SLOTS = 16_384;
+
+export class RedisCluster {
+  /** Masters first, then the replica of each in the same order, as they were at the start. */
+  readonly nodes: readonly RedisProcess[];
+
+  private constructor(nodes: readonly RedisProcess[]) {
+    this.nodes = nodes;
+  }
+
+  static async start(scope: Scope, { args = [] }: { readonly args?: readonly string[] } = {}): Promise<RedisCluster> {
+    const own = async () => [
+      ...["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS)],
+      // Not 10 000 above the port, where the system takes ports for outgoing connections.
+      ...["--cluster-port", String(await freePort()), "--repl-diskless-sync-delay", "0", ...args],
+    ];
+    const nodes = await Promise.all(Array.from({ length: 2 * MASTERS }, async () => RedisProcess.start(scope, { args: await own() })));
+    const cluster = new RedisCluster(nodes);
+    await cluster.#form();
+    return cluster;
+  }
+
+  get url(): string {
+    const places = this.nodes.slice(0, MASTERS).map(({ port }) => `127.0.0.1:${port}`);
+    return `redis-cluster://${places.join(",")}`;
+  }
+
+  /** The node at an address such as `127.0.0.1:7000`. */
+  at(address: string | null): RedisProcess {
+    return this.nodes.find(({ port }) => address === `127.0.0.1:${port}`) ?? assert.fail(`no node at ${address}`);
+  }
+
+  /** Every running node knows every other and calls the Cluster sound. */
+  async whole(nodes = this.nodes): Promise<void> {
+    await eventually(
+      async () => {
+        const infos = await Promise.all(nodes.map((node) => node.cli("CLUSTER", "INFO")));
+        return infos.every((info) => String(info).includes("cluster_state:ok"));
+      },
+      { what: "all nodes call the Cluster sound", withinMs: 20_000 },
+    );
+  }
+
+  async #form(): Promise<void> {
+    const [first, ...others] = this.nodes;
+    await Promise.all(this.nodes.map((node, nth) => node.cli("CLUSTER", "SET-CONFIG-EPOCH", String(nth + 1))));
+    for (const [nth, node] of this.nodes.slice(0, MASTERS).entries()) {
+      const slot = (of: number) => Math.floor((SLOTS * of) / MASTERS);
+      await node.cli("CLUSTER", "ADDSLOTSRANGE", String(slot(nth)), String(slot(nth + 1) - 1));
+    }
+    for (const node of others) {
+      const [, busPort] = (await node.cli("CONFIG", "GET", "cluster-port")) as string[];
+      await first?.cli("CLUSTER", "MEET", "127.0.0.1", String(node.port), String(busPort));
+    }
+    await eventually(
+      async () => {
+        const known = await Promise.all(
+          this.nodes.map(async (node) =>
+            String(await node.cli("CLUSTER", "NODES"))
+              .trim()
+              .split("\n"),
+          ),
+        );
+        return known.every((lines) => lines.length === this.nodes.length && !lines.some((line) => line.includes("handshake")));
+      },
+      { what: "all nodes know one another", withinMs: 20_000 },
+    );
+    for (const [nth, replica] of this.nodes.slice(MASTERS).entries()) {
+      await replica.cli("CLUSTER", "REPLICATE", String(await this.nodes[nth]?.cli("CLUSTER", "MYID")));
+    }
+    await this.whole();
+    await eventually(
+      async () => {
+        const infos = await Promise.all(this.nodes.slice(0, MASTERS).map((node) => node.cli("INFO", "replication")));
+        return infos.every((info) => String(info).includes("state=online"));
+      },
+      { what: "each master has a replica that follows", withinMs: 20_000 },
+    );
+  }
+}
