@@ -225,7 +225,11 @@ export class Pulse implements BusBelief {
       const isUnanswered = oldestUnansweredMs >= unansweredMsMax / 2;
       if (isUnanswered) this.#recycle("publisher", "unanswered", recycleMsMin, now);
       // If Redis refuses something over this connection, it refuses it over the next one, too.
-      else if (!this.#isRefused.publisher && !this.#isRefused.subscriber) this.#recycle("subscriber", "unechoed", recycleMsMin, now);
+      else if (!this.#isRefused.publisher && !this.#isRefused.subscriber) {
+        // The new subscriber has been up for a beat, and that did not come back either: perhaps the publisher leads to another server.
+        if (this.#recycledAt.subscriber > this.#beats.echoedAt) this.#recycle("publisher", "unechoed", recycleMsMin, now);
+        this.#recycle("subscriber", "unechoed", recycleMsMin, now);
+      }
     } else if (this.#isUp.publisher && isHung) this.#recycle("publisher", "unanswered", recycleMsMin, now);
     if (now - this.#beats.echoedAt < clearRemoteMs || this.#isCleared) return;
     // Members heard of so long ago are not shown any more; a peer that is still there comes back by itself.

@@ -283,6 +283,31 @@ test("[R9.4] of two links the publisher is replaced where it does not answer, el
   }
 });
 
+test("[R9.25] a publisher that leads elsewhere than the subscriber is replaced, too, before others give its people up", () => {
+  eachSeed(40, (seed) => {
+    const { world, ana } = settled({ seed, instances: 3 });
+    world.advance(world.random.between(0, heartbeatMs));
+    world.network.split([1], { links: ["publisher"] });
+    // The beat before, four without an echo, one over the new subscriber, and the time to open that.
+    world.until(() => recycledLinks(world, 1).length > 1, (CONSTANTS.unechoedBeatsMax + 2) * heartbeatMs + 100);
+    assert.deepEqual(recycledLinks(world, 1), ["subscriber", "publisher"]);
+    world.untilEqual(500);
+    assert.ok(!ana.log.includes("-ben instance_lost"), ana.log.join());
+  });
+});
+
+test("[R9.25] a subscriber that leads elsewhere is replaced alone", () => {
+  eachSeed(40, (seed) => {
+    const { world } = settled({ seed, instances: 3 });
+    world.advance(world.random.between(0, heartbeatMs));
+    world.network.split([1], { links: ["subscriber"] });
+    world.until(() => recycledLinks(world, 1).length > 0, (CONSTANTS.unechoedBeatsMax + 1) * heartbeatMs);
+    world.untilEqual(1000);
+    world.advance(CONSTANTS.recycleMsMin);
+    assert.deepEqual(recycledLinks(world, 1), ["subscriber"]);
+  });
+});
+
 test("[R9.9] when both links are up an instance beats at once, and the echo starts recovery", () => {
   eachSeed(20, (seed) => {
     const { world } = settled({ seed });
@@ -301,8 +326,10 @@ test("[R9.5] a link is recycled every 4 s at most, although that does not help",
   const { world } = settled();
   world.network.deafen(1, { stays: true });
   world.advance(25_000);
-  const waits = gaps(world.instance(1).recycles.map(({ at }) => at));
-  assert.ok(waits.length >= 4 && waits.every((wait) => wait >= CONSTANTS.recycleMsMin), `${waits}`);
+  for (const link of ["publisher", "subscriber"]) {
+    const waits = gaps(world.instance(1).recycles.flatMap((one) => (one.link === link ? [one.at] : [])));
+    assert.ok(waits.length >= 4 && waits.every((wait) => wait >= CONSTANTS.recycleMsMin), `${link}: ${waits}`);
+  }
 });
 
 test("[R9.14] while nothing comes back no single board is blamed", () => {

@@ -168,16 +168,17 @@ test("[R5.8] the first answer comes at once, then one per 100 ms for all who ask
   assert.equal(world.difference(), undefined);
 });
 
-test("[R5.10] a first joiner gets the roster as soon as those who can answer have answered, once and complete", () => {
-  eachSeed(20, (seed) => {
-    const { world } = settled({ seed, instances: 3 });
-    const newcomer = world.start();
-    world.advance(2_000);
-    const dan = world.join("dan", { board: "b1", via: newcomer });
-    world.until(() => dan.isOpen, 60);
-    assert.deepEqual(dan.log, ["joined ana ben cleo dan"]);
+for (const countsReceivers of [true, false])
+  test(`[R5.10] a first joiner gets the roster as soon as those who can answer have answered, once and complete; receivers are ${countsReceivers ? "counted" : "not known"}`, () => {
+    eachSeed(20, (seed) => {
+      const { world } = settled({ seed, instances: 3, faults: { countsReceivers } });
+      const newcomer = world.start();
+      world.advance(2_000);
+      const dan = world.join("dan", { board: "b1", via: newcomer });
+      world.until(() => dan.isOpen, 60);
+      assert.deepEqual(dan.log, ["joined ana ben cleo dan"]);
+    });
   });
-});
 
 test("[R5.10] [R5.12] where nobody else is on the board a first joiner does not wait for those elsewhere; alone, not at all", () => {
   const { world } = settled({ instances: 3 });
@@ -185,6 +186,13 @@ test("[R5.10] [R5.12] where nobody else is on the board a first joiner does not 
   world.until(() => dan.isOpen, 30);
   const alone = new World({ seed: 1, instances: 1 });
   assert.equal(alone.join("ana", { board: "b1", via: 0 }).openedAfterMs, 0);
+});
+
+test("[R5.11] in a Cluster, where nobody is counted, a first joiner where nobody else is waits 150 ms", () => {
+  const { world } = settled({ instances: 3, faults: { countsReceivers: false } });
+  const dan = world.join("dan", { board: "another", via: 0 });
+  world.until(() => dan.isOpen, CONSTANTS.openMs + 1);
+  assert.ok((dan.openedAfterMs ?? 0) >= CONSTANTS.openMs);
 });
 
 const OBSTACLES: Record<string, (world: World) => void> = {
@@ -325,6 +333,20 @@ test("[R6.5] [R6.9] where nobody listens there are next to no beacons, and no cu
     world.advance(1_000);
   }
   assert.ok(saidBy(said, 0).length <= 2);
+});
+
+test("[R6.5] in a Cluster, where nobody is counted, beacons are not thinned, and [R6.9] there are no cursors either", () => {
+  const world = new World({ seed: 1, instances: 2, faults: { countsReceivers: false } });
+  const ana = world.join("ana", { board: "b1", via: 0 });
+  world.advance(3_000);
+  const said = world.record("publish");
+  for (let second = 0; second < 100; second++) {
+    ana.move(second, second);
+    world.advance(1_000);
+  }
+  const beacons = saidBy(said, 0, "beacon").length;
+  assert.ok(beacons >= 5 && beacons <= 8, `${beacons}`);
+  assert.equal(saidBy(said, 0).length, beacons);
 });
 
 test("[R6.7] a lost last position is repeated 0.3 s after movement stops, once", () => {

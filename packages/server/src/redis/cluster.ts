@@ -70,7 +70,7 @@ export class ClusterTopology implements Topology {
   close(): void {}
 }
 
-/** What a node is asked. */
+/** The question to a node. */
 function nodesSeenFrom(answerer: Place): Question<Found> {
   return async (connection) => {
     const [slots, info] = await Promise.all([

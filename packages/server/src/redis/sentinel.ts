@@ -78,7 +78,7 @@ export class SentinelTopology implements Topology {
   }
 }
 
-/** What a Sentinel is asked. */
+/** The question to a Sentinel. */
 function whereIs(name: string): Question<Found> {
   return async (connection) => {
     const [address, about] = await Promise.all([

@@ -79,11 +79,14 @@ const failOver: Begin = (world, victim) => {
   world.network.split(left, { stays: world.random.next() < 0.5 });
 };
 
+/** One link of an instance leads to another server than the other one. */
+const part: Begin = (world, victim) => world.network.split([victim], { links: [world.random.next() < 0.5 ? "publisher" : "subscriber"] });
+
 const INSTANCES = [kill, pause, goAway];
 const REDIS = [killRedis, pauseRedis];
 const LINKS = [cut, cutPublisher, cutSubscriber, resetPublisher, resetSubscriber];
 const SILENCE = [cutSilently, hangPublisher, hangSubscriber, deafen];
-const FAILOVER = [failOver, mute, killRedis];
+const FAILOVER = [failOver, mute, part, killRedis];
 
 /** The longest time until a beacon comes and the repair after it is done. */
 const BEACON_MS: Millis = 20_000;
@@ -129,7 +132,9 @@ const GRACES: readonly Millis[] = Object.values(GRACE_MS);
 /** One run; the same every time. `look` gets the World before anything has happened, to watch it. */
 export function runSeed(trouble: TroubleName, seed: number, size: Size, look?: (world: World) => void): Outcome {
   const { begin, lossRate = 0, hasHealthyBus = false }: Trouble = TROUBLES[trouble];
-  const world = new World({ seed, instances: size.instances, faults: { lossRate, duplicateRate: lossRate } });
+  // Every other run is that of a Cluster.
+  const faults = { lossRate, duplicateRate: lossRate, countsReceivers: seed % 2 === 0 };
+  const world = new World({ seed, instances: size.instances, faults });
   look?.(world);
   watchSlices(world);
   watchLeaves(world);

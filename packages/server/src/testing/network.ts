@@ -22,6 +22,8 @@ export type Faults = {
   /** The probability that a message is lost on its way to one subscriber. */
   readonly lossRate: number;
   readonly duplicateRate: number;
+  /** Whether the answer to a publish counts the subscribers. In a Cluster it does not. */
+  readonly countsReceivers: boolean;
   /** Messages to lose. */
   readonly loses?: ((delivery: Delivery) => boolean) | undefined;
   /** Replaces the message for one subscriber. */
@@ -35,6 +37,7 @@ export const HEALTHY: Faults = {
   reconnectMsMax: 1000,
   lossRate: 0,
   duplicateRate: 0,
+  countsReceivers: true,
 };
 
 /** One message on its way from one instance to another, by their places in `World.instances`. */
@@ -171,7 +174,8 @@ export class Network {
         });
         return;
       }
-      const receivers = this.#execute(publisher, boardId, message);
+      const counted = this.#execute(publisher, boardId, message);
+      const receivers = this.faults.countsReceivers ? counted : undefined;
       this.#reply(publisher, () => {
         publisher.unanswered.shift();
         return { kind: "published", boardId, receivers };
@@ -242,9 +246,12 @@ export class Network {
     this.#move([instances].flat(), { replicaOf: this.#master }, options.stays === true);
   }
 
-  /** These instances get a master of their own: they hear each other, and none of the rest. Ends with their next connections, unless `stays`. */
-  split(instances: readonly number[], options: { readonly stays?: boolean } = {}): void {
-    this.#move(instances, { replicaOf: undefined }, options.stays === true);
+  /**
+   * These instances get a master of their own: they hear each other, and none of the rest. Ends with their next connections, unless
+   * `stays`. With one of `links`, only that one leads there, as when a name has moved and one connection was opened since.
+   */
+  split(instances: readonly number[], options: { readonly stays?: boolean; readonly links?: readonly Link[] } = {}): void {
+    this.#move(instances, { replicaOf: undefined }, options.stays === true, options.links);
   }
 
   /** The subscriber receives nothing, not even its own messages. Ends when it is recycled, unless `stays`. */
@@ -391,10 +398,10 @@ export class Network {
     });
   }
 
-  #move(instances: readonly number[], server: Server, stays: boolean): void {
+  #move(instances: readonly number[], server: Server, stays: boolean, links = LINKS): void {
     for (const port of instances.map((instance) => this.#port(instance))) {
       if (stays) port.pinned = server;
-      for (const link of LINKS) {
+      for (const link of links) {
         const connection = port.connections[link];
         if (connection !== undefined) connection.server = server;
       }
