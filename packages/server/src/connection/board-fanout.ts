@@ -37,6 +37,8 @@ export class Seat {
   readonly outbox = new Outbox();
   /** Whether this client was told that other instances are not heard on this board. */
   isToldDegraded = false;
+  /** It was told the board: nothing else may be said of the board before that. */
+  isTold = false;
   /** It sees the board, and its client is no member. */
   isObserver = false;
   /** The actor of its own member; undefined for an observer, and while the core has not let it in yet. */
@@ -446,6 +448,7 @@ class Audience {
     holder.cursorMs = cursorMs;
     draft.writePieces(holder.socket, this.#metrics);
     seat.told = undefined;
+    seat.isTold = true;
     // The roster has the places of all members, and its client shows those in the areas at which it looks.
     seat.isOwedPlaces = false;
     seat.outbox.sentFresh(draft.bytes);

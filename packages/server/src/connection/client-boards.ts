@@ -168,7 +168,7 @@ export class ClientBoards {
   page({ board, after, count }: Extract<ClientMessage, { kind: "page" }>, ref?: string): void {
     const seat = this.seatOn(board);
     // Before `joined` a board has no members for this client.
-    if (seat?.actor === undefined) return this.#client.refuse("not_joined", ref);
+    if (!seat?.isTold) return this.#client.refuse("not_joined", ref);
     const { boardId } = seat.fanout;
     this.#client.charge(PRICE.page + this.#hub.boards.audienceOf(boardId) * PRICE.memberSorted);
     // One more than may be told, to know whether there are more.

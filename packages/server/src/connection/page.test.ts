@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Member, type MemberId, SERVER_MESSAGE_BYTES_MAX } from "@presence-service/protocol";
+import { type BoardId, type Member, type MemberId, SERVER_MESSAGE_BYTES_MAX } from "@presence-service/protocol";
 import { type Client, Desk } from "../testing/desk.ts";
+import { PRICE } from "./budget.ts";
 
 function ask(client: Client, count: number, after?: MemberId): { members: readonly Member[]; more: boolean } {
   client.socket.takeFrames();
@@ -45,6 +46,41 @@ for (const encoding of ["binary", "json"] as const) {
     assert.deepEqual([first.more, second.more, first.members.length + second.members.length], [true, true, 31]);
   });
 }
+
+test("an observer pages as members do, and is on no page; before it was let in it is refused", async () => {
+  const desk = await Desk.open();
+  for (const name of ["Ana", "Ben", "Cleo"]) desk.enter("binary", "b", name);
+  const observer = desk.enter("json");
+  const observe = (board: string) => {
+    observer.say({ kind: "join", boardId: board as BoardId, attempt: 1, username: "", status: "active", state: {}, observe: true });
+    observer.say({ kind: "page", board: board as BoardId, count: 5 });
+    desk.clock.advance(200);
+    return observer.socket.takeMessages().map(({ kind }) => kind);
+  };
+  assert.deepEqual(observe("empty"), ["error", "joined"]);
+  observe("b");
+  const first = ask(observer, 2);
+  const second = ask(observer, 2, first.members.at(-1)?.memberId);
+  assert.deepEqual([first.more, second.more], [true, false]);
+  assert.deepEqual([...first.members, ...second.members].map(({ username }) => username).sort(), ["Ana", "Ben", "Cleo"]);
+});
+
+test("a page is paid for by its bytes and by the members that have to be sorted", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("json", "b", "Ana");
+  for (let at = 0; at < 50; at++) desk.enter("binary", "b", `guest ${at}`);
+  const spent: number[] = [];
+  const { account } = ana.connection;
+  const spend = account.spend.bind(account);
+  account.spend = (work) => {
+    spent.push(work);
+    return spend(work);
+  };
+  const { members } = ask(ana, 50);
+  const paid = spent.reduce((all, one) => all + one, 0);
+  const bytes = JSON.stringify(members).length;
+  assert.ok(paid >= PRICE.page + 51 * PRICE.memberSorted + bytes * PRICE.byteOfRoster, `paid ${paid} for ${bytes} bytes`);
+});
 
 test("a page of a board that was not joined is refused", async () => {
   const desk = await Desk.open();
