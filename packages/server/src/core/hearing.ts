@@ -96,7 +96,7 @@ export class Hearing {
     if (beat >= Math.max(1, latest - 2 * downBeats)) {
       const isOld = beat < heardByAll;
       peer.deafIn = isOld ? round : Number.NEGATIVE_INFINITY;
-      if (!isOld) peer.unackedBeats = 0;
+      if (!isOld) peer.acknowledged(round);
       if (!isOld && beat > this.#retriedBeat) this.#retryMs = muteRetryMsMin;
     }
     peer.isElsewhere = this.#isDeaf(peer) && acks.every((one) => one === ack || this.#isMuteToo(one));

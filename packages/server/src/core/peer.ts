@@ -30,8 +30,6 @@ export class Peer {
   beaconMs: Millis;
   boards = 0;
   isDegraded = false;
-  /** Its heartbeats, one a round, since the last one that acknowledged a recent beat of this instance. */
-  unackedBeats = 0;
   /** The last round in which it acknowledged an old own beat: it says itself that it has not heard this instance since. */
   deafIn = Number.NEGATIVE_INFINITY;
   /** It hears neither this instance nor those that this instance hears: it is on another Redis than this one publishes to. */
@@ -46,6 +44,9 @@ export class Peer {
   #beat = 0;
   #firstBeatIn = 0;
   #lastBeatIn = 0;
+  #unackedBeats = 0;
+  /** The round in which it last acknowledged a recent beat of this instance, or was first heard. */
+  #ackedIn = 0;
   /** The boards believed at the end of the round before that one. */
   #boardsBefore = 0;
   #rival: Rival | undefined;
@@ -111,15 +112,14 @@ export class Peer {
     const { beat, intervalMs, beaconMs, boards, status } = heartbeat;
     const skipped = beat - this.#beat - 1;
     if (this.#beat === 0) {
-      this.#firstBeatIn = round;
+      this.#firstBeatIn = this.#ackedIn = round;
       this.isOldAcquaintance = !isNew && skipped >= constants.suspectBeats;
     } else if (round > this.#firstBeatIn) this.isProven = true;
     const isFirst = this.#beat === 0;
-    // After a sleep of this process many heartbeats are read in one round: they count as one.
-    if (round > this.#lastBeatIn) {
-      this.unackedBeats++;
-      this.#boardsBefore = this.boards;
-    }
+    // After a sleep of this process many heartbeats are read in one round. A peer that beats in step with this instance is heard twice in
+    // one round and not at all in the next, and that may not slow the count.
+    this.#unackedBeats = Math.min(this.#unackedBeats + 1, 1 + round - this.#ackedIn);
+    if (round > this.#lastBeatIn) this.#boardsBefore = this.boards;
     this.#lastBeatIn = round;
     this.#beat = beat;
     this.intervalMs = intervalMs;
@@ -131,6 +131,16 @@ export class Peer {
     this.forgetAt = NEVER;
     if (isFirst) return 0;
     return skipped < 0 ? NEVER : skipped;
+  }
+
+  /** Its heartbeats since it has acknowledged this instance; no more than there were rounds. */
+  get unackedBeats(): number {
+    return this.#unackedBeats;
+  }
+
+  acknowledged(round: number): void {
+    this.#unackedBeats = 0;
+    this.#ackedIn = round;
   }
 
   /** The age in its beats, or in own beats of `ownMs` if these are rarer. */

@@ -12,8 +12,8 @@ import { shortOf } from "./peer.ts";
 const { heartbeatMs, staleAckBeats } = CONSTANTS;
 /** From the last beat that was heard: the beats that were not heard, and one until a peer says so. */
 const NOTICED_MS: Millis = (staleAckBeats + 1) * heartbeatMs + 50;
-/** Ten seconds, the time to get to know each other, and beats of others that fall into one own beat and count once. */
-const DEGRADED_MS: Millis = (CONSTANTS.unheardBeatsMax + 6) * heartbeatMs;
+/** Ten seconds after the last acknowledgement, which may be of a beat of 1.5 s before. */
+const DEGRADED_MS: Millis = (CONSTANTS.unheardBeatsMax + 4) * heartbeatMs;
 
 function recycled(world: World, instance: number): string[] {
   return world.instance(instance).recycles.map(({ link }) => link);
@@ -245,8 +245,7 @@ for (const [instances, seeds] of [
       const { world } = cluster(seed, instances);
       const late = world.start();
       world.network.mute(late, { stays: true });
-      // Among 60 a turn is as long as the wait itself, so the last acknowledgement may be 50 ms later.
-      world.until(() => world.instance(late).isDegraded, DEGRADED_MS + 100);
+      world.until(() => world.instance(late).isDegraded, DEGRADED_MS);
       assert.ok(world.instance(late).isReady);
       world.advance(30_000);
       assert.ok(world.instance(late).isDegraded);
