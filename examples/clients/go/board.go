@@ -24,6 +24,7 @@ type board struct {
 	settling          bool
 	cursors           map[uint32]bool
 	count, users      uint32
+	observed          bool // somebody looks who is no member
 	shownStatus       string
 	at, saidAt        *place
 	cursorDue         time.Time
@@ -39,7 +40,7 @@ func (c *client) joined(b *board, m *message) {
 	for actor := range b.cursors {
 		b.showCursor(actor, nil)
 	}
-	b.number, b.self, b.count, b.users = m.board, m.actor, m.members, m.users
+	b.number, b.self, b.count, b.users, b.observed = m.board, m.actor, m.members, m.users, m.observed
 	b.members, b.following, b.settling = map[uint32]object{}, int(m.following), m.on
 	b.place(m.moves)
 	if b.settling {
@@ -93,7 +94,8 @@ func (c *client) onBoard(b *board, m *message) {
 		b.showListed(m.moves)
 		return
 	case m.kind == typePresenceUpdate:
-		b.count, b.users = m.members, m.users
+		b.count, b.users, b.observed = m.members, m.users, m.observed
+		c.sayCursor(b)
 	case m.kind == typeCursors:
 		for _, moved := range m.moves {
 			if b.members[moved.actor] != nil && moved.actor != b.self {
@@ -105,9 +107,12 @@ func (c *client) onBoard(b *board, m *message) {
 		b.members[m.actor] = m.member
 		b.found(m.member)
 		c.sayCursor(b)
-	case member == nil:
+	case member == nil && (m.kind != typeEvent || m.member == nil):
 		return
 	case m.kind == typeEvent:
+		if member == nil { // on a large board nobody may have introduced the sender, who is brought along then
+			member = m.member
+		}
 		see(object{"see": "event", "board": b.id, "memberId": member["memberId"], "name": m.name, "data": m.data})
 		return
 	case m.kind == typeUserUpdated:

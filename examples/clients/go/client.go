@@ -143,9 +143,9 @@ func (c *client) sayJoin(b *board) {
 	c.send(w.u8(statusNumber(b.own.status)).json(b.own.state))
 }
 
-// sayCursor sends nothing while alone, nothing faster than cursorMs, and the last place always.
+// sayCursor sends nothing while nobody looks, nothing faster than cursorMs, and the last place always.
 func (c *client) sayCursor(b *board) {
-	if !b.joined || len(b.members) < 2 || b.cursorWaits || b.at == b.saidAt {
+	if !b.joined || (len(b.members) < 2 && !b.observed) || b.cursorWaits || b.at == b.saidAt {
 		return
 	}
 	if wait := time.Until(b.cursorDue); wait > 0 {

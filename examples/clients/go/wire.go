@@ -50,7 +50,7 @@ type message struct {
 	board, actor, members, users, code, ms uint32
 	heartbeatMs, graceMs, cursorMs         uint32
 	following                              uint32
-	on, hasBoard                           bool
+	on, hasBoard, observed                 bool
 	reason                                 string
 	moves                                  []move
 	member, patch                          object
@@ -76,7 +76,9 @@ func decode(bytes []byte) *message {
 		m.members, m.users = r.varint(), r.varint()
 		m.readRoster(r)
 		extra = func(key uint32, field *reader) {
-			if key == 3 {
+			if key == 2 {
+				m.observed = field.u8() == 1
+			} else if key == 3 {
 				m.following = field.varint()
 			}
 		}
@@ -98,8 +100,18 @@ func decode(bytes []byte) *message {
 		}
 	case typePresenceUpdate:
 		m.board, m.members, m.users = r.varint(), r.varint(), r.varint()
+		extra = func(key uint32, field *reader) {
+			if key == 1 {
+				m.observed = field.u8() == 1
+			}
+		}
 	case typeEvent:
 		m.board, m.actor, m.name, m.data = r.varint(), r.varint(), r.text(), r.json()
+		extra = func(key uint32, field *reader) {
+			if key == 1 {
+				m.member = field.member()
+			}
+		}
 	case typeAnnouncement:
 		m.text = r.text()
 		extra = m.readBoard

@@ -48,6 +48,7 @@ class Board:
         self.settling = False
         self.cursors = {}  # by actor; only those that are shown
         self.count = self.users = 0
+        self.observed = False  # somebody looks who is no member
         self.said = None  # name, status and state of the last join
         self.degraded = self.was_joined = self.closed = False
         self.shown_status = None
@@ -187,8 +188,9 @@ class Presence:
         self.send({"kind": "join", "board": board.id, "attempt": self.attempt, **own})
 
     def say_cursor(self, board):
-        """Not while alone, not faster than cursorMs, and the last place always."""
-        if board.self_actor is None or len(board.members) < 2 or board.at == board.said_at or board.cursor_timer:
+        """Not while nobody looks, not faster than cursorMs, and the last place always."""
+        is_alone = len(board.members) < 2 and not board.observed
+        if board.self_actor is None or is_alone or board.at == board.said_at or board.cursor_timer:
             return
         wait = board.cursor_due - time.monotonic()
         if wait > 0:
@@ -221,6 +223,7 @@ class Presence:
         for member in board.members.values():
             before.pop(member["memberId"], None)
         board.following, board.settling = message.get("following", 0), message["settling"]
+        board.observed = message.get("observed", False)
         board.missing = {id: {**member, "status": "reconnecting"} for id, member in before.items()}
         self.judge_missing(board)
         if board.settling:
@@ -295,11 +298,13 @@ class Presence:
 
     def on_presence_update(self, message):
         board = self.boards[message["board"]]
-        board.count, board.users = message["members"], message["users"]
+        board.count, board.users, board.observed = message["members"], message["users"], message.get("observed", False)
         self.show_roster(board)
+        self.say_cursor(board)
 
     def on_event(self, message):
-        member = self.boards[message["board"]].members[message["actor"]]
+        # On a large board the sender may be nobody who was introduced: then the event brings it along.
+        member = self.boards[message["board"]].members.get(message["actor"]) or message["member"]
         event = {"name": message["name"], "data": message["data"]}
         self.see({"see": "event", "board": message["board"], "memberId": member["memberId"], **event})
 

@@ -6,6 +6,7 @@ import { CLASSIC_CASES } from "./cases-classic.ts";
 import { CONNECTION_CASES, UPGRADE_CASES } from "./cases-connecting.ts";
 import { HOST_CASES } from "./cases-host.ts";
 import { INPUT_CASES } from "./cases-input.ts";
+import { ROSTER_CASES } from "./cases-rosters.ts";
 import { type Host, Scene } from "./scene.ts";
 import type { Encoding } from "./visitor.ts";
 
@@ -14,7 +15,7 @@ export type { Host };
 /** Most cases wait for the longest ones: a client that says nothing is lost after 20 to 25 s. */
 const AT_ONCE = 24;
 const ENCODINGS: readonly Encoding[] = ["presence.v2", "presence.v2.json"];
-const SCENES = [...CONNECTION_CASES, ...HOST_CASES, ...BOARD_CASES, ...INPUT_CASES];
+const SCENES = [...CONNECTION_CASES, ...HOST_CASES, ...BOARD_CASES, ...ROSTER_CASES, ...INPUT_CASES];
 
 export const SERVER_CASES: readonly Case<Host>[] = [
   ...SCENES.flatMap((one) => ENCODINGS.map((encoding) => inEncoding(one, encoding))),

@@ -28,7 +28,12 @@ export type Operator = {
 
 export type Session = { readonly resumeToken: ResumeToken; attempt: number };
 export type Welcome = Extract<ServerMessage, { kind: "welcome" }>;
-type JoinOptions = { readonly board?: BoardId; readonly state?: JsonObject; readonly status?: "active" | "idle" };
+type JoinOptions = {
+  readonly board?: BoardId;
+  readonly state?: JsonObject;
+  readonly status?: "active" | "idle";
+  readonly observe?: boolean;
+};
 
 export class Guest extends Visitor {
   readonly session: Session;
@@ -51,9 +56,9 @@ export class Guest extends Visitor {
     this.#welcome = await this.heard("welcome");
   }
 
-  async join(username: string, { board = this.#home, state = {}, status = "active" }: JoinOptions = {}): Promise<Joined> {
+  async join(username: string, { board = this.#home, state = {}, status = "active", observe }: JoinOptions = {}): Promise<Joined> {
     const since = this.received.length;
-    this.say({ kind: "join", boardId: board, attempt: ++this.session.attempt, username, status, state });
+    this.say({ kind: "join", boardId: board, attempt: ++this.session.attempt, username, status, state, ...(observe && { observe }) });
     return this.heard("joined", (joined) => joined.boardId === board, undefined, since);
   }
 }

@@ -16,6 +16,7 @@ import {
   encodeJson,
   isObject,
   type Member,
+  SERVER_MESSAGE_BYTES_MAX,
   type ServerMessage,
 } from "@presence-service/protocol";
 import { expect } from "../cases.ts";
@@ -29,8 +30,8 @@ type Of<K extends Kind> = Extract<ServerMessage, { kind: K }>;
 
 /** The types of messages that this kit knows; others are ignored, as they may be newer. */
 const NOT_OURS =
-  /^(?!heartbeat$|welcome$|joined$|user_|cursors$|presence_update$|event$|announcement$|pace$|degraded$|error$|goodbye$|token_)/;
-const TYPES_KNOWN = { from: 0x41, to: 0x4e };
+  /^(?!heartbeat$|welcome$|joined$|user_|cursors$|presence_update$|event$|announcement$|pace$|degraded$|error$|goodbye$|token_|roster$|paged$)/;
+const TYPES_KNOWN = { from: 0x41, to: 0x50 };
 
 export class Visitor {
   readonly received: ServerMessage[] = [];
@@ -145,6 +146,8 @@ export class Visitor {
       this.mistakes.push(`a ${bytes ? "binary" : "text"} message came on ${this.#encoding}`);
       return;
     }
+    const length = bytes?.length ?? Buffer.byteLength(String(data));
+    if (length > SERVER_MESSAGE_BYTES_MAX) this.mistakes.push(`a message of ${length} bytes came`);
     const message = bytes ? decodeServerBinary(bytes) : decodeServerJson(String(data));
     if (message !== undefined) this.#understood(message);
     else if (bytes ? isKnownType(bytes[0]) : isKnownKind(String(data))) {
@@ -164,11 +167,14 @@ export class Visitor {
     this.received.push(named === undefined ? message : ({ ...message, board: named } as ServerMessage));
     const members = named && this.#members.get(named);
     if (!members) return;
-    if (message.kind === "user_joined") {
+    if (message.kind === "roster") for (const { actor, member } of message.roster) members.set(actor, member);
+    else if (message.kind === "user_joined") {
       if (members.has(message.actor)) this.mistakes.push(`user_joined names actor ${message.actor}, who is there already`);
       members.set(message.actor, message.member);
     } else if ("actor" in message) {
-      if (!members.has(message.actor)) this.mistakes.push(`${message.kind} names actor ${message.actor}, whom nothing introduced`);
+      const isStranger = message.kind === "event" && message.member !== undefined;
+      if (!isStranger && !members.has(message.actor))
+        this.mistakes.push(`${message.kind} names actor ${message.actor}, whom nothing introduced`);
       if (message.kind === "user_left") members.delete(message.actor);
     } else if (message.kind === "cursors") {
       for (const { actor } of message.moves)
