@@ -66,7 +66,7 @@ const VALUES: readonly Values[] = LETTERS.map((letter, nth) => {
   return { letter: letter === HALF ? "x" : letter, state, other };
 });
 
-/** Whose token it is (nobody's below 0), the letter of the avatar, and how long it holds. */
+/** The token of the nth user (below 0: of nobody), the letter of the avatar, and how long it holds. */
 type Token = { readonly nth?: number; readonly letter?: string; readonly lifeMs?: number };
 
 /** Two instances on one bus, and clients of both encodings at each. Whatever these are told is checked. */
