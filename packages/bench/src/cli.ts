@@ -17,6 +17,7 @@ const HELP = `npm run bench -w packages/bench -- [options]
 Without options: the runs of docs/BENCHMARKS.md. With any of these: one run.
   --users N      people per instance                       (50)
   --board N      members of one board, instances together  (all)
+  --areas N      areas into which a board is divided       (1: none)
   --moves N      moves per second of each                  (20)
   --moving N     the share of them that moves              (1)
   --seconds N    measured time                             (10)
@@ -44,6 +45,7 @@ const { values } = parseArgs({
   options: {
     users: { type: "string", default: "50" },
     board: { type: "string" },
+    areas: { type: "string", default: "1" },
     moves: { type: "string", default: "20" },
     moving: { type: "string", default: "1" },
     seconds: { type: "string", default: "10" },
@@ -73,6 +75,7 @@ else {
       protocol,
       usersPerInstance,
       boardSize: boardSize(usersPerInstance * instances),
+      areas: numberOf("areas"),
       movesPerSecond: numberOf("moves"),
       moving: numberOf("moving"),
       seconds: numberOf("seconds"),

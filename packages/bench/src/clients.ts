@@ -29,7 +29,8 @@ export abstract class Client {
     socket.onMessage = (bytes, start, end) => this.hear(bytes, start, end);
   }
 
-  abstract join(username: string, status: Status): void;
+  /** `area` empty: in none. */
+  abstract join(username: string, status: Status, area?: string): void;
   /** `move`: any u32; it is sent as the position. */
   abstract move(move: number): void;
   protected abstract hear(bytes: Buffer, start: number, end: number): void;
@@ -63,10 +64,10 @@ export class BinaryClient extends Client {
   #head: Uint8Array = new Uint8Array(0);
   #self = -1;
 
-  override join(username: string, status: Status): void {
+  override join(username: string, status: Status, area = ""): void {
     this.socket.send(encodeBinary({ kind: "hello" }));
     const boardId = String(this.board) as BoardId;
-    this.socket.send(encodeBinary({ kind: "join", boardId, attempt: 1, username, status, state: {} }));
+    this.socket.send(encodeBinary({ kind: "join", boardId, attempt: 1, username, status, state: {}, area }));
   }
 
   override move(move: number): void {

@@ -16,6 +16,8 @@ export type Load = {
   readonly boardSize: number;
   /** Of all clients but the classic ones, who have none. */
   readonly status?: Status;
+  /** Into so many areas the members of each board are divided; 1, the default: all are in none. */
+  readonly areas?: number;
   readonly movesPerSecond: number;
   /** The share of each board's members that move, 0…1; the others watch. */
   readonly moving: number;
@@ -99,7 +101,7 @@ export async function run(cluster: Cluster, load: Load): Promise<Result> {
       seconds,
       movesMade,
       delivered,
-      deliverable: movesMade * (Math.min(load.boardSize, clients.length) - 1),
+      deliverable: movesMade * (Math.min(load.boardSize, clients.length) / (load.areas ?? 1) - 1),
       bytes: after.bytes - before.bytes,
       local,
       remote,
@@ -116,20 +118,24 @@ export async function run(cluster: Cluster, load: Load): Promise<Result> {
   }
 }
 
+type Crowd = Pick<Load, "protocol" | "usersPerInstance" | "boardSize" | "status" | "areas">;
+
 /** Connects all clients and joins them; neighbours in the list are on different instances. */
 export async function gather(
   cluster: Cluster,
-  { protocol, usersPerInstance, boardSize, status = "active" }: Pick<Load, "protocol" | "usersPerInstance" | "boardSize" | "status">,
+  { protocol, usersPerInstance, boardSize, status = "active", areas = 1 }: Crowd,
   seen: (viewer: Client, move: number) => void,
 ): Promise<Client[]> {
   const clients: Client[] = [];
-  const total = usersPerInstance * cluster.instances.length;
+  const instances = cluster.instances.length;
+  const total = usersPerInstance * instances;
   const connect = async (nth: number) => {
-    const instance = nth % cluster.instances.length;
+    const instance = nth % instances;
     const socket = await BenchSocket.open(cluster.instances[instance]?.port ?? 0, protocol === "binary" ? "presence.v2" : undefined);
     const client = new (protocol === "binary" ? BinaryClient : ClassicClient)(socket, instance, 1 + Math.floor(nth / boardSize), seen);
     clients[nth] = client;
-    client.join(`user ${nth}`, status);
+    // Neighbours in one area are on different instances.
+    client.join(`user ${nth}`, status, areas === 1 ? "" : `slide ${Math.floor(nth / instances) % areas}`);
   };
   for (let from = 0; from < total; from += CONNECTS_AT_ONCE) {
     const batch = Math.min(CONNECTS_AT_ONCE, total - from);

@@ -12,7 +12,7 @@ type Column = readonly [title: string, cell: (result: Result) => string];
 const COLUMNS: readonly Column[] = [
   ["protocol", ({ load }) => load.protocol],
   ["users", ({ load, cpuSeconds }) => `${cpuSeconds.instances.length} × ${load.usersPerInstance}`],
-  ["boards", ({ boards }) => String(boards)],
+  ["boards", ({ boards, load }) => `${boards}${(load.areas ?? 1) > 1 ? ` of ${load.areas} areas` : ""}`],
   ["moves/s each", ({ load }) => `${load.movesPerSecond}${load.moving < 1 ? ` (${Math.round(100 * load.moving)} % move)` : ""}`],
   ["moves/s", ({ movesMade, seconds }) => thousands(movesMade / seconds)],
   ["updates/s delivered", ({ delivered, seconds }) => thousands(delivered / seconds)],
