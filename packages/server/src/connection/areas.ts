@@ -6,6 +6,9 @@
 
 import type { Moves } from "../core/messages.ts";
 
+/** By the numbers of areas; undefined: nobody there has moved. */
+export type MovesByArea = readonly (Moves | undefined)[];
+
 /** Every area. */
 export const ALL_AREAS = -1;
 
@@ -73,7 +76,7 @@ export class Areas {
   }
 
   /** The moves by area. */
-  split(moves: Moves): readonly (Moves | undefined)[] {
+  split(moves: Moves): MovesByArea {
     const parts: number[][] = [];
     for (let at = 0; at < moves.length; at += 3) {
       const actor = moves[at] ?? 0;

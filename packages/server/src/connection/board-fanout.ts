@@ -11,8 +11,9 @@ import { Draft } from "../speech/draft.ts";
 import type { ClientSocket } from "../speech/socket.ts";
 import { type Speech, type Teller, TOLD_NOTHING, type Told } from "../speech/speech.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { ALL_AREAS, Areas } from "./areas.ts";
+import { ALL_AREAS, Areas, type MovesByArea } from "./areas.ts";
 import { LIMITS, Pool, PRICE, type Work } from "./budget.ts";
+import { CursorFrames } from "./cursor-frames.ts";
 import { Outbox } from "./outbox.ts";
 import { Pace } from "./ticker.ts";
 
@@ -88,8 +89,6 @@ type Tick = {
   /** The last places of all members. */
   readonly places: () => { readonly moves: Moves; readonly parts: MovesByArea | undefined };
 };
-
-type MovesByArea = ReturnType<Areas["split"]>;
 
 export class BoardFanout {
   readonly boardId: BoardId;
@@ -247,34 +246,6 @@ export class BoardFanout {
 
   #partsOf(moves: Moves): MovesByArea | undefined {
     return this.#areas.isDivided ? this.#areas.split(moves) : undefined;
-  }
-}
-
-/** The cursors of one tick for sockets of one way of speaking: a frame for each area, made when the first socket needs it. */
-class CursorFrames {
-  readonly #teller: Teller;
-  readonly #stamp: number;
-  readonly #moves: Moves;
-  readonly #parts: MovesByArea | undefined;
-  readonly #drafts: Draft[] = [];
-
-  constructor(teller: Teller, now: Millis, moves: Moves, parts: MovesByArea | undefined) {
-    this.#teller = teller;
-    this.#stamp = stampOf(now);
-    this.#moves = moves;
-    this.#parts = parts;
-  }
-
-  of(area: number): Draft | undefined {
-    const moves = area === ALL_AREAS ? this.#moves : this.#parts?.[area];
-    if (moves === undefined || moves.length === 0) return undefined;
-    let draft = this.#drafts[area - ALL_AREAS];
-    if (draft === undefined) {
-      draft = new Draft();
-      this.#teller.cursors(moves, this.#stamp, draft);
-      this.#drafts[area - ALL_AREAS] = draft;
-    }
-    return draft;
   }
 }
 
