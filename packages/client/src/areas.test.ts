@@ -113,6 +113,16 @@ test("another area: our pointer has no place there until it moves, and no place 
   await driver.advance(100);
   assert.deepEqual(socket.kinds.slice(6), ["cursor", "cursor"], "the area was never left for the service, so it is told");
   assert.deepEqual(socket.sent("cursor").at(-1)?.at, null);
+  desk.area("f");
+  await driver.advance();
+  desk.area("g");
+  desk.moveCursor(5, 0, { units: "integer" });
+  await driver.advance(100);
+  assert.deepEqual(
+    socket.kinds.slice(8),
+    ["update", "update", "cursor"],
+    "the place waits for the second update, and no timer runs meanwhile",
+  );
 });
 
 test("offline the area is kept, and goes with the join, before any place", async () => {
