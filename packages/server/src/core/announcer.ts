@@ -261,8 +261,9 @@ export class Announcer {
   }
 
   #nextBeacon(now: Millis): Millis {
-    const { beaconJitter } = this.#context.constants;
-    return now + this.#context.bus.beaconMs * this.#context.random.between(1 - beaconJitter, 1 + beaconJitter);
+    const { beaconJitter, beaconGridMs } = this.#context.constants;
+    const at = now + this.#context.bus.beaconMs * this.#context.random.between(1 - beaconJitter, 1 + beaconJitter);
+    return Math.ceil(at / beaconGridMs) * beaconGridMs;
   }
 
   #sent(now: Millis): void {

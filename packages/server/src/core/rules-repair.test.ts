@@ -304,10 +304,26 @@ test("[R6.4] in peace a slice says where it stands every 15 s, give or take a fi
   world.advance(120_000);
   const at = saidBy(said, 0, "beacon").map((one) => one.at);
   const gaps = at.slice(1).map((one, index) => one - (at[index] ?? 0));
-  const [low, high] = [CONSTANTS.beaconMsMin * (1 - CONSTANTS.beaconJitter), CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter)];
+  const { beaconMsMin, beaconJitter, beaconGridMs } = CONSTANTS;
+  const [low, high] = [beaconMsMin * (1 - beaconJitter), beaconMsMin * (1 + beaconJitter) + beaconGridMs];
   assert.ok(gaps.length >= 5 && gaps.every((gap) => gap >= low && gap <= high), `${gaps}`);
   assert.ok(new Set(gaps.map(Math.round)).size > 1);
   for (const { message } of said) if (message.kind === "heartbeat") assert.equal(message.beaconMs, CONSTANTS.beaconMsMin);
+});
+
+test("[R6.4] the beacons of many boards that are due within 250 ms leave together", () => {
+  const { world, ana, ben } = settled();
+  for (let nth = 0; nth < 30; nth++) for (const { session } of [ana, ben]) session.join(`b${nth + 2}` as BoardId, {});
+  world.advance(5_000);
+  const said = world.record("publish");
+  world.advance(60_000);
+  const at = saidBy(said, 0, "beacon").map((one) => one.at);
+  assert.ok(at.length > 100, `${at.length} beacons`);
+  const { beaconGridMs } = CONSTANTS;
+  const [first = 0] = at;
+  // Deadlines are met up to 10 ms late.
+  const offGrid = at.map((one) => Math.abs(((one - first + beaconGridMs / 2) % beaconGridMs) - beaconGridMs / 2)).filter((ms) => ms > 10);
+  assert.deepEqual(offGrid, []);
 });
 
 test("[R6.4] the period grows with the pairs of boards and instances", () => {
