@@ -86,6 +86,11 @@ test("[C3] in a hidden page only 2.5 times heartbeatMs without a message are the
   assert.deepEqual([board.status, socket.sent("heartbeat").length], ["connected", 0]);
   await driver.advance(1);
   assert.equal(board.status, "reconnecting");
+  while (driver.sockets.length === 1) await driver.advance(100);
+  const next = await greet(driver);
+  next.serve(joined("desk", ["ana"]));
+  await driver.advance(24_000);
+  assert.deepEqual([board.status, next.sent("heartbeat").length], ["connected", 0]);
 });
 
 test("[C3] page timers do not matter: silence is noticed on waking, and a hidden tab that receives messages stays connected", async () => {

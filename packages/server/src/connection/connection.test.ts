@@ -250,6 +250,26 @@ test("[C3] a client is asked every 30 s, and every 5 s while somebody else on it
   assert.ok(!ben.socket.takeMessages().some(({ kind }) => kind === "user_updated"));
 });
 
+test("[C3] an answer to a client's question stands for a heartbeat, and nobody looks at an observer", async () => {
+  const desk = await Desk.open();
+  const alone = desk.enter("json", "a", "Ana");
+  const observer = desk.enter("json");
+  const member = desk.enter("json", "b", "Ben");
+  observer.say({ kind: "join", boardId: "b" as BoardId, attempt: 1, username: "", status: "active", state: {}, observe: true });
+  let heard = 0;
+  let asked = 0;
+  for (let second = 0; second < 120; second++) {
+    if (second % 20 === 0) alone.say({ kind: "heartbeat" });
+    member.connection.ponged();
+    desk.clock.advance(1000);
+    heard += alone.socket.takeMessages().filter(({ kind }) => kind === "heartbeat").length;
+    const questions = observer.socket.takeMessages().filter(({ kind }) => kind === "heartbeat").length;
+    if (questions > 0) observer.say({ kind: "heartbeat" });
+    asked += questions;
+  }
+  assert.deepEqual([heard, asked], [6, 4]);
+});
+
 test("[C3] while other instances are not heard, a client is asked as if somebody there looked", async () => {
   const desk = await Desk.open();
   const dead = desk.enter("json", "b", "Ana");
