@@ -231,6 +231,8 @@ class Client {
         // Without a board it concerns the whole connection, which handles it.
         if (message.board !== undefined) this.#joined.get(message.board)?.degraded(message.on);
         return;
+      case "occupancy":
+        return;
       case "heartbeat":
       case "goodbye":
       case "token_expiring":

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CLOSE, type ServerMessage } from "@presence-service/protocol";
+import { type BoardId, CLOSE, type ServerMessage } from "@presence-service/protocol";
 import { isSentByServers, MESSAGE_FIELDS } from "../../protocol/src/message-fields.ts";
 import { laterBinary, UNKNOWN_MESSAGES } from "../../protocol/test/later.ts";
 import { createPresence } from "./client.ts";
@@ -37,6 +37,7 @@ const MESSAGES: readonly ServerMessage[] = [
   { kind: "announcement", text: "Only here", board },
   { kind: "degraded", on: true, board },
   { kind: "degraded", on: false, board },
+  { kind: "occupancy", boards: [{ board: "doc-42" as BoardId, members: 3, users: 2 }] },
   { kind: "degraded", on: true },
   { kind: "error", code: "too_fast", message: "slow down", ref: "desk" },
   { kind: "user_left", board, actor: 3, reason: "kicked" },

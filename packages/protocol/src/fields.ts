@@ -318,6 +318,9 @@ export const RECIPIENTS = struct<Recipients>(recipients);
 /** Beside the standing of a slice, between instances: its owner has clients that observe the board. */
 export const OBSERVED = struct<{ readonly observed?: boolean }>({ observed: optional(1, bool) });
 
+/** At the end of a heartbeat, between instances: its sender has not heard which counts are wanted. */
+export const WANTING = struct<{ readonly wanting?: boolean }>({ wanting: optional(1, bool) });
+
 export const eventName = text(limits.EVENT_NAME_BYTES_MAX);
 export const eventData = json(limits.EVENT_DATA_BYTES_MAX);
 export const username = text(limits.USERNAME_BYTES_MAX);

@@ -18,13 +18,14 @@ export {
   readMember,
   readUuid,
   STATUSES,
+  WANTING,
   writeMember,
 } from "./fields.ts";
 export { HELD_BYTES, hashIn, heldNow, nameHeld, printed } from "./held.ts";
 export * from "./json.ts";
 export * from "./limits.ts";
 export * from "./merge-patch.ts";
-export { LEAVE_REASONS } from "./message-fields.ts";
+export { LEAVE_REASONS, OCCUPANCY } from "./message-fields.ts";
 export * from "./messages.ts";
 export * from "./mistakes.ts";
 export { coordinate, HIDDEN, readMoves, writeMoves } from "./moves.ts";

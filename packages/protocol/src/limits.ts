@@ -36,6 +36,8 @@ export const ROSTER_MAX = 1000;
 /** `maxPayload` towards clients: a `hello` is under 13 KiB, and a `join` with the largest state has room for a thousand held members. */
 export const CLIENT_MESSAGE_BYTES_MAX = 16_384;
 export const BOARDS_PER_CONNECTION_MAX = 32;
+/** Boards that one connection watches without being on them. */
+export const WATCHED_BOARDS_MAX = 1000;
 /** Attempts are u32 on every wire: a join a second lasts 136 years. */
 export const ATTEMPT_MAX = 0xffff_ffff;
 

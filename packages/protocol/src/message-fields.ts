@@ -9,7 +9,7 @@ import * as f from "./fields.ts";
 import { type Field, list, optional, type Struct, struct, text } from "./fields.ts";
 import { held, heldEntries } from "./held.ts";
 import * as limits from "./limits.ts";
-import { type BinaryMessage, type CursorMove, ERROR_CODES, type ErrorCode, type RosterEntry } from "./messages.ts";
+import { type BinaryMessage, type CursorMove, ERROR_CODES, type ErrorCode, type Occupancy, type RosterEntry } from "./messages.ts";
 import { BARE_HEAD_MAX, HIDDEN, readPoint, writeMove } from "./moves.ts";
 
 /** The number of a reason on the wire is its index here; append-only. A later release's reason is shown as `left`. */
@@ -54,6 +54,12 @@ const rosterEntry: Field<RosterEntry> = {
 
 const u16: Field<number> = { write: (to, value) => to.u16(value), read: (from) => from.u16(), check: f.integer(0, 0xffff) };
 const { board, actor, u32, chosenStatus } = f;
+/** The same between instances. Here a board goes by its id on every wire: who watches it is not on it, and has no number for it. */
+export const OCCUPANCY: Field<Occupancy> = {
+  write: (to, { board, members, users }) => to.string(board).varint(members).varint(users),
+  read: (from) => ({ board: f.boardId.read(from), members: u32.read(from), users: u32.read(from) }),
+  check: struct<Occupancy>({ board: f.boardId, members: u32, users: u32 }).check,
+};
 const token = text(limits.TOKEN_BYTES_MAX);
 /** One level for the member's fields around those of its state. */
 const patch = f.jsonObject(limits.PATCH_BYTES_MAX, limits.JSON_DEPTH_MAX + 1);
@@ -90,6 +96,7 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
   broadcast: { tag: 0x06, body: struct<Body<"broadcast">>({ board, name: f.eventName, data: f.eventData, ...f.recipients }) },
   auth: { tag: 0x07, body: struct<Body<"auth">>({ token }) },
   page: { tag: 0x09, body: struct<Body<"page">>({ board, count: u32, after: optional(1, f.memberId) }) },
+  watch: { tag: 0x0a, body: struct<Body<"watch">>({ boards: list(f.boardId, limits.WATCHED_BOARDS_MAX), off: optional(1, f.bool) }) },
   look: {
     tag: 0x0b,
     body: struct<Body<"look">>({
@@ -154,6 +161,7 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
   token_expiring: { tag: 0x4e, body: struct<Body<"token_expiring">>({ expiresInMs: u32 }) },
   roster: { tag: 0x4f, body: struct<Body<"roster">>({ board, roster: list(rosterEntry) }) },
   paged: { tag: 0x50, body: struct<Body<"paged">>({ board, members: list(f.member), more: f.bool }) },
+  occupancy: { tag: 0x51, body: struct<Body<"occupancy">>({ boards: list(OCCUPANCY) }) },
 };
 
 /** The types 0x01 to 0x3f belong to clients, in this release and in all later ones. */

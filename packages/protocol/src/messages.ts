@@ -56,7 +56,9 @@ export type ClientMessage =
    * Show me the cursors of exactly these areas (empty: of those who are nowhere in particular), or with `all` of every area. Neither: of my
    * own area; to an observer, of every area.
    */
-  | { readonly kind: "look"; readonly board: BoardRef; readonly areas?: readonly string[]; readonly all?: boolean };
+  | { readonly kind: "look"; readonly board: BoardRef; readonly areas?: readonly string[]; readonly all?: boolean }
+  /** Tell me from now on how many are on these boards, without my being on them; `off`: no longer. */
+  | { readonly kind: "watch"; readonly boards: readonly BoardId[]; readonly off?: boolean };
 
 export type RosterEntry = {
   /** This instance's number for the member, on this board. */
@@ -74,6 +76,9 @@ export type HeldEntry = {
   readonly activeAt?: Millis;
   readonly at?: Point;
 };
+
+/** How many are on a board. */
+export type Occupancy = { readonly board: BoardId; readonly members: number; readonly users: number };
 
 export type CursorMove = { readonly actor: number; readonly at: Point | null };
 
@@ -141,6 +146,8 @@ export type ServerMessage =
     }
   /** Answer to `page`. `more`: there are members after the last of these. */
   | { readonly kind: "paged"; readonly board: BoardRef; readonly members: readonly Member[]; readonly more: boolean }
+  /** How many are on boards that I `watch`: those of which I was not told yet, or where a number has changed. */
+  | { readonly kind: "occupancy"; readonly boards: readonly Occupancy[] }
   /** A message from the operator to everybody, or to everybody on that board. */
   | { readonly kind: "announcement"; readonly text: string; readonly board?: BoardRef }
   /** Send cursors no more often than this. */
@@ -173,5 +180,6 @@ export const ERROR_CODES = [
   "unavailable",
   "unknown_message",
   "observing",
+  "too_many_watched",
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];

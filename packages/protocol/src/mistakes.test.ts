@@ -76,7 +76,7 @@ test("what no client of any release sends has no field to name", () => {
 });
 
 test("a message of a later release is told from what is no message, and named where it has a name", () => {
-  for (const kind of ["watch", "toString", "welcome", "k".repeat(128), ""])
+  for (const kind of ["follow", "toString", "welcome", "k".repeat(128), ""])
     assert.deepEqual(mistakeInJson(JSON.stringify({ kind, later: [1] })), { unknown: kind });
   for (const kind of ["k".repeat(129), "\ud800"]) assert.deepEqual(mistakeInJson(JSON.stringify({ kind })), { unknown: undefined });
   for (const hex of ["3e", "3f", "20ff00"])

@@ -48,6 +48,8 @@ const LIMITS: Readonly<Record<FieldName, string>> = {
   userIds: `must be up to ${limits.RECIPIENTS_MAX} texts of 1 to ${limits.USER_ID_BYTES_MAX} bytes`,
   count: `must be a whole number from 0 to ${limits.U32_MAX}`,
   after: "must be a memberId: 16 bytes; in JSON 32 lower-case hex digits",
+  boards: `must be up to ${limits.WATCHED_BOARDS_MAX} ids of boards, of 1 to ${limits.BOARD_ID_BYTES_MAX} characters of A–Z a–z 0–9 . _ ~ : @ / - each`,
+  off: "must be true or false; in presence.v2 1 or 0",
   at: "must be a place; in JSON x and y, or hidden: true",
 };
 const COORDINATE = `must be a number from ${-limits.COORDINATE_MAX} to ${limits.COORDINATE_MAX}`;
@@ -92,7 +94,7 @@ const ref = text(limits.ERROR_REF_BYTES_MAX);
 
 /** The first field of all messages about a board. */
 function boardIn(kind: ClientMessage["kind"], bytes: Uint8Array): BoardRef | undefined {
-  if (kind === "hello" || kind === "auth" || kind === "heartbeat") return undefined;
+  if (kind === "hello" || kind === "auth" || kind === "heartbeat" || kind === "watch") return undefined;
   const reader = new Reader(bytes);
   reader.u8();
   const given = (kind === "join" ? boardId : board).read(reader);

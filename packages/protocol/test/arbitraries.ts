@@ -156,6 +156,10 @@ export function clientMessages(boards: "number" | "id"): ByKind<ClientMessage> {
       { kind: fc.constant("look"), board, areas: fc.array(text(AREA_BYTES_MAX), { maxLength: LOOK_AREAS_MAX }), all: fc.boolean() },
       { requiredKeys: ["kind", "board"] },
     ),
+    watch: record(
+      { kind: fc.constant("watch"), boards: fc.array(boardId, { maxLength: 8 }), off: fc.boolean() },
+      { requiredKeys: ["kind", "boards"] },
+    ),
   };
 }
 
@@ -216,6 +220,10 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
       { requiredKeys: ["kind", "board", "actor", "name", "data"] },
     ),
     paged: record({ kind: fc.constant("paged"), board, members: fc.array(member, { maxLength: 4 }), more: fc.boolean() }),
+    occupancy: record({
+      kind: fc.constant("occupancy"),
+      boards: fc.array(record({ board: boardId, members: u32, users: u32 }), { maxLength: 8 }),
+    }),
     announcement: record({ kind: fc.constant("announcement"), text: text(4096), board }, { requiredKeys: ["kind", "text"] }),
     pace: record({ kind: fc.constant("pace"), cursorMs: u32 }),
     degraded: record({ kind: fc.constant("degraded"), on: fc.boolean(), board }, { requiredKeys: ["kind", "on"] }),

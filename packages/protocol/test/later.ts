@@ -26,8 +26,8 @@ export const LATER_FIELDS: Bytes = new Writer()
 
 /** Messages of later releases, by their sender. */
 export const UNKNOWN_MESSAGES = {
-  client: { hex: "3f0768656c6c6f", json: '{"kind":"watch","boards":["doc-42"],"later":{"deep":[1]}}' },
-  service: { hex: "7f01ff00", json: '{"kind":"occupancy","board":"doc-42","members":[1,2]}' },
+  client: { hex: "3f0768656c6c6f", json: '{"kind":"follow","boards":["doc-42"],"later":{"deep":[1]}}' },
+  service: { hex: "7f01ff00", json: '{"kind":"weather","board":"doc-42","members":[1,2]}' },
 } as const;
 
 const LATER_VALUE: Json = { since: 7, of: [null, { deep: "é" }] };

@@ -105,6 +105,8 @@ const messages: [name: string, Direction, BinaryMessage][] = [
   ["look, at some areas", "client to server", { kind: "look", board, areas: ["slide-3", ""] }],
   ["look, at all", "client to server", { kind: "look", board, all: true }],
   ["look, as at first", "client to server", { kind: "look", board }],
+  ["watch", "client to server", { kind: "watch", boards: [boardId, "doc-43" as BoardId] }],
+  ["watch, no longer", "client to server", { kind: "watch", boards: [boardId], off: true }],
   ["heartbeat", "both", { kind: "heartbeat" }],
   [
     "welcome",
@@ -236,6 +238,17 @@ const messages: [name: string, Direction, BinaryMessage][] = [
     { kind: "event", board, actor: 3, name: "reaction", data: 7, member: calmAna },
   ],
   ["paged", "server to client", { kind: "paged", board, members: [calmAna, ben], more: true }],
+  [
+    "occupancy",
+    "server to client",
+    {
+      kind: "occupancy",
+      boards: [
+        { board: boardId, members: 300, users: 2 },
+        { board: "doc-43" as BoardId, members: 0, users: 0 },
+      ],
+    },
+  ],
   ["announcement", "server to client", { kind: "announcement", text: "Back at noon" }],
   ["announcement, on one board", "server to client", { kind: "announcement", text: "Back at noon", board }],
   ["pace", "server to client", { kind: "pace", cursorMs: 50 }],
@@ -246,7 +259,7 @@ const messages: [name: string, Direction, BinaryMessage][] = [
   [
     "error, unknown message",
     "server to client",
-    { kind: "error", code: "unknown_message", message: "this release of the service does not know this message", ref: "watch" },
+    { kind: "error", code: "unknown_message", message: "this release of the service does not know this message", ref: "follow" },
   ],
   ["goodbye", "server to client", { kind: "goodbye", code: 4000, retryAfterMs: 250 }],
   ["token_expiring", "server to client", { kind: "token_expiring", expiresInMs: 60_000 }],
@@ -340,6 +353,8 @@ const invalid: [why: string, Encoding, Direction, string][] = [
   ["no actor below 0", "presence.v2", "server to client", `${hexOf(alone)}040103`],
   ["more to say of a member that is held, and nothing said", "presence.v2", "server to client", `${hexOf(alone)}04020200`],
   ["a member that is held, hidden", "presence.v2", "server to client", `${hexOf(alone)}0403024001`],
+  ["watched board with a brace", "presence.v2", "client to server", hexOf({ kind: "watch", boards: ["{42}" as BoardId] })],
+  ["more watched boards than 1000", "presence.v2", "client to server", hexOf({ kind: "watch", boards: Array(1001).fill("b") })],
   ["not JSON", "presence.v2.json", "both", '{"kind":'],
   ["no kind", "presence.v2.json", "both", "{}"],
   ["kind that is no text", "presence.v2.json", "both", '{"kind":8}'],

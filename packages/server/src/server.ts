@@ -152,7 +152,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const manager = new ConnectionManager({ instanceId, bus, channels, signing, clock, metrics, log, seed, authenticate, authorize });
 
   const report = (): HealthReport => {
-    const { status, degradedWhy, boards, degradedBoards, own, shown, observers, echoMs, peers } = manager.stats();
+    const { status, degradedWhy, boards, degradedBoards, own, shown, observers, watched, echoMs, peers } = manager.stats();
     const degraded = degradedWhy !== undefined || degradedBoards > 0 ? degradation(degradedWhy, degradedBoards, manager) : null;
     return {
       status: manager.isStopping ? "draining" : status !== "ready" ? status : degraded !== null ? "degraded" : "ok",
@@ -174,6 +174,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       boards,
       members: { own, shown },
       observers,
+      watched,
       connections: Object.values(metrics.connections).reduce((sum, count) => sum + count, 0),
     };
   };
@@ -284,7 +285,7 @@ function recently(report: () => HealthReport): () => HealthReport {
   };
 }
 
-function readGauges(metrics: Metrics, { degraded, redis, peers, boards, members, observers }: HealthReport): void {
+function readGauges(metrics: Metrics, { degraded, redis, peers, boards, members, observers, watched }: HealthReport): void {
   metrics.degradedBoards = degraded?.boards ?? 0;
   metrics.oldestUnansweredSeconds = redis.oldestUnansweredMs / 1000;
   metrics.peers = { up: 0, deaf: 0, suspect: 0, down: 0 };
@@ -292,4 +293,5 @@ function readGauges(metrics: Metrics, { degraded, redis, peers, boards, members,
   metrics.boards = boards;
   metrics.members = { ...members };
   metrics.observers = observers;
+  metrics.watched = watched;
 }

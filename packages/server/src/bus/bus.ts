@@ -5,6 +5,7 @@
 
 import type { BoardId, Millis } from "@presence-service/protocol";
 import type { Link } from "../core/effects.ts";
+import type { Shard } from "../core/occupancy.ts";
 import { PresenceError } from "../errors.ts";
 
 export type { Link } from "../core/effects.ts";
@@ -141,15 +142,27 @@ export function isChannelPrefix(text: string): boolean {
 export class Channels {
   readonly global: Channel;
   readonly #boardPrefix: string;
+  readonly #shardPrefix: string;
 
   /** `prefix` keeps to `isChannelPrefix`. */
   constructor(prefix: string) {
     this.global = `${prefix}:global`;
     this.#boardPrefix = `${prefix}:board:`;
+    this.#shardPrefix = `${prefix}:occupancy:`;
   }
 
   board(boardId: BoardId): Channel {
     return this.#boardPrefix + boardId;
+  }
+
+  /** The channel on which the counts of some boards are told (R15). */
+  shard(shard: Shard): Channel {
+    return this.#shardPrefix + shard;
+  }
+
+  /** undefined: it is no shard's channel. */
+  shardOf(channel: Channel): Shard | undefined {
+    return channel.startsWith(this.#shardPrefix) ? Number(channel.slice(this.#shardPrefix.length)) : undefined;
   }
 
   /** The board of a channel of ours; undefined for the global one. */

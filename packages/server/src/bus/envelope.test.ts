@@ -24,6 +24,7 @@ import { actor, member as anyMember, boardId, damaged, point, recipients, state,
 import { LATER_FIELDS } from "../../../protocol/test/later.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { BusMessage, DelReason, InstanceStatus, Op, SliceEntry } from "../core/messages.ts";
+import { hashOfBoard, shardOf } from "../core/occupancy.ts";
 import { ANA, ana, FROM } from "../testing/ana.ts";
 import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "./envelope.ts";
 
@@ -61,6 +62,20 @@ const VECTORS: Record<string, [BusMessage, string]> = {
       mute: ["doc-42" as BoardId],
     },
     "01 b009 f403 9875 28 11 04 01 06 646f632d3432",
+  ],
+  "heartbeat: asks for wants": [
+    {
+      kind: "heartbeat",
+      beat: 1,
+      intervalMs: 500,
+      beaconMs: 15_000,
+      boards: 0,
+      status: "ready",
+      versions: { min: 1, max: 1 },
+      acks: [],
+      wanting: true,
+    },
+    "01 01 f403 9875 00 11 00 01 01 01",
   ],
   goodbye: [{ kind: "goodbye" }, "02"],
   kick: [
@@ -119,6 +134,18 @@ const VECTORS: Record<string, [BusMessage, string]> = {
     { kind: "event", slot: 5, name: "wave", data: 1, memberIds: [ANA], userIds: ["u-17"] },
     `16 05 04 77617665 01 31 01 11 01 ${ANA} 02 06 01 04 752d3137`,
   ],
+  want: [
+    { kind: "want", leaseMs: 40_500, answer: true, boards: [hashOfBoard("doc-42" as BoardId), 7] },
+    "05 b4bc02 01 02 5fd15931 00000007",
+  ],
+  occupancy: [
+    {
+      kind: "occupancy",
+      shard: shardOf(hashOfBoard("doc-42" as BoardId)),
+      boards: [{ board: "doc-42" as BoardId, members: 300, users: 2 }],
+    },
+    "21 31 01 06 646f632d3432 ac02 02",
+  ],
 };
 
 const bytes = (hex: string) => new Uint8Array(Buffer.from(hex.replaceAll(" ", ""), "hex"));
@@ -170,8 +197,9 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
         })),
       }),
       fc.option(fc.array(boardId, { maxLength: 5 })),
+      fc.boolean(),
     )
-    .map(([heartbeat, mute]) => (mute === null ? heartbeat : { ...heartbeat, mute })),
+    .map(([heartbeat, mute, wanting]) => ({ ...heartbeat, ...(mute !== null && { mute }), ...(wanting && { wanting }) })),
   goodbye: fc.constant({ kind: "goodbye" }),
   kick: fc.record(
     {
@@ -224,13 +252,26 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
     { kind: fc.constant("event"), slot: actor, name: text(EVENT_NAME_BYTES_MAX), data: state.map((value): Json => value), ...recipients },
     { requiredKeys: ["kind", "slot", "name", "data"] },
   ),
+  want: record({
+    kind: fc.constant("want"),
+    leaseMs: fc.integer({ min: 0, max: 3_600_000 }),
+    answer: fc.boolean(),
+    boards: fc.array(u32, { maxLength: 8 }),
+  }),
+  occupancy: record({
+    kind: fc.constant("occupancy"),
+    shard: fc.nat(255),
+    boards: fc.array(record({ board: boardId, members: u32, users: u32 }), { maxLength: 8 }),
+  }),
 };
 const message = fc.oneof(...(Object.values(messages) as Arbitrary<BusMessage>[]));
 const link = fc.oneof(fc.nat(300), u32);
 
 /** After a kind that has no extra fields yet, nothing is read at all. */
 function laterFields(kind: string): Arbitrary<Uint8Array> {
-  return ["event", "beacon", "sync"].includes(kind) ? fc.constantFrom(new Uint8Array(), LATER_FIELDS) : fc.uint8Array({ maxLength: 9 });
+  return ["event", "beacon", "sync", "heartbeat"].includes(kind)
+    ? fc.constantFrom(new Uint8Array(), LATER_FIELDS)
+    : fc.uint8Array({ maxLength: 9 });
 }
 
 /** Extra fields may be absent, so a message that is cut off right before one of them is one. */
@@ -238,7 +279,7 @@ function assertInvalidOrBare(shorter: ReturnType<typeof outcome>, message: BusMe
   if (typeof shorter !== "object") return assert.equal(shorter, "invalid");
   assert.deepEqual({ ...message, ...shorter }, message);
   const lost = Object.keys(message).filter((name) => !(name in shorter));
-  assert.ok(lost.length > 0 && lost.every((name) => ["memberIds", "userIds", "observed"].includes(name)), lost.join());
+  assert.ok(lost.length > 0 && lost.every((name) => ["memberIds", "userIds", "observed", "wanting"].includes(name)), lost.join());
 }
 
 for (const [kind, ofKind] of Object.entries(messages) as [string, Arbitrary<BusMessage>][]) {
@@ -277,7 +318,7 @@ for (const [name, [message, hex]] of Object.entries(VECTORS)) {
 test("damaged messages and noise are refused or mean something, and never throw", () => {
   const broken = damaged(fc.tuple(link, message).map(([link, message]) => encodeRedisMessage({ from: FROM, link, message })));
   const noise = fc.uint8Array({ maxLength: 64 });
-  const body = fc.tuple(fc.constantFrom(1, 2, 3, 4, 17, 18, 19, 20, 21, 22), noise);
+  const body = fc.tuple(fc.constantFrom(1, 2, 3, 4, 5, 17, 18, 19, 20, 21, 22, 33), noise);
   const wellAddressed = body.map(([tag, rest]) => Uint8Array.of(...bytes(ENVELOPE), tag, ...rest));
   fc.assert(fc.property(fc.oneof(broken, noise, wellAddressed), assertRefusedOrFinal), { numRuns: 1500 });
 });
@@ -307,7 +348,7 @@ test("[R13.2] other versions, and kinds of later releases, are told from broken 
   const known = new Set(Object.values(VECTORS).map(([, hex]) => Number.parseInt(hex.slice(0, 2), 16)));
   assert.deepEqual(
     [...known].sort((a, b) => a - b),
-    [0x01, 0x02, 0x03, 0x04, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16],
+    [0x01, 0x02, 0x03, 0x04, 0x05, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x21],
   );
   for (let tag = 0; tag < 256; tag++) if (!known.has(tag)) assert.equal(outcome(Uint8Array.of(...bytes(ENVELOPE), tag, 1, 2)), "version");
 });

@@ -28,6 +28,7 @@ import {
   type MemberId,
   type Millis,
   OBSERVED,
+  OCCUPANCY,
   PATCH_BYTES_MAX,
   RECIPIENTS,
   Reader,
@@ -37,6 +38,7 @@ import {
   STATUSES,
   U32_MAX,
   USER_ID_BYTES_MAX,
+  WANTING,
   Writer,
   writeMember,
   writeMoves,
@@ -56,7 +58,9 @@ import type {
   Snapshot,
   Standing,
   Sync,
+  Want,
 } from "../core/messages.ts";
+import { WANT_BOARDS_MAX } from "../core/occupancy.ts";
 
 export type RedisMessage = {
   readonly from: InstanceId;
@@ -83,6 +87,8 @@ const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 const INTERVAL_MS_MAX = 60_000;
 /** 35 minutes: 21 million pairs of board and instance (R6). */
 const BEACON_MS_MAX = 2 ** 21 - 1;
+/** An hour: 66 million wanted boards times instances (R15). */
+const LEASE_MS_MAX = 3_600_000;
 /** A million members in one slice. */
 const SNAPSHOT_PARTS_MAX = 4096;
 
@@ -157,7 +163,7 @@ type Kind<M> = {
 };
 
 /**
- * Tags are append-only and never reused; 0x01… go to the global channel, 0x11… to a board's. docs/REPLICATION.md, "What may change", says
+ * Tags are append-only and never reused; 0x01… go to the global channel, 0x11… to a board's, 0x21… to a shard's. docs/REPLICATION.md, "What may change", says
  * how a kind grows.
  */
 const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { kind: K }>> } = {
@@ -169,6 +175,7 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
     write: (to, { text, boardId }) => writeScope(to.string(text), boardId),
     read: (from): Announcement => ({ kind: "announcement", text: from.string(ANNOUNCEMENT_BYTES_MAX), ...readScope(from) }),
   },
+  want: { tag: 0x05, write: writeWant, read: readWant },
   delta: {
     tag: 0x11,
     write(to, { prev, seq, ops }) {
@@ -210,6 +217,11 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
       ...RECIPIENTS.read(from),
     }),
   },
+  occupancy: {
+    tag: 0x21,
+    write: (to, { shard, boards }) => writeList(to.u8(shard), boards, OCCUPANCY.write),
+    read: (from) => ({ kind: "occupancy", shard: from.u8(), boards: readList(from, OCCUPANCY.read) }),
+  },
 };
 
 const READERS: Kind<BusMessage>["read"][] = [];
@@ -222,7 +234,8 @@ const DEL_REASONS = numbered<DelReason>({ left: 0, timeout: 1, kicked: 2, instan
 /** A flag beside the status: the heartbeat names boards on which the sender is mute. Mostly there are none, and then it costs no byte. */
 const MUTE_FLAG = 4;
 
-function writeHeartbeat(to: Writer, { beat, intervalMs, beaconMs, boards, status, versions, acks, mute }: Heartbeat): void {
+function writeHeartbeat(to: Writer, heartbeat: Heartbeat): void {
+  const { beat, intervalMs, beaconMs, boards, status, versions, acks, mute } = heartbeat;
   to.varint(beat)
     .varint(wholeMs(intervalMs, INTERVAL_MS_MAX))
     .varint(wholeMs(beaconMs, BEACON_MS_MAX))
@@ -231,6 +244,7 @@ function writeHeartbeat(to: Writer, { beat, intervalMs, beaconMs, boards, status
     .varint(acks.length * 8 + (mute === undefined ? 0 : MUTE_FLAG) + INSTANCE_STATUSES.number(status));
   for (const { peer, beat } of acks) to.u32(peer).u16(beat);
   if (mute !== undefined) writeList(to, mute, (to, boardId) => to.string(boardId));
+  WANTING.write(to, heartbeat);
 }
 
 function readHeartbeat(from: Reader): Heartbeat {
@@ -245,7 +259,7 @@ function readHeartbeat(from: Reader): Heartbeat {
   const acks = readItems(from, head >>> 3, readAck);
   if (intervalMs === 0 || beaconMs === 0 || versions.min === 0 || versions.min > versions.max) from.fail();
   const mute = head & MUTE_FLAG ? { mute: readList(from, readBoardId) } : undefined;
-  return { kind: "heartbeat", beat, intervalMs, beaconMs, boards, status, acks, versions, ...mute };
+  return { kind: "heartbeat", beat, intervalMs, beaconMs, boards, status, acks, versions, ...mute, ...WANTING.read(from) };
 }
 
 function readBoardId(from: Reader): BoardId {
@@ -274,6 +288,18 @@ function readKick(from: Reader): Kick {
   const whom = by === BY_MEMBER_ID ? { memberId: from.hex(16) as MemberId } : { userId: from.string(USER_ID_BYTES_MAX) };
   if ("userId" in whom && !isUserId(whom.userId)) from.fail();
   return { kind: "kick", whom, ...readScope(from), reason: from.string(KICK_REASON_BYTES_MAX) };
+}
+
+function writeWant(to: Writer, { leaseMs, answer, boards }: Want): void {
+  to.varint(leaseMs).u8(answer ? 1 : 0);
+  writeList(to, boards, (to, hash) => to.u32(hash));
+}
+
+function readWant(from: Reader): Want {
+  const leaseMs = from.varint(LEASE_MS_MAX);
+  const answer = from.u8();
+  if (answer > 1) from.fail();
+  return { kind: "want", leaseMs, answer: answer === 1, boards: readItems(from, from.varint(WANT_BOARDS_MAX), (from) => from.u32()) };
 }
 
 /** An empty id, which no board has, says "everywhere". */

@@ -45,10 +45,13 @@ export type User = {
 export type Authenticate = (token: string | undefined, request: IncomingMessage) => User | undefined | Promise<User | undefined>;
 
 /**
- * Whether that user may enter that board; asked with every join, on every connection. `user` is the very object that `authenticate` gave last. Any answer
- * but `true` is a no. `how.observe`: the client wants to see the board only. If the function throws, rejects or does not answer within 10 s, the client is told `unavailable` for this board and asks again.
+ * Whether that user may enter that board; asked with every join and for every board that is watched, on every connection. `user` is the very object that `authenticate` gave last. Any answer
+ * but `true` is a no. If the function throws, rejects or does not answer within 10 s, the client is told `unavailable` for this board and asks again.
  */
-export type Authorize = (user: User, boardId: string, how: { readonly observe: boolean }) => boolean | Promise<boolean>;
+export type Authorize = (user: User, boardId: string, how: Wish) => boolean | Promise<boolean>;
+
+/** `observe`: the client wants to see the board only. `watch`: not even that, but how many are there; then `observe` is true as well. */
+export type Wish = { readonly observe: boolean; readonly watch: boolean };
 
 /** A user within the limits of the wire. */
 export type Person = {

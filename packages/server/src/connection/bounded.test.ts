@@ -24,6 +24,7 @@ import {
   USER_ID_BYTES_MAX,
   USERNAME_BYTES_MAX,
   utf8Bytes,
+  WATCHED_BOARDS_MAX,
 } from "@presence-service/protocol";
 import { type Client, Desk } from "../testing/desk.ts";
 import { announcementOf } from "./operator.ts";
@@ -181,6 +182,12 @@ const CASES: { readonly [K in ServerMessage["kind"]]: (scene: Scene) => unknown 
   paged(scene) {
     for (let nth = 0; nth < 20; nth++) scene.enter(scene.there, "json");
     for (const client of scene.viewers) client.say({ kind: "page", board: client.ref(BOARD), count: ROSTER_MAX });
+  },
+  occupancy(scene) {
+    const boards = Array.from({ length: WATCHED_BOARDS_MAX }, (_, nth) => `${"~".repeat(BOARD_ID_BYTES_MAX - 4)}${1000 + nth}` as BoardId);
+    for (const client of scene.viewers)
+      for (let at = 0; at < boards.length; at += 100) client.say({ kind: "watch", boards: boards.slice(at, at + 100) });
+    scene.here.clock.advance(2500);
   },
   announcement(scene) {
     return scene.here.manager.tellAll(announcementOf(filled(scene.values.letter, ANNOUNCEMENT_BYTES_MAX)));

@@ -44,6 +44,10 @@ export const PRICE = {
   page: 100,
   /** A member of a board of which a page is asked: the ids may have to be sorted for it. */
   memberSorted: 0.5,
+  /** A board in a `watch`, on top of the bytes of that message. */
+  watch: 3,
+  /** A board that nobody here watched before: memory, and its share of what is said and heard on the bus. */
+  watchedFirst: 60,
   /** An upgrade to a WebSocket, whether it is granted or refused. */
   handshake: 300,
 } as const;
@@ -73,6 +77,8 @@ export const BUDGETS = {
   update: { perSecond: 50, burst: 200 },
   /** Fresh tokens: a client needs one every few minutes, and the host may ask a database for each. */
   auth: { perSecond: 0.2, burst: 5 },
+  /** A thousand boards come in a few messages, and an app may watch others each time that its list is scrolled. */
+  watch: { perSecond: 5, burst: 50 },
   /** Errors in answer to mistakes: a client with a bug gets some, so that its developer sees what is wrong. */
   mistake: { perSecond: 1, burst: 30 },
   /** Answers to heartbeats: far more than a client needs to find out whether this instance is there. */

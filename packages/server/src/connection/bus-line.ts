@@ -17,7 +17,8 @@ import {
 import { decodeRedisMessage, encodeRedisMessage } from "../bus/envelope.ts";
 import { claimedSender, type Signing } from "../bus/signing.ts";
 import type { Effect, Input } from "../core/effects.ts";
-import type { Announcement, BusMessage, Kick } from "../core/messages.ts";
+import type { Announcement, BusMessage, Kick, OccupancyTold } from "../core/messages.ts";
+import type { Shard } from "../core/occupancy.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Journal } from "./journal.ts";
 import { Refusals } from "./refusals.ts";
@@ -47,7 +48,7 @@ export class BusLine implements BusListener {
   constructor(options: BusLineOptions) {
     this.#options = options;
     this.#bus = options.bus;
-    this.#refusals = new Refusals(options.channels, options.journal);
+    this.#refusals = new Refusals(options.journal);
   }
 
   /** Resolves when the bus is connected, and rejects as `Bus.start` does. To be called once. */
@@ -95,6 +96,19 @@ export class BusLine implements BusListener {
     return bytes.length;
   }
 
+  /** Says counts of boards. Nobody waits to hear whether the bus took it. */
+  tellCounts(shard: Shard, message: OccupancyTold): void {
+    const { channels, metrics, journal } = this.#options;
+    const channel = channels.shard(shard);
+    this.#hand(channel, message, this.#encode(channel, message)).then(
+      () => void metrics.published.occupancy++,
+      (error) => {
+        this.#failed(error);
+        if (error instanceof BusRefused) journal.redisRefuses("publish", channel, 1, error.why);
+      },
+    );
+  }
+
   /** Publishes a message of the host to all instances. Rejects if the bus did not take it, or may not have, so that the host knows. */
   async tell(message: Kick | Announcement): Promise<void> {
     const { channels, metrics } = this.#options;
@@ -106,8 +120,15 @@ export class BusLine implements BusListener {
 
   subscription({ kind, boardId }: Extract<Effect, { kind: "subscribe" | "unsubscribe" | "resubscribe" }>): void {
     this.#options.journal.subscribes(kind, boardId);
-    if (kind === "unsubscribe") this.#refusals.forget(boardId);
-    this.#bus[kind](this.#channelOf(boardId));
+    const channel = this.#channelOf(boardId);
+    if (kind === "unsubscribe") this.#refusals.forget(channel);
+    this.#bus[kind](channel);
+  }
+
+  shard({ act, shard }: Extract<Effect, { kind: "shard" }>): void {
+    const channel = this.#options.channels.shard(shard);
+    if (act === "unsubscribe") this.#refusals.forget(channel);
+    this.#bus[act](channel);
   }
 
   recycle(effect: Extract<Effect, { kind: "recycle" }>): void {
@@ -134,13 +155,13 @@ export class BusLine implements BusListener {
 
   #published(boardId: BoardId | undefined, message: BusMessage, receivers: number | undefined): void {
     this.#options.metrics.published[message.kind]++;
-    this.#refusals.granted("publish", boardId);
+    this.#refusals.granted("publish", this.#channelOf(boardId));
     this.#options.input({ kind: "published", boardId, receivers });
   }
 
   #publishRefused(boardId: BoardId | undefined, { why }: BusRefused): void {
     // If the board was given up meanwhile, nothing would ever take this refusal back.
-    if (boardId === undefined || this.#options.isOn(boardId)) this.#refusals.refused("publish", boardId, why);
+    if (boardId === undefined || this.#options.isOn(boardId)) this.#refusals.refused("publish", this.#channelOf(boardId), why);
     this.#options.input({ kind: "publish_refused", boardId });
   }
 
@@ -166,15 +187,18 @@ export class BusLine implements BusListener {
   }
 
   subscribed(channel: Channel): void {
-    const boardId = this.#options.channels.boardOf(channel);
-    this.#refusals.granted("subscribe", boardId);
-    this.#options.input({ kind: "subscribed", boardId });
+    const { channels, input } = this.#options;
+    this.#refusals.granted("subscribe", channel);
+    const shard = channels.shardOf(channel);
+    if (shard === undefined) input({ kind: "subscribed", boardId: channels.boardOf(channel) });
+    else input({ kind: "shard_subscribed", shard });
   }
 
   refused(refusal: Refusal): void {
-    const boardId = this.#options.channels.boardOf(refusal.channel);
-    this.#refusals.refused("subscribe", boardId, refusal);
-    this.#options.input({ kind: "subscribe_refused", boardId });
+    const { channels, input } = this.#options;
+    this.#refusals.refused("subscribe", refusal.channel, refusal);
+    // The counts of a shard that is not heard stay as they were.
+    if (channels.shardOf(refusal.channel) === undefined) input({ kind: "subscribe_refused", boardId: channels.boardOf(refusal.channel) });
   }
 
   linkUp(link: Link, number: number): void {

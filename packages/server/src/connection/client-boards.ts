@@ -111,7 +111,7 @@ export class ClientBoards {
     if (who === undefined) return;
     if (this.#hub.host.authorizes) this.#client.charge(PRICE.hostCall);
     const held = this.pending.begin(boardId);
-    this.#hub.host.mayEnter(who.user, boardId, { observe: message.observe === true }, (permission) => {
+    this.#hub.host.mayEnter(who.user, boardId, { observe: message.observe === true, watch: false }, (permission) => {
       if (!this.pending.end(boardId, held)) return;
       if (permission === "granted") this.#enter(message, bytes);
       else if (permission === "refused") this.#shutOut(boardId);

@@ -39,6 +39,8 @@ import { OUTBOX } from "./outbox.ts";
 import { HONEST, OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
 import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, Idleness, Silence, VISIT_MS, type Watched } from "./timing.ts";
 import { FOREVER, TokenLife } from "./token-life.ts";
+import { WatchedBoards } from "./watched-boards.ts";
+import type { Watcher } from "./watching.ts";
 
 /** Reused for every cursor that comes in: nothing is allocated for it. */
 const CURSOR: CursorInput = { board: 0, x: 0, y: 0 };
@@ -49,7 +51,7 @@ type State =
   | { readonly phase: "open"; readonly identity: Identity; readonly user: User; readonly token: TokenLife }
   | { readonly phase: "ended" };
 
-export class Connection implements Client, Guest, Newcomer, Waiter, Watched {
+export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Watcher {
   readonly id: ConnectionId;
   readonly speech: Speech;
   readonly socket: ClientSocket;
@@ -63,6 +65,8 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched {
   /** undefined: this connection never had to wait, so each of its messages is read at once. */
   #inbox: Inbox | undefined;
   readonly #boards: ClientBoards;
+  /** undefined: it never watched a board. */
+  #watched: WatchedBoards | undefined;
   /** Counts the fresh tokens that the host was asked about. */
   #renewals = 0;
   readonly #silence = new Silence();
@@ -108,6 +112,10 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched {
 
   get seats(): readonly Seat[] {
     return this.#boards.seats;
+  }
+
+  get watched(): Iterable<BoardId> {
+    return this.#watched ?? [];
   }
 
   get who(): { readonly identity: Identity; readonly user: User } | undefined {
@@ -242,6 +250,11 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched {
     this.#boards.giveBack(seat);
   }
 
+  /** The client was kicked off that board, so it may not know how many are there either. */
+  endWatch(boardId: BoardId): void {
+    if (this.#watched?.end(boardId)) this.refuse("bad_board", boardId, "removed from this board by an operator");
+  }
+
   announce(text: string, boardId: BoardId | undefined): void {
     if (boardId === undefined) return void this.send({ kind: "announcement", text });
     const seat = this.#boards.seatOn(boardId);
@@ -249,10 +262,10 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched {
   }
 
   send(message: ServerMessage): number {
-    return this.#write(this.#state.phase === "ended" ? undefined : this.speech.frame(message));
+    return this.write(this.#state.phase === "ended" ? undefined : this.speech.frame(message));
   }
 
-  #write(frame: Buffer | undefined): number {
+  write(frame: Buffer | undefined): number {
     if (frame === undefined) return 0;
     this.#hub.metrics.framesOut++;
     this.#hub.metrics.bytesOut += frame.length;
@@ -338,10 +351,13 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched {
         return this.#boards.look(message, refOf(message));
       case "page":
         return this.#boards.page(message, refOf(message));
+      case "watch":
+        this.#watched ??= new WatchedBoards(this, this.#hub);
+        return this.#watched.take(message);
       case "heartbeat":
         // The first heartbeat after ours is the client's answer; any other one is a question.
         // A client that answers our answers would keep both of us busy for ever.
-        if (!this.#isBeatUnanswered && this.#isKeepingUp && this.take("echo")) {
+        if (!this.#isBeatUnanswered && this.isKeepingUp && this.take("echo")) {
           this.send({ kind: "heartbeat" });
           this.#silence.answered();
         }
@@ -471,17 +487,17 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched {
 
   /** A client that does not read gets no answers: they would only pile up. */
   #answer(message: ServerMessage): void {
-    if (this.#isKeepingUp) this.send(message);
+    if (this.isKeepingUp) this.send(message);
   }
 
-  get #isKeepingUp(): boolean {
+  get isKeepingUp(): boolean {
     return this.socket.queuedBytes <= OUTBOX.lowBytes;
   }
 
   #beat(): void {
     if (this.speech.heartbeat === undefined) return this.socket.ping();
     this.#isBeatUnanswered = true;
-    this.#write(this.speech.heartbeat);
+    this.write(this.speech.heartbeat);
   }
 
   #isHopeless(now: Millis): boolean {
@@ -501,6 +517,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched {
     lobby.ended(this);
     journal.ended(this.id, this.speech.encoding, reason, graceMs);
     this.#boards.giveBackAll();
+    this.#watched?.endAll();
     // When this instance stops, its clients come back elsewhere: then nobody is told that they left.
     if (!isStopping) this.#hub.input({ kind: "disconnected", connection: this.id, graceMs: mayStay ? graceMs : 0 });
   }

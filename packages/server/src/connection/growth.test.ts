@@ -34,7 +34,7 @@ async function conversation(encoding: "binary" | "json", release: Release): Prom
         const message = isText ? decodeServerJson(payload.toString()) : decodeServerBinary(payload);
         const isOfUnknown = message?.kind === "error" && message.code === "unknown_message";
         if (!isOfUnknown) told.push(`${at} ${isText ? payload.toString() : payload.toString("hex")}`);
-        else assert.deepEqual([release, at, message.ref], ["later", 0, encoding === "json" ? "watch" : undefined]);
+        else assert.deepEqual([release, at, message.ref], ["later", 0, encoding === "json" ? "follow" : undefined]);
       }
     }
   };
@@ -125,9 +125,9 @@ test("[C4] only bytes that no client of any release sends are garbage", async ()
   };
   for (const bytes of [[], [0], [0x40], [0x4a, 50], [0xff]]) assert.ok(isClosedFor("binary", Buffer.from(bytes)), String(bytes));
   for (const bytes of [[0x3e], [0x3f, 1], [0x20, 0xff]]) assert.ok(!isClosedFor("binary", Buffer.from(bytes)), String(bytes));
-  for (const text of ["", "{", "7", "[]", "{}", '{"kind":7}', '{"kind":"watch","a":{"__proto__":1}}'])
+  for (const text of ["", "{", "7", "[]", "{}", '{"kind":7}', '{"kind":"follow","a":{"__proto__":1}}'])
     assert.ok(isClosedFor("json", text), text);
   assert.ok(isClosedFor("binary", "9 is text", false), "text where bytes are spoken");
-  assert.ok(isClosedFor("json", '{"kind":"watch"}', true), "bytes where text is spoken");
+  assert.ok(isClosedFor("json", '{"kind":"follow"}', true), "bytes where text is spoken");
   for (const text of ['{"kind":""}', '{"kind":"welcome"}', '{"kind":"toString"}']) assert.ok(!isClosedFor("json", text), text);
 });

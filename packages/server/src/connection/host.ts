@@ -8,7 +8,7 @@ import type { IncomingMessage } from "node:http";
 import type { Millis } from "@presence-service/protocol";
 import type { Clock } from "../clock.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
-import { type Authenticate, type Authorize, type Person, personOf, type User } from "./auth.ts";
+import { type Authenticate, type Authorize, type Person, personOf, type User, type Wish } from "./auth.ts";
 
 /** If a database needs longer than this, the person who waits has given up. */
 export const ANSWER_MS_MAX = 10_000;
@@ -72,7 +72,7 @@ export class Host {
   }
 
   /** Asks whether that user may enter that board, or observe it. Without `authorize` every user may enter every board. */
-  mayEnter(user: User, boardId: string, how: { readonly observe: boolean }, answered: (permission: Permission) => void): void {
+  mayEnter(user: User, boardId: string, how: Wish, answered: (permission: Permission) => void): void {
     const { authorize } = this.#options;
     if (authorize === undefined) return answered("granted");
     this.#ask(

@@ -8,6 +8,7 @@ import type { Host } from "./host.ts";
 import type { Journal } from "./journal.ts";
 import type { Guest, Lobby } from "./lobby.ts";
 import type { LocalBoards } from "./local-boards.ts";
+import type { Watching } from "./watching.ts";
 
 export interface Hub {
   readonly instanceId: string;
@@ -18,6 +19,7 @@ export interface Hub {
   readonly gate: Gate;
   readonly lobby: Lobby<Guest>;
   readonly boards: LocalBoards;
+  readonly watching: Watching;
   /** Other instances are out of reach. */
   readonly isDegraded: boolean;
   readonly isStopping: boolean;

@@ -277,6 +277,10 @@ function inWords(message: BusMessage): string {
       return `${message.moves.length / 3} cursors at ${message.seq}`;
     case "event":
       return `event "${message.name}" of slot ${message.slot}${recipientsOf(message)}`;
+    case "want":
+      return `wants the counts of ${message.boards.length} boards for ${message.leaseMs} ms${message.answer ? ", and an answer" : ""}`;
+    case "occupancy":
+      return `counts of ${message.boards.length} boards of shard ${message.shard}`;
   }
 }
 

@@ -27,6 +27,7 @@ import type { Hub } from "./hub.ts";
 import { Journal } from "./journal.ts";
 import { Lobby, STEP_MS } from "./lobby.ts";
 import { LocalBoards } from "./local-boards.ts";
+import { Watching } from "./watching.ts";
 
 export type ManagerOptions = {
   readonly instanceId: InstanceId;
@@ -53,6 +54,7 @@ export class ConnectionManager implements Hub {
   readonly host: Host;
   readonly lobby: Lobby<Connection>;
   readonly boards: LocalBoards;
+  readonly watching: Watching;
   /** Every upgrade passes the gate, which decides whether it waits. */
   readonly gate: Gate;
   /** Fulfilled when an own heartbeat has come back: clients may be served. */
@@ -86,6 +88,7 @@ export class ConnectionManager implements Hub {
       publish: (boardId, cursors) => this.#line.publish(boardId, cursors),
       flushed: () => this.#armDeadline(),
     });
+    this.watching = new Watching({ core: this.#core, clock, input: (input) => this.input(input) });
     this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: this.#line.oldestUnansweredMs() }));
     this.#step = new Alarm(clock, () => this.#visit());
     this.gate = new Gate(clock, metrics);
@@ -179,6 +182,7 @@ export class ConnectionManager implements Hub {
     this.#step.set(Number.POSITIVE_INFINITY);
     this.#deadline.set(Number.POSITIVE_INFINITY);
     this.boards.stop();
+    this.watching.stop();
   }
 
   // The core.
@@ -206,11 +210,14 @@ export class ConnectionManager implements Hub {
   #carryOut(effect: Effect): void {
     switch (effect.kind) {
       case "publish":
+        if (effect.shard !== undefined) return this.#line.tellCounts(effect.shard, effect.message);
         return this.#publish(effect.boardId, effect.message);
       case "subscribe":
       case "unsubscribe":
       case "resubscribe":
         return this.#line.subscription(effect);
+      case "shard":
+        return this.#line.shard(effect);
       case "recycle":
         return this.#line.recycle(effect);
       case "joined":
@@ -231,6 +238,8 @@ export class ConnectionManager implements Hub {
         return this.boards.changed(effect.boardId, effect.change);
       case "observed":
         return this.boards.observed(effect.boardId);
+      case "occupancy":
+        return this.watching.changed(effect.boardId);
       case "event":
         return this.boards.event(effect);
       case "cursors":
@@ -268,7 +277,10 @@ export class ConnectionManager implements Hub {
     const { whom, boardId, reason } = kick;
     this.host.doubtAnswersUnderWay();
     this.journal.kicked(kick);
-    if (boardId !== undefined) return;
+    if (boardId !== undefined) {
+      for (const connection of this.lobby.all()) if (connection.isMeant(whom)) connection.endWatch(boardId);
+      return;
+    }
     const close = { ...CLOSE.kicked, meaning: reason || CLOSE.kicked.meaning };
     for (const connection of this.lobby.all()) if (connection.isMeant(whom)) connection.end(close);
   }

@@ -1,6 +1,6 @@
 /** Texts of refusals for the developer of a client, where nothing more exact is known. */
 
-import { BOARDS_PER_CONNECTION_MAX, type BoardRef, type ErrorCode } from "@presence-service/protocol";
+import { BOARDS_PER_CONNECTION_MAX, type BoardRef, type ErrorCode, WATCHED_BOARDS_MAX } from "@presence-service/protocol";
 
 export const OVERDRAWN = "this connection asks for more work than one may. Its messages are read later; if it goes on, it is closed";
 
@@ -17,6 +17,7 @@ export const REFUSALS: Record<ErrorCode, string> = {
   unavailable: "the service cannot find out at the moment who you are or what you may do; try again later",
   unknown_message: "this release of the service does not know this message",
   observing: "this connection only observes that board; join it without observe to move, update or broadcast",
+  too_many_watched: `a connection may watch ${WATCHED_BOARDS_MAX} boards`,
 };
 
 /** Mistakes for which no client is closed: a message was under way when a board was left or only observed, or is of a later release. */

@@ -15,6 +15,7 @@ import {
   mergePatchBetween,
 } from "@presence-service/protocol";
 import { Announcer } from "./announcer.ts";
+import type { Teller } from "./census.ts";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId, Entrant, Input, Link, Place } from "./effects.ts";
 import type { BoardEvent, BoardMessage, Cursors, Moves, Whom } from "./messages.ts";
@@ -96,6 +97,19 @@ export class Board {
   /** Somebody observes the board, here or elsewhere. */
   get isObserved(): boolean {
     return this.#observers.size > 0 || this.#replicas.isObserved;
+  }
+
+  /** Nobody has to be told yet, as others' members are not known. */
+  get isOpening(): boolean {
+    return this.#opening !== undefined;
+  }
+
+  /** Which instance tells others how many are here (R15). */
+  get teller(): Teller {
+    if (this.isOpening || this.isDegraded) return "unknown";
+    const first = this.#replicas.firstOwner;
+    if (this.own > 0 && (first === undefined || this.#context.instanceId < first)) return "self";
+    return first === undefined ? "nobody" : "other";
   }
 
   /** To be called after every input. */

@@ -55,6 +55,10 @@ const CONTRADICTIONS: [Partial<Constants>, RegExp][] = [
   [{ beaconUnechoedMsMin: 4001 }, /a change without echo is told before peace/],
   [{ beaconUnechoedMsMax: 15_000 }, /a change without echo is told before peace/],
   [{ beaconAfterChangeMs: [300, 12_000] }, /a change is told again before peace/],
+  [{ occupancySilentMs: 15_000 }, /a board of which counts are told must not count as silent/],
+  [{ wantLeasePeriods: 2 }, /a want must outlive two that are lost/],
+  [{ wantAskMs: [100, 500, 750] }, /a teller that answers at its pace must not be asked again before/],
+  [{ handoverMs: 1500 }, /a successor must have heard every beacon of a change/],
   [{ idleBeaconsPerBeacon: 4 }, /must speak before it is doubted/],
 ];
 

@@ -105,6 +105,29 @@ const DEFAULTS = {
   retryMsPerClient: 2 as Millis,
   /** R12. Clients of a stopped instance come back spread over this time at most, however many they are. */
   retryMsMax: 2000 as Millis,
+  /** R15. Nobody reads numbers that change faster, and a board of a thousand that all come at once costs one message a second. */
+  occupancyMs: 1000 as Millis,
+  /** R15. Between words about a board that does not change. */
+  occupancyPeriodMs: 15_000 as Millis,
+  /** R15. After so long without a word about a board it is asked about: one lost word is no loss. */
+  occupancySilentMs: 20_000 as Millis,
+  /** R15. So long an instance goes on telling beside its successor, which may not know all members yet. */
+  handoverMs: 2000 as Millis,
+  /** R15. Between wants of one instance. */
+  wantMs: 15_000 as Millis,
+  /** R15. A want holds for so many of these times: two of them may be lost. */
+  wantLeasePeriods: 2.7,
+  /** R15. Waits after the asks about one board: they are said at 0, 0.25 and 0.75 s, and 1.5 s after the first one nobody is there. */
+  wantAskMs: [250, 500, 750] as readonly Millis[],
+  /** R15. Boards that a client begins to watch in this time are asked about in one message. */
+  wantGatherMs: 20 as Millis,
+  /** R15. Wants are said again so long after a peer has asked for them, so that not all watchers do at once. */
+  wantAgainMsMin: 100 as Millis,
+  wantAgainMsMax: 500 as Millis,
+  /** R15. Wanted boards times the instances that hear of it, a second: 200 KB/s of Redis's output for each watching instance. */
+  wantsPerSecond: 50_000,
+  /** R15. Wanted boards that an instance remembers: about 30 MB. */
+  wantedBoardsMax: 500_000,
   /** R11. A board outlives its last local member by this: others may ask which attempts ended there (R11), and a page reload costs nothing. */
   lingerMs: 45_000 as Millis,
   /** R11. A board whose last change did not come back lingers so long: it outlives an outage of minutes, and one of hours fills no memory. */
@@ -160,7 +183,11 @@ export function assertConsistent(c: Constants): void {
     c.beaconUnechoedMsMin <= c.beaconUnechoedMsMax && c.beaconUnechoedMsMax < c.beaconMsMin,
     "a change without echo is told before peace",
   );
+  demand(c.occupancySilentMs > c.occupancyPeriodMs, "a board of which counts are told must not count as silent");
+  demand(c.wantLeasePeriods > 2, "a want must outlive two that are lost");
+  demand((c.wantAskMs[0] ?? 0) > c.answerMs, "a teller that answers at its pace must not be asked again before");
   demand(beaconsMs < c.beaconMsMin * (1 - c.beaconJitter), "a change is told again before peace");
+  demand(c.handoverMs > beaconsMs, "a successor must have heard every beacon of a change before it tells alone");
   demand(
     c.idleBeaconsPerBeacon * (1 + c.beaconJitter) < c.silentBeacons,
     "an owner that believes itself alone must speak before it is doubted",

@@ -41,6 +41,8 @@ export interface PeersBelief {
 export interface BusBelief {
   /** Own messages do not come back at the moment: then it proves nothing whether a peer is heard or not. */
   readonly isEchoMissing: boolean;
+  /** Own messages have not come back for so long that nothing is taken from anybody. */
+  readonly isCleared: boolean;
   /** When an own heartbeat last came back. */
   readonly echoedAt: Millis;
   /** The period of everybody's beacons, from the size of the cluster (R6). */

@@ -14,6 +14,9 @@ const BOARDS = ["b1", "b2"];
 const PEOPLE = ["ana", "ben", "cleo", "dan", "eve", "finn", "gil", "hugo"];
 const GRACES: readonly Millis[] = Object.values(GRACE_MS);
 
+/** R15. */
+const COUNTS_MS: Millis = 2_000;
+
 /** Kinds of trouble, each with the time it takes to heal; each is undone after a while. */
 type Trouble = {
   readonly name: string;
@@ -23,6 +26,8 @@ type Trouble = {
   readonly equalMsMax: Millis;
   /** When rosters happen to be equal, an instance may still be deaf, and miss the next change for so long. */
   readonly differsAgainMsMax?: Millis;
+  /** R15: counts are equal so long after rosters are. */
+  readonly countsMsMax?: Millis;
   /** S1 holds all the time. */
   readonly hasHealthyBus?: boolean;
   readonly lossRate?: number;
@@ -81,18 +86,35 @@ const BEACON_MS: Millis = 20_000;
 const TROUBLES: readonly Trouble[] = [
   { name: "clients alone", seeds: 60, begin: [], equalMsMax: 500, hasHealthyBus: true },
   // People of an instance that said goodbye are shown for 5 s.
-  { name: "instances die, stall and go away", seeds: 150, begin: INSTANCES, equalMsMax: CONSTANTS.goodbyeMs + 500, hasHealthyBus: true },
+  {
+    name: "instances die, stall and go away",
+    seeds: 150,
+    begin: INSTANCES,
+    equalMsMax: CONSTANTS.goodbyeMs + 500,
+    // Where nobody else is on the board, its rosters are equal at once, and its counts when the instance is given up.
+    countsMsMax: CONSTANTS.goodbyeMs + 500 + COUNTS_MS,
+    hasHealthyBus: true,
+  },
   { name: "connections and Redis are lost", seeds: 200, begin: LINKS, equalMsMax: 2_400 },
   { name: "connections fail and nobody is told", seeds: 150, begin: SILENCE, equalMsMax: 5_000 },
   { name: "Redis refuses boards, or everything", seeds: 150, begin: RIGHTS, equalMsMax: 3_000 },
   { name: "messages are lost and doubled", seeds: 150, begin: [], equalMsMax: 5_000, lossRate: 0.05 },
-  { name: "everything at once", seeds: 250, begin: [...INSTANCES, ...LINKS, ...SILENCE, ...RIGHTS], equalMsMax: BEACON_MS, lossRate: 0.01 },
+  {
+    name: "everything at once",
+    seeds: 250,
+    begin: [...INSTANCES, ...LINKS, ...SILENCE, ...RIGHTS],
+    equalMsMax: BEACON_MS,
+    // A board that lingers counts by its roster. Nobody looks at it, so it is compared with the truth nowhere else.
+    countsMsMax: 4 * BEACON_MS,
+    lossRate: 0.01,
+  },
   // An instance that is alone on a board sends every third beacon only, so it notices late.
   {
     name: "subscriptions and messages are lost",
     seeds: 150,
     begin: [dropSubscription, loseRight],
     equalMsMax: 3 * BEACON_MS,
+    countsMsMax: 3 * BEACON_MS,
     differsAgainMsMax: 3 * BEACON_MS,
     lossRate: 0.02,
   },
@@ -101,10 +123,15 @@ const TROUBLES: readonly Trouble[] = [
 for (const trouble of TROUBLES) {
   test(`[L1] [R18.3] [R18.7] ${trouble.name}: afterwards all rosters equal the union of slices within ${trouble.equalMsMax / 1000} s, in one order, and no two persons share a colour`, (t) => {
     let worstMs = 0;
+    let countedMsMax = 0;
     eachSeed(trouble.seeds, (seed) => {
-      worstMs = Math.max(worstMs, run(trouble, seed));
+      const { tookMs, countedMs } = run(trouble, seed);
+      worstMs = Math.max(worstMs, tookMs);
+      countedMsMax = Math.max(countedMsMax, countedMs);
     });
-    t.diagnostic(`${trouble.seeds} seeds, equal after ${Math.round(worstMs)} ms at the latest`);
+    t.diagnostic(
+      `${trouble.seeds} seeds, equal after ${Math.round(worstMs)} ms at the latest, and counts ${Math.round(countedMsMax)} ms later`,
+    );
   });
 }
 
@@ -144,7 +171,7 @@ test("[bounds] who joins is visible elsewhere within 50 ms", () => {
 });
 
 /** Answers how long it took until rosters were equal. To look into one seed, call this with it. */
-function run(trouble: Trouble, seed: number): Millis {
+function run(trouble: Trouble, seed: number): { readonly tookMs: Millis; readonly countedMs: Millis } {
   const faults = { lossRate: trouble.lossRate ?? 0, duplicateRate: trouble.lossRate ?? 0 };
   const world = new World({ seed, instances: 3, faults });
   watchSlices(world);
@@ -157,6 +184,7 @@ function run(trouble: Trouble, seed: number): Millis {
   while (world.now < end) {
     world.advance(world.random.between(0, 600));
     act(world, one(world, members));
+    if (world.random.next() < 0.1) world[one(world, ["watch", "watch", "unwatch"] as const)](one(world, BOARDS), one(world, living(world)));
     if (world.random.next() < 0.15 && trouble.begin.length > 0) befall(world, trouble);
   }
   world.network.faults = HEALTHY;
@@ -164,9 +192,11 @@ function run(trouble: Trouble, seed: number): Millis {
   world.network.mendAll();
   for (const instance of world.instances) instance.resume();
   const tookMs = world.untilEqual(trouble.equalMsMax);
+  const countedMs = untilCountsEqual(world, trouble.countsMsMax ?? COUNTS_MS);
   // Nothing that is still under way, and no grace that runs out, makes them differ again.
   world.advance(GRACE_MS.full + 5_000);
   world.untilEqual(trouble.differsAgainMsMax ?? 0);
+  untilCountsEqual(world, trouble.countsMsMax ?? COUNTS_MS);
   const disorder = differenceInOrder(world);
   if (disorder !== undefined) world.fail(`R18.3: ${disorder}`);
   const clash = clashOfColors(world);
@@ -175,7 +205,15 @@ function run(trouble: Trouble, seed: number): Millis {
   for (const { index, counted } of world.instances)
     if (counted.divergence !== undefined || counted.forged !== undefined)
       world.fail(`instance ${index} was contradicted: ${JSON.stringify(counted)}`);
-  return tookMs;
+  return { tookMs, countedMs };
+}
+
+function untilCountsEqual(world: World, withinMs: Millis): Millis {
+  return world.until(
+    () => world.differenceInCounts() === undefined,
+    withinMs,
+    () => `all counts equal the truth; ${world.differenceInCounts()}`,
+  );
 }
 
 /** One act of a person: they come, change, go, or come back elsewhere, whether or not their old instance has noticed. */

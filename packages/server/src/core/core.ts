@@ -8,15 +8,18 @@ import type { BoardId, ErrorCode, InstanceId, Member, MemberId, Millis, Point, R
 import { assertNever } from "./assert-never.ts";
 import { Beats } from "./beats.ts";
 import { Board } from "./board.ts";
+import { Census } from "./census.ts";
 import { assertConsistent, CONSTANTS, type Constants } from "./constants.ts";
 import type { Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { ConnectionId, Counts, DegradedWhy, Effect, Input, Place, RosterView } from "./effects.ts";
 import { Hearing, type PeerStats } from "./hearing.ts";
 import type { BusMessage, Cursors, Kick, Moves } from "./messages.ts";
+import type { Occupants } from "./occupancy.ts";
 import { Peers } from "./peers.ts";
 import { Pulse } from "./pulse.ts";
 import { Random } from "./random.ts";
+import { Watches } from "./watches.ts";
 
 export type CoreOptions = {
   readonly instanceId: InstanceId;
@@ -39,6 +42,8 @@ export type Stats = {
   readonly shown: number;
   /** Clients of this instance that observe, summed over boards. */
   readonly observers: number;
+  /** Boards of which clients of this instance want the counts (R15). */
+  readonly watched: number;
   /** Round trip of the last own heartbeat through pub/sub. */
   readonly echoMs: Millis | null;
   /** Peers that have proved themselves (R8). */
@@ -53,6 +58,8 @@ export class Core {
   readonly #peers: Peers;
   readonly #hearing: Hearing;
   readonly #pulse: Pulse;
+  readonly #watches: Watches;
+  readonly #census: Census;
   readonly #boards = new Map<BoardId, Board>();
   /** The boards on which something of a peer is held, per peer. */
   readonly #boardsHolding = new Map<InstanceId, Set<BoardId>>();
@@ -96,6 +103,7 @@ export class Core {
       emit,
       recover: () => this.#recover(),
       takeMute: () => this.#takeMute(),
+      takeWanting: () => this.#census.takeWanting(),
     };
     this.#pulse = new Pulse(constants, this.#beats, this.#peers, this.#hearing, host, now);
     this.#context = {
@@ -112,6 +120,8 @@ export class Core {
         return wallNow();
       },
     };
+    this.#watches = new Watches(this.#context);
+    this.#census = new Census(this.#context);
   }
 
   /** One fact in, effects out. Never throws on anything a peer sent. `now` never goes back; `wallNow` may (0: not known). */
@@ -127,7 +137,8 @@ export class Core {
   /** The time at which `handle` must be called with a `tick`; Infinity: never. It may change with every call of any method. */
   nextDeadline(): Millis {
     if (this.#isStopped) return Number.POSITIVE_INFINITY;
-    return Math.min(this.#pulse.deadline(), this.#peers.deadline(), this.#tellMissedAt, this.#deadlines.next());
+    const occupancy = Math.min(this.#watches.deadline(), this.#census.deadline());
+    return Math.min(this.#pulse.deadline(), this.#peers.deadline(), this.#tellMissedAt, this.#deadlines.next(), occupancy);
   }
 
   // Cursors do not pass through `handle`, and nothing is allocated per move.
@@ -189,6 +200,11 @@ export class Core {
     return this.#pulse.degradedWhy !== undefined || board.isDegraded || board.isObserved || board.roster.isAnybodyActiveBut(self);
   }
 
+  /** How many are on a board that is watched here; undefined: not known yet. */
+  occupancy(boardId: BoardId): Occupants | undefined {
+    return this.#watches.countsOf(boardId);
+  }
+
   /** The number of clients for whom an event on that board is: members wherever they are connected, and observers here. */
   audience(boardId: BoardId, recipients: Recipients): number {
     const board = this.#boards.get(boardId);
@@ -225,6 +241,7 @@ export class Core {
       own,
       shown,
       observers,
+      watched: this.#watches.size,
       echoMs: this.#beats.echoMs,
       peers: [...this.#hearing.list(now)],
     };
@@ -260,6 +277,11 @@ export class Core {
         for (const boardId of boards) this.#on(boardId, (board) => board.leave(input.connection, input.graceMs, now));
         return;
       }
+      case "watch":
+        this.#watches.watch(input.boardId, this.#boards.has(input.boardId), now);
+        return this.#tellOccupancy(input.boardId);
+      case "unwatch":
+        return this.#watches.unwatch(input.boardId);
       case "kick":
         this.#effects.push({ kind: "publish", boardId: undefined, message: input });
         return this.#kick(input, now);
@@ -271,6 +293,8 @@ export class Core {
       case "subscribed":
         if (input.boardId === undefined) return this.#pulse.taken("subscriber");
         return this.#on(input.boardId, (board) => board.subscribed(this.#pulse.isSubscriberUp ? "anew" : "restored", now));
+      case "shard_subscribed":
+        return this.#watches.subscribed(input.shard, now);
       case "subscribe_refused":
         if (input.boardId === undefined) return this.#pulse.refused("subscriber");
         return this.#on(input.boardId, (board) => board.refused("subscriber", now));
@@ -299,6 +323,8 @@ export class Core {
     if (!this.#boards.has(boardId)) {
       this.#boards.set(boardId, new Board(this.#context, boardId, now));
       this.#effects.push({ kind: "subscribe", boardId });
+      this.#watches.entered(boardId);
+      this.#census.entered(boardId, now);
     }
     const boards = this.#boardsOf.get(connection) ?? new Set();
     this.#boardsOf.set(connection, boards.add(boardId));
@@ -324,9 +350,15 @@ export class Core {
       case "heartbeat":
         this.#peers.heard(from, message, now);
         this.#hearing.heard(from, message.acks);
+        if (message.wanting === true) this.#watches.asked(now);
         return this.#mutePeer(from, message.mute, now);
       case "goodbye":
         return this.#peers.goodbye(from, now);
+      case "want":
+        for (const wanted of this.#census.heard(message, now)) this.#tellOccupancy(wanted);
+        return;
+      case "occupancy":
+        return this.#watches.heard(from, message, now);
       default:
         // Redis may deliver after an unsubscribe: a message for a board that is not here is ignored.
         if (boardId !== undefined) this.#on(boardId, (board) => board.heard(from, message, now));
@@ -344,13 +376,24 @@ export class Core {
   #echoed(boardId: BoardId | undefined, message: BusMessage, now: Millis): void {
     if (message.kind === "heartbeat") return this.#pulse.echoed(message.beat, now);
     this.#effects.push({ kind: "echo" });
-    if (boardId === undefined || message.kind === "goodbye" || message.kind === "kick" || message.kind === "announcement") return;
-    this.#on(boardId, (board) => board.echoed(message, now));
+    switch (message.kind) {
+      case "goodbye":
+      case "kick":
+      case "announcement":
+      case "want":
+        return;
+      case "occupancy":
+        return this.#watches.heard(undefined, message, now);
+      default:
+        if (boardId !== undefined) this.#on(boardId, (board) => board.echoed(message, now));
+    }
   }
 
   #tick(oldestUnansweredMs: Millis, now: Millis): void {
     this.#pulse.tick(oldestUnansweredMs, now);
     this.#peers.tick(now);
+    this.#watches.tick(now);
+    this.#census.tick(now);
     if (now >= this.#tellMissedAt) this.#tellMissed(now);
     // Take all due boards first, then act: a board that is due again at once waits for the next tick, and cannot keep this one running.
     const due: BoardId[] = [];
@@ -367,16 +410,20 @@ export class Core {
     this.#degraded.delete(boardId);
     this.#mute.delete(boardId);
     this.#deadlines.set(boardId, Number.POSITIVE_INFINITY);
+    this.#watches.gaveUp(boardId, this.#now);
+    this.#census.gaveUp(boardId);
     this.#effects.push({ kind: "unsubscribe", boardId });
   }
 
   #gone(peer: InstanceId): void {
     this.#mutePeers.delete(peer);
     this.#eachHolding(peer, (board) => board.drop(peer, this.#now));
+    this.#watches.gone(peer, this.#now);
   }
 
   #missed(peer: InstanceId, where: "where_held" | "everywhere"): void {
     // Boards are told at once, and then not again for `askMsMax`: peers that were silent together come back shortly one after another.
+    if (where === "everywhere") this.#watches.missed(this.#now);
     if (where === "everywhere") this.#tellMissedAt = Math.max(this.#now, this.#missedToldAt + this.#constants.askMsMax);
     this.#eachHolding(peer, (board) => board.doubt(peer, this.#now, this.#pulse.spreadMs));
   }
@@ -385,6 +432,8 @@ export class Core {
     const { random, bus } = this.#context;
     const { spreadMs } = bus;
     this.#each((board) => board.recover(random.between(0, spreadMs), this.#now));
+    this.#watches.missed(this.#now);
+    this.#census.missed();
   }
 
   #tellMissed(now: Millis): void {
@@ -450,6 +499,17 @@ export class Core {
     note(this.#mute, boardId, board.isMute);
     note(this.#degraded, boardId, board.isDegraded);
     this.#deadlines.set(boardId, board.deadline());
+    this.#tellOccupancy(boardId);
+  }
+
+  /** For clients here that watch that board, and for other instances that want to know. */
+  #tellOccupancy(boardId: BoardId): void {
+    const isWanted = this.#census.has(boardId);
+    const board = isWanted || this.#watches.has(boardId) ? this.#boards.get(boardId) : undefined;
+    if (board === undefined) return;
+    if (isWanted) this.#census.look(boardId, board.teller, board.roster, this.#now);
+    // The members of others are about to be heard of: until then the counts are as before.
+    if (!board.isOpening) this.#watches.look(boardId, board.roster);
   }
 }
 

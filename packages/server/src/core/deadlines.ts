@@ -19,6 +19,10 @@ export class Deadlines<K> {
     this.#push({ at, key });
   }
 
+  has(key: K): boolean {
+    return this.#current.has(key);
+  }
+
   /** The earliest deadline; Infinity: there is none. */
   next(): Millis {
     this.#dropStale();

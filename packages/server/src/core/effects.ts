@@ -17,7 +17,8 @@ import type {
   RosterEntry,
   Status,
 } from "@presence-service/protocol";
-import type { Announcement, BusMessage, Kick } from "./messages.ts";
+import type { Announcement, BusMessage, Kick, OccupancyTold } from "./messages.ts";
+import type { Shard } from "./occupancy.ts";
 
 /** One WebSocket of this instance, by a number that is never given twice. */
 export type ConnectionId = number;
@@ -77,6 +78,8 @@ export type Input =
   | { readonly kind: "quiet"; readonly connection: ConnectionId; readonly on: boolean }
   /** The connection is over, and so is its place on all its boards. `graceMs` 0: its client is not expected back (C2). */
   | { readonly kind: "disconnected"; readonly connection: ConnectionId; readonly graceMs: Millis }
+  /** Clients of this instance want the counts of that board from now on, without being on it, or none does any more (R15). */
+  | { readonly kind: "watch" | "unwatch"; readonly boardId: BoardId }
   /** The host puts a person or a session out, at every instance (R16). */
   | Kick
   /** The host tells all clients something, at every instance (R17). */
@@ -94,6 +97,8 @@ export type Input =
    * subscriber's `link_up`. Here and in all inputs below, `boardId` undefined is the global channel.
    */
   | { readonly kind: "subscribed"; readonly boardId: BoardId | undefined }
+  /** The same for the channel of a shard. */
+  | { readonly kind: "shard_subscribed"; readonly shard: Shard }
   /** Redis refuses that subscription; the bus goes on trying, and reports each attempt that fails. */
   | { readonly kind: "subscribe_refused"; readonly boardId: BoardId | undefined }
   /** The subscriber counts as up once all its subscriptions, the global one too, are restored or refused. */
@@ -110,8 +115,11 @@ export type Input =
 
 export type Effect =
   /** `boardId` undefined: the global channel. If the bus is down the message is lost: every rule expects that. */
-  | { readonly kind: "publish"; readonly boardId: BoardId | undefined; readonly message: BusMessage }
+  | { readonly kind: "publish"; readonly boardId: BoardId | undefined; readonly shard?: undefined; readonly message: BusMessage }
+  /** The same for the channel of a shard. Nobody has to know whether the bus took it. */
+  | { readonly kind: "publish"; readonly boardId: undefined; readonly shard: Shard; readonly message: OccupancyTold }
   | { readonly kind: "subscribe" | "unsubscribe" | "resubscribe"; readonly boardId: BoardId }
+  | { readonly kind: "shard"; readonly act: "subscribe" | "unsubscribe" | "resubscribe"; readonly shard: Shard }
   /** Replace this connection. `unheard`: it seems to work, but no other instance seems to be on the same Redis (R10). */
   | { readonly kind: "recycle"; readonly link: Link; readonly why: "unanswered" | "unechoed" | "unheard" }
   /** Send this connection the board's roster (`Core.roster`) now; later changes follow as `roster`. `self` is its own actor; an observer has none. */
@@ -134,6 +142,8 @@ export type Effect =
   | Announcement
   /** The roster that this instance shows for that board has changed: for every local connection on it. */
   | { readonly kind: "roster"; readonly boardId: BoardId; readonly change: RosterChange }
+  /** The counts of a board that clients here watch are known now, or have changed: `Core.occupancy`. */
+  | { readonly kind: "occupancy"; readonly boardId: BoardId }
   /** Somebody observes that board from now on, here or at another instance, or nobody does any more: for every local connection on it. */
   | { readonly kind: "observed"; readonly boardId: BoardId }
   /** A `broadcast`, for local connections on the board but never the sender's, whose actor it names. `to` undefined: for all; otherwise for these actors. */

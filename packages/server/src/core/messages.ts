@@ -2,7 +2,18 @@
  * The messages between instances, decoded. bus/envelope.ts defines their bytes, docs/REPLICATION.md their rules.
  */
 
-import type { BoardId, InstanceId, Json, JsonObject, LeaveReason, Member, MemberId, Millis, Recipients } from "@presence-service/protocol";
+import type {
+  BoardId,
+  InstanceId,
+  Json,
+  JsonObject,
+  LeaveReason,
+  Member,
+  MemberId,
+  Millis,
+  Occupancy,
+  Recipients,
+} from "@presence-service/protocol";
 
 /** Number of a slice's last change, counted by its owner over all its boards (R2); 0: the slice never changed. */
 export type Seq = number;
@@ -37,6 +48,8 @@ export type Heartbeat = {
   readonly versions: { readonly min: number; readonly max: number };
   /** Boards on which the sender cannot speak at present (R9): if there are many, a few of them in turn. Absent: there are none. */
   readonly mute?: readonly BoardId[];
+  /** The sender has not heard yet which counts are wanted, or may have missed it (R15). */
+  readonly wanting?: boolean;
 };
 
 /** The sender stops; its members soon come back at other instances. No dels follow. */
@@ -50,6 +63,15 @@ export type Kick = { readonly kind: "kick"; readonly whom: Whom; readonly boardI
 
 /** A text of the operator for all clients, or for all on one board (R17). */
 export type Announcement = { readonly kind: "announcement"; readonly text: string; readonly boardId?: BoardId };
+
+/**
+ * The sender wants to be told the counts of these boards for so long, each named by `hashOfBoard` (R15). `answer`: at once, also if they
+ * have not changed.
+ */
+export type Want = { readonly kind: "want"; readonly leaseMs: Millis; readonly answer: boolean; readonly boards: readonly number[] };
+
+/** How many are on these boards, whose hashes all belong to that shard. */
+export type OccupancyTold = { readonly kind: "occupancy"; readonly shard: number; readonly boards: readonly Occupancy[] };
 
 export type DelReason = LeaveReason | "superseded";
 
@@ -107,6 +129,6 @@ export type Cursors = { readonly kind: "cursors"; readonly seq: Seq; readonly mo
 /** At most once, never stored. */
 export type BoardEvent = { readonly kind: "event"; readonly slot: number; readonly name: string; readonly data: Json } & Recipients;
 
-export type GlobalMessage = Heartbeat | Goodbye | Kick | Announcement;
+export type GlobalMessage = Heartbeat | Goodbye | Kick | Announcement | Want;
 export type BoardMessage = Delta | Snapshot | Sync | Beacon | Cursors | BoardEvent;
-export type BusMessage = GlobalMessage | BoardMessage;
+export type BusMessage = GlobalMessage | BoardMessage | OccupancyTold;

@@ -24,6 +24,8 @@ export type PulseHost = {
   recover(): void;
   /** Boards on which this instance cannot speak at present: as many as a heartbeat names. */
   takeMute(): readonly BoardId[];
+  /** This instance has not heard which counts are wanted. A heartbeat that says so counts as said. */
+  takeWanting(): boolean;
 };
 
 export class Pulse implements BusBelief {
@@ -200,6 +202,7 @@ export class Pulse implements BusBelief {
       acks,
       versions: BUS_VERSIONS,
       ...(mute.length > 0 && { mute }),
+      ...(this.#host.takeWanting() && { wanting: true }),
     };
     this.#host.emit({ kind: "publish", boardId: undefined, message });
   }

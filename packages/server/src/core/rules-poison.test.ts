@@ -196,6 +196,10 @@ function spoilt(message: BusMessage, random: Random): BusMessage {
       return { ...message, moves: [wrong, 1, 1, wrong] };
     case "event":
       return { ...message, slot: wrong };
+    case "want":
+      return { ...message, boards: [wrong, ...message.boards] };
+    case "occupancy":
+      return { ...message, boards: message.boards.map((told) => ({ ...told, members: wrong })) };
     case "heartbeat":
       return { ...message, acks: [{ peer: wrong, beat: wrong }], boards: wrong };
     case "goodbye":

@@ -33,6 +33,7 @@ const REPORT: HealthReport = {
   boards: 1,
   members: { own: 2, shown: 3 },
   observers: 0,
+  watched: 0,
   connections: 2,
 };
 

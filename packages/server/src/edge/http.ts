@@ -52,6 +52,8 @@ export type HealthReport = {
   readonly members: { readonly own: number; readonly shown: number };
   /** Clients connected here that observe, summed over boards. */
   readonly observers: number;
+  /** Boards that clients connected here watch without being on them. */
+  readonly watched: number;
   readonly connections: number;
 };
 

@@ -16,8 +16,21 @@ type Entry = {
   readonly values?: readonly string[];
 };
 
-const BUS_KINDS = ["heartbeat", "goodbye", "kick", "announcement", "delta", "snapshot", "sync", "beacon", "cursors", "event"] as const;
-const CLIENT_KINDS = ["hello", "join", "leave", "cursor", "update", "broadcast", "heartbeat", "auth", "page", "look"] as const;
+const BUS_KINDS = [
+  "heartbeat",
+  "goodbye",
+  "kick",
+  "announcement",
+  "delta",
+  "snapshot",
+  "sync",
+  "beacon",
+  "cursors",
+  "event",
+  "want",
+  "occupancy",
+] as const;
+const CLIENT_KINDS = ["hello", "join", "leave", "cursor", "update", "broadcast", "heartbeat", "auth", "page", "watch", "look"] as const;
 const LINKS = ["publisher", "subscriber"] as const;
 
 /** The fields of `Metrics`; docs/OPERATIONS.md shows the same table. Units: seconds and bytes. */
@@ -142,6 +155,7 @@ export const METRICS = {
     values: ["own", "shown"],
   },
   observers: { name: "presence_observers", type: "gauge", help: "Clients connected here that observe a board, and are shown to nobody." },
+  watched: { name: "presence_watched_boards", type: "gauge", help: "Boards that clients connected here watch without being on them." },
   connections: {
     name: "presence_connections",
     type: "gauge",

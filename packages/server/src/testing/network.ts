@@ -7,6 +7,7 @@
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import type { Input, Link } from "../core/effects.ts";
 import type { BusMessage } from "../core/messages.ts";
+import type { Shard } from "../core/occupancy.ts";
 import type { Random } from "../core/random.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
@@ -44,7 +45,7 @@ export const HEALTHY: Faults = {
 export type Delivery = {
   readonly from: number;
   readonly to: number;
-  /** Undefined: the global channel. */
+  /** Undefined: the global channel, or a shard's. */
   readonly boardId: BoardId | undefined;
   readonly link: number;
   readonly message: BusMessage;
@@ -53,7 +54,8 @@ export type Delivery = {
 /** Puts an input into the socket of an instance; `read` is called when the instance reads it. */
 export type Receive = (read: () => Input | undefined) => void;
 
-type Channel = BoardId | undefined;
+/** A number is a shard's; undefined is the global one. */
+export type Channel = BoardId | Shard | undefined;
 /** A replica passes on all messages of its master. A message published at the replica reaches only its own subscribers. */
 type Server = { readonly replicaOf: Server | undefined };
 
@@ -160,46 +162,42 @@ export class Network {
     }
   }
 
-  publish(instance: number, boardId: BoardId | undefined, message: BusMessage): void {
+  publish(instance: number, channel: Channel, message: BusMessage): void {
     const publisher = this.#port(instance).connections.publisher;
     if (publisher === undefined) return;
     // All cores of a World share the message. It is frozen, so that no core can change it for another by mistake.
     deepFreeze(message);
     publisher.unanswered.push(this.#clock.now);
     this.#send(publisher, () => {
-      if (isRefused(publisher, boardId)) {
-        this.#reply(publisher, () => {
-          publisher.unanswered.shift();
-          return { kind: "publish_refused", boardId };
-        });
-        return;
-      }
-      const counted = this.#execute(publisher, boardId, message);
+      const refused = isRefused(publisher, channel);
+      const counted = refused ? 0 : this.#execute(publisher, channel, message);
       const receivers = this.faults.countsReceivers ? counted : undefined;
       this.#reply(publisher, () => {
         publisher.unanswered.shift();
-        return { kind: "published", boardId, receivers };
+        // Nobody waits to hear whether counts were taken.
+        if (typeof channel === "number") return undefined;
+        return refused ? { kind: "publish_refused", boardId: channel } : { kind: "published", boardId: channel, receivers };
       });
     });
   }
 
-  subscribe(instance: number, boardId: BoardId): void {
+  subscribe(instance: number, channel: Channel): void {
     const port = this.#port(instance);
-    if (port.wanted.has(boardId)) return;
-    port.wanted.add(boardId);
-    if (port.connections.subscriber !== undefined) this.#subscribe(port.connections.subscriber, boardId);
+    if (port.wanted.has(channel)) return;
+    port.wanted.add(channel);
+    if (port.connections.subscriber !== undefined) this.#subscribe(port.connections.subscriber, channel);
   }
 
-  unsubscribe(instance: number, boardId: BoardId): void {
+  unsubscribe(instance: number, channel: Channel): void {
     const port = this.#port(instance);
-    port.wanted.delete(boardId);
+    port.wanted.delete(channel);
     const subscriber = port.connections.subscriber;
-    if (subscriber !== undefined) this.#send(subscriber, () => subscriber.channels.delete(boardId));
+    if (subscriber !== undefined) this.#send(subscriber, () => subscriber.channels.delete(channel));
   }
 
-  resubscribe(instance: number, boardId: BoardId): void {
-    this.unsubscribe(instance, boardId);
-    this.subscribe(instance, boardId);
+  resubscribe(instance: number, channel: Channel): void {
+    this.unsubscribe(instance, channel);
+    this.subscribe(instance, channel);
   }
 
   recycle(instance: number, link: Link): void {
@@ -282,8 +280,8 @@ export class Network {
   }
 
   /** Redis has forgotten this one subscription. */
-  dropSubscription(instance: number, boardId: BoardId): void {
-    this.#port(instance).connections.subscriber?.channels.delete(boardId);
+  dropSubscription(instance: number, channel: Channel): void {
+    this.#port(instance).connections.subscriber?.channels.delete(channel);
   }
 
   mend(instance: number): void {
@@ -382,7 +380,9 @@ export class Network {
       () => {
         if (!subscriber.port.wanted.has(channel)) return;
         if (isRefused(subscriber, channel)) return this.#refuseSubscription(subscriber, channel);
-        const at = this.#reply(subscriber, () => ({ kind: "subscribed", boardId: channel }));
+        const at = this.#reply(subscriber, () =>
+          typeof channel === "number" ? { kind: "shard_subscribed", shard: channel } : { kind: "subscribed", boardId: channel },
+        );
         subscriber.channels.set(channel, at);
       },
       waitMs,
@@ -391,7 +391,7 @@ export class Network {
 
   /** The subscription is requested again until it is granted, as the bus does. */
   #refuseSubscription(subscriber: Connection, channel: Channel): void {
-    this.#reply(subscriber, () => ({ kind: "subscribe_refused", boardId: channel }));
+    this.#reply(subscriber, () => (typeof channel === "number" ? undefined : { kind: "subscribe_refused", boardId: channel }));
     this.#clock.after(this.#random.between(0, this.faults.reconnectMsMax), () => {
       if (subscriber.isOpen && subscriber.port.wanted.has(channel) && !subscriber.channels.has(channel))
         this.#subscribe(subscriber, channel);
@@ -420,19 +420,20 @@ export class Network {
   }
 
   /** Returns the number of subscribers that Redis counts, whether or not they receive the message. */
-  #execute(publisher: Connection, boardId: BoardId | undefined, message: BusMessage): number {
+  #execute(publisher: Connection, channel: Channel, message: BusMessage): number {
     let receivers = 0;
     for (const port of this.#ports) {
       const subscriber = port.connections.subscriber;
-      if (!subscriber?.channels.has(boardId) || !reaches(publisher.server, subscriber.server)) continue;
+      if (!subscriber?.channels.has(channel) || !reaches(publisher.server, subscriber.server)) continue;
       receivers++;
-      this.#deliver(publisher, subscriber, boardId, message);
+      this.#deliver(publisher, subscriber, channel, message);
     }
     return receivers;
   }
 
-  #deliver(publisher: Connection, subscriber: Connection, boardId: BoardId | undefined, message: BusMessage): void {
+  #deliver(publisher: Connection, subscriber: Connection, channel: Channel, message: BusMessage): void {
     const { faults } = this;
+    const boardId = typeof channel === "number" ? undefined : channel;
     const delivery = { from: publisher.port.index, to: subscriber.port.index, boardId, link: publisher.number, message };
     if (subscriber.isDeaf || this.#random.next() < faults.lossRate || faults.loses?.(delivery)) return;
     const heard: Input = {
@@ -443,7 +444,7 @@ export class Network {
       message: deepFreeze(faults.rewrites?.(delivery) ?? message),
     };
     const copies = this.#random.next() < faults.duplicateRate ? 2 : 1;
-    for (let copy = 0; copy < copies; copy++) this.#arrive(publisher, subscriber, () => subscriber.port.receive(() => heard), boardId);
+    for (let copy = 0; copy < copies; copy++) this.#arrive(publisher, subscriber, () => subscriber.port.receive(() => heard), channel);
   }
 
   #reply(connection: Connection, read: () => Input | undefined): Millis {

@@ -41,6 +41,8 @@ export class WorldInstance {
   readonly connections = new Map<ConnectionId, WorldConnection>();
   /** Boards to which it is subscribed or wants to be. */
   readonly boards = new Set<BoardId>();
+  /** Boards that clients watch here without being on them. */
+  readonly watched = new Set<BoardId>();
   /** How often the core has counted each kind. */
   readonly counted: Partial<Record<Counted, number>> = {};
   /** Its judgement of other instances, by `instanceId`. */
@@ -155,7 +157,7 @@ export class WorldInstance {
     switch (effect.kind) {
       case "publish":
         this.#giveUpSuperseded(effect);
-        network.publish(this.index, effect.boardId, effect.message);
+        network.publish(this.index, effect.shard ?? effect.boardId, effect.message);
         break;
       case "subscribe":
       case "unsubscribe":
@@ -165,6 +167,9 @@ export class WorldInstance {
           this.degradedBoards.delete(effect.boardId);
         } else this.boards.add(effect.boardId);
         network[effect.kind](this.index, effect.boardId);
+        break;
+      case "shard":
+        network[effect.act](this.index, effect.shard);
         break;
       case "recycle":
         this.recycles.push({ at: clock.now, link: effect.link });
@@ -201,6 +206,7 @@ export class WorldInstance {
         for (const connection of this.connections.values()) connection.changed(effect.boardId, effect.change);
         break;
       case "observed":
+      case "occupancy":
         break;
       case "event":
         for (const connection of this.connections.values()) connection.happened(effect);
@@ -248,6 +254,12 @@ export class WorldInstance {
         break;
       case "quiet":
         claims.quiet(input.connection, input.on);
+        break;
+      case "watch":
+        this.watched.add(input.boardId);
+        break;
+      case "unwatch":
+        this.watched.delete(input.boardId);
         break;
       case "disconnected":
         claims.disconnected(input.connection, input.graceMs, clock.now);

@@ -185,6 +185,15 @@ export class World {
     this.instance(via).receive(() => ({ kind: "kick", whom: { memberId: memberIdOf(name) }, ...on, reason: "" }));
   }
 
+  /** Clients of that instance want to know how many are on the board, without being on it (R15). */
+  watch(board: string, via: number): void {
+    this.instance(via).receive(() => ({ kind: "watch", boardId: boardIdOf(board) }));
+  }
+
+  unwatch(board: string, via: number): void {
+    this.instance(via).receive(() => ({ kind: "unwatch", boardId: boardIdOf(board) }));
+  }
+
   /** The host of that instance makes an announcement (R17). */
   announce(text: string, { via, board }: { readonly via: number; readonly board?: string }): void {
     const on = board === undefined ? {} : { boardId: boardIdOf(board) };
@@ -246,6 +255,20 @@ export class World {
           if (shown.join() !== truth.join())
             return `${connection.session.name} at instance ${instance.index} sees ${shown} on ${boardId}, there are ${truth}`;
         }
+      }
+    return undefined;
+  }
+
+  /** The first difference between the counts that an instance tells its watchers and the truth, as text. */
+  differenceInCounts(): string | undefined {
+    for (const { index, core, watched, canRun } of this.instances)
+      for (const boardId of canRun ? watched : []) {
+        const members = this.#claims.union(boardId, this.now);
+        if (members.some(({ memberId }) => this.#claims.isUncertain(boardId, memberId, this.now))) continue;
+        const told = core.occupancy(boardId);
+        const users = new Set(members.map(({ userId }) => userId)).size;
+        if (told?.members !== members.length || told.users !== users)
+          return `instance ${index} counts ${told?.members} members and ${told?.users} users on ${boardId}, there are ${members.length} and ${users}`;
       }
     return undefined;
   }

@@ -1,0 +1,212 @@
+/**
+ * How many are on the boards of this instance, for instances that want to know and are not there (R15): what is wanted, for how long, and
+ * when to tell it. Nothing is told of a board that nobody wants. It decides nothing about members: board.ts does.
+ */
+
+import type { BoardId, Millis, Occupancy } from "@presence-service/protocol";
+import type { Context } from "./context.ts";
+import { Deadlines } from "./deadlines.ts";
+import type { Want } from "./messages.ts";
+import {
+  hashOfBoard,
+  isSame,
+  nextInTurn,
+  OCCUPANCY_SHARDS,
+  type Occupants,
+  pieces,
+  type Shard,
+  shardOf,
+  TOLD_BOARDS_MAX,
+} from "./occupancy.ts";
+
+/**
+ * Which instance tells the counts of a board: of those that live and have members there the one with the lowest id. `nobody`: none has.
+ * `unknown`: this instance does not know all of them yet.
+ */
+export type Teller = "self" | "other" | "nobody" | "unknown";
+
+/** A board that is open here and wanted elsewhere. */
+type Wanted = {
+  readonly boardId: BoardId;
+  readonly hash: number;
+  counts: Occupants;
+  /** Until when this instance tells them; Infinity: another one has to take over first. */
+  tellsUntil: Millis;
+  told: Occupants | undefined;
+  toldAt: Millis;
+  /** When to tell what has changed, or what was asked. */
+  tellAt: Millis;
+  repeats: Millis[];
+};
+
+/** One of them may be lost. */
+const WANTING_BEATS = 2;
+const NEVER = Number.POSITIVE_INFINITY;
+const LONG_AGO = Number.NEGATIVE_INFINITY;
+
+export class Census {
+  readonly #context: Context;
+  /** The ends of leases by the hashes of boards; the one that was heard longest ago is first. */
+  readonly #leases = new Map<number, Millis>();
+  /** The boards that are open here, by their hashes. */
+  readonly #open = new Map<number, Set<BoardId>>();
+  readonly #wanted = new Map<BoardId, Wanted>();
+  readonly #due = new Deadlines<Wanted>();
+  /** So many heartbeats have still to ask for wants. An instance that starts has heard none. */
+  #wantingBeats = WANTING_BEATS;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** The board is open here, and somebody elsewhere wants its counts. */
+  has(boardId: BoardId): boolean {
+    return this.#wanted.has(boardId);
+  }
+
+  deadline(): Millis {
+    return this.#due.next();
+  }
+
+  // The boards of this instance.
+
+  entered(boardId: BoardId, now: Millis): void {
+    const hash = hashOfBoard(boardId);
+    this.#open.set(hash, (this.#open.get(hash) ?? new Set()).add(boardId));
+    if ((this.#leases.get(hash) ?? LONG_AGO) > now) this.#begin(boardId, hash, now);
+  }
+
+  gaveUp(boardId: BoardId): void {
+    const hash = hashOfBoard(boardId);
+    const boards = this.#open.get(hash);
+    if (boards?.delete(boardId) && boards.size === 0) this.#open.delete(hash);
+    this.#end(boardId);
+  }
+
+  /** A board that is wanted may have changed. */
+  look(boardId: BoardId, teller: Teller, { members, users }: Occupants, now: Millis): void {
+    const wanted = this.#wanted.get(boardId);
+    if (wanted === undefined) return;
+    const { occupancyMs, handoverMs } = this.#context.constants;
+    const counts = { members, users };
+    wanted.counts = counts;
+    const isNew = teller === "self" && wanted.tellsUntil <= now;
+    if (teller === "self") wanted.tellsUntil = NEVER;
+    // Its successor may not know all members yet, and its own word must not be the last one then.
+    else if (teller === "unknown") wanted.tellsUntil = LONG_AGO;
+    else if (teller === "other" && wanted.tellsUntil === NEVER) wanted.tellsUntil = now + handoverMs;
+    if (wanted.tellsUntil <= now || !(isNew || !isSame(counts, wanted.told))) return;
+    this.#tellBy(wanted, Math.max(now, wanted.toldAt + occupancyMs));
+  }
+
+  // Of the bus.
+
+  /** Wants may have been missed. */
+  missed(): void {
+    this.#wantingBeats = WANTING_BEATS;
+  }
+
+  /** Whether the next heartbeat has to ask for wants. */
+  takeWanting(): boolean {
+    return this.#wantingBeats > 0 && this.#wantingBeats-- > 0;
+  }
+
+  /** Answers the boards that are wanted from now on and were not before: `look` at them. */
+  heard({ leaseMs, answer, boards }: Want, now: Millis): BoardId[] {
+    const begun: BoardId[] = [];
+    for (const hash of boards) {
+      this.#lease(hash, now + leaseMs, now);
+      for (const boardId of this.#open.get(hash) ?? []) {
+        const wanted = this.#wanted.get(boardId);
+        if (wanted === undefined) {
+          this.#begin(boardId, hash, now);
+          begun.push(boardId);
+        } else if (answer && wanted.tellsUntil > now) this.#tellBy(wanted, Math.max(now, wanted.toldAt + this.#context.constants.answerMs));
+      }
+    }
+    return begun;
+  }
+
+  /** The longer of two leases counts: several instances may want the board. Of too many the one that was said longest ago is forgotten. */
+  #lease(hash: number, until: Millis, now: Millis): void {
+    const former = this.#leases.get(hash);
+    this.#leases.delete(hash);
+    this.#leases.set(hash, Math.max(until, former ?? LONG_AGO));
+    for (const [oldest, end] of this.#leases) {
+      if (end > now && this.#leases.size <= this.#context.constants.wantedBoardsMax) break;
+      this.#leases.delete(oldest);
+    }
+  }
+
+  #begin(boardId: BoardId, hash: number, now: Millis): void {
+    const wanted: Wanted = {
+      boardId,
+      hash,
+      counts: { members: 0, users: 0 },
+      tellsUntil: LONG_AGO,
+      told: undefined,
+      toldAt: LONG_AGO,
+      tellAt: NEVER,
+      repeats: [],
+    };
+    this.#wanted.set(boardId, wanted);
+    this.#wake(wanted, now);
+  }
+
+  #end(boardId: BoardId): void {
+    const wanted = this.#wanted.get(boardId);
+    if (wanted === undefined) return;
+    this.#wanted.delete(boardId);
+    this.#due.set(wanted, NEVER);
+  }
+
+  // Telling.
+
+  tick(now: Millis): void {
+    const told = new Map<Shard, Occupancy[]>();
+    const due: Wanted[] = [];
+    for (let wanted = this.#due.takeDue(now); wanted !== undefined; wanted = this.#due.takeDue(now)) due.push(wanted);
+    for (const wanted of due) {
+      if ((this.#leases.get(wanted.hash) ?? LONG_AGO) <= now) {
+        this.#end(wanted.boardId);
+        continue;
+      }
+      // A word is not repeated while a newer one is due.
+      const isPending = wanted.tellAt > now && wanted.tellAt < NEVER;
+      if (wanted.tellsUntil > now && !isPending) {
+        const shard = shardOf(wanted.hash);
+        told.set(shard, [...(told.get(shard) ?? []), { board: wanted.boardId, ...wanted.counts }]);
+        this.#told(wanted, now);
+      }
+      if (wanted.tellAt <= now) wanted.tellAt = NEVER;
+      wanted.repeats = wanted.repeats.filter((at) => at > now);
+      this.#wake(wanted, now);
+    }
+    for (const [shard, boards] of told)
+      for (const some of pieces(boards, TOLD_BOARDS_MAX))
+        this.#context.emit({ kind: "publish", boardId: undefined, shard, message: { kind: "occupancy", shard, boards: some } });
+  }
+
+  #told(wanted: Wanted, now: Millis): void {
+    if (!isSame(wanted.told, wanted.counts)) wanted.repeats = this.#context.constants.beaconAfterChangeMs.map((afterMs) => now + afterMs);
+    wanted.told = wanted.counts;
+    wanted.toldAt = now;
+  }
+
+  /** Words of one time leave together, in a message for each shard. */
+  #tellBy(wanted: Wanted, at: Millis): void {
+    const { answerMs } = this.#context.constants;
+    wanted.tellAt = Math.min(wanted.tellAt, Math.ceil(at / answerMs) * answerMs);
+    this.#wake(wanted, at);
+  }
+
+  #wake(wanted: Wanted, now: Millis): void {
+    this.#due.set(wanted, this.#dueOf(wanted, now));
+  }
+
+  /** All boards of a shard have their turn at the same time, so that they share messages. */
+  #dueOf({ tellAt, repeats, hash }: Wanted, now: Millis): Millis {
+    const inTurn = nextInTurn(this.#context.constants.occupancyPeriodMs, shardOf(hash) / OCCUPANCY_SHARDS, now);
+    return Math.min(tellAt, repeats[0] ?? NEVER, inTurn);
+  }
+}

@@ -1,0 +1,256 @@
+/** R15: how many are on a board, for those who are not. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { BoardId, Millis } from "@presence-service/protocol";
+import { HEALTHY } from "../testing/network.ts";
+import { B1, lose } from "../testing/settled.ts";
+import { eachSeed, type Recorded, World } from "../testing/world.ts";
+import { CONSTANTS } from "./constants.ts";
+import { hashOfBoard } from "./occupancy.ts";
+
+const KNOWN_MS: Millis = 300;
+
+function counts(world: World, via: number, board = "b1"): string {
+  const { members, users } = world.instance(via).core.occupancy(board as BoardId) ?? {};
+  return `${members} ${users}`;
+}
+
+/** Ana and ben on b1 at instances 0 and 1; instance 2 watches it. */
+function watched(options: Partial<ConstructorParameters<typeof World>[0]> = {}) {
+  const world = new World({ seed: 1, instances: 3, ...options });
+  const ana = world.join("ana", { board: "b1", via: 0 });
+  const ben = world.join("ben", { board: "b1", via: 1, user: "ana" });
+  world.advance(3_000);
+  world.watch("b1", 2);
+  return { world, ana, ben };
+}
+
+function ofKind(said: readonly Recorded<"publish">[], kind: "want" | "occupancy") {
+  return said.filter(({ message }) => message.kind === kind);
+}
+
+test("[R15.1] an instance that watches a board is told its members and users at once, without being on it", () => {
+  const { world } = watched();
+  const tookMs = world.until(() => counts(world, 2) === "2 2", KNOWN_MS);
+  assert.ok(tookMs < 200, `${tookMs}`);
+  assert.ok(!world.instance(2).boards.has(B1));
+});
+
+test("[R15.2] a board that nobody watches, and one that nobody watches any more, publishes nothing about its counts", () => {
+  const world = new World({ seed: 2, instances: 3 });
+  const said = world.record("publish");
+  let visits = 0;
+  const busy = () => {
+    const member = world.join(`p${++visits}`, { board: "b1", via: 0 });
+    world.advance(2_000);
+    member.leave();
+    world.advance(2_000);
+  };
+  for (let times = 0; times < 5; times++) busy();
+  assert.deepEqual([...ofKind(said, "occupancy"), ...ofKind(said, "want")], []);
+  world.watch("b1", 2);
+  busy();
+  assert.ok(ofKind(said, "occupancy").length > 0);
+  world.unwatch("b1", 2);
+  world.advance(CONSTANTS.wantMs * CONSTANTS.wantLeasePeriods);
+  said.length = 0;
+  for (let times = 0; times < 5; times++) busy();
+  assert.deepEqual([...ofKind(said, "occupancy"), ...ofKind(said, "want")], []);
+});
+
+test("[R15.3] one of those that have members tells the counts: at most once a second, again 0.3 and 1.5 s later, and every 15 s", () => {
+  const { world, ana } = watched();
+  world.advance(60_000);
+  const said = world.record("publish");
+  for (let times = 0; times < 40; times++) {
+    world.join(`p${times}`, { board: "b1", via: times % 2 });
+    world.advance(100);
+  }
+  const told = ofKind(said, "occupancy");
+  assert.equal(told.length, 4);
+  assert.equal(new Set(told.map(({ instance }) => instance)).size, 1);
+  world.until(() => counts(world, 2) === "42 42", 1_100);
+  world.advance(3_000);
+  said.length = 0;
+  world.advance(60_000);
+  assert.equal(ofKind(said, "occupancy").length, 4);
+  said.length = 0;
+  const from = world.now;
+  ana.leave();
+  world.advance(2_000);
+  const at = ofKind(said, "occupancy").map((one) => Math.round((one.at - from) / 100) * 100);
+  assert.equal(at.length, 3, at.join());
+  assert.ok((at[0] ?? 0) <= 100 && (at[1] ?? 0) - (at[0] ?? 0) === 300 && (at[2] ?? 0) - (at[0] ?? 0) === 1500, at.join());
+});
+
+test("[R15.4] a board that nobody is on counts 0, 1.5 s after it is watched; at once where no other instance lives", () => {
+  for (const [instances, knownMs] of [
+    [3, 1_600],
+    [1, 50],
+  ] as const) {
+    const world = new World({ seed: 4, instances });
+    const said = world.record("publish");
+    world.watch("b1", 0);
+    world.advance(knownMs);
+    assert.equal(counts(world, 0), "0 0");
+    assert.equal(ofKind(said, "want").length, instances === 1 ? 0 : 3);
+  }
+});
+
+test("[R15.5] the last one to leave is told, and whoever comes next", () => {
+  const { world, ana, ben } = watched();
+  world.advance(1_000);
+  ana.leave();
+  world.until(() => counts(world, 2) === "1 1", 1_100);
+  ben.leave();
+  world.until(() => counts(world, 2) === "0 0", 1_100);
+  world.advance(120_000);
+  world.join("cleo", { board: "b1", via: 0 });
+  world.until(() => counts(world, 2) === "1 1", 300);
+});
+
+test("[R15.6] another instance tells when the one that told is killed or stops; if none has members the board counts 0", () => {
+  for (const end of ["kill", "stop"] as const)
+    eachSeed(5, (seed) => {
+      const { world } = watched({ seed });
+      world.advance(2_000);
+      world[end](0);
+      world.until(() => counts(world, 2) === "1 1", end === "kill" ? 5_500 : CONSTANTS.goodbyeMs + 1_000);
+      world.join("cleo", { board: "b1", via: 1 });
+      world.until(() => counts(world, 2) === "2 2", 1_100);
+      world[end](1);
+      world.until(() => counts(world, 2) === "0 0", end === "kill" ? 7_000 : CONSTANTS.goodbyeMs + 2_000);
+    });
+});
+
+test("[R15.7] a lost word is said again, and a board of which nothing is heard is asked about", () => {
+  const { world } = watched();
+  world.advance(2_000);
+  world.join("cleo", { board: "b1", via: 0 });
+  lose(world, ({ message }) => message.kind === "occupancy");
+  world.advance(1_200);
+  assert.equal(counts(world, 2), "2 2");
+  world.network.faults = HEALTHY;
+  world.until(() => counts(world, 2) === "3 3", 1_000);
+  world.join("dan", { board: "b1", via: 0 });
+  lose(world, ({ message }) => message.kind === "occupancy");
+  world.advance(25_000);
+  world.network.faults = HEALTHY;
+  world.until(() => counts(world, 2) === "4 4", CONSTANTS.wantMs);
+});
+
+test("[R15.8] an instance that starts learns what is wanted within 2 s; a want that is lost is said again", () => {
+  const world = new World({ seed: 5, instances: 2 });
+  world.watch("b1", 0);
+  world.advance(20_000);
+  const via = world.start();
+  world.join("ana", { board: "b1", via });
+  world.until(() => counts(world, 0) === "1 1", 2_000);
+  const two = new World({ seed: 6, instances: 2 });
+  two.join("ana", { board: "b1", via: 1 });
+  lose(two, ({ message }) => message.kind === "want");
+  two.watch("b1", 0);
+  two.advance(300);
+  two.network.faults = HEALTHY;
+  two.until(() => counts(two, 0) === "1 1", 600);
+});
+
+test("[R15.9] where the board is open its roster counts: nothing is said for it, and nobody is missing while it opens", () => {
+  const { world } = watched();
+  world.advance(1_000);
+  const changes = world.record("occupancy");
+  const olga = world.joinToObserve("olga", { board: "b1", via: 2 });
+  world.advance(60_000);
+  assert.deepEqual([counts(world, 2), changes.length], ["2 2", 0]);
+  const said = world.record("publish");
+  world.join("cleo", { board: "b1", via: 0 });
+  world.advance(30_000);
+  assert.equal(counts(world, 2), "3 3");
+  assert.deepEqual([...ofKind(said, "want"), ...ofKind(said, "occupancy")], []);
+  // After it is given up, it is wanted again.
+  olga.leave();
+  world.advance(CONSTANTS.lingerMs + 1_000);
+  assert.ok(!world.instance(2).boards.has(B1));
+  world.join("dan", { board: "b1", via: 0 });
+  world.until(() => counts(world, 2) === "4 4", 1_100);
+  assert.deepEqual(changes.filter(({ instance }) => instance === 2).length, 2);
+});
+
+test("[R15.10] an instance that hears nothing shows counts as last known, for 30 s, and the true ones after its recovery", () => {
+  const { world } = watched();
+  world.advance(1_000);
+  world.network.cut(2);
+  world.join("cleo", { board: "b1", via: 0 });
+  world.advance(CONSTANTS.clearRemoteMs - 3_000);
+  assert.equal(counts(world, 2), "2 2");
+  world.advance(6_000);
+  assert.equal(counts(world, 2), "0 0");
+  world.network.mend(2);
+  world.until(() => counts(world, 2) === "3 3", 3_000);
+});
+
+test("[R15.11] forged counts are shown until the next word; forged wants cost a word each, and no memory without bound", () => {
+  const { world } = watched();
+  world.advance(1_000);
+  const shard = hashOfBoard(B1) % 256;
+  const forged = { kind: "occupancy", shard, boards: [{ board: B1, members: 4_294_967_295, users: 7 }] } as const;
+  const via = world.instance(2);
+  via.receive(() => ({ kind: "heard", boardId: undefined, from: world.instance(1).instanceId, link: 1, message: forged }));
+  assert.equal(counts(world, 2), "4294967295 7");
+  world.until(() => counts(world, 2) === "2 2", CONSTANTS.occupancyPeriodMs + 100);
+  const small = watched({ constants: { wantedBoardsMax: 100 } }).world;
+  const said = small.record("publish");
+  for (let at = 0; at < 200; at++) {
+    const boards = Array.from({ length: 50 }, (_, nth) => at * 50 + nth);
+    const want = { kind: "want", leaseMs: 40_000, answer: true, boards: [...boards, hashOfBoard(B1)] } as const;
+    small.instance(0).receive(() => ({ kind: "heard", boardId: undefined, from: small.instance(1).instanceId, link: 1, message: want }));
+    small.advance(5);
+  }
+  // A second of floods, at one answer in 100 ms.
+  assert.ok(ofKind(said, "occupancy").length <= 12, `${ofKind(said, "occupancy").length}`);
+  small.join("cleo", { board: "b1", via: 0 });
+  small.until(() => counts(small, 2) === "3 3", 1_100);
+});
+
+test("[R15.12] a lost subscription to a shard is noticed by an own word that does not come back, and taken anew", () => {
+  const { world, ben } = watched();
+  world.advance(1_000);
+  const shards = world.record("shard");
+  world.network.dropSubscription(2, hashOfBoard(B1) % 256);
+  ben.leave();
+  world.until(() => counts(world, 2) === "1 1", CONSTANTS.wantMs + 3 * CONSTANTS.boardUnechoedMs);
+  assert.deepEqual(
+    shards.map(({ act, instance }) => `${instance} ${act}`),
+    ["2 resubscribe"],
+  );
+  // A shard on which others speak needs no own word.
+  const said = world.record("publish");
+  world.advance(60_000);
+  assert.deepEqual(
+    ofKind(said, "occupancy").filter(({ instance }) => instance === 2),
+    [],
+  );
+});
+
+test("[R15.13] an instance tells on for 2 s when another one takes over, and not while it does not know who is there", () => {
+  eachSeed(10, (seed) => {
+    const world = new World({ seed, instances: 3 });
+    const first = world.instance(0).instanceId < world.instance(1).instanceId ? 0 : 1;
+    world.watch("b1", 2);
+    world.join("ana", { board: "b1", via: 1 - first });
+    world.advance(10_000);
+    const said = world.record("publish");
+    world.join("ben", { board: "b1", via: first });
+    world.advance(1_900);
+    const told = ofKind(said, "occupancy");
+    assert.ok(told.every(({ message }) => message.kind === "occupancy" && message.boards[0]?.members === 2));
+    assert.deepEqual(new Set(told.map(({ instance }) => instance)), new Set([0, 1]));
+    world.advance(3_000);
+    said.length = 0;
+    world.join("cleo", { board: "b1", via: 1 - first });
+    world.advance(30_000);
+    assert.deepEqual(new Set(ofKind(said, "occupancy").map(({ instance }) => instance)), new Set([first]));
+    assert.equal(world.differenceInCounts(), undefined);
+  });
+});
