@@ -19,40 +19,56 @@ const LOOK_EVERY_MS = 50;
 const TICKS_PER_SECOND = 100;
 const PAGE_BYTES = 4096;
 
+type Run = (command: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
+
 export class Cluster {
   readonly redis: Process;
-  readonly instances: readonly Instance[];
+  readonly instances: Instance[] = [];
   readonly #folder: string;
+  readonly #redisPort: number;
+  readonly #run: Run;
 
-  private constructor(redis: Process, instances: readonly Instance[], folder: string) {
+  private constructor(redis: Process, redisPort: number, folder: string, run: Run) {
     this.redis = redis;
-    this.instances = instances;
+    this.#redisPort = redisPort;
     this.#folder = folder;
+    this.#run = run;
   }
 
   /** The instances are ready when this returns. The caller must call `stop()`, also when it fails. With `core`, all processes share that one. */
   static async start(count: number, core?: number): Promise<Cluster> {
-    const run = (command: string, args: readonly string[], options: SpawnOptions) =>
+    const run: Run = (command, args, options) =>
       core === undefined ? spawn(command, args, options) : spawn("taskset", ["--cpu-list", String(core), command, ...args], options);
     const folder = mkdtempSync(join(tmpdir(), "presence-bench-"));
     const redisPort = await freePort();
     const redisArgs = ["--port", String(redisPort), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
     const redis = new Process(run("redis-server", redisArgs, { stdio: "ignore" }));
-    const instances: Instance[] = [];
-    for (let nth = 0; nth < count; nth++) {
-      const port = await freePort();
-      const env = { ...process.env, WS_PORT: String(port), REDIS_URL: `redis://127.0.0.1:${redisPort}`, LOG_LEVEL: "error", DEMO: "off" };
-      const options: SpawnOptions = { env, cwd: folder, stdio: ["ignore", "inherit", "inherit"] };
-      instances.push(new Instance(run(process.execPath, ["--conditions=presence-source", SERVER_CLI], options), port));
-    }
-    const cluster = new Cluster(redis, instances, folder);
+    const cluster = new Cluster(redis, redisPort, folder, run);
     try {
-      await Promise.all(instances.map((instance) => instance.ready()));
+      for (let nth = 0; nth < count; nth++) await cluster.#launch();
+      await Promise.all(cluster.instances.map((instance) => instance.ready()));
     } catch (error) {
       cluster.stop();
       throw error;
     }
     return cluster;
+  }
+
+  /** One more instance, ready when this returns. */
+  async add(): Promise<Instance> {
+    const instance = await this.#launch();
+    await instance.ready();
+    return instance;
+  }
+
+  async #launch(): Promise<Instance> {
+    const port = await freePort();
+    const redisUrl = `redis://127.0.0.1:${this.#redisPort}`;
+    const env = { ...process.env, WS_PORT: String(port), REDIS_URL: redisUrl, LOG_LEVEL: "error", DEMO: "off" };
+    const options: SpawnOptions = { env, cwd: this.#folder, stdio: ["ignore", "inherit", "inherit"] };
+    const instance = new Instance(this.#run(process.execPath, ["--conditions=presence-source", SERVER_CLI], options), port);
+    this.instances.push(instance);
+    return instance;
   }
 
   /** Kills all processes at once; nothing has to be saved. */

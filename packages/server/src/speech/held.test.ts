@@ -4,11 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   type BoardId,
-  decodeServerBinary,
-  decodeServerJson,
   encodeBinary,
   type HeldEntry,
-  heldNow,
   type Member,
   type MemberId,
   type RosterEntry,
@@ -16,14 +13,10 @@ import {
   type ServerMessage,
 } from "@presence-service/protocol";
 import fc, { type Arbitrary } from "fast-check";
-import { FakeSocket } from "../testing/fake-socket.ts";
-import { namesOf } from "../testing/held-names.ts";
-import { Draft } from "./draft.ts";
+import type { RosterView } from "../core/effects.ts";
+import { answerTo, namesOf, rosterAfter, V2 } from "../testing/catching-up.ts";
+import type { Draft } from "./draft.ts";
 import { Holdings } from "./held.ts";
-import { BINARY, JSON_TEXT } from "./v2.ts";
-
-const SPEECHES = { binary: BINARY, json: JSON_TEXT };
-const written = { framesOut: 0, bytesOut: 0, cursorsDelivered: 0 };
 
 function memberOf(number: number, more: Partial<Member> = {}): Member {
   const memberId = number.toString(16).padStart(32, "0") as MemberId;
@@ -38,38 +31,19 @@ function memberOf(number: number, more: Partial<Member> = {}): Member {
   return { ...whole, status: "active", state: {}, ...more };
 }
 
-/** The messages to the client of that actor, on a board of those entries. */
-function told(encoding: keyof typeof SPEECHES, entries: readonly RosterEntry[], self: number | undefined, held?: string): ServerMessage[] {
+const viewOf = (entries: readonly RosterEntry[]): RosterView => {
   const { length } = entries;
-  const roster = { settling: false, degraded: false, members: length, users: length, observed: false, entries };
-  const source = { roster: () => roster, cursorOf: () => undefined };
-  const draft = new Draft();
-  SPEECHES[encoding].teller({ boardId: "doc" as BoardId, number: 7 }, source).board(roster)(self, [], draft, held);
-  const socket = new FakeSocket();
-  draft.writePieces(socket, written);
-  return socket.takeFrames().map(({ payload, isText }) => {
-    assert.ok(payload.length <= SERVER_MESSAGE_BYTES_MAX, `a message of ${payload.length} bytes`);
-    const message = isText ? decodeServerJson(payload.toString()) : decodeServerBinary(payload);
-    return message ?? assert.fail("not a message");
-  });
+  return { settling: false, degraded: false, members: length, users: length, observed: false, entries };
+};
+
+/** The messages to the client of that actor, on a board of those entries. */
+function told(encoding: keyof typeof V2, entries: readonly RosterEntry[], self: number | undefined, held = ""): ServerMessage[] {
+  const socket = answerTo(held, viewOf(entries), self, encoding);
+  for (const chunk of socket.written) assert.ok(chunk.length <= SERVER_MESSAGE_BYTES_MAX + 10, `${chunk.length} bytes`);
+  return socket.takeMessages();
 }
 
-/** The roster of a client that held those members. */
-function known([joined, ...more]: ServerMessage[], members: readonly Member[]): Map<number, RosterEntry> {
-  assert.ok(joined?.kind === "joined");
-  const own = joined.roster.some(({ actor }) => actor === joined.self);
-  assert.ok(joined.observe === true || own, "one's own entry is in full, in joined");
-  const listed = more.flatMap((page) => (page.kind === "roster" ? page.roster : assert.fail(page.kind)));
-  assert.equal(listed.length, joined.following ?? 0);
-  const held = heldNow(members, joined.held ?? []).filter(({ actor }) => actor !== joined.self);
-  const roster = new Map<number, RosterEntry>();
-  for (const entry of [...held, ...joined.roster, ...listed]) {
-    assert.ok(!roster.has(entry.actor) || entry.actor === joined.self, `actor ${entry.actor} is told twice`);
-    roster.set(entry.actor, entry);
-  }
-  return roster;
-}
-
+const known = (messages: readonly ServerMessage[], held: readonly Member[]) => byActor(rosterAfter(messages, held));
 const byActor = (entries: readonly RosterEntry[]) => new Map(entries.map((entry) => [entry.actor, entry]));
 
 const time = fc.constantFrom(0, 1_760_000_000_000, 1_760_000_000_000 + 2 ** 31, 1_760_000_003_600);
@@ -147,8 +121,10 @@ test("[C5] a name that stands twice in the list, and names of nobody, are not an
 
 test("[C5] clients that hold the same members share the bytes of their answers", () => {
   const entries = entriesOf(crowd);
-  const roster = { settling: false, degraded: false, members: 1000, users: 1000, observed: false, entries };
-  const board = BINARY.teller({ boardId: "doc" as BoardId, number: 7 }, { roster: () => roster, cursorOf: () => undefined }).board(roster);
+  const roster = viewOf(entries);
+  const board = V2.binary
+    .teller({ boardId: "doc" as BoardId, number: 7 }, { roster: () => roster, cursorOf: () => undefined })
+    .board(roster);
   const chunks = [3, 4].map((self) => {
     const written: Buffer[] = [];
     board(self, [], { add: (chunk: Buffer) => written.push(chunk) } as unknown as Draft, namesOf(crowd));

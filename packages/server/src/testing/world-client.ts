@@ -7,6 +7,7 @@ import {
   type BoardId,
   type ErrorCode,
   HIDDEN,
+  inOrder,
   type Json,
   type JsonObject,
   type Member,
@@ -17,9 +18,10 @@ import {
   type RosterEntry,
 } from "@presence-service/protocol";
 import { GRACE_MS } from "../connection/timing.ts";
-import type { ChosenStatus, ConnectionId, Effect, Entrant, Input, RosterChange } from "../core/effects.ts";
+import type { ChosenStatus, ConnectionId, Effect, Entrant, Input, RosterChange, RosterView } from "../core/effects.ts";
 import type { Whom } from "../core/messages.ts";
 import { Random } from "../core/random.ts";
+import { answerTo, namesOf, rosterAfter } from "./catching-up.ts";
 import { View } from "./view.ts";
 import type { WorldInstance } from "./world-instance.ts";
 
@@ -39,6 +41,8 @@ export class WorldConnection {
   /** Boards whose roster has come. */
   readonly views = new Map<BoardId, View>();
   readonly actors = new Map<BoardId, number>();
+  /** Members of boards as its client knew them in its last connection, until it is told these boards. */
+  readonly held = new Map<BoardId, readonly Member[]>();
   /** Boards its client has joined and not left. */
   readonly boards = new Set<BoardId>();
   isOpen = true;
@@ -69,16 +73,25 @@ export class WorldConnection {
   // Messages of the instance.
 
   /** `self` undefined: it observes. */
-  joined(boardId: BoardId, self: number | undefined, entries: readonly RosterEntry[]): void {
+  joined(boardId: BoardId, self: number | undefined, roster: RosterView): void {
     // The client has left again before the answer came.
     if (!this.boards.has(boardId)) return;
-    const view = new View(entries);
+    const view = new View(this.#caughtUp(boardId, self, roster));
     if (self !== undefined && view.members.get(self)?.memberId !== this.session.memberId)
       throw new Error(`C6: ${this.session.name} is told to be actor ${self}, which it is not`);
     this.views.set(boardId, view);
     if (self === undefined) this.actors.delete(boardId);
     else this.actors.set(boardId, self);
     this.#member(boardId)?.wasJoined(view);
+  }
+
+  /** C5. Two of three clients that come back name the members that they hold, in one encoding or the other. */
+  #caughtUp(boardId: BoardId, self: number | undefined, roster: RosterView): readonly RosterEntry[] {
+    const held = this.held.get(boardId);
+    this.held.delete(boardId);
+    const encoding = ([undefined, "binary", "json"] as const)[this.id % 3];
+    if (held === undefined || encoding === undefined) return roster.entries;
+    return rosterAfter(answerTo(namesOf(held), roster, self, encoding).takeMessages(), held);
   }
 
   changed(boardId: BoardId, change: RosterChange): void {
@@ -179,6 +192,8 @@ export class WorldSession {
       this.#gateway.after(HALF_OPEN_MS_MAX, () => this.#lose(former, GRACE_MS.full));
     }
     this.connection = this.#connect(via);
+    for (const [boardId, held] of former.held) this.connection.held.set(boardId, held);
+    for (const [boardId, { members }] of former.views) this.connection.held.set(boardId, [...members.values()].sort(inOrder));
     this.isSuperseded = false;
     for (const member of this.members.values()) member.again();
   }

@@ -176,7 +176,7 @@ export class WorldInstance {
         network.recycle(this.index, effect.link);
         break;
       case "joined":
-        this.connections.get(effect.connection)?.joined(effect.boardId, effect.self, this.core.roster(effect.boardId).entries);
+        this.connections.get(effect.connection)?.joined(effect.boardId, effect.self, this.core.roster(effect.boardId));
         break;
       case "refused":
         this.connections.get(effect.connection)?.refused(effect.boardId, effect.code);
