@@ -4,7 +4,7 @@ import { CLOSE } from "@presence-service/protocol";
 import { expect, expectEqual } from "../cases.ts";
 import { pause } from "../waiting.ts";
 import { BOARD, type ClientCase, type Play, play, resume, start } from "./play.ts";
-import { joined, type Line, member } from "./stage.ts";
+import { caughtUp, joined, type Line, member } from "./stage.ts";
 
 /** The first retry comes within 2 s; this leaves time for a slow machine. */
 const BACK_MS = 3500;
@@ -119,6 +119,32 @@ export const CLIENT_CONNECTION_CASES: readonly ClientCase[] = [
       line.cut();
       await resume(own, 2, WITH_BEN);
       await own.program.sees("cursor", ({ memberId, hidden }) => memberId === BEN.memberId && hidden === true, since);
+    }),
+  },
+  {
+    name: "the members that it has named, if it names any, are not told again, and it shows them",
+    says: "and is not told again what it knows",
+    run: play(async (own) => {
+      const { program, stage } = own;
+      const cleo = member("Cleo", { state: { tool: "ink" } });
+      const line = await start(own, {
+        others: [
+          [0, BEN],
+          [1, cleo],
+        ],
+      });
+      line.cut();
+      const next = await stage.welcomed(2);
+      const others = [
+        [7, member("Dan")],
+        [4, BEN],
+        [5, cleo],
+      ] as const;
+      next.say(caughtUp(await next.heard("join"), { others }));
+      await program.shows(BOARD, ["Me", "Ben", "Cleo", "Dan"]);
+      expectEqual(program.named(BOARD, "Cleo")?.["state"], { tool: "ink" }, "the state of a member that was not told again");
+      next.say({ kind: "user_left", board: 7, actor: 4, reason: "left" });
+      await program.shows(BOARD, ["Me", "Cleo", "Dan"]);
     }),
   },
   {

@@ -15,6 +15,7 @@ import {
   decodeServerJson,
   encodeBinary,
   encodeJson,
+  type HeldEntry,
   type Member,
   type MemberId,
   type Point,
@@ -23,6 +24,7 @@ import {
   type ServerMessage,
 } from "@presence-service/protocol";
 import { expect } from "../cases.ts";
+import { namesOf } from "../held.ts";
 import { laterBinary, laterJson } from "../later.ts";
 import { Waiting } from "../waiting.ts";
 import { acceptance, FrameReader, frame, OPCODE } from "./frames.ts";
@@ -262,4 +264,17 @@ export function joined(join: Of<"join">, { number = 7, self = 3, settling = fals
   for (const [actor, other, at] of others) roster.push({ actor, member: other, ...(at && { at }) });
   const users = new Set(roster.map((entry) => entry.member.userId)).size;
   return { kind: "joined", boardId: join.boardId, board: number, self, settling, members: roster.length, users, roster };
+}
+
+/** The same to a client that comes back: it is told those members that it has named by their places in its list. */
+export function caughtUp(join: Of<"join">, options: JoinedOptions): Joined {
+  const names: readonly string[] = join.held?.match(/.{24}/g) ?? [];
+  const held: (HeldEntry | null)[] = names.map(() => null);
+  const others = (options.others ?? []).filter(([actor, member, at]) => {
+    const index = names.indexOf(namesOf([member]));
+    if (index >= 0) held[index] = { actor, ...(at && { at }) };
+    return index < 0;
+  });
+  const { length } = options.others ?? [];
+  return { ...joined(join, { ...options, others }), members: length + 1, users: length + 1, ...(names.length > 0 && { held }) };
 }

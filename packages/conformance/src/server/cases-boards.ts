@@ -1,6 +1,6 @@
 /** Cases about a server: rosters, cursors, updates and events on a board. */
 
-import type { BoardId } from "@presence-service/protocol";
+import type { BoardId, Member } from "@presence-service/protocol";
 import { type Case, expect, expectEqual } from "../cases.ts";
 import { newBoard, type Scene } from "./scene.ts";
 
@@ -42,6 +42,32 @@ export const BOARD_CASES: readonly Case<Scene>[] = [
         .filter((kind) => kind === "user_joined" || kind === "presence_update");
       expectEqual(kinds, ["user_joined", "presence_update"], "the order");
       for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
+    name: "a client that comes back and names what it holds shows the board as it is, also where its names are wrong",
+    says: "and is not told again what it knows",
+    async run(scene) {
+      const ana = await scene.member("Ana", { state: { tool: "pen" } });
+      const ben = await scene.member("Ben");
+      const known = ben.shown(scene.board);
+      ben.close();
+      const cleo = await scene.member("Cleo");
+      const strangers = known.map((member): Member => ({ ...member, username: `${member.username}!` }));
+      for (const held of [known, [...known].reverse(), strangers, [...strangers, ...known], [...known, ...known]]) {
+        const back = await scene.guest(ben.session);
+        await back.join("Ben", { held });
+        const fresh = await scene.guest();
+        await fresh.join("Zoe");
+        const others = (members: readonly Member[]) => members.filter(({ memberId }) => memberId !== fresh.welcome.memberId);
+        expectEqual(others(back.shown(scene.board)), others(fresh.shown(scene.board)), "the roster");
+        await back.settled();
+        const since = ana.received.length;
+        back.close();
+        fresh.close(1000);
+        await ana.heard("user_left", undefined, undefined, since);
+      }
+      for (const guest of [ana, cleo]) guest.close(1000);
     },
   },
   {

@@ -1,8 +1,9 @@
 /** Where a case about a server plays: the server's address, a board of its own, and visitors who have said hello. */
 
 import { randomBytes, randomInt } from "node:crypto";
-import type { BoardId, JsonObject, ResumeToken, ServerMessage } from "@presence-service/protocol";
+import type { BoardId, JsonObject, Member, ResumeToken, ServerMessage } from "@presence-service/protocol";
 import { Mistake } from "../cases.ts";
+import { namesOf } from "../held.ts";
 import { type Encoding, type Joined, Visitor } from "./visitor.ts";
 
 /** The server under test, and what its host does for these tests. Cases that need something absent are skipped. */
@@ -33,6 +34,8 @@ type JoinOptions = {
   readonly state?: JsonObject;
   readonly status?: "active" | "idle";
   readonly observe?: boolean;
+  /** Members that it names as known. */
+  readonly held?: readonly Member[];
 };
 
 export class Guest extends Visitor {
@@ -56,9 +59,14 @@ export class Guest extends Visitor {
     this.#welcome = await this.heard("welcome");
   }
 
-  async join(username: string, { board = this.#home, state = {}, status = "active", observe }: JoinOptions = {}): Promise<Joined> {
+  async join(
+    username: string,
+    { board = this.#home, state = {}, status = "active", observe, held = [] }: JoinOptions = {},
+  ): Promise<Joined> {
     const since = this.received.length;
-    this.say({ kind: "join", boardId: board, attempt: ++this.session.attempt, username, status, state, ...(observe && { observe }) });
+    this.holds = held;
+    const more = { ...(observe && { observe }), ...(held.length > 0 && { held: namesOf(held) }) };
+    this.say({ kind: "join", boardId: board, attempt: ++this.session.attempt, username, status, state, ...more });
     return this.heard("joined", (joined) => joined.boardId === board, undefined, since);
   }
 }

@@ -14,6 +14,7 @@ import {
   encodeBinary,
   encodeClassic,
   encodeJson,
+  heldNow,
   isObject,
   type Member,
   SERVER_MESSAGE_BYTES_MAX,
@@ -35,6 +36,8 @@ const TYPES_KNOWN = { from: 0x41, to: 0x50 };
 
 export class Visitor {
   readonly received: ServerMessage[] = [];
+  /** The members that it has named in its last join. */
+  holds: readonly Member[] = [];
   /** Sentences about messages that make no sense. */
   readonly mistakes: string[] = [];
   ended: { readonly code: number; readonly reason: string } | undefined;
@@ -125,6 +128,11 @@ export class Visitor {
     return this.#members.get(board)?.get(actor);
   }
 
+  /** All members that it shows, by name. */
+  shown(board: string): Member[] {
+    return [...(this.#members.get(board)?.values() ?? [])].sort((a, b) => (a.username < b.username ? -1 : 1));
+  }
+
   actorOf(board: string, username: string): number | undefined {
     for (const [actor, member] of this.#members.get(board) ?? []) if (member.username === username) return actor;
     return undefined;
@@ -158,7 +166,8 @@ export class Visitor {
   #understood(message: ServerMessage): void {
     if (message.kind === "joined") {
       this.#ids.set(message.board, message.boardId);
-      this.#members.set(message.boardId, new Map(message.roster.map(({ actor, member }) => [actor, member])));
+      const kept = heldNow(this.holds, message.held ?? []).filter(({ actor }) => actor !== message.self);
+      this.#members.set(message.boardId, new Map([...kept, ...message.roster].map(({ actor, member }) => [actor, member])));
       this.received.push(message);
       return;
     }
