@@ -121,6 +121,15 @@ test("finish gives a copy that later writing does not touch", () => {
   assert.deepEqual([...first], [1]);
 });
 
+test("bytes of any length are read as hex digits", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      assert.equal(new Reader(bytes).hex(bytes.length), Buffer.from(bytes).toString("hex"));
+      assert.equal(new Reader(bytes).hex(bytes.length + 1), "");
+    }),
+  );
+});
+
 test("hex takes ids, colours and UUIDs and throws on anything else", () => {
   assert.deepEqual([...new Writer().hex("00ff7a", 3).finish()], [0, 255, 122]);
   assert.equal(new Writer().hex("3f1c9d2e-7a54-4c1b-9e0d-5b6a7c8d9e0f", 16).finish().length, 16);
