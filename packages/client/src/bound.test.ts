@@ -20,6 +20,7 @@ test("every method that the SDK hands out works when it is taken off its object"
     follow: [{ memberId: "00".repeat(16) }, () => {}],
     board: ["desk"],
     observe: ["desk"],
+    watch: [["desk"]],
   };
   const called: string[] = [];
   for (const object of [board, board.cursors, presence]) {
@@ -55,6 +56,7 @@ test("every method that the SDK hands out works when it is taken off its object"
       "subscribe",
       "to",
       "update",
+      "watch",
     ],
   ]);
   // As React's `useSyncExternalStore(board.subscribe, board.snapshot)` does.

@@ -22,6 +22,7 @@ import { createDriver, type Driver } from "./driver.ts";
 import { boardIdOf, checkState, jsonObjectOf, nameOf } from "./input.ts";
 import { type Host, Membership, type MembershipOptions } from "./membership.ts";
 import type { Presence, PresenceError, PresenceOptions, PresenceStatus } from "./types.ts";
+import { type WatchHandle, Watching } from "./watching.ts";
 
 /** Until `welcome` says otherwise. */
 const GRACE_MS_DEFAULT = 15_000;
@@ -61,6 +62,12 @@ class Client {
   /** Boards joined in this connection, by their number (or id, in JSON) in it. */
   readonly #joined = new Map<BoardRef, Membership>();
   readonly #broadcasts = new TokenBucket(BROADCASTS, 0);
+  readonly #watching = new Watching({
+    now: () => this.#running?.driver.now() ?? 0,
+    send: (message) => this.#running?.connection.send(message) ?? false,
+    report: (problem, error) => this.#running?.driver.report(problem, error),
+    hastened: () => this.#arm(),
+  });
   #cursorMs: Millis | undefined;
   /** The user is away, as all boards are told. */
   #isAway = false;
@@ -94,6 +101,16 @@ class Client {
 
   observe(boardId: string): BoardHandle {
     return this.#take(boardIdOf(boardId), {}, true);
+  }
+
+  watch(boardIds: Iterable<string>): WatchHandle {
+    const ids = [...boardIds].map(boardIdOf);
+    const running = this.#run();
+    const handle = this.#watching.watch(ids);
+    if (this.#isClosed) handle.stop();
+    else running.connection.start();
+    this.#tick();
+    return handle;
   }
 
   #take(id: BoardId, said: Partial<MembershipOptions>, observes: boolean): BoardHandle {
@@ -161,8 +178,11 @@ class Client {
     if (this.#running) return this.#running;
     const driver = this.#options.driver ?? createDriver();
     const connection = new Connection(driver, this.#options, {
-      isWanted: () => [...this.#memberships.values()].some(({ handles }) => handles > 0),
-      greeted: () => this.#each((membership) => membership.join()),
+      isWanted: () => this.#watching.isWanted || [...this.#memberships.values()].some(({ handles }) => handles > 0),
+      greeted: () => {
+        this.#each((membership) => membership.join());
+        this.#watching.greeted();
+      },
       received: (message) => this.#received(message),
       lost: () => {
         this.#joined.clear();
@@ -232,7 +252,7 @@ class Client {
         if (message.board !== undefined) this.#joined.get(message.board)?.degraded(message.on);
         return;
       case "occupancy":
-        return;
+        return this.#watching.told(message.boards);
       case "heartbeat":
       case "goodbye":
       case "token_expiring":
@@ -246,6 +266,9 @@ class Client {
   #failed({ code, message, ref }: Extract<ServerMessage, { kind: "error" }>): void {
     if (code === "superseded") return this.#running?.connection.renewSession();
     const isOfBoard = [...this.#memberships.values()].some(({ boardId }) => boardId === ref);
+    // A board that is only watched has nobody who listens for errors.
+    if (ref !== undefined && this.#watching.failed(code, ref) && !isOfBoard)
+      return void this.#running?.driver.report(`${code} (${ref}): ${message}`);
     const about = code === "bad_message" && !isOfBoard ? (this.#onlyUnanswered() ?? ref) : ref;
     this.#fail({ code, message, ...(about !== undefined && { ref: about }) });
   }
@@ -299,6 +322,7 @@ class Client {
     const now = this.#running.driver.now();
     this.#each((membership) => now >= membership.leaveAt && this.#leave(membership));
     this.#running.connection.tick(now);
+    this.#watching.tick(now);
     this.#setAway(this.#running.idleness, now);
     this.#each((membership) => {
       membership.tick(now);
@@ -310,7 +334,7 @@ class Client {
   #arm(): void {
     if (!this.#running || this.#isClosed) return;
     const { driver, connection, idleness } = this.#running;
-    let at = connection.deadline;
+    let at = Math.min(connection.deadline, this.#watching.deadline);
     if (!this.#isAway && this.#memberships.size > 0) at = Math.min(at, idleness.deadline);
     for (const { deadline, leaveAt } of this.#memberships.values()) at = Math.min(at, deadline, leaveAt);
     // A timer that fires too early costs one call of `#tick`. Setting it anew for every cursor move would cost more.
@@ -335,6 +359,7 @@ class Client {
     this.#joined.clear();
     const memberships = [...this.#memberships.values()];
     this.#memberships.clear();
+    this.#watching.closed();
     for (const membership of memberships) membership.closed();
   }
 

@@ -23,6 +23,7 @@ export type {
   Member,
   MemberPage,
   MoveOptions,
+  Occupancy,
   PageOptions,
   Patch,
   PeerEvent,
@@ -35,4 +36,5 @@ export type {
   RosterEvents,
   Stop,
   User,
+  Watch,
 } from "./types.ts";

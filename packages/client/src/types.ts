@@ -116,6 +116,24 @@ export type Patch<T> = {
 
 export type Stop = () => void;
 
+/** How many are on a board: its members, and the persons that they are. */
+export type Occupancy = { readonly members: number; readonly users: number };
+
+/** Methods may be taken off it, as `useSyncExternalStore(watch.subscribe, watch.snapshot)` does. */
+export interface Watch {
+  /**
+   * By the ids of boards. A board is missing until the service has told its numbers, and for good where it refuses to. While offline they
+   * stay as they were. The same reference until one of them changes, at most once a second.
+   */
+  readonly counts: ReadonlyMap<string, Occupancy>;
+  /** The same as `counts`. */
+  snapshot(): ReadonlyMap<string, Occupancy>;
+  /** Calls after every change of `counts`. */
+  subscribe(listener: () => void): Stop;
+  /** Nothing changes any more. A second later the service is told, unless another handle watches the same boards. */
+  stop(): void;
+}
+
 /** Where a member is whom we follow. Its viewport, if the app has one, is in `member.state`. */
 export type Followed<State extends object = JsonObject> = {
   readonly member: Member<State>;
@@ -235,6 +253,11 @@ export interface Presence<State extends object = JsonObject, Events extends obje
    * false. While the app also holds the board by `board()`, we are a member. Counted and left as the handles of `board` are.
    */
   observe(boardId: string): Board<State, Events>;
+  /**
+   * Tells how many are on these boards, as a list of documents shows it, without our being on any: nobody is shown us. Connects if need be.
+   * Handles are counted, so several may watch one board. Throws TypeError on what is no board id, RangeError above 1 000 boards in all.
+   */
+  watch(boardIds: Iterable<string>): Watch;
   readonly status: PresenceStatus;
   /** The instance that serves us at the moment. */
   readonly instanceId: string | undefined;

@@ -264,6 +264,32 @@ test("two instances, one Redis", { timeout: 120_000 }, async (t) => {
     nobodyWasMisled(ana, classic);
   });
 
+  await t.test("[C7] [R15.1] a watcher at one instance is told how many are on boards at the other, in every encoding", async (t) => {
+    const presence = createPresence<State, Events>({ url: two.wsUrl });
+    t.after(() => presence.close());
+    const watch = presence.watch(["15", "16"]);
+    const json = await SessionClient.connect(t, two.wsUrl);
+    json.send({ kind: "watch", boards: ["15", "16"] as BoardId[] });
+    await eventually(() => watch.counts.get("15")?.members === 0 && watch.counts.size === 2, { what: "nobody is on either" });
+    const ana = await SessionClient.connect(t, one.wsUrl, { encoding: "binary" });
+    await ana.join("15", "ana");
+    const classic = await ClassicClient.connect(t, one.wsUrl);
+    classic.join(15, "cleo");
+    await eventually(() => watch.counts.get("15")?.members === 2, { what: () => `two are there, not ${watch.counts.get("15")?.members}` });
+    assert.deepEqual(
+      [watch.counts.get("15"), watch.counts.get("16")],
+      [
+        { members: 2, users: 2 },
+        { members: 0, users: 0 },
+      ],
+    );
+    await eventually(() => json.received.some((told) => told.kind === "occupancy" && told.boards[0]?.members === 2), { what: "the JSON client is told" });
+    assert.equal(await two.metric("presence_watched_boards"), 2);
+    ana.leave("15");
+    await eventually(() => watch.counts.get("15")?.members === 1, { what: "one is there" });
+    nobodyWasMisled(ana, classic);
+  });
+
   await t.test("several boards of one connection do not mix", async (t) => {
     const ana = await SessionClient.connect(t, one.wsUrl, { encoding: "binary" });
     const ben = await SessionClient.connect(t, two.wsUrl);

@@ -382,6 +382,7 @@ export const CLIENT_BOARD_CASES: readonly ClientCase[] = [
       later({ kind: "presence_update", board, members: 9, users: 8 });
       later({ kind: "event", board, actor: 0, name: "reaction", data: 1 });
       later({ kind: "announcement", text: "Back at noon" });
+      later({ kind: "occupancy", boards: [{ board: BOARD, members: 9, users: 8 }] });
       later({ kind: "degraded", on: true, board });
       later({ kind: "degraded", on: false, board });
       later({ kind: "error", code: "too_fast", message: "slow down" });

@@ -2,6 +2,7 @@
 
 import type { BoardId, Member } from "@presence-service/protocol";
 import { type Case, expect, expectEqual } from "../cases.ts";
+import { pause } from "../waiting.ts";
 import { newBoard, type Scene } from "./scene.ts";
 
 export const BOARD_CASES: readonly Case<Scene>[] = [
@@ -225,6 +226,32 @@ export const BOARD_CASES: readonly Case<Scene>[] = [
       expect(ana.all("cursors").length < 300, `${ana.all("cursors").length} messages for 400 moves in one go`);
       expectEqual(ben.all("error").length, 0, "errors");
       for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
+    name: "a watcher is told how many are on boards, and nothing else of them",
+    says: "each board once as soon as its numbers are known, and later those whose numbers have changed",
+    async run(scene) {
+      const watcher = await scene.guest();
+      const empty = newBoard();
+      const counts = (board: BoardId, members: number) =>
+        watcher.heard("occupancy", ({ boards }) => boards.some((told) => told.board === board && told.members === members), 4000);
+      watcher.say({ kind: "watch", boards: [scene.board, empty] });
+      await counts(empty, 0);
+      await counts(scene.board, 0);
+      const ana = await scene.member("Ana");
+      await counts(scene.board, 1);
+      watcher.say({ kind: "watch", boards: [scene.board], off: true });
+      await watcher.settled();
+      const since = watcher.received.length;
+      ana.say({ kind: "leave", board: scene.board });
+      await pause(2500);
+      expectEqual(watcher.all("occupancy", since).length, 0, "counts after the end of watching");
+      expect(
+        watcher.received.every(({ kind }) => ["welcome", "occupancy", "heartbeat"].includes(kind)),
+        "something else was told of a board that is only watched",
+      );
+      for (const guest of [watcher, ana]) guest.close(1000);
     },
   },
   {

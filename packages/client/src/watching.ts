@@ -1,0 +1,225 @@
+/**
+ * The boards whose counts the app watches without being on them: it asks the service for them in pieces, again in each connection, and
+ * keeps what it was told. Several handles may watch one board. It has no socket and no timer: client.ts gives it both.
+ */
+
+import {
+  type BoardId,
+  CLIENT_MESSAGE_BYTES_MAX,
+  type ClientMessage,
+  type ErrorCode,
+  type Millis,
+  type Occupancy as Told,
+  WATCHED_BOARDS_MAX,
+} from "@presence-service/protocol";
+import { bindMethods } from "./bound.ts";
+import { Listeners } from "./listeners.ts";
+import type { Occupancy, Stop, Watch } from "./types.ts";
+
+/** Calls that follow each other in one task, or in the mounting of one page, leave in few messages. */
+const GATHER_MS: Millis = 20;
+/** A board given up and watched again within this time was watched all the time, as when a framework mounts a component anew. */
+const RELEASE_MS: Millis = 1_000;
+/** After an answer that the service cannot say at the moment, or is asked too fast. */
+const RETRY_MS: Millis = 5_000;
+const NEVER = Number.POSITIVE_INFINITY;
+
+type Board = {
+  handles: number;
+  counts: Occupancy | undefined;
+  isAsked: boolean;
+  /** When it is given up, as no handle watches it. */
+  leaveAt: Millis;
+};
+
+export type WatchingHost = {
+  now(): Millis;
+  /** False: there is no connection. */
+  send(message: ClientMessage): boolean;
+  report(problem: string, error?: unknown): void;
+  /** The deadline may have changed. */
+  hastened(): void;
+};
+
+export class Watching {
+  readonly #host: WatchingHost;
+  readonly #boards = new Map<BoardId, Board>();
+  readonly #handles = new Set<WatchHandle>();
+  #sayAt: Millis = NEVER;
+
+  constructor(host: WatchingHost) {
+    this.#host = host;
+  }
+
+  get isWanted(): boolean {
+    return this.#handles.size > 0;
+  }
+
+  get deadline(): Millis {
+    let at = this.#sayAt;
+    for (const { leaveAt } of this.#boards.values()) at = Math.min(at, leaveAt);
+    return at;
+  }
+
+  watch(ids: readonly BoardId[]): WatchHandle {
+    const boards = new Set(ids);
+    let count = 0;
+    for (const [boardId, { handles }] of this.#boards) if (handles > 0 && !boards.has(boardId)) count++;
+    if (count + boards.size > WATCHED_BOARDS_MAX) throw new RangeError(`at most ${WATCHED_BOARDS_MAX} boards can be watched`);
+    for (const boardId of boards) this.#take(boardId);
+    const handle = new WatchHandle(
+      boards,
+      this.#host,
+      (id) => this.#boards.get(id)?.counts,
+      (one) => this.#stop(one),
+    );
+    this.#handles.add(handle);
+    this.#saySoon(GATHER_MS);
+    return handle;
+  }
+
+  #take(boardId: BoardId): void {
+    const board = this.#boards.get(boardId) ?? { handles: 0, counts: undefined, isAsked: false, leaveAt: NEVER };
+    this.#boards.set(boardId, board);
+    board.handles++;
+    board.leaveAt = NEVER;
+  }
+
+  #stop(handle: WatchHandle): void {
+    if (!this.#handles.delete(handle)) return;
+    for (const boardId of handle.boards) {
+      const board = this.#boards.get(boardId);
+      if (board !== undefined && --board.handles === 0) board.leaveAt = this.#host.now() + RELEASE_MS;
+    }
+    this.#host.hastened();
+  }
+
+  /** A connection is greeted: it watches nothing yet. */
+  greeted(): void {
+    for (const board of this.#boards.values()) board.isAsked = false;
+    this.#say();
+  }
+
+  tick(now: Millis): void {
+    const left: BoardId[] = [];
+    for (const [boardId, board] of this.#boards) {
+      if (now < board.leaveAt) continue;
+      this.#boards.delete(boardId);
+      if (board.isAsked) left.push(boardId);
+    }
+    if (left.length > 0) this.#send(left, true);
+    if (now >= this.#sayAt) this.#say();
+  }
+
+  told(boards: readonly Told[]): void {
+    const changed = new Set<BoardId>();
+    for (const { board: boardId, members, users } of boards) {
+      const board = this.#boards.get(boardId);
+      if (board === undefined || (board.counts?.members === members && board.counts.users === users)) continue;
+      board.counts = { members, users };
+      changed.add(boardId);
+    }
+    for (const handle of [...this.#handles]) handle.changed(changed);
+  }
+
+  /** False: that error is about no watched board. One that the service refuses to this user stays without counts. */
+  failed(code: ErrorCode | "unknown", ref: string): boolean {
+    const board = this.#boards.get(ref as BoardId);
+    const isAboutAll = code === "too_fast" && ref === "watch";
+    if (board === undefined && !isAboutAll) return false;
+    if (isAboutAll) for (const one of this.#boards.values()) one.isAsked = false;
+    else if (board !== undefined && code === "unavailable") board.isAsked = false;
+    if (isAboutAll || code === "unavailable") this.#saySoon(RETRY_MS);
+    return true;
+  }
+
+  /** The client has ended. */
+  closed(): void {
+    this.#handles.clear();
+    this.#boards.clear();
+    this.#sayAt = NEVER;
+  }
+
+  #saySoon(afterMs: Millis): void {
+    this.#sayAt = Math.min(this.#sayAt, this.#host.now() + afterMs);
+    this.#host.hastened();
+  }
+
+  #say(): void {
+    this.#sayAt = NEVER;
+    const asked = [...this.#boards].filter(([, { isAsked, handles }]) => !isAsked && handles > 0);
+    if (asked.length === 0 || !this.#send(asked.map(([boardId]) => boardId))) return;
+    for (const [, board] of asked) board.isAsked = true;
+  }
+
+  /** As many in each message as fit. False: there is no connection, and `greeted` sends them. */
+  #send(boards: readonly BoardId[], off?: true): boolean {
+    let piece: BoardId[] = [];
+    let left = 0;
+    const pieces: BoardId[][] = [];
+    for (const boardId of boards) {
+      // A length of up to two bytes, and the id, which is ASCII.
+      left -= boardId.length + 2;
+      if (left < 0) {
+        piece = [];
+        pieces.push(piece);
+        left = CLIENT_MESSAGE_BYTES_MAX - 16 - boardId.length - 2;
+      }
+      piece.push(boardId);
+    }
+    return pieces.map((ids) => this.#host.send({ kind: "watch", boards: ids, ...(off && { off }) })).every((isSent) => isSent);
+  }
+}
+
+/** The object that `presence.watch()` returns. */
+export class WatchHandle implements Watch {
+  readonly boards: ReadonlySet<BoardId>;
+  readonly #countsOf: (boardId: BoardId) => Occupancy | undefined;
+  readonly #stopped: (handle: WatchHandle) => void;
+  readonly #listeners: Listeners<void>;
+  /** undefined: it has changed since it was made. */
+  #counts: ReadonlyMap<string, Occupancy> | undefined;
+
+  constructor(
+    boards: ReadonlySet<BoardId>,
+    host: Pick<WatchingHost, "report">,
+    countsOf: (boardId: BoardId) => Occupancy | undefined,
+    stopped: (handle: WatchHandle) => void,
+  ) {
+    this.boards = boards;
+    this.#countsOf = countsOf;
+    this.#stopped = stopped;
+    this.#listeners = new Listeners(host.report);
+    bindMethods(this);
+  }
+
+  get counts(): ReadonlyMap<string, Occupancy> {
+    return this.snapshot();
+  }
+
+  snapshot(): ReadonlyMap<string, Occupancy> {
+    this.#counts ??= new Map(
+      [...this.boards].flatMap((boardId) => {
+        const counts = this.#countsOf(boardId);
+        return counts === undefined ? [] : [[boardId, counts] as const];
+      }),
+    );
+    return this.#counts;
+  }
+
+  subscribe(listener: () => void): Stop {
+    return this.#listeners.add(listener);
+  }
+
+  stop(): void {
+    // The last counts stay readable.
+    this.snapshot();
+    this.#stopped(this);
+  }
+
+  changed(changed: ReadonlySet<BoardId>): void {
+    if (![...changed].some((boardId) => this.boards.has(boardId))) return;
+    this.#counts = undefined;
+    this.#listeners.emit();
+  }
+}
