@@ -43,6 +43,12 @@ for (const encoding of ["binary", "json"] as const) {
     const counts = told(watcher);
     assert.ok(counts.length <= 4, JSON.stringify(counts));
     assert.deepEqual(counts.at(-1), ["b 12 12"]);
+    for (let at = 0; at < 10; at++) {
+      desk.enter("json", "b", `q${at}`);
+      desk.clock.advance(100);
+    }
+    desk.clock.advance(1_100);
+    assert.ok(told(watcher).length <= 5);
     // Somebody who comes and is gone again within the second is no news.
     const ben = desk.enter("json", "b", "Ben");
     desk.clock.advance(3_000);

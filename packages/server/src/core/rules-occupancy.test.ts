@@ -7,7 +7,7 @@ import { HEALTHY } from "../testing/network.ts";
 import { B1, lose } from "../testing/settled.ts";
 import { eachSeed, type Recorded, World } from "../testing/world.ts";
 import { CONSTANTS } from "./constants.ts";
-import { hashOfBoard } from "./occupancy.ts";
+import { hashOfBoard, shardOf } from "./occupancy.ts";
 
 const KNOWN_MS: Millis = 300;
 
@@ -24,6 +24,12 @@ function watched(options: Partial<ConstructorParameters<typeof World>[0]> = {}) 
   world.advance(3_000);
   world.watch("b1", 2);
   return { world, ana, ben };
+}
+
+/** Another board of the same shard. */
+function boardBeside(board: string): string {
+  const shard = (id: string) => shardOf(hashOfBoard(id as BoardId));
+  for (let nth = 0; ; nth++) if (shard(`c${nth}`) === shard(board)) return `c${nth}`;
 }
 
 function ofKind(said: readonly Recorded<"publish">[], kind: "want" | "occupancy") {
@@ -105,6 +111,12 @@ test("[R15.5] the last one to leave is told, and whoever comes next", () => {
   world.until(() => counts(world, 2) === "1 1", 1_100);
   ben.leave();
   world.until(() => counts(world, 2) === "0 0", 1_100);
+  // While the board lingers, whoever asks is answered.
+  world.advance(10_000);
+  const via = world.start();
+  world.advance(2_000);
+  world.watch("b1", via);
+  world.until(() => counts(world, via) === "0 0", KNOWN_MS);
   world.advance(120_000);
   world.join("cleo", { board: "b1", via: 0 });
   world.until(() => counts(world, 2) === "1 1", 300);
@@ -138,6 +150,17 @@ test("[R15.7] a lost word is said again, and a board of which nothing is heard i
   world.advance(25_000);
   world.network.faults = HEALTHY;
   world.until(() => counts(world, 2) === "4 4", CONSTANTS.wantMs);
+  // Nobody is left to say the last word again.
+  const { world: other, ana, ben } = watched();
+  other.advance(2_000);
+  lose(other, ({ message }) => message.kind === "occupancy");
+  ana.leave();
+  ben.leave();
+  other.advance(10_000);
+  assert.equal(counts(other, 2), "2 2");
+  other.advance(2 * CONSTANTS.lingerMs);
+  other.network.faults = HEALTHY;
+  other.until(() => counts(other, 2) === "0 0", CONSTANTS.wantMs + 2_000);
 });
 
 test("[R15.8] an instance that starts learns what is wanted within 2 s; a want that is lost is said again", () => {
@@ -188,6 +211,17 @@ test("[R15.10] an instance that hears nothing shows counts as last known, for 30
   assert.equal(counts(world, 2), "0 0");
   world.network.mend(2);
   world.until(() => counts(world, 2) === "3 3", 3_000);
+  // Asks that nobody can hear are no answer.
+  const beside = boardBeside("b1");
+  world.join("dan", { board: beside, via: 0 });
+  world.advance(20_000);
+  world.network.cut(2, { links: ["publisher"], silently: true });
+  world.advance(600);
+  world.watch(beside, 2);
+  world.advance(1_900);
+  assert.equal(counts(world, 2, beside), "undefined undefined");
+  world.network.mend(2);
+  world.until(() => counts(world, 2, beside) === "1 1", 5_000);
 });
 
 test("[R15.11] forged counts are shown until the next word; forged wants cost a word each, and no memory without bound", () => {
