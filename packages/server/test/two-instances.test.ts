@@ -283,7 +283,9 @@ test("two instances, one Redis", { timeout: 120_000 }, async (t) => {
         { members: 0, users: 0 },
       ],
     );
-    await eventually(() => json.received.some((told) => told.kind === "occupancy" && told.boards[0]?.members === 2), { what: "the JSON client is told" });
+    await eventually(() => json.received.some((told) => told.kind === "occupancy" && told.boards[0]?.members === 2), {
+      what: "the JSON client is told",
+    });
     assert.equal(await two.metric("presence_watched_boards"), 2);
     ana.leave("15");
     await eventually(() => watch.counts.get("15")?.members === 1, { what: "one is there" });
