@@ -26,7 +26,22 @@ const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
 
 /** The server's folders and top-level files, outermost first: cli → server → edge → connection → bus → core, and connection → speech → core. */
 const SERVER_IMPORTS: Record<string, readonly string[]> = {
-  cli: ["server", "edge", "connection", "speech", "redis", "bus", "core", "config", "telemetry", "errors", "address", "clock", "version"],
+  cli: [
+    "server",
+    "edge",
+    "connection",
+    "speech",
+    "redis",
+    "bus",
+    "core",
+    "config",
+    "telemetry",
+    "errors",
+    "address",
+    "clock",
+    "version",
+    "within",
+  ],
   testing: ["server", "edge", "connection", "speech", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
   server: [
     "edge",

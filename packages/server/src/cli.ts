@@ -6,15 +6,22 @@
 
 import { networkInterfaces } from "node:os";
 import { inspect } from "node:util";
-import { helpText, possibleSecrets, readCommand, type Settings } from "./config.ts";
+import { examine } from "./cli/doctor.ts";
+import { type Finding, findingInWords, reportAsJson, verdictInWords, verdictOn } from "./cli/finding.ts";
+import { tap } from "./cli/tap.ts";
+import { subcommandHelp } from "./config/subcommands.ts";
+import { type Command, helpText, possibleSecrets, readCommand, type Settings } from "./config.ts";
 import { EXIT_STATUS, PresenceError } from "./errors.ts";
 import { createPresenceServer, type PresenceServer } from "./server.ts";
 import { createLog, type Logger } from "./telemetry/log.ts";
-import { escapeUnprintable, redactSecrets, redactUrl } from "./telemetry/redact.ts";
+import { escapeUnprintable, redactSecrets, redactText, redactUrl } from "./telemetry/redact.ts";
 import { VERSION } from "./version.ts";
 
 /** Exit status for an internal software error (sysexits.h). */
 const EXIT_DEFECT = 70;
+
+/** Of a tap: output that nobody reads in time is left out above this. */
+const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 
 const argv = process.argv.slice(2);
 // `ps` shows the command line to every user of the machine, and a flag may hold a password.
@@ -22,13 +29,64 @@ process.title = "presence-service";
 
 try {
   const command = readCommand(argv);
-  if (command.kind === "help") process.stdout.write(helpText());
-  else if (command.kind === "version") process.stdout.write(`${VERSION}\n`);
-  else await run(command.settings, command.warnings);
+  if (command.kind !== "run") onDefect((error) => process.stderr.write(`presence-service: ${described(error)}\n`));
+  await carryOut(command);
 } catch (error) {
   const expected = error instanceof PresenceError;
   process.stderr.write(`presence-service: ${expected ? error.message : described(error)}\n`);
   process.exit(expected ? EXIT_STATUS[error.code] : EXIT_DEFECT);
+}
+
+function carryOut(command: Command): Promise<void> {
+  switch (command.kind) {
+    case "help":
+      return print(command.of === undefined ? helpText() : subcommandHelp(command.of));
+    case "version":
+      return print(`${VERSION}\n`);
+    case "run":
+      return run(command.settings, command.warnings);
+    case "tap":
+      return runTap(command);
+    case "doctor":
+    case "wrong":
+      return runDoctor(command);
+  }
+}
+
+/** Resolves when the text has left: at the end of the process a pipe would lose it. */
+function print(text: string): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(text, () => resolve()));
+}
+
+async function runDoctor(command: Extract<Command, { kind: "doctor" | "wrong" }>): Promise<void> {
+  const { isJson } = command.flags;
+  const findings: Finding[] = [];
+  const say = (finding: Finding) => {
+    findings.push(finding);
+    if (!isJson) process.stdout.write(findingInWords(finding));
+  };
+  process.stdout.on("error", () => process.exit(0));
+  if (command.kind === "wrong") for (const text of command.problems) say({ check: "settings", status: "error", text });
+  else await examine({ settings: command.settings, warnings: command.warnings, boards: command.flags.boards }, say);
+  const verdict = verdictOn(findings);
+  await print(isJson ? reportAsJson(findings) : verdictInWords(verdict));
+  process.exit(["well", "warnings", "errors"].indexOf(verdict));
+}
+
+async function runTap({ settings, warnings, flags }: Extract<Command, { kind: "tap" }>): Promise<void> {
+  const stopping = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stopping.abort());
+  // The reader has gone, as `head` does.
+  process.stdout.on("error", () => stopping.abort());
+  const tell = (sentence: string) => void process.stderr.write(`presence-service tap: ${escapeUnprintable(redactText(sentence))}\n`);
+  for (const warning of warnings) tell(warning);
+  const write = (line: string) => {
+    const isRead = process.stdout.writableLength < WAITING_BYTES_MAX;
+    if (isRead) process.stdout.write(line);
+    return isRead;
+  };
+  await tap({ settings, ...flags }, { write, tell, signal: stopping.signal });
+  process.exit(0);
 }
 
 /** An unexpected error with its stack. Secrets are taken out, as errors of Node carry the arguments of calls, such as a URL. */
@@ -37,15 +95,21 @@ function described(error: unknown): string {
   return lines.map(escapeUnprintable).join("\n");
 }
 
-async function run(settings: Settings, warnings: readonly string[]): Promise<void> {
-  const log = createLog({ level: settings.logLevel, format: settings.logFormat });
-  for (const warning of warnings) log.warn(warning);
+function onDefect(tell: (error: unknown) => void): void {
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => {
-      log.error({ err: { stack: described(error) } }, "presence-service has a defect and ends; its clients connect to other instances");
+      tell(error);
       process.exit(EXIT_DEFECT);
     });
   }
+}
+
+async function run(settings: Settings, warnings: readonly string[]): Promise<void> {
+  const log = createLog({ level: settings.logLevel, format: settings.logFormat });
+  for (const warning of warnings) log.warn(warning);
+  onDefect((error) =>
+    log.error({ err: { stack: described(error) } }, "presence-service has a defect and ends; its clients connect to other instances"),
+  );
   let server: PresenceServer | undefined;
   let signals = 0;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -251,6 +251,6 @@ test("control characters of a bad value do not reach the terminal", () => {
 
 test("help names every setting; help and version ask for nothing else to be right", () => {
   for (const name of Object.keys(SETTINGS)) assert.match(helpText(), new RegExp(name));
-  assert.deepEqual(commandOf({ argv: ["--help"], env: { WS_PORT: "x" }, dotEnv: {} }), { kind: "help" });
+  assert.deepEqual(commandOf({ argv: ["--help"], env: { WS_PORT: "x" }, dotEnv: {} }), { kind: "help", of: undefined });
   assert.deepEqual(commandOf({ argv: ["-v", "--nonsense"], env: {}, dotEnv: {} }), { kind: "version" });
 });

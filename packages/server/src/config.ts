@@ -10,6 +10,7 @@ import { isChannelPrefix } from "./bus/bus.ts";
 import { readSecrets, SECRETS_ALLOWED } from "./bus/signing.ts";
 import { readDotEnv } from "./config/dot-env.ts";
 import { similarTo } from "./config/similar.ts";
+import { flagsOf, isSubcommand, type OwnFlags, readOwnFlags, SUBCOMMANDS, type Subcommand } from "./config/subcommands.ts";
 import { type RedisTls, readTlsFiles } from "./config/tls-files.ts";
 import { PresenceError } from "./errors.ts";
 import { REDIS_URL_FORMS, redisUrlOf } from "./redis/url.ts";
@@ -177,14 +178,18 @@ type Name = keyof typeof SETTINGS;
 const NAMES = Object.keys(SETTINGS) as Name[];
 
 export type Command =
-  | { readonly kind: "help" }
+  | { readonly kind: "help"; readonly of: Subcommand | undefined }
   | { readonly kind: "version" }
   | {
       readonly kind: "run";
       readonly settings: Settings;
       /** Sentences for the log about names that were found and that nothing reads. */
       readonly warnings: readonly string[];
-    };
+    }
+  | { readonly kind: "doctor"; readonly settings: Settings; readonly warnings: readonly string[]; readonly flags: OwnFlags }
+  | { readonly kind: "tap"; readonly settings: Settings; readonly warnings: readonly string[]; readonly flags: OwnFlags }
+  /** A doctor tells wrong settings as a finding. */
+  | { readonly kind: "wrong"; readonly problems: readonly string[]; readonly flags: OwnFlags };
 
 /** Reads what the command line asks for. Throws `BAD_SETTINGS` with a line for each problem. */
 export function readCommand(argv: readonly string[]): Command {
@@ -232,8 +237,9 @@ export function commandOf(sources: {
   readonly warnings?: readonly string[];
 }): Command {
   const problems = [...(sources.problems ?? [])];
-  const flags = readFlags(sources.argv, problems);
-  if (flags.has("help")) return { kind: "help" };
+  const subcommand = isSubcommand(sources.argv[0]) ? sources.argv[0] : undefined;
+  const flags = readFlags(sources.argv, subcommand, problems);
+  if (flags.has("help")) return { kind: "help", of: subcommand };
   if (flags.has("version")) return { kind: "version" };
 
   const origins = new Map<Name, string>();
@@ -261,7 +267,9 @@ export function commandOf(sources: {
     problems,
   );
   problems.push(...wrongSentinel(texts));
+  const own = readOwnFlags(flags, problems);
   if (!parsed.success || problems.length > 0) {
+    if (subcommand === "doctor") return { kind: "wrong", problems, flags: own };
     throw new PresenceError(
       "BAD_SETTINGS",
       `${problems.length === 1 ? "A setting is" : `${problems.length} settings are`} wrong:\n${problems.map((line) => `  - ${line}`).join("\n")}`,
@@ -271,23 +279,21 @@ export function commandOf(sources: {
   const { WS_PORT, WS_HOST, LOG_LEVEL, LOG_FORMAT, REDIS_URL, REDIS_PREFIX, BUS_SECRET, DEMO, TRUSTED_PROXIES } = parsed.data;
   const nodeEnv = sources.env["NODE_ENV"] || sources.dotEnv["NODE_ENV"];
   const demo = DEMO === "auto" ? nodeEnv !== "production" : DEMO === "on";
-  return {
-    kind: "run",
-    settings: {
-      port: WS_PORT,
-      host: WS_HOST,
-      logLevel: LOG_LEVEL,
-      logFormat: LOG_FORMAT,
-      redisUrl: REDIS_URL,
-      redisPrefix: REDIS_PREFIX,
-      redisTls,
-      redisSentinel: { ...(username !== undefined && { username }), ...(password !== undefined && { password }) },
-      busSecret: BUS_SECRET,
-      demo,
-      trustedProxies: TRUSTED_PROXIES,
-    },
-    warnings: sources.warnings ?? [],
+  const settings: Settings = {
+    port: WS_PORT,
+    host: WS_HOST,
+    logLevel: LOG_LEVEL,
+    logFormat: LOG_FORMAT,
+    redisUrl: REDIS_URL,
+    redisPrefix: REDIS_PREFIX,
+    redisTls,
+    redisSentinel: { ...(username !== undefined && { username }), ...(password !== undefined && { password }) },
+    busSecret: BUS_SECRET,
+    demo,
+    trustedProxies: TRUSTED_PROXIES,
   };
+  const warnings = sources.warnings ?? [];
+  return subcommand === undefined ? { kind: "run", settings, warnings } : { kind: subcommand, settings, warnings, flags: own };
 }
 
 function wrongSentinel(texts: Partial<Record<Name, string>>): string[] {
@@ -339,8 +345,9 @@ function harmless(text: string): string {
  * Values by flag name; a flag without a value has "". An argument that is no flag is named by its place and never shown: it may be a
  * password, or a flag with a password attached.
  */
-function readFlags(argv: readonly string[], problems: string[]): Map<string, string> {
-  const options = Object.fromEntries(NAMES.map((name) => [flagOf(name), { type: "string" as const }]));
+function readFlags(argv: readonly string[], subcommand: Subcommand | undefined, problems: string[]): Map<string, string> {
+  const own = Object.entries(flagsOf(subcommand)).map(([name, { unit }]) => [name, unit === undefined ? SWITCH : VALUE] as const);
+  const options = Object.fromEntries([...NAMES.map((name) => [flagOf(name), VALUE] as const), ...own]);
   // Strict parsing would throw at the first unknown flag, and all are to be told.
   const { tokens } = parseArgs({
     args: [...argv],
@@ -351,19 +358,26 @@ function readFlags(argv: readonly string[], problems: string[]): Map<string, str
   const flags = new Map<string, string>();
   const strangers = new Map<number, string | undefined>();
   for (const token of tokens) {
-    if (token.kind === "positional") strangers.set(token.index, undefined);
+    if (token.kind === "positional" && (token.index > 0 || subcommand === undefined)) {
+      const meant = token.index === 0 ? similarTo(token.value, Object.keys(SUBCOMMANDS)) : undefined;
+      strangers.set(token.index, meant && `the subcommand ${meant}`);
+    }
     if (token.kind !== "option") continue;
     const isWhole = argv[token.index] === token.rawName || argv[token.index]?.startsWith(`${token.rawName}=`);
     if (!isWhole) strangers.set(token.index, undefined);
     else if (token.name === "help" || token.name === "version") flags.set(token.name, "");
-    else if (!Object.hasOwn(options, token.name)) strangers.set(token.index, similarTo(token.name, Object.keys(options)));
+    else if (!Object.hasOwn(options, token.name)) {
+      const meant = similarTo(token.name, Object.keys(options));
+      strangers.set(token.index, meant && `--${meant}`);
+    } else if (options[token.name] === SWITCH) flags.set(token.name, "");
     else if (token.value === undefined) problems.push(`${token.rawName} needs a value: ${token.rawName} <value>.`);
     else flags.set(token.name, token.value);
   }
   for (const [at, meant] of strangers) {
-    const question = meant === undefined ? "" : ` Is --${meant} meant?`;
+    const isWord = at === 0 && argv[0]?.startsWith("-") === false;
+    const question = meant === undefined ? "" : ` Is ${meant} meant?`;
     problems.push(
-      `Argument ${at + 1} is no flag of this command. It is not shown, as it may be a secret.${question} Settings are given as --name value; --help lists them.`,
+      `Argument ${at + 1} is no flag of this command${isWord ? ", and no subcommand" : ""}. It is not shown, as it may be a secret.${question} Settings are given as --name value; --help lists them.`,
     );
   }
   return flags;
@@ -373,7 +387,11 @@ function flagOf(name: Name): string {
   return name.toLowerCase().replaceAll("_", "-");
 }
 
+const SWITCH = { type: "boolean" as const };
+const VALUE = { type: "string" as const };
+
 export function helpText(): string {
+  const subcommands = Object.entries(SUBCOMMANDS).map(([name, { meaning }]) => `  presence-service ${name.padEnd(7)} ${meaning}`);
   const lines = NAMES.map((name) => {
     const { default: fallback, allowed, meaning } = SETTINGS[name];
     return `  --${flagOf(name)} <${SETTINGS[name].unit}>   or ${name}=…   default: ${fallback || "not set"}\n      ${meaning}\n      Allowed: ${allowed}.`;
@@ -381,6 +399,7 @@ export function helpText(): string {
   return `presence-service: who is on a board, and where they point, across any number of instances.
 
 Usage: presence-service [flags]
+${subcommands.join("\n")}
 
 Settings come from flags, then the environment, then a file .env in the working directory, then defaults.
 

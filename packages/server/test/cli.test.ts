@@ -56,6 +56,31 @@ test("--help and --version", async () => {
   assert.deepEqual([version.code, version.stdout], [0, `${manifest.version}\n`]);
 });
 
+test("subcommands are in the help, have one of their own, and are recognised when mistyped", async () => {
+  assert.match((await start(["--help"]).ended).stdout, /presence-service doctor .*\n.*presence-service tap /);
+  for (const [args, words] of [
+    [["doctor", "--help"], /^presence-service doctor: .*--board <ids>.*Exit status: 0 all is well/s],
+    [["tap", "-h"], /^presence-service tap: .*--content.*Exit status: 0 stopped/s],
+  ] as const) {
+    const { code, stdout } = await start(args).ended;
+    assert.equal(code, 0);
+    assert.match(stdout, words);
+  }
+  for (const [args, words] of [
+    [["docter"], /Argument 1 is no flag of this command, and no subcommand.* Is the subcommand doctor meant\?/],
+    [["c4nary"], /Argument 1 is no flag of this command, and no subcommand(?!.*meant)/],
+    [["tap", "c4nary"], /Argument 2 is no flag of/],
+    [["tap", "--bord", "42"], /Argument 2 is no flag of .* Is --board meant\?/],
+    [["tap", "--board", "a b", "--instance", "c4nary", "--kind", "C4NARY"], /--board takes.*--kind takes.*--instance takes/s],
+    [["--board", "42"], /Argument 1 is no flag of this command\./],
+  ] as const) {
+    const { code, stderr } = await start(args).ended;
+    assert.equal(code, 78);
+    assert.match(stderr, words);
+    assert.doesNotMatch(stderr, /c4nary/i);
+  }
+});
+
 test("wrong settings: all of them on stderr, status 78, no secret", async () => {
   const { code, stdout, stderr } = await start(["--nonsense"], { WS_PORT: "x", REDIS_URL: "redis://:hunter2@h:x" }).ended;
   assert.equal(code, 78);

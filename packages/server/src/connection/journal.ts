@@ -3,12 +3,13 @@
  * other instances and Redis are all here; a sentence that may come by the thousand is written once in ten seconds. It decides nothing.
  */
 
-import { type BoardId, CLOSE, type CloseReason, type ErrorCode, type Millis, type Recipients } from "@presence-service/protocol";
+import { type BoardId, CLOSE, type CloseReason, type ErrorCode, type Millis } from "@presence-service/protocol";
 import { BusRefused, type Cause, type Channel, type FailedAttempt, type Link } from "../bus/bus.ts";
 import type { Distrust } from "../bus/signing.ts";
+import { messageInWords } from "../bus/words.ts";
 import { assertNever } from "../core/assert-never.ts";
 import type { ConnectionId, Counted, DegradedWhy, Effect, RosterChange } from "../core/effects.ts";
-import type { BusMessage, Kick, Op } from "../core/messages.ts";
+import type { BusMessage, Kick } from "../core/messages.ts";
 import type { Encoding } from "../speech/speech.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -218,12 +219,12 @@ export class Journal {
   }
 
   publishes(channel: Channel, message: BusMessage): void {
-    if (this.#isWordy) this.#log.debug({ channel }, `publish: ${inWords(message)}`);
+    if (this.#isWordy) this.#log.debug({ channel }, `publish: ${messageInWords(message)}`);
   }
 
   /** `from` undefined: an own message came back. */
   heard(channel: Channel, from: string | undefined, message: BusMessage): void {
-    if (this.#isWordy) this.#log.debug({ channel }, `${from === undefined ? "own echo" : `heard ${from}`}: ${inWords(message)}`);
+    if (this.#isWordy) this.#log.debug({ channel }, `${from === undefined ? "own echo" : `heard ${from}`}: ${messageInWords(message)}`);
   }
 
   /** `claimed`: the instance that the message says it is from, proved by nothing. */
@@ -253,48 +254,6 @@ export class Journal {
   }
 }
 
-function inWords(message: BusMessage): string {
-  switch (message.kind) {
-    case "heartbeat": {
-      const { beat, boards, status, acks, mute = [] } = message;
-      return `heartbeat ${beat}, ${status}, ${boards} boards, hears ${acks.length}${mute.length > 0 ? `, mute on ${mute.length}` : ""}`;
-    }
-    case "goodbye":
-      return "goodbye";
-    case "kick":
-      return `kick of ${"userId" in message.whom ? `user ${message.whom.userId}` : `member ${message.whom.memberId}`}${message.boardId === undefined ? "" : ` from ${message.boardId}`}`;
-    case "announcement":
-      return `announcement of ${message.text.length} characters`;
-    case "delta":
-      return `delta ${message.prev}→${message.seq}: ${message.ops.map(opInWords).join(", ")}`;
-    case "snapshot":
-      return `snapshot at ${message.seq}, part ${message.part + 1} of ${message.parts}: ${message.entries.length} members, ${message.ended.length} ended`;
-    case "sync":
-      return `sync at ${message.seq}, ${message.count} members, asks ${message.asks === "all" ? "all" : `${message.asks.length} owners`}`;
-    case "beacon":
-      return `beacon at ${message.seq}, ${message.count} members`;
-    case "cursors":
-      return `${message.moves.length / 3} cursors at ${message.seq}`;
-    case "event":
-      return `event "${message.name}" of slot ${message.slot}${recipientsOf(message)}`;
-    case "want":
-      return `wants the counts of ${message.boards.length} boards for ${message.leaseMs} ms${message.answer ? ", and an answer" : ""}`;
-    case "occupancy":
-      return `counts of ${message.boards.length} boards of shard ${message.shard}`;
-  }
-}
-
-function opInWords(op: Op): string {
-  switch (op.op) {
-    case "set":
-      return `"${op.member.username}" is in slot ${op.slot}, attempt ${op.attempt}`;
-    case "patch":
-      return `slot ${op.slot} changes ${Object.keys(op.patch).join(" and ")}`;
-    case "del":
-      return `${op.memberId} is gone (${op.reason}), attempt ${op.attempt}`;
-  }
-}
-
 function changeInWords(change: RosterChange): string {
   switch (change.change) {
     case "joined":
@@ -304,9 +263,4 @@ function changeInWords(change: RosterChange): string {
     case "left":
       return `leaves (${change.reason})`;
   }
-}
-
-function recipientsOf({ memberIds, userIds }: Recipients): string {
-  if (memberIds === undefined && userIds === undefined) return "";
-  return `, for ${memberIds?.length ?? 0} members and ${userIds?.length ?? 0} users`;
 }

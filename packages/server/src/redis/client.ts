@@ -157,6 +157,11 @@ export class RedisConnection {
     return this.#answered("SUBSCRIBE", ANSWER_MS_MAX, () => this.#driver.subscribe([...channels], this.#deliver, true));
   }
 
+  /** Subscribes to all channels that match a pattern, for tools that take no part. Rejects as `subscribe` does. */
+  watch(pattern: string): Promise<void> {
+    return this.#answered("PSUBSCRIBE", ANSWER_MS_MAX, () => this.#driver.pSubscribe(pattern, this.#deliver, true));
+  }
+
   /** Gives the driver the listener, too: without it, a SUBSCRIBE of the channel that follows at once would not reach Redis. */
   unsubscribe(channels: readonly string[]): Promise<void> {
     return this.#answered("UNSUBSCRIBE", ANSWER_MS_MAX, () => this.#driver.unsubscribe([...channels], this.#deliver, true));
