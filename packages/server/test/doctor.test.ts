@@ -10,7 +10,7 @@ import { encodeRedisMessage } from "../src/bus/envelope.ts";
 import { Signing } from "../src/bus/signing.ts";
 import type { Heartbeat } from "../src/core/messages.ts";
 import { FROM } from "../src/testing/ana.ts";
-import { eventually, freePort, Instance, RedisProcess } from "./harness/index.ts";
+import { eventually, freePort, Instance, RedisCluster, RedisProcess, Sentinels } from "./harness/index.ts";
 
 const CLI = new URL("../src/cli.ts", import.meta.url).pathname;
 const GLOBAL = "presence:global";
@@ -62,6 +62,7 @@ test("all is well: two instances that hear each other and us; nobody notices the
   assert.match(line("rights"), /✓ rights {5}subscribe, publish, ping, unsubscribe/);
   assert.match(line("server"), /✓ server {5}(Redis|Valkey) \d.*, a master/);
   assert.match(line("strangers"), /✓/);
+  assert.match(line("signing"), /✓/);
   assert.match(text, /All is well\.\n$/);
   assert.doesNotMatch(text, /secret-of-these/);
   const { status, peers } = await one.health();
@@ -155,6 +156,34 @@ test("each missing right is named with the rule that gives it; a user with the l
   await Promise.all(cases.map(judge));
 });
 
+test("Sentinels: the master that they name is looked at; a wrong name, and a Sentinel taken for a master, are told", async (t) => {
+  const group = await Sentinels.start(t);
+  await Instance.start(t, { redisUrl: group.url });
+  const [right, wrongName, wrongForm] = await Promise.all([
+    doctor(group.url),
+    doctor(group.url.replace(group.name, "no-such-master")),
+    doctor(`redis://127.0.0.1:${group.sentinels[0]?.port}`),
+  ]);
+  assert.match(right.line("sentinel"), /✓ sentinel .*it is at 127\.0\.0\.1:\d+/);
+  assert.match(right.line("hearing"), /✓ hearing {4}a message of ours reached \d subscribers? beside us/);
+  assert.match(wrongName.line("sentinel"), /✗ sentinel .*no-such-master.*watches no master of this name/);
+  assert.match(wrongForm.line("server"), /✗ server .*a Sentinel and no data server/);
+  assert.doesNotMatch(wrongForm.text, /rights/);
+  assert.deepEqual([right.code, wrongName.code, wrongForm.code], [0, 2, 2], right.text);
+});
+
+test("a Cluster: instances at other nodes are heard; the address of one node alone is a warning", async (t) => {
+  const cluster = await RedisCluster.start(t);
+  await Promise.all([1, 2].map(() => Instance.start(t, { redisUrl: cluster.url })));
+  const [whole, one] = await Promise.all([doctor(cluster.url), doctor(cluster.nodes[0]?.url ?? "")]);
+  assert.match(whole.line("cluster"), /✓ cluster /);
+  assert.match(whole.line("instances"), /✓ instances {2}heard: 2, /);
+  assert.match(whole.line("hearing"), /· hearing .*cannot be seen here/);
+  assert.match(whole.line("echo"), /✓ echo /);
+  assert.equal(whole.code, 0, whole.text);
+  assert.match(one.line("server"), /! server .*one node of a Cluster/);
+});
+
 test("a replica: by its role, and, where nobody may ask for that, since those who are heard do not hear us", async (t) => {
   const replica = await RedisProcess.start(t);
   await redis.cli("CONFIG", "SET", "repl-diskless-sync-delay", "0");
@@ -197,6 +226,8 @@ test("strangers on the prefix, another secret, and limits that will hurt", async
   assert.match(wrong.line("strangers"), /✗ strangers .*without a signature; .*from 3f2a9c51/);
   const bare = await doctor(shared.url);
   assert.match(bare.line("strangers"), /✗ strangers .*other instances sign their messages, and BUS_SECRET is not set here/);
+  const lenient = await doctor(shared.url, { BUS_SECRET: "another-secret-that-nobody-here-believes,none" });
+  assert.match(lenient.line("signing"), /! signing .*those that are not are believed, too/);
   assert.deepEqual([wrong.code, bare.code], [2, 2]);
   await signed.stop();
 });

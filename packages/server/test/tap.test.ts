@@ -52,6 +52,10 @@ test("a line for each message, with filters, without names and states unless ask
   await ana.join("doc-1", "n4me-canary");
   ana.update("doc-1", { state: { canary: "st4te-canary" } });
   await ana.join("doc-2", "n4me-canary");
+  // The first member of a slice comes as a snapshot, and only a later one with its name in a delta.
+  const ben = await SessionClient.connect(t, instance.wsUrl);
+  await ben.join("doc-1", "n4me-canary");
+  await eventually(() => board.output.stdout.includes("a member is in slot"), { what: () => `the join is shown\n${board.output.stdout}` });
   await eventually(() => / heartbeat /.test(all.output.stdout), { what: "a heartbeat" });
   await eventually(() => /board doc-2 .* snapshot /.test(all.output.stdout) && / delta /.test(board.output.stdout), {
     what: "all is shown",

@@ -78,6 +78,11 @@ export class Signing {
     return this.#keys.length > 0;
   }
 
+  /** Whether messages without a signature are believed. */
+  get takesUnsigned(): boolean {
+    return this.#takesUnsigned;
+  }
+
   /** The message as it is to be published on that channel. Without secrets it is the same. */
   sign(channel: Channel, message: Uint8Array): Uint8Array {
     const [key] = this.#keys;

@@ -19,9 +19,9 @@ import { inWords, type Place, redisUrlOf } from "../redis/url.ts";
 import { redactUrl } from "../telemetry/redact.ts";
 import { within } from "../within.ts";
 import type { Finding } from "./finding.ts";
-import { otherFindings, strangerFindings } from "./other-findings.ts";
+import { otherFindings, signingFinding, strangerFindings } from "./other-findings.ts";
 import { Others } from "./others.ts";
-import { limitFindings, serverFindings } from "./server-findings.ts";
+import { LEAD_TO_MASTER, limitFindings, serverFindings } from "./server-findings.ts";
 
 export type DoctorOptions = {
   readonly settings: Settings;
@@ -33,8 +33,10 @@ export type DoctorOptions = {
 
 export type Say = (finding: Finding) => void;
 
-/** A script that waits for the end waits no longer than this. */
+/** A script that waits for the end waits no longer than this, since the process began. */
 const TOTAL_MS_MAX = 9500;
+/** Boards that doctors make up begin like this. */
+const DOCTORS_BOARD = "doctor-";
 /** A name is looked up, and a port answers, within this. */
 const REACH_MS_MAX = 2000;
 /** Six heartbeats of up to 100 instances, and one of 600. */
@@ -62,7 +64,7 @@ export async function examine(options: DoctorOptions, say: Say): Promise<void> {
       advice: "The last line above says how far it came.",
     });
   try {
-    await within(TOTAL_MS_MAX, examination.run(), late);
+    await within(TOTAL_MS_MAX - performance.now(), examination.run(), late);
   } finally {
     examination.end();
   }
@@ -77,7 +79,7 @@ class Examination {
   readonly #others: Others;
   readonly #id = randomUUID() as InstanceId;
   /** A board that nobody else names. */
-  readonly #board = `doctor-${randomBytes(8).toString("hex")}` as BoardId;
+  readonly #board = `${DOCTORS_BOARD}${randomBytes(8).toString("hex")}` as BoardId;
   readonly #open: RedisConnection[] = [];
   #echoed: (() => void) | undefined;
 
@@ -104,7 +106,10 @@ class Examination {
     const { publisher, subscriber, listener } = links;
     const since = performance.now();
     await this.#listen(listener);
-    for (const finding of await serverFindings(publisher, this.#topology.mode)) this.#say(finding);
+    const server = await serverFindings(publisher, this.#topology.mode);
+    for (const finding of server) this.#say(finding);
+    // On a replica everything seems to work; of a server that is no data server nothing more is worth saying.
+    if (server.some(({ status, advice }) => status === "error" && advice !== LEAD_TO_MASTER)) return;
     const mayPublish = await this.#rights(publisher, subscriber);
     for (const finding of await limitFindings(publisher)) this.#say(finding);
     await wait(Math.max(0, LISTEN_MS - (performance.now() - since)));
@@ -112,7 +117,8 @@ class Examination {
     const isCounted = mayPublish && this.#topology.mode !== "cluster";
     const receivers = isCounted ? await this.#announce(publisher) : undefined;
     for (const finding of otherFindings(this.#others, { now: performance.now(), receivers, own: OWN_SUBSCRIPTIONS })) this.#say(finding);
-    for (const finding of strangerFindings(this.#others, this.#signing.isOn)) this.#say(finding);
+    for (const finding of strangerFindings(this.#others)) this.#say(finding);
+    this.#say(signingFinding(this.#signing));
   }
 
   async #locate(): Promise<Place | undefined> {
@@ -159,8 +165,8 @@ class Examination {
     const publisher = dialer.open(place, "publisher", () => {});
     const subscriber = dialer.open(second, "subscriber", () => this.#echoed?.());
     const listener = dialer.open(second, "listener", (channel, bytes) => {
-      // The probes of this doctor are no message of anybody.
-      if (channel !== this.#channels.board(this.#board)) this.#others.hear(channel, bytes, performance.now());
+      // The probes of doctors are nobody's messages.
+      if (!this.#channels.boardOf(channel)?.startsWith(DOCTORS_BOARD)) this.#others.hear(channel, bytes, performance.now());
     });
     this.#open.push(publisher, subscriber, listener);
     await Promise.all(this.#open.map(({ opened }) => opened));

@@ -1,6 +1,7 @@
 /** Findings about those who share the channels: other instances, and strangers. */
 
 import type { InstanceId, Millis } from "@presence-service/protocol";
+import type { Signing } from "../bus/signing.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { Finding, Status } from "./finding.ts";
 import type { Heard, Others, Why } from "./others.ts";
@@ -35,6 +36,7 @@ export function otherFindings(others: Others, { now, receivers, own }: Listening
     findings.push({ check: "instances", status: "warning", text: `no other instance acknowledges ${named(unheard)}`, advice });
   }
   if (receivers !== undefined) findings.push(hearing(alive.length, receivers - own));
+  else findings.push({ check: "hearing", status: "note", text: "whether they hear us cannot be seen here" });
   return findings;
 }
 
@@ -73,7 +75,7 @@ const STRANGERS: Record<Why, readonly [Status, string, string]> = {
   stale: ["warning", "rightly signed and old", "Redis stalled, or somebody repeats what was said."],
 };
 
-export function strangerFindings(others: Others, isSigning: boolean): Finding[] {
+export function strangerFindings(others: Others): Finding[] {
   const findings = [...others.ignored].map(([why, { count, channel, claimed }]): Finding => {
     const [status, what, advice] = STRANGERS[why];
     const from = claimed === undefined ? "" : `, by its own account from ${claimed.slice(0, 8)}`;
@@ -89,16 +91,17 @@ export function strangerFindings(others: Others, isSigning: boolean): Finding[] 
     });
   }
   if (findings.length === 0) findings.push({ check: "strangers", status: "ok", text: "none: all that was heard can be read" });
-  if (!isSigning && !others.othersSign) {
-    const advice = "BUS_SECRET signs them: docs/OPERATIONS.md, Signed messages.";
-    findings.push({
-      check: "signing",
-      status: "note",
-      text: "messages are not signed: whoever may publish on this Redis is believed",
-      advice,
-    });
-  }
   return findings;
+}
+
+export function signingFinding({ isOn, takesUnsigned }: Pick<Signing, "isOn" | "takesUnsigned">): Finding {
+  if (!isOn) {
+    const advice = "BUS_SECRET signs them: docs/OPERATIONS.md, Signed messages.";
+    return { check: "signing", status: "note", text: "messages are not signed: whoever may publish on this Redis is believed", advice };
+  }
+  if (!takesUnsigned) return { check: "signing", status: "ok", text: "messages are signed, and others are not believed" };
+  const advice = "When all instances have the secret, take `none` away.";
+  return { check: "signing", status: "warning", text: "messages are signed, and those that are not are believed, too", advice };
 }
 
 function named(ids: readonly InstanceId[]): string {

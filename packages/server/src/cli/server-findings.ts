@@ -15,7 +15,8 @@ const FREE_CLIENTS_MIN = 40;
 const OUTPUT_BYTES_MIN = 8 * 1024 * 1024;
 const MAJOR_MIN = 6;
 
-const LEAD_TO_MASTER =
+/** The advice where a replica is found. */
+export const LEAD_TO_MASTER =
   "REDIS_URL must lead to the master: a replica, or a reader endpoint, passes on what the master says and nothing else.";
 
 export async function serverFindings(connection: RedisConnection, mode: Mode): Promise<Finding[]> {

@@ -137,7 +137,9 @@ export class Shower {
     const words =
       message === undefined ? ignoredInWords(kind) : messageInWords(message, !withContent).replace(new RegExp(`^${kind} ?`), "");
     const content = withContent && message !== undefined ? ` ${JSON.stringify(message)}` : "";
-    const where = (board === undefined ? "global" : `board ${board}`).slice(0, BOARD_ID_BYTES_MAX).padEnd(BOARD_WIDTH);
+    const where = (board === undefined ? channel.slice(this.#options.settings.redisPrefix.length + 1) : `board ${board}`)
+      .slice(0, BOARD_ID_BYTES_MAX)
+      .padEnd(BOARD_WIDTH);
     const who = (from ?? "?").slice(0, 8).padEnd(8);
     const wrong = checked.ok ? (checked.isSigned || !this.#signing.isOn ? "" : "UNSIGNED ") : `${WRONG[checked.why]} `;
     const line = `${timeOf(at)} ${where} ${who} ${kind.padEnd(KIND_WIDTH)} ${String(size).padStart(5)} B  ${wrong}${words}${content}`;
