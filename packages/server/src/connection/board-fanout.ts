@@ -97,6 +97,8 @@ export class BoardFanout {
   readonly pace = new Pace();
   /** Seats given out, including those that wait for the core. */
   seats = 0;
+  /** It was found that nobody looks at this board, and nothing has changed since: most visits of idle clients need no more. */
+  isUnseen = false;
   /** Bytes of updates and broadcasts that may still be sent to all members together. */
   readonly #audience: Pool;
   readonly #source: BoardsSource;

@@ -109,7 +109,9 @@ export class LocalBoards {
 
   /** Whether somebody else looks at that board, here or at another instance. */
   isLookedAt({ fanout }: Seat, self: MemberId): boolean {
-    return this.#core.isLookedAt(fanout.boardId, self);
+    if (fanout.isUnseen && !this.#core.isDegraded) return false;
+    fanout.isUnseen = !this.#core.isLookedAt(fanout.boardId, undefined);
+    return !fanout.isUnseen && this.#core.isLookedAt(fanout.boardId, self);
   }
 
   /** False: updates and broadcasts on that board have used up its budget. */
@@ -133,6 +135,7 @@ export class LocalBoards {
   changed(boardId: BoardId, change: RosterChange): void {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
+    board.isUnseen = false;
     board.change(change);
     this.#ticker.local(board);
   }
@@ -148,6 +151,7 @@ export class LocalBoards {
   observed(boardId: BoardId): void {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
+    board.isUnseen = false;
     board.observed();
     this.#ticker.local(board);
   }
@@ -156,6 +160,7 @@ export class LocalBoards {
   degraded(boardId: BoardId, on: boolean): void {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
+    board.isUnseen = false;
     board.degraded(on);
     this.#ticker.local(board);
   }

@@ -192,12 +192,12 @@ export class Core {
 
   /**
    * Whether somebody else looks at that board: an observer, or a member that is active. While others are not heard, somebody may look
-   * whom nobody here knows of.
+   * whom nobody here knows of. `self` undefined: anybody.
    */
-  isLookedAt(boardId: BoardId, self: MemberId): boolean {
+  isLookedAt(boardId: BoardId, self: MemberId | undefined): boolean {
     const board = this.#boards.get(boardId);
     if (board === undefined) return false;
-    return this.#pulse.degradedWhy !== undefined || board.isDegraded || board.isObserved || board.roster.isAnybodyActiveBut(self);
+    return this.isDegraded || board.isDegraded || board.isObserved || board.roster.isAnybodyActiveBut(self);
   }
 
   /** How many are on a board that is watched here; undefined: not known yet. */
@@ -210,6 +210,11 @@ export class Core {
     const board = this.#boards.get(boardId);
     if (board === undefined) return 0;
     return board.roster.actorsNamed(recipients)?.length ?? board.roster.members + board.observers;
+  }
+
+  /** Other instances are not heard, or do not hear this one. */
+  get isDegraded(): boolean {
+    return this.#pulse.degradedWhy !== undefined;
   }
 
   /** This instance is subscribed to that board, or wants to be. */

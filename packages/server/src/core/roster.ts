@@ -60,8 +60,8 @@ export class Roster {
     return this.people.size;
   }
 
-  isAnybodyActiveBut(self: MemberId): boolean {
-    return this.#active > 1 || (this.#active === 1 && !isActive(this.memberOf(self)));
+  isAnybodyActiveBut(self: MemberId | undefined): boolean {
+    return this.#active > 1 || (this.#active === 1 && (self === undefined || !isActive(this.memberOf(self))));
   }
 
   /** undefined: the member is not shown, or not by an entry of that owner. */

@@ -1,0 +1,167 @@
+/** When a client is asked whether it is there, and what its silence means. C3. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type BoardId, CLOSE } from "@presence-service/protocol";
+import { Desk } from "../testing/desk.ts";
+import { SILENT_MS_MAX, VISIT_MS } from "./timing.ts";
+
+test("[C3] heartbeats come every 30 s; the first one after is an answer, another one a question", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary");
+  const beats = () => ana.socket.takeMessages().filter(({ kind }) => kind === "heartbeat").length;
+  for (let second = 0; second < 60; second++) {
+    desk.clock.advance(1000);
+    ana.connection.ponged(); // silent but alive
+  }
+  assert.equal(beats(), 2);
+  ana.say({ kind: "heartbeat" });
+  assert.equal(beats(), 0, "an answer is not answered");
+  ana.say({ kind: "heartbeat" });
+  assert.equal(beats(), 1, "a question is");
+});
+
+for (const encoding of ["binary", "classic"] as const) {
+  test(`[C3] ${encoding}: a client that is silent for 22.5 to 25 s where somebody looks is lost; one that answers is not`, async () => {
+    const desk = await Desk.open();
+    const dead = desk.enter(encoding, "7", "dead");
+    const alive = desk.enter(encoding, "7", "alive");
+    const isOver = () => dead.socket.closedWith !== undefined || dead.socket.isTerminated;
+    let silentMs = 0;
+    for (; !isOver() && silentMs < 60_000; silentMs += 100) {
+      desk.clock.advance(100);
+      if (encoding === "classic") alive.connection.ponged();
+      else if (silentMs % 10_000 === 0) alive.say({ kind: "heartbeat" });
+    }
+    assert.ok(silentMs >= 22_500 && silentMs <= 25_300, `after ${silentMs} ms`);
+    assert.deepEqual([alive.socket.closedWith, alive.socket.isTerminated], [undefined, false]);
+    if (encoding === "classic") assert.ok(dead.socket.pings >= 2);
+    else assert.equal(dead.socket.closedWith, CLOSE.unresponsive);
+  });
+}
+
+for (const encoding of ["binary", "json", "classic"] as const) {
+  test(`[C3] ${encoding}: shown as reconnecting within 8 s of the last message where somebody else looks, and as before at the next`, async () => {
+    const desk = await Desk.open();
+    const far = await Desk.open({ beside: desk });
+    const watcher = far.enter("json", "7", "watcher");
+    const ana = desk.enter(encoding, "7", "Ana");
+    watcher.socket.takeFrames();
+    const statuses: { after: number; status: string | undefined }[] = [];
+    const startedAt = desk.clock.now();
+    const watchFor = (seconds: number) => {
+      for (let step = 0; step < seconds * 10; step++) {
+        desk.clock.advance(100);
+        watcher.connection.ponged();
+        for (const message of watcher.socket.takeMessages())
+          if (message.kind === "user_updated")
+            statuses.push({ after: desk.clock.now() - startedAt, status: message.patch["status"] as string });
+          else assert.ok(message.kind !== "user_left" && message.kind !== "user_joined", message.kind);
+      }
+    };
+    watchFor(15);
+    if (encoding === "classic") ana.connection.ponged();
+    else ana.say({ kind: "heartbeat" });
+    watchFor(1);
+    assert.deepEqual(
+      statuses.map(({ status }) => status),
+      ["reconnecting", "active"],
+    );
+    const [quiet] = statuses;
+    assert.ok(quiet !== undefined && quiet.after > 5_000 - 300 && quiet.after < 8_000, `after ${quiet?.after} ms`);
+    const asked = encoding === "classic" ? ana.socket.pings : ana.socket.takeMessages().filter(({ kind }) => kind === "heartbeat").length;
+    assert.ok(asked <= 4, `asked ${asked} times in 16 s`);
+  });
+}
+
+test("[C3] a client is asked every 30 s, and every 5 s while somebody else on its board is active or observes it, here or elsewhere", async () => {
+  const desk = await Desk.open();
+  const far = await Desk.open({ beside: desk });
+  const ana = desk.enter("json", "b", "Ana");
+  const ben = far.enter("json", "b", "Ben");
+  /** How often Ana is asked in that time, and answers, while Ben's connection is well. */
+  const asked = (seconds: number) => {
+    let count = 0;
+    for (let step = 0; step < seconds * 10; step++) {
+      desk.clock.advance(100);
+      ben.connection.ponged();
+      const beats = ana.socket.takeMessages().filter(({ kind }) => kind === "heartbeat").length;
+      if (beats > 0) ana.say({ kind: "heartbeat" });
+      count += beats;
+    }
+    return count;
+  };
+  assert.equal(asked(40), 8, "somebody is active");
+  ana.say({ kind: "update", board: "b" as BoardId, status: "idle" });
+  ben.say({ kind: "update", board: "b" as BoardId, status: "idle" });
+  asked(10);
+  assert.equal(asked(90), 3, "somebody is idle");
+  ben.say({ kind: "update", board: "b" as BoardId, status: "active" });
+  asked(10);
+  assert.equal(asked(40), 8, "somebody is active again");
+  ben.say({ kind: "update", board: "b" as BoardId, status: "idle" });
+  asked(10);
+  assert.equal(asked(90), 3, "somebody is idle again");
+  ben.say({ kind: "join", boardId: "b" as BoardId, attempt: 2, username: "Ben", status: "active", state: {}, observe: true });
+  asked(10);
+  assert.equal(asked(40), 8, "somebody observes");
+  ben.leave("b");
+  asked(10);
+  assert.equal(asked(90), 3, "nobody else is there");
+  const olga = far.enter("json");
+  olga.say({ kind: "join", boardId: "b" as BoardId, attempt: 1, username: "", status: "active", state: {}, observe: true });
+  asked(10);
+  assert.equal(asked(20), 4, "somebody observes who was not there");
+  const statuses = ben.socket.takeMessages().flatMap((message) => (message.kind === "user_updated" ? [message.patch["status"]] : []));
+  assert.deepEqual(statuses, ["idle"]);
+});
+
+test("[C3] an answer to a client's question stands for a heartbeat, and nobody looks at an observer", async () => {
+  const desk = await Desk.open();
+  const alone = desk.enter("json", "a", "Ana");
+  const observer = desk.enter("json");
+  const member = desk.enter("json", "b", "Ben");
+  observer.say({ kind: "join", boardId: "b" as BoardId, attempt: 1, username: "", status: "active", state: {}, observe: true });
+  let heard = 0;
+  let asked = 0;
+  for (let second = 0; second < 120; second++) {
+    if (second % 20 === 0) alone.say({ kind: "heartbeat" });
+    member.connection.ponged();
+    desk.clock.advance(1000);
+    heard += alone.socket.takeMessages().filter(({ kind }) => kind === "heartbeat").length;
+    const questions = observer.socket.takeMessages().filter(({ kind }) => kind === "heartbeat").length;
+    if (questions > 0) observer.say({ kind: "heartbeat" });
+    asked += questions;
+  }
+  assert.deepEqual([heard, asked], [6, 4]);
+});
+
+const DEAFNESS: { readonly [what: string]: (desk: Desk) => void } = {
+  "other instances are not heard": ({ bus }) => {
+    bus.isDown = true;
+  },
+  "other instances are not heard on its board": ({ listener }) =>
+    listener.refused({ channel: "test:board:b", reason: "not permitted", gist: "not permitted", advice: "", attempt: 1, retryMs: 1 }),
+};
+
+for (const [what, deafen] of Object.entries(DEAFNESS))
+  test(`[C3] while ${what}, a client is asked as if somebody there looked`, async () => {
+    const desk = await Desk.open();
+    const dead = desk.enter("json", "b", "Ana");
+    dead.say({ kind: "update", board: "b" as BoardId, status: "idle" });
+    desk.clock.advance(4 * VISIT_MS);
+    dead.say({ kind: "heartbeat" });
+    for (let ms = 0; ms < SILENT_MS_MAX + 2 * VISIT_MS; ms += 250) {
+      deafen(desk);
+      desk.clock.advance(250);
+    }
+    assert.equal(dead.socket.closedWith, CLOSE.unresponsive);
+  });
+
+test("[C3] a pause of our own makes nobody silent", async () => {
+  const desk = await Desk.open();
+  const ana = desk.enter("binary");
+  desk.clock.stall(60_000);
+  desk.clock.advance(5000);
+  assert.equal(ana.socket.closedWith, undefined);
+});
