@@ -178,6 +178,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       connections: Object.values(metrics.connections).reduce((sum, count) => sum + count, 0),
     };
   };
+  metrics.mode[bus.mode] = 1;
   metrics.beforeScrape = () => readGauges(metrics, report());
   const recent = recently(report);
   const handler = createHttpHandler({

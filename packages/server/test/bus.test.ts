@@ -6,16 +6,19 @@ import { MemoryBus } from "../src/bus/memory.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
 import { topologyOf } from "../src/redis/topology.ts";
 import { busContract, bytes, hasCode, Recorder } from "./bus-contract.ts";
-import { eventually, RedisCluster, RedisProcess, Sentinels } from "./harness/index.ts";
+import { eventually, HAS_VALKEY, RedisCluster, RedisProcess, Sentinels } from "./harness/index.ts";
 
 const redis = await RedisProcess.start({ after });
 const sentinels = await Sentinels.start({ after });
+const valkey = HAS_VALKEY ? await RedisProcess.start({ after }, { program: "valkey-server" }) : undefined;
 const cluster = await RedisCluster.start({ after });
 
 busContract("MemoryBus", (scope) => closing(scope, new MemoryBus()));
 busContract("RedisPubSub", (scope) => redisBus(scope));
 busContract("RedisPubSub with Sentinels", (scope) => redisBus(scope, sentinels.url));
 busContract("RedisPubSub in a Cluster", (scope) => redisBus(scope, cluster.url), { isCounted: false });
+if (valkey === undefined) test("RedisPubSub on Valkey", { skip: "this machine has no valkey-server" });
+else busContract("RedisPubSub on Valkey", (scope) => redisBus(scope, valkey.url));
 
 test("all subscriptions of one turn leave as one SUBSCRIBE, from whichever callback they come", async (t) => {
   const heard = new Recorder();

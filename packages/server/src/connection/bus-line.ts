@@ -202,7 +202,7 @@ export class BusLine implements BusListener {
   }
 
   linkUp(link: Link, number: number): void {
-    this.#options.journal.linkUp(link, number);
+    this.#options.journal.linkUp(link, number, this.#bus.at(link));
     this.#options.input({ kind: "link_up", link });
   }
 

@@ -65,6 +65,8 @@ export class Journal {
   readonly #log: Logger;
   readonly #warn: ReturnType<typeof rateLimited>;
   readonly #inform: ReturnType<typeof rateLimited>;
+  /** The servers of the last connections. */
+  readonly #at: Record<Link, string | undefined> = { publisher: undefined, subscriber: undefined };
 
   constructor(metrics: Metrics, log: Logger) {
     this.#metrics = metrics;
@@ -180,11 +182,13 @@ export class Journal {
     this.#log[why === "unheard" ? "info" : "warn"]({ link }, RECYCLED[why]);
   }
 
-  linkUp(link: Link, number: number): void {
+  linkUp(link: Link, number: number, at: string | undefined): void {
     this.#metrics.linkUp[link] = 1;
     this.#metrics.connects[link]++;
-    if (number > 1) this.#log.info({ link, connection: number }, "connected to Redis again");
-    else this.#debug({ link }, "connected to Redis");
+    if (number > 1 && at !== this.#at[link]) this.#metrics.moves[link]++;
+    this.#at[link] = at;
+    if (number > 1) this.#log.info({ link, at, connection: number }, "connected to Redis again");
+    else this.#debug({ link, at }, "connected to Redis");
   }
 
   linkDown(link: Link, reason: string): void {

@@ -72,7 +72,7 @@ export class SentinelTopology implements Topology {
 
   async #askAll(): Promise<Place | Failure> {
     const found = await survey(this.#sentinels);
-    if (!("master" in found)) return found;
+    if (!("master" in found)) return /NOAUTH|WRONGPASS|NOPERM/.test(found.reason) ? { ...found, advice: OWN_PASSWORD } : found;
     this.#master = found.master;
     return found.master;
   }
@@ -91,6 +91,9 @@ function whereIs(name: string): Question<Found> {
     return { master: { host: host ?? "", port: Number(port) }, epoch: Number((about as Record<string, unknown>)["config-epoch"] ?? 0) };
   };
 }
+
+const OWN_PASSWORD =
+  "Sentinels have a user and a password of their own: REDIS_SENTINEL_USERNAME and REDIS_SENTINEL_PASSWORD. The user needs +hello +sentinel|get-master-addr-by-name +sentinel|master.";
 
 const UNKNOWN_MASTER: Failure = {
   reason: "it watches no master of this name",

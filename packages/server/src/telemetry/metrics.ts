@@ -32,6 +32,7 @@ const BUS_KINDS = [
 ] as const;
 const CLIENT_KINDS = ["hello", "join", "leave", "cursor", "update", "broadcast", "heartbeat", "auth", "page", "watch", "look"] as const;
 const LINKS = ["publisher", "subscriber"] as const;
+const MODES = ["memory", "standalone", "sentinel", "cluster"] as const;
 
 /** The fields of `Metrics`; docs/OPERATIONS.md shows the same table. Units: seconds and bytes. */
 export const METRICS = {
@@ -49,6 +50,20 @@ export const METRICS = {
     help: "Connections made to Redis; more than one per link are reconnects.",
     label: "link",
     values: LINKS,
+  },
+  moves: {
+    name: "presence_redis_moves_total",
+    type: "counter",
+    help: "Connections made to another server than the one before: after a failover, or in a Cluster. /health says which.",
+    label: "link",
+    values: LINKS,
+  },
+  mode: {
+    name: "presence_redis_mode",
+    type: "gauge",
+    help: "1 for how the servers behind REDIS_URL stand together, 0 for the others.",
+    label: "mode",
+    values: MODES,
   },
   recycles: {
     name: "presence_redis_recycles_total",

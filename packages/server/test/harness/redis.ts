@@ -3,7 +3,7 @@
  */
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -20,7 +20,12 @@ export type Reply = string | number | null | readonly Reply[];
 /** A working Redis answers in a millisecond; one that is stopped or hangs does not answer at all. */
 const ANSWER_MS_MAX = 2000;
 
+/** Whether this machine has another server of the same protocol; Debian has it from version 13 on. */
+export const HAS_VALKEY = spawnSync("valkey-server", ["--version"]).status === 0;
+
 export type RedisOptions = {
+  /** Default: `redis-server`. */
+  readonly program?: "redis-server" | "valkey-server";
   /** Only for tests about a certain port. */
   readonly port?: number;
   /** As `redis-server` takes them. */
@@ -32,14 +37,16 @@ export type RedisOptions = {
 export class RedisProcess {
   readonly port: number;
   readonly url: string;
+  readonly #program: string;
   /** Further settings, as `redis-server` takes them. */
   readonly #args: readonly string[];
   readonly #folder = mkdtempSync(join(tmpdir(), "presence-redis-"));
   #child: ChildProcess | undefined;
   #output = "";
 
-  private constructor(port: number, { args = [], config }: RedisOptions) {
+  private constructor(port: number, { program = "redis-server", args = [], config }: RedisOptions) {
     this.port = port;
+    this.#program = program;
     this.#args = args;
     if (config !== undefined) {
       const file = join(this.#folder, "redis.conf");
@@ -82,7 +89,7 @@ export class RedisProcess {
     const own = ["--port", String(this.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", this.#folder];
     // A file of settings comes first.
     const args = this.#args[0]?.startsWith("--") === false ? [this.#args[0], ...own, ...this.#args.slice(1)] : [...own, ...this.#args];
-    const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(this.#program, args, { stdio: ["ignore", "pipe", "inherit"] });
     child.once("error", (error) => {
       this.#output += `redis-server does not start (apt-get install redis-server?): ${error.message}`;
     });

@@ -13,7 +13,7 @@ export type SentinelsOptions = {
   /** Further settings of master and replicas. */
   readonly args?: readonly string[];
   /** Further lines of settings of the Sentinels. */
-  readonly config?: string;
+  readonly config?: readonly string[];
 };
 
 export class Sentinels {
@@ -28,7 +28,7 @@ export class Sentinels {
   }
 
   /** Two servers, one a replica of the other, and three Sentinels that know them and one another. */
-  static async start(scope: Scope, { args = [], config = "" }: SentinelsOptions = {}): Promise<Sentinels> {
+  static async start(scope: Scope, { args = [], config = [] }: SentinelsOptions = {}): Promise<Sentinels> {
     // By default Redis waits 5 s for more replicas.
     const quick = ["--repl-diskless-sync-delay", "0", ...args];
     const master = await RedisProcess.start(scope, { args: quick });
@@ -38,7 +38,7 @@ export class Sentinels {
       `sentinel monitor mymaster 127.0.0.1 ${master.port} 2`,
       `sentinel down-after-milliseconds mymaster ${DOWN_AFTER_MS}`,
       "sentinel failover-timeout mymaster 5000",
-      config,
+      ...config,
     ].join("\n");
     const watching = await Promise.all(
       ports.map((port) => RedisProcess.start(scope, { port, args: ["--sentinel"], config: `${settings}\n` })),

@@ -1,0 +1,165 @@
+/** Where links connect: rights and passwords for each topology, servers that do not answer, and what a start that fails says. */
+
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { after, type TestContext, test } from "node:test";
+import { RedisPubSub } from "../src/redis/pubsub.ts";
+import { type RedisTarget, topologyOf } from "../src/redis/topology.ts";
+import { bytes, hasCode, Recorder } from "./bus-contract.ts";
+import { eventually, FaultProxy, freePort, Instance, RedisCluster, RedisProcess, Sentinels, Team } from "./harness/index.ts";
+
+const LEAST = "resetkeys resetchannels &presence:* -@all +subscribe +unsubscribe +publish +ping +hello";
+/** As a user is written on the command line of redis-server. */
+const user = (rights: string) => ["--user", ...`presence on >s3cret ${LEAST} ${rights}`.split(" ")];
+
+const redis = await RedisProcess.start({ after });
+const sentinels = await Sentinels.start(
+  { after },
+  {
+    args: user("+role"),
+    config: ["user asker on >asks3cret -@all +hello +sentinel|get-master-addr-by-name +sentinel|master"],
+  },
+);
+const cluster = await RedisCluster.start({ after }, { args: user("+cluster|slots +cluster|info") });
+
+const withUser = (url: string) => url.replace("://", "://presence:s3cret@");
+const asker = { username: "asker", password: "asks3cret" };
+
+async function started(t: TestContext, target: Omit<RedisTarget, "name">): Promise<{ bus: RedisPubSub; heard: Recorder }> {
+  const bus = new RedisPubSub(topologyOf({ ...target, name: "presence-test" }));
+  t.after(() => bus.close());
+  const heard = new Recorder();
+  bus.subscribe("presence:global");
+  await bus.start(heard);
+  return { bus, heard };
+}
+
+for (const { mode, target, servers } of [
+  {
+    mode: "sentinel",
+    target: { url: withUser(sentinels.url), sentinel: asker },
+    servers: [...sentinels.servers, ...sentinels.sentinels],
+  },
+  { mode: "cluster", target: { url: withUser(cluster.url) }, servers: cluster.nodes },
+]) {
+  test(`${mode}: the documented rights are enough, and no command outside of them is tried`, async (t) => {
+    for (const server of servers) await server.cli("ACL", "LOG", "RESET");
+    const { bus, heard } = await started(t, target);
+    assert.equal(bus.mode, mode);
+    await bus.publish("presence:global", bytes("x"));
+    await eventually(() => heard.texts("presence:global").length === 1, { what: "the own message" });
+    for (const link of ["publisher", "subscriber"] as const) {
+      bus.recycle(link);
+      await heard.until(`up ${link} 2`);
+    }
+    for (const server of servers) assert.deepEqual(await server.cli("ACL", "LOG"), []);
+  });
+}
+
+test("a Sentinel that refuses, hangs or answers nonsense holds up nobody; only when none answers the last known master is used", async (t) => {
+  const hung = createServer(() => {});
+  await new Promise<void>((resolve) => hung.listen(0, "127.0.0.1", resolve));
+  t.after(() => void hung.close());
+  const { port = 0 } = hung.address() as { port: number };
+  const [good] = sentinels.sentinels;
+  const proxy = await FaultProxy.start(t, { target: good?.port ?? 0 });
+  const hosts = [port, await freePort(), redis.port, proxy.port].map((port) => `127.0.0.1:${port}`);
+  const startedAt = performance.now();
+  const { bus, heard } = await started(t, { url: `redis-sentinel://${hosts.join()}/mymaster` });
+  const ms = performance.now() - startedAt;
+  assert.ok(ms < 1000, `${ms} ms`);
+  proxy.refuse();
+  proxy.cut();
+  bus.recycle("publisher");
+  await eventually(() => heard.count("up publisher 2") === 1, { what: "the publisher is up, though no Sentinel answers", withinMs: 2500 });
+  assert.equal(bus.at("publisher"), `127.0.0.1:${(await sentinels.master()).port}`);
+});
+
+test("a start that fails names each server that was asked, why, and what to do, and no password", { timeout: 60_000 }, async (t) => {
+  const nobody = `127.0.0.1:${await freePort()}`;
+  const [sentinel] = sentinels.sentinels;
+  const replica = sentinels.servers.find(({ port }) => port !== sentinels.servers[0]?.port);
+  const failures: [target: Omit<RedisTarget, "name">, said: RegExp][] = [
+    [
+      { url: `redis-sentinel://${nobody},127.0.0.1:${redis.port}/m` },
+      new RegExp(`${nobody}: connection refused.*127.0.0.1:${redis.port}: it is no Sentinel`),
+    ],
+    [{ url: `redis://127.0.0.1:${sentinel?.port}/nobody` }, /watches no master of this name.*sentinel monitor/],
+    [
+      { url: `redis://127.0.0.1:${sentinel?.port}/mymaster`, sentinel: { username: "asker", password: "wr0ng" } },
+      /wrong user or password.*REDIS_SENTINEL_USERNAME and REDIS_SENTINEL_PASSWORD/,
+    ],
+    [
+      { url: `redis://presence:wr0ng@127.0.0.1:${sentinel?.port}/mymaster` },
+      /mymaster of .*it is at 127\.0\.0\.1:\d+.*wrong user or password.*REDIS_URL/,
+    ],
+    [{ url: `redis-cluster://127.0.0.1:${redis.port}` }, /it is no Cluster.*redis:\/\//],
+    [{ url: `redis-cluster://${nobody}` }, new RegExp(`Cluster ${nobody} .*${nobody}: connection refused`)],
+    [{ url: withUser(cluster.url).replace("s3cret", "wr0ng") }, /wrong user or password/],
+  ];
+  assert.ok(replica);
+  await Promise.all(
+    failures.map(([target, said]) =>
+      assert.rejects(started(t, target), (error: Error) => {
+        assert.doesNotMatch(error.message, /wr0ng|s3cret/);
+        return hasCode("REDIS_UNREACHABLE", said)(error);
+      }),
+    ),
+  );
+});
+
+test("[R9.25] a name that moves while the former server lives, and only subscribers are opened anew: nobody leaves", {
+  timeout: 60_000,
+}, async (t) => {
+  const [former, successor] = [redis, await RedisProcess.start(t)];
+  const name = await FaultProxy.start(t, { target: former.port });
+  const url = `redis://127.0.0.1:${name.port}`;
+  const instances = await Promise.all([1, 2, 3].map(() => Instance.start(t, { redisUrl: url })));
+  const team = await Team.start(t, instances);
+  name.lead(successor.port);
+  await former.cli("CLIENT", "KILL", "TYPE", "pubsub");
+  const from = performance.now();
+  team.change();
+  await team.equal("rosters are equal", 4000);
+  t.diagnostic(`rosters equal ${Math.round(performance.now() - from)} ms after the subscribers were lost`);
+  team.calm();
+  for (const instance of instances) assert.equal((await instance.metrics())('presence_redis_connects_total{link="publisher"}'), 2);
+});
+
+test("[R10] REPLICAOF under instances whose name leads to the new master: nobody leaves, and rosters are equal soon after they are connected anew", {
+  timeout: 60_000,
+}, async (t) => {
+  const former = await RedisProcess.start(t);
+  const successor = await RedisProcess.start(t, { args: ["--replicaof", `127.0.0.1 ${former.port}`, "--repl-diskless-sync-delay", "0"] });
+  const name = await FaultProxy.start(t, { target: former.port });
+  const url = `redis://127.0.0.1:${name.port}`;
+  const instances = await Promise.all([1, 2, 3].map(() => Instance.start(t, { redisUrl: url })));
+  const team = await Team.start(t, instances);
+  await successor.cli("REPLICAOF", "NO", "ONE");
+  await former.cli("REPLICAOF", "127.0.0.1", String(successor.port));
+  name.lead(successor.port);
+  team.change();
+  await team.equal("left on the former master together, they hear one another", 1000);
+  // One of them finds the new master, where it does not hear the others; they hear it, as the former master follows.
+  for (const id of await linksOfOne(former)) await former.cli("CLIENT", "KILL", "ID", id);
+  const from = performance.now();
+  const changing = setInterval(() => team.change(), 500);
+  t.after(() => clearInterval(changing));
+  await eventually(async () => (await Promise.all(instances.map((one) => one.metrics()))).every((metric) => metric(CONNECTS) > 1), {
+    what: "all have connected anew",
+    withinMs: 15_000,
+  });
+  clearInterval(changing);
+  await team.equal("rosters are equal", 3000);
+  t.diagnostic(`rosters equal ${Math.round(performance.now() - from)} ms after one of three instances found the new master`);
+  team.calm();
+});
+
+const CONNECTS = 'presence_redis_connects_total{link="publisher"}';
+
+/** The ids of both connections of one instance. */
+async function linksOfOne(server: RedisProcess): Promise<string[]> {
+  const lines = String(await server.cli("CLIENT", "LIST")).split("\n");
+  const [, name = assert.fail()] = /name=(presence-[^ ]*):publisher/.exec(lines.join("\n")) ?? [];
+  return lines.flatMap((line) => (line.includes(`name=${name}:`) ? [/^id=(\d+)/.exec(line)?.[1] ?? assert.fail()] : []));
+}
