@@ -1,7 +1,8 @@
 /** Where links connect: rights and passwords for each topology, servers that do not answer, and what a start that fails says. */
 
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { after, type TestContext, test } from "node:test";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
 import { type RedisTarget, topologyOf } from "../src/redis/topology.ts";
@@ -75,10 +76,42 @@ test("a Sentinel that refuses, hangs or answers nonsense holds up nobody; only w
   assert.equal(bus.at("publisher"), `127.0.0.1:${(await sentinels.master()).port}`);
 });
 
+/** A Sentinel that knows one thing; answers its port. */
+async function fakeSentinel(t: TestContext, { master, epoch }: { master: RedisProcess; epoch: number }): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (data) => {
+      for (const [command] of data.toString().matchAll(/HELLO|GET-MASTER-ADDR|\r\nMASTER\r\n/g)) {
+        if (command === "HELLO") socket.write("%1\r\n+proto\r\n:3\r\n");
+        else if (command === "GET-MASTER-ADDR") socket.write(`*2\r\n+127.0.0.1\r\n+${master.port}\r\n`);
+        else socket.write(`%1\r\n+config-epoch\r\n+${epoch}\r\n`);
+      }
+    });
+  });
+  server.listen(await freePort(), "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => void server.close());
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+test("of two Sentinels that do not agree the one that knows of the later failover is believed", async (t) => {
+  const other = await RedisProcess.start(t);
+  for (const epochs of [
+    [1, 2],
+    [2, 1],
+  ]) {
+    const hosts = await Promise.all([other, redis].map((master, nth) => fakeSentinel(t, { master, epoch: epochs[nth] ?? 0 })));
+    const { bus } = await started(t, { url: `redis-sentinel://${hosts.join()}/m` });
+    const latest = epochs[0] === 2 ? other : redis;
+    for (const link of ["publisher", "subscriber"] as const) assert.equal(bus.at(link), `127.0.0.1:${latest.port}`);
+  }
+});
+
 test("a start that fails names each server that was asked, why, and what to do, and no password", { timeout: 60_000 }, async (t) => {
   const nobody = `127.0.0.1:${await freePort()}`;
   const [sentinel] = sentinels.sentinels;
-  const replica = sentinels.servers.find(({ port }) => port !== sentinels.servers[0]?.port);
+  const [, replica = assert.fail()] = sentinels.servers;
+  const liar = await fakeSentinel(t, { master: replica, epoch: 1 });
   const failures: [target: Omit<RedisTarget, "name">, said: RegExp][] = [
     [
       { url: `redis-sentinel://${nobody},127.0.0.1:${redis.port}/m` },
@@ -93,11 +126,11 @@ test("a start that fails names each server that was asked, why, and what to do, 
       { url: `redis://presence:wr0ng@127.0.0.1:${sentinel?.port}/mymaster` },
       /mymaster of .*it is at 127\.0\.0\.1:\d+.*wrong user or password.*REDIS_URL/,
     ],
+    [{ url: `redis-sentinel://${liar}/m` }, /it is a replica, though Sentinels call it the master.*SENTINEL MASTERS/],
     [{ url: `redis-cluster://127.0.0.1:${redis.port}` }, /it is no Cluster.*redis:\/\//],
     [{ url: `redis-cluster://${nobody}` }, new RegExp(`Cluster ${nobody} .*${nobody}: connection refused`)],
     [{ url: withUser(cluster.url).replace("s3cret", "wr0ng") }, /wrong user or password/],
   ];
-  assert.ok(replica);
   await Promise.all(
     failures.map(([target, said]) =>
       assert.rejects(started(t, target), (error: Error) => {
