@@ -22,6 +22,12 @@ export class Team {
     await Promise.all(people.map((person, nth) => person.join(BOARD, nameOf(nth))));
     team.change();
     await team.equal("all see all", 5000);
+    // Instances that have just met do not yet believe one another (R8.4).
+    const areMet = async () => {
+      const healths = await Promise.all(instances.map((instance) => instance.health()));
+      return healths.every(({ peers }) => peers.filter(({ state }) => state === "up").length === instances.length - 1);
+    };
+    await eventually(areMet, { what: "all instances have met" });
     for (const { received } of people) received.length = 0;
     return team;
   }
