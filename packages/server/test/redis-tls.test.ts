@@ -6,8 +6,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { RedisPubSub } from "../src/redis/pubsub.ts";
+import { topologyOf } from "../src/redis/topology.ts";
 import { createPresenceServer } from "../src/server.ts";
-import { eventually, freePort, Instance, RedisProcess } from "./harness/index.ts";
+import { bytes, Recorder } from "./bus-contract.ts";
+import { eventually, freePort, Instance, RedisCluster, RedisProcess, type Reply } from "./harness/index.ts";
 
 test("rediss:// to a Redis that asks for client certificates", { timeout: 120_000 }, async (t) => {
   const folder = certificates(t);
@@ -77,6 +80,40 @@ test("rediss:// to a Redis that asks for client certificates", { timeout: 120_00
       assert.doesNotMatch(error.message, /canary|BEGIN/);
       return true;
     });
+  }
+});
+
+test("rediss-sentinel:// and rediss-cluster:// speak TLS with every server, with the same certificates", { timeout: 60_000 }, async (t) => {
+  const folder = certificates(t);
+  const file = (name: string) => join(folder, name);
+  const tls = [
+    ...["--tls-auth-clients", "yes", "--tls-replication", "yes"],
+    ...["--tls-cert-file", file("server.pem"), "--tls-key-file", file("server.key"), "--tls-ca-cert-file", file("ca.pem")],
+  ];
+  const [masterPort, sentinelPort] = [await freePort(), await freePort()];
+  await RedisProcess.start(t, { args: ["--tls-port", String(masterPort), ...tls] });
+  await RedisProcess.start(t, {
+    args: ["--sentinel", "--tls-port", String(sentinelPort), ...tls],
+    config: `sentinel monitor mymaster 127.0.0.1 ${masterPort} 1\n`,
+  });
+  const cluster = await RedisCluster.start(t, { tls });
+  const tlsPorts = await Promise.all(
+    cluster.nodes.map(async (node) => String(((await node.cli("CONFIG", "GET", "tls-port")) as Reply[])[1])),
+  );
+  const read = (name: string) => readFileSync(file(name), "utf8");
+  for (const [url, ports] of [
+    [`rediss-sentinel://127.0.0.1:${sentinelPort}/mymaster`, [String(masterPort)]],
+    [`rediss-cluster://127.0.0.1:${tlsPorts[0]}`, tlsPorts],
+  ] as const) {
+    const target = { url, name: "presence-test", tls: { ca: read("ca.pem"), cert: read("client.pem"), key: read("client.key") } };
+    const bus = new RedisPubSub(topologyOf(target));
+    t.after(() => bus.close());
+    const heard = new Recorder();
+    bus.subscribe("a");
+    await bus.start(heard);
+    await bus.publish("a", bytes("x"));
+    await eventually(() => heard.texts("a").length === 1, { what: `the own message through ${url}` });
+    for (const link of ["publisher", "subscriber"] as const) assert.ok(ports.includes(bus.at(link)?.split(":")[1] ?? ""), bus.at(link));
   }
 });
 

@@ -19,11 +19,16 @@ export class RedisCluster {
     this.nodes = nodes;
   }
 
-  static async start(scope: Scope, { args = [] }: { readonly args?: readonly string[] } = {}): Promise<RedisCluster> {
+  /** `tls`: certificates, as `redis-server` takes them; then nodes speak TLS to one another, and to clients on a second port. */
+  static async start(
+    scope: Scope,
+    { args = [], tls }: { readonly args?: readonly string[]; readonly tls?: readonly string[] } = {},
+  ): Promise<RedisCluster> {
     const own = async () => [
       ...["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS)],
       // Not 10 000 above the port, where the system takes ports for outgoing connections.
       ...["--cluster-port", String(await freePort()), "--repl-diskless-sync-delay", "0", ...args],
+      ...(tls === undefined ? [] : ["--tls-cluster", "yes", "--tls-replication", "yes", "--tls-port", String(await freePort()), ...tls]),
     ];
     const nodes = await Promise.all(Array.from({ length: 2 * MASTERS }, async () => RedisProcess.start(scope, { args: await own() })));
     const cluster = new RedisCluster(nodes);
