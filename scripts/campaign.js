@@ -15,8 +15,8 @@ if (!process.execArgv.includes(CONDITION)) {
   process.exit(await runToEnd(node24(), [CONDITION, ...process.argv.slice(1)]));
 }
 
-const { complaints, runSeed, TROUBLES } = await import("../packages/server/src/testing/campaign.ts");
-const { trace } = await import("../packages/server/src/testing/trace.ts");
+const { complaints, runSeed, TROUBLES } = await import("../packages/sim/src/campaign.ts");
+const { trace } = await import("../packages/sim/src/trace.ts");
 
 const { values } = parseArgs({
   options: {
@@ -39,7 +39,7 @@ for (const name of troubles) run(name);
 console.log(broken === 0 ? "every run within its bounds" : `${broken} runs broke a bound`);
 process.exitCode = broken === 0 ? 0 : 1;
 
-/** @param {import("../packages/server/src/testing/campaign.ts").TroubleName} name */
+/** @param {import("../packages/sim/src/campaign.ts").TroubleName} name */
 function run(name) {
   /** @type {number[]} */
   const equal = [];
@@ -83,10 +83,10 @@ function whole(option) {
 
 /**
  * @param {string} name
- * @returns {import("../packages/server/src/testing/campaign.ts").TroubleName}
+ * @returns {import("../packages/sim/src/campaign.ts").TroubleName}
  */
 function troubleNamed(name) {
-  const known = /** @type {import("../packages/server/src/testing/campaign.ts").TroubleName[]} */ (Object.keys(TROUBLES));
+  const known = /** @type {import("../packages/sim/src/campaign.ts").TroubleName[]} */ (Object.keys(TROUBLES));
   const found = known.find((trouble) => trouble === name);
   if (found !== undefined) return found;
   console.error(`--trouble must be one or more of ${known.join(", ")}, not ${name}`);

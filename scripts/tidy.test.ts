@@ -14,7 +14,7 @@ import { codeOf, commentsOf, importsOf, lineOf } from "./source-text.ts";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SCOPE = "@presence-service/";
 
-/** The packages that each package may import. No package imports demo, bench or conformance. */
+/** The packages that each package may import. No package imports demo, bench, conformance or sim. */
 const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
   protocol: [],
   client: ["protocol"],
@@ -22,6 +22,7 @@ const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
   server: ["protocol"],
   bench: ["client", "protocol"],
   conformance: ["protocol"],
+  sim: ["protocol", "server/testing"],
 };
 
 /** The server's folders and top-level files, outermost first: cli → server → edge → connection → bus → core, and connection → speech → core. */
@@ -86,7 +87,9 @@ const IDS = new Set([
   ...RULE_IDS,
   ...idsIn("docs/PROTOCOL.md", /^\*\*[\w ]+ \((C\d)(?:, (C\d))?\)\.\*\* /gm),
   ...idsIn("ARCHITECTURE.md", /^- \*\*(F\d)\*\* /gm),
-  ...idsIn("packages/server/src/testing/oracles.ts", /^(?:\/\*\*| \*) (S\d)[ .]/gm),
+  ...["ghosts", "leaves", "slices"].flatMap((name) =>
+    idsIn(`packages/server/src/testing/checkers/${name}.ts`, /^(?:\/\*\*| \*) (S\d)[ .]/gm),
+  ),
   ...idsIn("packages/server/src/testing/view.ts", /\((S\d)\)/g),
 ]);
 

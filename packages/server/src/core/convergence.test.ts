@@ -1,8 +1,12 @@
 import { test } from "node:test";
 import type { BoardId, Millis } from "@presence-service/protocol";
 import { GRACE_MS } from "../connection/timing.ts";
+import { clashOfColors } from "../testing/checkers/colors.ts";
+import { watchGhosts } from "../testing/checkers/ghosts.ts";
+import { watchLeaves } from "../testing/checkers/leaves.ts";
+import { differenceInOrder } from "../testing/checkers/order.ts";
+import { watchSlices } from "../testing/checkers/slices.ts";
 import { HEALTHY } from "../testing/network.ts";
-import { clashOfColors, differenceInOrder, watchGhosts, watchLeaves, watchSlices } from "../testing/oracles.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import type { WorldMember } from "../testing/world-client.ts";
 import { CONSTANTS } from "./constants.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GRACE_MS } from "../connection/timing.ts";
-import { clashOfColors } from "../testing/oracles.ts";
+import { clashOfColors } from "../testing/checkers/colors.ts";
 import { settled } from "../testing/settled.ts";
 import { World } from "../testing/world.ts";
 import { memberIdOf, type WorldMember } from "../testing/world-client.ts";

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GRACE_MS } from "../connection/timing.ts";
-import { watchLeaves, watchSlices } from "../testing/oracles.ts";
+import { watchLeaves } from "../testing/checkers/leaves.ts";
+import { watchSlices } from "../testing/checkers/slices.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import { memberIdOf } from "../testing/world-client.ts";
 import { CONSTANTS } from "./constants.ts";

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { watchLeaves } from "../testing/checkers/leaves.ts";
+import { watchSlices } from "../testing/checkers/slices.ts";
 import type { Delivery } from "../testing/network.ts";
-import { watchLeaves, watchSlices } from "../testing/oracles.ts";
 import { asksBy, B1, isTo, lose, loseNothing, settled } from "../testing/settled.ts";
 import { eachSeed, World } from "../testing/world.ts";
 import { CONSTANTS } from "./constants.ts";

@@ -4,8 +4,7 @@
  */
 
 import type { Millis } from "@presence-service/protocol";
-import type { World } from "./world.ts";
-import type { WorldInstance } from "./world-instance.ts";
+import type { World, WorldInstance } from "@presence-service/server/testing";
 
 const FAULTS = ["stopRedis", "startRedis", "cut", "hang", "reset", "mute", "split", "deafen", "dropSubscription", "mend"] as const;
 const VERBS = ["kill", "pause", "resume", "stop"] as const;

@@ -1,69 +1,9 @@
-/**
- * Rules that must hold at any moment of any run: each function watches one of them in a World from now on, and makes the World
- * fail on a violation. The World itself watches S6.
- */
+/** S4: what an instance says about its slices is consistent. */
 
-import { type BoardId, type InstanceId, inOrder, type Member, type MemberId, type Millis } from "@presence-service/protocol";
-import { hashOf } from "../core/entries.ts";
-import type { BoardMessage, Op, Seq, SliceEntry, Snapshot, Standing } from "../core/messages.ts";
-import { PALETTE } from "../core/palette.ts";
-import type { World } from "./world.ts";
-import type { WorldInstance } from "./world-instance.ts";
-
-const LOOK_MS: Millis = 250;
-
-/** S1. A member is shown no longer than this after the last instance with an entry of it dropped it. For runs with a healthy bus. */
-export function watchGhosts(world: World, ghostMsMax: Millis = 5000): void {
-  const look = (instance: WorldInstance) => {
-    for (const connection of instance.connections.values())
-      for (const [boardId, view] of connection.views)
-        for (const { memberId, username } of view.members.values()) {
-          // An instance that was paused has to hear of the end first.
-          const since = Math.max(world.claims.lastHeldAt(boardId, memberId, world.now), instance.runsSince);
-          if (world.now - since > ghostMsMax)
-            world.fail(`S1: instance ${instance.index} shows ${username} on ${boardId}, gone for ${world.now - since} ms`);
-        }
-  };
-  const lookAgain = () => {
-    for (const instance of world.instances) if (instance.state === "running") look(instance);
-    world.after(LOOK_MS, lookAgain);
-  };
-  lookAgain();
-}
-
-/** S5. No instance reports a leave of a member that is connected to this same instance, unless the entry was ended. */
-export function watchLeaves(world: World): void {
-  world.observe((instance, effect) => {
-    if (effect.kind !== "roster" || effect.change.change !== "left") return;
-    const { boardId, change } = effect;
-    for (const connection of instance.connections.values()) {
-      const member = connection.views.get(boardId)?.members.get(change.actor);
-      if (member !== undefined && world.claims.isConnectedAt(instance.index, boardId, member.memberId, world.now))
-        world.fail(`S5: instance ${instance.index} lets ${member.username} leave ${boardId} (${change.reason}), who is connected there`);
-    }
-  });
-}
-
-/** S5, for all members: reports each leave of a member who is there and was not ended since that instance began to show it. */
-export function watchHeld(world: World, tell: (sentence: string) => void): void {
-  const shownSince = new Map<string, Millis>();
-  world.observe((instance, effect) => {
-    if (effect.kind !== "roster" || effect.change.change === "updated") return;
-    const { boardId, change } = effect;
-    const key = `${instance.index} ${boardId} ${change.actor}`;
-    if (change.change === "joined") shownSince.set(key, world.now);
-    if (change.change === "joined") return;
-    const views = [...instance.connections.values()].map((connection) => connection.views.get(boardId));
-    const member = views.find((view) => view?.members.has(change.actor))?.members.get(change.actor);
-    if (member === undefined) return;
-    const { memberId, username } = member;
-    const isEnded =
-      world.claims.lastEndedAt(boardId, memberId, world.now) >= Math.min(shownSince.get(key) ?? 0, world.now - world.config.endedMs);
-    // A grace that ends at this moment may end later in the truth, by a rounding error.
-    if (!isEnded && world.claims.union(boardId, world.now + 1).some((held) => held.memberId === memberId))
-      tell(`S5: instance ${instance.index} lets ${username} leave ${boardId} (${change.reason}), who is there`);
-  });
-}
+import type { BoardId, InstanceId, MemberId } from "@presence-service/protocol";
+import { hashOf } from "../../core/entries.ts";
+import type { BoardMessage, Op, Seq, SliceEntry, Snapshot, Standing } from "../../core/messages.ts";
+import type { World } from "../world.ts";
 
 /**
  * S4 (R1, R2). An instance's messages about its slices are consistent: one counter, each change follows the last one, and each message
@@ -100,43 +40,6 @@ export function watchSlices(world: World): void {
     for (const { owner, seq } of message.asks)
       if (seq > (highest.get(keyOf(owner, boardId)) ?? 0)) fail("S4", `holds position ${seq} of ${owner}, who has not told that`);
   });
-}
-
-/** R18.3. How the lists of two clients of a board differ in their order, or a roster from the order in which clients list it; undefined: not at all. */
-export function differenceInOrder(world: World): string | undefined {
-  const lists = new Map<BoardId, string>();
-  for (const { index, core, connections } of world.instances)
-    for (const { views, session } of connections.values())
-      for (const [boardId, view] of views) {
-        const certain = (members: Iterable<Member>) =>
-          Array.from(members)
-            .filter(({ memberId }) => !world.claims.isUncertain(boardId, memberId, world.now))
-            .map(({ username, joinedAt }) => `${username} since ${joinedAt}`)
-            .join();
-        const list = certain([...view.members.values()].sort(inOrder));
-        const sent = certain(core.roster(boardId).entries.map(({ member }) => member));
-        if (sent !== list) return `instance ${index} sends ${sent} on ${boardId}, and ${session.name} lists ${list}`;
-        const first = lists.get(boardId) ?? list;
-        lists.set(boardId, first);
-        if (list !== first) return `${session.name} at instance ${index} lists ${list} on ${boardId}, somebody else ${first}`;
-      }
-  return undefined;
-}
-
-/** R18. Two persons with one colour while others are free, or one person with two, on the roster of a board; undefined: there are none. */
-export function clashOfColors(world: World): string | undefined {
-  for (const { index, core, boards, canRun } of world.instances)
-    for (const boardId of canRun ? boards : []) {
-      const members = core.roster(boardId).entries.map(({ member }) => member);
-      const isFree = PALETTE.some((color) => !members.some((member) => member.color === color));
-      for (const a of members)
-        for (const b of members) {
-          const isClash = a.userId === b.userId ? a.color !== b.color : isFree && a.color === b.color;
-          const isCertain = ![a, b].some(({ memberId }) => world.claims.isUncertain(boardId, memberId, world.now));
-          if (isClash && isCertain) return `${a.username} is ${a.color} and ${b.username} ${b.color} on ${boardId} at instance ${index}`;
-        }
-    }
-  return undefined;
 }
 
 /** One slice as its owner has published it, without losses. */

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { HEALTHY, World, watchHeld } from "@presence-service/server/testing";
 import { complaints, type Outcome, runSeed, type Size, TROUBLES, type TroubleName } from "./campaign.ts";
-import { HEALTHY } from "./network.ts";
-import { watchHeld } from "./oracles.ts";
 import { trace } from "./trace.ts";
-import { World } from "./world.ts";
 
 /** The size that `npm run campaign` uses too, which can run more seeds. */
 const SIZE: Size = { instances: 8, boards: 20, people: 60 };

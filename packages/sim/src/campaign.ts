@@ -5,12 +5,17 @@
  */
 
 import type { BoardId, Millis } from "@presence-service/protocol";
-import { GRACE_MS } from "../connection/timing.ts";
-import { CONSTANTS } from "../core/constants.ts";
-import { HEALTHY } from "./network.ts";
-import { watchGhosts, watchHeld, watchLeaves, watchSlices } from "./oracles.ts";
-import { World } from "./world.ts";
-import type { WorldMember } from "./world-client.ts";
+import {
+  CONSTANTS,
+  GRACE_MS,
+  HEALTHY,
+  World,
+  type WorldMember,
+  watchGhosts,
+  watchHeld,
+  watchLeaves,
+  watchSlices,
+} from "@presence-service/server/testing";
 
 export type Size = { readonly instances: number; readonly boards: number; readonly people: number };
 

@@ -1,0 +1,13 @@
+/** The door through which packages/sim takes the World, and the numbers and types of the core that it needs. */
+
+export { GRACE_MS } from "../connection/timing.ts";
+export { CONSTANTS, type Constants } from "../core/constants.ts";
+export type { Effect, Input, Link } from "../core/effects.ts";
+export { Random } from "../core/random.ts";
+export { watchGhosts } from "./checkers/ghosts.ts";
+export { watchHeld, watchLeaves } from "./checkers/leaves.ts";
+export { watchSlices } from "./checkers/slices.ts";
+export { type Delivery, type Faults, HEALTHY } from "./network.ts";
+export { World } from "./world.ts";
+export type { WorldMember } from "./world-client.ts";
+export type { WorldInstance } from "./world-instance.ts";
