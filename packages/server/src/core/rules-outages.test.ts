@@ -1,4 +1,4 @@
-/** Faults that long outages brought to light. Each test repeats one run of `npm run campaign` and names its kind of trouble and its seed. */
+/** Faults that long outages brought to light. Each test repeats one run of the simulator, as it drew them when the fault was found, and names its kind of trouble and its seed. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

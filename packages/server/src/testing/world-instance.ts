@@ -16,6 +16,14 @@ import type { WorldConnection } from "./world-client.ts";
 /** Called with every effect before it is carried out. */
 export type Observer = (instance: WorldInstance, effect: Effect) => void;
 
+/** Switches a rule off without touching the core, to see whether anybody misses it. */
+export type Bends = {
+  /** The core of `self` gets this input instead; undefined: none. */
+  readonly hears?: (input: Input, self: InstanceId) => Input | undefined;
+  /** That effect is not carried out. */
+  readonly withholds?: (effect: Effect) => boolean;
+};
+
 /** The parts of a World that its instances share. */
 export type Surroundings = {
   readonly clock: VirtualClock;
@@ -23,6 +31,7 @@ export type Surroundings = {
   readonly claims: Claims;
   readonly observers: readonly Observer[];
   readonly constants: Constants;
+  readonly bends: Bends;
   /** Throws, with the seed. */
   readonly fail: (sentence: string) => never;
 };
@@ -92,7 +101,9 @@ export class WorldInstance {
     if (this.state === "paused") this.#unread.push(read);
     if (this.state !== "running") return;
     const input = read();
-    if (input !== undefined) this.#handle(input, this.#now());
+    const { hears } = this.#around.bends;
+    const heard = input === undefined || hears === undefined ? input : hears(input, this.instanceId);
+    if (heard !== undefined) this.#handle(heard, this.#now());
   }
 
   tick(): void {
@@ -144,6 +155,7 @@ export class WorldInstance {
     this.#note(input, effects);
     const changed = new Set<BoardId>();
     for (const effect of effects) {
+      if (this.#around.bends.withholds?.(effect)) continue;
       for (const observe of this.#around.observers) observe(this, effect);
       this.#carryOut(effect);
       if (effect.kind === "roster" || effect.kind === "joined") changed.add(effect.boardId);

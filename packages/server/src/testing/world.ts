@@ -1,5 +1,5 @@
 /**
- * K instances with real cores, their clients and a bus with faults, on a virtual clock, for tests of the rules and for campaigns.
+ * K instances with real cores, their clients and a bus with faults, on a virtual clock, for tests of the rules and for packages/sim.
  * Everything follows from the seed, and no test waits. The truth about members is in claims.ts.
  */
 
@@ -11,7 +11,7 @@ import { type ClaimedMember, Claims } from "./claims.ts";
 import { type Faults, HEALTHY, Network } from "./network.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import { hexDigits, memberIdOf, type WorldMember, WorldSession } from "./world-client.ts";
-import { type Observer, type Surroundings, WorldInstance } from "./world-instance.ts";
+import { type Bends, type Observer, type Surroundings, WorldInstance } from "./world-instance.ts";
 
 export type WorldOptions = {
   readonly seed: number;
@@ -19,6 +19,7 @@ export type WorldOptions = {
   readonly instances: number;
   readonly constants?: Partial<Constants>;
   readonly faults?: Partial<Faults>;
+  readonly bends?: Bends;
   /** Time that passes before the constructor returns, so that instances are ready and know each other; 0: nothing has happened yet. */
   readonly warmUpMs?: Millis;
 };
@@ -53,12 +54,14 @@ export class World {
   readonly #clock = new VirtualClock();
   readonly #claims = new Claims();
   readonly #observers: Observer[] = [];
+  readonly #bends: Bends;
   readonly #inner: Random;
   #connections = 0;
 
-  constructor({ seed, instances, constants = {}, faults = {}, warmUpMs }: WorldOptions) {
+  constructor({ seed, instances, constants = {}, faults = {}, bends = {}, warmUpMs }: WorldOptions) {
     this.seed = seed;
     this.config = { ...CONSTANTS, ...constants };
+    this.#bends = bends;
     this.random = new Random(seed);
     this.#inner = new Random(seed ^ 0x5eed);
     this.network = new Network({ clock: this.#clock, random: new Random(seed ^ 0xb05), faults: { ...HEALTHY, ...faults } });
@@ -149,6 +152,7 @@ export class World {
       claims: this.#claims,
       observers: this.#observers,
       constants: this.config,
+      bends: this.#bends,
       fail: (sentence) => this.fail(sentence),
     };
     const instance = new WorldInstance(
@@ -216,7 +220,7 @@ export class World {
     return this.instance(index).peers.get(this.instance(other).instanceId);
   }
 
-  // For oracles.
+  // For checkers.
 
   observe(observer: Observer): void {
     this.#observers.push(observer);

@@ -1,0 +1,95 @@
+/**
+ * Rules that can be switched off, to see whether anything misses them: `npm run sim -- --ablate R6`. A rule is off by numbers that make it
+ * come too late, or because the World withholds what it does. The core has no switches for this, so a rule that is all inside the core
+ * is not in this list: its tests are its proof.
+ */
+
+import type { Bends, Constants, Effect, Input } from "@presence-service/server/testing";
+
+export type Ablation = Bends & {
+  readonly rule: string;
+  /** The thing that does not happen. */
+  readonly off: string;
+  readonly constants?: Partial<Constants>;
+};
+
+type Said = Extract<Effect, { kind: "publish" }>["message"];
+type Heard = Extract<Input, { kind: "heard" }>;
+
+const FOREVER = 1e12;
+
+export const ABLATIONS: readonly Ablation[] = [
+  { rule: "R3.1", off: "a message over an abandoned link is told from new ones", hears: heard((one) => ({ ...one, link: 1 })) },
+  { rule: "R4", off: "an owner is asked by name", withholds: publishes((said) => said.kind === "sync" && said.asks !== "all") },
+  { rule: "R4.6", off: "an owner that says nothing for four beacon periods is doubted", constants: { silentBeacons: FOREVER } },
+  {
+    rule: "R4.13",
+    off: "an owner that answers no ask loses its slice",
+    constants: { unansweredAsksMax: FOREVER, unansweredAsksMaxUnknown: FOREVER },
+  },
+  {
+    rule: "R5.2",
+    off: "a board asks all when it is subscribed, and in recovery",
+    hears: (input, self) => (input.kind === "heard" && input.from !== self && asksAll(input.message) ? undefined : input),
+  },
+  // Withheld beacons would count as lost: where an own message does not come back, a board is subscribed anew, and asks.
+  { rule: "R6", off: "beacons", constants: { beaconAfterChangeMs: [FOREVER, FOREVER], beaconMsMin: 2 * FOREVER } },
+  { rule: "R6.2", off: "beacons soon after a change", constants: { beaconAfterChangeMs: [11_999, 11_999] } },
+  { rule: "R6.4", off: "beacons in peace", constants: { beaconMsMin: FOREVER } },
+  { rule: "R7.8", off: "a silent peer is suspect before it is down", constants: { suspectBeats: 7, beaconAfterChangeMs: [300, 3_500] } },
+  { rule: "R7.9", off: "a silent peer is given up", constants: { downBeats: 1e9, clearRemoteMs: FOREVER } },
+  { rule: "R7.10", off: "peers are given time after a recovery", constants: { calmBeats: 0 } },
+  {
+    rule: "R8.2",
+    off: "a peer that is down is remembered for longer than its messages can be under way",
+    constants: { downRememberedMs: 5_001, endedMs: 5_001 },
+  },
+  { rule: "R9.1", off: "a connection that brings nothing back is replaced", withholds: recycles("unechoed") },
+  { rule: "R9.2", off: "a connection on which nothing is answered is replaced", withholds: recycles("unanswered") },
+  { rule: "R9.7", off: "remote members are cleared after 30 s without echo", constants: { clearRemoteMs: FOREVER } },
+  { rule: "R9.14", off: "a silent board is subscribed anew", withholds: ({ kind }) => kind === "resubscribe" },
+  {
+    rule: "R9.23",
+    off: "heartbeats name the boards where their sender is refused",
+    hears: heard(beats(({ mute: _, ...one }) => one)),
+  },
+  { rule: "R10", off: "heartbeats acknowledge others", hears: heard(beats((one) => ({ ...one, acks: [] }))) },
+  { rule: "R10.12", off: "a mute instance replaces its publisher", withholds: recycles("unheard") },
+  { rule: "R11.2", off: "an end is remembered", constants: { endedMs: 1 } },
+  {
+    rule: "R11.3",
+    off: "snapshots carry ends",
+    hears: heard(saying((said) => (said.kind === "snapshot" ? { ...said, ended: [] } : said))),
+  },
+  { rule: "R11.4", off: "an end that nobody heard is remembered for longer", constants: { lingerUnechoedMs: 45_001 } },
+  { rule: "R11.5", off: "a board outlives its last member", constants: { endedMs: 1, lingerMs: 1 } },
+  { rule: "R11.9", off: "the socket of a superseded member is closed", withholds: ({ kind }) => kind === "superseded" },
+  { rule: "R11.11", off: "a superseded member waits for its successor", constants: { successorMs: 151 } },
+  { rule: "R11.18", off: "a quiet connection shows", hears: (input) => (input.kind === "quiet" ? undefined : input) },
+  { rule: "R12.1", off: "an instance that stops says so", withholds: publishes(({ kind }) => kind === "goodbye") },
+  { rule: "R12.2", off: "members of a stopped instance go in the end", constants: { goodbyeMs: 59_999 } },
+];
+
+function publishes(isMeant: (said: Said) => boolean): (effect: Effect) => boolean {
+  return (effect) => effect.kind === "publish" && isMeant(effect.message);
+}
+
+function asksAll(said: Said): boolean {
+  return said.kind === "sync" && said.asks === "all";
+}
+
+function recycles(why: Extract<Effect, { kind: "recycle" }>["why"]): (effect: Effect) => boolean {
+  return (effect) => effect.kind === "recycle" && effect.why === why;
+}
+
+function heard(change: (one: Heard) => Heard): (input: Input) => Input {
+  return (input) => (input.kind === "heard" ? change(input) : input);
+}
+
+function saying(change: (said: Said) => Said): (one: Heard) => Heard {
+  return (one) => ({ ...one, message: change(one.message) });
+}
+
+function beats(change: (beat: Extract<Said, { kind: "heartbeat" }>) => Said): (one: Heard) => Heard {
+  return saying((said) => (said.kind === "heartbeat" ? change(said) : said));
+}

@@ -1,0 +1,146 @@
+/**
+ * `npm run sim`: runs seeds of each kind of trouble, makes the schedule of a failing one short and says how to see it again. With
+ * `--ablate` it switches rules off and says which runs miss them. One process, one core. Exits with 1 if a promise was broken, or a rule
+ * that was switched off was missed by nobody.
+ */
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Ablation } from "./ablations.ts";
+import type { TroubleName } from "./faults.ts";
+import { type Options, readOptions } from "./options.ts";
+import { type Outcome, type RunOptions, runSchedule } from "./run.ts";
+import { drawSchedule, printSchedule, readSchedule, type Schedule } from "./schedule.ts";
+import { shrink } from "./shrink.ts";
+import { trace } from "./trace.ts";
+
+/** A shrunk run is short, so most of these are done within seconds. */
+const SHRINK_TRIES_MAX = 3000;
+/** Further failing runs are told, and not shrunk: they often have the same cause. */
+const SHRUNK_MAX = 3;
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  const isFine =
+    options.schedule !== undefined
+      ? replay(options, options.schedule)
+      : options.ablations.length > 0
+        ? ablateAll(options)
+        : runAll(options);
+  process.exitCode = isFine ? 0 : 1;
+} catch (error) {
+  console.error(`sim: ${error instanceof Error ? error.message : error}`);
+  process.exitCode = 64;
+}
+
+function runAll(options: Options): boolean {
+  const { firstSeed, runs, size, troubles, json } = options;
+  let broken = 0;
+  const startedAt = performance.now();
+  if (!json) {
+    console.log(
+      `${runs} seeds of each kind from ${firstSeed} on, ${size.instances} instances, ${size.boards} boards, ${size.people} people`,
+    );
+    console.log("kind            equal after ms: p50    p99    max   since connected: p50    p99    max   differed again   false leaves");
+  }
+  for (const trouble of troubles) {
+    const outcomes: Outcome[] = [];
+    for (let seed = firstSeed; seed < firstSeed + runs; seed++) {
+      const schedule = drawSchedule(trouble, seed, size);
+      const outcome = runSchedule(schedule, lookOf(options));
+      outcomes.push(outcome);
+      if (json) console.log(JSON.stringify(outcome));
+      if (outcome.findings.length === 0) continue;
+      broken++;
+      if (!json) explain(schedule, outcome, { shrinks: options.shrinks && broken <= SHRUNK_MAX });
+    }
+    if (!json) console.log(summary(trouble, outcomes));
+  }
+  const count = runs * troubles.length;
+  const seconds = (performance.now() - startedAt) / 1000;
+  if (!json) {
+    console.log(`${count} runs in ${seconds.toFixed(1)} s, ${(count / seconds).toFixed(1)} a second`);
+    console.log(broken === 0 ? "every run within its bounds" : `${broken} runs broke a promise`);
+  }
+  return broken === 0;
+}
+
+function replay(options: Options, path: string): boolean {
+  const schedule = readSchedule(readFileSync(path, "utf8"));
+  const [ablation] = options.ablations;
+  const outcome = runSchedule(schedule, { ...lookOf(options), ablation });
+  if (options.json) console.log(JSON.stringify(outcome));
+  else {
+    console.log(`${schedule.trouble}, seed ${schedule.seed}, ${schedule.steps.length} steps: hash ${outcome.hash}`);
+    tellFindings(outcome);
+  }
+  return outcome.findings.length === 0;
+}
+
+function ablateAll(options: Options): boolean {
+  return options.ablations.map((ablation) => ablate(ablation, options)).every(Boolean);
+}
+
+/** Runs one seed of each kind of trouble after another until somebody misses the rule. */
+function ablate(ablation: Ablation, options: Options): boolean {
+  const { firstSeed, runs, troubles, size, json, shrinks } = options;
+  const { rule, off } = ablation;
+  const tell = (line: string) => console.log(`${rule.padEnd(7)}${line}   (off: ${off})`);
+  let count = 0;
+  for (let seed = firstSeed; seed < firstSeed + runs; seed++)
+    for (const trouble of troubles) {
+      const schedule = drawSchedule(trouble, seed, size);
+      const outcome = runSchedule(schedule, { ablation });
+      count++;
+      const [finding] = outcome.findings;
+      if (finding === undefined) continue;
+      if (json) console.log(JSON.stringify({ rule, off, runs: count, trouble, seed, finding }));
+      else tell(`missed by run ${String(count).padStart(5)}, ${trouble} ${seed}: ${finding.broken}, ${finding.what.slice(0, 100)}`);
+      if (!json && shrinks && options.ablations.length === 1) explain(schedule, outcome, options, ablation);
+      return true;
+    }
+  if (json) console.log(JSON.stringify({ rule, off, runs: count }));
+  else tell(`missed by none of ${count} runs`);
+  return false;
+}
+
+/** Prints what went wrong, the shortest schedule in which it does, and how to see it. */
+function explain(schedule: Schedule, outcome: Outcome, { shrinks }: { readonly shrinks: boolean }, ablation?: Ablation): void {
+  console.log(`${schedule.trouble} ${schedule.seed}:`);
+  tellFindings(outcome);
+  const broken = outcome.findings[0]?.broken;
+  const fails = (candidate: Schedule) => runSchedule(candidate, { ablation }).findings[0]?.broken === broken;
+  const shortest = shrinks ? shrink(schedule, { fails, triesMax: SHRINK_TRIES_MAX }) : schedule;
+  const path = join(tmpdir(), `presence-sim-${schedule.trouble}-${schedule.seed}${ablation === undefined ? "" : `-${ablation.rule}`}.json`);
+  writeFileSync(path, printSchedule(shortest));
+  if (shrinks) {
+    console.log(`  shrunk from ${schedule.steps.length} steps to ${shortest.steps.length}, on ${shortest.instances} instances:`);
+    for (const step of shortest.steps) console.log(`    ${JSON.stringify(step)}`);
+    tellFindings(runSchedule(shortest, { ablation }));
+  }
+  console.log(`  npm run sim -- --schedule ${path}${ablation === undefined ? "" : ` --ablate ${ablation.rule}`} --trace 0`);
+}
+
+function tellFindings({ findings }: Outcome): void {
+  for (const { broken, what } of findings) console.log(`  ${broken}: ${what}`);
+}
+
+function lookOf({ traceFrom }: Options): RunOptions {
+  return traceFrom === undefined ? {} : { look: (world) => trace(world, traceFrom, console.log) };
+}
+
+function summary(trouble: TroubleName, outcomes: readonly Outcome[]): string {
+  const sum = (of: (outcome: Outcome) => number) => outcomes.reduce((all, outcome) => all + of(outcome), 0);
+  const equal = percentiles(outcomes.map(({ equalMs = Number.POSITIVE_INFINITY }) => equalMs));
+  const connected = percentiles(outcomes.map(({ sinceConnectedMs = Number.POSITIVE_INFINITY }) => sinceConnectedMs));
+  const again = sum((outcome) => outcome.again?.length ?? 0);
+  const leaves = sum(({ falseLeaves }) => falseLeaves);
+  return `${trouble.padEnd(24)}${equal}${" ".repeat(18)}${connected}${String(again).padStart(17)}${String(leaves).padStart(15)}`;
+}
+
+function percentiles(values: readonly number[]): string {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  return [0.5, 0.99, 1].map((share) => String(Math.round(at(share))).padStart(7)).join("");
+}

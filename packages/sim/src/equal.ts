@@ -1,0 +1,53 @@
+/** L1: when all trouble is over, the roster of every client becomes right in time, and stays right. It judges nothing: run.ts does. */
+
+import type { Millis } from "@presence-service/protocol";
+import type { World } from "@presence-service/server/testing";
+import { living } from "./faults.ts";
+
+export type Recovery = {
+  /** From the end of all trouble until every roster is right. Infinity: not within `PATIENCE_MS`. */
+  readonly equalMs: Millis;
+  /** The same, from when the last instance had both of its connections. */
+  readonly sinceConnectedMs: Millis;
+  /** Times when rosters that had been equal differed for longer than a message takes: start, length and the difference. */
+  readonly again: readonly { readonly atMs: Millis; readonly forMs: Millis; readonly what: string }[];
+};
+
+/** How long to wait for right rosters. */
+const PATIENCE_MS: Millis = 180_000;
+/** How long to watch that they stay right: longer than graces, ended attempts, beacons and everything that is remembered. */
+const WATCH_MS: Millis = 120_000;
+const LOOK_MS: Millis = 10;
+/** A difference that is still there at the second check is not caused by a message under way. */
+const WATCH_LOOK_MS: Millis = 100;
+
+export function recover(world: World): Recovery {
+  const from = world.now;
+  let connectedAt: Millis | undefined;
+  let equalMs = Number.POSITIVE_INFINITY;
+  for (; world.now - from <= PATIENCE_MS; world.advance(LOOK_MS)) {
+    if (connectedAt === undefined && living(world).every((index) => world.instance(index).isConnected)) connectedAt = world.now;
+    if (world.difference() !== undefined) continue;
+    equalMs = world.now - from;
+    break;
+  }
+  const sinceConnectedMs = Math.max(0, from + equalMs - (connectedAt ?? from));
+  return { equalMs, sinceConnectedMs, again: keepWatching(world) };
+}
+
+function keepWatching(world: World): Recovery["again"] {
+  const again: { atMs: Millis; forMs: Millis; what: string }[] = [];
+  const from = world.now;
+  let differs: { readonly since: Millis; readonly what: string } | undefined;
+  while (world.now - from < WATCH_MS || (differs !== undefined && world.now - from < WATCH_MS + PATIENCE_MS)) {
+    world.advance(WATCH_LOOK_MS);
+    const what = world.difference();
+    if (what !== undefined) differs ??= { since: world.now, what };
+    if (what !== undefined || differs === undefined) continue;
+    const forMs = world.now - differs.since;
+    if (forMs > WATCH_LOOK_MS) again.push({ atMs: differs.since - from, forMs, what: differs.what });
+    differs = undefined;
+  }
+  if (differs !== undefined) again.push({ atMs: differs.since - from, forMs: Number.POSITIVE_INFINITY, what: differs.what });
+  return again;
+}

@@ -1,0 +1,138 @@
+/**
+ * The fault model: every fault that can befall an instance, a link or Redis, and the kinds of trouble that are made of them, each with
+ * the bounds within which all must be well again. It draws nothing: schedule.ts does.
+ */
+
+import type { BoardId, Millis } from "@presence-service/protocol";
+import { CONSTANTS, type Link, type World } from "@presence-service/server/testing";
+
+/** One fault, as a schedule has it. Only what its kind takes is there. */
+export type Fault = {
+  readonly fault: FaultName;
+  /** The so-manieth of the living instances, counted round. */
+  readonly victim: number;
+  readonly forMs: Millis;
+  /** New connections are no better. */
+  readonly stays?: boolean;
+  readonly link?: Link;
+  /** Further victims. */
+  readonly with?: readonly number[];
+  readonly board?: string;
+};
+
+export type Taken = "stays" | "link" | "with" | "board";
+
+export type FaultKind = {
+  readonly takes?: readonly Taken[];
+  readonly begin: (world: World, victim: number, fault: Fault) => void;
+  /** Default: the victim's links are mended, and it goes on. */
+  readonly end?: (world: World, victim: number) => void;
+};
+
+const startRedis = (world: World) => world.network.startRedis();
+const nothing = () => {};
+
+export const FAULTS = {
+  kill: { begin: (world, victim) => [world.kill(victim), world.start()], end: nothing },
+  stop: { begin: (world, victim) => [world.stop(victim), world.start()], end: nothing },
+  pause: { begin: (world, victim) => world.pause(victim) },
+  kill_redis: { begin: (world) => world.network.stopRedis("killed"), end: startRedis },
+  pause_redis: { begin: (world) => world.network.stopRedis("paused"), end: startRedis },
+  cut: { begin: (world, victim) => world.network.cut(victim) },
+  cut_link: { takes: ["link"], begin: (world, victim, { link }) => world.network.cut(victim, link && { links: [link] }) },
+  cut_silently: { begin: (world, victim) => world.network.cut(victim, { silently: true }) },
+  reset: { takes: ["link"], begin: (world, victim, { link = "subscriber" }) => world.network.reset(victim, link) },
+  hang: { takes: ["link"], begin: (world, victim, { link = "subscriber" }) => world.network.hang(victim, link) },
+  deafen: { takes: ["stays"], begin: (world, victim, { stays = false }) => world.network.deafen(victim, { stays }) },
+  mute: { takes: ["stays"], begin: (world, victim, { stays = false }) => world.network.mute(victim, { stays }) },
+  /** A failover that some have not noticed: they stay with the former master. */
+  fail_over: {
+    takes: ["stays", "with"],
+    begin: (world, victim, { stays = false, with: more = [] }) => {
+      const left = [victim, ...more.map((number) => nth(world, number))];
+      for (const index of living(world))
+        if (!left.includes(index)) for (const link of ["publisher", "subscriber"] as const) world.network.reset(index, link);
+      world.network.split(left, { stays });
+    },
+  },
+  /** One link leads to another server than the other one. */
+  part: { takes: ["link"], begin: (world, victim, { link = "subscriber" }) => world.network.split([victim], { links: [link] }) },
+  forget_subscriptions: {
+    begin: (world, victim) => {
+      for (const boardId of world.instance(victim).boards) world.network.dropSubscription(victim, boardId);
+    },
+  },
+  /** Redis takes a right away. */
+  refuse_board: {
+    takes: ["link", "board"],
+    begin: (world, victim, { link, board = "b0" }) =>
+      world.network.refuse(victim, { on: board as BoardId, ...(link !== undefined && { links: [link] }) }),
+  },
+  refuse_boards: { begin: (world, victim) => world.network.refuse(victim, { on: "boards" }) },
+  refuse_all: {
+    takes: ["link"],
+    begin: (world, victim, { link }) => world.network.refuse(victim, { on: "everything", ...(link !== undefined && { links: [link] }) }),
+  },
+} as const satisfies Record<string, FaultKind>;
+export type FaultName = keyof typeof FAULTS;
+
+/** One kind of trouble, and what is demanded once it is over. */
+export type Trouble = {
+  /** Drawn from; the more often one stands here, the more often it befalls. */
+  readonly faults: readonly FaultName[];
+  /** The share of messages lost on the way to each subscriber; as many are doubled. */
+  readonly lossRate?: number;
+  /** L1: how long after the end of all trouble rosters may differ. */
+  readonly equalMsMax: Millis;
+  /** The bound counted from the moment the last instance has reconnected, for troubles with reconnects. */
+  readonly sinceConnectedMsMax?: Millis;
+  /** Rosters may be equal by chance before every instance knows all, and may then differ again for so long. */
+  readonly againMsMax?: Millis;
+  /** S1 holds at any time. */
+  readonly hasHealthyBus?: boolean;
+};
+
+const INSTANCES: readonly FaultName[] = ["kill", "pause", "stop"];
+const REDIS: readonly FaultName[] = ["kill_redis", "pause_redis"];
+const LINKS: readonly FaultName[] = ["cut", "cut_link", "cut_link", "reset", "reset"];
+const SILENCE: readonly FaultName[] = ["cut_silently", "hang", "hang", "deafen"];
+const FAILOVER: readonly FaultName[] = ["fail_over", "mute", "part", "kill_redis"];
+const RIGHTS: readonly FaultName[] = ["refuse_board", "refuse_boards", "refuse_all"];
+
+/** The longest time until a beacon comes and the repair after it is done. */
+const BEACON_MS: Millis = 20_000;
+/** The time until an instance that nobody hears, or that has stopped, is given up everywhere (R7, R12). */
+const GONE_MS: Millis = CONSTANTS.goodbyeMs + 500;
+
+export const TROUBLES = {
+  none: { faults: [], equalMsMax: 500, hasHealthyBus: true },
+  instances: { faults: INSTANCES, equalMsMax: GONE_MS, hasHealthyBus: true },
+  outages: { faults: [...REDIS, ...REDIS, ...INSTANCES, ...LINKS], equalMsMax: GONE_MS },
+  redis: { faults: REDIS, equalMsMax: 5_000, sinceConnectedMsMax: 2_000 },
+  links: { faults: LINKS, equalMsMax: 5_000, sinceConnectedMsMax: 2_000 },
+  silence: { faults: SILENCE, equalMsMax: 5_000 },
+  rights: { faults: RIGHTS, equalMsMax: 5_000 },
+  // When two sides meet again without a new connection, they learn of each other's changes from beacons only.
+  failover: { faults: FAILOVER, equalMsMax: BEACON_MS, againMsMax: BEACON_MS },
+  // A peer whose last beats were lost becomes suspect, until its next one.
+  loss: { faults: [], lossRate: 0.03, equalMsMax: 5_000, againMsMax: CONSTANTS.heartbeatMs },
+  subscriptions: { faults: ["forget_subscriptions"], lossRate: 0.02, equalMsMax: 3 * BEACON_MS, againMsMax: 3 * BEACON_MS },
+  everything: {
+    faults: [...INSTANCES, ...REDIS, ...LINKS, ...SILENCE, ...FAILOVER],
+    lossRate: 0.01,
+    equalMsMax: BEACON_MS,
+    againMsMax: BEACON_MS,
+  },
+} as const satisfies Record<string, Trouble>;
+export type TroubleName = keyof typeof TROUBLES;
+export const TROUBLE_NAMES = Object.keys(TROUBLES) as TroubleName[];
+
+export function living(world: World): number[] {
+  return world.instances.filter(({ state }) => state !== "gone").map(({ index }) => index);
+}
+
+/** The so-manieth of the living instances, counted round: a step means an instance whatever steps were left out before it. */
+export function nth(world: World, number: number): number {
+  const alive = living(world);
+  return alive[number % alive.length] ?? 0;
+}

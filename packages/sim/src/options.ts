@@ -1,0 +1,72 @@
+/** The options of `npm run sim`. Throws a sentence that says which one is wrong. */
+
+import { parseArgs } from "node:util";
+import { ABLATIONS, type Ablation } from "./ablations.ts";
+import { TROUBLE_NAMES, type TroubleName } from "./faults.ts";
+import type { Size } from "./schedule.ts";
+
+export type Options = {
+  readonly firstSeed: number;
+  readonly runs: number;
+  readonly size: Size;
+  readonly troubles: readonly TroubleName[];
+  readonly ablations: readonly Ablation[];
+  /** A file with a schedule, instead of seeds. */
+  readonly schedule: string | undefined;
+  /** From which virtual millisecond on each step is printed. */
+  readonly traceFrom: number | undefined;
+  readonly json: boolean;
+  readonly shrinks: boolean;
+};
+
+export function readOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: "string" },
+      runs: { type: "string" },
+      instances: { type: "string", default: "4" },
+      boards: { type: "string", default: "4" },
+      people: { type: "string", default: "12" },
+      trouble: { type: "string", default: TROUBLE_NAMES.join() },
+      ablate: { type: "string" },
+      schedule: { type: "string" },
+      trace: { type: "string" },
+      json: { type: "boolean", default: false },
+      "no-shrink": { type: "boolean", default: false },
+    },
+  });
+  const { seed, runs = seed === undefined ? "100" : "1", instances, boards, people, ablate, trace } = values;
+  return {
+    firstSeed: whole("seed", seed ?? "1"),
+    runs: whole("runs", runs),
+    size: { instances: whole("instances", instances), boards: whole("boards", boards), people: whole("people", people) },
+    troubles: values.trouble.split(",").map((name) => one("trouble", name, TROUBLE_NAMES)),
+    ablations: ablate === undefined ? [] : ablate === "all" ? ABLATIONS : ablate.split(",").map(ablationNamed),
+    schedule: values.schedule,
+    traceFrom: trace === undefined ? undefined : whole("trace", trace, 0),
+    json: values.json,
+    shrinks: !values["no-shrink"],
+  };
+}
+
+function ablationNamed(name: string): Ablation {
+  const rule = one(
+    "ablate",
+    name,
+    ABLATIONS.map((ablation) => ablation.rule),
+  );
+  return ABLATIONS.find((ablation) => ablation.rule === rule) as Ablation;
+}
+
+function one<T extends string>(option: string, value: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === value);
+  if (found === undefined) throw new Error(`--${option} must be of ${choices.join(", ")}, not ${value}`);
+  return found;
+}
+
+function whole(option: string, text: string, min = 1): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < min) throw new Error(`--${option} must be a whole number from ${min} on, not ${text}`);
+  return number;
+}

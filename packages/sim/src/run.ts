@@ -1,0 +1,173 @@
+/**
+ * Runs a schedule in a World: people act and faults come and go, then all trouble ends and the rosters have to become right (L1). The
+ * checkers watch meanwhile. The same schedule gives the same run, to the last byte: `hash` stands for all that its cores did.
+ */
+
+import { createHash } from "node:crypto";
+import type { BoardId, Millis } from "@presence-service/protocol";
+import {
+  clashOfColors,
+  differenceInOrder,
+  GRACE_MS,
+  HEALTHY,
+  World,
+  type WorldMember,
+  watchGhosts,
+  watchHeld,
+  watchLeaves,
+  watchSlices,
+} from "@presence-service/server/testing";
+import type { Ablation } from "./ablations.ts";
+import { type Recovery, recover } from "./equal.ts";
+import { FAULTS, type Fault, type FaultKind, nth, TROUBLES, type Trouble, type TroubleName } from "./faults.ts";
+import type { Act, Schedule } from "./schedule.ts";
+
+/** A promise that a run broke, by the id of the promise. */
+export type Finding = { readonly broken: string; readonly what: string };
+
+export type Outcome = Partial<Recovery> & {
+  readonly seed: number;
+  readonly trouble: TroubleName;
+  /** Of every effect of every core, and when. */
+  readonly hash: string;
+  readonly findings: readonly Finding[];
+  /** S5. Leaves of people who were there, shown after the end of all trouble. */
+  readonly falseLeaves: number;
+};
+
+export type RunOptions = {
+  readonly ablation?: Ablation | undefined;
+  /** Gets the World before anything has happened, to watch it. */
+  readonly look?: ((world: World) => void) | undefined;
+};
+
+export function runSchedule(schedule: Schedule, { ablation, look }: RunOptions = {}): Outcome {
+  const { seed, trouble, instances, network } = schedule;
+  const { constants, ...bends } = ablation ?? {};
+  const world = new World({ seed, instances, faults: network, ...(constants && { constants }), bends });
+  const hash = hashOf(world);
+  look?.(world);
+  watchSlices(world);
+  watchLeaves(world);
+  const { hasHealthyBus }: Trouble = TROUBLES[trouble];
+  if (hasHealthyBus === true) watchGhosts(world);
+  const falseLeaves: string[] = [];
+  watchHeld(world, (sentence) => falseLeaves.push(sentence));
+  let recovery: Recovery | undefined;
+  let findings: Finding[];
+  try {
+    live(world, schedule);
+    endTrouble(world);
+    if (trouble !== "none") falseLeaves.length = 0;
+    recovery = recover(world);
+    findings = judge(trouble, recovery, falseLeaves);
+    if (findings.length === 0) findings = lookAround(world);
+  } catch (error) {
+    findings = [violated(error)];
+  }
+  return { seed, trouble, hash: hash(), findings, falseLeaves: falseLeaves.length, ...recovery };
+}
+
+/** The bounds of that trouble that were broken. */
+export function judge(trouble: TroubleName, { equalMs, sinceConnectedMs, again }: Recovery, falseLeaves: readonly string[]): Finding[] {
+  const { equalMsMax, sinceConnectedMsMax = Number.POSITIVE_INFINITY, againMsMax = 0 }: Trouble = TROUBLES[trouble];
+  const findings: Finding[] = [];
+  const late = (what: string) => findings.push({ broken: "L1", what });
+  if (equalMs > equalMsMax) late(`equal after ${inSeconds(equalMs)} s, not ${inSeconds(equalMsMax)} s`);
+  if (sinceConnectedMs > sinceConnectedMsMax)
+    late(`equal ${inSeconds(sinceConnectedMs)} s after the last instance had reconnected, not ${inSeconds(sinceConnectedMsMax)} s`);
+  for (const { atMs, forMs, what } of again)
+    if (forMs > againMsMax)
+      findings.push({ broken: "L1 again", what: `differed again after ${inSeconds(atMs)} s, for ${inSeconds(forMs)} s: ${what}` });
+  if (trouble === "none") findings.push(...falseLeaves.map((what) => ({ broken: "S5", what })));
+  return findings;
+}
+
+/** Promises that hold once all is well. */
+function lookAround(world: World): Finding[] {
+  const disorder = differenceInOrder(world);
+  if (disorder !== undefined) return [{ broken: "R18.3", what: disorder }];
+  const clash = clashOfColors(world);
+  if (clash !== undefined) return [{ broken: "R18.7", what: clash }];
+  // Every instance told the truth: although messages were lost, doubled or late, none contradicted what was held (R3, R4).
+  for (const { index, counted } of world.instances)
+    if (counted.divergence !== undefined || counted.forged !== undefined)
+      return [{ broken: "R4.2", what: `instance ${index} was contradicted: ${JSON.stringify(counted)}` }];
+  return [];
+}
+
+/** The World and its checkers begin what they throw with the id of what is broken. */
+function violated(error: unknown): Finding {
+  const what = error instanceof Error ? error.message : String(error);
+  return { broken: /(?:^|: )([SRC]\d+(?:\.\d+)?): /.exec(what)?.[1] ?? "crash", what };
+}
+
+function live(world: World, { steps, endsAt }: Schedule): void {
+  const from = world.now;
+  const members = new Map<string, WorldMember>();
+  for (const step of steps) {
+    world.advance(from + step.at - world.now);
+    if ("fault" in step) befall(world, step);
+    else act(world, members, step);
+  }
+  world.advance(Math.max(0, from + endsAt - world.now));
+}
+
+function act(world: World, members: Map<string, WorldMember>, step: Act): void {
+  const via = nth(world, step.via);
+  const key = `${step.who} ${step.board}`;
+  const member = members.get(key);
+  if (member === undefined) {
+    if (step.act !== "join") return;
+    const session = [...members.values()].find(({ session: { name } }) => name === step.who)?.session;
+    members.set(key, session?.join(step.board as BoardId, {}) ?? world.join(step.who, { board: step.board, via }));
+    return;
+  }
+  const { session } = member;
+  if (!session.connection.isOpen || session.isSuperseded) return member.resume({ via });
+  switch (step.act) {
+    case "join":
+      return member.join();
+    case "update":
+      return member.update({ status: step.status, area: step.area, state: { tool: step.tool } });
+    case "move":
+      return member.move(step.x, 1);
+    case "resume":
+      return member.resume({ via });
+    case "leave":
+      return member.leave();
+    case "disconnect":
+      return member.disconnect(step.graceMs);
+    case "lose_abandoned":
+      return session.loseAbandoned(GRACE_MS.full);
+  }
+}
+
+function befall(world: World, fault: Fault): void {
+  const victim = nth(world, fault.victim);
+  const kind: FaultKind = FAULTS[fault.fault];
+  kind.begin(world, victim, fault);
+  world.after(fault.forMs, () => {
+    if (kind.end !== undefined) return kind.end(world, victim);
+    world.network.mend(victim);
+    world.resume(victim);
+  });
+}
+
+function endTrouble(world: World): void {
+  world.network.faults = HEALTHY;
+  world.network.startRedis();
+  world.network.mendAll();
+  for (const instance of world.instances) instance.resume();
+}
+
+/** Call the result at the end. */
+function hashOf(world: World): () => string {
+  const hash = createHash("sha256");
+  world.observe(({ index }, effect) => hash.update(`${index} ${world.now} ${JSON.stringify(effect)}\n`));
+  return () => hash.digest("hex").slice(0, 16);
+}
+
+function inSeconds(ms: Millis): string {
+  return (ms / 1000).toFixed(1);
+}

@@ -1,0 +1,150 @@
+/**
+ * All that will happen in one run, as data: drawn from a seed before the run begins, written to a file, read again, and made shorter.
+ * Each step has a meaning whatever others are left out. It runs nothing: run.ts does.
+ */
+
+import type { Millis } from "@presence-service/protocol";
+import { type Faults, GRACE_MS, Random } from "@presence-service/server/testing";
+import { FAULTS, type Fault, type FaultKind, type FaultName, type Taken, TROUBLES, type Trouble, type TroubleName } from "./faults.ts";
+
+export type Size = { readonly instances: number; readonly boards: number; readonly people: number };
+
+/** A person does this. If their connection is gone they come back instead, by the instance that `via` names. */
+export type Act = { readonly who: string; readonly board: string; readonly via: number } & (
+  | { readonly act: "join" | "leave" | "resume" | "lose_abandoned" }
+  | { readonly act: "update"; readonly status: "active" | "idle"; readonly area: string; readonly tool: string }
+  | { readonly act: "move"; readonly x: number }
+  | { readonly act: "disconnect"; readonly graceMs: Millis }
+);
+
+export type Step = { readonly at: Millis } & (Act | Fault);
+
+export type Schedule = {
+  /** Seed of everything that no step names: the network's delays and losses, the jitter of the cores. */
+  readonly seed: number;
+  readonly trouble: TroubleName;
+  readonly instances: number;
+  readonly network: Pick<Faults, "lossRate" | "duplicateRate" | "countsReceivers">;
+  /** When all trouble ends and the rosters have to become right. */
+  readonly endsAt: Millis;
+  /** In order of time. */
+  readonly steps: readonly Step[];
+};
+
+const TROUBLE_MS_MIN: Millis = 10_000;
+const TROUBLE_MS_MAX: Millis = 60_000;
+const FAULT_MS_MIN: Millis = 100;
+const FAULT_MS_MAX: Millis = 120_000;
+/** Average time between two acts of anybody. */
+const ACT_MS: Millis = 200;
+const GRACES: readonly Millis[] = Object.values(GRACE_MS);
+/** The share of the others that a failover leaves behind too. */
+const LEFT_BEHIND = 0.2;
+
+export function drawSchedule(trouble: TroubleName, seed: number, size: Size): Schedule {
+  const { faults, lossRate = 0 }: Trouble = TROUBLES[trouble];
+  const draw = new Draw(seed, size);
+  const members = draw.members();
+  const steps: Step[] = members.map((member) => ({ at: 0, act: "join", ...member, via: draw.instance() }));
+  let now: Millis = 0;
+  const actUntil = (end: Millis, meanwhile: () => void = () => {}) => {
+    while (now < end) {
+      now += Math.round(draw.random.between(0, 2 * ACT_MS));
+      steps.push({ at: now, ...draw.act(draw.one(members)) });
+      meanwhile();
+    }
+  };
+  const befall = () => {
+    const fault = draw.fault(faults);
+    steps.push({ at: now, ...fault });
+    return fault.forMs;
+  };
+  let nextFaultAt: Millis = 0;
+  actUntil(draw.random.between(0, TROUBLE_MS_MAX), () => {
+    if (faults.length > 0 && now >= nextFaultAt) nextFaultAt = now + befall() * draw.random.between(0.2, 2);
+  });
+  // When the last fault ends, all others have ended too.
+  actUntil(now + (faults.length > 0 ? befall() : TROUBLE_MS_MIN));
+  // Every other run is that of a Cluster.
+  const network = { lossRate, duplicateRate: lossRate, countsReceivers: seed % 2 === 0 };
+  return { seed, trouble, instances: size.instances, network, endsAt: now, steps };
+}
+
+/** One step a line, so that a schedule can be read and edited. */
+export function printSchedule({ steps, ...rest }: Schedule): string {
+  const head = JSON.stringify(rest).slice(0, -1);
+  return `${head},"steps":[\n${steps.map((step) => JSON.stringify(step)).join(",\n")}\n]}\n`;
+}
+
+/** Throws a sentence if the text is no schedule. */
+export function readSchedule(text: string): Schedule {
+  const schedule = JSON.parse(text) as Partial<Schedule>;
+  const { seed, instances, endsAt, steps, trouble = "", network } = schedule;
+  if (![seed, instances, endsAt].every((value) => typeof value === "number") || typeof network !== "object" || !Array.isArray(steps))
+    throw new Error("this is no schedule: it needs seed, trouble, instances, network, endsAt and steps");
+  if (!(trouble in TROUBLES)) throw new Error(`there is no trouble ${trouble}`);
+  for (const step of steps as readonly Step[])
+    if (typeof step.at !== "number" || ("fault" in step ? !(step.fault in FAULTS) : !("act" in step && step.who && step.board)))
+      throw new Error(`this is no step: ${JSON.stringify(step)}`);
+  return schedule as Schedule;
+}
+
+class Draw {
+  readonly random: Random;
+  readonly #size: Size;
+
+  constructor(seed: number, size: Size) {
+    this.random = new Random(seed);
+    this.#size = size;
+  }
+
+  one<T>(choices: readonly T[]): T {
+    return choices[Math.floor(this.random.next() * choices.length)] as T;
+  }
+
+  instance(): number {
+    return Math.floor(this.random.next() * this.#size.instances);
+  }
+
+  /** One in three is on a second board too: the end of a connection ends both memberships. */
+  members(): { readonly who: string; readonly board: string }[] {
+    const { people, boards } = this.#size;
+    const all = Array.from({ length: people }, (_, index) => ({ who: `p${index}`, board: `b${index % boards}` }));
+    return [...all, ...all.filter((_, index) => index % 3 === 0).map(({ who }) => ({ who, board: this.#board() }))];
+  }
+
+  act(member: { readonly who: string; readonly board: string }): Act {
+    const by = { ...member, via: this.instance() };
+    const what = this.random.next();
+    if (what < 0.3) {
+      const status = this.one(["active", "idle"] as const);
+      return { ...by, act: "update", status, area: this.one(["", "slide-1"]), tool: this.one(["pen", "ink"]) };
+    }
+    if (what < 0.45) return { ...by, act: "move", x: Math.floor(this.random.between(0, 10)) };
+    if (what < 0.55) return { ...by, act: "resume" };
+    if (what < 0.65) return { ...by, act: "leave" };
+    if (what < 0.75) return { ...by, act: "join" };
+    if (what < 0.85) return { ...by, act: "disconnect", graceMs: this.one(GRACES) };
+    return { ...by, act: "lose_abandoned" };
+  }
+
+  fault(names: readonly FaultName[]): Fault {
+    const fault = this.one(names);
+    const kind: FaultKind = FAULTS[fault];
+    const takes = (what: Taken) => kind.takes?.includes(what) === true;
+    const others = Array.from({ length: this.#size.instances }, (_, index) => index);
+    return {
+      fault,
+      victim: this.instance(),
+      forMs: Math.round(Math.exp(this.random.between(Math.log(FAULT_MS_MIN), Math.log(FAULT_MS_MAX)))),
+      ...(takes("stays") && { stays: this.random.next() < 0.5 }),
+      ...(takes("link") && { link: this.one(["publisher", "subscriber"] as const) }),
+      ...(takes("with") && { with: others.filter(() => this.random.next() < LEFT_BEHIND) }),
+      ...(takes("board") && { board: this.#board() }),
+    };
+  }
+
+  #board(): string {
+    return `b${Math.floor(this.random.next() * this.#size.boards)}`;
+  }
+}
