@@ -33,10 +33,14 @@ export const ABLATIONS: readonly Ablation[] = [
     hears: (input, self) => (input.kind === "heard" && input.from !== self && asksAll(input.message) ? undefined : input),
   },
   // Withheld beacons would count as lost: where an own message does not come back, a board is subscribed anew, and asks.
-  { rule: "R6", off: "beacons", constants: { beaconAfterChangeMs: [FOREVER, FOREVER], beaconMsMin: 2 * FOREVER } },
-  { rule: "R6.2", off: "beacons soon after a change", constants: { beaconAfterChangeMs: [11_999, 11_999] } },
+  { rule: "R6", off: "beacons", constants: { beaconAfterChangeMs: [FOREVER, FOREVER], beaconMsMin: 2 * FOREVER, handoverMs: 2 * FOREVER } },
+  { rule: "R6.2", off: "beacons soon after a change", constants: { beaconAfterChangeMs: [11_999, 11_999], handoverMs: 12_000 } },
   { rule: "R6.4", off: "beacons in peace", constants: { beaconMsMin: FOREVER } },
-  { rule: "R7.8", off: "a silent peer is suspect before it is down", constants: { suspectBeats: 7, beaconAfterChangeMs: [300, 3_500] } },
+  {
+    rule: "R7.8",
+    off: "a silent peer is suspect before it is down",
+    constants: { suspectBeats: 7, beaconAfterChangeMs: [300, 3_500], handoverMs: 3_501 },
+  },
   { rule: "R7.9", off: "a silent peer is given up", constants: { downBeats: 1e9, clearRemoteMs: FOREVER } },
   { rule: "R7.10", off: "peers are given time after a recovery", constants: { calmBeats: 0 } },
   {

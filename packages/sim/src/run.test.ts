@@ -90,6 +90,10 @@ function isSame(one: Step, other: Step | undefined): boolean {
   return "act" in other && one.act === other.act && one.who === other.who && one.board === other.board;
 }
 
+test("every rule that can be switched off can be: the numbers for it do not contradict each other", () => {
+  for (const { rule, constants = {} } of ABLATIONS) assert.doesNotThrow(() => new World({ seed: 1, instances: 2, constants }), rule);
+});
+
 test("[R6] a run without beacons fails, and the same run with beacons does not", () => {
   const ablation = ABLATIONS.find(({ rule }) => rule === "R6");
   const schedules = Array.from({ length: 8 }, (_, index) => drawSchedule("subscriptions", index + 1, SIZE));
