@@ -111,7 +111,8 @@ export const TROUBLES = {
   redis: { faults: REDIS, equalMsMax: 5_000, sinceConnectedMsMax: 2_000 },
   links: { faults: LINKS, equalMsMax: 5_000, sinceConnectedMsMax: 2_000 },
   silence: { faults: SILENCE, equalMsMax: 5_000 },
-  rights: { faults: RIGHTS, equalMsMax: 5_000 },
+  // A board that may speak again is shown as it is with its instance's next heartbeat (R9.24).
+  rights: { faults: RIGHTS, equalMsMax: 5_000, againMsMax: CONSTANTS.heartbeatMs + 100 },
   // When two sides meet again without a new connection, they learn of each other's changes from beacons only.
   failover: { faults: FAILOVER, equalMsMax: BEACON_MS, againMsMax: BEACON_MS },
   // A peer whose last beats were lost becomes suspect, until its next one.
