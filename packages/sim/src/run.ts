@@ -6,6 +6,8 @@
 import { createHash } from "node:crypto";
 import type { BoardId, Millis } from "@presence-service/protocol";
 import {
+  type Core,
+  type CoreOptions,
   clashOfColors,
   differenceInOrder,
   GRACE_MS,
@@ -38,13 +40,14 @@ export type Outcome = Partial<Recovery> & {
 export type RunOptions = {
   readonly ablation?: Ablation | undefined;
   /** Gets the World before anything has happened, to watch it. */
+  readonly makeCore?: ((options: CoreOptions) => Core) | undefined;
   readonly look?: ((world: World) => void) | undefined;
 };
 
-export function runSchedule(schedule: Schedule, { ablation, look }: RunOptions = {}): Outcome {
+export function runSchedule(schedule: Schedule, { ablation, makeCore, look }: RunOptions = {}): Outcome {
   const { seed, trouble, instances, network } = schedule;
   const { constants, ...bends } = ablation ?? {};
-  const world = new World({ seed, instances, faults: network, ...(constants && { constants }), bends });
+  const world = new World({ seed, instances, faults: network, ...(constants && { constants }), bends, ...(makeCore && { makeCore }) });
   const hash = hashOf(world);
   look?.(world);
   watchSlices(world);

@@ -1,22 +1,27 @@
-/** The next deadline of each board: a binary heap with lazy deletion, so that ten thousand idle boards cost nothing. */
+/**
+ * The next deadline of each board: a binary heap with lazy deletion, so that ten thousand idle boards cost nothing. Equal deadlines come in
+ * the order in which they were set, however often somebody has asked for the next one: a core does the same when it is told the same.
+ */
 
 import type { Millis } from "@presence-service/protocol";
 
-type Scheduled<K> = { readonly at: Millis; readonly key: K };
+type Scheduled<K> = { readonly at: Millis; readonly order: number; readonly key: K };
 
 export class Deadlines<K> {
   readonly #heap: Scheduled<K>[] = [];
-  readonly #current = new Map<K, Millis>();
+  readonly #current = new Map<K, Scheduled<K>>();
+  #order = 0;
 
   /** Replaces the key's deadline; Infinity: none. */
   set(key: K, at: Millis): void {
-    if (this.#current.get(key) === at) return;
+    if (this.#current.get(key)?.at === at) return;
     if (at === Number.POSITIVE_INFINITY) {
       this.#current.delete(key);
       return;
     }
-    this.#current.set(key, at);
-    this.#push({ at, key });
+    const item = { at, order: this.#order++, key };
+    this.#current.set(key, item);
+    this.#push(item);
   }
 
   has(key: K): boolean {
@@ -40,7 +45,7 @@ export class Deadlines<K> {
   }
 
   #dropStale(): void {
-    for (let first = this.#heap[0]; first !== undefined && this.#current.get(first.key) !== first.at; first = this.#heap[0]) this.#pop();
+    for (let first = this.#heap[0]; first !== undefined && this.#current.get(first.key) !== first; first = this.#heap[0]) this.#pop();
   }
 
   #push(item: Scheduled<K>): void {
@@ -49,7 +54,7 @@ export class Deadlines<K> {
     while (index > 0) {
       const parent = (index - 1) >> 1;
       const above = heap[parent] as Scheduled<K>;
-      if (above.at <= item.at) break;
+      if (isEarlier(above, item)) break;
       heap[index] = above;
       index = parent;
     }
@@ -65,12 +70,16 @@ export class Deadlines<K> {
       let child = 2 * index + 1;
       if (child >= heap.length) break;
       const right = heap[child + 1];
-      if (right !== undefined && right.at < (heap[child] as Scheduled<K>).at) child++;
+      if (right !== undefined && isEarlier(right, heap[child] as Scheduled<K>)) child++;
       const below = heap[child] as Scheduled<K>;
-      if (below.at >= last.at) break;
+      if (isEarlier(last, below)) break;
       heap[index] = below;
       index = child;
     }
     heap[index] = last;
   }
+}
+
+function isEarlier(a: Scheduled<unknown>, b: Scheduled<unknown>): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }

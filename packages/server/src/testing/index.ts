@@ -2,6 +2,7 @@
 
 export { GRACE_MS } from "../connection/timing.ts";
 export { CONSTANTS, type Constants } from "../core/constants.ts";
+export { Core, type CoreOptions } from "../core/core.ts";
 export type { Effect, Input, Link } from "../core/effects.ts";
 export { Random } from "../core/random.ts";
 export { clashOfColors } from "./checkers/colors.ts";

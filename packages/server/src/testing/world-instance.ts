@@ -6,7 +6,7 @@
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import { GRACE_MS } from "../connection/timing.ts";
 import type { Constants } from "../core/constants.ts";
-import { Core } from "../core/core.ts";
+import type { Core, CoreOptions } from "../core/core.ts";
 import type { ConnectionId, Counted, Effect, Input, Link } from "../core/effects.ts";
 import type { Claims } from "./claims.ts";
 import type { Network } from "./network.ts";
@@ -24,6 +24,9 @@ export type Bends = {
   readonly withholds?: (effect: Effect) => boolean;
 };
 
+/** Makes the core of an instance: for a World that watches what its cores are told. */
+export type MakeCore = (options: CoreOptions) => Core;
+
 /** The parts of a World that its instances share. */
 export type Surroundings = {
   readonly clock: VirtualClock;
@@ -32,6 +35,7 @@ export type Surroundings = {
   readonly observers: readonly Observer[];
   readonly constants: Constants;
   readonly bends: Bends;
+  readonly makeCore: MakeCore;
   /** Throws, with the seed. */
   readonly fail: (sentence: string) => never;
 };
@@ -83,7 +87,7 @@ export class WorldInstance {
     this.#clockOffset = options.clockOffset;
     this.#around = around;
     this.runsSince = around.clock.now;
-    this.core = new Core({ instanceId: this.instanceId, seed: options.seed, now: this.#now(), constants: around.constants });
+    this.core = around.makeCore({ instanceId: this.instanceId, seed: options.seed, now: this.#now(), constants: around.constants });
     this.#setAlarm();
   }
 

@@ -5,13 +5,14 @@
 
 import { type BoardId, type InstanceId, isBoardId, type JsonObject, type Millis } from "@presence-service/protocol";
 import { CONSTANTS, type Constants } from "../core/constants.ts";
+import { Core } from "../core/core.ts";
 import type { ChosenStatus, ConnectionId, Effect } from "../core/effects.ts";
 import { Random } from "../core/random.ts";
 import { type ClaimedMember, Claims } from "./claims.ts";
 import { type Faults, HEALTHY, Network } from "./network.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import { hexDigits, memberIdOf, type WorldMember, WorldSession } from "./world-client.ts";
-import { type Bends, type Observer, type Surroundings, WorldInstance } from "./world-instance.ts";
+import { type Bends, type MakeCore, type Observer, type Surroundings, WorldInstance } from "./world-instance.ts";
 
 export type WorldOptions = {
   readonly seed: number;
@@ -20,6 +21,7 @@ export type WorldOptions = {
   readonly constants?: Partial<Constants>;
   readonly faults?: Partial<Faults>;
   readonly bends?: Bends;
+  readonly makeCore?: MakeCore;
   /** Time that passes before the constructor returns, so that instances are ready and know each other; 0: nothing has happened yet. */
   readonly warmUpMs?: Millis;
 };
@@ -55,13 +57,15 @@ export class World {
   readonly #claims = new Claims();
   readonly #observers: Observer[] = [];
   readonly #bends: Bends;
+  readonly #makeCore: MakeCore;
   readonly #inner: Random;
   #connections = 0;
 
-  constructor({ seed, instances, constants = {}, faults = {}, bends = {}, warmUpMs }: WorldOptions) {
+  constructor({ seed, instances, constants = {}, faults = {}, bends = {}, makeCore, warmUpMs }: WorldOptions) {
     this.seed = seed;
     this.config = { ...CONSTANTS, ...constants };
     this.#bends = bends;
+    this.#makeCore = makeCore ?? ((options) => new Core(options));
     this.random = new Random(seed);
     this.#inner = new Random(seed ^ 0x5eed);
     this.network = new Network({ clock: this.#clock, random: new Random(seed ^ 0xb05), faults: { ...HEALTHY, ...faults } });
@@ -153,6 +157,7 @@ export class World {
       observers: this.#observers,
       constants: this.config,
       bends: this.#bends,
+      makeCore: this.#makeCore,
       fail: (sentence) => this.fail(sentence),
     };
     const instance = new WorldInstance(
