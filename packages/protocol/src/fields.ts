@@ -318,8 +318,13 @@ export const RECIPIENTS = struct<Recipients>(recipients);
 /** Beside the standing of a slice, between instances: its owner has clients that observe the board. */
 export const OBSERVED = struct<{ readonly observed?: boolean }>({ observed: optional(1, bool) });
 
-/** At the end of a heartbeat, between instances: its sender has not heard which counts are wanted. */
-export const WANTING = struct<{ readonly wanting?: boolean }>({ wanting: optional(1, bool) });
+type Near = { readonly reach: number; readonly since: number; readonly turn: number };
+const count = varint(limits.U32_MAX);
+/** At the end of a heartbeat, between instances: its sender has not heard which counts are wanted; it says some of its beats to its group only. */
+export const HEARTBEAT = struct<{ readonly wanting?: boolean; readonly near?: Near }>({
+  wanting: optional(1, bool),
+  near: optional(2, struct<Near>({ reach: count, since: count, turn: count })),
+});
 
 export const eventName = text(limits.EVENT_NAME_BYTES_MAX);
 export const eventData = json(limits.EVENT_DATA_BYTES_MAX);

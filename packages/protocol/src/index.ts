@@ -4,6 +4,7 @@ export * from "./classic.ts";
 export * from "./close-codes.ts";
 export * from "./domain.ts";
 export {
+  HEARTBEAT,
   isArea,
   isAvatar,
   isColor,
@@ -18,7 +19,6 @@ export {
   readMember,
   readUuid,
   STATUSES,
-  WANTING,
   writeMember,
 } from "./fields.ts";
 export { HELD_BYTES, hashIn, heldNow, nameHeld, printed } from "./held.ts";

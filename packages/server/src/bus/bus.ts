@@ -5,6 +5,7 @@
 
 import type { BoardId, Millis } from "@presence-service/protocol";
 import type { Link } from "../core/effects.ts";
+import type { Group } from "../core/messages.ts";
 import type { Shard } from "../core/occupancy.ts";
 import { PresenceError } from "../errors.ts";
 
@@ -143,12 +144,14 @@ export class Channels {
   readonly global: Channel;
   readonly #boardPrefix: string;
   readonly #shardPrefix: string;
+  readonly #groupPrefix: string;
 
   /** `prefix` keeps to `isChannelPrefix`. */
   constructor(prefix: string) {
     this.global = `${prefix}:global`;
     this.#boardPrefix = `${prefix}:board:`;
     this.#shardPrefix = `${prefix}:occupancy:`;
+    this.#groupPrefix = `${prefix}:beats:`;
   }
 
   board(boardId: BoardId): Channel {
@@ -163,6 +166,16 @@ export class Channels {
   /** undefined: it is no shard's channel. */
   shardOf(channel: Channel): Shard | undefined {
     return channel.startsWith(this.#shardPrefix) ? Number(channel.slice(this.#shardPrefix.length)) : undefined;
+  }
+
+  /** The channel for beats of a group of instances (R7). */
+  group(group: Group): Channel {
+    return this.#groupPrefix + group;
+  }
+
+  /** undefined: it is no group's channel. */
+  groupOf(channel: Channel): Group | undefined {
+    return channel.startsWith(this.#groupPrefix) ? Number(channel.slice(this.#groupPrefix.length)) : undefined;
   }
 
   /** The board of a channel of ours; undefined for the global one. */

@@ -14,6 +14,7 @@ import {
   cleanName,
   EVENT_DATA_BYTES_MAX,
   EVENT_NAME_BYTES_MAX,
+  HEARTBEAT,
   type InstanceId,
   isArea,
   isBoardId,
@@ -38,12 +39,12 @@ import {
   STATUSES,
   U32_MAX,
   USER_ID_BYTES_MAX,
-  WANTING,
   Writer,
   writeMember,
   writeMoves,
 } from "@presence-service/protocol";
 import type {
+  Accused,
   Ack,
   Announcement,
   BusMessage,
@@ -176,6 +177,11 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
     read: (from): Announcement => ({ kind: "announcement", text: from.string(ANNOUNCEMENT_BYTES_MAX), ...readScope(from) }),
   },
   want: { tag: 0x05, write: writeWant, read: readWant },
+  verdict: {
+    tag: 0x06,
+    write: (to, { accused }) => writeList(to, accused, writeAccused),
+    read: (from) => ({ kind: "verdict", accused: readList(from, readAccused) }),
+  },
   delta: {
     tag: 0x11,
     write(to, { prev, seq, ops }) {
@@ -244,7 +250,7 @@ function writeHeartbeat(to: Writer, heartbeat: Heartbeat): void {
     .varint(acks.length * 8 + (mute === undefined ? 0 : MUTE_FLAG) + INSTANCE_STATUSES.number(status));
   for (const { peer, beat } of acks) to.u32(peer).u16(beat);
   if (mute !== undefined) writeList(to, mute, (to, boardId) => to.string(boardId));
-  WANTING.write(to, heartbeat);
+  HEARTBEAT.write(to, heartbeat);
 }
 
 function readHeartbeat(from: Reader): Heartbeat {
@@ -259,7 +265,9 @@ function readHeartbeat(from: Reader): Heartbeat {
   const acks = readItems(from, head >>> 3, readAck);
   if (intervalMs === 0 || beaconMs === 0 || versions.min === 0 || versions.min > versions.max) from.fail();
   const mute = head & MUTE_FLAG ? { mute: readList(from, readBoardId) } : undefined;
-  return { kind: "heartbeat", beat, intervalMs, beaconMs, boards, status, acks, versions, ...mute, ...WANTING.read(from) };
+  const extra = HEARTBEAT.read(from);
+  if (extra.near?.since === 0) from.fail();
+  return { kind: "heartbeat", beat, intervalMs, beaconMs, boards, status, acks, versions, ...mute, ...extra };
 }
 
 function readBoardId(from: Reader): BoardId {
@@ -270,6 +278,16 @@ function readBoardId(from: Reader): BoardId {
 
 function readAck(from: Reader): Ack {
   return { peer: from.u32(), beat: from.u16() };
+}
+
+function writeAccused(to: Writer, { instanceId, beat, isDown }: Accused): void {
+  to.hex(instanceId, 16).varint(beat * 2 + (isDown ? 1 : 0));
+}
+
+function readAccused(from: Reader): Accused {
+  const instanceId = readUuid(from) as InstanceId;
+  const word = from.varint();
+  return { instanceId, beat: Math.floor(word / 2), isDown: word % 2 === 1 };
 }
 
 const BY_USER_ID = 0;

@@ -10,6 +10,8 @@ export function messageInWords(message: BusMessage, isDiscreet = false): string 
       const { beat, boards, status, acks, mute = [] } = message;
       return `heartbeat ${beat}, ${status}, ${boards} boards, hears ${acks.length}${mute.length > 0 ? `, mute on ${mute.length}` : ""}`;
     }
+    case "verdict":
+      return `verdict on ${message.accused.length} instances, ${message.accused.filter(({ isDown }) => isDown).length} of them down`;
     case "goodbye":
       return "goodbye";
     case "kick":

@@ -17,7 +17,7 @@ import {
 import { decodeRedisMessage, encodeRedisMessage } from "../bus/envelope.ts";
 import { claimedSender, type Signing } from "../bus/signing.ts";
 import type { Effect, Input } from "../core/effects.ts";
-import type { Announcement, BusMessage, Kick, OccupancyTold } from "../core/messages.ts";
+import type { Announcement, BusMessage, Group, Heartbeat, Kick, OccupancyTold } from "../core/messages.ts";
 import type { Shard } from "../core/occupancy.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Journal } from "./journal.ts";
@@ -109,6 +109,21 @@ export class BusLine implements BusListener {
     );
   }
 
+  /** Says a beat to a group of instances. */
+  beat(group: Group, message: Heartbeat): void {
+    const { channels, metrics, journal, input } = this.#options;
+    const channel = channels.group(group);
+    this.#hand(channel, message, this.#encode(channel, message)).then(
+      () => void metrics.published.heartbeat++,
+      (error) => {
+        this.#failed(error);
+        if (!(error instanceof BusRefused)) return;
+        journal.redisRefuses("publish", channel, 1, error.why);
+        input({ kind: "group_refused", group, link: "publisher" });
+      },
+    );
+  }
+
   /** Publishes a message of the host to all instances. Rejects if the bus did not take it, or may not have, so that the host knows. */
   async tell(message: Kick | Announcement): Promise<void> {
     const { channels, metrics } = this.#options;
@@ -127,6 +142,12 @@ export class BusLine implements BusListener {
 
   shard({ act, shard }: Extract<Effect, { kind: "shard" }>): void {
     const channel = this.#options.channels.shard(shard);
+    if (act === "unsubscribe") this.#refusals.forget(channel);
+    this.#bus[act](channel);
+  }
+
+  group({ act, group }: Extract<Effect, { kind: "group" }>): void {
+    const channel = this.#options.channels.group(group);
     if (act === "unsubscribe") this.#refusals.forget(channel);
     this.#bus[act](channel);
   }
@@ -190,15 +211,20 @@ export class BusLine implements BusListener {
     const { channels, input } = this.#options;
     this.#refusals.granted("subscribe", channel);
     const shard = channels.shardOf(channel);
-    if (shard === undefined) input({ kind: "subscribed", boardId: channels.boardOf(channel) });
-    else input({ kind: "shard_subscribed", shard });
+    const group = channels.groupOf(channel);
+    if (shard !== undefined) input({ kind: "shard_subscribed", shard });
+    else if (group !== undefined) input({ kind: "group_subscribed", group });
+    else input({ kind: "subscribed", boardId: channels.boardOf(channel) });
   }
 
   refused(refusal: Refusal): void {
     const { channels, input } = this.#options;
     this.#refusals.refused("subscribe", refusal.channel, refusal);
+    const group = channels.groupOf(refusal.channel);
+    if (group !== undefined) input({ kind: "group_refused", group, link: "subscriber" });
     // The counts of a shard that is not heard stay as they were.
-    if (channels.shardOf(refusal.channel) === undefined) input({ kind: "subscribe_refused", boardId: channels.boardOf(refusal.channel) });
+    else if (channels.shardOf(refusal.channel) === undefined)
+      input({ kind: "subscribe_refused", boardId: channels.boardOf(refusal.channel) });
   }
 
   linkUp(link: Link, number: number): void {

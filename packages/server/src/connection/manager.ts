@@ -211,6 +211,7 @@ export class ConnectionManager implements Hub {
     switch (effect.kind) {
       case "publish":
         if (effect.shard !== undefined) return this.#line.tellCounts(effect.shard, effect.message);
+        if (effect.group !== undefined) return this.#line.beat(effect.group, effect.message);
         return this.#publish(effect.boardId, effect.message);
       case "subscribe":
       case "unsubscribe":
@@ -218,6 +219,8 @@ export class ConnectionManager implements Hub {
         return this.#line.subscription(effect);
       case "shard":
         return this.#line.shard(effect);
+      case "group":
+        return this.#line.group(effect);
       case "recycle":
         return this.#line.recycle(effect);
       case "joined":

@@ -59,6 +59,7 @@ const CONTRADICTIONS: [Partial<Constants>, RegExp][] = [
   [{ wantLeasePeriods: 2 }, /a want must outlive two that are lost/],
   [{ wantAskMs: [100, 500, 750] }, /a teller that answers at its pace must not be asked again before/],
   [{ handoverMs: 1500 }, /a successor must have heard every beacon of a change/],
+  [{ refuteBeats: 8 }, /an accused instance needs less time to answer than/],
   [{ idleBeaconsPerBeacon: 4 }, /must speak before it is doubted/],
 ];
 

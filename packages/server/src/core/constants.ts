@@ -10,9 +10,22 @@ export type Constants = typeof DEFAULTS;
 const DEFAULTS = {
   /** R7. Short enough that eight make four seconds; an instance then costs its peers two small messages a second. */
   heartbeatMs: 500 as Millis,
-  /** R7. Above this many instances the interval grows by `heartbeatMsPerInstance`, so that 200 beats a second are published in all, and delivered to each. */
+  /** R7. Up to so many instances hear every beat of each other: 200 a second. */
   heartbeatInstancesMax: 100,
+  /** R7. Above `heartbeatInstancesMax`, where Redis refuses the channels of groups: 200 beats a second are published in all, and delivered to each. */
   heartbeatMsPerInstance: 5 as Millis,
+  /** R7. Above `heartbeatInstancesMax` instances beats to all are so rare: 100 a second in all. Those between go to a group. */
+  farMsPerInstance: 10 as Millis,
+  /** R7. Channels for the beats between: enough to choose finely how many others an instance hears in a cluster of thousands. */
+  beatGroups: 64,
+  /** R7. Every beat of so many peers is heard: 100 beats a second, and as many witnesses of each instance's end. */
+  nearPeers: 50,
+  /** R7. So many instances must say that a peer is silent: one alone may be deaf, or made up. */
+  accusersMin: 2,
+  /** R7. A peer is suspect for so many beats before others' word makes it down: if it lives, it has said so by then. */
+  refuteBeats: 3,
+  /** R7. An accused instance says so many of its next beats to all: some may be lost. */
+  refutations: 3,
   /** R7. An interval grows at most by this factor per beat: peers that somebody made up are judged down before they slow any instance. */
   heartbeatGrowthMax: 1.25,
   /** R7. 1.5 s of silence while own beats come back: the peer may be gone, so its people are shown as reconnecting. */
@@ -154,6 +167,7 @@ export function assertConsistent(c: Constants): void {
   demand(c.suspectBeats * c.heartbeatMs + downMs > c.reconnectMsMax, "the Redis reconnect backoff must stay under suspect + down");
   demand(c.unechoedBeatsMax * c.heartbeatMs < downMs, "my own silence must be noticed before my peers' silence is judged");
   demand(c.unansweredMsMax < downMs, "a hung publisher must be noticed before peers give me up");
+  demand(c.refuteBeats < c.downBeats, "an accused instance needs less time to answer than its silence takes to be judged");
   demand(c.clearRemoteMs > downMs, "peers must be judged before all of them are cleared");
   demand(
     (c.staleAckBeats + 1) * c.heartbeatMs + c.reconnectMsMax < downMs - c.heartbeatMs,

@@ -13,6 +13,7 @@ import { assertConsistent, CONSTANTS, type Constants } from "./constants.ts";
 import type { Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { ConnectionId, Counts, DegradedWhy, Effect, Input, Place, RosterView } from "./effects.ts";
+import { Groups } from "./groups.ts";
 import { Hearing, type PeerStats } from "./hearing.ts";
 import type { BusMessage, Cursors, Kick, Moves } from "./messages.ts";
 import type { Occupants } from "./occupancy.ts";
@@ -55,6 +56,7 @@ export class Core {
   readonly #constants: Constants;
   readonly #context: Context;
   readonly #beats: Beats;
+  readonly #groups: Groups;
   readonly #peers: Peers;
   readonly #hearing: Hearing;
   readonly #pulse: Pulse;
@@ -87,13 +89,17 @@ export class Core {
     this.#now = now;
     const emit = (effect: Effect) => void this.#effects.push(effect);
     this.#beats = new Beats(constants, now);
-    this.#peers = new Peers(constants, this.#beats, {
+    this.#groups = new Groups(instanceId, constants, emit);
+    const random = new Random(seed);
+    const parts = { instanceId, constants, beats: this.#beats, groups: this.#groups, random };
+    this.#peers = new Peers(parts, {
       emit,
       judged: (peer) => this.#eachHolding(peer, (board) => board.judge(peer, this.#now)),
       gone: (peer) => this.#gone(peer),
       missed: (peer, where) => this.#missed(peer, where),
+      accused: () => this.#pulse.accused(),
     });
-    this.#hearing = new Hearing(instanceId, constants, this.#beats, this.#peers);
+    this.#hearing = new Hearing(parts, this.#peers);
     const boards = this.#boards;
     const wallNow = () => this.#wallNow;
     const host = {
@@ -105,11 +111,11 @@ export class Core {
       takeMute: () => this.#takeMute(),
       takeWanting: () => this.#census.takeWanting(),
     };
-    this.#pulse = new Pulse(constants, this.#beats, this.#peers, this.#hearing, host, now);
+    this.#pulse = new Pulse(parts, this.#peers, this.#hearing, host, now);
     this.#context = {
       instanceId,
       constants,
-      random: new Random(seed),
+      random,
       peers: this.#peers,
       bus: this.#pulse,
       emit,
@@ -300,6 +306,10 @@ export class Core {
         return this.#on(input.boardId, (board) => board.subscribed(this.#pulse.isSubscriberUp ? "anew" : "restored", now));
       case "shard_subscribed":
         return this.#watches.subscribed(input.shard, now);
+      case "group_subscribed":
+        return this.#groups.subscribed(input.group) ? this.#peers.subscribed(input.group) : undefined;
+      case "group_refused":
+        return this.#groups.refused(input.group, input.link);
       case "subscribe_refused":
         if (input.boardId === undefined) return this.#pulse.refused("subscriber");
         return this.#on(input.boardId, (board) => board.refused("subscriber", now));
@@ -357,6 +367,8 @@ export class Core {
         this.#hearing.heard(from, message.acks);
         if (message.wanting === true) this.#watches.asked(now);
         return this.#mutePeer(from, message.mute, now);
+      case "verdict":
+        return this.#peers.accuses(from, message, now);
       case "goodbye":
         return this.#peers.goodbye(from, now);
       case "want":
@@ -382,6 +394,7 @@ export class Core {
     if (message.kind === "heartbeat") return this.#pulse.echoed(message.beat, now);
     this.#effects.push({ kind: "echo" });
     switch (message.kind) {
+      case "verdict":
       case "goodbye":
       case "kick":
       case "announcement":

@@ -17,7 +17,7 @@ import type {
   RosterEntry,
   Status,
 } from "@presence-service/protocol";
-import type { Announcement, BusMessage, Kick, OccupancyTold } from "./messages.ts";
+import type { Announcement, BusMessage, Group, Heartbeat, Kick, OccupancyTold } from "./messages.ts";
 import type { Shard } from "./occupancy.ts";
 
 /** One WebSocket of this instance, by a number that is never given twice. */
@@ -99,6 +99,10 @@ export type Input =
   | { readonly kind: "subscribed"; readonly boardId: BoardId | undefined }
   /** The same for the channel of a shard. */
   | { readonly kind: "shard_subscribed"; readonly shard: Shard }
+  /** The same for the channel of a group of instances. */
+  | { readonly kind: "group_subscribed"; readonly group: Group }
+  /** Redis refuses the subscription to that group's channel, or (`publisher`) what is said there. */
+  | { readonly kind: "group_refused"; readonly group: Group; readonly link: Link }
   /** Redis refuses that subscription; the bus goes on trying, and reports each attempt that fails. */
   | { readonly kind: "subscribe_refused"; readonly boardId: BoardId | undefined }
   /** The subscriber counts as up once all its subscriptions, the global one too, are restored or refused. */
@@ -115,9 +119,30 @@ export type Input =
 
 export type Effect =
   /** `boardId` undefined: the global channel. If the bus is down the message is lost: every rule expects that. */
-  | { readonly kind: "publish"; readonly boardId: BoardId | undefined; readonly shard?: undefined; readonly message: BusMessage }
+  | {
+      readonly kind: "publish";
+      readonly boardId: BoardId | undefined;
+      readonly shard?: undefined;
+      readonly group?: undefined;
+      readonly message: BusMessage;
+    }
   /** The same for the channel of a shard. Nobody has to know whether the bus took it. */
-  | { readonly kind: "publish"; readonly boardId: undefined; readonly shard: Shard; readonly message: OccupancyTold }
+  | {
+      readonly kind: "publish";
+      readonly boardId: undefined;
+      readonly shard: Shard;
+      readonly group?: undefined;
+      readonly message: OccupancyTold;
+    }
+  /** To the channel of that group of instances. */
+  | {
+      readonly kind: "publish";
+      readonly boardId: undefined;
+      readonly shard?: undefined;
+      readonly group: Group;
+      readonly message: Heartbeat;
+    }
+  | { readonly kind: "group"; readonly act: "subscribe" | "unsubscribe"; readonly group: Group }
   | { readonly kind: "subscribe" | "unsubscribe" | "resubscribe"; readonly boardId: BoardId }
   | { readonly kind: "shard"; readonly act: "subscribe" | "unsubscribe" | "resubscribe"; readonly shard: Shard }
   /** Replace this connection. `unheard`: it seems to work, but no other instance seems to be on the same Redis (R10). */

@@ -31,11 +31,15 @@ export type Ack = {
   readonly beat: number;
 };
 
+/** The beats of instances of one group go to one channel, in large clusters (R7). */
+export type Group = number;
+
 export type InstanceStatus = "ready" | "draining" | "degraded";
 
 export type Heartbeat = {
   readonly kind: "heartbeat";
   readonly beat: number;
+  /** Until the next heartbeat to all. */
   readonly intervalMs: Millis;
   /** Longest time between two beacons of one board: peers expect no word on a board before it has passed (R4, R6). */
   readonly beaconMs: Millis;
@@ -50,7 +54,20 @@ export type Heartbeat = {
   readonly mute?: readonly BoardId[];
   /** The sender has not heard yet which counts are wanted, or may have missed it (R15). */
   readonly wanting?: boolean;
+  /** Between its beats to all the sender beats to its group. Absent: it says each beat to all. */
+  readonly near?: {
+    /** It hears groups that are so far from its own. */
+    readonly reach: number;
+    /** Beats since the one before that it said to all, this one included. */
+    readonly since: number;
+    /** Its beats in which it acknowledges each peer once that it hears. */
+    readonly turn: number;
+  };
 };
+
+/** Instances that the sender has not heard for `suspectBeats` or `downBeats`, each with the last beat that it heard of it (R7). */
+export type Verdict = { readonly kind: "verdict"; readonly accused: readonly Accused[] };
+export type Accused = { readonly instanceId: InstanceId; readonly beat: number; readonly isDown: boolean };
 
 /** The sender stops; its members soon come back at other instances. No dels follow. */
 export type Goodbye = { readonly kind: "goodbye" };
@@ -129,6 +146,6 @@ export type Cursors = { readonly kind: "cursors"; readonly seq: Seq; readonly mo
 /** At most once, never stored. */
 export type BoardEvent = { readonly kind: "event"; readonly slot: number; readonly name: string; readonly data: Json } & Recipients;
 
-export type GlobalMessage = Heartbeat | Goodbye | Kick | Announcement | Want;
+export type GlobalMessage = Heartbeat | Verdict | Goodbye | Kick | Announcement | Want;
 export type BoardMessage = Delta | Snapshot | Sync | Beacon | Cursors | BoardEvent;
 export type BusMessage = GlobalMessage | BoardMessage | OccupancyTold;

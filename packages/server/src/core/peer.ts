@@ -6,7 +6,8 @@
 
 import type { InstanceId, Millis } from "@presence-service/protocol";
 import type { Constants } from "./constants.ts";
-import type { Heartbeat } from "./messages.ts";
+import { groupOf } from "./groups.ts";
+import type { Group, Heartbeat } from "./messages.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -36,6 +37,15 @@ export class Peer {
   isElsewhere = false;
   /** When it was last heard after a silence in which anything of it may have been missed, on any board (R4). */
   missedAt: Millis = Number.NEGATIVE_INFINITY;
+  /** Between its beats to all it beats to its group; as far as its heartbeats say, it hears groups so far away. */
+  near: Heartbeat["near"];
+  readonly group: Group;
+  /** Instances that have not heard it either since its last heartbeat here, and whether they judge it down. */
+  readonly accusers = new Map<InstanceId, { readonly isDown: boolean }>();
+  /** This instance has said that it is silent, so often. */
+  accusation: { readonly isDown: boolean; times: number } | undefined;
+  /** The round in which it became suspect. */
+  suspectIn = 0;
   /** When a peer that is down or left is forgotten. */
   forgetAt: Millis = NEVER;
   #link: number;
@@ -47,14 +57,18 @@ export class Peer {
   #unackedBeats = 0;
   /** The round in which it last acknowledged a recent beat of this instance, or was first heard. */
   #ackedIn = 0;
+  /** Its last heartbeat was heard among all its beats. */
+  #wasNear = true;
   /** The boards believed at the end of the round before that one. */
   #boardsBefore = 0;
   #rival: Rival | undefined;
   readonly #beatMsMin: Millis;
 
-  constructor(instanceId: InstanceId, link: number, { heartbeatMs, beaconMsMin }: Constants, now: Millis) {
+  constructor(instanceId: InstanceId, link: number, constants: Constants, now: Millis) {
+    const { heartbeatMs, beaconMsMin } = constants;
     this.instanceId = instanceId;
     this.short = shortOf(instanceId);
+    this.group = groupOf(instanceId, constants);
     this.#link = link;
     this.heardAt = now;
     this.#beatMsMin = heartbeatMs;
@@ -108,9 +122,14 @@ export class Peer {
   }
 
   /** Takes a heartbeat that is its newest. Answers how many before it were missed; Infinity: unknown. */
-  beats(heartbeat: Heartbeat, { isNew, round, now }: { isNew: boolean; round: number; now: Millis }, constants: Constants): number {
-    const { beat, intervalMs, beaconMs, boards, status } = heartbeat;
-    const skipped = beat - this.#beat - 1;
+  beats(heartbeat: Heartbeat, heard: { isNew: boolean; isNear: boolean; round: number; now: Millis }, constants: Constants): number {
+    const { beat, intervalMs, beaconMs, boards, status, near } = heartbeat;
+    const { isNew, isNear, round, now } = heard;
+    const since = near?.since ?? 1;
+    const skipped =
+      (this.#wasNear && isNear) || since === 1 ? beat - this.#beat - 1 : Math.max(0, Math.ceil((beat - this.#beat) / since) - 1);
+    const isBack = beat < this.#beat;
+    this.#wasNear = isNear;
     if (this.#beat === 0) {
       this.#firstBeatIn = this.#ackedIn = round;
       this.isOldAcquaintance = !isNew && skipped >= constants.suspectBeats;
@@ -122,6 +141,9 @@ export class Peer {
     if (round > this.#lastBeatIn) this.#boardsBefore = this.boards;
     this.#lastBeatIn = round;
     this.#beat = beat;
+    this.near = near;
+    this.accusers.clear();
+    this.accusation = undefined;
     this.intervalMs = intervalMs;
     this.beaconMs = beaconMs;
     this.boards = Math.min(boards, Math.max(constants.believedBoardsMin, this.#boardsBefore * constants.believedFactorMax));
@@ -130,7 +152,7 @@ export class Peer {
     this.heardAt = now;
     this.forgetAt = NEVER;
     if (isFirst) return 0;
-    return skipped < 0 ? NEVER : skipped;
+    return isBack ? NEVER : skipped;
   }
 
   /** Its heartbeats since it has acknowledged this instance; no more than there were rounds. */
@@ -143,9 +165,16 @@ export class Peer {
     this.#ackedIn = round;
   }
 
-  /** The age in its beats, or in own beats of `ownMs` if these are rarer. */
-  age(ownMs: Millis, { believedFactorMax }: Constants): number {
-    return this.ageMs / Math.max(ownMs, Math.min(this.intervalMs, ownMs * believedFactorMax));
+  /** The age in the beats of it that are heard, or in own beats of `ownMs` if these are rarer. `usualMs`: of peers like it. */
+  age(ownMs: Millis, usualMs: Millis, { believedFactorMax }: Constants): number {
+    return this.ageMs / Math.max(ownMs, Math.min(this.intervalMs, usualMs * believedFactorMax));
+  }
+
+  /** It is not expected to acknowledge beats of this instance. */
+  forgetAcks(round: number): void {
+    this.acknowledged(round);
+    this.deafIn = Number.NEGATIVE_INFINITY;
+    this.isElsewhere = false;
   }
 
   #raiseLink(link: number, round: number): void {

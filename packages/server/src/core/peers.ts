@@ -8,8 +8,10 @@ import type { Beats } from "./beats.ts";
 import type { Constants } from "./constants.ts";
 import type { Liveness, PeersBelief } from "./context.ts";
 import type { Effect } from "./effects.ts";
-import type { BusMessage, Heartbeat } from "./messages.ts";
+import type { Groups } from "./groups.ts";
+import type { Accused, BusMessage, Group, Heartbeat, Verdict } from "./messages.ts";
 import { Peer } from "./peer.ts";
+import type { Random } from "./random.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -21,11 +23,24 @@ export type PeersHost = {
   gone(instanceId: InstanceId): void;
   /** Messages of this peer may have been missed; `everywhere`: even on boards where nothing is held of it. */
   missed(instanceId: InstanceId, where: "where_held" | "everywhere"): void;
+  /** This instance is said to be silent. */
+  accused(): void;
+};
+
+/** Parts of this instance that those who judge others share. */
+export type PeersContext = {
+  readonly instanceId: InstanceId;
+  readonly constants: Constants;
+  readonly beats: Beats;
+  readonly groups: Groups;
+  readonly random: Random;
 };
 
 export class Peers implements PeersBelief {
   readonly #constants: Constants;
+  readonly #instanceId: InstanceId;
   readonly #beats: Beats;
+  readonly #groups: Groups;
   readonly #host: PeersHost;
   readonly #peers = new Map<InstanceId, Peer>();
   /** When to look for peers to forget: no later than the next peer that is down or left is to be forgotten. */
@@ -33,10 +48,14 @@ export class Peers implements PeersBelief {
   /** Own heartbeats until peers may become suspect. */
   #calmBeats = 0;
   #isLonely = false;
+  /** The time between two beats that an instance says to all, in a cluster of this size. */
+  #farMs: Millis = 0;
 
-  constructor(constants: Constants, beats: Beats, host: PeersHost) {
+  constructor({ instanceId, constants, beats, groups }: PeersContext, host: PeersHost) {
+    this.#instanceId = instanceId;
     this.#constants = constants;
     this.#beats = beats;
+    this.#groups = groups;
     this.#host = host;
   }
 
@@ -58,6 +77,25 @@ export class Peers implements PeersBelief {
     let count = 0;
     for (const { isProven, state } of this.#peers.values()) if (isProven && state === "up") count++;
     return count;
+  }
+
+  /** Own beats from one that is said to all to the next; of a healthy instance in a cluster of this size. */
+  get stride(): number {
+    const { heartbeatInstancesMax, farMsPerInstance, heartbeatMs } = this.#constants;
+    const instances = this.count() + 1;
+    return instances <= heartbeatInstancesMax ? 1 : Math.ceil((instances * farMsPerInstance) / heartbeatMs);
+  }
+
+  /** Every beat of that peer comes here. */
+  isNear({ near, group }: Peer): boolean {
+    return near === undefined || this.#groups.hears(group);
+  }
+
+  /** How many beats of that peer, or of this instance, were due since it was last heard. */
+  age(peer: Peer): number {
+    const ownMs = this.#beats.intervalMs;
+    const isToGroup = peer.near !== undefined && this.isNear(peer);
+    return isToGroup ? peer.ageMs / ownMs : peer.age(ownMs, Math.max(ownMs, this.#farMs), this.#constants);
   }
 
   /** The boards of all of them, as announced. */
@@ -121,7 +159,10 @@ export class Peers implements PeersBelief {
     const { state: former, isProven: wasProven } = peer;
     // During its first beats this instance asks on each board anyway.
     const isNew = this.#beats.beat <= this.#constants.calmBeats;
-    const skipped = peer.beats(heartbeat, { isNew, round: this.#beats.round, now }, this.#constants);
+    const isNear = heartbeat.near === undefined || this.#groups.hears(peer.group);
+    const skipped = peer.beats(heartbeat, { isNew, isNear, round: this.#beats.round, now }, this.#constants);
+    // Somebody speaks to a group, so this cluster is large, though this instance may have met few peers yet.
+    if (heartbeat.near !== undefined && !this.#groups.isListening) this.#groups.fit(this.count() + 1, true);
     peer.state = "up";
     const isMet = peer.isProven && !wasProven;
     if (peer.isProven) this.#isLonely = false;
@@ -144,19 +185,81 @@ export class Peers implements PeersBelief {
     this.#fade(peer, "left");
   }
 
+  /** Every beat of that group comes here from now on. */
+  subscribed(group: Group): void {
+    for (const peer of this.#peers.values())
+      if (peer.group === group && peer.near !== undefined) peer.ageMs = Math.min(peer.ageMs, this.#beats.intervalMs);
+  }
+
+  /** Others say that these instances are silent. An instance that speaks to no group is judged by everybody alone. */
+  accuses(from: InstanceId, { accused }: Verdict, now: Millis): void {
+    const by = this.#peers.get(from);
+    if (by === undefined || by.state !== "up" || !by.isProven || by.isDegraded) return;
+    for (const { instanceId, beat, isDown } of accused) {
+      if (instanceId === this.#instanceId) this.#host.accused();
+      const peer = this.#peers.get(instanceId);
+      // If a later beat came here, it lives, or its accuser only missed that beat.
+      if (peer === undefined || peer === by || !peer.isAround || peer.near === undefined || beat < peer.beat) continue;
+      peer.accusers.set(from, { isDown });
+      this.#weigh(peer, now);
+    }
+  }
+
   /** An own heartbeat has come back: judges peers by how long they have been silent (R7). */
   judge(now: Millis): void {
-    const { suspectBeats, downBeats } = this.#constants;
+    this.#farMs = this.stride * this.#constants.heartbeatMs;
+    const accused: Accused[] = [];
     for (const peer of this.#peers.values()) {
-      if (!peer.isAround) continue;
+      if (!peer.isAround) {
+        // Given up since it was said to be down: that is said once more.
+        if (peer.accusation?.isDown && ++peer.accusation.times === 2) accused.push(accusationOf(peer));
+        continue;
+      }
       peer.ageMs += this.#beats.intervalMs;
-      const age = peer.age(this.#beats.intervalMs, this.#constants);
-      if (peer.state === "suspect" && age >= downBeats) {
-        this.#giveUp(peer, now);
-        if (peer.isProven) this.#isLonely = this.count() === 0;
-      } else if (peer.state === "up" && age >= suspectBeats && this.#calmBeats === 0) this.#fade(peer, "suspect");
+      const age = this.age(peer);
+      const isToGroup = peer.near !== undefined && this.isNear(peer);
+      if (isToGroup && this.#calmBeats === 0 && this.#hasToAccuse(peer, age)) accused.push(accusationOf(peer));
+      this.#weigh(peer, now, age);
+      if (peer.state === "up" && age >= this.#constants.suspectBeats && this.#calmBeats === 0) this.#fade(peer, "suspect");
     }
+    if (accused.length > 0) this.#accuse(accused);
     if (this.#calmBeats > 0) this.#calmBeats--;
+  }
+
+  /** Judges a peer by the word of others and, with an `age`, by its own silence. */
+  #weigh(peer: Peer, now: Millis, age = 0): void {
+    const { accusersMin, downBeats, refuteBeats } = this.#constants;
+    let downs = 0;
+    for (const { isDown } of peer.accusers.values()) if (isDown) downs++;
+    if (peer.state === "up" && peer.accusers.size >= accusersMin) this.#fade(peer, "suspect");
+    if (peer.state !== "suspect") return;
+    const suspectBeats = this.#beats.round - peer.suspectIn;
+    // Where words that it is down were lost, it has still had the time to answer those that it is silent.
+    const isBelieved =
+      (downs >= accusersMin && suspectBeats >= refuteBeats) || (peer.accusers.size >= accusersMin && suspectBeats >= downBeats);
+    if (!isBelieved && age < downBeats) return;
+    this.#giveUp(peer, now);
+    if (peer.isProven) this.#isLonely = this.count() === 0;
+  }
+
+  /** Whether to say now that this peer is silent: unless others have said so, and twice, as one message may be lost. */
+  #hasToAccuse(peer: Peer, age: number): boolean {
+    const { suspectBeats, downBeats, accusersMin } = this.#constants;
+    if (age < suspectBeats || !peer.isProven) return false;
+    const isDown = age >= downBeats;
+    if (peer.accusation?.isDown !== isDown) peer.accusation = { isDown, times: 0 };
+    let others = 0;
+    for (const accuser of peer.accusers.values()) if (accuser.isDown || !isDown) others++;
+    if (peer.accusation.times === 0 ? others >= accusersMin : peer.accusation.times >= 2) return false;
+    peer.accusation.times++;
+    return true;
+  }
+
+  #accuse(accused: readonly Accused[]): void {
+    for (let first = 0; first < accused.length; first += ACCUSED_MAX) {
+      const message = { kind: "verdict", accused: accused.slice(first, first + ACCUSED_MAX) } as const;
+      this.#host.emit({ kind: "publish", boardId: undefined, message });
+    }
   }
 
   /** This instance has recovered: peers need a moment to be heard again. */
@@ -180,7 +283,7 @@ export class Peers implements PeersBelief {
       if (peer.ageMs > (oldest?.ageMs ?? -1)) oldest = peer;
     }
     if (strangers >= strangersMax) {
-      if (oldest === undefined || oldest.age(this.#beats.intervalMs, this.#constants) < silentBeats) return undefined;
+      if (oldest === undefined || this.age(oldest) < silentBeats) return undefined;
       this.#giveUp(oldest, now);
     }
     const peer = new Peer(instanceId, link, this.#constants, now);
@@ -221,6 +324,7 @@ export class Peers implements PeersBelief {
   /** The peer is not gone, but its members are shown as reconnecting. */
   #fade(peer: Peer, state: "suspect" | "left"): void {
     peer.state = state;
+    peer.suspectIn = this.#beats.round;
     this.#tell(peer, state);
     this.#host.judged(peer.instanceId);
   }
@@ -228,4 +332,11 @@ export class Peers implements PeersBelief {
   #tell({ instanceId, isProven }: Peer, state: Peer["state"]): void {
     this.#host.emit({ kind: "peer", instanceId, state, isProven });
   }
+}
+
+/** In one message: 1.2 KB. */
+export const ACCUSED_MAX = 64;
+
+function accusationOf({ instanceId, beat, accusation }: Peer): Accused {
+  return { instanceId, beat, isDown: accusation?.isDown === true };
 }

@@ -8,9 +8,11 @@ import type { Beats } from "./beats.ts";
 import type { Constants } from "./constants.ts";
 import type { BusBelief } from "./context.ts";
 import type { DegradedWhy, Effect, Link } from "./effects.ts";
+import type { Groups } from "./groups.ts";
 import type { Hearing } from "./hearing.ts";
 import type { Heartbeat } from "./messages.ts";
-import type { Peers } from "./peers.ts";
+import type { Peers, PeersContext } from "./peers.ts";
+import type { Random } from "./random.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -31,6 +33,7 @@ export type PulseHost = {
 export class Pulse implements BusBelief {
   readonly #constants: Constants;
   readonly #beats: Beats;
+  readonly #groups: Groups;
   readonly #peers: Peers;
   readonly #hearing: Hearing;
   readonly #host: PulseHost;
@@ -39,6 +42,13 @@ export class Pulse implements BusBelief {
   readonly #isRefused: Record<Link, boolean> = { publisher: false, subscriber: false };
   readonly #recycledAt: Record<Link, Millis> = { publisher: Number.NEGATIVE_INFINITY, subscriber: Number.NEGATIVE_INFINITY };
   #beatAt: Millis = NEVER;
+  /** Own beats from one that is said to all to the next, usually and this time; and those since the last one. */
+  #stride = 1;
+  #pause = 1;
+  #since = 0;
+  readonly #random: Random;
+  /** So many of the next beats are for all, since others do not seem to hear this instance. */
+  #refutations = 0;
   /** The echo of this beat, or a later one, proves that the bus works again. */
   #recoveryBeat = NEVER;
   #isReady = false;
@@ -50,9 +60,11 @@ export class Pulse implements BusBelief {
   /** When this instance started, or last recovered. */
   #settlingSince: Millis;
 
-  constructor(constants: Constants, beats: Beats, peers: Peers, hearing: Hearing, host: PulseHost, now: Millis) {
+  constructor({ constants, beats, groups, random }: PeersContext, peers: Peers, hearing: Hearing, host: PulseHost, now: Millis) {
     this.#constants = constants;
     this.#beats = beats;
+    this.#groups = groups;
+    this.#random = random;
     this.#peers = peers;
     this.#hearing = hearing;
     this.#host = host;
@@ -123,8 +135,15 @@ export class Pulse implements BusBelief {
     this.#isUp[link] = true;
     if (!this.#isUp.publisher || !this.#isUp.subscriber) return;
     // Beat at once: the echo of this very beat proves both links, and starts recovery (R9).
+    this.#groups.linked();
+    this.#since = NEVER;
     this.#heartbeat(now);
     this.#recoveryBeat = this.#beats.beat;
+  }
+
+  /** Others say that they do not hear this instance: its next beats tell all that it lives. */
+  accused(): void {
+    this.#refutations = this.#constants.refutations;
   }
 
   linkDown(link: Link): void {
@@ -186,7 +205,13 @@ export class Pulse implements BusBelief {
   }
 
   #heartbeat(now: Millis): void {
-    const intervalMs = this.#nextIntervalMs();
+    const instances = this.#peers.count() + 1;
+    this.#groups.fit(instances, false);
+    const isToAll = this.#isToAll();
+    const since = Math.min(this.#since, this.#beats.beat + 1);
+    if (isToAll) this.#since = 0;
+    this.#groups.isSpeaking = this.#stride > 1;
+    const intervalMs = this.#nextIntervalMs(instances);
     const acks = this.#hearing.takeAcks();
     this.#beatAt = now + intervalMs;
     this.#beats.sent(intervalMs, now);
@@ -195,21 +220,38 @@ export class Pulse implements BusBelief {
     const message: Heartbeat = {
       kind: "heartbeat",
       beat: this.#beats.beat,
-      intervalMs,
+      intervalMs: this.#stride * intervalMs,
       beaconMs: Math.round(this.beaconMs),
       boards: this.#host.boards,
       status: this.#degradedWhy === undefined ? "ready" : "degraded",
       acks,
       versions: BUS_VERSIONS,
       ...(mute.length > 0 && { mute }),
-      ...(this.#host.takeWanting() && { wanting: true }),
+      ...(isToAll && this.#host.takeWanting() && { wanting: true }),
+      ...(this.#groups.isSpeaking && { near: { reach: this.#groups.reach, since, turn: this.#hearing.turn } }),
     };
-    this.#host.emit({ kind: "publish", boardId: undefined, message });
+    if (isToAll) this.#host.emit({ kind: "publish", boardId: undefined, message });
+    else this.#host.emit({ kind: "publish", boardId: undefined, message, group: this.#groups.own });
   }
 
-  #nextIntervalMs(): Millis {
+  /** Whether the next beat is for all, and not for the own group only. */
+  #isToAll(): boolean {
+    const wanted = this.#groups.isOpen ? this.#peers.stride : 1;
+    this.#since++;
+    const isRefutation = this.#refutations > 0;
+    const isToAll = this.#since >= Math.min(this.#pause, wanted) || isRefutation;
+    if (!isToAll) return false;
+    this.#refutations = Math.max(0, this.#refutations - 1);
+    // Rarer by and by, so that a newcomer has soon proved itself to all; and each at its own time, though all may have started together.
+    const former = this.#stride;
+    this.#stride = Math.min(wanted, 2 * former);
+    this.#pause = this.#stride > former ? Math.ceil(this.#stride * this.#random.between(0.5, 1)) : this.#stride;
+    return true;
+  }
+
+  #nextIntervalMs(instances: number): Millis {
     const { heartbeatMs, heartbeatInstancesMax, heartbeatMsPerInstance, heartbeatGrowthMax } = this.#constants;
-    const instances = this.#peers.count() + 1;
+    if (this.#groups.isSpeaking) return heartbeatMs;
     const wantedMs = instances > heartbeatInstancesMax ? instances * heartbeatMsPerInstance : heartbeatMs;
     return Math.min(wantedMs, this.#beats.intervalMs * heartbeatGrowthMax);
   }

@@ -202,6 +202,7 @@ function spoilt(message: BusMessage, random: Random): BusMessage {
       return { ...message, boards: message.boards.map((told) => ({ ...told, members: wrong })) };
     case "heartbeat":
       return { ...message, acks: [{ peer: wrong, beat: wrong }], boards: wrong };
+    case "verdict":
     case "goodbye":
     case "kick":
     case "announcement":

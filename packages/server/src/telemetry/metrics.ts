@@ -18,6 +18,7 @@ type Entry = {
 
 const BUS_KINDS = [
   "heartbeat",
+  "verdict",
   "goodbye",
   "kick",
   "announcement",

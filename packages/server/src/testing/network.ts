@@ -6,7 +6,7 @@
 
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import type { Input, Link } from "../core/effects.ts";
-import type { BusMessage } from "../core/messages.ts";
+import type { BusMessage, Group } from "../core/messages.ts";
 import type { Shard } from "../core/occupancy.ts";
 import type { Random } from "../core/random.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
@@ -54,8 +54,13 @@ export type Delivery = {
 /** Puts an input into the socket of an instance; `read` is called when the instance reads it. */
 export type Receive = (read: () => Input | undefined) => void;
 
-/** A number is a shard's; undefined is the global one. */
-export type Channel = BoardId | Shard | undefined;
+/** A number is a shard's, or `groupChannel` of a group; undefined is the global one. */
+export type Channel = BoardId | Shard | number | undefined;
+
+export function groupChannel(group: Group): number {
+  return -1 - group;
+}
+
 /** A replica passes on all messages of its master. A message published at the replica reaches only its own subscribers. */
 type Server = { readonly replicaOf: Server | undefined };
 
@@ -114,6 +119,8 @@ const BACKOFF_MS_MIN = 50;
 
 export class Network {
   faults: Faults;
+  /** Called with each message that reaches an instance. */
+  onDelivery: ((delivery: Delivery) => void) | undefined;
   readonly #clock: VirtualClock;
   readonly #random: Random;
   readonly #ports: Port[] = [];
@@ -175,7 +182,7 @@ export class Network {
       this.#reply(publisher, () => {
         publisher.unanswered.shift();
         // Nobody waits to hear whether counts were taken.
-        if (typeof channel === "number") return undefined;
+        if (typeof channel === "number") return refused ? ofGroup(channel, { kind: "group_refused", link: "publisher" }) : undefined;
         return refused ? { kind: "publish_refused", boardId: channel } : { kind: "published", boardId: channel, receivers };
       });
     });
@@ -269,10 +276,11 @@ export class Network {
       links = LINKS,
       on,
       quietly = false,
-    }: { readonly links?: readonly Link[]; readonly on: BoardId | "boards" | "everything"; readonly quietly?: boolean },
+    }: { readonly links?: readonly Link[]; readonly on: Exclude<Channel, undefined> | "boards" | "everything"; readonly quietly?: boolean },
   ): void {
     const port = this.#port(instance);
-    const covers = (channel: Channel) => on === "everything" || (channel !== undefined && (on === "boards" || on === channel));
+    const covers = (channel: Channel) =>
+      on === "everything" || (channel !== undefined && (on === channel || (on === "boards" && typeof channel === "string")));
     for (const link of links) port.refused.push({ link, covers });
     const { subscriber } = port.connections;
     if (!quietly && subscriber !== undefined && [...subscriber.channels.keys()].some((channel) => isRefused(subscriber, channel)))
@@ -381,7 +389,9 @@ export class Network {
         if (!subscriber.port.wanted.has(channel)) return;
         if (isRefused(subscriber, channel)) return this.#refuseSubscription(subscriber, channel);
         const at = this.#reply(subscriber, () =>
-          typeof channel === "number" ? { kind: "shard_subscribed", shard: channel } : { kind: "subscribed", boardId: channel },
+          typeof channel === "number"
+            ? (ofGroup(channel, { kind: "group_subscribed" }) ?? { kind: "shard_subscribed", shard: channel })
+            : { kind: "subscribed", boardId: channel },
         );
         subscriber.channels.set(channel, at);
       },
@@ -391,7 +401,11 @@ export class Network {
 
   /** The subscription is requested again until it is granted, as the bus does. */
   #refuseSubscription(subscriber: Connection, channel: Channel): void {
-    this.#reply(subscriber, () => (typeof channel === "number" ? undefined : { kind: "subscribe_refused", boardId: channel }));
+    this.#reply(subscriber, () =>
+      typeof channel === "number"
+        ? ofGroup(channel, { kind: "group_refused", link: "subscriber" })
+        : { kind: "subscribe_refused", boardId: channel },
+    );
     this.#clock.after(this.#random.between(0, this.faults.reconnectMsMax), () => {
       if (subscriber.isOpen && subscriber.port.wanted.has(channel) && !subscriber.channels.has(channel))
         this.#subscribe(subscriber, channel);
@@ -436,6 +450,7 @@ export class Network {
     const boardId = typeof channel === "number" ? undefined : channel;
     const delivery = { from: publisher.port.index, to: subscriber.port.index, boardId, link: publisher.number, message };
     if (subscriber.isDeaf || this.#random.next() < faults.lossRate || faults.loses?.(delivery)) return;
+    this.onDelivery?.(delivery);
     const heard: Input = {
       kind: "heard",
       boardId,
@@ -489,6 +504,11 @@ export class Network {
     if (port === undefined) throw new RangeError(`there is no instance ${instance}`);
     return port;
   }
+}
+
+/** undefined: it is the channel of a shard. */
+function ofGroup<T extends object>(channel: number, input: T): (T & { readonly group: Group }) | undefined {
+  return channel < 0 ? { ...input, group: -1 - channel } : undefined;
 }
 
 function isRefused({ link, port }: Connection, channel: Channel): boolean {

@@ -7,9 +7,11 @@ import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import { GRACE_MS } from "../connection/timing.ts";
 import type { Constants } from "../core/constants.ts";
 import type { Core, CoreOptions } from "../core/core.ts";
+import type { Deadlines } from "../core/deadlines.ts";
 import type { ConnectionId, Counted, Effect, Input, Link } from "../core/effects.ts";
+import type { Group } from "../core/messages.ts";
 import type { Claims } from "./claims.ts";
-import type { Network } from "./network.ts";
+import { groupChannel, type Network } from "./network.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 import type { WorldConnection } from "./world-client.ts";
 
@@ -36,6 +38,8 @@ export type Surroundings = {
   readonly constants: Constants;
   readonly bends: Bends;
   readonly makeCore: MakeCore;
+  /** When which instance wants to be called, by its index. */
+  readonly wakes: Deadlines<number>;
   /** Throws, with the seed. */
   readonly fail: (sentence: string) => never;
 };
@@ -56,6 +60,8 @@ export class WorldInstance {
   readonly boards = new Set<BoardId>();
   /** Boards that clients watch here without being on them. */
   readonly watched = new Set<BoardId>();
+  /** Groups of instances to which it listens. */
+  readonly groups = new Set<Group>();
   /** How often the core has counted each kind. */
   readonly counted: Partial<Record<Counted, number>> = {};
   /** Its judgement of other instances, by `instanceId`. */
@@ -70,8 +76,6 @@ export class WorldInstance {
   isDegraded = false;
   /** Boards whose clients were told that other instances cannot be heard. */
   readonly degradedBoards = new Set<BoardId>();
-  /** The time at which its core wants to be called. */
-  wakeAt: Millis = 0;
   readonly #around: Surroundings;
   /** The difference between its clock and the World's, since no rule may compare clocks. */
   readonly #clockOffset: Millis;
@@ -100,6 +104,11 @@ export class WorldInstance {
     return this.state === "running";
   }
 
+  /** The time at which its core wants to be called. */
+  get wakeAt(): Millis {
+    return this.core.nextDeadline() - this.#clockOffset;
+  }
+
   /** An input arrives in one of its sockets. */
   receive(read: () => Input | undefined): void {
     if (this.state === "paused") this.#unread.push(read);
@@ -124,6 +133,7 @@ export class WorldInstance {
   pause(): void {
     if (this.state !== "running") return;
     this.state = "paused";
+    this.#setAlarm();
     this.#around.claims.paused(this.index, this.#around.clock.now);
   }
 
@@ -134,12 +144,14 @@ export class WorldInstance {
     this.runsSince = this.#around.clock.now;
     this.#around.claims.resumed(this.index, this.#around.clock.now);
     for (const read of this.#unread.splice(0)) this.receive(read);
+    this.#setAlarm();
   }
 
   /** The process has ended; the connections of its clients are lost. */
   end(): void {
     if (this.state === "gone") return;
     this.state = "gone";
+    this.#setAlarm();
     this.#around.network.detach(this.index);
     this.#around.claims.died(this.index, this.#around.clock.now);
     for (const connection of this.connections.values()) connection.isOpen = false;
@@ -173,7 +185,11 @@ export class WorldInstance {
     switch (effect.kind) {
       case "publish":
         this.#giveUpSuperseded(effect);
-        network.publish(this.index, effect.shard ?? effect.boardId, effect.message);
+        network.publish(
+          this.index,
+          effect.group === undefined ? (effect.shard ?? effect.boardId) : groupChannel(effect.group),
+          effect.message,
+        );
         break;
       case "subscribe":
       case "unsubscribe":
@@ -186,6 +202,10 @@ export class WorldInstance {
         break;
       case "shard":
         network[effect.act](this.index, effect.shard);
+        break;
+      case "group":
+        this.groups[effect.act === "subscribe" ? "add" : "delete"](effect.group);
+        network[effect.act](this.index, groupChannel(effect.group));
         break;
       case "recycle":
         this.recycles.push({ at: clock.now, link: effect.link });
@@ -348,6 +368,6 @@ export class WorldInstance {
   }
 
   #setAlarm(): void {
-    this.wakeAt = this.core.nextDeadline() - this.#clockOffset;
+    this.#around.wakes.set(this.index, this.canRun ? this.wakeAt : Number.POSITIVE_INFINITY);
   }
 }

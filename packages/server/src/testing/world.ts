@@ -6,6 +6,7 @@
 import { type BoardId, type InstanceId, isBoardId, type JsonObject, type Millis } from "@presence-service/protocol";
 import { CONSTANTS, type Constants } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
+import { Deadlines } from "../core/deadlines.ts";
 import type { ChosenStatus, ConnectionId, Effect } from "../core/effects.ts";
 import { Random } from "../core/random.ts";
 import { type ClaimedMember, Claims } from "./claims.ts";
@@ -54,6 +55,7 @@ export class World {
   /** Randomness for the code that drives this World; it does not change the randomness inside. */
   readonly random: Random;
   readonly #clock = new VirtualClock();
+  readonly #wakes = new Deadlines<number>();
   readonly #claims = new Claims();
   readonly #observers: Observer[] = [];
   readonly #bends: Bends;
@@ -85,13 +87,12 @@ export class World {
   advance(ms: Millis): void {
     const end = this.now + ms;
     for (;;) {
-      const first = this.#firstToWake();
-      const wakeAt = first?.wakeAt ?? Number.POSITIVE_INFINITY;
+      const wakeAt = this.#wakes.next();
       // Inputs in sockets are read before timers fire.
       if (this.#clock.next() <= Math.min(wakeAt, end)) this.#clock.runNext();
-      else if (first !== undefined && wakeAt <= end) {
+      else if (wakeAt <= end) {
         this.#clock.jumpTo(wakeAt);
-        first.tick();
+        this.instance(this.#wakes.takeDue(wakeAt) as number).tick();
       } else break;
     }
     this.#clock.jumpTo(end);
@@ -158,6 +159,7 @@ export class World {
       constants: this.config,
       bends: this.#bends,
       makeCore: this.#makeCore,
+      wakes: this.#wakes,
       fail: (sentence) => this.fail(sentence),
     };
     const instance = new WorldInstance(
@@ -284,13 +286,6 @@ export class World {
 
   fail(sentence: string): never {
     throw new Error(`seed ${this.seed}, ${Math.round(this.now)} ms: ${sentence}`);
-  }
-
-  #firstToWake(): WorldInstance | undefined {
-    let first: WorldInstance | undefined;
-    for (const instance of this.instances)
-      if (instance.canRun && instance.wakeAt < (first?.wakeAt ?? Number.POSITIVE_INFINITY)) first = instance;
-    return first;
   }
 }
 
