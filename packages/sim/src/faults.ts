@@ -88,14 +88,21 @@ export type Trouble = {
   readonly sinceConnectedMsMax?: Millis;
   /** Rosters may be equal by chance before every instance knows all, and may then differ again for so long. */
   readonly againMsMax?: Millis;
+  /** Faults begin so far apart at least. Default: one may begin during another. */
+  readonly apartMs?: Millis;
   /** S1 holds at any time. */
   readonly hasHealthyBus?: boolean;
+  /** S5: leaves of people who are there that are not shown even in trouble, by what is told of them. */
+  readonly neverLeaves?: RegExp;
+  /** Nothing gets well by itself: only a new connection helps, and the instance has to order it (R9, R10). */
+  readonly needsRecycling?: boolean;
 };
 
 const INSTANCES: readonly FaultName[] = ["kill", "pause", "stop"];
 const REDIS: readonly FaultName[] = ["kill_redis", "pause_redis"];
 const LINKS: readonly FaultName[] = ["cut", "cut_link", "cut_link", "reset", "reset"];
 const SILENCE: readonly FaultName[] = ["cut_silently", "hang", "hang", "deafen"];
+const STUCK: readonly FaultName[] = ["hang", "hang", "deafen", "mute", "part"];
 const FAILOVER: readonly FaultName[] = ["fail_over", "mute", "part", "kill_redis"];
 const RIGHTS: readonly FaultName[] = ["refuse_board", "refuse_boards", "refuse_all"];
 
@@ -105,12 +112,21 @@ const BEACON_MS: Millis = 20_000;
 const GONE_MS: Millis = CONSTANTS.goodbyeMs + 500;
 
 export const TROUBLES = {
-  none: { faults: [], equalMsMax: 500, hasHealthyBus: true },
+  none: { faults: [], equalMsMax: 500, hasHealthyBus: true, neverLeaves: /./ },
   instances: { faults: INSTANCES, equalMsMax: GONE_MS, hasHealthyBus: true },
   outages: { faults: [...REDIS, ...REDIS, ...INSTANCES, ...LINKS], equalMsMax: GONE_MS },
   redis: { faults: REDIS, equalMsMax: 5_000, sinceConnectedMsMax: 2_000 },
   links: { faults: LINKS, equalMsMax: 5_000, sinceConnectedMsMax: 2_000 },
   silence: { faults: SILENCE, equalMsMax: 5_000 },
+  // Each notices before its peers give it up (R10.17), unless it was mute shortly before and waits longer until it connects anew (R10.13).
+  stuck: {
+    faults: STUCK,
+    equalMsMax: 10_000,
+    againMsMax: 10_000,
+    apartMs: CONSTANTS.muteRetryMsMax,
+    needsRecycling: true,
+    neverLeaves: /instance_lost/,
+  },
   // A board that may speak again is shown as it is with its instance's next heartbeat (R9.24).
   rights: { faults: RIGHTS, equalMsMax: 5_000, againMsMax: CONSTANTS.heartbeatMs + 100 },
   // When two sides meet again without a new connection, they learn of each other's changes from beacons only.

@@ -57,6 +57,7 @@ test("judgement of a run: rosters equal too late, or different again", () => {
   assert.deepEqual(told("redis", { ...fine, again }, []), ["L1 again: differed again after 1.0 s, for 0.3 s: ana sees nobody"]);
   assert.deepEqual(told("subscriptions", { ...fine, again }, []), [], "they may");
   assert.deepEqual(told("redis", fine, ["ana left"]), [], "an outage that is long enough is a reason");
+  assert.deepEqual(told("stuck", fine, ["ana left (left)", "ben left (instance_lost)"]), ["S5: ben left (instance_lost)"]);
   assert.deepEqual(told("none", { ...fine, equalMs: 0 }, ["ana left"]), ["S5: ana left"]);
 });
 

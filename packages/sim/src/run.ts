@@ -60,10 +60,10 @@ export function runSchedule(schedule: Schedule, { ablation, makeCore, look }: Ru
   let findings: Finding[];
   try {
     live(world, schedule);
-    endTrouble(world);
-    if (trouble !== "none") falseLeaves.length = 0;
+    endTrouble(world, trouble);
+    const inTrouble = falseLeaves.splice(0);
     recovery = recover(world);
-    findings = judge(trouble, recovery, falseLeaves);
+    findings = judge(trouble, recovery, [...inTrouble, ...falseLeaves]);
     if (findings.length === 0) findings = lookAround(world);
   } catch (error) {
     findings = [violated(error)];
@@ -73,7 +73,7 @@ export function runSchedule(schedule: Schedule, { ablation, makeCore, look }: Ru
 
 /** The bounds of that trouble that were broken. */
 export function judge(trouble: TroubleName, { equalMs, sinceConnectedMs, again }: Recovery, falseLeaves: readonly string[]): Finding[] {
-  const { equalMsMax, sinceConnectedMsMax = Number.POSITIVE_INFINITY, againMsMax = 0 }: Trouble = TROUBLES[trouble];
+  const { equalMsMax, sinceConnectedMsMax = Number.POSITIVE_INFINITY, againMsMax = 0, neverLeaves }: Trouble = TROUBLES[trouble];
   const findings: Finding[] = [];
   const late = (what: string) => findings.push({ broken: "L1", what });
   if (equalMs > equalMsMax) late(`equal after ${inSeconds(equalMs)} s, not ${inSeconds(equalMsMax)} s`);
@@ -82,7 +82,7 @@ export function judge(trouble: TroubleName, { equalMs, sinceConnectedMs, again }
   for (const { atMs, forMs, what } of again)
     if (forMs > againMsMax)
       findings.push({ broken: "L1 again", what: `differed again after ${inSeconds(atMs)} s, for ${inSeconds(forMs)} s: ${what}` });
-  if (trouble === "none") findings.push(...falseLeaves.map((what) => ({ broken: "S5", what })));
+  for (const what of falseLeaves) if (neverLeaves?.test(what)) findings.push({ broken: "S5", what });
   return findings;
 }
 
@@ -105,12 +105,12 @@ function violated(error: unknown): Finding {
   return { broken: /(?:^|: )([SRC]\d+(?:\.\d+)?): /.exec(what)?.[1] ?? "crash", what };
 }
 
-function live(world: World, { steps, endsAt }: Schedule): void {
+function live(world: World, { steps, endsAt, trouble }: Schedule): void {
   const from = world.now;
   const members = new Map<string, WorldMember>();
   for (const step of steps) {
     world.advance(from + step.at - world.now);
-    if ("fault" in step) befall(world, step);
+    if ("fault" in step) befall(world, step, needsRecycling(trouble));
     else act(world, members, step);
   }
   world.advance(Math.max(0, from + endsAt - world.now));
@@ -146,10 +146,11 @@ function act(world: World, members: Map<string, WorldMember>, step: Act): void {
   }
 }
 
-function befall(world: World, fault: Fault): void {
+function befall(world: World, fault: Fault, isForGood: boolean): void {
   const victim = nth(world, fault.victim);
   const kind: FaultKind = FAULTS[fault.fault];
   kind.begin(world, victim, fault);
+  if (isForGood) return;
   world.after(fault.forMs, () => {
     if (kind.end !== undefined) return kind.end(world, victim);
     world.network.mend(victim);
@@ -157,10 +158,15 @@ function befall(world: World, fault: Fault): void {
   });
 }
 
-function endTrouble(world: World): void {
+function needsRecycling(trouble: TroubleName): boolean {
+  const { needsRecycling: needs = false }: Trouble = TROUBLES[trouble];
+  return needs;
+}
+
+function endTrouble(world: World, trouble: TroubleName): void {
   world.network.faults = HEALTHY;
   world.network.startRedis();
-  world.network.mendAll();
+  if (!needsRecycling(trouble)) world.network.mendAll();
   for (const instance of world.instances) instance.resume();
 }
 

@@ -42,7 +42,7 @@ const GRACES: readonly Millis[] = Object.values(GRACE_MS);
 const LEFT_BEHIND = 0.2;
 
 export function drawSchedule(trouble: TroubleName, seed: number, size: Size): Schedule {
-  const { faults, lossRate = 0 }: Trouble = TROUBLES[trouble];
+  const { faults, lossRate = 0, needsRecycling = false, apartMs = 0 }: Trouble = TROUBLES[trouble];
   const draw = new Draw(seed, size);
   const members = draw.members();
   const steps: Step[] = members.map((member) => ({ at: 0, act: "join", ...member, via: draw.instance() }));
@@ -55,14 +55,16 @@ export function drawSchedule(trouble: TroubleName, seed: number, size: Size): Sc
     }
   };
   const befall = () => {
-    const fault = draw.fault(faults);
+    const fault = draw.fault(faults, !needsRecycling);
     steps.push({ at: now, ...fault });
     return fault.forMs;
   };
   let nextFaultAt: Millis = 0;
   actUntil(draw.random.between(0, TROUBLE_MS_MAX), () => {
-    if (faults.length > 0 && now >= nextFaultAt) nextFaultAt = now + befall() * draw.random.between(0.2, 2);
+    if (faults.length === 0 || now < nextFaultAt) return;
+    nextFaultAt = now + Math.max(apartMs, befall() * draw.random.between(0.2, 2));
   });
+  if (apartMs > 0) actUntil(nextFaultAt);
   // When the last fault ends, all others have ended too.
   actUntil(now + (faults.length > 0 ? befall() : TROUBLE_MS_MIN));
   // Every other run is that of a Cluster.
@@ -128,7 +130,7 @@ class Draw {
     return { ...by, act: "lose_abandoned" };
   }
 
-  fault(names: readonly FaultName[]): Fault {
+  fault(names: readonly FaultName[], mayStay: boolean): Fault {
     const fault = this.one(names);
     const kind: FaultKind = FAULTS[fault];
     const takes = (what: Taken) => kind.takes?.includes(what) === true;
@@ -137,7 +139,7 @@ class Draw {
       fault,
       victim: this.instance(),
       forMs: Math.round(Math.exp(this.random.between(Math.log(FAULT_MS_MIN), Math.log(FAULT_MS_MAX)))),
-      ...(takes("stays") && { stays: this.random.next() < 0.5 }),
+      ...(takes("stays") && mayStay && { stays: this.random.next() < 0.5 }),
       ...(takes("link") && { link: this.one(["publisher", "subscriber"] as const) }),
       ...(takes("with") && { with: others.filter(() => this.random.next() < LEFT_BEHIND) }),
       ...(takes("board") && { board: this.#board() }),
