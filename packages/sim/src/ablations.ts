@@ -69,6 +69,7 @@ export const ABLATIONS: readonly Ablation[] = [
   { rule: "R11.5", off: "a board outlives its last member", constants: { endedMs: 1, lingerMs: 1 } },
   { rule: "R11.9", off: "the socket of a superseded member is closed", withholds: ({ kind }) => kind === "superseded" },
   { rule: "R11.11", off: "a superseded member waits for its successor", constants: { successorMs: 151 } },
+  { rule: "R11.18", off: "a quiet connection shows", hears: (input) => (input.kind === "quiet" ? undefined : input) },
   { rule: "R12.1", off: "an instance that stops says so", withholds: publishes(({ kind }) => kind === "goodbye") },
   { rule: "R12.2", off: "members of a stopped instance go in the end", constants: { goodbyeMs: 59_999 } },
 ];

@@ -117,6 +117,8 @@ export class WorldInstance {
     const { hears } = this.#around.bends;
     const heard = input === undefined || hears === undefined ? input : hears(input, this.instanceId);
     if (heard !== undefined) this.#handle(heard, this.#now());
+    // The truth knows of it all the same.
+    else if (input !== undefined) this.#note(input, []);
   }
 
   tick(): void {
