@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { REDIS_URL_FORMS } from "../redis/url.ts";
 import { redactSecrets, redactText, redactUrl } from "./redact.ts";
 
 const SHOWN: readonly (readonly [url: string, shown: string])[] = [
@@ -42,11 +43,18 @@ test("of a URL only scheme, host, port and database number are shown, and nothin
   for (const [url, shown] of SHOWN) assert.equal(redactUrl(url), shown, url);
 });
 
+test("the forms of REDIS_URL that a sentence of ours tells are left as they are", () => {
+  const sentence = `allowed: ${REDIS_URL_FORMS}. Leave it out for redis://localhost:6379. Name the master: redis-sentinel://host,host/mymaster.`;
+  assert.equal(redactText(sentence), sentence);
+});
+
 test("in a text every URL and token is redacted, and known secrets however they are written", () => {
   for (const url of SHOWN.map(([url]) => url).filter((url) => url.includes("canary@") && /^(?:redis|http)/.test(url)))
     assert.doesNotMatch(redactText(`lost ${url}, "${url}" and (${url})`), /canary/, url);
   assert.doesNotMatch(redactText("input: 'redis://:canary@h/x?y=canary', GET /?a=1&password=canary&token=canary"), /canary/);
   assert.equal(redactText("redis://h:6379 is up"), "redis://h:6379 is up");
+  assert.equal(redactText("redis-cluster://a:1,b:2, and redis://:canary@h:6379."), "redis-cluster://a:1,b:2, and redis://***@h:6379.");
+  assert.doesNotMatch(redactText("redis://:canary. redis://h/canary, and redis://h:6379/canary.,"), /canary/);
   assert.equal(redactSecrets('AUTH c"an\\ary', ['c"an\\ary', ""]), "AUTH ***");
   assert.equal(redactSecrets(JSON.stringify({ input: 'c"an\\ary' }), ['c"an\\ary']), '{"input":"***"}');
 });

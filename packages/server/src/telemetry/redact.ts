@@ -26,11 +26,17 @@ export function redactUrl(text: string): string {
   return `${scheme}${at >= 0 ? "***@" : ""}${shown.join()}${shownMore}`;
 }
 
-/** Redacts URLs and tokens in a text. */
+/**
+ * Redacts URLs and tokens in a text. The forms of a URL, as our own sentences name them, hold no secret and are left as they are, and so is a
+ * comma or a full stop after a URL.
+ */
 export function redactText(text: string): string {
   return text
-    .replace(/\b(?:rediss?|rediss?-(?:sentinel|cluster)|valkeys?):\/\/[^\s"'<>\\]+/gi, redactUrl)
-    .replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s"'<>\\]*@/gi, "$1***@")
+    .replace(
+      /(?!redis:\/\/\[user:password@\]host|redis(?:-sentinel)?:\/\/(?:sentinel-host:26379|host,host)\/mymaster)\b(?:rediss?|rediss?-(?:sentinel|cluster)|valkeys?):\/\/[^\s"'<>\\]*[^\s"'<>\\.,]/gi,
+      redactUrl,
+    )
+    .replace(/(?!redis:\/\/\[user:password@\]host)(\b[a-z][a-z0-9+.-]*:\/\/)[^\s"'<>\\]*@/gi, "$1***@")
     .replace(/([?&](?:access_|resume_)?(?:token|password|secret)=)[^\s&"']*/gi, "$1***");
 }
 
