@@ -230,6 +230,8 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
   },
 };
 
+export const MESSAGE_KINDS: readonly string[] = Object.keys(KINDS);
+
 const READERS: Kind<BusMessage>["read"][] = [];
 for (const { tag, read } of Object.values(KINDS)) READERS[tag] = read;
 

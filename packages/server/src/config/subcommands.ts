@@ -1,6 +1,10 @@
 /** The subcommands and their own flags, beside those of the settings. Values that are wrong are not shown, as they may be secrets. */
 
 import { type BoardId, isBoardId } from "@presence-service/protocol";
+import { MESSAGE_KINDS } from "../bus/envelope.ts";
+
+/** Those that `tap` shows: also, instead of its kind, why a message cannot be read. */
+const KINDS = [...MESSAGE_KINDS, "foreign", "version", "invalid"];
 
 type Flag = { readonly unit?: string; readonly meaning: string };
 
@@ -50,7 +54,8 @@ export function readOwnFlags(flags: ReadonlyMap<string, string>, problems: strin
   const boards = list("board");
   const instance = (flags.get("instance") ?? "").toLowerCase();
   if (!boards.every(isBoardId)) problems.push("--board takes the ids of boards, separated by commas.");
-  if (!list("kind").every((kind) => /^[a-z_]{1,32}$/.test(kind))) problems.push("--kind takes kinds of messages, separated by commas.");
+  if (!list("kind").every((kind) => KINDS.includes(kind)))
+    problems.push(`--kind takes some of these, separated by commas: ${KINDS.join(", ")}.`);
   if (!/^[0-9a-f-]{0,36}$/.test(instance)) problems.push("--instance takes the beginning of an instance's id, such as 3f2a9c51.");
   return { isJson: flags.has("json"), withContent: flags.has("content"), boards: boards as BoardId[], kinds: list("kind"), instance };
 }
