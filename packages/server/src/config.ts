@@ -330,7 +330,7 @@ function describeProblem(name: Name, text: string, origin: string): string {
     name === "REDIS_URL" && text.includes("@")
       ? " In a user or password, special characters are percent-encoded: / is %2F, @ is %40, : is %3A."
       : "";
-  return `${name} is ${shown} (${origin}); allowed: ${allowed}. Change it, or leave it out for ${fallback || "none"}.${hint}`;
+  return `${name} is ${shown} (${origin}); allowed: ${allowed}. Change it, or leave it out${fallback && ` for ${fallback}`}.${hint}`;
 }
 
 /**
