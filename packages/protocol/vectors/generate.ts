@@ -116,7 +116,7 @@ const messages: [name: string, Direction, BinaryMessage][] = [
       memberId: anaId,
       resumeToken,
       instanceId: "3f1c9d2e-7a54-4c1b-9e0d-5b6a7c8d9e0f",
-      heartbeatMs: 10_000,
+      heartbeatMs: 30_000,
       graceMs: 15_000,
       cursorMs: 16,
       stateBytesMax: 4096,

@@ -21,7 +21,7 @@ const NEVER = [4403, 4411, 4400, 4499] as const;
 export const CLIENT_CONNECTION_CASES: readonly ClientCase[] = [
   {
     name: "a silent service is dead after 2.5 heartbeats, and another connection is made",
-    says: "time between heartbeats; 2.5 times as long without a byte is a dead connection",
+    says: "longest time between two heartbeats; 2.5 times as long without a byte is a dead connection",
     run: play(async (own) => {
       const line = await start(own, { welcome: { heartbeatMs: 1000 } });
       const from = Date.now();
