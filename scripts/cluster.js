@@ -40,7 +40,7 @@ for (const port of PORTS) {
 }
 const redisPort = await freePort();
 const redisArgs = ["--port", String(redisPort), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
-start("redis", "redis-server", [...redisArgs, "--loglevel", "warning"], process.env);
+startRedis();
 
 const redisUrl = `redis://127.0.0.1:${redisPort}`;
 const node = node24();
@@ -51,7 +51,7 @@ if (!isStopping) {
     isRunning = true;
     const pages = PORTS.map((port) => `http://localhost:${port}/`).join("  and  ");
     console.log(
-      `\n  ${pages}\n  Redis: ${redisUrl}   (redis-cli -p ${redisPort} PSUBSCRIBE 'presence:*' shows the traffic)\n  Ctrl-C stops everything.\n`,
+      `\n  ${pages}\n  Redis: ${redisUrl}   (after \`npm run build\`, REDIS_URL=${redisUrl} npx presence-service tap  shows the traffic)\n  Ctrl-C stops everything.\n`,
     );
   } else {
     console.error(
@@ -59,6 +59,10 @@ if (!isStopping) {
     );
     await stop(1);
   }
+}
+
+function startRedis() {
+  start("redis", "redis-server", [...redisArgs, "--loglevel", "warning"], process.env);
 }
 
 function startInstance(/** @type {number} */ port) {
@@ -95,10 +99,10 @@ function start(name, program, args, env) {
     if (isStopping) return;
     for (const line of unsaid) console.log(prefix + line);
     const how = signal ?? `exit code ${code}`;
-    // A user may kill an instance to see how the other reacts, so it is started again. An instance that never started would fail again.
-    if (isRunning && name !== "redis") {
+    // A user may kill an instance or Redis to see how the others react, so it is started again. One that never started would fail again.
+    if (isRunning) {
       console.error(`cluster: ${name} ended (${how}); it starts again in ${RESTART_MS / 1000} s`);
-      setTimeout(() => isStopping || startInstance(Number(name)), RESTART_MS);
+      setTimeout(() => isStopping || (name === "redis" ? startRedis() : startInstance(Number(name))), RESTART_MS);
       return;
     }
     console.error(`cluster: ${name} ended (${how}), so everything stops`);
