@@ -225,7 +225,8 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     const port = own !== undefined && !("server" in options) ? await listen(own, options) : 0;
     await manager.start();
     await echoed(manager, address);
-    log.info({ mode: bus.mode, redis: address, publisher: bus.at("publisher"), subscriber: bus.at("subscriber") }, "connected to Redis");
+    if (bus.mode !== "memory")
+      log.info({ mode: bus.mode, redis: address, publisher: bus.at("publisher"), subscriber: bus.at("subscriber") }, "connected to Redis");
     return {
       instanceId,
       port,
