@@ -19,7 +19,7 @@ import { bindMethods } from "./bound.ts";
 import { Connection } from "./connection.ts";
 import { Idleness } from "./core/idleness.ts";
 import { createDriver, type Driver } from "./driver.ts";
-import { boardIdOf, checkState, jsonObjectOf, nameOf } from "./input.ts";
+import { boardIdOf, boardIdsOf, checkState, jsonObjectOf, nameOf } from "./input.ts";
 import { type Host, Membership, type MembershipOptions } from "./membership.ts";
 import type { Presence, PresenceError, PresenceOptions, PresenceStatus } from "./types.ts";
 import { type WatchHandle, Watching } from "./watching.ts";
@@ -104,7 +104,7 @@ class Client {
   }
 
   watch(boardIds: Iterable<string>): WatchHandle {
-    const ids = [...boardIds].map(boardIdOf);
+    const ids = boardIdsOf(boardIds);
     const running = this.#run();
     const handle = this.#watching.watch(ids);
     if (this.#isClosed) handle.stop();

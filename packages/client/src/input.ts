@@ -48,6 +48,12 @@ export function boardIdOf(text: string): BoardId {
   return text;
 }
 
+/** A text is an iterable of texts as well: one id would be read as a board for each of its characters. */
+export function boardIdsOf(ids: Iterable<string>): BoardId[] {
+  if (typeof ids !== "object" || ids === null) throw new TypeError("watch() takes a list of the ids of boards");
+  return [...ids].map(boardIdOf);
+}
+
 export function nameOf(username: unknown): string {
   if (typeof username !== "string") throw new TypeError(`a username must be text, not ${typeof username}`);
   if (!isFitName(username))

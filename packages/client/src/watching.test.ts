@@ -95,6 +95,7 @@ test("[C7] a thousand boards take several messages; one more, and what is no boa
   assert.ok(sent.length > 1 && sent.every((message) => encodeBinary(message).length <= CLIENT_MESSAGE_BYTES_MAX));
   assert.equal(sent.flatMap(({ boards }) => boards).length, 1000);
   assert.throws(() => presence.watch(["one more"]), TypeError);
+  for (const noList of ["one", undefined, null]) assert.throws(() => presence.watch(noList as never), /list of the ids/, String(noList));
   assert.throws(() => presence.watch(["one-more"]), RangeError);
 });
 
