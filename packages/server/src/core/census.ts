@@ -114,7 +114,8 @@ export class Census {
   /** Answers the boards that are wanted from now on and were not before: `look` at them. */
   heard({ leaseMs, answer, boards }: Want, now: Millis): BoardId[] {
     const begun: BoardId[] = [];
-    for (const hash of boards) {
+    // Anybody can find ids of one hash, and then one want names it for each.
+    for (const hash of new Set(boards)) {
       this.#lease(hash, now + leaseMs, now);
       for (const boardId of this.#open.get(hash) ?? []) {
         const wanted = this.#wanted.get(boardId);
@@ -175,7 +176,11 @@ export class Census {
       const isPending = wanted.tellAt > now && wanted.tellAt < NEVER;
       if (wanted.tellsUntil > now && !isPending) {
         const shard = shardOf(wanted.hash);
-        told.set(shard, [...(told.get(shard) ?? []), { board: wanted.boardId, ...wanted.counts }]);
+        const word = { board: wanted.boardId, ...wanted.counts };
+        const words = told.get(shard);
+        // All boards may be of one shard, so no list is copied for each.
+        if (words === undefined) told.set(shard, [word]);
+        else words.push(word);
         this.#told(wanted, now);
       }
       if (wanted.tellAt <= now) wanted.tellAt = NEVER;

@@ -6,7 +6,10 @@ import type { BoardId, Millis } from "@presence-service/protocol";
 import { HEALTHY } from "../testing/network.ts";
 import { B1, lose } from "../testing/settled.ts";
 import { eachSeed, type Recorded, World } from "../testing/world.ts";
+import { Census } from "./census.ts";
 import { CONSTANTS } from "./constants.ts";
+import type { Context } from "./context.ts";
+import type { Effect } from "./effects.ts";
 import { hashOfBoard, shardOf } from "./occupancy.ts";
 
 const KNOWN_MS: Millis = 300;
@@ -245,6 +248,37 @@ test("[R15.11] forged counts are shown until the next word; forged wants cost a 
   assert.ok(ofKind(said, "occupancy").length <= 12, `${ofKind(said, "occupancy").length}`);
   small.join("cleo", { board: "b1", via: 0 });
   small.until(() => counts(small, 2) === "3 3", 1_100);
+});
+
+test("[R15.11] however often a want names one hash, for which anybody can find many boards, each board is looked at once", () => {
+  // Either half of each pair leaves the hash in the same state, so all these ids have one hash.
+  const pairs = ["105zx 1bpcd", "0k40p 1c04a", "003zx 0fpad", "09vl8 0apd6", "04pvu 0b3ea"].map((pair) => pair.split(" "));
+  const ids = Array.from({ length: 32 }, (_, at) => pairs.map((pair, bit) => pair[(at >> bit) & 1]).join("") as BoardId);
+  const [hash = 0, ...others] = new Set(ids.map(hashOfBoard));
+  assert.deepEqual(others, []);
+  let looks = 0;
+  const said: Effect[] = [];
+  const constants = {
+    ...CONSTANTS,
+    get answerMs() {
+      looks++;
+      return CONSTANTS.answerMs;
+    },
+  };
+  const census = new Census({ constants, emit: (effect: Effect) => said.push(effect) } as unknown as Context);
+  const want = { kind: "want", leaseMs: 40_000, answer: true, boards: Array(4096).fill(hash) } as const;
+  for (const id of ids) census.entered(id, 0);
+  assert.equal(census.heard(want, 0).length, 32);
+  for (const id of ids) census.look(id, "self", { members: 1, users: 1 }, 0);
+  census.tick(100);
+  looks = 0;
+  census.heard(want, 1_000);
+  assert.ok(looks > 0 && looks <= 3 * ids.length, `${looks}`);
+  census.tick(1_100);
+  assert.deepEqual(
+    said.flatMap((effect) => (effect.kind === "publish" && effect.message.kind === "occupancy" ? effect.message.boards.length : [])),
+    [32, 32],
+  );
 });
 
 test("[R15.12] a lost subscription to a shard is noticed by an own word that does not come back, and taken anew", () => {
