@@ -3,7 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type BoardId, type Occupancy, SERVER_MESSAGE_BYTES_MAX, WATCHED_BOARDS_MAX } from "@presence-service/protocol";
+import type { Speech } from "../speech/speech.ts";
 import { type Client, Desk } from "../testing/desk.ts";
+import { FakeClock } from "../testing/fake-clock.ts";
+import { Watching } from "./watching.ts";
 
 const ids = (count: number, prefix = "d"): BoardId[] => Array.from({ length: count }, (_, at) => `${prefix}${at}` as BoardId);
 
@@ -185,4 +188,46 @@ test("[C4] watching has a rate and a price, and a client that does not read is t
   slow.socket.queuedBytes = 0;
   desk.clock.advance(1_500);
   assert.deepEqual(told(slow), [["b 5 5", "c 0 0"]]);
+});
+
+test("[C7] a crowd that watches the same boards is told in pieces, so that nobody else is held up; all are told the last counts", () => {
+  const clock = new FakeClock();
+  const boards = ids(200);
+  const counts = new Map<BoardId, { members: number; users: number }>();
+  const watching = new Watching({ core: { occupancy: (boardId) => counts.get(boardId) }, clock, input: () => {} });
+  let news = 0;
+  const shown = Array.from({ length: 300 }, () => new Map<BoardId, number>());
+  for (const told of shown) {
+    const write = (frame: Buffer | undefined) => {
+      const items = JSON.parse(String(frame)) as { boards: Occupancy[] };
+      news += items.boards.length;
+      for (const { board, members } of items.boards) told.set(board, members);
+      return 0;
+    };
+    const speech = { encoding: "json", frame: (message: unknown) => Buffer.from(JSON.stringify(message)) } as unknown as Speech;
+    const watcher = { speech, watched: boards, isKeepingUp: true, write };
+    for (const boardId of boards) watching.add(watcher, boardId);
+  }
+  const pieces: number[] = [];
+  const spend = (ms: number) => {
+    for (let at = 0; at < ms; at += 10) {
+      news = 0;
+      clock.advance(10);
+      if (news > 0) pieces.push(news);
+    }
+  };
+  for (const members of [1, 2, 3]) {
+    for (const boardId of boards) {
+      counts.set(boardId, { members, users: 1 });
+      watching.changed(boardId);
+    }
+    spend(members === 2 ? 1_150 : 2_000);
+  }
+  assert.ok(Math.max(...pieces) <= 20_300 && pieces.length >= 9, `${pieces}`);
+  // None is told twice: three times all boards to all watchers.
+  assert.equal(
+    pieces.reduce((sum, piece) => sum + piece),
+    3 * 200 * 300,
+  );
+  for (const told of shown) assert.deepEqual(new Set(told.values()), new Set([3]));
 });

@@ -16,6 +16,12 @@ import { Alarm } from "./alarm.ts";
 const GATHER_MS: Millis = 20;
 /** Boards in one message: in JSON, with the longest ids and numbers, 50 KB. */
 const BOARDS_PER_MESSAGE = 256;
+/**
+ * News at a time, each for one watcher, and the pause after them. A thousand people who look at one list of a thousand boards would
+ * otherwise hold up everybody else for half a second. What is left waits, and changes meanwhile.
+ */
+const NEWS_MAX = 20_000;
+const PAUSE_MS: Millis = 100;
 
 /** A connection, as its watched boards see it. */
 export interface Watcher {
@@ -43,14 +49,19 @@ export class Watching {
   readonly #options: WatchingOptions;
   readonly #alarm: Alarm;
   readonly #boards = new Map<BoardId, Watched>();
-  /** Boards whose counts may have changed since they were told. */
+  /** Boards whose counts may have changed since they were told. They become due once a second. */
   readonly #changed = new Set<BoardId>();
+  /** Boards to be told now, in order. */
+  readonly #due = new Set<BoardId>();
   /** Boards that a watcher has still to be told, changed or not. */
   readonly #owed = new Map<Watcher, Set<BoardId>>();
   /** Watchers that did not keep up and were told nothing. */
   readonly #behind = new Set<Watcher>();
   #toldAt: Millis = Number.NEGATIVE_INFINITY;
   #dueAt: Millis = Number.POSITIVE_INFINITY;
+  /** More was due than may be told at a time. */
+  #isInArrears = false;
+  #pausesUntil: Millis = Number.NEGATIVE_INFINITY;
 
   constructor(options: WatchingOptions) {
     this.#options = options;
@@ -74,6 +85,7 @@ export class Watching {
     if (!board?.watchers.delete(watcher) || board.watchers.size > 0) return;
     this.#boards.delete(boardId);
     this.#changed.delete(boardId);
+    this.#due.delete(boardId);
     this.#options.input({ kind: "unwatch", boardId });
   }
 
@@ -88,8 +100,8 @@ export class Watching {
   changed(boardId: BoardId): void {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
-    this.#changed.add(boardId);
     const isFirst = board.told === undefined;
+    (isFirst ? this.#due : this.#changed).add(boardId);
     this.#tellBy(isFirst ? this.#soon : Math.max(this.#soon, this.#toldAt + CONSTANTS.occupancyMs));
   }
 
@@ -108,7 +120,8 @@ export class Watching {
     return this.#options.clock.now() + GATHER_MS;
   }
 
-  #tellBy(at: Millis): void {
+  #tellBy(soonest: Millis): void {
+    const at = Math.max(soonest, this.#pausesUntil);
     if (at >= this.#dueAt) return;
     this.#dueAt = at;
     this.#alarm.set(at);
@@ -118,11 +131,11 @@ export class Watching {
   #tell(): void {
     this.#dueAt = Number.POSITIVE_INFINITY;
     const now = this.#options.clock.now();
-    const mayTellChanges = now - this.#toldAt >= CONSTANTS.occupancyMs;
-    if (mayTellChanges) this.#toldAt = now;
+    if (now - this.#toldAt >= CONSTANTS.occupancyMs && !this.#isInArrears) this.#begin(now);
     const news = new Map<Watcher, Occupancy[]>();
-    const isNew = this.#takeChanges(mayTellChanges, news);
-    if (mayTellChanges) this.#catchUp();
+    const isNew = this.#takeDue(news);
+    this.#isInArrears = this.#due.size > 0;
+    if (this.#isInArrears) this.#pausesUntil = now + PAUSE_MS;
     for (const [watcher, boards] of this.#owed)
       for (const boardId of boards) {
         const told = this.#boards.get(boardId)?.told;
@@ -134,20 +147,31 @@ export class Watching {
       if (watcher.isKeepingUp) write(watcher, boards, frames);
       else this.#behind.add(watcher);
     }
-    if (this.#changed.size > 0 || this.#behind.size > 0) this.#tellBy(this.#toldAt + CONSTANTS.occupancyMs);
+    if (this.#isInArrears) this.#tellBy(this.#pausesUntil);
+    else if (this.#changed.size > 0 || this.#behind.size > 0) this.#tellBy(this.#toldAt + CONSTANTS.occupancyMs);
   }
 
-  /** Adds boards that have changed, or are known for the first time, to the news of their watchers, and answers which they are. */
-  #takeChanges(mayTellChanges: boolean, news: Map<Watcher, Occupancy[]>): Set<BoardId> {
+  /** What has changed in the last second is due. */
+  #begin(now: Millis): void {
+    this.#toldAt = now;
+    for (const boardId of this.#changed) this.#due.add(boardId);
+    this.#changed.clear();
+    this.#catchUp();
+  }
+
+  /** Adds boards that are due to the news of their watchers, as many as may be told at a time, and answers which they are. */
+  #takeDue(news: Map<Watcher, Occupancy[]>): Set<BoardId> {
     const taken = new Set<BoardId>();
-    for (const boardId of this.#changed) {
+    let left = NEWS_MAX;
+    for (const boardId of this.#due) {
+      if (left <= 0) break;
+      this.#due.delete(boardId);
       const board = this.#boards.get(boardId);
       const counts = this.#options.core.occupancy(boardId);
-      if (board?.told !== undefined && !mayTellChanges) continue;
-      this.#changed.delete(boardId);
       if (board === undefined || counts === undefined || isSame(board.told, counts)) continue;
       board.told = counts;
       taken.add(boardId);
+      left -= board.watchers.size;
       const item = { board: boardId, members: counts.members, users: counts.users };
       for (const watcher of board.watchers) add(news, watcher, item);
     }
