@@ -18,7 +18,7 @@ const GATHER_MS: Millis = 20;
 const BOARDS_PER_MESSAGE = 256;
 /**
  * News at a time, each for one watcher, and the pause after them. A thousand people who look at one list of a thousand boards would
- * otherwise hold up everybody else for half a second. What is left waits, and changes meanwhile.
+ * otherwise hold up everybody else for half a second. The rest waits, and may change meanwhile.
  */
 const NEWS_MAX = 20_000;
 const PAUSE_MS: Millis = 100;

@@ -116,7 +116,7 @@ export class Census {
     const begun: BoardId[] = [];
     // Anybody can find ids of one hash, and then one want names it for each.
     for (const hash of new Set(boards)) {
-      this.#lease(hash, now + leaseMs, now);
+      this.#lease(hash, now + leaseMs);
       for (const boardId of this.#open.get(hash) ?? []) {
         const wanted = this.#wanted.get(boardId);
         if (wanted === undefined) {
@@ -125,14 +125,19 @@ export class Census {
         } else if (answer && wanted.tellsUntil > now) this.#tellBy(wanted, Math.max(now, wanted.toldAt + this.#context.constants.answerMs));
       }
     }
+    this.#forgetLeases(now);
     return begun;
   }
 
-  /** The longer of two leases counts: several instances may want the board. Of too many the one that was said longest ago is forgotten. */
-  #lease(hash: number, until: Millis, now: Millis): void {
+  /** The longer of two leases counts: several instances may want the board. */
+  #lease(hash: number, until: Millis): void {
     const former = this.#leases.get(hash);
     this.#leases.delete(hash);
     this.#leases.set(hash, Math.max(until, former ?? LONG_AGO));
+  }
+
+  /** Of too many leases those that were said longest ago. Once for each want: to begin at the front of a map takes as long as it has holes there. */
+  #forgetLeases(now: Millis): void {
     for (const [oldest, end] of this.#leases) {
       if (end > now && this.#leases.size <= this.#context.constants.wantedBoardsMax) break;
       this.#leases.delete(oldest);

@@ -281,6 +281,20 @@ test("[R15.11] however often a want names one hash, for which anybody can find m
   );
 });
 
+test("[R15.11] a want costs the same when as many boards are wanted as are remembered", () => {
+  const census = new Census({ constants: CONSTANTS, emit: () => {} } as unknown as Context);
+  let hash = 0;
+  const want = () => {
+    census.heard({ kind: "want", leaseMs: 40_000, answer: false, boards: Array.from({ length: 4096 }, () => hash++) }, 0);
+  };
+  while (hash < CONSTANTS.wantedBoardsMax) want();
+  const before = process.cpuUsage();
+  for (let times = 0; times < 4; times++) want();
+  // It takes some milliseconds, and took six seconds where each hash began at the front of the map.
+  const { user } = process.cpuUsage(before);
+  assert.ok(user < 1_000_000, `${user} µs`);
+});
+
 test("[R15.12] a lost subscription to a shard is noticed by an own word that does not come back, and taken anew", () => {
   const { world, ben } = watched();
   world.advance(1_000);
