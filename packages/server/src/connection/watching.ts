@@ -151,7 +151,7 @@ export class Watching {
     else if (this.#changed.size > 0 || this.#behind.size > 0) this.#tellBy(this.#toldAt + CONSTANTS.occupancyMs);
   }
 
-  /** What has changed in the last second is due. */
+  /** Makes the boards due that have changed in the last second. */
   #begin(now: Millis): void {
     this.#toldAt = now;
     for (const boardId of this.#changed) this.#due.add(boardId);
