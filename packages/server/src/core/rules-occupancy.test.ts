@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BoardId, Millis } from "@presence-service/protocol";
+import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import { HEALTHY } from "../testing/network.ts";
 import { B1, lose } from "../testing/settled.ts";
 import { eachSeed, type Recorded, World } from "../testing/world.ts";
@@ -293,6 +293,23 @@ test("[R15.11] a want costs the same when as many boards are wanted as are remem
   // It takes some milliseconds, and took six seconds where each hash began at the front of the map.
   const { user } = process.cpuUsage(before);
   assert.ok(user < 1_000_000, `${user} µs`);
+});
+
+test("[R15.11] a forged count of a board that nobody is on ends by itself, whether its sender lives or was never there", () => {
+  const { world } = watched();
+  world.watch("empty", 2);
+  const via = world.instance(2);
+  for (const from of [world.instance(1).instanceId, "90000000-0000-4000-8000-000000000000" as InstanceId]) {
+    world.until(() => counts(world, 2, "empty") === "0 0", 3_000);
+    const message = {
+      kind: "occupancy",
+      shard: shardOf(hashOfBoard("empty" as BoardId)),
+      boards: [{ board: "empty" as BoardId, members: 99, users: 9 }],
+    } as const;
+    via.receive(() => ({ kind: "heard", boardId: undefined, from, link: 1, message }));
+    assert.equal(counts(world, 2, "empty"), "99 9");
+    world.until(() => counts(world, 2, "empty") === "0 0", CONSTANTS.occupancySilentMs + CONSTANTS.wantMs + 2_000);
+  }
 });
 
 test("[R15.12] a lost subscription to a shard is noticed by an own word that does not come back, and taken anew", () => {
