@@ -109,6 +109,7 @@ test("a Redis that hangs in the middle is given up within 10 s", async (t) => {
   const { code, ms, text } = await running;
   slow.resume();
   assert.equal(code, 2, text);
+  assert.match(text, /✗ (?:connection|time) /);
   assert.ok(ms < 11_000, `${ms} ms`);
 });
 
@@ -153,7 +154,8 @@ test("each missing right is named with the rule that gives it; a user with the l
     assert.match(report.text, words, name);
     assert.equal(report.code, code, `${name}\n${report.text}`);
   };
-  await Promise.all(cases.map(judge));
+  // Two at a time: what a doctor has done in 9.5 s must not depend on how many tests run.
+  for (let from = 0; from < cases.length; from += 2) await Promise.all(cases.slice(from, from + 2).map(judge));
 });
 
 test("Sentinels: the master that they name is looked at; a wrong name, and a Sentinel taken for a master, are told", async (t) => {

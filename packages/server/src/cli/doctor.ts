@@ -64,7 +64,8 @@ export async function examine(options: DoctorOptions, say: Say): Promise<void> {
       advice: "The last line above says how far it came.",
     });
   try {
-    await within(TOTAL_MS_MAX - performance.now(), examination.run(), late);
+    // A process that took long to start has still time for what it is asked.
+    await within(Math.max(TOTAL_MS_MAX - performance.now(), 2 * LISTEN_MS), examination.run(), late);
   } finally {
     examination.end();
   }
@@ -99,6 +100,16 @@ class Examination {
   }
 
   async run(): Promise<void> {
+    try {
+      await this.#look();
+    } catch (error) {
+      const failure = await this.#open.find(({ isOver }) => isOver)?.over;
+      if (failure === undefined) throw error;
+      if (failure !== OVER) this.#say({ check: "connection", status: "error", text: failure.reason, advice: failure.advice });
+    }
+  }
+
+  async #look(): Promise<void> {
     const place = await this.#locate();
     if (place === undefined || !(await this.#reach(place))) return;
     const links = await this.#logIn(place);
@@ -172,6 +183,7 @@ class Examination {
     await Promise.all(this.#open.map(({ opened }) => opened));
     const lost = this.#open.find(({ isOver }) => isOver);
     const failure = await lost?.over;
+    if (failure === OVER) return undefined;
     const isTls = url?.isTls === true;
     const isTlsFailure = isTls && failure !== undefined && /TLS|certificate/i.test(failure.reason);
     if (isTlsFailure) this.#say({ check: "tls", status: "error", text: failure.reason, advice: failure.advice });
@@ -215,6 +227,7 @@ class Examination {
         granted.push(right);
         return true;
       } catch (error) {
+        if (this.#open.some(({ isOver }) => isOver)) throw error;
         const { reason, advice } = explain(error);
         const shown = channel === trial ? `${channel} (a board that was made up)` : channel;
         const isMissing = isErrorReply(error) && error.message.startsWith("NOPERM");
