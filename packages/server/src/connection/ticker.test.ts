@@ -164,3 +164,16 @@ test("[F2] on a busy loop boards at rest are flushed together, a few millisecond
     [2, 2, 2],
   );
 });
+
+test("[F2] a steady load that falls as the tick grows has clients told few paces", () => {
+  const { ticker } = ticking();
+  let told = 0;
+  for (let sample = 0; sample < 2400; sample++) {
+    const before = ticker.cursorMs;
+    ticker.adapt(Math.min(1, 0.4 + 8 / before));
+    if (ticker.cursorMs !== before) told++;
+  }
+  assert.ok(told > 1 && told < 120, `${told} in ten minutes`);
+  for (let sample = 0; sample < 300; sample++) ticker.adapt(0.1);
+  assert.equal(ticker.cursorMs, TICK_MS, "the load is over");
+});

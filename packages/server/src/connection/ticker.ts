@@ -35,8 +35,12 @@ const LEVELS = [
 ] as const;
 /** The share of a new sample in the load: joins that come in a burst fill the loop for one or two samples, and change little. */
 const SAMPLE_SHARE = 0.3;
-/** Samples below a level before it is left: the tick grows at once and shrinks slowly. */
-const CALM_SAMPLES = 4;
+/**
+ * Samples below a level before it is left: the tick grows at once and shrinks slowly. Where a shorter tick has brought the load back soon, twice
+ * as many pass before the next try, up to a minute: a steady load does not have clients told one pace after the other.
+ */
+const CALM_SAMPLES_MIN = 4;
+const CALM_SAMPLES_MAX = 240;
 /** At these ticks and above a board at rest waits, too, but no longer than this. */
 const GRID_MS_MAX = 4;
 
@@ -62,6 +66,11 @@ export class Ticker<B extends { readonly pace: Pace; readonly seats: number }> {
   #load = 0;
   #level = 0;
   #calmSamples = 0;
+  #patience = CALM_SAMPLES_MIN;
+  /** Samples since a level was left. */
+  #sinceLeft = 0;
+  /** The load has come back since, or no level was left yet. */
+  #isBack = true;
 
   /** `isLocal`: the flush is for changes made here, of which other instances are told as well; otherwise only local sockets are told. */
   constructor(clock: Clock, flush: (board: B, isLocal: boolean, now: Millis) => void) {
@@ -98,10 +107,19 @@ export class Ticker<B extends { readonly pace: Pace; readonly seats: number }> {
     this.#load += SAMPLE_SHARE * (load - this.#load);
     const level = LEVELS.findLastIndex((each) => this.#load >= each.load);
     this.#calmSamples = level < this.#level ? this.#calmSamples + 1 : 0;
-    this.#level = Math.max(this.#level, level);
-    if (this.#calmSamples < CALM_SAMPLES) return;
+    this.#sinceLeft++;
+    if (level > this.#level) {
+      if (!this.#isBack)
+        this.#patience = this.#sinceLeft > 2 * this.#patience ? CALM_SAMPLES_MIN : Math.min(2 * this.#patience, CALM_SAMPLES_MAX);
+      this.#isBack = true;
+      this.#level = level;
+    }
+    // A level that was left without harm is followed by the next one soon.
+    if (this.#calmSamples < (this.#isBack ? this.#patience : CALM_SAMPLES_MIN)) return;
+    this.#isBack = false;
     this.#level--;
     this.#calmSamples = 0;
+    this.#sinceLeft = 0;
   }
 
   stop(): void {
