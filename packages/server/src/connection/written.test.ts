@@ -126,5 +126,6 @@ test("whatever an operator says is a TypeError or readable for every client of e
     }),
     { numRuns: 100 },
   );
-  assert.ok(outcomes.taken > 30 && outcomes.refused > 30, JSON.stringify(outcomes));
+  // On average 40 are taken; with 10 as the bound one run in a million would fail by chance.
+  assert.ok(outcomes.taken > 10 && outcomes.refused > 10, JSON.stringify(outcomes));
 });
