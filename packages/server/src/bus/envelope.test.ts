@@ -116,6 +116,17 @@ const VECTORS: Record<string, [BusMessage, string]> = {
     "11 ad02 00 02 01 05 27 7b22737461747573223a2269646c65222c227374617465223a7b22746f6f6c223a6e756c6c7d7d" +
       "02 00112233445566778899aabbccddeeff 01 04",
   ],
+  replay: [
+    {
+      kind: "replay",
+      seq: 301,
+      steps: [
+        { prev: 298, seq: 300, ops: [{ op: "patch", slot: 5, patch: { status: "idle" } }] },
+        { prev: 300, seq: 301, ops: [{ op: "del", memberId: "f".repeat(32) as MemberId, attempt: 1, reason: "left" }] },
+      ],
+    },
+    "17 aa02 02 01 01 01 05 11 7b22737461747573223a2269646c65227d 00 01 02 ffffffffffffffffffffffffffffffff 01 00",
+  ],
   snapshot: [
     {
       kind: "snapshot",
@@ -243,6 +254,20 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
     .tuple(seq, fc.nat(), fc.array(op, { maxLength: 4 }))
     .map(([prev, step, ops]) => ({ kind: "delta", prev, seq: Math.min(prev + 1 + step, Number.MAX_SAFE_INTEGER), ops }) as const)
     .filter(({ prev, seq }) => prev < seq),
+  replay: fc
+    .tuple(
+      fc.integer({ min: 0, max: 2 ** 52 }),
+      fc.array(fc.tuple(fc.nat(1000), fc.array(op, { maxLength: 3 })), { minLength: 1, maxLength: 4 }),
+    )
+    .map(([first, told]) => {
+      let at = first;
+      const steps = told.map(([step, ops]) => {
+        const prev = at;
+        at += step + 1;
+        return { prev, seq: at, ops };
+      });
+      return { kind: "replay", seq: at, steps } as const;
+    }),
   snapshot: record({
     kind: fc.constant("snapshot"),
     seq,
@@ -373,7 +398,7 @@ test("[R13.2] other versions, and kinds of later releases, are told from broken 
   const known = new Set(Object.values(VECTORS).map(([, hex]) => Number.parseInt(hex.slice(0, 2), 16)));
   assert.deepEqual(
     [...known].sort((a, b) => a - b),
-    [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x21],
+    [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x21],
   );
   for (let tag = 0; tag < 256; tag++) if (!known.has(tag)) assert.equal(outcome(Uint8Array.of(...bytes(ENVELOPE), tag, 1, 2)), "version");
 });

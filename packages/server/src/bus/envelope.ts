@@ -194,6 +194,28 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
       return { kind: "delta", prev, seq, ops: readList(from, readOp).filter((op) => op !== undefined) };
     },
   },
+  replay: {
+    tag: 0x17,
+    write(to, { steps }) {
+      to.varint(steps[0]?.prev ?? 0);
+      let at = steps[0]?.prev ?? 0;
+      writeList(to, steps, (to, { seq, ops }) => {
+        to.varint(seq - at - 1);
+        at = seq;
+        writeList(to, ops, writeOp);
+      });
+    },
+    read(from) {
+      let at = from.varint();
+      const steps = readList(from, (from) => {
+        const prev = at;
+        at = prev + 1 + from.varint(Number.MAX_SAFE_INTEGER - prev - 1);
+        return { prev, seq: at, ops: readList(from, readOp).filter((op) => op !== undefined) };
+      });
+      if (steps.length === 0) from.fail();
+      return { kind: "replay", seq: at, steps };
+    },
+  },
   snapshot: { tag: 0x12, write: writeSnapshot, read: readSnapshot },
   sync: { tag: 0x13, write: writeSync, read: readSync },
   beacon: {

@@ -20,6 +20,8 @@ export function messageInWords(message: BusMessage, isDiscreet = false): string 
       return `announcement of ${message.text.length} characters`;
     case "delta":
       return `delta ${message.prev}→${message.seq}: ${message.ops.map((op) => opInWords(op, isDiscreet)).join(", ")}`;
+    case "replay":
+      return `replay of ${message.steps.length} changes up to ${message.seq}: ${message.steps.flatMap(({ ops }) => ops.map((op) => opInWords(op, isDiscreet))).join(", ")}`;
     case "snapshot":
       return `snapshot at ${message.seq}, part ${message.part + 1} of ${message.parts}: ${message.entries.length} members, ${message.ended.length} ended`;
     case "sync":

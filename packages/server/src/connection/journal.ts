@@ -149,6 +149,9 @@ export class Journal {
       case "ask":
         this.#metrics.asks++;
         return;
+      case "replay":
+        this.#metrics.replays++;
+        return;
       case "resync":
         this.#metrics.resyncs++;
         return;

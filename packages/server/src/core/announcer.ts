@@ -36,7 +36,8 @@ export class Announcer {
 
   #answeredAt: Millis = Number.NEGATIVE_INFINITY;
   #answerAt: Millis = NEVER;
-  #answersInFull = false;
+  /** The lowest seq held by those to be answered; 0: one of them needs the whole slice. NEVER: all hold it. */
+  #answersFrom: Seq = NEVER;
   /** When own positions are published, unless an answer publishes them before. */
   #positionsAt: Millis = NEVER;
   /** When the positions of cursors that have stopped are published once more. */
@@ -139,7 +140,7 @@ export class Announcer {
     const isToAll = sync.asks === "all";
     const held = (isToAll ? sync.held : sync.asks).find(({ owner }) => owner === this.#context.instanceId);
     if (!isToAll && held === undefined) return;
-    if (held?.seq !== this.#subject.slice.seq) this.#answersInFull = true;
+    if (held?.seq !== this.#subject.slice.seq) this.#answersFrom = Math.min(this.#answersFrom, held?.seq ?? 0);
     this.#answerSoon(now);
   }
 
@@ -204,13 +205,16 @@ export class Announcer {
   }
 
   #answer(now: Millis): void {
-    const inFull = this.#answersInFull;
-    this.#answersInFull = false;
+    const { slice } = this.#subject;
+    const from = this.#answersFrom;
+    this.#answersFrom = NEVER;
     this.#answerAt = NEVER;
     this.#answeredAt = now;
-    if (inFull) for (const part of this.#subject.slice.snapshot()) this.say(part, now);
-    // A snapshot does not say whether the board is observed.
-    if (!inFull || this.#subject.isObserved()) this.#sayBeacon(now);
+    const missed = from === NEVER ? undefined : slice.replay(from);
+    if (missed !== undefined) this.say(missed, now);
+    else if (from !== NEVER) for (const part of slice.snapshot()) this.say(part, now);
+    // Neither says whether the board is observed.
+    if (from === NEVER || this.#subject.isObserved()) this.#sayBeacon(now);
     this.#sayPositions(now);
   }
 

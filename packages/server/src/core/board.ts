@@ -351,6 +351,7 @@ export class Board {
     const replica = this.#replicas.of(from, now);
     switch (message.kind) {
       case "delta":
+      case "replay":
       case "snapshot":
       case "beacon":
       case "sync": {

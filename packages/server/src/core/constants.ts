@@ -87,6 +87,9 @@ const DEFAULTS = {
   heldOwnersMax: 128,
   /** R5. An instance answers once per board in this time, for all instances that asked. */
   answerMs: 100 as Millis,
+  /** R5. An owner remembers so many changes of a slice, and so many bytes of them, to tell them again. */
+  replayOpsMax: 256,
+  replayBytesMax: 65_536,
   /** R5. The longest a first joiner waits for its roster, whatever Redis does. */
   openMs: 150 as Millis,
   /** R6. Beacons so long after a change: if the change was lost, they show it. */

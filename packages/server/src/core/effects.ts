@@ -198,7 +198,7 @@ export type Effect =
   | { readonly kind: "counted"; readonly what: Counted };
 
 /** Events that only the metrics show. */
-export type Counted = "ask" | "resync" | "divergence" | "old_link" | "forged" | "mute";
+export type Counted = "ask" | "resync" | "replay" | "divergence" | "old_link" | "forged" | "mute";
 
 /** Told in order, these lead from one `Core.roster` to the next. */
 export type RosterChange =

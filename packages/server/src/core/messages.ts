@@ -102,6 +102,12 @@ export type Op =
 
 export type Delta = { readonly kind: "delta"; readonly prev: Seq; readonly seq: Seq; readonly ops: readonly Op[] };
 
+/** One change of a slice, told again: it led from `prev` to `seq`. */
+export type Step = Omit<Delta, "kind">;
+
+/** The changes that somebody missed, in order; the last one led to where the slice stands. At least one. */
+export type Replay = { readonly kind: "replay"; readonly seq: Seq; readonly steps: readonly Step[] };
+
 export type SliceEntry = {
   readonly slot: number;
   readonly attempt: number;
@@ -147,5 +153,5 @@ export type Cursors = { readonly kind: "cursors"; readonly seq: Seq; readonly mo
 export type BoardEvent = { readonly kind: "event"; readonly slot: number; readonly name: string; readonly data: Json } & Recipients;
 
 export type GlobalMessage = Heartbeat | Verdict | Goodbye | Kick | Announcement | Want;
-export type BoardMessage = Delta | Snapshot | Sync | Beacon | Cursors | BoardEvent;
+export type BoardMessage = Delta | Replay | Snapshot | Sync | Beacon | Cursors | BoardEvent;
 export type BusMessage = GlobalMessage | BoardMessage | OccupancyTold;

@@ -18,7 +18,7 @@ import {
   STATUSES,
 } from "@presence-service/protocol";
 import { Entries } from "./entries.ts";
-import type { Beacon, Delta, Ended, Op, Seq, SliceEntry, Snapshot, Sync } from "./messages.ts";
+import type { Beacon, Delta, Ended, Op, Replay, Seq, SliceEntry, Snapshot, Sync } from "./messages.ts";
 
 type Del = Extract<Op, { op: "del" }>;
 
@@ -28,7 +28,7 @@ export type Applied = {
   readonly touched: ReadonlyMap<MemberId, Del | undefined>;
   /** Attempts that are over for everybody (R11). */
   readonly ended: readonly Ended[];
-  readonly counted?: "resync" | "divergence" | undefined;
+  readonly counted?: "resync" | "replay" | "divergence" | undefined;
 };
 
 const NOTHING: Applied = { touched: new Map(), ended: [] };
@@ -96,7 +96,7 @@ export class Replica {
     this.#silent = true;
   }
 
-  handle(heard: Delta | Snapshot | Beacon | Sync, now: Millis): Applied {
+  handle(heard: Delta | Replay | Snapshot | Beacon | Sync, now: Millis): Applied {
     const contradiction = this.word(now, heard.seq);
     if (contradiction !== undefined) return { ...NOTHING, counted: contradiction };
     // An owner that asks is able to answer now: if it did not answer before, it is asked again soon.
@@ -104,6 +104,8 @@ export class Replica {
     switch (heard.kind) {
       case "delta":
         return this.#applyInOrder(heard);
+      case "replay":
+        return this.#applyMissed(heard);
       case "snapshot":
         return this.#assemble(heard);
       case "beacon":
@@ -137,6 +139,21 @@ export class Replica {
     let diverged = false;
     for (const op of ops) if (!this.#apply(op, seq, touched, ended)) diverged = true;
     return { touched, ended, counted: diverged ? this.#diverge() : undefined };
+  }
+
+  /** Takes the changes that follow what is held; those before it are for others who asked. */
+  #applyMissed({ steps }: Replay): Applied {
+    const touched = new Map<MemberId, Del | undefined>();
+    const ended: Ended[] = [];
+    let counted: Applied["counted"];
+    for (const { prev, seq, ops } of steps) {
+      if (prev !== this.#seq || this.#diverged) continue;
+      this.#prev = prev;
+      this.#seq = seq;
+      counted ??= "replay";
+      for (const op of ops) if (!this.#apply(op, seq, touched, ended)) counted = this.#diverge() ?? counted;
+    }
+    return { touched, ended, counted };
   }
 
   /** False: the change does not fit the slice held, which is therefore not the owner's. */

@@ -82,7 +82,7 @@ test("[R11.5] a board whose last change does not come back is given up at last; 
 
 /** Picks the messages of that instance to instance 0 that change a slice: these are lost. */
 function deafTo(from: number) {
-  return (delivery: Delivery) => delivery.from === from && isTo(0, "delta", "snapshot")(delivery);
+  return (delivery: Delivery) => delivery.from === from && isTo(0, "delta", "replay", "snapshot")(delivery);
 }
 
 test("[R4.9] a doubt that begins while other owners are asked again and again is asked about at once, and does not hasten them", () => {
@@ -133,7 +133,7 @@ test("[R11.12] a member that a snapshot neither holds nor ends was superseded: s
   const cleo = others[0];
   assert.ok(cleo);
   cleo.log.length = 0;
-  const isOfNew = (delivery: Delivery) => delivery.from === 1 && isTo(2, "delta", "snapshot")(delivery);
+  const isOfNew = (delivery: Delivery) => delivery.from === 1 && isTo(2, "delta", "replay", "snapshot")(delivery);
   lose(world, (delivery) => isOfNew(delivery) || (delivery.from === 0 && isTo(2, "delta")(delivery)));
   ana.resume({ via: 1 });
   world.until(() => cleo.sees("ana")?.status !== "active", 600);

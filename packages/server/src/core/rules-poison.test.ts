@@ -180,6 +180,8 @@ function spoilt(message: BusMessage, random: Random): BusMessage {
           return random.next() < 0.5 ? { ...op, slot: wrong } : { ...op, attempt: wrong };
         }),
       };
+    case "replay":
+      return { ...message, steps: message.steps.map((step) => ({ ...step, prev: random.next() < 0.5 ? step.prev : wrong })) };
     case "snapshot":
       if (random.next() < 0.3) {
         const ended = message.entries.map(({ member: { memberId } }) => ({ memberId, attempt: ATTEMPT_MAX }));
@@ -356,7 +358,7 @@ test("[R3.10] a word below the position held changes nothing by itself", () => {
 });
 
 for (const kind of ["sync", "beacon", "cursors"] as const) {
-  test(`[R4.1] ${kind} that name a position which the owner never reached ask once, and its answer ends that: beacon or snapshot`, () => {
+  test(`[R4.1] ${kind} that name a position which the owner never reached ask once, and its answer ends that: beacon or replay`, () => {
     for (const isBehind of [false, true]) {
       const { world, ben } = settled();
       if (isBehind) {
@@ -370,7 +372,7 @@ for (const kind of ["sync", "beacon", "cursors"] as const) {
       hear(world, { kind, seq: NEVER_REACHED, ...rest[kind] });
       world.advance(CONSTANTS.askMsMax + 50);
       assert.deepEqual([asksBy(said, 0).length, world.difference()], [1, undefined]);
-      const answers = said.filter(({ instance, message }) => instance === 1 && message.kind === (isBehind ? "snapshot" : "beacon"));
+      const answers = said.filter(({ instance, message }) => instance === 1 && message.kind === (isBehind ? "replay" : "beacon"));
       assert.equal(answers.length, 1);
       world.advance(200);
       assert.equal(asksBy(said, 0).length, 1);

@@ -4,7 +4,7 @@ import type { BoardId, Millis } from "@presence-service/protocol";
 import { HEALTHY } from "../testing/network.ts";
 import { asksBy, B1, isTo, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
 import { eachSeed, type Recorded, World } from "../testing/world.ts";
-import { CONSTANTS } from "./constants.ts";
+import { CONSTANTS, type Constants } from "./constants.ts";
 import { hashOf } from "./entries.ts";
 import type { Snapshot, Sync } from "./messages.ts";
 
@@ -88,7 +88,7 @@ test("[R5.4] a newcomer is told of 200 people once: its second question names wh
   assert.deepEqual([toldIn(said), dan.roster().length], [201, 201]);
 });
 
-test("[R5.6] a question to all is answered by a beacon where nothing has changed, and in full where something has", () => {
+test("[R5.6] a question to all is answered by a beacon where nothing has changed, and by the change where something has", () => {
   const { world, members } = crowd(160);
   const said = world.record("publish");
   world.network.reset(0, "publisher");
@@ -103,7 +103,8 @@ test("[R5.6] a question to all is answered by a beacon where nothing has changed
   world.network.reset(0, "subscriber");
   world.untilEqual(1_500);
   world.advance(10_000);
-  assert.equal(toldIn(said), 40);
+  assert.equal(toldIn(said), 0);
+  assert.equal(saidBy(said, 1, "replay").length, 1);
 });
 
 test("[R5.4] of too many owners a question to all names the largest slices, and the others answer in full", () => {
@@ -117,6 +118,62 @@ test("[R5.4] of too many owners a question to all names the largest slices, and 
   assert.equal(toldIn(said), 3);
   for (const { message } of saidBy(said, 2, "sync"))
     assert.ok(message.kind === "sync" && message.asks === "all" && message.held.length === 2);
+});
+
+test("[R5.14] [R5.15] changes that were missed are told again by themselves, also to some who hold more", () => {
+  const { world, ana } = settled({ instances: 4 });
+  for (let member = 0; member < 20; member++) world.join(`guest${member}`, { board: "b1", via: 0 });
+  world.advance(3_000);
+  const said = world.record("publish");
+  lose(world, isTo(1, "delta"));
+  ana.update({ state: { first: 1 } });
+  world.advance(5);
+  lose(world, (delivery) => isTo(1, "delta")(delivery) || isTo(2, "delta")(delivery));
+  ana.update({ state: { second: 2 } });
+  world.advance(5);
+  loseNothing(world);
+  ana.update({ state: { third: 3 } });
+  world.untilEqual(300);
+  const answers = saidBy(said, 0, "replay", "snapshot");
+  assert.ok(answers.length > 0 && answers.every(({ message }) => message.kind === "replay"));
+  assert.ok(answers.every(({ message }) => message.kind === "replay" && message.steps.length <= 3));
+  world.advance(20_000);
+  assert.ok(world.instances.every(({ counted }) => (counted.divergence ?? 0) === 0));
+  assert.equal(world.instance(1).counted.replay, 1);
+});
+
+test("[R5.14] the whole slice is told to one that holds nothing of it, is too far behind, or would need more changes than there are members", () => {
+  const answerTo = (changes: number, members: number, constants: Partial<Constants> = {}) => {
+    const { world, ana } = settled({ constants });
+    for (let member = 1; member < members; member++) world.join(`guest${member}`, { board: "b1", via: 0 });
+    world.advance(3_000);
+    const said = world.record("publish");
+    lose(world, isTo(1, "delta"));
+    for (let change = 0; change < changes; change++) ana.update({ state: { change } });
+    world.advance(20);
+    loseNothing(world);
+    world.untilEqual(2_000);
+    return [...new Set(saidBy(said, 0, "replay", "snapshot").map(({ message }) => message.kind))].join();
+  };
+  assert.equal(answerTo(5, 5), "replay");
+  assert.equal(answerTo(6, 5), "snapshot");
+  assert.equal(answerTo(12, 20, { replayOpsMax: 12 }), "replay");
+  assert.equal(answerTo(13, 20, { replayOpsMax: 12 }), "snapshot");
+  assert.equal(answerTo(12, 20, { replayBytesMax: 1_000 }), "snapshot");
+});
+
+test("[R5.14] joins and leaves that were missed are told again: attempts end as with the first word of them", () => {
+  const { world, ben } = settled();
+  const guests = Array.from({ length: 8 }, (_, index) => world.join(`guest${index}`, { board: "b1", via: 0 }));
+  world.advance(3_000);
+  lose(world, isTo(1, "delta"));
+  guests[0]?.leave();
+  world.join("late", { board: "b1", via: 0 });
+  world.advance(20);
+  loseNothing(world);
+  world.untilEqual(500);
+  assert.equal(world.instance(1).counted.replay, 1);
+  assert.ok(ben.log.includes("-guest0 left") && ben.log.includes("+late"));
 });
 
 test("[R5.5] [R5.6] only who is asked answers: with a beacon if the position held is right, with a snapshot otherwise", () => {

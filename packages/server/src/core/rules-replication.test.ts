@@ -553,7 +553,7 @@ test("[R4.5] whose answer to a question to all is lost is asked by name", () => 
     ana.update({ state: { missed: true } });
     world.until(() => world.instance(1).recycles.length > 0, 3_000);
     let losses = 0;
-    lose(world, (delivery) => isTo(1, "snapshot")(delivery) && losses++ < 2);
+    lose(world, (delivery) => isTo(1, "snapshot", "replay")(delivery) && losses++ < 2);
     // It asks all when subscribed and again after 250 ms, and then asks by name.
     const tookMs = world.untilEqual(2_000);
     assert.ok(losses > 0 && tookMs > 0);
@@ -572,7 +572,7 @@ test("[R4.5] an owner of which something is held, and which left a question to a
     lose(world, (delivery) => {
       if (delivery.to !== 1) return false;
       if (delivery.message.kind === "heartbeat") return delivery.from === 1 && beats++ === 0;
-      return isTo(1, "snapshot", "beacon")(delivery) && answers++ === 0;
+      return isTo(1, "snapshot", "replay", "beacon")(delivery) && answers++ === 0;
     });
     world.until(() => answers > 0, 3 * CONSTANTS.heartbeatMs);
     world.untilEqual(CONSTANTS.askBackoffMsMin);

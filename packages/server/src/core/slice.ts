@@ -7,7 +7,7 @@ import { applyMergePatch, type JsonObject, type Member, type MemberId, type Mill
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId } from "./effects.ts";
 import { Entries } from "./entries.ts";
-import type { BoardMessage, DelReason, Ended, Op, Seq, SliceEntry, Standing } from "./messages.ts";
+import type { BoardMessage, DelReason, Ended, Op, Replay, Seq, SliceEntry, Standing, Step } from "./messages.ts";
 import { NumberPool } from "./number-pool.ts";
 
 export type OwnEntry = SliceEntry & {
@@ -28,6 +28,9 @@ export class Slice {
   /** Attempts that this instance ended, for its snapshots; ends.ts deletes them when their time is over. */
   readonly ended = new Map<MemberId, number>();
   #seq: Seq = 0;
+  /** The last changes, oldest first, each with about its bytes. */
+  readonly #log: (Step & { readonly bytes: number })[] = [];
+  #logBytes = 0;
 
   constructor(context: Context) {
     this.#context = context;
@@ -57,7 +60,8 @@ export class Slice {
     const prev = this.#advance();
     this.#entries.put({ slot, attempt, seq: this.#seq, member, ...by, graceEndsAt: Number.POSITIVE_INFINITY });
     // The first change of an empty slice is sent as the whole slice, so an instance that has just come needs no history (R2).
-    return wasEmpty ? this.snapshot() : [this.#delta(prev, { op: "set", slot, attempt, member })];
+    const delta = this.#delta(prev, { op: "set", slot, attempt, member });
+    return wasEmpty ? this.snapshot() : [delta];
   }
 
   /** `change` holds what happens to the connection, `patch` the part of it that others see. */
@@ -101,6 +105,14 @@ export class Slice {
     }));
   }
 
+  /** The changes after `since`, for a viewer that holds all before; undefined: only a snapshot can tell them, or costs less. */
+  replay(since: Seq): Replay | undefined {
+    const first = since === 0 ? -1 : this.#log.findLastIndex(({ prev }) => prev === since);
+    if (first < 0 || this.#log.length - first > this.size) return undefined;
+    const steps = this.#log.slice(first).map(({ prev, seq, ops }) => ({ prev, seq, ops }));
+    return { kind: "replay", seq: this.#seq, steps };
+  }
+
   /** False: it names a position where this slice has not been, or is no part of a snapshot of where it is. */
   mayHaveSaid(message: BoardMessage): boolean {
     if (!("seq" in message) || message.seq < this.#seq) return true;
@@ -123,7 +135,22 @@ export class Slice {
     return prev;
   }
 
-  #delta(prev: Seq, op: Op): BoardMessage {
-    return { kind: "delta", prev, seq: this.#seq, ops: [op] };
+  #remember(step: Step, bytes: number): void {
+    const { replayOpsMax, replayBytesMax } = this.#context.constants;
+    this.#log.push({ ...step, bytes });
+    this.#logBytes += bytes;
+    while (this.#log.length > replayOpsMax || this.#logBytes > replayBytesMax) this.#logBytes -= this.#log.shift()?.bytes ?? 0;
   }
+
+  #delta(prev: Seq, op: Op): BoardMessage {
+    const step = { prev, seq: this.#seq, ops: [op] };
+    this.#remember(step, bytesOf(op));
+    return { kind: "delta", ...step };
+  }
+}
+
+/** About: texts count by their length, all else by a usual size. */
+function bytesOf(op: Op): number {
+  if (op.op === "del") return 24;
+  return 128 + JSON.stringify(op.op === "set" ? op.member.state : op.patch).length;
 }

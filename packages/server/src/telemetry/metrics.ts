@@ -23,6 +23,7 @@ const BUS_KINDS = [
   "kick",
   "announcement",
   "delta",
+  "replay",
   "snapshot",
   "sync",
   "beacon",
@@ -154,6 +155,11 @@ export const METRICS = {
   },
   downs: { name: "presence_peer_downs_total", type: "counter", help: "Times a peer was given up and its people removed." },
   asks: { name: "presence_slice_asks_total", type: "counter", help: "Times this instance asked others for their slice of a board." },
+  replays: {
+    name: "presence_slice_replays_total",
+    type: "counter",
+    help: "Changes of peers' slices that were missed and told again, without the whole slice.",
+  },
   resyncs: { name: "presence_slice_resyncs_total", type: "counter", help: "Slices of peers replaced by a snapshot." },
   divergences: {
     name: "presence_slice_divergences_total",

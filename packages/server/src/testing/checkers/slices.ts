@@ -59,6 +59,8 @@ class Told {
         if (this.#entries.size === 0) return "changes an empty slice without a snapshot";
         this.seq = message.seq;
         return message.ops.map((op) => this.#apply(op, message.seq)).find((wrong) => wrong !== undefined);
+      case "replay":
+        return message.seq === this.seq ? undefined : `is at ${this.seq}`;
       case "snapshot":
         if (message.part === 0) this.#parts = [];
         this.#parts.push(message);
