@@ -63,6 +63,9 @@ test("faults of a Cluster", { timeout: 110_000 }, async (t) => {
     await failedOver(cluster, source);
     await measure(t, at, "CLUSTER FAILOVER", 1000);
     const [from = "", to = ""] = await Promise.all([replica, target].map(async (node) => String(await node.cli("CLUSTER", "MYID"))));
+    // Nodes tell each other of a failover within a second or so; until then the other node takes no slot from this one.
+    const knowsTheMaster = async () => new RegExp(`^${from} .*master`, "m").test(String(await target.cli("CLUSTER", "NODES")));
+    await eventually(knowsTheMaster, { what: "the node that gets the slot has heard of the failover", withinMs: 10_000 });
     await target.cli("CLUSTER", "SETSLOT", slot, "IMPORTING", from);
     await replica.cli("CLUSTER", "SETSLOT", slot, "MIGRATING", to);
     for (const node of [target, replica]) await node.cli("CLUSTER", "SETSLOT", slot, "NODE", to);
