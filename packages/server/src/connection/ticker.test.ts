@@ -148,23 +148,6 @@ test("[F2] a load that leaves room does not keep the pace that a crowd of joins 
   assert.equal(ticker.cursorMs, TICK_MS);
 });
 
-test("[F2] on a busy loop boards at rest are flushed together, a few milliseconds later at most", () => {
-  const { clock, flushes, ticker, board } = ticking();
-  for (let count = 0; count < 20; count++) ticker.adapt(0.55);
-  clock.advance(0.5);
-  for (const name of ["one", "two", "three"]) {
-    ticker.local(board(name, 2));
-    clock.turn();
-    clock.advance(0.25);
-  }
-  assert.deepEqual(flushes, []);
-  clock.advance(1);
-  assert.deepEqual(
-    flushes.map(({ at }) => at),
-    [2, 2, 2],
-  );
-});
-
 test("[F2] a steady load that falls as the tick grows has clients told few paces", () => {
   const { ticker } = ticking();
   let told = 0;

@@ -18,14 +18,11 @@ const TICK_MS_MIN = 4;
 /** Ticks and frames that a board at rest has saved up: a first move, an answer to it and one more move go out at once. */
 const BURST = 3;
 /**
- * How busy the event loop is, 0…1, and the tick that every board then has at least. Ticks of a few milliseconds gather what many boards
- * have to say into few writes to Redis. Ten times a second still reads as movement.
+ * How busy the event loop is, 0…1, and the tick that every board then has at least. Ten times a second still reads as movement. To gather the
+ * ticks of many boards in one turn was tried: it saved no CPU, and moves were 4 ms later.
  */
 const LEVELS = [
   { load: 0, tickMs: 0 },
-  { load: 0.35, tickMs: 1 },
-  { load: 0.5, tickMs: 2 },
-  { load: 0.6, tickMs: 4 },
   { load: 0.68, tickMs: 8 },
   { load: 0.75, tickMs: 16 },
   { load: 0.8, tickMs: 25 },
@@ -41,9 +38,6 @@ const SAMPLE_SHARE = 0.3;
  */
 const CALM_SAMPLES_MIN = 4;
 const CALM_SAMPLES_MAX = 240;
-/** At these ticks and above a board at rest waits, too, but no longer than this. */
-const GRID_MS_MAX = 4;
-
 /** A board's place in the schedule; belongs to the ticker. */
 export class Pace {
   /** The time by which the local ticks used so far are paid for: a bucket of `BURST` tokens in one number. */
@@ -143,24 +137,16 @@ export class Ticker<B extends { readonly pace: Pace; readonly seats: number }> {
     return board.pace.ticksPaidUntil - (BURST - 1) * this.#tickOf(board);
   }
 
-  #schedule(board: B, soonest: Millis): void {
-    const now = this.#clock.now();
-    const at = this.#onGrid(Math.max(soonest, now));
+  #schedule(board: B, at: Millis): void {
     if (at >= board.pace.dueAt) return;
     board.pace.dueAt = at;
-    if (at > now) {
+    if (at > this.#clock.now()) {
       this.#later.set(board, at);
       this.#alarm.set(this.#later.next());
       return;
     }
     this.#later.set(board, Number.POSITIVE_INFINITY);
     if (this.#atTurnEnd.push(board) === 1) this.#clock.afterReads(this.#runTurnEnd);
-  }
-
-  /** While the loop is busy boards are flushed together, a few milliseconds apart: what they publish leaves in one write. */
-  #onGrid(at: Millis): Millis {
-    const gridMs = Math.min(this.#leastTickMs, GRID_MS_MAX);
-    return gridMs === 0 ? at : Math.ceil(at / gridMs) * gridMs;
   }
 
   readonly #runTurnEnd = () => {
