@@ -124,8 +124,8 @@ test("whatever an operator says is a TypeError or readable for every client of e
       for (const client of clients) client.say({ kind: "heartbeat" });
       read(here, clients);
     }),
-    { numRuns: 100 },
+    // Of 100 runs 27 to 52 words are taken.
+    { numRuns: 200 },
   );
-  // On average 40 are taken; with 10 as the bound one run in a million would fail by chance.
-  assert.ok(outcomes.taken > 10 && outcomes.refused > 10, JSON.stringify(outcomes));
+  assert.ok(outcomes.taken > 30 && outcomes.refused > 30, JSON.stringify(outcomes));
 });
