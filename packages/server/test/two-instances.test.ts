@@ -167,13 +167,15 @@ test("two instances, one Redis", { timeout: 120_000 }, async (t) => {
       await SessionClient.connect(t, two.wsUrl),
     ];
     for (const [index, watcher] of watchers.entries()) await watcher.join("doc-4", `watcher ${index}`);
+    // Whoever hears of ana and her state in one message is told of one thing: first the watchers are there, then ana, then her state.
+    const allSee = (what: string, see: (watcher: SessionClient) => boolean) => eventually(() => watchers.every(see), { what });
+    await allSee("the watchers see each other", (watcher) => watcher.names("doc-4").length === 2);
     const ana = await SessionClient.connect(t, one.wsUrl);
     await ana.join("doc-4", "ana");
+    await allSee("ana is seen", (watcher) => watcher.memberOf("doc-4", "ana") !== undefined);
     ana.update("doc-4", { state: { tool: "pen" } });
     ana.broadcast("doc-4", "wave", 1);
-    for (const watcher of watchers) {
-      await eventually(() => watcher.memberOf("doc-4", "ana")?.state["tool"] === "pen", { what: "ana is seen" });
-    }
+    await allSee("her state is seen", (watcher) => watcher.memberOf("doc-4", "ana")?.state["tool"] === "pen");
     await throughout(
       () => watchers.every((watcher) => joinsOf(watcher, "ana") === 1 && updatesOf(watcher) === 1 && !watcher.has("user_left")),
       { what: "a join and an update of ana are told once", forMs: SETTLED_MS },
