@@ -17,8 +17,8 @@ export type IdleResult = {
   readonly coreShareAfter: number;
 };
 
-/** After this time beacons were sent, and garbage of the joins was collected. */
-const SETTLE_MS = 8000;
+/** After this time code is compiled, beacons are rare, and garbage of the joins is collected: of rest, and not of coming to rest, is the cost. */
+const SETTLE_MS = 60_000;
 /** CPU is measured for so long: two heartbeats of everybody. */
 const MEASURED_MS = 60_000;
 
