@@ -5,6 +5,7 @@
  */
 
 import type { BoardId, Millis } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import type { BoardMessage, Cursors, Moves, Observed, Seq, Standing, Sync } from "./messages.ts";
 import type { Roster } from "./roster.ts";
@@ -62,6 +63,24 @@ export class Announcer {
     this.#subject = subject;
     this.#lingersUntil = now + context.constants.lingerMs;
     this.#beaconAt = this.#nextBeacon(now);
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#isAnnounced = keep(this.#isAnnounced);
+    this.#lingersUntil = keep(this.#lingersUntil);
+    this.#answeredAt = keep(this.#answeredAt);
+    this.#answerAt = keep(this.#answerAt);
+    this.#answersFrom = keep(this.#answersFrom);
+    this.#positionsAt = keep(this.#positionsAt);
+    this.#repeatAt = keep(this.#repeatAt);
+    this.#beaconsAfterChange = keep(this.#beaconsAfterChange);
+    this.#beaconUnechoedAt = keep(this.#beaconUnechoedAt);
+    this.#beaconAt = keep(this.#beaconAt);
+    this.#idleBeacons = keep(this.#idleBeacons);
+    this.#echoedSeq = keep(this.#echoedSeq);
+    this.#unechoedSince = keep(this.#unechoedSince);
+    this.#isSubscribed = keep(this.#isSubscribed);
+    this.#receivers = keep(this.#receivers);
   }
 
   /** The other instances that were subscribed at the last publish, as Redis counted them; Infinity: unknown. */

@@ -4,6 +4,7 @@
  */
 
 import type { Millis } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import type { Constants } from "./constants.ts";
 
 /** An echo of an own heartbeat. */
@@ -33,15 +34,27 @@ export class Beats {
   /** Counts echoes; those that came in one burst count once. */
   round = 0;
   readonly #staleAckBeats: number;
-  readonly #sentAt = new Map<number, Millis>();
+  #sentAt = new Map<number, Millis>();
   #echoedBeat = 0;
   /** The beats that came back in the last rounds, oldest first. */
-  readonly #roundBeats: number[] = [];
+  #roundBeats: number[] = [];
 
   constructor({ staleAckBeats, heartbeatMs }: Constants, now: Millis) {
     this.#staleAckBeats = staleAckBeats;
     this.intervalMs = heartbeatMs;
     this.echoedAt = now;
+  }
+
+  checkpoint(keep: Keep): void {
+    this.beat = keep(this.beat);
+    this.intervalMs = keep(this.intervalMs);
+    this.unechoed = keep(this.unechoed);
+    this.echoedAt = keep(this.echoedAt);
+    this.echoMs = keep(this.echoMs);
+    this.round = keep(this.round);
+    this.#sentAt = keep(this.#sentAt);
+    this.#echoedBeat = keep(this.#echoedBeat);
+    this.#roundBeats = keep(this.#roundBeats);
   }
 
   /** Every peer that hears this instance has heard this beat or a later one; 0: that cannot be said yet. */

@@ -16,6 +16,7 @@ import {
 } from "@presence-service/protocol";
 import { Announcer } from "./announcer.ts";
 import type { Teller } from "./census.ts";
+import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId, Entrant, Input, Link, Place } from "./effects.ts";
 import type { BoardEvent, BoardMessage, Cursors, Moves, Whom } from "./messages.ts";
@@ -53,9 +54,9 @@ export class Board {
   readonly #announcer: Announcer;
   readonly #silence: Silence;
   readonly #sessions: Sessions;
-  readonly #memberOf = new Map<ConnectionId, MemberId>();
+  #memberOf = new Map<ConnectionId, MemberId>();
   /** Own clients that see the board and are not shown (R19). */
-  readonly #observers = new Map<ConnectionId, Observer>();
+  #observers = new Map<ConnectionId, Observer>();
   /** The clients of this board were told that it is observed. */
   #isToldObserved = false;
   #opening: Opening | undefined;
@@ -83,6 +84,19 @@ export class Board {
     const parts = { roster: this.roster, slice: this.#slice, replicas: this.#replicas, announcer: this.#announcer };
     this.#sessions = new Sessions(context, parts, (connection) => this.#supersede(connection));
     this.#opening = { by: now + context.constants.openMs, waiting: new Map(), answered: new Set() };
+  }
+
+  checkpoint(keep: Keep): void {
+    this.roster.checkpoint(keep);
+    this.#slice.checkpoint(keep);
+    this.#replicas.checkpoint(keep);
+    this.#announcer.checkpoint(keep);
+    this.#silence.checkpoint(keep);
+    this.#sessions.checkpoint(keep);
+    this.#memberOf = keep(this.#memberOf);
+    this.#observers = keep(this.#observers);
+    this.#isToldObserved = keep(this.#isToldObserved);
+    this.#opening = keep(this.#opening);
   }
 
   get own(): number {

@@ -4,6 +4,7 @@
  */
 
 import type { BoardId, Millis, Occupancy } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { Want } from "./messages.ts";
@@ -47,16 +48,24 @@ const LONG_AGO = Number.NEGATIVE_INFINITY;
 export class Census {
   readonly #context: Context;
   /** The ends of leases by the hashes of boards; the one that was heard longest ago is first. */
-  readonly #leases = new Map<number, Millis>();
+  #leases = new Map<number, Millis>();
   /** The boards that are open here, by their hashes. */
-  readonly #open = new Map<number, Set<BoardId>>();
-  readonly #wanted = new Map<BoardId, Wanted>();
+  #open = new Map<number, Set<BoardId>>();
+  #wanted = new Map<BoardId, Wanted>();
   readonly #due = new Deadlines<Wanted>();
   /** So many heartbeats have still to ask for wants. An instance that starts has heard none. */
   #wantingBeats = WANTING_BEATS;
 
   constructor(context: Context) {
     this.#context = context;
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#leases = keep(this.#leases);
+    this.#open = keep(this.#open);
+    this.#wanted = keep(this.#wanted);
+    this.#due.checkpoint(keep);
+    this.#wantingBeats = keep(this.#wantingBeats);
   }
 
   /** The board is open here, and somebody elsewhere wants its counts. */

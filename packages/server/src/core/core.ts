@@ -9,6 +9,7 @@ import { assertNever } from "./assert-never.ts";
 import { Beats } from "./beats.ts";
 import { Board } from "./board.ts";
 import { Census } from "./census.ts";
+import { type Keep, keepEach } from "./checkpoint.ts";
 import { assertConsistent, CONSTANTS, type Constants } from "./constants.ts";
 import type { Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -64,15 +65,15 @@ export class Core {
   readonly #census: Census;
   readonly #boards = new Map<BoardId, Board>();
   /** The boards on which something of a peer is held, per peer. */
-  readonly #boardsHolding = new Map<InstanceId, Set<BoardId>>();
+  #boardsHolding = new Map<InstanceId, Set<BoardId>>();
   readonly #deadlines = new Deadlines<BoardId>();
-  readonly #boardsOf = new Map<ConnectionId, Set<BoardId>>();
+  #boardsOf = new Map<ConnectionId, Set<BoardId>>();
   /** Degraded boards: their local clients were told. */
-  readonly #degraded = new Set<BoardId>();
+  #degraded = new Set<BoardId>();
   /** Boards where the bus does not take what this instance publishes. The board that a heartbeat named longest ago is first. */
-  readonly #mute = new Set<BoardId>();
+  #mute = new Set<BoardId>();
   /** Peers that named such boards of theirs in their last heartbeat. */
-  readonly #mutePeers = new Set<InstanceId>();
+  #mutePeers = new Set<InstanceId>();
   #seq = 0;
   #now: Millis;
   #wallNow: Millis = 0;
@@ -128,6 +129,33 @@ export class Core {
     };
     this.#watches = new Watches(this.#context);
     this.#census = new Census(this.#context);
+  }
+
+  /** For `written` and `restore`: a core that is restored does from then on what this one would have done. */
+  checkpoint(keep: Keep): void {
+    this.#beats.checkpoint(keep);
+    this.#groups.checkpoint(keep);
+    this.#peers.checkpoint(keep);
+    this.#hearing.checkpoint(keep);
+    this.#pulse.checkpoint(keep);
+    this.#watches.checkpoint(keep);
+    this.#census.checkpoint(keep);
+    keepEach(keep, this.#boards, (boardId) => new Board(this.#context, boardId, this.#now));
+    this.#boardsHolding = keep(this.#boardsHolding);
+    this.#deadlines.checkpoint(keep);
+    this.#boardsOf = keep(this.#boardsOf);
+    this.#degraded = keep(this.#degraded);
+    this.#mute = keep(this.#mute);
+    this.#mutePeers = keep(this.#mutePeers);
+    this.#seq = keep(this.#seq);
+    this.#now = keep(this.#now);
+    this.#wallNow = keep(this.#wallNow);
+    this.#tellMissedAt = keep(this.#tellMissedAt);
+    this.#missedToldAt = keep(this.#missedToldAt);
+    this.#isStopped = keep(this.#isStopped);
+    this.#effects = keep(this.#effects);
+    // The last: new boards have drawn from it.
+    this.#context.random.checkpoint(keep);
   }
 
   /** One fact in, effects out. Never throws on anything a peer sent. `now` never goes back; `wallNow` may (0: not known). */

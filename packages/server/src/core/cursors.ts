@@ -4,6 +4,7 @@
  */
 
 import { HIDDEN, type Millis, type Point } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import type { Moves } from "./messages.ts";
 
 const KNOWN = 1;
@@ -24,6 +25,17 @@ export class Cursors {
   #dirty: number[] = [];
   #unsent: number[] = [];
   #toRepeat: number[] = [];
+
+  checkpoint(keep: Keep): void {
+    this.#x = keep(this.#x);
+    this.#y = keep(this.#y);
+    this.#flags = keep(this.#flags);
+    this.#slot = keep(this.#slot);
+    this.#movedAt = keep(this.#movedAt);
+    this.#dirty = keep(this.#dirty);
+    this.#unsent = keep(this.#unsent);
+    this.#toRepeat = keep(this.#toRepeat);
+  }
 
   /** The actor belongs to the local member with this slot, or to a remote one (undefined). Its place is kept. */
   assign(actor: number, slot: number | undefined): void {

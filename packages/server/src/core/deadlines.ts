@@ -4,13 +4,20 @@
  */
 
 import type { Millis } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 
 type Scheduled<K> = { readonly at: Millis; readonly order: number; readonly key: K };
 
 export class Deadlines<K> {
-  readonly #heap: Scheduled<K>[] = [];
-  readonly #current = new Map<K, Scheduled<K>>();
+  #heap: Scheduled<K>[] = [];
+  #current = new Map<K, Scheduled<K>>();
   #order = 0;
+
+  checkpoint(keep: Keep): void {
+    this.#heap = keep(this.#heap);
+    this.#current = keep(this.#current);
+    this.#order = keep(this.#order);
+  }
 
   /** Replaces the key's deadline; Infinity: none. */
   set(key: K, at: Millis): void {

@@ -4,6 +4,7 @@
  */
 
 import type { InstanceId, MemberId, Millis } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import type { Seq } from "./messages.ts";
 import type { OwnEntry, Slice } from "./slice.ts";
@@ -17,14 +18,20 @@ export class Ends {
   readonly #context: Pick<Context, "instanceId" | "constants">;
   /** Its `ended` are the ends that snapshots carry. */
   readonly #slice: Slice;
-  readonly #ends = new Map<MemberId, End>();
+  #ends = new Map<MemberId, End>();
   /** Ends that this instance published and that did not come back yet, oldest first: other instances may not have heard of them. */
-  readonly #unechoed: { readonly memberId: MemberId; readonly attempt: number; readonly seq: Seq }[] = [];
+  #unechoed: { readonly memberId: MemberId; readonly attempt: number; readonly seq: Seq }[] = [];
   #expiryAt: Millis = NEVER;
 
   constructor(context: Pick<Context, "instanceId" | "constants">, slice: Slice) {
     this.#context = context;
     this.#slice = slice;
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#ends = keep(this.#ends);
+    this.#unechoed = keep(this.#unechoed);
+    this.#expiryAt = keep(this.#expiryAt);
   }
 
   /** When `takeExpired` is to be called. */

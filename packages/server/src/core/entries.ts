@@ -4,12 +4,19 @@
  */
 
 import type { MemberId } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import type { SliceEntry } from "./messages.ts";
 
 export class Entries<Entry extends SliceEntry> {
-  readonly #byMember = new Map<MemberId, Entry>();
-  readonly #bySlot = new Map<number, Entry>();
+  #byMember = new Map<MemberId, Entry>();
+  #bySlot = new Map<number, Entry>();
   #hash = 0;
+
+  checkpoint(keep: Keep): void {
+    this.#byMember = keep(this.#byMember);
+    this.#bySlot = keep(this.#bySlot);
+    this.#hash = keep(this.#hash);
+  }
 
   get size(): number {
     return this.#byMember.size;

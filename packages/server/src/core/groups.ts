@@ -5,6 +5,7 @@
  */
 
 import type { InstanceId } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import type { Constants } from "./constants.ts";
 import type { Effect } from "./effects.ts";
 import type { Group } from "./messages.ts";
@@ -20,9 +21,9 @@ export class Groups {
   readonly #emit: (effect: Effect) => void;
   /** Groups so far from the own one, in both directions, are listened to; undefined: none yet. */
   #reach: number | undefined;
-  readonly #wanted = new Set<Group>();
+  #wanted = new Set<Group>();
   /** Wanted groups whose subscription is confirmed. */
-  readonly #heard = new Set<Group>();
+  #heard = new Set<Group>();
   /** This instance says some beats to its group only. */
   isSpeaking = false;
   /** Redis does not take what this instance says to its group. */
@@ -32,6 +33,14 @@ export class Groups {
     this.own = groupOf(instanceId, constants);
     this.#constants = constants;
     this.#emit = emit;
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#reach = keep(this.#reach);
+    this.#wanted = keep(this.#wanted);
+    this.#heard = keep(this.#heard);
+    this.isSpeaking = keep(this.isSpeaking);
+    this.#isMute = keep(this.#isMute);
   }
 
   get isListening(): boolean {

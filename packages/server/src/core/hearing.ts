@@ -5,6 +5,7 @@
 
 import type { InstanceId, Millis } from "@presence-service/protocol";
 import type { Beats } from "./beats.ts";
+import type { Keep } from "./checkpoint.ts";
 import type { Constants } from "./constants.ts";
 import type { Groups } from "./groups.ts";
 import type { Ack } from "./messages.ts";
@@ -43,6 +44,15 @@ export class Hearing {
     this.#short = shortOf(instanceId);
     this.#nextAck = this.#short;
     this.#retryMs = constants.muteRetryMsMin;
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#nextAck = keep(this.#nextAck);
+    this.#turn = keep(this.#turn);
+    this.#isUnheard = keep(this.#isUnheard);
+    this.#isMute = keep(this.#isMute);
+    this.#retryMs = keep(this.#retryMs);
+    this.#retriedBeat = keep(this.#retriedBeat);
   }
 
   get turn(): number {

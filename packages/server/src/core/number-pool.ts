@@ -1,15 +1,22 @@
 /** Small numbers for members (slots, actors). The number that was freed first is given out first, but not before it has rested. */
 
 import type { Millis } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 
 export class NumberPool {
   readonly #restMs: Millis;
-  readonly #freed: { readonly number: number; readonly at: Millis }[] = [];
+  #freed: { readonly number: number; readonly at: Millis }[] = [];
   #firstFreed = 0;
   #next = 0;
 
   constructor(restMs: Millis) {
     this.#restMs = restMs;
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#freed = keep(this.#freed);
+    this.#firstFreed = keep(this.#firstFreed);
+    this.#next = keep(this.#next);
   }
 
   take(now: Millis): number {

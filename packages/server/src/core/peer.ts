@@ -5,6 +5,7 @@
  */
 
 import type { InstanceId, Millis } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import type { Constants } from "./constants.ts";
 import { groupOf } from "./groups.ts";
 import type { Group, Heartbeat } from "./messages.ts";
@@ -41,7 +42,7 @@ export class Peer {
   near: Heartbeat["near"];
   readonly group: Group;
   /** Instances that have not heard it either since its last heartbeat here, and whether they judge it down. */
-  readonly accusers = new Map<InstanceId, { readonly isDown: boolean }>();
+  accusers = new Map<InstanceId, { readonly isDown: boolean }>();
   /** This instance has said that it is silent, so often. */
   accusation: { readonly isDown: boolean; times: number } | undefined;
   /** The round in which it became suspect. */
@@ -74,6 +75,36 @@ export class Peer {
     this.#beatMsMin = heartbeatMs;
     this.intervalMs = heartbeatMs;
     this.beaconMs = beaconMsMin;
+  }
+
+  checkpoint(keep: Keep): void {
+    this.state = keep(this.state);
+    this.isProven = keep(this.isProven);
+    this.isOldAcquaintance = keep(this.isOldAcquaintance);
+    this.ageMs = keep(this.ageMs);
+    this.heardAt = keep(this.heardAt);
+    this.intervalMs = keep(this.intervalMs);
+    this.beaconMs = keep(this.beaconMs);
+    this.boards = keep(this.boards);
+    this.isDegraded = keep(this.isDegraded);
+    this.deafIn = keep(this.deafIn);
+    this.isElsewhere = keep(this.isElsewhere);
+    this.missedAt = keep(this.missedAt);
+    this.near = keep(this.near);
+    this.accusers = keep(this.accusers);
+    this.accusation = keep(this.accusation);
+    this.suspectIn = keep(this.suspectIn);
+    this.forgetAt = keep(this.forgetAt);
+    this.#link = keep(this.#link);
+    this.#linkedIn = keep(this.#linkedIn);
+    this.#beat = keep(this.#beat);
+    this.#firstBeatIn = keep(this.#firstBeatIn);
+    this.#lastBeatIn = keep(this.#lastBeatIn);
+    this.#unackedBeats = keep(this.#unackedBeats);
+    this.#ackedIn = keep(this.#ackedIn);
+    this.#wasNear = keep(this.#wasNear);
+    this.#boardsBefore = keep(this.#boardsBefore);
+    this.#rival = keep(this.#rival);
   }
 
   get link(): number {

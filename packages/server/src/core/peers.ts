@@ -5,6 +5,7 @@
 
 import type { InstanceId, Millis } from "@presence-service/protocol";
 import type { Beats } from "./beats.ts";
+import { type Keep, keepEach } from "./checkpoint.ts";
 import type { Constants } from "./constants.ts";
 import type { Liveness, PeersBelief } from "./context.ts";
 import type { Effect } from "./effects.ts";
@@ -57,6 +58,14 @@ export class Peers implements PeersBelief {
     this.#beats = beats;
     this.#groups = groups;
     this.#host = host;
+  }
+
+  checkpoint(keep: Keep): void {
+    keepEach(keep, this.#peers, (instanceId) => new Peer(instanceId, 0, this.#constants, 0));
+    this.#forgetAt = keep(this.#forgetAt);
+    this.#calmBeats = keep(this.#calmBeats);
+    this.#isLonely = keep(this.#isLonely);
+    this.#farMs = keep(this.#farMs);
   }
 
   [Symbol.iterator](): Iterator<Peer> {

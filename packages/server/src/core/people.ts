@@ -4,6 +4,7 @@
  */
 
 import { inOrder, type Member, type MemberId } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import { freeColor, isPicked, PALETTE, sharedColor } from "./palette.ts";
 
 /** A member with its actor. */
@@ -11,9 +12,14 @@ type Named = { readonly actor: number; readonly member: Member };
 
 export class People {
   /** Nearly always one member each, for which a Map would take 200 bytes more. */
-  readonly #users = new Map<string, Named[]>();
+  #users = new Map<string, Named[]>();
   /** Members by their actors. */
-  readonly #colors = new Map<string, Map<number, Member>>();
+  #colors = new Map<string, Map<number, Member>>();
+
+  checkpoint(keep: Keep): void {
+    this.#users = keep(this.#users);
+    this.#colors = keep(this.#colors);
+  }
 
   /** How many persons are shown. */
   get size(): number {

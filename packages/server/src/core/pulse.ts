@@ -5,6 +5,7 @@
 
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import type { Beats } from "./beats.ts";
+import type { Keep } from "./checkpoint.ts";
 import type { Constants } from "./constants.ts";
 import type { BusBelief } from "./context.ts";
 import type { DegradedWhy, Effect, Link } from "./effects.ts";
@@ -37,10 +38,10 @@ export class Pulse implements BusBelief {
   readonly #peers: Peers;
   readonly #hearing: Hearing;
   readonly #host: PulseHost;
-  readonly #isUp: Record<Link, boolean> = { publisher: false, subscriber: false };
+  #isUp: Record<Link, boolean> = { publisher: false, subscriber: false };
   /** Whether Redis refuses own messages on the global channel (`publisher`), or the subscription to it. */
-  readonly #isRefused: Record<Link, boolean> = { publisher: false, subscriber: false };
-  readonly #recycledAt: Record<Link, Millis> = { publisher: Number.NEGATIVE_INFINITY, subscriber: Number.NEGATIVE_INFINITY };
+  #isRefused: Record<Link, boolean> = { publisher: false, subscriber: false };
+  #recycledAt: Record<Link, Millis> = { publisher: Number.NEGATIVE_INFINITY, subscriber: Number.NEGATIVE_INFINITY };
   #beatAt: Millis = NEVER;
   /** Own beats from one that is said to all to the next, usually and this time; and those since the last one. */
   #stride = 1;
@@ -69,6 +70,23 @@ export class Pulse implements BusBelief {
     this.#hearing = hearing;
     this.#host = host;
     this.#settlingSince = now;
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#isUp = keep(this.#isUp);
+    this.#isRefused = keep(this.#isRefused);
+    this.#recycledAt = keep(this.#recycledAt);
+    this.#beatAt = keep(this.#beatAt);
+    this.#stride = keep(this.#stride);
+    this.#pause = keep(this.#pause);
+    this.#since = keep(this.#since);
+    this.#refutations = keep(this.#refutations);
+    this.#recoveryBeat = keep(this.#recoveryBeat);
+    this.#isReady = keep(this.#isReady);
+    this.#isBroken = keep(this.#isBroken);
+    this.#isCleared = keep(this.#isCleared);
+    this.#degradedWhy = keep(this.#degradedWhy);
+    this.#settlingSince = keep(this.#settlingSince);
   }
 
   /** An own heartbeat has come back. */

@@ -1,9 +1,16 @@
 /** Seeded randomness (mulberry32), so that a core's jitter can be replayed. Not for secrets. */
+
+import type { Keep } from "./checkpoint.ts";
+
 export class Random {
   #state: number;
 
   constructor(seed: number) {
     this.#state = seed >>> 0;
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#state = keep(this.#state);
   }
 
   /** In [0, 1). */

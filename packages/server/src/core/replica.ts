@@ -17,6 +17,7 @@ import {
   type Millis,
   STATUSES,
 } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import { Entries } from "./entries.ts";
 import type { Beacon, Delta, Ended, Op, Replay, Seq, SliceEntry, Snapshot, Sync } from "./messages.ts";
 
@@ -55,6 +56,20 @@ export class Replica {
 
   constructor(now: Millis) {
     this.#heardAt = now;
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#entries.checkpoint(keep);
+    this.#seq = keep(this.#seq);
+    this.#prev = keep(this.#prev);
+    this.#named = keep(this.#named);
+    this.#diverged = keep(this.#diverged);
+    this.#silent = keep(this.#silent);
+    this.#heardAt = keep(this.#heardAt);
+    this.#assembly = keep(this.#assembly);
+    this.isAsked = keep(this.isAsked);
+    this.unanswered = keep(this.unanswered);
+    this.askedInVain = keep(this.askedInVain);
   }
 
   get isInDoubt(): boolean {

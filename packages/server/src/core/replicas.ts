@@ -4,6 +4,7 @@
  */
 
 import type { BoardId, InstanceId, MemberId, Millis } from "@presence-service/protocol";
+import { type Keep, keepEach } from "./checkpoint.ts";
 import type { Context, Liveness } from "./context.ts";
 import type { Held, SliceEntry, Sync } from "./messages.ts";
 import { Replica } from "./replica.ts";
@@ -24,10 +25,10 @@ export class Replicas {
   readonly #say: (question: Question, now: Millis) => void;
   readonly #replicas = new Map<InstanceId, Replica>();
   /** Owners that cannot speak on this board, as their heartbeats say, and until when their people are shown (R9). */
-  readonly #mute = new Map<InstanceId, Millis>();
+  #mute = new Map<InstanceId, Millis>();
 
   /** Owners that have said that clients of theirs observe this board (R19). */
-  readonly #observed = new Set<InstanceId>();
+  #observed = new Set<InstanceId>();
 
   /** When to ask all peers; their answers end all older doubt. */
   #askAllAt: Millis = NEVER;
@@ -59,6 +60,22 @@ export class Replicas {
     this.#silence = silence;
     this.#say = say;
     this.#missedSince = now;
+  }
+
+  checkpoint(keep: Keep): void {
+    keepEach(keep, this.#replicas, () => new Replica(0));
+    this.#mute = keep(this.#mute);
+    this.#observed = keep(this.#observed);
+    this.#askAllAt = keep(this.#askAllAt);
+    this.#askAllAgainAt = keep(this.#askAllAgainAt);
+    this.#askSoonAt = keep(this.#askSoonAt);
+    this.#askAt = keep(this.#askAt);
+    this.#askBackoffMs = keep(this.#askBackoffMs);
+    this.#unechoedAskAt = keep(this.#unechoedAskAt);
+    this.#missedSince = keep(this.#missedSince);
+    this.#missedAsks = keep(this.#missedAsks);
+    this.#isMissedAsked = keep(this.#isMissedAsked);
+    this.#silenceAt = keep(this.#silenceAt);
   }
 
   // The slices held.

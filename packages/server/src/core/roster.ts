@@ -16,6 +16,7 @@ import {
   type Recipients,
   type RosterEntry,
 } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import { Cursors } from "./cursors.ts";
 import type { RosterChange } from "./effects.ts";
@@ -37,7 +38,7 @@ export class Roster {
   readonly #changed: (change: RosterChange) => void;
   readonly #moved: () => void;
   readonly #actors: NumberPool;
-  readonly #shown = new Map<MemberId, Shown>();
+  #shown = new Map<MemberId, Shown>();
   readonly people = new People();
   #active = 0;
   /** In their order; undefined: not sorted since the last of them came or left. */
@@ -50,6 +51,15 @@ export class Roster {
     this.#changed = changed;
     this.#moved = moved;
     this.#actors = new NumberPool(context.constants.numberRestMs);
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#actors.checkpoint(keep);
+    this.#shown = keep(this.#shown);
+    this.people.checkpoint(keep);
+    this.#active = keep(this.#active);
+    this.#sorted = keep(this.#sorted);
+    this.cursors.checkpoint(keep);
   }
 
   get members(): number {

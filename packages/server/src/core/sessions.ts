@@ -6,6 +6,7 @@
 
 import type { InstanceId, LeaveReason, Member, MemberId, Millis } from "@presence-service/protocol";
 import type { Announcer } from "./announcer.ts";
+import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import type { ConnectionId, Entrant } from "./effects.ts";
 import { Ends } from "./ends.ts";
@@ -37,7 +38,7 @@ export class Sessions {
   readonly #announcer: Announcer;
   readonly #supersede: (connection: ConnectionId) => void;
   readonly #ends: Ends;
-  readonly #orphans = new Map<MemberId, Orphan>();
+  #orphans = new Map<MemberId, Orphan>();
   /** When the next grace or orphan runs out. */
   #expiryAt: Millis = NEVER;
 
@@ -50,6 +51,12 @@ export class Sessions {
     this.#announcer = announcer;
     this.#supersede = supersede;
     this.#ends = new Ends(context, slice);
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#ends.checkpoint(keep);
+    this.#orphans = keep(this.#orphans);
+    this.#expiryAt = keep(this.#expiryAt);
   }
 
   /** When `tick` has something to do. */

@@ -5,6 +5,7 @@
  */
 
 import type { BoardId, Millis } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import type { Link } from "./effects.ts";
 
@@ -21,11 +22,20 @@ export class Silence {
   /** When the last silence of which clients were told ended. */
   #endedAt: Millis = Number.NEGATIVE_INFINITY;
   /** Whether Redis refuses to publish on this board at present, or to subscribe to it. */
-  readonly #isRefused: Record<Link, boolean> = { publisher: false, subscriber: false };
+  #isRefused: Record<Link, boolean> = { publisher: false, subscriber: false };
 
   constructor(context: Context, boardId: BoardId) {
     this.#context = context;
     this.#boardId = boardId;
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#since = keep(this.#since);
+    this.#isDegraded = keep(this.#isDegraded);
+    this.#isBlind = keep(this.#isBlind);
+    this.#probeAt = keep(this.#probeAt);
+    this.#endedAt = keep(this.#endedAt);
+    this.#isRefused = keep(this.#isRefused);
   }
 
   /** The silence lasts, or has a cause that does not pass by itself: clients are told. */

@@ -4,6 +4,7 @@
  */
 
 import { applyMergePatch, type JsonObject, type Member, type MemberId, type Millis } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId } from "./effects.ts";
 import { Entries } from "./entries.ts";
@@ -26,15 +27,24 @@ export class Slice {
   readonly #slots: NumberPool;
   readonly #entries = new Entries<OwnEntry>();
   /** Attempts that this instance ended, for its snapshots; ends.ts deletes them when their time is over. */
-  readonly ended = new Map<MemberId, number>();
+  ended = new Map<MemberId, number>();
   #seq: Seq = 0;
   /** The last changes, oldest first, each with about its bytes. */
-  readonly #log: (Step & { readonly bytes: number })[] = [];
+  #log: (Step & { readonly bytes: number })[] = [];
   #logBytes = 0;
 
   constructor(context: Context) {
     this.#context = context;
     this.#slots = new NumberPool(context.constants.numberRestMs);
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#slots.checkpoint(keep);
+    this.#entries.checkpoint(keep);
+    this.ended = keep(this.ended);
+    this.#seq = keep(this.#seq);
+    this.#log = keep(this.#log);
+    this.#logBytes = keep(this.#logBytes);
   }
 
   get size(): number {

@@ -5,6 +5,7 @@
  */
 
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
+import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { OccupancyTold } from "./messages.ts";
@@ -37,10 +38,10 @@ type ShardHeard = {
 
 export class Watches {
   readonly #context: Context;
-  readonly #watches = new Map<BoardId, Watch>();
-  readonly #shards = new Map<Shard, ShardHeard>();
+  #watches = new Map<BoardId, Watch>();
+  #shards = new Map<Shard, ShardHeard>();
   /** The boards whose counts each instance told. Strangers may come by the thousand, so no other board is looked at when one goes. */
-  readonly #toldBy = new Map<InstanceId, Set<Watch>>();
+  #toldBy = new Map<InstanceId, Set<Watch>>();
   /** When each board in doubt is asked about, or counts as empty. */
   readonly #asks = new Deadlines<Watch>();
   /** Asks that begin shortly one after the other leave together at this time. */
@@ -51,6 +52,17 @@ export class Watches {
 
   constructor(context: Context) {
     this.#context = context;
+  }
+
+  checkpoint(keep: Keep): void {
+    this.#watches = keep(this.#watches);
+    this.#shards = keep(this.#shards);
+    this.#toldBy = keep(this.#toldBy);
+    this.#asks.checkpoint(keep);
+    this.#gatherAt = keep(this.#gatherAt);
+    this.#renewAt = keep(this.#renewAt);
+    this.#renewedAt = keep(this.#renewedAt);
+    this.#listenAt = keep(this.#listenAt);
   }
 
   get size(): number {

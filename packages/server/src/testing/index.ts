@@ -1,6 +1,7 @@
 /** The door through which packages/sim takes the World, and the numbers and types of the core that it needs. */
 
 export { GRACE_MS } from "../connection/timing.ts";
+export { type Keep, type Kept, restore, written } from "../core/checkpoint.ts";
 export { CONSTANTS, type Constants } from "../core/constants.ts";
 export { Core, type CoreOptions } from "../core/core.ts";
 export type { Effect, Input, Link } from "../core/effects.ts";
