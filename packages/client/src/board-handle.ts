@@ -3,7 +3,7 @@
 import type { JsonObject } from "@presence-service/protocol";
 import { bindMethods } from "./bound.ts";
 import type { AnyCursorMove, AnyMember } from "./core/board-view.ts";
-import { areaOf, checkMember, eventOf, isReserved, jsonObjectOf, lookOf, nameOf, pageOf, pointOf, recipientsOf } from "./input.ts";
+import { areaOf, checkMember, eventOf, isReserved, jsonObjectOf, lookOf, nameOf, pageOf, pointOf, recipientsOf, seenAgo } from "./input.ts";
 import { CLOSED, type Membership } from "./membership.ts";
 import type {
   Addressed,
@@ -77,7 +77,7 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
 
   moveCursor(x: number, y: number, options?: MoveOptions): void {
     const point = pointOf(x, y, options);
-    if (point && !this.#isLeft) this.#membership.move(point);
+    if (point && !this.#isLeft) this.#membership.move(point, seenAgo(options));
   }
 
   hideCursor(): void {

@@ -3,7 +3,7 @@
  * core/cursor-motion.ts decides where that is.
  */
 
-import type { Millis } from "@presence-service/protocol";
+import type { CursorPath, MemberId, Millis } from "@presence-service/protocol";
 import type { AnyCursorMove, BoardView } from "./core/board-view.ts";
 import { CursorMotion } from "./core/cursor-motion.ts";
 import type { Listeners } from "./listeners.ts";
@@ -44,9 +44,15 @@ export class CursorPlayer {
   }
 
   /** Cursors moved, appeared or vanished; `sentAt` undefined: not by a `cursors` message. */
-  moved(moves: readonly AnyCursorMove[], sentAt: Millis | undefined): void {
+  moved(moves: readonly AnyCursorMove[], sentAt: Millis | undefined, paths?: ReadonlyMap<MemberId, CursorPath>): void {
     if (this.#watchers.size === 0) return;
-    this.#tell(moves.filter((move) => this.#take(move, sentAt)));
+    const shown = moves.flatMap((move) => {
+      const path = move.hidden ? undefined : paths?.get(move.member.memberId);
+      if (!this.#take(move, sentAt, path)) return [];
+      // A path begins where its mover was first.
+      return [(path && this.#view.moveAt(move.member.memberId, this.#motion.shownAt(move.member.memberId))) ?? move];
+    });
+    this.#tell(shown);
     this.#animate();
   }
 
@@ -66,15 +72,15 @@ export class CursorPlayer {
   }
 
   /** True: it is to be shown at once. */
-  #take({ member, hidden, point }: AnyCursorMove, sentAt: Millis | undefined): boolean {
-    return this.#motion.move(member.memberId, hidden ? null : point, sentAt, this.#frames.now());
+  #take({ member, hidden, point }: AnyCursorMove, sentAt: Millis | undefined, path?: CursorPath): boolean {
+    return this.#motion.move(member.memberId, hidden ? null : point, sentAt, this.#frames.now(), path);
   }
 
   #animate(): void {
     if (!this.#motion.isMoving) return;
     this.#cancelFrame ??= this.#frames.nextFrame((at) => {
       this.#cancelFrame = undefined;
-      const moves = this.#motion.frame(at).map((shown) => this.#view.moveAt(shown.memberId, shown.at));
+      const moves = this.#motion.frame(at).map((shown) => this.#view.moveAt(shown.memberId, shown.at, shown.path));
       this.#tell(moves.filter((move) => move !== undefined));
       this.#animate();
     });

@@ -18,6 +18,7 @@ import {
   type JsonObject,
   LOOK_AREAS_MAX,
   type MemberId,
+  type Millis,
   type Point,
   RECIPIENTS_MAX,
   type Recipients,
@@ -163,6 +164,12 @@ export function pointOf(x: number, y: number, { units = "fraction" }: MoveOption
   if (!Number.isFinite(x) || !Number.isFinite(y)) return undefined;
   const place = units === "integer" ? coordinate : fractionAsInteger;
   return { x: place(x), y: place(y) };
+}
+
+/** undefined: the move belongs to no path. */
+export function seenAgo({ path = false, ago = 0 }: MoveOptions = {}): Millis | undefined {
+  if (!path) return undefined;
+  return Number.isFinite(ago) ? Math.max(0, ago) : 0;
 }
 
 function fractionAsInteger(fraction: number): number {

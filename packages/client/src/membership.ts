@@ -193,7 +193,7 @@ export class Membership {
         if (message.actor === this.#view.selfActor) return this.#putOut(message.reason);
         return this.#tell(this.#view.userLeft(message.actor, message.reason));
       case "cursors":
-        return this.#tell(this.#view.cursors(message.moves), this.#player.heard(message.stamp));
+        return this.#tell(this.#view.cursors(message.moves, message.paths), this.#player.heard(message.stamp));
       case "presence_update":
         this.#view.counted(message.members, message.users, message.observed);
         return this.#tell(NOTHING);
@@ -295,10 +295,12 @@ export class Membership {
     this.#player.setPace(cursorMs);
   }
 
-  move(at: Point | null): void {
+  /** `seenAgo`: the move belongs to a path, and the pointer was there so many milliseconds ago. */
+  move(at: Point | null, seenAgo?: Millis): void {
     if (at !== null) this.#following?.end("moved");
-    this.#pacer.move(at);
-    this.#sendCursor(this.#host.now());
+    const now = this.#host.now();
+    this.#pacer.move(at, seenAgo === undefined ? undefined : now - seenAgo);
+    this.#sendCursor(now);
     this.#host.rearm();
   }
 
@@ -456,8 +458,8 @@ export class Membership {
   #sendCursor(now: Millis): void {
     // Before the service knows our area, it would take the place for one of the area that we have left.
     if (typeof this.#place !== "object" || this.#isObserver || this.#side.isAreaUnsaid) return;
-    const at = this.#pacer.take(now);
-    if (at !== undefined) this.#host.send({ kind: "cursor", board: this.#place.board, at });
+    const said = this.#pacer.take(now);
+    if (said !== undefined) this.#host.send({ kind: "cursor", board: this.#place.board, ...said });
   }
 
   /** The service has taken us off the board. A kick is final; after anything else we join again. */
@@ -500,7 +502,7 @@ export class Membership {
   }
 
   /** Calls listeners in this order: events, cursors, changes of the snapshot. `sentAt`: of the `cursors` message. */
-  #tell({ events, moved }: Changes, sentAt?: Millis): void {
+  #tell({ events, moved, paths }: Changes, sentAt?: Millis): void {
     this.#pacer.audience(this.#view.others.length > 0 || this.#view.memberCount > 1 || this.#view.isObserved);
     for (const { name, detail } of events) {
       if (name === "user_left") this.#justLeft.left(detail.member, detail.reason, this.#host.now());
@@ -509,7 +511,7 @@ export class Membership {
     }
     if (moved.length > 0) {
       this.moved.emit(moved);
-      this.#player.moved(moved, sentAt);
+      this.#player.moved(moved, sentAt, paths);
     }
     if (events.length > 0) this.#followOn();
     this.refresh();

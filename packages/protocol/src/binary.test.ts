@@ -177,8 +177,14 @@ test("readCursor agrees with the decoder on any bytes", () => {
   fc.assert(
     fc.property(fc.oneof(cursors, damaged(cursors)), (input) => {
       const message = decodeClientBinary(input);
-      const expected = message?.kind === "cursor" && { board: message.board, x: message.at?.x ?? HIDDEN, y: message.at?.y ?? 0 };
-      assert.deepEqual(readCursor(input, into) && { ...into }, expected);
+      const expected = message?.kind === "cursor" && {
+        board: message.board,
+        x: message.at?.x ?? HIDDEN,
+        y: message.at?.y ?? 0,
+        path: message.path,
+      };
+      // A longer one pays for its length.
+      assert.deepEqual(readCursor(input, into) && { ...into }, input.length <= 64 && expected);
     }),
   );
 });

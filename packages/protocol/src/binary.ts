@@ -6,11 +6,12 @@
 
 import { type Bytes, Reader, Writer } from "./bytes.ts";
 import type { Millis } from "./domain.ts";
-import { skipExtraFields } from "./fields.ts";
+import { readExtraField, skipExtraFields } from "./fields.ts";
 import { U32_MAX } from "./limits.ts";
 import { isSentByClients, isSentByServers, MESSAGE_FIELDS, type MessageFields } from "./message-fields.ts";
-import type { BinaryMessage, ClientMessage, ServerMessage } from "./messages.ts";
+import type { BinaryMessage, ClientMessage, CursorPath, CursorPathOf, ServerMessage } from "./messages.ts";
 import { BARE_HEAD_MAX, readMoves, readX, readY, writeMoves } from "./moves.ts";
+import { PATH_KEY, path, writePaths } from "./paths.ts";
 
 const writer = new Writer(1024);
 const reader = new Reader(new Uint8Array(0));
@@ -45,13 +46,14 @@ function decode(byTag: typeof FOR_SERVERS, bytes: Uint8Array): object | undefine
 }
 
 /** A `cursors` message from flat triples `actor, x, y` (x = HIDDEN: hidden). The server makes it once per tick and board, for all sockets. */
-export function encodeCursors(board: number, stamp: number, moves: readonly number[]): Bytes {
+export function encodeCursors(board: number, stamp: number, moves: readonly number[], paths?: readonly CursorPathOf[]): Bytes {
   writer.reset().u8(MESSAGE_FIELDS.cursors.tag).varint(board).u16(stamp);
   writeMoves(writer, moves);
+  writePaths(writer, paths);
   return writer.finish();
 }
 
-/** A `cursors` message as flat triples; `undefined`: another message, or not well formed. */
+/** A `cursors` message as flat triples, without paths; `undefined`: another message, or not well formed. */
 export function decodeCursors(bytes: Uint8Array): { board: number; stamp: number; moves: number[] } | undefined {
   if (bytes[0] !== MESSAGE_FIELDS.cursors.tag) return undefined;
   reader.reset(bytes).u8();
@@ -68,12 +70,12 @@ export function stampOf(now: Millis): number {
 }
 
 /** Where `readCursor` puts its result; x = HIDDEN: hidden. */
-export type CursorInput = { board: number; x: number; y: number };
+export type CursorInput = { board: number; x: number; y: number; path?: CursorPath | undefined };
 
-/** A `cursor` of today has 15 bytes at most. One that is much longer pays for its length, so it goes the way of all other messages. */
+/** A `cursor` without a path has 15 bytes at most. One that is much longer pays for its length, so it goes the way of all other messages. */
 const HOT_CURSOR_BYTES_MAX = 64;
 
-/** Reads a client's `cursor` without creating an object. `false`: another message, a long or a malformed one; `into` is then undefined. */
+/** Reads a client's `cursor` without creating an object, unless it has a path. `false`: another message, a long or a malformed one; `into` is then undefined. */
 export function readCursor(bytes: Uint8Array, into: CursorInput): boolean {
   if (bytes[0] !== MESSAGE_FIELDS.cursor.tag || bytes.length > HOT_CURSOR_BYTES_MAX) return false;
   reader.reset(bytes).u8();
@@ -81,6 +83,6 @@ export function readCursor(bytes: Uint8Array, into: CursorInput): boolean {
   const head = reader.varint(BARE_HEAD_MAX);
   into.x = readX(reader, head);
   into.y = readY(reader, head, into.x);
-  skipExtraFields(reader);
+  into.path = readExtraField(reader, PATH_KEY, path);
   return reader.done;
 }

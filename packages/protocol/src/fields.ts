@@ -37,7 +37,7 @@ export const MEMBER_KINDS = ["person", "agent"] as const satisfies readonly Memb
 /** A field that may be absent. In bytes it is an extra field: `key` is its number in its message, append-only and never reused. */
 type Optional<T> = Field<T> & { readonly key: number };
 
-type Shape<T> = {
+export type Shape<T> = {
   readonly [K in keyof T]-?: object extends Pick<T, K> ? Optional<Exclude<T[K], undefined>> : Field<T[K]>;
 };
 
@@ -134,13 +134,24 @@ class ExtraFields<T extends object> {
   }
 }
 
-/** Skips extra fields without creating an object, where this release knows none. */
+/** Skips extra fields without creating an object, where none is wanted. */
 export function skipExtraFields(from: Reader): void {
+  readExtraField(from, NO_KEY, undefined);
+}
+
+/** Reads the extra field of that key and skips all others, without creating an object. undefined: it is absent. */
+export function readExtraField<T>(from: Reader, wanted: number, field: Field<T> | undefined): T | undefined {
+  let value: T | undefined;
   for (let key = 0; from.remaining > 0; ) {
     key = nextKey(from, key);
-    from.skip(from.varint(limits.U32_MAX));
+    const length = from.varint(limits.U32_MAX);
+    if (key === wanted && field !== undefined) value = from.within(length, field.read);
+    else from.skip(length);
   }
+  return value;
 }
+
+const NO_KEY = 0;
 
 function nextKey(from: Reader, last: number): number {
   const key = from.varint(limits.U32_MAX);

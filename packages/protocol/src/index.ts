@@ -29,4 +29,5 @@ export { LEAVE_REASONS, OCCUPANCY } from "./message-fields.ts";
 export * from "./messages.ts";
 export * from "./mistakes.ts";
 export { coordinate, HIDDEN, readMoves, writeMoves } from "./moves.ts";
+export { readPaths, writePaths } from "./paths.ts";
 export * from "./token-bucket.ts";

@@ -51,6 +51,10 @@ export const COORDINATE_U16_MAX = 0xffff;
 export const COORDINATE_MAX = 0x7fff_ffff;
 /** Numbers of members (actor, slot) have 30 bits: two flags beside them make a u32. */
 export const ACTOR_MAX = 0x3fff_ffff;
+/** Earlier samples of a path in one message: at a pace of 100 ms one for each frame of a screen and more. */
+export const PATH_POINTS_MAX = 8;
+/** So long before the last place a sample may be: longer than the slowest pace. It is one byte. */
+export const PATH_MS_MAX = 255;
 /** Times are milliseconds since 1970, until the year 2109: six bytes as varint. */
 export const TIME_MAX = 2 ** 42 - 1;
 /** Numbers of boards, counts and durations on the client wire are u32. */

@@ -11,6 +11,7 @@ import { held, heldEntries } from "./held.ts";
 import * as limits from "./limits.ts";
 import { type BinaryMessage, type CursorMove, ERROR_CODES, type ErrorCode, type Occupancy, type RosterEntry } from "./messages.ts";
 import { BARE_HEAD_MAX, HIDDEN, readPoint, writeMove } from "./moves.ts";
+import { PATH_KEY, path, paths, u16 } from "./paths.ts";
 
 /** The number of a reason on the wire is its index here; append-only. A later release's reason is shown as `left`. */
 export const LEAVE_REASONS = ["left", "timeout", "kicked", "instance_lost"] as const satisfies readonly LeaveReason[];
@@ -52,7 +53,6 @@ const rosterEntry: Field<RosterEntry> = {
   check: ENTRY.check,
 };
 
-const u16: Field<number> = { write: (to, value) => to.u16(value), read: (from) => from.u16(), check: f.integer(0, 0xffff) };
 const { board, actor, u32, chosenStatus } = f;
 /** The same between instances. Here a board goes by its id on every wire: who watches it is not on it, and has no number for it. */
 export const OCCUPANCY: Field<Occupancy> = {
@@ -83,7 +83,7 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
     }),
   },
   leave: { tag: 0x03, body: struct<Body<"leave">>({ board }) },
-  cursor: { tag: 0x04, body: struct<Body<"cursor">>({ board, at }) },
+  cursor: { tag: 0x04, body: struct<Body<"cursor">>({ board, at, path: optional(PATH_KEY, path) }) },
   update: {
     tag: 0x05,
     body: struct<Body<"update">>({
@@ -137,7 +137,7 @@ export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFie
   user_joined: { tag: 0x43, body: struct<Body<"user_joined">>({ board, actor, member: f.member, at: optional(1, f.point) }) },
   user_updated: { tag: 0x44, body: struct<Body<"user_updated">>({ board, actor, patch }) },
   user_left: { tag: 0x45, body: struct<Body<"user_left">>({ board, actor, reason: f.oneOf<LeaveReason>(LEAVE_REASONS, "left") }) },
-  cursors: { tag: 0x46, body: struct<Body<"cursors">>({ board, stamp: u16, moves }) },
+  cursors: { tag: 0x46, body: struct<Body<"cursors">>({ board, stamp: u16, moves, paths: optional(PATH_KEY, paths) }) },
   presence_update: { tag: 0x47, body: struct<Body<"presence_update">>({ board, members: u32, users: u32, observed: optional(1, f.bool) }) },
   event: {
     tag: 0x48,

@@ -34,8 +34,8 @@ export type ClientMessage =
     }
   /** Leave a board for good: no grace. */
   | { readonly kind: "leave"; readonly board: BoardRef }
-  /** My pointer is here; `null`: it is hidden. */
-  | { readonly kind: "cursor"; readonly board: BoardRef; readonly at: Point | null }
+  /** My pointer is here; `null`: it is hidden. `path`: when it was there, and where before; it means nothing where the pointer is hidden. */
+  | { readonly kind: "cursor"; readonly board: BoardRef; readonly at: Point | null; readonly path?: CursorPath }
   /** Change my status, my state (merge patch, RFC 7396), my area (empty: nowhere in particular), or several of them. */
   | {
       readonly kind: "update";
@@ -82,6 +82,16 @@ export type Occupancy = { readonly board: BoardId; readonly members: number; rea
 
 export type CursorMove = { readonly actor: number; readonly at: Point | null };
 
+/** `ms` milliseconds before the last place the pointer was so far to the right of it and so far below. */
+export type PathPoint = { readonly ms: Millis; readonly dx: number; readonly dy: number };
+
+/**
+ * The way to the place that is told with it. `stamp`: the mover's clock in milliseconds, modulo 65536, when it was at that place; no other
+ * clock is to be compared with it. `earlier`: where it was since the place before, in order.
+ */
+export type CursorPath = { readonly stamp: number; readonly earlier: readonly PathPoint[] };
+export type CursorPathOf = CursorPath & { readonly actor: number };
+
 export type ServerMessage =
   /** Answer to `hello`. */
   | {
@@ -124,9 +134,15 @@ export type ServerMessage =
   | { readonly kind: "user_left"; readonly board: BoardRef; readonly actor: number; readonly reason: LeaveReason }
   /**
    * Latest places of all who moved since the last such message; one's own may be among them. `stamp`: the service's clock in
-   * milliseconds, modulo 65536, when it gathered them.
+   * milliseconds, modulo 65536, when it gathered them. `paths`: how some of them came there.
    */
-  | { readonly kind: "cursors"; readonly board: BoardRef; readonly stamp: number; readonly moves: readonly CursorMove[] }
+  | {
+      readonly kind: "cursors";
+      readonly board: BoardRef;
+      readonly stamp: number;
+      readonly moves: readonly CursorMove[];
+      readonly paths?: readonly CursorPathOf[];
+    }
   /** How many members are on the board, the receiver included if it is one. `observed`: somebody observes it, without being shown. */
   | {
       readonly kind: "presence_update";

@@ -27,6 +27,8 @@ import {
   MEMBER_KINDS,
   type Member,
   type MemberId,
+  PATH_MS_MAX,
+  PATH_POINTS_MAX,
   type Point,
   type ResumeToken,
   type RosterEntry,
@@ -53,6 +55,12 @@ export const actor = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: ACTOR_MAX }
 const u16 = fc.integer({ min: 0, max: 0xffff });
 const i32 = fc.integer({ min: -COORDINATE_MAX, max: COORDINATE_MAX });
 export const point: Arbitrary<Point> = fc.oneof(record({ x: u16, y: u16 }), record({ x: i32, y: u16 }), record({ x: i32, y: i32 }));
+
+const path = {
+  stamp: u16,
+  earlier: fc.array(record({ ms: fc.integer({ min: 1, max: PATH_MS_MAX }), dx: i32, dy: i32 }), { maxLength: PATH_POINTS_MAX }),
+};
+export const paths = fc.array(record({ actor, ...path }), { maxLength: 4 });
 
 export const boardId = fc
   .string({ unit: fc.constantFrom(..."AZaz09._~:@/-"), minLength: 1, maxLength: BOARD_ID_BYTES_MAX })
@@ -134,7 +142,7 @@ export function clientMessages(boards: "number" | "id"): ByKind<ClientMessage> {
       { requiredKeys: ["kind", "boardId", "attempt", "username", "status", "state"] },
     ),
     leave: record({ kind: fc.constant("leave"), board }),
-    cursor: record({ kind: fc.constant("cursor"), board, at: fc.option(point) }),
+    cursor: record({ kind: fc.constant("cursor"), board, at: fc.option(point), path: record(path) }, { requiredKeys: ["kind", "board", "at"] }),
     update: record(
       {
         kind: fc.constant("update"),
@@ -205,12 +213,16 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
       patch: record({ status: fc.constantFrom(...STATUSES), state }, { requiredKeys: [] }).map((patch) => ({ ...patch }) as JsonObject),
     }),
     user_left: record({ kind: fc.constant("user_left"), board, actor, reason: fc.constantFrom(...LEAVE_REASONS) }),
-    cursors: record({
-      kind: fc.constant("cursors"),
-      board,
-      stamp: u16,
-      moves: fc.array(record({ actor, at: fc.option(point) }), { maxLength: 20 }),
-    }),
+    cursors: record(
+      {
+        kind: fc.constant("cursors"),
+        board,
+        stamp: u16,
+        moves: fc.array(record({ actor, at: fc.option(point) }), { maxLength: 20 }),
+        paths,
+      },
+      { requiredKeys: ["kind", "board", "stamp", "moves"] },
+    ),
     presence_update: record(
       { kind: fc.constant("presence_update"), board, members: u32, users: u32, observed: fc.boolean() },
       { requiredKeys: ["kind", "board", "members", "users"] },

@@ -5,13 +5,13 @@
  */
 
 import { createHash } from "node:crypto";
-import type { BoardId } from "@presence-service/protocol";
+import type { BoardId, CursorPath } from "@presence-service/protocol";
 import { Core, type CoreOptions, type Effect, type Input } from "@presence-service/server/testing";
 
 /** One call of a core that may change it: the name, then its arguments. */
 type Call =
   | readonly ["handle", Input, number, number]
-  | readonly ["mark", BoardId, number, number, number, number]
+  | readonly ["mark", BoardId, number, number, number, number, ...path: CursorPath[]]
   | readonly ["take", BoardId]
   | readonly ["takeOwn", BoardId, number];
 
@@ -84,7 +84,7 @@ function tell(core: Core, [method, ...args]: Call): unknown {
     case "handle":
       return core.handle(...(args as [Input, number, number]));
     case "mark":
-      return core.markCursor(...(args as [BoardId, number, number, number, number]));
+      return core.markCursor(...(args as [BoardId, number, number, number, number, CursorPath?]));
     case "take":
       return core.takeCursors(...(args as [BoardId]));
     case "takeOwn":
@@ -108,9 +108,9 @@ class RecordedCore extends Core {
     return effects;
   }
 
-  override markCursor(boardId: BoardId, actor: number, x: number, y: number, now: number): boolean {
-    const isNew = super.markCursor(boardId, actor, x, y, now);
-    this.#told(["mark", boardId, actor, x, y, now], isNew);
+  override markCursor(boardId: BoardId, actor: number, x: number, y: number, now: number, path?: CursorPath): boolean {
+    const isNew = super.markCursor(boardId, actor, x, y, now, path);
+    this.#told(["mark", boardId, actor, x, y, now, ...(path ? [path] : [])], isNew);
     return isNew;
   }
 

@@ -8,6 +8,8 @@
 
 import {
   applyMergePatch,
+  type CursorPath,
+  type CursorPathOf,
   inOrder,
   isArea,
   isObject,
@@ -37,7 +39,7 @@ type RosterEvent = {
 }[keyof RosterEvents<object>];
 
 /** Events for the app: roster first, then cursors, since a cursor names a member. */
-export type Changes = { readonly events: RosterEvent[]; readonly moved: AnyCursorMove[] };
+export type Changes = { readonly events: RosterEvent[]; readonly moved: AnyCursorMove[]; readonly paths?: ReadonlyMap<MemberId, CursorPath> };
 
 type Entry = {
   /** The service's number for this member in this connection; undefined: it has not named the member since we reconnected. */
@@ -168,13 +170,17 @@ export class BoardView {
     return changes;
   }
 
-  cursors(moves: readonly { readonly actor: number; readonly at: Point | null }[]): Changes {
+  cursors(moves: readonly { readonly actor: number; readonly at: Point | null }[], paths: readonly CursorPathOf[] = []): Changes {
     const changes: Changes = { events: [], moved: [] };
+    const pathOf = new Map(paths.map((path) => [path.actor, path]));
+    const told = new Map<MemberId, CursorPath>();
     for (const { actor, at } of moves) {
       const entry = this.#byActor.get(actor);
-      if (entry) this.#moveTo(entry, at, changes);
+      const path = pathOf.get(actor);
+      if (entry && path) told.set(entry.wire.memberId, path);
+      if (entry) this.#moveTo(entry, at, changes, path);
     }
-    return changes;
+    return paths.length > 0 ? { ...changes, paths: told } : changes;
   }
 
   /** Shows the cursors of these areas only; undefined: of all. */
@@ -278,11 +284,11 @@ export class BoardView {
   }
 
   /** That member's cursor, as if it were there. */
-  moveAt(memberId: MemberId, at: Point | undefined): AnyCursorMove | undefined {
+  moveAt(memberId: MemberId, at: Point | undefined, path?: readonly Point[]): AnyCursorMove | undefined {
     const entry = this.#entries.get(memberId);
     if (!entry || !at) return undefined;
     const point = { x: Math.round(at.x), y: Math.round(at.y) };
-    return { member: entry.shown, x: at.x / WHOLE, y: at.y / WHOLE, hidden: false, point };
+    return { member: entry.shown, ...fractions(at), hidden: false, point, ...(path && { path: path.map(fractions) }) };
   }
 
   visibleCursors(): AnyCursorMove[] {
@@ -353,12 +359,13 @@ export class BoardView {
     changes.events.push({ name: "user_updated", detail: { member: entry.shown, previous } });
   }
 
-  #moveTo(entry: Entry, place: Point | null, changes: Changes): void {
+  #moveTo(entry: Entry, place: Point | null, changes: Changes, path?: CursorPath): void {
     const at = this.#looksAt(entry) ? place : null;
     if (at ? !entry.isHidden && at.x === entry.point.x && at.y === entry.point.y : entry.isHidden) return;
     entry.isHidden = at === null;
     if (at) entry.point = at;
-    changes.moved.push(moveOf(entry));
+    const way = at && path?.earlier.map(({ dx, dy }) => fractions({ x: at.x + dx, y: at.y + dy }));
+    changes.moved.push({ ...moveOf(entry), ...(way && { path: way }) });
   }
 
   #remove(entry: Entry, reason: LeaveReason, changes: Changes): void {
@@ -382,7 +389,11 @@ export class BoardView {
 }
 
 function moveOf({ shown, point, isHidden }: Entry): AnyCursorMove {
-  return { member: shown, x: point.x / WHOLE, y: point.y / WHOLE, hidden: isHidden, point };
+  return { member: shown, ...fractions(point), hidden: isHidden, point };
+}
+
+function fractions({ x, y }: Point): Point {
+  return { x: x / WHOLE, y: y / WHOLE };
 }
 
 /** Merge patch on a member: fields of the wrong type keep their value, fields we do not know are dropped, memberId never changes. */

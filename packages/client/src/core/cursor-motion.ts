@@ -5,7 +5,7 @@
  * Three rules: a cursor at rest is exactly where its owner left it; it appears and vanishes at once; a jump is a jump.
  */
 
-import type { MemberId, Millis, Point } from "@presence-service/protocol";
+import type { CursorPath, MemberId, Millis, Point } from "@presence-service/protocol";
 import { ServiceClock } from "./service-clock.ts";
 
 /** An interval is at least about a frame; a slower mover than this is not waited for. */
@@ -24,14 +24,14 @@ const SLOWER = 0.25;
 const FASTER = 0.05;
 /** The share of one interval in that of its mover, where it is shorter: hands and clocks are uneven. */
 const FORGET = 1 / 32;
-/** While nobody asks (a hidden page), so many places are kept of each cursor. */
-const PLACES_MAX = 32;
+/** While nobody asks (a hidden page), so many places are kept of each cursor: paths have several in each message. */
+const PLACES_MAX = 256;
 
-/** `at`: on the service's clock. `isJump`: it is not moved to, but shown from then on. */
+/** `at`: on the clock of its track. `isJump`: it is not moved to, but shown from then on. */
 type Place = Point & { readonly at: Millis; readonly isJump: boolean };
 
-/** A cursor that is shown elsewhere than before. */
-export type Shown = { readonly memberId: MemberId; readonly at: Point };
+/** A cursor that is shown elsewhere than before. `path`: the places of its mover in between, if it tells them. */
+export type Shown = { readonly memberId: MemberId; readonly at: Point; readonly path?: readonly Point[] };
 
 type Track = {
   /** The place that was reached last. */
@@ -39,9 +39,12 @@ type Track = {
   /** The places that come after it, in order. */
   readonly next: Place[];
   shown: Point;
-  /** A place is shown so long after its time on the service's clock. */
+  /** A place is shown so long after its time on the clock. */
   lag: Millis;
   interval: Millis;
+  /** By whose stamps it is played: the service's, or those that its mover gives with paths. */
+  clock: ServiceClock;
+  own: ServiceClock | undefined;
 };
 
 export class CursorMotion {
@@ -59,6 +62,8 @@ export class CursorMotion {
     for (const track of this.#tracks.values()) {
       track.from = { ...last(track), at: Number.NEGATIVE_INFINITY };
       track.next.length = 0;
+      track.clock = this.#clock;
+      track.own = undefined;
     }
   }
 
@@ -73,26 +78,34 @@ export class CursorMotion {
   }
 
   /**
-   * A cursor is there (null: hidden). `sentAt` undefined: the place came without a stamp, in a roster. True: it is to be shown at once.
-   * False: `frame` will tell.
+   * A cursor is there (null: hidden). `sentAt` undefined: the place came without a stamp, in a roster. `path`: how it came there, by the
+   * clock of its mover. True: it is to be shown at once, where `shownAt` says. False: `frame` will tell.
    */
-  move(memberId: MemberId, at: Point | null, sentAt: Millis | undefined, now: Millis): boolean {
-    const track = this.#tracks.get(memberId);
+  move(memberId: MemberId, at: Point | null, sentAt: Millis | undefined, now: Millis, path?: CursorPath): boolean {
+    const known = this.#tracks.get(memberId);
     if (at === null) {
       this.#moving.delete(memberId);
       return this.#tracks.delete(memberId);
     }
-    if (track === undefined || sentAt === undefined || sentAt - last(track).at >= PAUSE_MS) {
-      const from = { ...at, at: sentAt ?? Number.NEGATIVE_INFINITY, isJump: true };
-      const interval = track?.interval ?? clamp(this.paceMs, INTERVAL_MS_MIN, INTERVAL_MS_MAX);
-      this.#tracks.set(memberId, { from, next: [], shown: at, lag: this.#lagWanted(interval), interval });
-      this.#moving.delete(memberId);
-      return true;
+    const own = path && (known?.own ?? new ServiceClock());
+    const time = path ? own?.heard(path.stamp, now) : sentAt;
+    const clock = own ?? this.#clock;
+    const [first, ...rest] = placesOf(at, time ?? Number.NEGATIVE_INFINITY, path);
+    if (known !== undefined) rebase(known, clock);
+    const isNew = known === undefined || first.at === Number.NEGATIVE_INFINITY || first.at - last(known).at >= PAUSE_MS;
+    const interval = known?.interval ?? clamp(this.paceMs, INTERVAL_MS_MIN, INTERVAL_MS_MAX);
+    const track: Track = isNew ? { from: first, next: [], shown: first, lag: 0, interval, clock, own: known?.own } : known;
+    track.own = own ?? track.own;
+    if (isNew) track.lag = this.#lagWanted(track);
+    this.#tracks.set(memberId, track);
+    if (isNew) for (const place of rest) track.next.push(after(last(track), place));
+    else this.#follow(track, [first, ...rest], now);
+    if (track.next.length === 0) this.#moving.delete(memberId);
+    else {
+      if (!this.isMoving) this.#framedAt = now;
+      this.#moving.set(memberId, track);
     }
-    this.#follow(track, at, sentAt, now);
-    if (!this.isMoving) this.#framedAt = now;
-    this.#moving.set(memberId, track);
-    return false;
+    return isNew;
   }
 
   /** The cursors that have moved since the last frame. */
@@ -101,12 +114,13 @@ export class CursorMotion {
     this.#framedAt = now;
     const shown: Shown[] = [];
     for (const [memberId, track] of this.#moving) {
-      track.lag += clamp(this.#lagWanted(track.interval) - track.lag, -FASTER * elapsedMs, SLOWER * elapsedMs);
-      const at = this.#placeOf(track, now - track.lag);
+      track.lag += clamp(this.#lagWanted(track) - track.lag, -FASTER * elapsedMs, SLOWER * elapsedMs);
+      const path: Point[] = [];
+      const at = this.#placeOf(track, now - track.lag, path);
       if (track.next.length === 0) this.#moving.delete(memberId);
       if (at.x === track.shown.x && at.y === track.shown.y) continue;
       track.shown = at;
-      shown.push({ memberId, at });
+      shown.push({ memberId, at, ...(track.clock === track.own && { path }) });
     }
     return shown;
   }
@@ -122,43 +136,78 @@ export class CursorMotion {
     return this.#tracks.get(memberId)?.shown;
   }
 
-  #follow(track: Track, { x, y }: Point, sentAt: Millis, now: Millis): void {
+  /** `places`: one, or those of a path. */
+  #follow(track: Track, places: readonly Place[], now: Millis): void {
     const before = last(track);
-    const gap = Math.max(0, sentAt - before.at);
+    const newest = places.at(-1) ?? before;
+    const gap = Math.max(0, newest.at - before.at);
     const interval = clamp(gap, INTERVAL_MS_MIN, INTERVAL_MS_MAX);
     // The longest of late, so that most places have come when they are needed.
     track.interval = Math.max(interval, track.interval + (interval - track.interval) * FORGET);
-    const isJump = Math.hypot(x - before.x, y - before.y) >= JUMP;
     const isLate = track.next.length === 0 && now - track.lag > track.from.at;
-    if (isLate && !isJump) {
+    if (isLate && !isJump(before, places[0] ?? before)) {
       // The cursor has reached its last place too early and stands there: it sets out from there now.
-      const lag = Math.min(this.#clock.offsetMs + DELAY_MS_MAX, Math.max(track.lag, now - sentAt + Math.min(interval, gap)));
+      const lag = Math.min(track.clock.offsetMs + DELAY_MS_MAX, Math.max(track.lag, now - newest.at + Math.min(interval, gap)));
       track.lag = lag;
-      track.from = { ...track.from, at: Math.min(now - lag, sentAt) };
+      track.from = { ...track.from, at: Math.min(now - lag, places[0]?.at ?? newest.at) };
     }
-    track.next.push({ x, y, at: Math.max(sentAt, before.at), isJump });
-    if (track.next.length > PLACES_MAX) track.from = track.next.shift() as Place;
+    for (const place of places) {
+      track.next.push(after(last(track), place));
+      if (track.next.length > PLACES_MAX) track.from = track.next.shift() as Place;
+    }
   }
 
-  #placeOf(track: Track, time: Millis): Point {
+  /** The places that it passes are added to `path`. */
+  #placeOf(track: Track, time: Millis, path: Point[]): Point {
     for (let next = track.next[0]; next !== undefined && next.at <= time; next = track.next[0]) {
       track.from = next;
       track.next.shift();
+      path.push({ x: next.x, y: next.y });
     }
     const { from, next } = track;
     const to = next[0];
-    if (to === undefined || to.isJump || time <= from.at) return { x: from.x, y: from.y };
+    if (to === undefined || to.isJump || time <= from.at) {
+      // It is there, so this place is not on the way.
+      path.pop();
+      return { x: from.x, y: from.y };
+    }
     const share = (time - from.at) / (to.at - from.at);
     return { x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share };
   }
 
-  #lagWanted(interval: Millis): Millis {
-    return this.#clock.offsetMs + Math.min(DELAY_MS_MAX, Math.max(interval, this.paceMs) + MARGIN_MS + this.#clock.jitterMs);
+  #lagWanted({ clock, interval }: Track): Millis {
+    return clock.offsetMs + Math.min(DELAY_MS_MAX, Math.max(interval, this.paceMs) + MARGIN_MS + clock.jitterMs);
   }
 }
 
 function last({ from, next }: Track): Place {
   return next.at(-1) ?? from;
+}
+
+/** In order; the last of them is `at`. */
+function placesOf(at: Point, time: Millis, path: CursorPath | undefined): [Place, ...Place[]] {
+  const place = { x: at.x, y: at.y, at: time, isJump: true };
+  const [first, ...rest] = (path?.earlier ?? []).map(({ ms, dx, dy }) => ({ x: at.x + dx, y: at.y + dy, at: time - ms, isJump: true }));
+  return first === undefined ? [place] : [first, ...rest, place];
+}
+
+/** The place as it follows that one. */
+function after(before: Place, { x, y, at }: Place): Place {
+  return { x, y, at: Math.max(at, before.at), isJump: isJump(before, { x, y }) };
+}
+
+function isJump(a: Point, b: Point): boolean {
+  return Math.hypot(b.x - a.x, b.y - a.y) >= JUMP;
+}
+
+/** The track is played by that clock from now on, and goes on as it was. */
+function rebase(track: Track, clock: ServiceClock): void {
+  const ahead = track.clock.offsetMs - clock.offsetMs;
+  if (track.clock === clock) return;
+  track.clock = clock;
+  track.lag -= ahead;
+  track.from = { ...track.from, at: track.from.at + ahead };
+  track.next.splice(0, track.next.length, ...track.next.map((place) => ({ ...place, at: place.at + ahead })));
 }
 
 function clamp(value: number, min: number, max: number): number {

@@ -3,7 +3,14 @@
  * place is always sent, and nothing while alone. Pure: tell it what happened and when, send the result of `take`.
  */
 
-import type { Millis, Point } from "@presence-service/protocol";
+import { COORDINATE_MAX, type CursorPath, type Millis, PATH_MS_MAX, PATH_POINTS_MAX, type Point, stampOf } from "@presence-service/protocol";
+
+/** Of a path that waits to be sent so many places are kept, the newest ones. */
+const TRAIL_MAX = 64;
+
+type Sample = Point & { readonly at: Millis };
+/** What is to be said of our cursor; `at` null: it is hidden. */
+export type Said = { readonly at: Point | null; readonly path?: CursorPath };
 
 /** Until `welcome` says otherwise: about one screen frame. */
 const CURSOR_MS_DEFAULT = 16;
@@ -17,9 +24,15 @@ export class CursorPacer {
   #sentAt: Millis = Number.NEGATIVE_INFINITY;
   #isJoined = false;
   #hasAudience = false;
+  /** Where the pointer was since the place that was last sent, the latest included. Empty where the app wants no path. */
+  #trail: Sample[] = [];
 
-  move(at: Point | null): void {
+  /** `seenAt`: the move belongs to a path, and the pointer was there at that time. */
+  move(at: Point | null, seenAt?: Millis): void {
     this.#latest = at;
+    if (at === null || seenAt === undefined) this.#trail = [];
+    else this.#trail.push({ ...at, at: seenAt });
+    if (this.#trail.length > TRAIL_MAX) this.#trail.shift();
   }
 
   /** The board was joined, perhaps again: our place must be sent anew. If we hid meanwhile, that is sent because it differs. */
@@ -50,17 +63,30 @@ export class CursorPacer {
       : Number.POSITIVE_INFINITY;
   }
 
-  /** The place to send now; null: send that it is hidden; undefined: send nothing. */
-  take(now: Millis): Point | null | undefined {
+  /** What to send now; undefined: nothing. */
+  take(now: Millis): Said | undefined {
     if (now < this.deadline) return undefined;
     this.#sentAt = now;
     this.#told = this.#latest;
-    return this.#latest;
+    const path = pathOf(this.#trail);
+    this.#trail = [];
+    return { at: this.#latest, ...(path && { path }) };
   }
 
   #tellAgain(): void {
     if (this.#latest !== null) this.#told = undefined;
   }
+}
+
+function pathOf(trail: readonly Sample[]): CursorPath | undefined {
+  const last = trail.at(-1);
+  if (last === undefined) return undefined;
+  const earlier = trail
+    .map(({ x, y, at }) => ({ ms: Math.floor(last.at) - Math.floor(at), dx: x - last.x, dy: y - last.y }))
+    .filter(({ ms, dx, dy }) => ms > 0 && ms <= PATH_MS_MAX && Math.max(Math.abs(dx), Math.abs(dy)) <= COORDINATE_MAX);
+  // Of more than may be said, those that are left out lie evenly between the others.
+  const step = Math.max(1, earlier.length / PATH_POINTS_MAX);
+  return { stamp: stampOf(last.at), earlier: earlier.filter((_, nth) => Math.floor(nth % step) === 0).slice(-PATH_POINTS_MAX) };
 }
 
 function isSamePlace(a: Point | null, b: Point | null | undefined): boolean {

@@ -1,5 +1,5 @@
 /**
- * The clock of the service, as far as its stamps tell: 16 bits of milliseconds, from an unknown start, after an unknown time on the way.
+ * The clock of the service, or of a mover that tells its paths, as far as its stamps tell: 16 bits of milliseconds, from an unknown start, after an unknown time on the way.
  * Pure. It is no clock to compare with others: it says in which rhythm places were gathered, and how late messages come at worst.
  */
 

@@ -35,6 +35,7 @@ import {
   Reader,
   readMember,
   readMoves,
+  readPaths,
   readUuid,
   STATUSES,
   U32_MAX,
@@ -42,6 +43,7 @@ import {
   Writer,
   writeMember,
   writeMoves,
+  writePaths,
 } from "@presence-service/protocol";
 import type {
   Accused,
@@ -228,11 +230,12 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
   },
   cursors: {
     tag: 0x15,
-    write(to, { seq, moves }) {
+    write(to, { seq, moves, paths }) {
       to.varint(seq);
       writeMoves(to, moves);
+      writePaths(to, paths);
     },
-    read: (from) => ({ kind: "cursors", seq: from.varint(), moves: readMoves(from) ?? [] }),
+    read: (from) => ({ kind: "cursors", seq: from.varint(), moves: readMoves(from) ?? [], ...readPaths(from) }),
   },
   event: {
     tag: 0x16,

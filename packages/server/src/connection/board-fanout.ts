@@ -4,7 +4,7 @@
  * is in it already. This file decides neither when a tick ends (ticker.ts) nor what is shown (the core).
  */
 
-import { type BoardId, type BoardRef, type Millis, type Point, stampOf } from "@presence-service/protocol";
+import { type BoardId, type BoardRef, type CursorPathOf, type Millis, type Point, stampOf } from "@presence-service/protocol";
 import type { Counts, Effect, RosterChange, RosterView } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import { Draft } from "../speech/draft.ts";
@@ -70,6 +70,7 @@ export interface BoardsSource {
   cursorOf(boardId: BoardId, actor: number): Point | undefined;
   counts(boardId: BoardId): Counts;
   takeCursors(boardId: BoardId): Moves;
+  pathsTaken(boardId: BoardId): readonly CursorPathOf[];
   cursorsSince(boardId: BoardId, since: Millis): Moves;
 }
 
@@ -78,6 +79,7 @@ type Tick = {
   /** When the tick before was sent. */
   readonly since: Millis;
   readonly moves: Moves;
+  readonly paths: readonly CursorPathOf[];
   /** The moves by area; undefined: the same cursors are for all. */
   readonly parts: MovesByArea | undefined;
   /** Present if a member came or went, or the board is observed from now on, or no longer. */
@@ -226,6 +228,7 @@ export class BoardFanout {
       now,
       since: this.pace.flushedAt,
       moves,
+      paths: this.#source.pathsTaken(this.boardId),
       parts: this.#partsOf(moves),
       counts: this.#areCountsDue || this.#isObservedDue ? this.#source.counts(this.boardId) : undefined,
       isCounted: this.#areCountsDue,
@@ -303,10 +306,10 @@ class Audience {
     if (tick.cursorMs !== this.#cursorMs) this.#setPace(tick.cursorMs);
     draft.endRoster();
     const isDivided = tick.parts !== undefined && tick.moves.length > 0;
-    if (tick.moves.length > 0 && !isDivided) this.teller.cursors(tick.moves, stampOf(tick.now), draft);
+    if (tick.moves.length > 0 && !isDivided) this.teller.cursors(tick.moves, stampOf(tick.now), draft, tick.paths);
     if (draft.isEmpty && !isDivided && !this.#isAnyoneOwed) return;
     this.#isAnyoneOwed = false;
-    this.#tell(draft, tick, isDivided ? this.#frames(tick.now, tick.moves, tick.parts) : undefined);
+    this.#tell(draft, tick, isDivided ? this.#frames(tick.now, tick.moves, tick.parts, tick.paths) : undefined);
     this.draft = new Draft();
     this.#degraded = undefined;
     this.teller.settled();
@@ -399,8 +402,8 @@ class Audience {
     return look ?? (actor === undefined ? ALL_AREAS : (this.#areas.of(actor) ?? []));
   }
 
-  #frames(now: Millis, moves: Moves, parts: MovesByArea | undefined): CursorFrames {
-    return new CursorFrames(this.teller, now, moves, parts);
+  #frames(now: Millis, moves: Moves, parts: MovesByArea | undefined, paths: readonly CursorPathOf[] = []): CursorFrames {
+    return new CursorFrames(this.teller, now, moves, parts, paths);
   }
 
   #framesSince(since: Millis, { now, parts }: Tick): CursorFrames {

@@ -12,6 +12,8 @@ export type Work = number;
 export const PRICE = {
   /** A move in any encoding but JSON: two numbers written into arrays. */
   cursor: 2,
+  /** A sample of a path, the place itself included: an object, which each viewer is sent. A pen at the fastest pace uses half of a connection's work. */
+  pathSample: 2,
   /** Decoding any other message, and handling most of them. */
   message: 10,
   /** JSON is slower to decode than bytes are, and long messages are slower than short ones. */

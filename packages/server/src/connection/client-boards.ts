@@ -8,6 +8,7 @@ import {
   type BoardId,
   type BoardRef,
   type ClientMessage,
+  type CursorPath,
   type ErrorCode,
   type Member,
   ROSTER_MAX,
@@ -131,12 +132,13 @@ export class ClientBoards {
     this.#client.charge(PRICE.leave);
   }
 
-  moved(board: BoardRef, x: number, y: number, ref = "cursor"): void {
+  moved(board: BoardRef, x: number, y: number, path: CursorPath | undefined, ref = "cursor"): void {
+    if (path !== undefined) this.#client.charge((path.earlier.length + 1) * PRICE.pathSample);
     const seat = this.seatOn(board);
     if (seat === undefined) this.#client.refuse("not_joined", ref);
     else if (seat.isObserver) this.#client.refuse("observing", ref);
     else if (seat.actor === undefined) seat.early = { x, y };
-    else this.#hub.boards.moved(seat, x, y);
+    else this.#hub.boards.moved(seat, x, y, path);
   }
 
   say(message: Extract<ClientMessage, { kind: "update" | "broadcast" }>, ofMessage: number): void {

@@ -43,7 +43,7 @@ import { WatchedBoards } from "./watched-boards.ts";
 import type { Watcher } from "./watching.ts";
 
 /** Reused for every cursor that comes in: nothing is allocated for it. */
-const CURSOR: CursorInput = { board: 0, x: 0, y: 0 };
+const CURSOR: CursorInput = { board: 0, x: 0, y: 0, path: undefined };
 
 type State =
   | { readonly phase: "greeting"; readonly until: Millis }
@@ -310,10 +310,12 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   #read(data: Buffer, isBinary: boolean): void {
     if (this.#state.phase === "ended") return;
     const { speech } = this;
+    // Not every encoding has paths.
+    CURSOR.path = undefined;
     if (isBinary && this.#state.phase === "open" && this.#boards.pending.isEmpty && speech.readCursor(data, CURSOR)) {
       this.#hub.metrics.clientMessages.cursor++;
       this.charge(PRICE.cursor);
-      return this.#boards.moved(CURSOR.board, CURSOR.x, CURSOR.y);
+      return this.#boards.moved(CURSOR.board, CURSOR.x, CURSOR.y, CURSOR.path);
     }
     this.charge(PRICE.message + (speech.isPaidByByte ? data.length * PRICE.byteIn : 0));
     this.#handle(speech.read(data, isBinary), data, isBinary);
@@ -343,7 +345,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
       case "leave":
         return this.#boards.leave(message.board, refOf(message));
       case "cursor":
-        return this.#boards.moved(message.board, message.at?.x ?? HIDDEN, message.at?.y ?? 0, refOf(message));
+        return this.#boards.moved(message.board, message.at?.x ?? HIDDEN, message.at?.y ?? 0, message.path, refOf(message));
       case "update":
       case "broadcast":
         return this.#boards.say(message, bytes);

@@ -1,6 +1,6 @@
 /** The cursors of one tick for all sockets of one way of speaking: a frame for each area, made when the first socket needs it (F1). */
 
-import { type Millis, stampOf } from "@presence-service/protocol";
+import { type CursorPathOf, type Millis, stampOf } from "@presence-service/protocol";
 import type { Moves } from "../core/messages.ts";
 import { Draft } from "../speech/draft.ts";
 import type { Teller } from "../speech/speech.ts";
@@ -11,13 +11,15 @@ export class CursorFrames {
   readonly #stamp: number;
   readonly #moves: Moves;
   readonly #parts: MovesByArea | undefined;
+  readonly #paths: readonly CursorPathOf[];
   readonly #drafts: Draft[] = [];
 
-  constructor(teller: Teller, now: Millis, moves: Moves, parts: MovesByArea | undefined) {
+  constructor(teller: Teller, now: Millis, moves: Moves, parts: MovesByArea | undefined, paths: readonly CursorPathOf[]) {
     this.#teller = teller;
     this.#stamp = stampOf(now);
     this.#moves = moves;
     this.#parts = parts;
+    this.#paths = paths;
   }
 
   /** undefined: nobody there has moved. */
@@ -27,7 +29,7 @@ export class CursorFrames {
     let draft = this.#drafts[area - ALL_AREAS];
     if (draft === undefined) {
       draft = new Draft();
-      this.#teller.cursors(moves, this.#stamp, draft);
+      this.#teller.cursors(moves, this.#stamp, draft, this.#paths);
       this.#drafts[area - ALL_AREAS] = draft;
     }
     return draft;

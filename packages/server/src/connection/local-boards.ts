@@ -3,7 +3,7 @@
  * of it. A board is here as long as somebody has a seat. The core decides what is shown, and board-fanout.ts what is written.
  */
 
-import type { BoardId, Member, MemberId, Millis, Recipients } from "@presence-service/protocol";
+import type { BoardId, CursorPath, Member, MemberId, Millis, Recipients } from "@presence-service/protocol";
 import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { Core } from "../core/core.ts";
@@ -79,10 +79,10 @@ export class LocalBoards {
     this.#numbers.free(fanout.number, this.#clock.now());
   }
 
-  moved(seat: Seat, x: number, y: number): void {
+  moved(seat: Seat, x: number, y: number, path?: CursorPath): void {
     const { fanout, actor } = seat;
     if (actor === undefined) return;
-    if (!this.#core.markCursor(fanout.boardId, actor, x, y, this.#clock.now())) this.#metrics.cursorsConflated++;
+    if (!this.#core.markCursor(fanout.boardId, actor, x, y, this.#clock.now(), path)) this.#metrics.cursorsConflated++;
     this.#ticker.local(fanout);
   }
 

@@ -175,7 +175,8 @@ export class Announcer {
     if (cursors.awaitsRepeat && this.#repeatAt === NEVER) this.#repeatAt = now + this.#context.constants.repeatCursorMs;
     if (moves.length === 0 || !this.#hasViewers()) return undefined;
     this.#sent(now);
-    return { kind: "cursors", seq: slice.seq, moves };
+    const { ownPaths: paths } = cursors;
+    return { kind: "cursors", seq: slice.seq, moves, ...(paths.length > 0 && { paths }) };
   }
 
   // Messages and answers that come back.

@@ -19,7 +19,7 @@ import type { Teller } from "./census.ts";
 import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId, Entrant, Input, Link, Place } from "./effects.ts";
-import type { BoardEvent, BoardMessage, Cursors, Moves, Whom } from "./messages.ts";
+import type { BoardEvent, BoardMessage, Cursors, Whom } from "./messages.ts";
 import type { Applied, Replica } from "./replica.ts";
 import { type Question, Replicas } from "./replicas.ts";
 import { Roster } from "./roster.ts";
@@ -382,7 +382,7 @@ export class Board {
       }
       case "cursors":
         this.#count(replica.word(now, message.seq));
-        this.#move(from, replica, message.moves, now);
+        this.#move(from, replica, message, now);
         break;
       case "event": {
         const memberId = replica.memberAt(message.slot);
@@ -419,14 +419,15 @@ export class Board {
     return this.#announcer.takeCursors(now);
   }
 
-  #move(from: InstanceId, replica: Replica, moves: Moves, now: Millis): void {
+  #move(from: InstanceId, replica: Replica, { moves, paths }: Cursors, now: Millis): void {
     let isNews = false;
+    const pathOf = paths && new Map(paths.map((path) => [path.actor, path]));
     for (let at = 0; at + 2 < moves.length; at += 3) {
       const memberId = replica.memberAt(moves[at] ?? 0);
       // When a session has moved to another instance, its former owner does not move its cursor any more.
       const actor = memberId === undefined ? undefined : this.roster.actorOf(memberId, from);
       if (actor === undefined) continue;
-      this.roster.cursors.mark(actor, moves[at + 1] ?? 0, moves[at + 2] ?? 0, now);
+      this.roster.cursors.mark(actor, moves[at + 1] ?? 0, moves[at + 2] ?? 0, now, pathOf?.get(moves[at] ?? 0));
       isNews = true;
     }
     if (isNews) this.#context.emit({ kind: "cursors", boardId: this.#boardId });

@@ -4,7 +4,7 @@
  * the simulator on a virtual clock and a bus that misbehaves. The rules are those of docs/REPLICATION.md.
  */
 
-import type { BoardId, ErrorCode, InstanceId, Member, MemberId, Millis, Point, Recipients } from "@presence-service/protocol";
+import type { BoardId, CursorPath, CursorPathOf, ErrorCode, InstanceId, Member, MemberId, Millis, Point, Recipients } from "@presence-service/protocol";
 import { assertNever } from "./assert-never.ts";
 import { Beats } from "./beats.ts";
 import { Board } from "./board.ts";
@@ -175,16 +175,21 @@ export class Core {
     return Math.min(this.#pulse.deadline(), this.#peers.deadline(), this.#tellMissedAt, this.#deadlines.next(), occupancy);
   }
 
-  // Cursors do not pass through `handle`, and nothing is allocated per move.
+  // Cursors do not pass through `handle`, and nothing is allocated per move without a path.
 
   /** Notes where a local member points, by its actor; x = HIDDEN: nowhere. False: it overwrites a place that no client was told of. */
-  markCursor(boardId: BoardId, actor: number, x: number, y: number, now: Millis): boolean {
-    return this.#boards.get(boardId)?.roster.cursors.mark(actor, x, y, now) ?? true;
+  markCursor(boardId: BoardId, actor: number, x: number, y: number, now: Millis, path?: CursorPath): boolean {
+    return this.#boards.get(boardId)?.roster.cursors.mark(actor, x, y, now, path) ?? true;
   }
 
   /** Places on that board that changed since the last call, by actor: for the local clients. */
   takeCursors(boardId: BoardId): Moves {
     return this.#boards.get(boardId)?.roster.cursors.take() ?? [];
+  }
+
+  /** The paths to the places that `takeCursors` gave last. */
+  pathsTaken(boardId: BoardId): readonly CursorPathOf[] {
+    return this.#boards.get(boardId)?.roster.cursors.paths ?? [];
   }
 
   /** Moves of local members since the last call, for the bus; undefined: there are none, or no other instance has members there (F6). */

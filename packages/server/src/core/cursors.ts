@@ -1,11 +1,12 @@
 /**
  * Where all members of one board point: arrays indexed by actor, written per move and read once per tick. Nothing is
- * allocated per move. A later place overwrites an earlier one.
+ * allocated per move, unless its mover tells a path. A later place overwrites an earlier one.
  */
 
-import { HIDDEN, type Millis, type Point } from "@presence-service/protocol";
+import { type CursorPath, type CursorPathOf, HIDDEN, type Millis, type Point } from "@presence-service/protocol";
 import type { Keep } from "./checkpoint.ts";
 import type { Moves } from "./messages.ts";
+import { Paths } from "./paths.ts";
 
 const KNOWN = 1;
 /** Changed since it was last given to clients. */
@@ -15,6 +16,7 @@ const UNSENT = 4;
 /** Moved by a local member since its position was last repeated on the bus (R6). */
 const REPEAT = 8;
 const REMOTE = -1;
+const NONE: readonly CursorPathOf[] = [];
 
 export class Cursors {
   #x = new Int32Array(8);
@@ -25,6 +27,11 @@ export class Cursors {
   #dirty: number[] = [];
   #unsent: number[] = [];
   #toRepeat: number[] = [];
+  readonly #paths = new Paths();
+  readonly #ownPaths = new Paths();
+  /** Of the moves that were taken last, by actor for clients, and by slot for the bus. */
+  paths: readonly CursorPathOf[] = NONE;
+  ownPaths: readonly CursorPathOf[] = NONE;
 
   checkpoint(keep: Keep): void {
     this.#x = keep(this.#x);
@@ -35,6 +42,10 @@ export class Cursors {
     this.#dirty = keep(this.#dirty);
     this.#unsent = keep(this.#unsent);
     this.#toRepeat = keep(this.#toRepeat);
+    this.#paths.checkpoint(keep);
+    this.#ownPaths.checkpoint(keep);
+    this.paths = keep(this.paths);
+    this.ownPaths = keep(this.ownPaths);
   }
 
   /** The actor belongs to the local member with this slot, or to a remote one (undefined). Its place is kept. */
@@ -59,10 +70,17 @@ export class Cursors {
   }
 
   /** x = HIDDEN: the cursor is not shown. True: this is the actor's first move since the last `take`, so no earlier one was overwritten. */
-  mark(actor: number, x: number, y: number, now: Millis): boolean {
+  mark(actor: number, x: number, y: number, now: Millis, path?: CursorPath): boolean {
     if (actor >= this.#flags.length) return true;
     const flags = this.#flags[actor] ?? 0;
     const isOwn = this.#slot[actor] !== REMOTE;
+    if (path !== undefined || !this.#paths.isEmpty || !this.#ownPaths.isEmpty) {
+      const wayX = x - (this.#x[actor] ?? 0);
+      const wayY = y - (this.#y[actor] ?? 0);
+      const told = x === HIDDEN ? undefined : path;
+      this.#paths.note(actor, told, wayX, wayY);
+      this.#ownPaths.note(actor, isOwn ? told : undefined, wayX, wayY);
+    }
     this.#x[actor] = x;
     this.#y[actor] = y;
     this.#movedAt[actor] = now;
@@ -82,6 +100,7 @@ export class Cursors {
       if ((flags & KNOWN) !== 0) moves.push(actor, this.#x[actor] ?? 0, this.#y[actor] ?? 0);
     }
     this.#dirty = [];
+    this.paths = this.#paths.isEmpty ? NONE : this.#paths.take((actor) => actor, moves);
     return moves;
   }
 
@@ -99,6 +118,7 @@ export class Cursors {
       this.#toRepeat.push(actor);
     }
     this.#unsent = [];
+    this.ownPaths = this.#ownPaths.isEmpty ? NONE : this.#ownPaths.take((actor) => this.#slot[actor] ?? REMOTE, moves);
     return moves;
   }
 

@@ -4,6 +4,7 @@
 
 import type {
   BoardId,
+  CursorPathOf,
   InstanceId,
   Json,
   JsonObject,
@@ -146,8 +147,8 @@ export type Sync = Standing &
 
 export type Beacon = Standing & Observed & { readonly kind: "beacon" };
 
-/** `seq` is that of the sender's slice: only an instance that holds the slice knows which members the slots mean. */
-export type Cursors = { readonly kind: "cursors"; readonly seq: Seq; readonly moves: Moves };
+/** `seq` is that of the sender's slice: only an instance that holds the slice knows which members the slots mean. `paths`: by slot, too. */
+export type Cursors = { readonly kind: "cursors"; readonly seq: Seq; readonly moves: Moves; readonly paths?: readonly CursorPathOf[] };
 
 /** At most once, never stored. */
 export type BoardEvent = { readonly kind: "event"; readonly slot: number; readonly name: string; readonly data: Json } & Recipients;

@@ -8,6 +8,7 @@ import type {
   BoardRef,
   ClientMessage,
   CursorInput,
+  CursorPathOf,
   Json,
   Millis,
   Mistake,
@@ -74,8 +75,8 @@ export interface Teller {
   observed(counts: Counts, draft: Draft): void;
   pace(cursorMs: Millis, draft: Draft): void;
   degraded(on: boolean, draft: Draft): void;
-  /** `stamp`: of this tick, the same for all sockets. */
-  cursors(moves: Moves, stamp: number, draft: Draft): void;
+  /** `stamp`: of this tick, the same for all sockets. `paths`: to these places, and perhaps to others. */
+  cursors(moves: Moves, stamp: number, draft: Draft, paths?: readonly CursorPathOf[]): void;
   /**
    * Prepares a roster for many sockets. The result writes what a socket that believes `told` needs; `self` is its own actor; undefined: it
    * observes. `held`: the list of members that its client holds from an earlier connection.

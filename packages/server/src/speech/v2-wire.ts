@@ -7,6 +7,7 @@ import {
   type BoardId,
   type BoardRef,
   type CursorMove,
+  type CursorPathOf,
   encodeBinary,
   encodeCursors,
   encodeJson,
@@ -23,7 +24,7 @@ export type Listing = Extract<ServerMessage, { kind: "joined" | "roster" }>;
 
 export interface Wire<Ref extends BoardRef> {
   frame(message: ServerMessage): Buffer;
-  cursors(board: Ref, stamp: number, moves: Moves): Buffer;
+  cursors(board: Ref, stamp: number, moves: Moves, paths: readonly CursorPathOf[]): Buffer;
   /** The entry as it stands in a message. */
   entry(board: Ref, entry: RosterEntry): Buffer;
   /** Entries as they stand in a row in a message, and all that comes after them. */
@@ -34,7 +35,7 @@ export interface Wire<Ref extends BoardRef> {
 
 export const BINARY_WIRE: Wire<number> = {
   frame: (message) => binaryFrame(encodeBinary(message)),
-  cursors: (board, stamp, moves) => binaryFrame(encodeCursors(board, stamp, moves)),
+  cursors: (board, stamp, moves, paths) => binaryFrame(encodeCursors(board, stamp, moves, paths)),
   entry(board, entry) {
     const listing = { kind: "roster", board } as const;
     return Buffer.from(encodeBinary({ ...listing, roster: [entry] }).subarray(encodeBinary({ ...listing, roster: [] }).length));
@@ -52,13 +53,13 @@ const END = "]}";
 
 export const JSON_WIRE: Wire<BoardId> = {
   frame: (message) => textFrame(encodeJson(message)),
-  cursors(board, stamp, moves) {
+  cursors(board, stamp, moves, paths) {
     const list: CursorMove[] = [];
     for (let at = 0; at < moves.length; at += 3) {
       const [actor = 0, x = 0, y = 0] = moves.slice(at, at + 3);
       list.push({ actor, at: x === HIDDEN ? null : { x, y } });
     }
-    return textFrame(encodeJson({ kind: "cursors", board, stamp, moves: list }));
+    return textFrame(encodeJson({ kind: "cursors", board, stamp, moves: list, ...(paths.length > 0 && { paths }) }));
   },
   entry(board, entry) {
     const listing = { kind: "roster", board } as const;

@@ -4,6 +4,7 @@ import {
   ACTOR_MAX,
   type BoardId,
   type BoardRef,
+  type CursorPathOf,
   decodeClientBinary,
   decodeClientJson,
   type Json,
@@ -145,10 +146,10 @@ class V2Teller<Ref extends BoardRef> implements Teller {
   }
 
   /** One frame for all sockets. If only one member moved, its own socket does not get it. */
-  cursors(moves: Moves, stamp: number, draft: Draft): void {
+  cursors(moves: Moves, stamp: number, draft: Draft, paths: readonly CursorPathOf[] = []): void {
     const told = this.#introduced.isEverybody ? moves : this.#ofIntroduced(moves);
     if (told.length === 0) return;
-    const frame = this.#wire.cursors(this.#ref, stamp, told);
+    const frame = this.#wire.cursors(this.#ref, stamp, told, paths.length > 0 ? pathsTo(told, paths) : paths);
     draft.moves = told.length / 3;
     if (told.length === 3) draft.addExcept(told[0] ?? 0, frame);
     else draft.add(frame);
@@ -249,6 +250,11 @@ class V2Teller<Ref extends BoardRef> implements Teller {
   }
 
   settled(): void {}
+}
+
+function pathsTo(moves: Moves, paths: readonly CursorPathOf[]): readonly CursorPathOf[] {
+  const moved = new Set(moves.filter((_, at) => at % 3 === 0));
+  return paths.filter(({ actor }) => moved.has(actor));
 }
 
 /** Encoded entries in order, as many in each page as fit. */

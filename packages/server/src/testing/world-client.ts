@@ -5,6 +5,7 @@
 
 import {
   type BoardId,
+  type CursorPath,
   type ErrorCode,
   HIDDEN,
   inOrder,
@@ -294,10 +295,10 @@ export class WorldMember {
     this.#send({ kind: "broadcast", name, data, ...recipients });
   }
 
-  move(x: number, y: number): void {
+  move(x: number, y: number, path?: CursorPath): void {
     const { isOpen, instance, actors } = this.session.connection;
     const actor = actors.get(this.boardId);
-    if (isOpen && actor !== undefined) instance.mark(this.boardId, actor, x, y);
+    if (isOpen && actor !== undefined) instance.mark(this.boardId, actor, x, y, path);
   }
 
   hide(): void {

@@ -3,7 +3,7 @@
  * connection/manager.ts does, on a simulated network and simulated clients. It decides nothing.
  */
 
-import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
+import type { BoardId, CursorPath, InstanceId, Millis } from "@presence-service/protocol";
 import { GRACE_MS } from "../connection/timing.ts";
 import type { Constants } from "../core/constants.ts";
 import type { Core, CoreOptions } from "../core/core.ts";
@@ -161,9 +161,9 @@ export class WorldInstance {
   }
 
   /** A local client moves its cursor; x = HIDDEN: it hides it. */
-  mark(boardId: BoardId, actor: number, x: number, y: number): void {
+  mark(boardId: BoardId, actor: number, x: number, y: number, path?: CursorPath): void {
     if (!this.canRun) return;
-    this.core.markCursor(boardId, actor, x, y, this.#now());
+    this.core.markCursor(boardId, actor, x, y, this.#now(), path);
     this.#flushSoon(boardId);
     this.#setAlarm();
   }
