@@ -3,7 +3,18 @@
 import { createPresence } from "@presence-service/client";
 import { CursorLayer } from "./cursor-layer.ts";
 import { connectionText, instancesText, personOf, type State } from "./people.ts";
-import { boardId, chooseName, cleanName, initialName, isSameOrigin, madeUpName, neighbourPort, pageAddress, serverUrl } from "./place.ts";
+import {
+  boardId,
+  chooseName,
+  cleanName,
+  initialName,
+  isSameOrigin,
+  madeUpName,
+  neighbourPort,
+  pageAddress,
+  serverUrl,
+  tellsPaths,
+} from "./place.ts";
 import { followPointer } from "./pointer.ts";
 import { Reactions, readReaction } from "./reactions.ts";
 import { RosterPanel } from "./roster-panel.ts";
@@ -100,9 +111,9 @@ render();
 
 let place = { x: 0.5, y: 0.5 };
 followPointer(surface, {
-  moved: (x, y) => {
+  moved: (x, y, ago) => {
     place = { x, y };
-    board.moveCursor(x, y);
+    board.moveCursor(x, y, { path: tellsPaths, ago });
   },
   left: () => board.hideCursor(),
 });

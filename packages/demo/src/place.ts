@@ -51,6 +51,9 @@ export const boardId =
     ?.replace(/[^A-Za-z0-9._~:@/-]/g, "-")
     .slice(0, 128) || "demo";
 
+/** With `?paths` the others are shown the way of our pointer, as an app with a laser or a pen would have it. */
+export const tellsPaths = query.has("paths");
+
 /** The page comes from the service it talks to, unless `?server=` names another. */
 const otherServer = query.get("server") ?? undefined;
 export const isSameOrigin = otherServer === undefined;

@@ -1,7 +1,8 @@
 /** Follows the pointer, pen or finger over an element, in fractions of it. */
 
 export type PointerListener = {
-  moved(x: number, y: number): void;
+  /** `ago`: so many milliseconds before now. A fast pointer is at several places between two frames; they are told in order. */
+  moved(x: number, y: number, ago: number): void;
   left(): void;
 };
 
@@ -14,8 +15,12 @@ export function followPointer(element: HTMLElement, listener: PointerListener): 
     if (!event.isPrimary) return;
     clearTimeout(lingering);
     const box = element.getBoundingClientRect();
-    // A captured finger may slide beyond the edge.
-    listener.moved(within((event.clientX - box.left) / box.width), within((event.clientY - box.top) / box.height));
+    const all = event.getCoalescedEvents?.() ?? [];
+    for (const { clientX, clientY, timeStamp } of all.length > 0 ? all : [event]) {
+      // A captured finger may slide beyond the edge.
+      const [x, y] = [within((clientX - box.left) / box.width), within((clientY - box.top) / box.height)];
+      listener.moved(x, y, performance.now() - timeStamp);
+    }
   };
   const leave = (event: PointerEvent) => {
     if (!event.isPrimary) return;

@@ -56,11 +56,11 @@ const u16 = fc.integer({ min: 0, max: 0xffff });
 const i32 = fc.integer({ min: -COORDINATE_MAX, max: COORDINATE_MAX });
 export const point: Arbitrary<Point> = fc.oneof(record({ x: u16, y: u16 }), record({ x: i32, y: u16 }), record({ x: i32, y: i32 }));
 
-const path = {
+const pathFields = {
   stamp: u16,
   earlier: fc.array(record({ ms: fc.integer({ min: 1, max: PATH_MS_MAX }), dx: i32, dy: i32 }), { maxLength: PATH_POINTS_MAX }),
 };
-export const paths = fc.array(record({ actor, ...path }), { maxLength: 4 });
+export const path = record({ actor, ...pathFields });
 
 export const boardId = fc
   .string({ unit: fc.constantFrom(..."AZaz09._~:@/-"), minLength: 1, maxLength: BOARD_ID_BYTES_MAX })
@@ -142,7 +142,10 @@ export function clientMessages(boards: "number" | "id"): ByKind<ClientMessage> {
       { requiredKeys: ["kind", "boardId", "attempt", "username", "status", "state"] },
     ),
     leave: record({ kind: fc.constant("leave"), board }),
-    cursor: record({ kind: fc.constant("cursor"), board, at: fc.option(point), path: record(path) }, { requiredKeys: ["kind", "board", "at"] }),
+    cursor: record(
+      { kind: fc.constant("cursor"), board, at: fc.option(point), path: record(pathFields) },
+      { requiredKeys: ["kind", "board", "at"] },
+    ),
     update: record(
       {
         kind: fc.constant("update"),
@@ -219,7 +222,7 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
         board,
         stamp: u16,
         moves: fc.array(record({ actor, at: fc.option(point) }), { maxLength: 20 }),
-        paths,
+        paths: fc.array(path, { maxLength: 4 }),
       },
       { requiredKeys: ["kind", "board", "stamp", "moves"] },
     ),

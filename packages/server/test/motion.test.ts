@@ -32,9 +32,14 @@ test("cursors in a real browser move evenly", { timeout: 240_000 }, async (t) =>
   t.after(() => browser.close());
   const rows: string[] = [];
   let board = 20;
-  for (const everyMs of [16, 100]) {
+  for (const [everyMs, hasPaths] of [
+    [16, false],
+    [16, true],
+    [100, false],
+    [4, true],
+  ] as const) {
     for (const { link, delayMs, stalls } of LINKS) {
-      const what = `${link}, a pointer event every ${everyMs} ms`;
+      const what = `${link}, a pointer event every ${everyMs} ms${hasPaths ? ", with paths" : ""}`;
       await t.test(what, async (t) => {
         const proxy = await FaultProxy.start(t, { target: two.port });
         board++;
@@ -45,7 +50,7 @@ test("cursors in a real browser move evenly", { timeout: 240_000 }, async (t) =>
           await page.goto(url);
           return page;
         };
-        const mover = await open(`${one.url}/?board=${board}&name=Ana`);
+        const mover = await open(`${one.url}/?board=${board}&name=Ana${hasPaths ? "&paths" : ""}`);
         const watcher = await open(`http://127.0.0.1:${proxy.port}/?board=${board}&name=Ben`);
         await mover.locator('[data-testid="member"][data-name="Ben"]').waitFor();
         await watcher.locator('[data-testid="member"][data-name="Ana"]').waitFor();
@@ -59,7 +64,9 @@ test("cursors in a real browser move evenly", { timeout: 240_000 }, async (t) =>
 
         const { speeds, ages } = judge(moved, drawn);
         const lost = drawn.length / ((MOVED_MS / 1000) * 60);
-        rows.push(`| ${everyMs} ms | ${link} | ${three(speeds)} | ${quantile(ages, 0.5)} / ${quantile(ages, 0.99)} | ${lost.toFixed(2)} |`);
+        rows.push(
+          `| ${everyMs} ms${hasPaths ? ", paths" : ""} | ${link} | ${three(speeds)} | ${quantile(ages, 0.5)} / ${quantile(ages, 0.99)} | ${lost.toFixed(2)} |`,
+        );
         const rest = moved.at(-1)?.x ?? 0;
         let tip = 0;
         const isThere = async () => {

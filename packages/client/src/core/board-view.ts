@@ -39,7 +39,11 @@ type RosterEvent = {
 }[keyof RosterEvents<object>];
 
 /** Events for the app: roster first, then cursors, since a cursor names a member. */
-export type Changes = { readonly events: RosterEvent[]; readonly moved: AnyCursorMove[]; readonly paths?: ReadonlyMap<MemberId, CursorPath> };
+export type Changes = {
+  readonly events: RosterEvent[];
+  readonly moved: AnyCursorMove[];
+  readonly paths?: ReadonlyMap<MemberId, CursorPath>;
+};
 
 type Entry = {
   /** The service's number for this member in this connection; undefined: it has not named the member since we reconnected. */

@@ -161,3 +161,62 @@ test("a stamp that begins anew, a pause of hours, another connection: the next p
   motion.lost();
   assert.equal(motion.move(ANA, { x: 4, y: 0 }, motion.heard(7, 20_100_000), 20_100_000), true);
 });
+
+test("a path is played by its mover's clock: evenly, whatever the way does to it, through places at their times, and to its end", () => {
+  const motion = new CursorMotion();
+  motion.paceMs = 50;
+  const pathMs = 1500;
+  /** A circle in a second: places in a row are as far from each other as a quarter of the board, without those between. */
+  const placeAt = (ms: Millis): Point => ({
+    x: Math.round(20_000 * (1 + Math.sin(ms / 60))),
+    y: Math.round(20_000 * (1 + Math.cos(ms / 60))),
+  });
+  const jitter = (nth: number) => [0, 19, 3, 14, 8][nth % 5] ?? 0;
+  const messages = Array.from({ length: pathMs / 50 }, (_, nth) => ({ at: 1000 + nth * 50, comesAt: 1020 + nth * 50 + jitter(nth) }));
+  const frames: { readonly at: Millis; readonly place: Point }[] = [];
+  const passed: Point[] = [];
+  let last = 0;
+  for (let frameAt = 1000.3; frameAt < 1000 + pathMs + 500; frameAt += FRAME_MS) {
+    for (let next = messages[0]; next !== undefined && next.comesAt <= frameAt; next = messages[0]) {
+      messages.shift();
+      const place = placeAt(next.at);
+      const earlier = [40, 30, 20, 10].map((ms) => ({ ms, dx: placeAt(next.at - ms).x - place.x, dy: placeAt(next.at - ms).y - place.y }));
+      const sentAt = motion.heard(next.comesAt % 0x1_0000, next.comesAt);
+      if (motion.move(ANA, place, sentAt, next.comesAt, { stamp: (next.at + CLOCK_MS) % 0x1_0000, earlier }))
+        assert.equal(motion.shownAt(ANA)?.x, placeAt(next.at - 40).x, "it begins where its mover was first");
+      last = next.at;
+    }
+    for (const { at, path = [] } of motion.frame(frameAt)) {
+      frames.push({ at: frameAt, place: at });
+      passed.push(...path, at);
+    }
+  }
+  assert.equal(motion.isMoving, false);
+  assert.deepEqual(motion.shownAt(ANA), placeAt(last), "at rest it is exactly there");
+  const told = passed.filter(({ x }) => [40, 30, 20, 10, 0].some((ms) => Math.abs(x - placeAt(last - ms).x) < 1e-6));
+  assert.equal(told.length, 5, "a line of ink goes through all places of its mover");
+  // Along the circle: 20 000 a radian, and a radian is 60 ms. While its delay grows a cursor goes by a quarter slower.
+  const steady = frames.filter(({ at }) => at > 1300 && at < 1000 + pathMs - 100);
+  const speeds = steady.slice(1).map(({ at, place }, nth) => {
+    const before = steady[nth] ?? { at, place };
+    return Math.hypot(place.x - before.place.x, place.y - before.place.y) / (at - before.at) / (20_000 / 60);
+  });
+  assert.ok(speeds.length > 50 && speeds.every((speed) => speed > 0.65 && speed < 1.15), `${Math.min(...speeds)} to ${Math.max(...speeds)}`);
+});
+
+test("a mover may tell paths now and then: with and without, its cursor goes on and rests where it is", () => {
+  const motion = new CursorMotion();
+  let at: Millis = 1000;
+  let shown = 0;
+  for (let nth = 0; nth < 60; nth++, at += FRAME_MS) {
+    const path = Math.floor(nth / 10) % 2 === 0 ? { stamp: Math.floor(at * 1 + 7777) % 0x1_0000, earlier: [] } : undefined;
+    const sentAt = motion.heard(Math.floor(at) % 0x1_0000, at + 10);
+    motion.move(ANA, { x: nth * 100, y: 0 }, sentAt, at + 10, path);
+    for (const { at: place } of motion.frame(at + 12)) {
+      assert.ok(place.x >= shown && place.x - shown < 400, `from ${shown} to ${place.x}`);
+      shown = place.x;
+    }
+  }
+  for (let nth = 0; nth < 40; nth++, at += FRAME_MS) motion.frame(at);
+  assert.deepEqual([motion.isMoving, motion.shownAt(ANA)?.x], [false, 5900]);
+});

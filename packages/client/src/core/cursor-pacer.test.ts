@@ -62,3 +62,30 @@ test("after a rejoin the place is sent again, and so is a hiding that happened m
   pacer.joined();
   assert.deepEqual(pacer.take(200), { at: null });
 });
+
+test("a path: when the pointer was there, and where since the place before; up to eight places of 255 ms, evenly", () => {
+  const pacer = ready();
+  pacer.move(at(1), 65_530);
+  assert.deepEqual(pacer.take(0), { at: at(1), path: { stamp: 65_530, earlier: [] } });
+  pacer.move(at(10), 65_537.9);
+  pacer.move(at(30), 65_544.2);
+  pacer.move(at(60), 65_556);
+  const earlier = [
+    { ms: 19, dx: -50, dy: 0 },
+    { ms: 12, dx: -30, dy: 0 },
+  ];
+  assert.deepEqual(pacer.take(50), { at: at(60), path: { stamp: 20, earlier } });
+  for (let nth = 0; nth <= 50; nth++) pacer.move(at(nth * 10), 100_000 + nth * 8);
+  const thinned = pacer.take(100)?.path?.earlier.map(({ ms }) => ms) ?? [];
+  assert.equal(thinned.length, 8);
+  assert.ok(
+    thinned.every((ms, nth) => ms <= 255 && (nth === 0 || [24, 32].includes((thinned[nth - 1] ?? 0) - ms))),
+    String(thinned),
+  );
+  pacer.move(at(1), 100_500);
+  pacer.move(at(2));
+  assert.deepEqual(pacer.take(150), { at: at(2) }, "a move without a path ends it");
+  pacer.move(at(3), 100_600);
+  pacer.move(null);
+  assert.deepEqual(pacer.take(200), { at: null });
+});

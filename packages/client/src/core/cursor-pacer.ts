@@ -3,7 +3,15 @@
  * place is always sent, and nothing while alone. Pure: tell it what happened and when, send the result of `take`.
  */
 
-import { COORDINATE_MAX, type CursorPath, type Millis, PATH_MS_MAX, PATH_POINTS_MAX, type Point, stampOf } from "@presence-service/protocol";
+import {
+  COORDINATE_MAX,
+  type CursorPath,
+  type Millis,
+  PATH_MS_MAX,
+  PATH_POINTS_MAX,
+  type Point,
+  stampOf,
+} from "@presence-service/protocol";
 
 /** Of a path that waits to be sent so many places are kept, the newest ones. */
 const TRAIL_MAX = 64;

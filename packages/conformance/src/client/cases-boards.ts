@@ -114,6 +114,25 @@ export const CLIENT_BOARD_CASES: readonly ClientCase[] = [
     }),
   },
   {
+    name: "a place that comes with a path is shown in the end, and so is the next one without",
+    says: "A client that does not know paths has the last place of each.",
+    run: play(async (own) => {
+      const { program } = own;
+      const line = await start(own, { others: [[0, BEN]] });
+      const earlier = [
+        { ms: 200, dx: -500, dy: 0 },
+        { ms: 3, dx: 7, dy: 70_000 },
+      ];
+      for (const stamp of [65_500, 9]) {
+        const at = { x: 1000 + stamp, y: 5 };
+        line.say({ kind: "cursors", board, stamp: 1, moves: [{ actor: 0, at }], paths: [{ actor: 0, stamp, earlier }] });
+        await program.sees("cursor", (seen) => seen["memberId"] === BEN.memberId && seen["x"] === at.x && seen["y"] === at.y);
+      }
+      line.say({ kind: "cursors", board, stamp: 9, moves: [{ actor: 0, at: { x: 2, y: 2 } }] });
+      await program.sees("cursor", (seen) => seen["memberId"] === BEN.memberId && seen["x"] === 2);
+    }),
+  },
+  {
     name: "a cursor in another area than the client's is not shown, whatever message brings it",
     says: "it shows a member's cursor only while it looks at that member's area, whatever message brought the place",
     run: play(async (own) => {

@@ -205,6 +205,25 @@ export const BOARD_CASES: readonly Case<Scene>[] = [
     },
   },
   {
+    name: "a path is passed on with its place, and a move without one has none",
+    says: "The service passes paths on as they are, as many as a tick has room for",
+    async run(scene) {
+      const [ana, ben, actor] = await scene.pair();
+      const { board } = scene;
+      const earlier = [
+        { ms: 255, dx: -70_000, dy: 3 },
+        { ms: 1, dx: 0, dy: -1 },
+      ];
+      for (const path of [{ stamp: 65_535, earlier }, { stamp: 7, earlier: [] }, undefined]) {
+        const since = ana.received.length;
+        ben.say({ kind: "cursor", board, at: { x: path?.stamp ?? 1, y: 2 }, ...(path && { path }) });
+        const { paths } = await ana.heard("cursors", undefined, undefined, since);
+        expectEqual(paths, path && [{ actor, ...path }], "the paths");
+      }
+      for (const guest of [ana, ben]) guest.close(1000);
+    },
+  },
+  {
     name: "fractions in JSON are rounded",
     says: "Fractions, which only JSON can write, are rounded.",
     skip: ({ encoding }) => (encoding === "presence.v2" ? "bytes have no fractions" : undefined),

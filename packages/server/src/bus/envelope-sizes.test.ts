@@ -47,6 +47,26 @@ test("a lone cursor is at most 40 bytes, each further one of a batch at most 6",
   assert.deepEqual([31, 32, 4095, 4096, SLOT].map(further), [5, 6, 6, 7, 7]);
 });
 
+test("a path is 4 to 5 bytes and 3 to 7 for each earlier place, beside 3 for all paths of a message", () => {
+  const paths = (slot: number, dx: number, count: number, earlier: number): BusMessage => ({
+    kind: "cursors",
+    seq: SEQ,
+    moves: [],
+    paths: Array.from({ length: count }, () => ({
+      actor: slot,
+      stamp: 65_535,
+      earlier: Array.from({ length: earlier }, () => ({ ms: 255, dx, dy: -dx })),
+    })),
+  });
+  assert.equal(sizeOf(paths(SLOT, 0, 2, 0)) - sizeOf(paths(SLOT, 0, 1, 0)), 5);
+  assert.equal(sizeOf(paths(127, 0, 2, 0)) - sizeOf(paths(127, 0, 1, 0)), 4);
+  assert.equal(sizeOf(paths(127, 0, 1, 0)) - sizeOf({ kind: "cursors", seq: SEQ, moves: [] }), 3 + 4);
+  assert.deepEqual(
+    [63, 8_191, 65_535].map((dx) => sizeOf(paths(1, dx, 1, 2)) - sizeOf(paths(1, dx, 1, 1))),
+    [3, 5, 7],
+  );
+});
+
 test("a user joined is at most 72 bytes besides userId and name", () => {
   const userId = "u".repeat(128);
   const username = "n".repeat(256);

@@ -18,7 +18,18 @@ import {
   USER_ID_BYTES_MAX,
 } from "@presence-service/protocol";
 import fc, { type Arbitrary } from "fast-check";
-import { actor, member as anyMember, boardId, damaged, point, recipients, state, text, u32 } from "../../../protocol/test/arbitraries.ts";
+import {
+  actor,
+  member as anyMember,
+  boardId,
+  damaged,
+  path,
+  point,
+  recipients,
+  state,
+  text,
+  u32,
+} from "../../../protocol/test/arbitraries.ts";
 import { LATER_FIELDS } from "../../../protocol/test/later.ts";
 import type { BusMessage, DelReason, InstanceStatus, Op, SliceEntry } from "../core/messages.ts";
 import { hashOfBoard, shardOf } from "../core/occupancy.ts";
@@ -148,6 +159,15 @@ const VECTORS: Record<string, [BusMessage, string]> = {
   cursors: [
     { kind: "cursors", seq: 301, moves: [5, 500, 65_535, 6, -1, 2, 40, HIDDEN, 0] },
     "15 ad02 03 14 01f4 ffff 1a ffffffff 00000002 a101",
+  ],
+  "cursors: with a path": [
+    {
+      kind: "cursors",
+      seq: 301,
+      moves: [5, 500, 65_535],
+      paths: [{ actor: 5, stamp: 51_966, earlier: [{ ms: 12, dx: -300, dy: -2 }] }],
+    },
+    "15 ad02 01 14 01f4 ffff 01 09 01 05 cafe 01 0c d704 03",
   ],
   event: [
     { kind: "event", slot: 5, name: "reaction", data: { emoji: "🎉" } },
@@ -288,13 +308,17 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
     ),
   ),
   beacon: record({ kind: fc.constant("beacon"), ...standing, observed: fc.boolean() }, { requiredKeys: ["kind", "seq", "hash", "count"] }),
-  cursors: record({
-    kind: fc.constant("cursors"),
-    seq,
-    moves: fc
-      .array(fc.tuple(actor, fc.option(point)), { maxLength: 20 })
-      .map((moves) => moves.flatMap(([slot, at]) => [slot, at?.x ?? HIDDEN, at?.y ?? 0])),
-  }),
+  cursors: record(
+    {
+      kind: fc.constant("cursors"),
+      seq,
+      moves: fc
+        .array(fc.tuple(actor, fc.option(point)), { maxLength: 20 })
+        .map((moves) => moves.flatMap(([slot, at]) => [slot, at?.x ?? HIDDEN, at?.y ?? 0])),
+      paths: fc.array(path, { minLength: 1, maxLength: 4 }),
+    },
+    { requiredKeys: ["kind", "seq", "moves"] },
+  ),
   event: record(
     { kind: fc.constant("event"), slot: actor, name: text(EVENT_NAME_BYTES_MAX), data: state.map((value): Json => value), ...recipients },
     { requiredKeys: ["kind", "slot", "name", "data"] },
@@ -316,7 +340,7 @@ const link = fc.oneof(fc.nat(300), u32);
 
 /** After a kind that has no extra fields yet, nothing is read at all. */
 function laterFields(kind: string): Arbitrary<Uint8Array> {
-  return ["event", "beacon", "sync", "heartbeat"].includes(kind)
+  return ["event", "beacon", "sync", "heartbeat", "cursors"].includes(kind)
     ? fc.constantFrom(new Uint8Array(), LATER_FIELDS)
     : fc.uint8Array({ maxLength: 9 });
 }
@@ -326,7 +350,10 @@ function assertInvalidOrBare(shorter: ReturnType<typeof outcome>, message: BusMe
   if (typeof shorter !== "object") return assert.equal(shorter, "invalid");
   assert.deepEqual({ ...message, ...shorter }, message);
   const lost = Object.keys(message).filter((name) => !(name in shorter));
-  assert.ok(lost.length > 0 && lost.every((name) => ["memberIds", "userIds", "observed", "wanting", "near"].includes(name)), lost.join());
+  assert.ok(
+    lost.length > 0 && lost.every((name) => ["memberIds", "userIds", "observed", "wanting", "near", "paths"].includes(name)),
+    lost.join(),
+  );
 }
 
 for (const [kind, ofKind] of Object.entries(messages) as [string, Arbitrary<BusMessage>][]) {

@@ -55,6 +55,27 @@ test("[R20.1] [F1] moves of a tick are one frame for each area, the same bytes f
   assert.deepEqual(xs(watcher), [[0, 1, 2, 3, 4, 5]], "an observer looks at everything");
 });
 
+test("[R22.3] [R22.4] a path is told where its place is, and not with last places", async () => {
+  const desk = await Desk.open();
+  const [ana, ben, cleo] = ["a", "b", "a"].map((area) => enterAt(desk, "binary", area, `in ${area}`)) as [Client, Client, Client];
+  const watcher = observe(desk, "json");
+  settle(desk, [ana, ben, cleo, watcher]);
+  const path = { stamp: 5, earlier: [{ ms: 1, dx: 2, dy: 3 }] };
+  const point = () => {
+    for (const client of [ana, ben]) client.say({ kind: "cursor", board: client.ref("7"), at: { x: desk.clock.now(), y: 0 }, path });
+    desk.clock.advance(100);
+  };
+  const paths = ({ socket }: Client) =>
+    socket.takeMessages().flatMap((message) => (message.kind === "cursors" ? [(message.paths ?? []).map(({ earlier }) => earlier)] : []));
+  point();
+  assert.deepEqual([cleo, watcher, ben].map(paths), [[[path.earlier]], [[path.earlier, path.earlier]], []]);
+  look(cleo, ["b"]);
+  desk.clock.advance(100);
+  assert.deepEqual(paths(cleo), [[]], "the last places there");
+  point();
+  assert.deepEqual(paths(cleo), [[path.earlier]]);
+});
+
 test("[F1] [F6] a socket for which its own cursor is the only news in its areas gets nothing", async () => {
   const desk = await Desk.open();
   const ana = enterAt(desk, "binary", "a", "Ana");

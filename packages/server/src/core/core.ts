@@ -4,7 +4,18 @@
  * the simulator on a virtual clock and a bus that misbehaves. The rules are those of docs/REPLICATION.md.
  */
 
-import type { BoardId, CursorPath, CursorPathOf, ErrorCode, InstanceId, Member, MemberId, Millis, Point, Recipients } from "@presence-service/protocol";
+import type {
+  BoardId,
+  CursorPath,
+  CursorPathOf,
+  ErrorCode,
+  InstanceId,
+  Member,
+  MemberId,
+  Millis,
+  Point,
+  Recipients,
+} from "@presence-service/protocol";
 import { assertNever } from "./assert-never.ts";
 import { Beats } from "./beats.ts";
 import { Board } from "./board.ts";

@@ -50,6 +50,7 @@ function joined({ stamp, earlier }: CursorPath, next: CursorPath, wayX: number, 
   const gap = (next.stamp - stamp) & 0xffff;
   if (gap === 0 || gap > PATH_MS_MAX) return next;
   const first = [...earlier, { ms: 0, dx: 0, dy: 0 }].map(({ ms, dx, dy }) => ({ ms: ms + gap, dx: dx - wayX, dy: dy - wayY }));
-  const isFit = ({ ms, dx, dy }: CursorPath["earlier"][number]) => ms <= PATH_MS_MAX && Math.max(Math.abs(dx), Math.abs(dy)) <= COORDINATE_MAX;
+  const isFit = ({ ms, dx, dy }: CursorPath["earlier"][number]) =>
+    ms <= PATH_MS_MAX && Math.max(Math.abs(dx), Math.abs(dy)) <= COORDINATE_MAX;
   return { stamp: next.stamp, earlier: [...first.filter(isFit), ...next.earlier].slice(-PATH_POINTS_MAX) };
 }
