@@ -17,7 +17,7 @@ import {
 const TRAIL_MAX = 64;
 
 type Sample = Point & { readonly at: Millis };
-/** What is to be said of our cursor; `at` null: it is hidden. */
+/** The words about our cursor; `at` null: it is hidden. */
 export type Said = { readonly at: Point | null; readonly path?: CursorPath };
 
 /** Until `welcome` says otherwise: about one screen frame. */
@@ -71,7 +71,7 @@ export class CursorPacer {
       : Number.POSITIVE_INFINITY;
   }
 
-  /** What to send now; undefined: nothing. */
+  /** The place to send now; undefined: none. */
   take(now: Millis): Said | undefined {
     if (now < this.deadline) return undefined;
     this.#sentAt = now;
