@@ -201,7 +201,10 @@ test("a path is played by its mover's clock: evenly, whatever the way does to it
     const before = steady[nth] ?? { at, place };
     return Math.hypot(place.x - before.place.x, place.y - before.place.y) / (at - before.at) / (20_000 / 60);
   });
-  assert.ok(speeds.length > 50 && speeds.every((speed) => speed > 0.65 && speed < 1.15), `${Math.min(...speeds)} to ${Math.max(...speeds)}`);
+  assert.ok(
+    speeds.length > 50 && speeds.every((speed) => speed > 0.65 && speed < 1.15),
+    `${Math.min(...speeds)} to ${Math.max(...speeds)}`,
+  );
 });
 
 test("a mover may tell paths now and then: with and without, its cursor goes on and rests where it is", () => {

@@ -18,6 +18,7 @@ import {
 } from "@presence-service/protocol";
 import fc from "fast-check";
 import type { RosterView } from "../core/effects.ts";
+import { PATH_SAMPLES_PER_TICK } from "../core/paths.ts";
 import { FakeSocket } from "../testing/fake-socket.ts";
 import { Draft } from "./draft.ts";
 import type { Teller } from "./speech.ts";
@@ -195,8 +196,16 @@ for (const encoding of ["binary", "json"] as const) {
   test(`${encoding}: the cursors of all who are introduced are one message`, () => {
     const board = new Board(encoding, crowd(ROSTER_MAX));
     const moves = board.entries.flatMap(({ actor }) => [actor, -2_147_483_647, -2_147_483_647]);
-    board.teller.cursors(moves, 65_535, board.draft);
-    const [cursors] = board.told();
-    assert.equal(cursors?.kind === "cursors" && cursors.moves.length, ROSTER_MAX);
+    // As many paths as a tick has room for, in the form that takes most: each has eight earlier places, or none.
+    const point = { ms: 255, dx: -2_147_483_647, dy: -2_147_483_647 };
+    for (const length of [8, 0]) {
+      const paths = board.entries
+        .slice(0, Math.floor(PATH_SAMPLES_PER_TICK / (length + 1)))
+        .map(({ actor }) => ({ actor, stamp: 65_535, earlier: Array.from({ length }, () => point) }));
+      board.teller.cursors(moves, 65_535, board.draft, paths);
+      const [cursors] = board.told();
+      assert.equal(cursors?.kind === "cursors" && cursors.moves.length, ROSTER_MAX);
+      assert.equal(cursors?.kind === "cursors" && cursors.paths?.length, paths.length);
+    }
   });
 }
