@@ -561,6 +561,7 @@ test("[R13.1] the work is that of the bytes that came, whatever they promise", (
     owners: million("13 05 00000000 00 ffffffff0f", "00"),
     "owners of which something is held": million("13 05 00000000 00 00 ffffffff0f", "00"),
     "hidden cursors": million("15 05 ffffffff0f", "01"),
+    paths: million("15 05 00 01 808040 ffffffff0f", "01 000000"),
     "nested data": million("16 05 00 808040", "5b"),
     "a goodbye that goes on": million("02", "00"),
     noise: Buffer.alloc(2 ** 20, 0xb1),
