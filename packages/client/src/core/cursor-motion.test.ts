@@ -214,7 +214,8 @@ test("a mover may tell paths now and then: with and without, its cursor goes on 
   for (let nth = 0; nth < 60; nth++, at += FRAME_MS) {
     const path = Math.floor(nth / 10) % 2 === 0 ? { stamp: Math.floor(at * 1 + 7777) % 0x1_0000, earlier: [] } : undefined;
     const sentAt = motion.heard(Math.floor(at) % 0x1_0000, at + 10);
-    motion.move(ANA, { x: nth * 100, y: 0 }, sentAt, at + 10, path);
+    const isAtOnce = motion.move(ANA, { x: nth * 100, y: 0 }, sentAt, at + 10, path);
+    assert.equal(isAtOnce, nth === 0, "another clock is no new beginning");
     for (const { at: place } of motion.frame(at + 12)) {
       assert.ok(place.x >= shown && place.x - shown < 400, `from ${shown} to ${place.x}`);
       shown = place.x;
