@@ -135,6 +135,15 @@ const RULES: Rule[] = [
     good: sample("packages/server/src/connection/a.ts", 'import { Core } from "../core/core.ts";'),
   },
   {
+    name: "the checker of the fault suite imports nothing but the form of its log: it must not share a mistake with the service",
+    check: eachImport(
+      (path) => /^packages\/server\/test\/faults\/(?:checker|log)\.ts$/.test(path),
+      (_file, specifier) => (specifier === "./log.ts" ? undefined : "judge by the log alone"),
+    ),
+    bad: sample("packages/server/test/faults/checker.ts", 'import { CONSTANTS } from "../../src/core/constants.ts";'),
+    good: sample("packages/server/test/faults/checker.ts", 'import type { Entry } from "./log.ts";'),
+  },
+  {
     name: "core/ and protocol import no module of Node and no package",
     check: eachImport(isPure, (file, specifier) =>
       specifier.startsWith(".") || (specifier === `${SCOPE}protocol` && packageOf(file.path) === "server")

@@ -25,6 +25,13 @@ export class Direction {
     return this.#isStalled;
   }
 
+  /** Bytes that were read and not passed on. */
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const pipe of this.#pipes) bytes += pipe.heldBytes;
+    return bytes;
+  }
+
   /** From now on bytes are passed on after this delay, in order. */
   delay(ms: number): void {
     this.#delayMs = ms;
@@ -145,6 +152,10 @@ class Pipe {
     from.on("end", () => this.#hold("end"));
     from.on("close", () => clearTimeout(this.#timer));
     to.on("drain", () => this.pump());
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   pump(): void {

@@ -73,6 +73,10 @@ export class RedisProcess {
     return this.#child !== undefined;
   }
 
+  get pid(): number {
+    return this.#child?.pid ?? assert.fail("Redis is not running");
+  }
+
   /** SIGKILL: connections break at once. No error if it is not running. */
   async kill(): Promise<void> {
     const child = this.#child;

@@ -1,0 +1,30 @@
+/** The fault suite in short: the faults that happen most, on one Redis. `npm run faults` is the whole of it. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FAULTS } from "./faults.ts";
+import { lineOf } from "./report.ts";
+import { runFaults } from "./run.ts";
+
+const SHORT = [
+  "instance kill -9",
+  "instance SIGSTOP 2 s",
+  "instance SIGTERM",
+  "Redis kill -9, back after 3 s",
+  "CLIENT KILL of subscribers",
+];
+
+test("[R7] [R9] [R12] faults under load keep what is promised", { timeout: 110_000 }, async (t) => {
+  const faults = SHORT.map((name) => FAULTS.find((fault) => fault.name === name) ?? assert.fail(`there is no ${name}`));
+  const verdicts = await runFaults(t, {
+    topology: "standalone",
+    faults,
+    peaceMs: 1000,
+    onVerdict: (verdict) => t.diagnostic(lineOf(verdict)),
+  });
+  assert.deepEqual(
+    verdicts.flatMap(({ fault, broken }) => broken.map((sentence) => `${fault}: ${sentence}`)),
+    [],
+  );
+  assert.equal(verdicts.length, SHORT.length);
+});

@@ -1,0 +1,139 @@
+/**
+ * The service under test: three instances as processes of their own, on a Redis, on one behind Sentinels, or on a Cluster. Clients
+ * reach each instance through a proxy, which, like a load balancer with health checks, leads to another one while that instance is
+ * down. On a single Redis each instance reaches it through a proxy of its own.
+ */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { eventually, FaultProxy, Instance, RedisCluster, RedisProcess, type Scope, Sentinels } from "../harness/index.ts";
+
+export const TOPOLOGIES = ["standalone", "signed", "sentinel", "cluster"] as const;
+export type Topology = (typeof TOPOLOGIES)[number];
+
+const INSTANCES = 3;
+const SECRET = "a secret of the fault suite, 32+ characters";
+
+type Servers = {
+  readonly redisUrl: (nth: number) => string;
+  /** Between each instance and Redis. */
+  readonly links?: readonly FaultProxy[];
+  readonly redis?: RedisProcess;
+  readonly sentinels?: Sentinels;
+  readonly cluster?: RedisCluster;
+};
+
+export class Stage {
+  readonly topology: Topology;
+  readonly instances: Instance[] = [];
+  /** Between clients and each instance. */
+  readonly lanes: FaultProxy[] = [];
+  readonly #servers: Servers;
+  readonly #scope: Scope;
+
+  private constructor(topology: Topology, servers: Servers, scope: Scope) {
+    this.topology = topology;
+    this.#servers = servers;
+    this.#scope = scope;
+  }
+
+  static async start(scope: Scope, topology: Topology): Promise<Stage> {
+    const stage = new Stage(topology, await startServers(scope, topology), scope);
+    stage.instances.push(...(await Promise.all(Array.from({ length: INSTANCES }, (_, nth) => stage.#launch(nth)))));
+    for (const { port } of stage.instances) stage.lanes.push(await FaultProxy.start(scope, { target: port }));
+    return stage;
+  }
+
+  /** Where the clients of each instance connect. */
+  get urls(): string[] {
+    return this.lanes.map(({ port }) => `ws://127.0.0.1:${port}`);
+  }
+
+  instance(nth: number): Instance {
+    return this.instances[nth] ?? assert.fail(`no instance ${nth}`);
+  }
+
+  lane(nth: number): FaultProxy {
+    return this.lanes[nth] ?? assert.fail(`no lane ${nth}`);
+  }
+
+  link(nth: number): FaultProxy {
+    return this.#servers.links?.[nth] ?? assert.fail("no proxy leads to Redis in this topology");
+  }
+
+  get redis(): RedisProcess {
+    return this.#servers.redis ?? assert.fail("this topology has no single Redis");
+  }
+
+  get sentinels(): Sentinels {
+    return this.#servers.sentinels ?? assert.fail("there are no Sentinels in this topology");
+  }
+
+  get cluster(): RedisCluster {
+    return this.#servers.cluster ?? assert.fail("there is no Cluster in this topology");
+  }
+
+  /** All servers that carry messages. */
+  get servers(): readonly RedisProcess[] {
+    const { redis, sentinels, cluster } = this.#servers;
+    return (redis && [redis]) ?? sentinels?.servers ?? cluster?.nodes ?? [];
+  }
+
+  /** New clients of this instance find another one. */
+  leadElsewhere(nth: number): void {
+    this.lane(nth).lead(this.instance((nth + 1) % INSTANCES).port);
+  }
+
+  /** A new process on the port of one that has ended; clients find it again. */
+  async replace(nth: number): Promise<void> {
+    const { port } = this.instance(nth);
+    this.instances[nth] = await this.#launch(nth, port);
+    this.lane(nth).lead(port);
+  }
+
+  /** All instances are well and have met. */
+  async whole(): Promise<void> {
+    await eventually(
+      async () => {
+        const healths = await Promise.all(this.instances.map((instance) => instance.health()));
+        return healths.every(
+          ({ status, peers }) => status === "ok" && peers.filter(({ state }) => state === "up").length === INSTANCES - 1,
+        );
+      },
+      { what: "all instances are well and have met", withinMs: 30_000 },
+    );
+  }
+
+  #launch(nth: number, port?: number): Promise<Instance> {
+    const env = this.topology === "signed" ? { BUS_SECRET: SECRET } : {};
+    return Instance.start(this.#scope, { redisUrl: this.#servers.redisUrl(nth), ...(port !== undefined && { port }), env });
+  }
+}
+
+async function startServers(scope: Scope, topology: Topology): Promise<Servers> {
+  if (topology === "sentinel") {
+    const sentinels = await Sentinels.start(scope);
+    return { sentinels, redisUrl: () => sentinels.url };
+  }
+  if (topology === "cluster") {
+    const cluster = await RedisCluster.start(scope);
+    return { cluster, redisUrl: () => cluster.url };
+  }
+  const redis = await RedisProcess.start(scope);
+  const links = await Promise.all(Array.from({ length: INSTANCES }, () => FaultProxy.start(scope, { target: redis.port })));
+  return { redis, links, redisUrl: (nth) => `redis://127.0.0.1:${links[nth]?.port}` };
+}
+
+/** The letter that the system shows for a process: T while it is stopped. Linux only. */
+export function processState(pid: number): string {
+  return readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.[0] ?? "";
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
