@@ -63,6 +63,20 @@ test("a stalled direction holds the sender back instead of buffering without lim
   await eventually(() => server.text.length === size, { what: "everything arrives" });
 });
 
+test("a stranded connection stays dead, and a later one works", async (t) => {
+  const { client, server, proxy, accepted } = await linked(t);
+  proxy.toTarget.strand();
+  client.write("lost");
+  await eventually(() => proxy.toTarget.heldBytes === 4, { what: "bytes are held back" });
+  proxy.toTarget.pass();
+  const later = connect(proxy.port, "127.0.0.1");
+  t.after(() => void later.destroy());
+  later.write("later");
+  const second = reading(await eventually(() => accepted[1], { what: "the target is reached again" }));
+  await eventually(() => second.text === "later", { what: "the later connection works" });
+  assert.equal(server.text, "");
+});
+
 test("an instance is ready when started, and its end is reported", async (t) => {
   const redis = await RedisProcess.start(t);
   const instance = await Instance.start(t, { redisUrl: redis.url });
@@ -133,7 +147,7 @@ async function linked(t: TestContext) {
   const client = reading(connect({ port: proxy.port, host: "127.0.0.1", allowHalfOpen: true }));
   t.after(() => void client.socket.destroy());
   await eventually(() => accepted[0] !== undefined, { what: "the target is reached" });
-  return { client, server: reading(accepted[0] ?? assert.fail()), proxy };
+  return { client, server: reading(accepted[0] ?? assert.fail()), proxy, accepted };
 }
 
 function reading(socket: Socket) {

@@ -177,6 +177,7 @@ test("a client that comes back may keep people for the grace, and not longer", (
       [1100, { kind: "away", who: "ben" }],
       [1200, { kind: "gone", who: "ana" }],
       [1300, here("ben", 1, { ana: { ...ACTIVE, status: "reconnecting" } })],
+      [1301, sees("ben", "ana", { ...ACTIVE, status: "reconnecting", place: -1 })],
       [until, sees("ben", "ana", null)],
     ]);
   assert.deepEqual([kept(16_300).ghostMs, kept(16_300).broken], [0, []]);

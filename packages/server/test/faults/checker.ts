@@ -4,7 +4,7 @@
  *
  * A pair is one client and one person. It is wrong while the client is connected and shows the person who is not there (ghost), does not
  * show the person who is there and connected (blind), or shows an old state or place, or `reconnecting` (stale). Whatever is right again
- * within `LATENCY_MS` is the way of a message and not a fault.
+ * within `LATENCY_MS`, and the time for which the clients' own process stood still, is the way of a message and not a fault.
  */
 
 import type { Bounds, Entry, Shown } from "./log.ts";
@@ -210,11 +210,16 @@ export class Judge {
     else this.#show(person, whom, shown, at);
   }
 
-  #show(person: Person, whom: string, shown: Shown, at: number, keptUntil = 0): void {
+  #show(person: Person, whom: string, shown: Shown, at: number, keptUntil?: number): void {
     this.#person(whom);
     const before = person.view.get(whom);
     const greySince = shown.status === "reconnecting" ? (before?.greySince ?? at) : undefined;
-    const seen = { shown, since: before?.since ?? at, greySince, keptUntil: shown.status === "reconnecting" ? keptUntil : 0 };
+    const seen = {
+      shown,
+      since: before?.since ?? at,
+      greySince,
+      keptUntil: greySince === undefined ? 0 : (keptUntil ?? before?.keptUntil ?? 0),
+    };
     person.view.set(whom, seen);
   }
 
@@ -269,7 +274,8 @@ export class Judge {
     const wrongs = [...window.wrongs, ...this.#open.values()];
     const lengthOf = ({ since, until = at }: Wrong) => until - since;
     const longest = (kind: Wrong["kind"]) => Math.max(0, ...wrongs.filter((wrong) => wrong.kind === kind).map(lengthOf));
-    const real = wrongs.filter((wrong) => lengthOf(wrong) > LATENCY_MS);
+    const latencyMs = LATENCY_MS + lagMs;
+    const real = wrongs.filter((wrong) => lengthOf(wrong) > latencyMs);
     const last = real.find(({ until }) => until === undefined) ?? real.toSorted((a, b) => (b.until ?? 0) - (a.until ?? 0))[0];
     const equalMs = last === undefined ? 0 : last.until === undefined ? undefined : Math.max(0, last.until - mendedAt);
     const [ghostMs, blindMs, staleMs] = [longest("ghost"), longest("blind"), longest("stale")];
@@ -283,8 +289,8 @@ export class Judge {
       const shown = falseLeaves.slice(0, 3).map(({ viewer, whom, reason }) => `${viewer} saw ${whom} leave (${reason})`);
       broken.push(`${falseLeaves.length} false leaves, not ${bounds.falseLeavesMax} at most: ${shown.join(", ")}`);
     }
-    if (ghostMs > bounds.ghostMsMax + LATENCY_MS) broken.push(`a ghost for ${Math.round(ghostMs)} ms: ${worst("ghost")}`);
-    if (blindMs > bounds.blindMsMax + LATENCY_MS) broken.push(`blind for ${Math.round(blindMs)} ms: ${worst("blind")}`);
+    if (ghostMs > bounds.ghostMsMax + latencyMs) broken.push(`a ghost for ${Math.round(ghostMs)} ms: ${worst("ghost")}`);
+    if (blindMs > bounds.blindMsMax + latencyMs) broken.push(`blind for ${Math.round(blindMs)} ms: ${worst("blind")}`);
     if (equalMs === undefined) broken.push(`rosters are never right again: ${inWords(last)}`);
     else if (equalMs > bounds.equalMsMax) broken.push(`rosters are right after ${Math.round(equalMs)} ms: ${inWords(last)}`);
     this.verdicts.push({

@@ -28,6 +28,8 @@ export class Stage {
   readonly instances: Instance[] = [];
   /** Between clients and each instance. */
   readonly lanes: FaultProxy[] = [];
+  /** Those whose health checks fail, as they end or start. */
+  readonly #down = new Set<number>();
   readonly #servers: Servers;
   readonly #scope: Scope;
 
@@ -79,16 +81,18 @@ export class Stage {
     return (redis && [redis]) ?? sentinels?.servers ?? cluster?.nodes ?? [];
   }
 
-  /** New clients of this instance find another one. */
+  /** New clients of this instance find another one, until it is replaced. */
   leadElsewhere(nth: number): void {
-    this.lane(nth).lead(this.instance((nth + 1) % INSTANCES).port);
+    this.#down.add(nth);
+    this.#lead();
   }
 
   /** A new process on the port of one that has ended; clients find it again. */
   async replace(nth: number): Promise<void> {
     const { port } = this.instance(nth);
     this.instances[nth] = await this.#launch(nth, port);
-    this.lane(nth).lead(port);
+    this.#down.delete(nth);
+    this.#lead();
   }
 
   /** All instances are well and have met. */
@@ -102,6 +106,13 @@ export class Stage {
       },
       { what: "all instances are well and have met", withinMs: 30_000 },
     );
+  }
+
+  #lead(): void {
+    for (const [lane, proxy] of this.lanes.entries()) {
+      const inTurn = this.instances.map((_, nth) => (lane + nth) % INSTANCES);
+      proxy.lead(this.instance(inTurn.find((nth) => !this.#down.has(nth)) ?? lane).port);
+    }
   }
 
   #launch(nth: number, port?: number): Promise<Instance> {

@@ -49,6 +49,11 @@ export class Direction {
     for (const pipe of this.#pipes) pipe.pump();
   }
 
+  /** As `stall`, for good, but only for the connections of now: half-open ones, while later ones work. */
+  strand(): void {
+    for (const pipe of this.#pipes) pipe.strand();
+  }
+
   /** The receiver sees an orderly end of this direction on all open connections, while the other direction goes on. */
   halfClose(): void {
     for (const pipe of this.#pipes) pipe.endNow();
@@ -142,6 +147,7 @@ class Pipe {
   readonly #to: Socket;
   #held: { readonly chunk: Buffer | "end"; readonly dueAt: number }[] = [];
   #heldBytes = 0;
+  #isStranded = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(direction: Direction, from: Socket, to: Socket) {
@@ -158,8 +164,13 @@ class Pipe {
     return this.#heldBytes;
   }
 
+  strand(): void {
+    this.#isStranded = true;
+  }
+
   pump(): void {
     clearTimeout(this.#timer);
+    if (this.#isStranded) return;
     for (let first = this.#held[0]; first !== undefined && !this.#direction.isStalled; first = this.#held[0]) {
       const waitMs = this.#direction.delayMs === 0 ? 0 : first.dueAt - performance.now();
       if (waitMs > 0) {
