@@ -43,6 +43,7 @@ export async function runFaults(scope: Scope, { topology, faults, peaceMs, onEnt
     });
   for (const fault of faults) {
     await stage.whole();
+    stage.gather();
     await calm();
     await watch(fault, { topology, stage, load, log, peaceMs });
     const verdict = judge.verdicts.at(-1);

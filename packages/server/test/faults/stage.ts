@@ -95,6 +95,11 @@ export class Stage {
     this.#lead();
   }
 
+  /** Clients whose own instance was replaced go back to it. */
+  gather(): void {
+    for (const lane of this.lanes) lane.recall();
+  }
+
   /** All instances are well and have met. */
   async whole(): Promise<void> {
     await eventually(

@@ -56,7 +56,7 @@ export class WirePerson implements Person {
   #retryAfterMs: number | undefined;
   readonly #actors = new Map<number, Seen>();
   /** Members of the roster before the last reconnect whom a settling instance did not show. */
-  readonly #kept = new Map<string, NodeJS.Timeout>();
+  readonly #kept = new Map<string, { readonly shown: Shown; readonly timer: NodeJS.Timeout }>();
   #says = 0;
   #moves = 0;
 
@@ -85,7 +85,7 @@ export class WirePerson implements Person {
     this.#isHere = false;
     this.#log.add({ kind: "gone", who: this.name });
     clearTimeout(this.#timer);
-    for (const timer of this.#kept.values()) clearTimeout(timer);
+    for (const { timer } of this.#kept.values()) clearTimeout(timer);
     // 1000: on purpose. It is said even if the service does not hear it.
     this.#socket?.close(1000);
   }
@@ -201,7 +201,7 @@ export class WirePerson implements Person {
 
   #joined({ boardId, board, self, settling, roster }: Joined): void {
     if (boardId !== this.#boardId) return this.#nonsense(`joined ${boardId}`);
-    const before = new Map([...this.#actors.values()].map(({ name, shown }) => [name, shown]));
+    const before = [...this.#actors.values()];
     this.#actors.clear();
     this.#ref = board;
     this.#self = self;
@@ -215,24 +215,21 @@ export class WirePerson implements Person {
       this.#actors.set(actor, seen);
       this.#found(seen.name);
     }
-    if (settling)
-      for (const [name, shown] of before) {
-        if (shows[name] !== undefined) continue;
-        shows[name] = { ...shown, status: "reconnecting" };
-        if (!this.#kept.has(name))
-          this.#kept.set(
-            name,
-            setTimeout(() => this.#lost(name), this.#graceMs),
-          );
-      }
-    else for (const name of this.#kept.keys()) this.#found(name);
+    if (settling) for (const { name, shown } of before) if (shows[name] === undefined) this.#keep(name, shown);
+    if (!settling) for (const name of this.#kept.keys()) this.#found(name);
+    for (const [name, { shown }] of this.#kept) shows[name] = shown;
     this.#log.add({ kind: "here", who: this.name, via: this.#via, shows });
     if (this.#moves > 0) this.#point();
   }
 
+  #keep(name: string, shown: Shown): void {
+    const timer = setTimeout(() => this.#lost(name), this.#graceMs);
+    this.#kept.set(name, { shown: { ...shown, status: "reconnecting" }, timer });
+  }
+
   /** One who was kept is here again. */
   #found(name: string): void {
-    clearTimeout(this.#kept.get(name));
+    clearTimeout(this.#kept.get(name)?.timer);
     this.#kept.delete(name);
   }
 

@@ -73,7 +73,8 @@ export class FaultProxy {
   readonly toTarget = new Direction();
   readonly toClient = new Direction();
   readonly #server: Server;
-  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  /** With the target of each. */
+  readonly #pairs = new Map<readonly [Socket, Socket], number>();
   #refuses = false;
   #target: number;
 
@@ -106,10 +107,12 @@ export class FaultProxy {
 
   /** Resets all open connections at both ends. New ones are still taken. */
   cut(): void {
-    for (const [client, target] of this.#pairs) {
-      reset(client);
-      reset(target);
-    }
+    for (const pair of this.#pairs.keys()) pair.forEach(reset);
+  }
+
+  /** Resets those that lead elsewhere than new ones would. */
+  recall(): void {
+    for (const [pair, target] of this.#pairs) if (target !== this.#target) pair.forEach(reset);
   }
 
   /** New connections are reset at once, until `accept()`. */
@@ -128,7 +131,7 @@ export class FaultProxy {
 
   #link(client: Socket, target: Socket): void {
     const pair = [client, target] as const;
-    this.#pairs.add(pair);
+    this.#pairs.set(pair, this.#target);
     this.toTarget.add(client, target);
     this.toClient.add(target, client);
     for (const [socket, other] of [pair, [target, client] as const]) {
