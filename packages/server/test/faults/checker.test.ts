@@ -184,6 +184,16 @@ test("a client that comes back may keep people for the grace, and not longer", (
   assert.match(kept(23_000).broken.join(), /a ghost for 6200 ms/);
 });
 
+test("a client that is away when the next fault begins still knows whom it keeps", () => {
+  const { ghostMs, equalMs } = verdictOf([
+    [100, { kind: "away", who: "ben" }],
+    [200, { kind: "gone", who: "ana" }],
+    [1100, here("ben", 1, { ana: { ...ACTIVE, status: "reconnecting" } })],
+    [16_000, sees("ben", "ana", null)],
+  ]);
+  assert.deepEqual([ghostMs, equalMs], [0, 0]);
+});
+
 test("a fault that nobody saw, a run that failed, nonsense and a run without load break a promise", () => {
   assert.match(verdictOf([[2002, { kind: "evidence", fault: "none", what: [] }]]).broken.join(), /nothing shows that the fault happened/);
   assert.match(verdictOf([[2500, { kind: "failed", fault: "none", what: "it did not" }]]).broken.join(), /it did not/);

@@ -300,9 +300,9 @@ export class Judge {
     this.#window = undefined;
   }
 
-  /** Those who left long ago cost time. One who is shown again all the same is then a stranger. */
+  /** Those who left, and whom no client shows or may still show when it is back, only cost time. One who is shown again all the same is then a stranger. */
   #forget(): void {
-    const shown = new Set([...this.#people.values()].flatMap(({ isHere, view }) => (isHere ? [...view.keys()] : [])));
+    const shown = new Set([...this.#people.values()].flatMap(({ goneAt, view }) => (goneAt === undefined ? [...view.keys()] : [])));
     for (const [name, { goneAt }] of this.#people) if (goneAt !== undefined && !shown.has(name)) this.#people.delete(name);
   }
 

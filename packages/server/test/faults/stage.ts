@@ -12,7 +12,7 @@ export const TOPOLOGIES = ["standalone", "signed", "sentinel", "cluster"] as con
 export type Topology = (typeof TOPOLOGIES)[number];
 
 const INSTANCES = 3;
-const SECRET = "a secret of the fault suite, 32+ characters";
+const SECRET = "the-secret-of-the-fault-suite-32-characters";
 
 type Servers = {
   readonly redisUrl: (nth: number) => string;
