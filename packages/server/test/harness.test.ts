@@ -77,6 +77,16 @@ test("a stranded connection stays dead, and a later one works", async (t) => {
   assert.equal(server.text, "");
 });
 
+test("only connections that lead elsewhere than new ones are recalled", async (t) => {
+  const { client, server, proxy } = await linked(t);
+  proxy.recall();
+  client.write("here");
+  await eventually(() => server.text === "here", { what: "the connection works" });
+  proxy.lead(proxy.port);
+  proxy.recall();
+  await eventually(() => server.socket.destroyed && client.socket.destroyed, { what: "both ends are reset" });
+});
+
 test("an instance is ready when started, and its end is reported", async (t) => {
   const redis = await RedisProcess.start(t);
   const instance = await Instance.start(t, { redisUrl: redis.url });

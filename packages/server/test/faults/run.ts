@@ -42,8 +42,9 @@ export async function runFaults(scope: Scope, { topology, faults, peaceMs, onEnt
       withinMs: CALM_MS_MAX,
     });
   for (const fault of faults) {
-    await stage.whole();
+    // First, so that by the answers of the instances those clients know that they have to come back.
     stage.gather();
+    await stage.whole();
     await calm();
     await watch(fault, { topology, stage, load, log, peaceMs });
     const verdict = judge.verdicts.at(-1);
