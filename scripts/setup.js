@@ -8,8 +8,8 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { ROOT } from "./node-24.js";
 
-/** Programs that tests start, with the Debian package of each. */
-const TEST_PROGRAMS = { "redis-server": "redis-server", chromium: "chromium", openssl: "openssl" };
+/** Programs that tests start, with the Debian packages of each. */
+const TEST_PROGRAMS = { "redis-server": "redis-server", chromium: "chromium", openssl: "openssl", spin: "spin", cc: "gcc libc6-dev" };
 
 installDependencies();
 buildDemo();
@@ -41,7 +41,7 @@ function buildDemo() {
 function installTestPrograms() {
   const missing = Object.entries(TEST_PROGRAMS).filter(([program]) => !onPath(program));
   if (missing.length === 0) return;
-  const names = missing.map(([, name]) => name);
+  const names = missing.flatMap(([, packages]) => packages.split(" "));
   const advice = `Tests need ${missing.map(([program]) => program).join(" and ")}. Install it, on Debian: apt-get install ${names.join(" ")}`;
   const isRoot = process.getuid?.() === 0;
   const mayInstall =
