@@ -63,10 +63,14 @@ export class World {
   readonly #inner: Random;
   #connections = 0;
 
+  /** A rule that is off in every World of this process, whatever its test asks for: packages/sim sees what misses it. */
+  static ablation: { readonly constants?: Partial<Constants> } & Bends = {};
+
   constructor({ seed, instances, constants = {}, faults = {}, bends = {}, makeCore, warmUpMs }: WorldOptions) {
     this.seed = seed;
-    this.config = { ...CONSTANTS, ...constants };
-    this.#bends = bends;
+    const { constants: off, ...withoutRule } = World.ablation;
+    this.config = { ...CONSTANTS, ...constants, ...off };
+    this.#bends = { ...bends, ...withoutRule };
     this.#makeCore = makeCore ?? ((options) => new Core(options));
     this.random = new Random(seed);
     this.#inner = new Random(seed ^ 0x5eed);
