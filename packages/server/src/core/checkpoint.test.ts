@@ -26,7 +26,7 @@ function forgotten({ name, file, body }: Class): string[] {
     const isPart = CLASSES.some((part) => part.name === made);
     // The constructor was given the rest: a constant, a function, or a part of another class.
     if (readonly !== undefined && !isPart && !/ = (?:new |\[|\{)/.test(rest)) return [];
-    const forms = [`this.${field} = keep(this.${field});`, `this.${field}.checkpoint(keep);`, `keepEach(keep, this.${field},`];
+    const forms = [`this.${field} = `, `this.${field}.checkpoint(keep);`, `keepEach(keep, this.${field},`];
     return forms.some((form) => checkpoint.includes(form)) ? [] : [`${file}: ${name}.${field}`];
   });
 }

@@ -14,9 +14,10 @@ export class Deadlines<K> {
   #order = 0;
 
   checkpoint(keep: Keep): void {
-    this.#heap = keep(this.#heap);
     this.#current = keep(this.#current);
     this.#order = keep(this.#order);
+    // A sorted list is a heap. Stale ones are left out: how many there are depends on who has asked for the next one.
+    this.#heap = [...this.#current.values()].sort((a, b) => (isEarlier(a, b) ? -1 : 1));
   }
 
   /** Replaces the key's deadline; Infinity: none. */

@@ -1,0 +1,50 @@
+/** A number that stands for a series of answers of a core. Of what people wrote it knows nothing, so that it is the same with placeholders. */
+
+/** The names of fields under which that stands. */
+const CONTENT = new Set(["username", "avatar", "area", "state", "data", "patch", "text"]);
+/** Longer texts differ before, if they differ. */
+const CHARS_MAX = 40;
+
+export class Digest {
+  value = 0;
+
+  add(answer: unknown): void {
+    this.#add(answer);
+  }
+
+  /** Without a list, for what is asked per move. */
+  mix(number: number): void {
+    this.value = Math.imul(this.value ^ number, 0x01000193) ^ (this.value >>> 15);
+  }
+
+  #add(value: unknown): void {
+    switch (typeof value) {
+      case "number":
+        this.mix(value | 0);
+        return this.mix((value % 1) * 0x1_0000);
+      case "string": {
+        this.mix(value.length);
+        for (let index = 0; index < value.length && index < CHARS_MAX; index++) this.mix(value.charCodeAt(index));
+        return;
+      }
+      case "boolean":
+        return this.mix(value ? 3 : 5);
+      case "object":
+        if (value === null) return this.mix(7);
+        if (Array.isArray(value)) {
+          this.mix(value.length);
+          for (const inner of value) this.#add(inner);
+          return;
+        }
+        for (const key in value) {
+          const inner = (value as Record<string, unknown>)[key];
+          if (inner === undefined) continue;
+          this.mix(key.length);
+          if (!CONTENT.has(key) && !(key === "reason" && "whom" in value)) this.#add(inner);
+        }
+        return;
+      default:
+        return this.mix(11);
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { type CoreOptions, RecordedCore, type Recording, readRecording, recordingAsBytes } from "@presence-service/server/testing";
+import { TROUBLE_NAMES, type TroubleName } from "./faults.ts";
+import { replay } from "./replay.ts";
+import { runSchedule } from "./run.ts";
+import { drawSchedule } from "./schedule.ts";
+
+const SIZE = { instances: 4, boards: 4, people: 12 };
+/** So small that it turns several times in a run. */
+const RING_BYTES = 128 * 1024;
+
+function recorded(trouble: TroubleName, { keepsContent = false } = {}): { readonly cores: RecordedCore[]; readonly hash: string } {
+  const cores: RecordedCore[] = [];
+  const makeCore = (options: CoreOptions) => {
+    const core = new RecordedCore(options, { bytes: RING_BYTES, keepsContent, trouble() {} });
+    cores.push(core);
+    return core;
+  };
+  const { hash } = runSchedule(drawSchedule(trouble, 1, SIZE), { makeCore });
+  return { cores, hash };
+}
+
+async function recordingOf(core: RecordedCore): Promise<Recording> {
+  const { instanceId } = core;
+  const segments = await core.recorded();
+  return readRecording(gzipSync(recordingAsBytes({ format: 1, version: "1", instanceId, why: "test", at: 0, segments })));
+}
+
+test("a recording is repeated to the last answer, and its core stands at each checkpoint as the recorded one did, whatever the trouble", async () => {
+  let turned = 0;
+  for (const trouble of TROUBLE_NAMES) {
+    const { cores, hash } = recorded(trouble);
+    assert.equal(hash, runSchedule(drawSchedule(trouble, 1, SIZE)).hash, `${trouble}: a core that records does what any does`);
+    for (const core of cores) {
+      const { difference, unrepeated, checkpoints } = replay(await recordingOf(core));
+      assert.deepEqual([difference, unrepeated], [undefined, 0], trouble);
+      if (checkpoints > 1) turned++;
+    }
+  }
+  assert.ok(turned > 20, `${turned} recordings of two checkpoints`);
+});

@@ -1,0 +1,72 @@
+/**
+ * Repeats a recording of an instance: a core is made from the first checkpoint and told the same. Each digest of its answers has to be that
+ * of the recording, and at each later checkpoint the core has to be the recorded one.
+ */
+
+import { isDeepStrictEqual } from "node:util";
+import { deserialize, serialize } from "node:v8";
+import { type Call, Core, callsOf, Digest, type Recording, restore, written } from "@presence-service/server/testing";
+
+export type Replayed = {
+  readonly calls: number;
+  /** Calls before the first checkpoint, which can be read and not repeated. */
+  readonly unrepeated: number;
+  readonly checkpoints: number;
+  /** The first difference, in words; undefined: all was the same. */
+  readonly difference: string | undefined;
+};
+
+export type Look = (call: Call, answer: unknown) => void;
+
+export function replay(recording: Recording, look: Look = () => {}): Replayed {
+  const { instanceId, segments } = recording;
+  const digest = new Digest();
+  const counts = { calls: 0, unrepeated: 0, checkpoints: 0 };
+  let core: Core | undefined;
+  for (const segment of segments) {
+    digest.value = 0;
+    if (segment.checkpoint !== undefined) {
+      counts.checkpoints++;
+      const values: unknown[] = deserialize(segment.checkpoint);
+      if (core !== undefined && !isDeepStrictEqual(deserialize(serialize(written(core))), values))
+        return { ...counts, difference: `after ${counts.calls} calls the core is not the one of the checkpoint` };
+      core = new Core({ instanceId, seed: 0, now: 0 });
+      restore(core, values);
+    }
+    for (const call of callsOf(segment)) {
+      counts.calls++;
+      if (core === undefined) {
+        counts.unrepeated++;
+        look(call, undefined);
+        continue;
+      }
+      look(call, tell(core, call, digest));
+      if (call.kind === "handle" && digest.value !== call.digest)
+        return {
+          ...counts,
+          difference: `the answers to call ${counts.calls} are not those of the recording: ${JSON.stringify(call.input)}`,
+        };
+    }
+  }
+  return { ...counts, difference: undefined };
+}
+
+function tell(core: Core, call: Call, digest: Digest): unknown {
+  const answer = answerTo(core, call);
+  if (typeof answer === "boolean") digest.mix(answer ? 3 : 5);
+  else digest.add(answer);
+  return answer;
+}
+
+function answerTo(core: Core, call: Call): unknown {
+  switch (call.kind) {
+    case "handle":
+      return core.handle(call.input, call.now, call.wallNow);
+    case "mark":
+      return core.markCursor(call.boardId, call.actor, call.x, call.y, call.now, call.path);
+    case "take":
+      return core.takeCursors(call.boardId);
+    case "takeOwn":
+      return core.takeOwnCursors(call.boardId, call.now);
+  }
+}
