@@ -66,7 +66,7 @@ const SERVER_IMPORTS: Record<string, readonly string[]> = {
   speech: ["core"],
   redis: ["bus", "core", "telemetry", "errors", "clock", "within"],
   bus: ["core", "telemetry", "errors", "clock"],
-  config: ["redis", "bus", "telemetry", "errors", "address"],
+  config: ["redis", "recorder", "bus", "telemetry", "errors", "address"],
   core: [],
   address: ["errors"],
   telemetry: [],

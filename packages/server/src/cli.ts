@@ -125,6 +125,11 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
       });
     });
   }
+  process.on("SIGUSR2", () => {
+    if (settings.recorder.bytes === 0) log.warn("SIGUSR2 asks for a recording, and RECORDER_BYTES=0: nothing is recorded");
+    // A failure is in the log.
+    else void server?.record().catch(() => {});
+  });
   server = await createPresenceServer({
     port: settings.port,
     ...(settings.host === undefined ? {} : { host: settings.host }),
@@ -135,6 +140,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     busSecret: settings.busSecret,
     demo: settings.demo,
     trustedProxies: settings.trustedProxies,
+    recorder: settings.recorder,
     log,
   });
   announce(server, settings, log);

@@ -13,6 +13,7 @@ import { similarTo } from "./config/similar.ts";
 import { flagsOf, isSubcommand, type OwnFlags, readOwnFlags, SUBCOMMANDS, type Subcommand } from "./config/subcommands.ts";
 import { type RedisTls, readTlsFiles } from "./config/tls-files.ts";
 import { PresenceError } from "./errors.ts";
+import { isRecorderBytes, type RecorderOptions } from "./recorder/recorder.ts";
 import { REDIS_URL_FORMS, redisUrlOf } from "./redis/url.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./telemetry/log.ts";
 import { redactUrl } from "./telemetry/redact.ts";
@@ -35,6 +36,7 @@ export type Settings = {
   readonly busSecret: string;
   /** Whether the demo page is served. */
   readonly demo: boolean;
+  readonly recorder: RecorderOptions;
   /** Addresses and CIDR ranges. */
   readonly trustedProxies: readonly string[];
 };
@@ -172,6 +174,32 @@ export const SETTINGS = {
       )
       .refine((entries) => entries.every(isAddressRange)),
   },
+  RECORDER_BYTES: {
+    default: "16777216",
+    unit: "bytes",
+    allowed: "0, or 1048576 to 1073741824",
+    meaning:
+      "Memory for the flight recorder: the last minutes of this instance, which SIGUSR2 or trouble writes to a file. 0: nothing is recorded.",
+    schema: z
+      .string()
+      .regex(/^\d{1,10}$/)
+      .transform(Number)
+      .refine(isRecorderBytes),
+  },
+  RECORDER_DIR: {
+    default: "",
+    unit: "path",
+    allowed: "a directory, which is made if it is missing",
+    meaning: "Where recordings are written: the last ten stay. Not set: the system's directory for temporary files.",
+    schema: z.string().optional(),
+  },
+  RECORDER_CONTENT: {
+    default: "off",
+    unit: "switch",
+    allowed: "on, off",
+    meaning: "Whether recordings hold names, avatars, areas, states and events as they are. off: placeholders. Never tokens.",
+    schema: z.enum(["on", "off"]),
+  },
 } as const satisfies Record<string, Setting>;
 
 type Name = keyof typeof SETTINGS;
@@ -277,6 +305,7 @@ export function commandOf(sources: {
   }
   const { REDIS_SENTINEL_USERNAME: username, REDIS_SENTINEL_PASSWORD: password } = parsed.data;
   const { WS_PORT, WS_HOST, LOG_LEVEL, LOG_FORMAT, REDIS_URL, REDIS_PREFIX, BUS_SECRET, DEMO, TRUSTED_PROXIES } = parsed.data;
+  const { RECORDER_BYTES, RECORDER_DIR, RECORDER_CONTENT } = parsed.data;
   const nodeEnv = sources.env["NODE_ENV"] || sources.dotEnv["NODE_ENV"];
   const demo = DEMO === "auto" ? nodeEnv !== "production" : DEMO === "on";
   const settings: Settings = {
@@ -290,6 +319,7 @@ export function commandOf(sources: {
     redisSentinel: { ...(username !== undefined && { username }), ...(password !== undefined && { password }) },
     busSecret: BUS_SECRET,
     demo,
+    recorder: { bytes: RECORDER_BYTES, content: RECORDER_CONTENT === "on", ...(RECORDER_DIR !== undefined && { dir: RECORDER_DIR }) },
     trustedProxies: TRUSTED_PROXIES,
   };
   const warnings = sources.warnings ?? [];
@@ -320,6 +350,9 @@ const SCHEMA = z.object({
   REDIS_TLS_KEY: SETTINGS.REDIS_TLS_KEY.schema,
   DEMO: SETTINGS.DEMO.schema,
   TRUSTED_PROXIES: SETTINGS.TRUSTED_PROXIES.schema,
+  RECORDER_BYTES: SETTINGS.RECORDER_BYTES.schema,
+  RECORDER_DIR: SETTINGS.RECORDER_DIR.schema,
+  RECORDER_CONTENT: SETTINGS.RECORDER_CONTENT.schema,
 } satisfies Record<Name, unknown>);
 
 function describeProblem(name: Name, text: string, origin: string): string {

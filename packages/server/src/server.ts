@@ -22,6 +22,7 @@ import { originRule } from "./edge/origins.ts";
 import { pathOf } from "./edge/paths.ts";
 import { acceptUpgrades } from "./edge/websocket.ts";
 import { PresenceError } from "./errors.ts";
+import { isRecorderBytes, type RecorderOptions } from "./recorder/recorder.ts";
 import type { RedisTls } from "./redis/client.ts";
 import { RedisPubSub } from "./redis/pubsub.ts";
 import { type RedisSentinel, topologyOf } from "./redis/topology.ts";
@@ -34,6 +35,7 @@ export type { Authenticate, Authorize, User } from "./connection/auth.ts";
 export type { AnnounceOptions, KickOptions } from "./connection/operator.ts";
 export type { HttpHandler } from "./edge/http.ts";
 export { PresenceError } from "./errors.ts";
+export type { RecorderOptions } from "./recorder/recorder.ts";
 export type { RedisTls } from "./redis/client.ts";
 export type { RedisSentinel } from "./redis/topology.ts";
 export type { Logger } from "./telemetry/log.ts";
@@ -80,6 +82,12 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
    * Default: none, and all clients that come through a proxy share the budget of its address.
    */
   readonly trustedProxies?: readonly string[];
+  /**
+   * Keeps what the last minutes were made of in `bytes` of memory (1 MiB to 1 GiB), and writes it to a file in `dir` (by default the system's
+   * directory for temporary files) when members differ that should not, when people were shown leaving who had not, and when `record` is
+   * called. `content`: with names, areas, states and events; by default placeholders stand for them. Default: nothing is recorded.
+   */
+  readonly recorder?: RecorderOptions;
 };
 
 type ListenOptions = {
@@ -111,6 +119,11 @@ export type PresenceServer = {
   kick(options: KickOptions): Promise<void>;
   /** Tells the clients of every instance, or those on one board, up to 4096 bytes of text: an `announcement`. At most once; classic clients do not get it. Resolves and rejects as `kick` does. */
   announce(text: string, options?: AnnounceOptions): Promise<void>;
+  /**
+   * Writes the last minutes of this instance to a file, for the project's simulator to repeat, and answers the path; undefined without
+   * the option `recorder`. Rejects with the error of the file system if it cannot be written.
+   */
+  record(): Promise<string | undefined>;
   /** Sends its clients elsewhere and ends. Idempotent. */
   close(): Promise<void>;
 };
@@ -139,6 +152,9 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   }
   if (readSecrets(busSecret) === undefined)
     throw new PresenceError("BAD_SETTINGS", `busSecret cannot be used; allowed: ${SECRETS_ALLOWED}`);
+  const { recorder } = options;
+  if (recorder !== undefined && !isRecorderBytes(recorder.bytes))
+    throw new PresenceError("BAD_SETTINGS", `recorder.bytes is ${recorder.bytes}; it must be a whole number from 1 MiB to 1 GiB, or 0`);
   const { allowedOrigins = authenticate === undefined ? ["*"] : undefined } = options;
   // These come first, as they refuse wrong options: nothing has been opened yet that would have to be closed.
   const isAllowed = originRule(allowedOrigins);
@@ -149,7 +165,19 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const seed = randomInt(2 ** 32);
   const { address } = bus;
   const clock = new SystemClock();
-  const manager = new ConnectionManager({ instanceId, bus, channels, signing, clock, metrics, log, seed, authenticate, authorize });
+  const manager = new ConnectionManager({
+    instanceId,
+    bus,
+    channels,
+    signing,
+    clock,
+    metrics,
+    log,
+    seed,
+    authenticate,
+    authorize,
+    recorder,
+  });
 
   const report = (): HealthReport => {
     const { status, degradedWhy, boards, degradedBoards, own, shown, observers, watched, echoMs, peers } = manager.stats();
@@ -232,6 +260,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       port,
       handler,
       kick: async (options) => manager.tellAll(kickOf(options)),
+      record: () => manager.record(),
       announce: async (text, options) => manager.tellAll(announcementOf(text, options)),
       close,
     };

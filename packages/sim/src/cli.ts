@@ -7,9 +7,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readRecording } from "@presence-service/server/testing";
 import type { Ablation } from "./ablations.ts";
 import type { TroubleName } from "./faults.ts";
 import { type Options, readOptions } from "./options.ts";
+import { printing, replay as replayOf } from "./replay.ts";
 import { type Outcome, type RunOptions, runSchedule } from "./run.ts";
 import { drawSchedule, printSchedule, readSchedule, type Schedule } from "./schedule.ts";
 import { shrink } from "./shrink.ts";
@@ -23,11 +25,13 @@ const SHRUNK_MAX = 3;
 try {
   const options = readOptions(process.argv.slice(2));
   const isFine =
-    options.schedule !== undefined
-      ? replay(options, options.schedule)
-      : options.ablations.length > 0
-        ? ablateAll(options)
-        : runAll(options);
+    options.replay !== undefined
+      ? replayRecording(options, options.replay)
+      : options.schedule !== undefined
+        ? replay(options, options.schedule)
+        : options.ablations.length > 0
+          ? ablateAll(options)
+          : runAll(options);
   process.exitCode = isFine ? 0 : 1;
 } catch (error) {
   console.error(`sim: ${error instanceof Error ? error.message : error}`);
@@ -64,6 +68,21 @@ function runAll(options: Options): boolean {
     console.log(broken === 0 ? "every run within its bounds" : `${broken} runs broke a promise`);
   }
   return broken === 0;
+}
+
+function replayRecording({ traceFrom, json }: Options, path: string): boolean {
+  const recording = readRecording(readFileSync(path));
+  const { instanceId, why, at, version } = recording;
+  const replayed = replayOf(recording, traceFrom === undefined ? undefined : printing(traceFrom, console.log));
+  const { calls, unrepeated, checkpoints, difference } = replayed;
+  if (json) console.log(JSON.stringify({ instanceId, why, at, version, ...replayed }));
+  else {
+    console.log(`instance ${instanceId}, version ${version}, written ${new Date(at).toISOString()} (${why})`);
+    const repeated = calls - unrepeated;
+    if (unrepeated > 0) console.log(`${unrepeated} calls before the first checkpoint cannot be repeated; --trace 0 shows them`);
+    console.log(difference ?? `${repeated} calls from ${checkpoints} checkpoints on: every answer was that of the recording`);
+  }
+  return difference === undefined;
 }
 
 function replay(options: Options, path: string): boolean {

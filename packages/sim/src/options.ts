@@ -13,6 +13,8 @@ export type Options = {
   readonly ablations: readonly Ablation[];
   /** A file with a schedule, instead of seeds. */
   readonly schedule: string | undefined;
+  /** A recording of an instance, instead of seeds. */
+  readonly replay: string | undefined;
   /** From which virtual millisecond on each step is printed. */
   readonly traceFrom: number | undefined;
   readonly json: boolean;
@@ -31,6 +33,7 @@ export function readOptions(args: readonly string[]): Options {
       trouble: { type: "string", default: TROUBLE_NAMES.join() },
       ablate: { type: "string" },
       schedule: { type: "string" },
+      replay: { type: "string" },
       trace: { type: "string" },
       json: { type: "boolean", default: false },
       "no-shrink": { type: "boolean", default: false },
@@ -44,6 +47,7 @@ export function readOptions(args: readonly string[]): Options {
     troubles: values.trouble.split(",").map((name) => one("trouble", name, TROUBLE_NAMES)),
     ablations: ablate === undefined ? [] : ablate === "all" ? ABLATIONS : ablate.split(",").map(ablationNamed),
     schedule: values.schedule,
+    replay: values.replay,
     traceFrom: trace === undefined ? undefined : whole("trace", trace, 0),
     json: values.json,
     shrinks: !values["no-shrink"],

@@ -5,6 +5,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { deserialize, serialize } from "node:v8";
+import type { Millis } from "@presence-service/protocol";
 import { type Call, Core, callsOf, Digest, type Recording, restore, written } from "@presence-service/server/testing";
 
 export type Replayed = {
@@ -49,6 +50,18 @@ export function replay(recording: Recording, look: Look = () => {}): Replayed {
     }
   }
   return { ...counts, difference: undefined };
+}
+
+/** Prints each input and its effects from that time of the instance on, and cursors that move. */
+export function printing(sinceMs: Millis, print: (line: string) => void): Look {
+  return (call, answer) => {
+    const { kind, ...rest } = call;
+    if ("now" in call && call.now < sinceMs) return;
+    const at = "now" in call ? call.now.toFixed(1).padStart(12) : " ".repeat(12);
+    if (call.kind === "handle") print(`${at} ← ${JSON.stringify(call.input)}`);
+    else print(`${at} ${kind} ${JSON.stringify(rest)}`);
+    for (const effect of Array.isArray(answer) && call.kind === "handle" ? answer : []) print(`${at} → ${JSON.stringify(effect)}`);
+  };
 }
 
 function tell(core: Core, call: Call, digest: Digest): unknown {

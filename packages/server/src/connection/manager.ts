@@ -13,6 +13,7 @@ import { Core } from "../core/core.ts";
 import type { ConnectionId, DegradedWhy, Effect, Input } from "../core/effects.ts";
 import type { Announcement, BusMessage, Kick } from "../core/messages.ts";
 import { PresenceError } from "../errors.ts";
+import { Recorder, type RecorderOptions } from "../recorder/recorder.ts";
 import type { ClientSocket } from "../speech/socket.ts";
 import type { Speech } from "../speech/speech.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -41,6 +42,8 @@ export type ManagerOptions = {
   readonly seed: number;
   readonly authenticate?: Authenticate | undefined;
   readonly authorize?: Authorize | undefined;
+  /** undefined: nothing is recorded. */
+  readonly recorder?: RecorderOptions | undefined;
 };
 
 /** The core's deadlines are met up to this much late, so that a thousand boards share a hundred wake-ups a second. */
@@ -60,6 +63,7 @@ export class ConnectionManager implements Hub {
   /** Fulfilled when an own heartbeat has come back: clients may be served. */
   readonly ready: Promise<void>;
   readonly #core: Core;
+  readonly #recorder: Recorder | undefined;
   readonly #line: BusLine;
   readonly #deadline: Alarm;
   readonly #step: Alarm;
@@ -73,14 +77,16 @@ export class ConnectionManager implements Hub {
   #becameReady: () => void = () => {};
 
   constructor(options: ManagerOptions) {
-    const { instanceId, bus, channels, signing, clock, metrics, log, authenticate, authorize, seed } = options;
+    const { instanceId, bus, channels, signing, clock, metrics, log, authenticate, authorize, seed, recorder } = options;
     this.instanceId = instanceId;
     this.metrics = metrics;
     this.clock = clock;
     this.journal = new Journal(metrics, log);
     this.host = new Host({ authenticate, authorize, clock, log });
     this.lobby = new Lobby(clock);
-    this.#core = new Core({ instanceId, seed, now: clock.now() });
+    const core = { instanceId, seed, now: clock.now() };
+    this.#recorder = recorder === undefined || recorder.bytes === 0 ? undefined : new Recorder(core, recorder, log);
+    this.#core = this.#recorder?.core ?? new Core(core);
     this.boards = new LocalBoards({
       core: this.#core,
       clock,
@@ -156,6 +162,11 @@ export class ConnectionManager implements Hub {
     this.journal.opened(id, speech.encoding);
     connection.start();
     return connection;
+  }
+
+  /** Writes the last minutes to a file, and answers its path; undefined: nothing is recorded. Rejects if the file cannot be written. */
+  async record(): Promise<string | undefined> {
+    return this.#recorder?.write("asked");
   }
 
   /**

@@ -15,7 +15,7 @@ import { RecordedCore, type Trouble } from "./recorded-core.ts";
 import { FORMAT, recordingAsBytes } from "./recording.ts";
 
 export type RecorderOptions = {
-  /** Memory for the last minutes; 0: nothing is recorded. */
+  /** Memory for the last minutes; 0: nothing is recorded. Two checkpoints of the core have to fit into half of it. */
   readonly bytes: number;
   /** Default: the system's directory for temporary files. */
   readonly dir?: string | undefined;
@@ -23,6 +23,8 @@ export type RecorderOptions = {
   readonly content?: boolean | undefined;
 };
 
+const BYTES_MIN = 2 ** 20;
+const BYTES_MAX = 2 ** 30;
 /** Trouble comes in series, and its beginning matters. */
 const TROUBLE_EVERY_MS = 60_000;
 /** Older files in the directory are deleted, whatever instance wrote them. */
@@ -91,4 +93,8 @@ export class Recorder {
     // Files of other users stay.
     await Promise.allSettled(files.slice(0, -FILES_MAX).map((name) => unlink(join(dir, name))));
   }
+}
+
+export function isRecorderBytes(bytes: number): boolean {
+  return bytes === 0 || (Number.isInteger(bytes) && bytes >= BYTES_MIN && bytes <= BYTES_MAX);
 }
