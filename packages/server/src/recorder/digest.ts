@@ -2,8 +2,8 @@
 
 /** The names of fields under which that stands. */
 const CONTENT = new Set(["username", "avatar", "area", "state", "data", "patch", "text"]);
-/** Longer texts differ before, if they differ. */
-const CHARS_MAX = 40;
+/** Of a text so many characters count, spread over it: ids differ in each. */
+const CHARS_MAX = 8;
 
 export class Digest {
   value = 0;
@@ -24,7 +24,8 @@ export class Digest {
         return this.mix((value % 1) * 0x1_0000);
       case "string": {
         this.mix(value.length);
-        for (let index = 0; index < value.length && index < CHARS_MAX; index++) this.mix(value.charCodeAt(index));
+        const step = Math.ceil(value.length / CHARS_MAX);
+        for (let index = 0; index < value.length; index += step) this.mix(value.charCodeAt(index));
         return;
       }
       case "boolean":

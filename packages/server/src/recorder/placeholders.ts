@@ -1,6 +1,6 @@
 /**
  * Placeholders for what people write: texts and numbers of the same length in JSON, in characters and in bytes, equal where the originals
- * are equal. A core does the same with them. They hide, they do not encrypt: each recorder has a key that is written nowhere, and booleans
+ * are equal. A core does the same with them. They hide, they do not encrypt: each recorder has a key that is written nowhere. Digits alone, booleans
  * and `null` stay, since a merge patch reads these.
  */
 

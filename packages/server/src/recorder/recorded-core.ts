@@ -163,6 +163,8 @@ export class RecordedCore extends Core {
   }
 }
 
+const CONTENT_KINDS = new Set(["delta", "replay", "snapshot", "event", "kick", "announcement"]);
+
 function mayHoldContent(input: Input): boolean {
   switch (input.kind) {
     case "join":
@@ -172,7 +174,7 @@ function mayHoldContent(input: Input): boolean {
     case "announcement":
       return true;
     case "heard":
-      return ["delta", "replay", "snapshot", "event", "kick", "announcement"].includes(input.message.kind);
+      return CONTENT_KINDS.has(input.message.kind);
     default:
       return false;
   }
