@@ -39,6 +39,7 @@ test("bare defaults", () => {
     redisSentinel: {},
     busSecret: "",
     demo: true,
+    recorder: { bytes: 16 * 2 ** 20, content: false },
     trustedProxies: [],
   });
 });
@@ -48,6 +49,14 @@ test("trusted proxies are a list of addresses and ranges, or refused", () => {
   for (const wrong of ["proxy.example.com", "10.0.0.0/33", "10.0.0.0/8/8", "10.0.0.0/-1", "*"]) {
     assert.match(problems({ env: { TRUSTED_PROXIES: wrong } }), /TRUSTED_PROXIES is .*IP addresses/);
   }
+});
+
+test("the recorder has memory, or none, and an absolute path", () => {
+  const env = { RECORDER_BYTES: "0", RECORDER_DIR: "/var/lib/presence", RECORDER_CONTENT: "on" };
+  assert.deepEqual(settings({ env }).recorder, { bytes: 0, dir: "/var/lib/presence", content: true });
+  for (const RECORDER_BYTES of ["1000", "-1", "16M", "9999999999"])
+    assert.match(problems({ env: { RECORDER_BYTES } }), /RECORDER_BYTES is/);
+  assert.match(problems({ env: { RECORDER_DIR: "recordings" } }), /RECORDER_DIR is .*absolute path/);
 });
 
 test("flags win over the environment, it over .env, that over defaults", () => {

@@ -3,6 +3,7 @@
  * all mistakes. Only this file reads `process.env`; the library takes options instead and does not use this file.
  */
 
+import { isAbsolute } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { isAddressRange } from "./address.ts";
@@ -189,9 +190,9 @@ export const SETTINGS = {
   RECORDER_DIR: {
     default: "",
     unit: "path",
-    allowed: "a directory, which is made if it is missing",
+    allowed: "an absolute path; the directory is made if it is missing",
     meaning: "Where recordings are written: the last ten stay. Not set: the system's directory for temporary files.",
-    schema: z.string().optional(),
+    schema: z.string().refine(isAbsolute).optional(),
   },
   RECORDER_CONTENT: {
     default: "off",
