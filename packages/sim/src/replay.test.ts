@@ -11,10 +11,12 @@ const SIZE = { instances: 4, boards: 4, people: 12 };
 /** So small that it turns several times in a run. */
 const RING_BYTES = 128 * 1024;
 
+const troubles = new Set<string>();
+
 function recorded(trouble: TroubleName, { keepsContent = false } = {}): { readonly cores: RecordedCore[]; readonly hash: string } {
   const cores: RecordedCore[] = [];
   const makeCore = (options: CoreOptions) => {
-    const core = new RecordedCore(options, { bytes: RING_BYTES, keepsContent, trouble() {} });
+    const core = new RecordedCore(options, { bytes: RING_BYTES, keepsContent, trouble: (why) => void troubles.add(why) });
     cores.push(core);
     return core;
   };
@@ -39,5 +41,6 @@ test("a recording is repeated to the last answer, and its core stands at each ch
       if (checkpoints > 1) turned++;
     }
   }
+  assert.ok(troubles.has("false_leave"), "instances that were given up came back");
   assert.ok(turned > 20, `${turned} recordings of two checkpoints`);
 });

@@ -26,7 +26,7 @@ export type RecordedOptions = {
 /** A checkpoint stops everything else, so a core of which one is expected to take longer is not written down. */
 const CHECKPOINT_MS_MAX = 100;
 /** The share of the time that checkpoints may take: those that come too soon are left out. */
-const CHECKPOINT_SHARE_MAX = 0.002;
+const CHECKPOINT_SHARE_MAX = 0.01;
 /** The share of a tape that a checkpoint may take. */
 const CHECKPOINT_ROOM_MAX = 0.75;
 /** A core without anybody counts as so many members. */
@@ -122,6 +122,7 @@ export class RecordedCore extends Core {
     this.#turn(this.#checkpoint());
     if (write()) return true;
     // Nothing after it can be repeated, up to the next checkpoint.
+    this.#turn(undefined);
     this.#former = undefined;
     return false;
   }
