@@ -24,7 +24,6 @@ test("SIGUSR2 writes the last minutes of an instance, which can be repeated and 
   await ana.join("1", "Canary Name", { "canary-key": "canary-value", list: [1, "canary-value"] });
   await ben.join("1", "Canary Name 2");
   await eventually(() => ana.names("1").length === 1 && ben.names("1").length === 1, { what: "they see each other" });
-  // More than a tape holds, so that the file begins with a checkpoint of later.
   for (let round = 0; round < 60; round++) {
     for (let x = 0; x < 40; x++) ana.move("1", round * 40 + x, x);
     ben.update("1", { state: { "canary-key": `canary-value ${round} ${"long ".repeat(100)}` } });
@@ -39,7 +38,7 @@ test("SIGUSR2 writes the last minutes of an instance, which can be repeated and 
     assert.ok(holds(bytes, ana.memberId), "ids are");
     const { difference, calls, unrepeated, checkpoints } = JSON.parse(await sim("--replay", file, "--json"));
     assert.deepEqual([difference, unrepeated], [undefined, 0]);
-    assert.ok(calls > 1000, `${calls} calls`);
+    assert.ok(calls > 300, `${calls} calls`);
     assert.ok(checkpoints >= 1);
     assert.match(
       await sim("--replay", file),
