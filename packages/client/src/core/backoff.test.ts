@@ -20,6 +20,15 @@ test("elsewhere is quick once; a client that is sent away again and again slows 
   assert.equal(backoff.delayMs("elsewhere", 0.5, 0), 2_000);
 });
 
+test("after a goodbye retries begin quickly, and stay within 2 s while members are kept", () => {
+  const backoff = new Backoff();
+  backoff.delayMs("backoff", 0.5, 0);
+  backoff.sentAway(1_000);
+  const windowAt = (now: number) => Math.round(backoff.delayMs("backoff", ALMOST_ONE, now));
+  assert.deepEqual([1_000, 1_500, 2_500, 4_500, 5_999].map(windowAt), [500, 1_000, 2_000, 2_000, 2_000]);
+  assert.deepEqual([6_001, 10_000].map(windowAt), [4_000, 5_000]);
+});
+
 test("never sooner than the service asked for", () => {
   const backoff = new Backoff();
   assert.equal(backoff.delayMs("backoff", 0, 0, 5_000), 5_000);

@@ -9,7 +9,7 @@ import type { Millis, Retry } from "@presence-service/protocol";
 const FIRST_MS = 2_000;
 /** An instance that drains sends its clients away while other instances are ready: enough jitter to spread them. */
 const ELSEWHERE_MS = 500;
-/** After an orderly goodbye the other instances keep our members so long (R12). Retries within this time are not slowed down. */
+/** After an orderly goodbye the other instances keep our members so long (R12), and in a restart of all the next one is ready in a moment: retries begin quickly. */
 const KEPT_MS = 5_000;
 /** In the first minute somebody may be waiting for the page, and a restart takes seconds: retries stay within `YOUNG_MS_MAX`. */
 const YOUNG_MS = 60_000;
@@ -17,7 +17,7 @@ const YOUNG_MS_MAX = 5_000;
 const MAX_MS = 30_000;
 
 export class Backoff {
-  /** The window of the last try; before the first try, half of `FIRST_MS`. */
+  /** The window of the last try; before the first try, half of the first window. */
   #windowMs = FIRST_MS / 2;
   #since: Millis = 0;
   #keptUntil: Millis = Number.NEGATIVE_INFINITY;
@@ -27,7 +27,7 @@ export class Backoff {
     const isFirst = this.#windowMs < FIRST_MS;
     if (isFirst) this.#since = now;
     const next = Math.min(2 * this.#windowMs, now - this.#since < YOUNG_MS ? YOUNG_MS_MAX : MAX_MS);
-    this.#windowMs = now < this.#keptUntil ? FIRST_MS : next;
+    this.#windowMs = now < this.#keptUntil ? Math.min(2 * this.#windowMs, FIRST_MS) : next;
     // Only the first time: two instances that both send us away must not turn us into a hot loop.
     const isQuick = isFirst && (retry === "elsewhere" || atLeastMs > 0);
     return atLeastMs + random * (isQuick ? ELSEWHERE_MS : this.#windowMs);
@@ -35,7 +35,7 @@ export class Backoff {
 
   /** The service has sent us away with a goodbye, which is no failure; the next connect is at `retryAt`. */
   sentAway(retryAt: Millis): void {
-    this.reset();
+    this.#windowMs = ELSEWHERE_MS / 2;
     this.#keptUntil = retryAt + KEPT_MS;
   }
 

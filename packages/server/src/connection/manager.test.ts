@@ -199,6 +199,58 @@ test("[R12.4] clients of an instance that stops come back evenly, 2 ms each, wit
   }
 });
 
+test("[R12.7] while the others are starting anew, an instance that stops waits for one of them, 3 s at most", async () => {
+  const here = await Desk.open();
+  const there = await Desk.open({ beside: here });
+  const ana = here.enter("binary", "b", "Ana");
+  here.clock.advance(2000);
+  await there.manager.stop();
+  here.clock.turn();
+  let isStopped = false;
+  const stopped = here.manager.stop().then(() => {
+    isStopped = true;
+  });
+  const pass = async (ms: number) => {
+    for (let passed = 0; passed < ms; passed += 100) {
+      here.clock.advance(100);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  await pass(1000);
+  assert.deepEqual([here.manager.isStopping, ana.socket.closedWith], [false, undefined], "its clients would find nobody");
+  const ben = here.enter("binary", "b", "Ben");
+  assert.equal(ben.connection.seats.length, 1, "it goes on as before");
+  await Desk.open({ beside: here });
+  await pass(100);
+  assert.deepEqual([here.manager.isStopping, ana.socket.closedWith], [true, CLOSE.draining]);
+  for (const client of [ana, ben]) client.close(CLOSE.draining.code);
+  await stopped;
+  assert.ok(isStopped);
+});
+
+test("[R12.7] nobody is waited for by an instance that is alone, has no clients, or has waited for 3 s", async () => {
+  const alone = await Desk.open();
+  const ana = alone.enter("binary", "b", "Ana");
+  void alone.manager.stop();
+  assert.equal(ana.socket.closedWith, CLOSE.draining);
+
+  for (const waitsMs of [0, 3000]) {
+    const here = await Desk.open();
+    const there = await Desk.open({ beside: here });
+    here.clock.advance(2000);
+    if (waitsMs > 0) here.enter("binary", "b", "Ana");
+    await there.manager.stop();
+    here.clock.turn();
+    void here.manager.stop();
+    for (let passed = 0; passed < waitsMs; passed += 100) {
+      assert.equal(here.manager.isStopping, false, `after ${passed} ms`);
+      here.clock.advance(100);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(here.manager.isStopping, true);
+  }
+});
+
 test("a logger that throws once does not stop the heartbeats", async () => {
   const desk = await Desk.open();
   desk.lines.push = () => {

@@ -9,6 +9,7 @@ import type { Bus, Channels } from "../bus/bus.ts";
 import type { Signing } from "../bus/signing.ts";
 import type { Clock } from "../clock.ts";
 import { assertNever } from "../core/assert-never.ts";
+import { CONSTANTS } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
 import type { ConnectionId, DegradedWhy, Effect, Input } from "../core/effects.ts";
 import type { Announcement, BusMessage, Kick } from "../core/messages.ts";
@@ -48,6 +49,8 @@ export type ManagerOptions = {
 
 /** The core's deadlines are met up to this much late, so that a thousand boards share a hundred wake-ups a second. */
 const DEADLINE_GRAIN_MS = 10;
+/** An instance that waits for another before it stops looks so often. */
+const RELIEF_GRAIN_MS = 20;
 
 export class ConnectionManager implements Hub {
   readonly instanceId: InstanceId;
@@ -186,6 +189,10 @@ export class ConnectionManager implements Hub {
   /** Tells all clients to go to another instance, and closes their connections. Resolves when all sockets are closed; the bus is not. */
   async stop(): Promise<void> {
     if (this.#isStopping) return;
+    // R12. While the others are starting anew this instance goes on as before, since its clients would find nobody.
+    const until = this.clock.now() + CONSTANTS.relieveMs;
+    while (this.#core.isToBeRelieved && this.lobby.all().length > 0 && this.clock.now() < until)
+      await new Promise<void>((resolve) => void this.clock.after(RELIEF_GRAIN_MS, resolve));
     this.#isStopping = true;
     this.gate.stop();
     this.input({ kind: "stop" });

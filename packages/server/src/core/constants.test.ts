@@ -43,6 +43,7 @@ const CONTRADICTIONS: [Partial<Constants>, RegExp][] = [
   [{ numberRestMs: 59_999 }, /a number must rest until everybody forgot its last bearer/],
   [{ goodbyeMs: 4000 }, /time for two returns before their members are given up/],
   [{ retryMsMin: 3000 }, /shortest spread of returning clients must not be above the longest/],
+  [{ relieveMs: 5000 }, /must not wait for peers that it has given up/],
   [{ goodbyeMs: 60_000 }, /a stopped peer must be remembered longer than it is shown/],
   [{ successorMs: 150 }, /a superseded member must outlive the way of its successor/],
   [{ askMsMin: 101 }, /the first ask comes before the second/],

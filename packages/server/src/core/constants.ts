@@ -121,6 +121,8 @@ const DEFAULTS = {
   retryMsPerClient: 2 as Millis,
   /** R12. Clients of a stopped instance come back spread over this time at most, however many they are. */
   retryMsMax: 2000 as Millis,
+  /** R12. An instance that is the last one up for the moment waits so long for another: longer than a process takes to start. */
+  relieveMs: 3000 as Millis,
   /** R15. Nobody reads numbers that change faster, and a board of a thousand that all come at once costs one message a second. */
   occupancyMs: 1000 as Millis,
   /** R15. Between words about a board that does not change. */
@@ -186,6 +188,7 @@ export function assertConsistent(c: Constants): void {
   demand(c.lingerMs >= c.endedMs, "an owner must keep its board for as long as the ends that it may be asked for");
   demand(c.lingerUnechoedMs > c.lingerMs, "an owner must keep a board longest where nobody can have heard of its last change");
   demand(c.numberRestMs >= c.downRememberedMs, "a number must rest until everybody forgot its last bearer");
+  demand(c.relieveMs < c.goodbyeMs, "an instance must not wait for peers that it has given up");
   demand(c.goodbyeMs < c.downRememberedMs, "a stopped peer must be remembered longer than it is shown");
   demand(c.successorMs > c.openMs, "a superseded member must outlive the way of its successor");
   demand(c.askMsMin <= c.askMsMax && c.askMsMax <= c.askBackoffMsMin, "the first ask comes before the second");

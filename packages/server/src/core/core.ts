@@ -267,6 +267,11 @@ export class Core {
     return this.#pulse.degradedWhy !== undefined;
   }
 
+  /** Clients that are sent away now would find nobody, and in a moment they will (R12). */
+  get isToBeRelieved(): boolean {
+    return this.#peers.areRestarting && !this.isDegraded;
+  }
+
   /** This instance is subscribed to that board, or wants to be. */
   isOn(boardId: BoardId): boolean {
     return this.#boards.has(boardId);

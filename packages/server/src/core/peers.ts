@@ -114,6 +114,16 @@ export class Peers implements PeersBelief {
     return sum;
   }
 
+  /** Some peers have just said goodbye and none is up: most likely all are restarted one after the other, and one is back in a moment. */
+  get areRestarting(): boolean {
+    let haveLeft = false;
+    for (const { state } of this.#peers.values()) {
+      if (state === "up") return false;
+      haveLeft ||= state === "left";
+    }
+    return haveLeft;
+  }
+
   get livePeers(): number {
     let count = 0;
     for (const { state } of this.#peers.values()) if (state === "up") count++;

@@ -49,6 +49,8 @@ export class Desk {
   #clients: number;
 
   readonly #end: BusEnd;
+  /** Desks that were opened beside this one. */
+  #others = 0;
 
   private constructor({ beside, ...options }: DeskOptions) {
     this.#clients = beside === undefined ? 0 : 1_000_000;
@@ -60,7 +62,7 @@ export class Desk {
     this.manager = new ConnectionManager({
       ...options,
       bus: this.#end,
-      instanceId: `${beside === undefined ? "1" : "2"}0000000-0000-4000-8000-000000000000` as InstanceId,
+      instanceId: `${beside === undefined ? 1 : 2 + beside.#others++}0000000-0000-4000-8000-000000000000` as InstanceId,
       channels: new Channels("test"),
       signing: new Signing(""),
       clock: this.clock,
