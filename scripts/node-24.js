@@ -28,9 +28,12 @@ export async function continueOnNode24() {
   process.exit(await runToEnd(node, process.argv.slice(1)));
 }
 
+/** So often we look whether npm is still there. */
+const PARENT_SEEN_MS = 200;
+
 /**
  * Runs a program in the foreground with our terminal, passes SIGINT and SIGTERM on, and resolves to its exit code
- * (128 + the signal's number if a signal ended it).
+ * (128 + the signal's number if a signal ended it). Where npm runs us, the end of npm is a SIGTERM as well.
  * @param {string} program
  * @param {readonly string[]} args
  * @param {NodeJS.ProcessEnv} [env]
@@ -41,6 +44,14 @@ export function runToEnd(program, args, env = process.env) {
   // The terminal sends Ctrl-C to the whole process group, the child included. A second signal from us would cut its drain short.
   process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"));
   process.on("SIGTERM", () => child.kill("SIGTERM"));
+  // npm tells a signal to its shell only, and that ends without a word to us.
+  const parent = process.ppid;
+  const watching = setInterval(() => {
+    if (process.env.npm_lifecycle_event === undefined || process.ppid === parent) return;
+    clearInterval(watching);
+    child.kill("SIGTERM");
+  }, PARENT_SEEN_MS);
+  watching.unref();
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code, signal) => resolve(code ?? (signal === "SIGINT" ? 130 : 143)));
