@@ -590,3 +590,11 @@ test("close leaves every board, says goodbye and ends all timers", async () => {
   await driver.advance(60_000);
   assert.equal(driver.sockets.length, 1);
 });
+
+test("without options, or without a url, createPresence says what it needs", () => {
+  for (const options of [undefined, {}, "wss://h", { url: undefined }] as never[])
+    assert.throws(() => createPresence(options), {
+      name: "TypeError",
+      message: /needs the address of the service: createPresence\(\{ url/,
+    });
+});

@@ -41,6 +41,8 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 export function createPresence<State extends object = JsonObject, Events extends object = JsonObject>(
   options: PresenceOptions<State>,
 ): Presence<State, Events> {
+  if (typeof (options as unknown as { url: unknown } | undefined)?.url !== "string")
+    throw new TypeError('createPresence needs the address of the service: createPresence({ url: "wss://presence.example.com" })');
   const client = new Client(options as PresenceOptions<never>);
   // Inside the SDK a state is a plain JSON object, since the wire does not know the app's types. This cast is the border.
   return client as unknown as Presence<State, Events>;
