@@ -79,6 +79,30 @@ test("the demo page is off in production, unless asked for", () => {
   assert.equal(settings({ env: { DEMO: "off" } }).demo, false);
 });
 
+test("a wrong value is shown unless it may be a secret", () => {
+  for (const [name, value] of [
+    ["DEMO", "maybe"],
+    ["LOG_LEVEL", "verbose"],
+    ["WS_PORT", "eighty"],
+    ["TRUSTED_PROXIES", "10.0.0.0/33"],
+  ] as const)
+    assert.ok(problems({ env: { [name]: value } }).includes(`${name} is "${value}" (environment)`), value);
+  for (const value of ["hunter2hunter2", "c4nary-P4ssw0rd", "correcthorsebattery", "redis://:p@h"])
+    for (const name of ["DEMO", "LOG_LEVEL", "WS_PORT"])
+      assert.ok(problems({ env: { [name]: value } }).includes(`${name} is "***"`), `${name}: ${value}`);
+});
+
+test("a REDIS_URL of several servers that lacks something is refused with what it lacks", () => {
+  for (const [url, words] of [
+    ["redis-sentinel://h1", /needs a slash and the name of the master/],
+    ["redis-sentinel://h1,h2/", /needs a slash and the name of the master/],
+    ["redis://a,b", /Several hosts are Sentinels, with the name of their master, redis-sentinel:.* or nodes of a Cluster, redis-cluster:/],
+    ["redis-cluster://a,b/c", /A Cluster has no name/],
+  ] as const)
+    assert.match(problems({ env: { REDIS_URL: url } }), words, url);
+  assert.doesNotMatch(problems({ env: { REDIS_URL: "redis://h:x" } }), /needs a slash|Several|no name/);
+});
+
 test("all that is wrong comes in one error, each with name, value, origin and what is allowed", () => {
   const text = problems({
     argv: ["--log-level", "loud", "--redis-password=hunter2", "--ws-host", "extra"],

@@ -15,7 +15,7 @@ import { flagsOf, isSubcommand, type OwnFlags, readOwnFlags, SUBCOMMANDS, type S
 import { type RedisTls, readTlsFiles } from "./config/tls-files.ts";
 import { PresenceError } from "./errors.ts";
 import { isRecorderBytes, type RecorderOptions } from "./recorder/recorder.ts";
-import { REDIS_URL_FORMS, redisUrlOf } from "./redis/url.ts";
+import { lackOf, REDIS_URL_FORMS, redisUrlOf } from "./redis/url.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./telemetry/log.ts";
 import { redactUrl } from "./telemetry/redact.ts";
 
@@ -364,15 +364,16 @@ function describeProblem(name: Name, text: string, origin: string): string {
     name === "REDIS_URL" && text.includes("@")
       ? " In a user or password, special characters are percent-encoded: / is %2F, @ is %40, : is %3A."
       : "";
-  return `${name} is ${shown} (${origin}); allowed: ${allowed}. Change it, or leave it out${fallback && ` for ${fallback}`}.${hint}`;
+  const lack = name === "REDIS_URL" ? lackOf(text) : "";
+  return `${name} is ${shown} (${origin}); allowed: ${allowed}. Change it, or leave it out${fallback && ` for ${fallback}`}.${lack && ` ${lack}`}${hint}`;
 }
 
 /**
- * A wrong value, as far as it can be shown: a value that is neither a number nor a few characters may be a password, or a URL with one,
- * in the wrong setting.
+ * A wrong value, as far as it can be shown: a value that is neither a number, an address, a word of letters nor a few characters may be a
+ * password, or a URL with one, in the wrong setting.
  */
 function harmless(text: string): string {
-  return /^(?:[ -~]{0,4}|[-+ ]?[0-9][0-9.xe]{0,9})$/.test(text) ? text : "***";
+  return /^(?:[ -~]{0,4}|[-+ ]?[0-9][0-9.xe]{0,9}|[A-Za-z]{1,12}|\d{1,3}(?:\.\d{1,3}){3}(?:\/\d{1,3})?)$/.test(text) ? text : "***";
 }
 
 /**

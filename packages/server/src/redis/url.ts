@@ -54,6 +54,18 @@ export function redisUrlOf(text: string): RedisUrl | undefined {
   return others.length === 0 ? { ...common, mode, place } : undefined;
 }
 
+/** A sentence on what a URL of none of these forms lacks; empty: that cannot be told. */
+export function lackOf(text: string): string {
+  const [, , kind, , hosts = "", path = ""] = FORM.exec(text) ?? [];
+  const name = path.slice(1).replace(/\/$/, "");
+  if (kind?.toLowerCase() === "-sentinel" && name === "")
+    return "After the Sentinels it needs a slash and the name of the master that they watch, as in redis-sentinel://host,host/mymaster.";
+  if (kind === undefined && hosts.includes(","))
+    return "Several hosts are Sentinels, with the name of their master, redis-sentinel://host,host/mymaster, or nodes of a Cluster, redis-cluster://host,host.";
+  if (kind?.toLowerCase() === "-cluster" && name !== "") return "A Cluster has no name after the hosts.";
+  return "";
+}
+
 /** As Sentinel takes them. */
 const MASTER_NAME = /^[A-Za-z0-9._-]+$/;
 

@@ -7,7 +7,7 @@
 const SCHEMES = /^(?:rediss?|rediss?-(?:sentinel|cluster)|valkeys?|unix|https?|wss?|memory):(?:\/\/)?/i;
 
 /**
- * The address in a URL: scheme, hosts, ports and database number. Only parts that certainly are one of these are kept; user, password,
+ * The address in a URL: scheme, hosts, ports, and database number or master. Only parts that certainly are one of these are kept; user, password,
  * path, query, fragment, and all parts that are in doubt become `***`.
  */
 export function redactUrl(text: string): string {
@@ -22,7 +22,11 @@ export function redactUrl(text: string): string {
   const isPlace = ([, host, port = ""]: (typeof places)[number]) => host !== undefined && (at >= 0 || /^(?::\d+)?$/.test(port));
   if (!scheme.endsWith("//") || !places.every(isPlace) || /[?#].*@/s.test(rest)) return `${scheme}***`;
   const shown = places.map(([, host = "", port = ""]) => `${host}${/^(?::(?:\d{1,5}|.{0,4}))?$/s.test(port) ? port : ":***"}`);
-  const shownMore = /^(?:\/\d{0,3})?$/.test(more) ? more : `${more.charAt(0).replace(/[^/?#]/, "")}***`;
+  // In these forms it is the name of a master (REDIS_URL), which is no secret.
+  const isOfSentinels = /-sentinel:/i.test(scheme) || /^[^,]*:26379$/.test(hosts);
+  const shownMore = (isOfSentinels ? /^\/[a-z0-9._-]{0,64}$/i : /^(?:\/\d{0,3})?$/).test(more)
+    ? more
+    : `${more.charAt(0).replace(/[^/?#]/, "")}***`;
   return `${scheme}${at >= 0 ? "***@" : ""}${shown.join()}${shownMore}`;
 }
 
