@@ -34,7 +34,7 @@ type Report = { readonly code: number; readonly ms: number; readonly text: strin
 async function doctor(redisUrl: string, env: Record<string, string> = {}, args: readonly string[] = []): Promise<Report> {
   const startedAt = performance.now();
   const child = spawn(process.execPath, ["--conditions=presence-source", CLI, "doctor", ...args], {
-    env: { PATH: process.env["PATH"], REDIS_URL: redisUrl, ...env },
+    env: { PATH: process.env["PATH"], REDIS_URL: redisUrl, WS_PORT: "0", ...env },
     cwd: tmpdir(),
   });
   let text = "";
@@ -72,6 +72,22 @@ test("all is well: two instances that hear each other and us; nobody notices the
   const json = JSON.parse((await doctor(redis.url, { BUS_SECRET: SECRET }, ["--json"])).text);
   assert.equal(json.verdict, "well");
   assert.ok(json.findings.some((finding: { check: string; status: string }) => finding.check === "echo" && finding.status === "ok"));
+});
+
+test("the port: free, taken by something else, or by an instance of the service", async (t) => {
+  const port = await freePort();
+  const at = () => doctor("memory:", { WS_PORT: String(port) });
+  assert.match((await at()).line("port"), new RegExp(`✓ port {7}${port} is free`));
+  const stranger = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => stranger.listen(port, resolve));
+  const taken = await at();
+  assert.match(taken.line("port"), new RegExp(`✗ port {7}Port ${port} is taken by another process`));
+  assert.deepEqual([taken.code, /→ Stop that one, or set WS_PORT/.test(taken.text)], [2, true]);
+  await new Promise((resolve) => stranger.close(resolve));
+  await Instance.start(t, { redisUrl: "memory:", port });
+  const own = await at();
+  assert.match(own.line("port"), new RegExp(`· port {7}on ${port} instance [0-9a-f]{8} of this service runs already`));
+  assert.equal(own.code, 0);
 });
 
 test("Redis is absent, unknown, hangs, or is something else: one line says which, within 10 s, status 2", async (t) => {

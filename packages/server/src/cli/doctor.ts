@@ -21,6 +21,7 @@ import { within } from "../within.ts";
 import type { Finding } from "./finding.ts";
 import { otherFindings, signingFinding, strangerFindings } from "./other-findings.ts";
 import { Others } from "./others.ts";
+import { portFinding } from "./port-finding.ts";
 import { LEAD_TO_MASTER, limitFindings, serverFindings } from "./server-findings.ts";
 
 export type DoctorOptions = {
@@ -52,9 +53,11 @@ export async function examine(options: DoctorOptions, say: Say): Promise<void> {
   for (const text of warnings) say({ check: "settings", status: "warning", text });
   if (settings.redisUrl === "memory:") {
     const text = "REDIS_URL=memory: an instance alone, which sees nobody else's people; there is no Redis to look at";
-    return say({ check: "settings", status: "note", text });
+    say({ check: "settings", status: "note", text });
+    return say(await portFinding(settings));
   }
   say({ check: "settings", status: "ok", text: `valid: ${redactUrl(settings.redisUrl)}, prefix ${settings.redisPrefix}` });
+  say(await portFinding(settings));
   const examination = new Examination(options, say);
   const late = () =>
     say({
