@@ -84,7 +84,10 @@ for (const { what, order, apartMs } of DEPLOYS) {
     const seen = () => people.flatMap(({ events }) => events);
     assert.deepEqual(seen(), []);
     assert.ok(away.most < KEPT_MS, `away for ${away.most} ms`);
-    assert.ok(pause.p50 <= 2 * PAUSE_MS.p50 && pause.most <= 2 * PAUSE_MS.most, `cursors rested for ${pause.p50} ms, at most ${pause.most}`);
+    assert.ok(
+      pause.p50 <= 2 * PAUSE_MS.p50 && pause.most <= 2 * PAUSE_MS.most,
+      `cursors rested for ${pause.p50} ms, at most ${pause.most}`,
+    );
     await passers.stop();
     await throughout(() => seen().length === 0, {
       what: "nobody is shown leaving or joining",

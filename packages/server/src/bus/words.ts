@@ -8,34 +8,34 @@ export function messageInWords(message: BusMessage, isDiscreet = false): string 
   switch (message.kind) {
     case "heartbeat": {
       const { beat, boards, status, acks, mute = [] } = message;
-      return `heartbeat ${beat}, ${status}, ${boards} boards, hears ${acks.length}${mute.length > 0 ? `, mute on ${mute.length}` : ""}`;
+      return `heartbeat ${beat}, ${status}, ${many(boards, "board")}, hears ${acks.length}${mute.length > 0 ? `, mute on ${mute.length}` : ""}`;
     }
     case "verdict":
-      return `verdict on ${message.accused.length} instances, ${message.accused.filter(({ isDown }) => isDown).length} of them down`;
+      return `verdict on ${many(message.accused.length, "instance")}, ${message.accused.filter(({ isDown }) => isDown).length} of them down`;
     case "goodbye":
       return "goodbye";
     case "kick":
       return `kick of ${"userId" in message.whom ? (isDiscreet ? "a user" : `user ${message.whom.userId}`) : `member ${message.whom.memberId}`}${message.boardId === undefined ? "" : ` from ${message.boardId}`}`;
     case "announcement":
-      return `announcement of ${message.text.length} characters`;
+      return `announcement of ${many(message.text.length, "character")}`;
     case "delta":
       return `delta ${message.prev}→${message.seq}: ${message.ops.map((op) => opInWords(op, isDiscreet)).join(", ")}`;
     case "replay":
-      return `replay of ${message.steps.length} changes up to ${message.seq}: ${message.steps.flatMap(({ ops }) => ops.map((op) => opInWords(op, isDiscreet))).join(", ")}`;
+      return `replay of ${many(message.steps.length, "change")} up to ${message.seq}: ${message.steps.flatMap(({ ops }) => ops.map((op) => opInWords(op, isDiscreet))).join(", ")}`;
     case "snapshot":
-      return `snapshot at ${message.seq}, part ${message.part + 1} of ${message.parts}: ${message.entries.length} members, ${message.ended.length} ended`;
+      return `snapshot at ${message.seq}, part ${message.part + 1} of ${message.parts}: ${many(message.entries.length, "member")}, ${message.ended.length} ended`;
     case "sync":
-      return `sync at ${message.seq}, ${message.count} members, asks ${message.asks === "all" ? "all" : `${message.asks.length} owners`}`;
+      return `sync at ${message.seq}, ${many(message.count, "member")}, asks ${message.asks === "all" ? "all" : many(message.asks.length, "owner")}`;
     case "beacon":
-      return `beacon at ${message.seq}, ${message.count} members`;
+      return `beacon at ${message.seq}, ${many(message.count, "member")}`;
     case "cursors":
-      return `${message.moves.length / 3} cursors at ${message.seq}`;
+      return `${many(message.moves.length / 3, "cursor")} at ${message.seq}`;
     case "event":
       return `event "${message.name}" of slot ${message.slot}${recipientsOf(message)}`;
     case "want":
-      return `wants the counts of ${message.boards.length} boards for ${message.leaseMs} ms${message.answer ? ", and an answer" : ""}`;
+      return `wants the counts of ${many(message.boards.length, "board")} for ${message.leaseMs} ms${message.answer ? ", and an answer" : ""}`;
     case "occupancy":
-      return `counts of ${message.boards.length} boards of shard ${message.shard}`;
+      return `counts of ${many(message.boards.length, "board")} of shard ${message.shard}`;
   }
 }
 
@@ -52,5 +52,10 @@ function opInWords(op: Op, isDiscreet: boolean): string {
 
 function recipientsOf({ memberIds, userIds }: Recipients): string {
   if (memberIds === undefined && userIds === undefined) return "";
-  return `, for ${memberIds?.length ?? 0} members and ${userIds?.length ?? 0} users`;
+  return `, for ${many(memberIds?.length ?? 0, "member")} and ${many(userIds?.length ?? 0, "user")}`;
+}
+
+/** `1 member`, `2 members`. */
+function many(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -119,7 +119,7 @@ test("at level debug every join, leave, publish and bus message is said in words
     );
   said(/^debug "Ana" joins .*"board":"b"/);
   said(/^debug leaves \(left\) .*"board":"b"/);
-  said(/^debug publish: snapshot at 1, part 1 of 1: 1 members/);
+  said(/^debug publish: snapshot at 1, part 1 of 1: 1 member,/);
   said(/^debug own echo: heartbeat 1/);
   said(/^debug subscribe .*"board":"b"/);
 });
