@@ -287,13 +287,17 @@ function echoed(manager: ConnectionManager, address: string): Promise<void> {
 function degradation(
   why: DegradedWhy | undefined,
   boards: number,
-  { refusal, lacksSecret }: Pick<ConnectionManager, "refusal" | "lacksSecret">,
+  { trouble, lacksSecret }: Pick<ConnectionManager, "trouble" | "lacksSecret">,
 ): NonNullable<HealthReport["degraded"]> {
-  const where = why === undefined ? "on some boards" : "through Redis";
-  const reason = why === "unheard" ? (lacksSecret ? LACKS_SECRET : UNHEARD) : (refusal ?? `own messages do not come back ${where}`);
+  const unseen = why === undefined ? UNECHOED_ON_BOARDS : UNECHOED;
+  const reason = why === "unheard" ? (lacksSecret ? LACKS_SECRET : UNHEARD) : (trouble ?? unseen);
   return { all: why !== undefined, boards, reason };
 }
 
+const UNECHOED =
+  "own messages do not come back through Redis, though both connections are up. Does it hang, or do they lead to different servers? presence-service doctor looks";
+const UNECHOED_ON_BOARDS =
+  "own messages do not come back on some boards, though Redis refuses nothing: something on the way loses them. The log names a board; presence-service doctor --board looks";
 const UNHEARD = "this instance hears others, but none hears it. Is REDIS_URL the address of a replica?";
 
 const LACKS_SECRET = "other instances are heard, and none hears this one: they demand signed messages, and this one has no BUS_SECRET";

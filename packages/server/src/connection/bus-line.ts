@@ -43,6 +43,8 @@ export class BusLine implements BusListener {
   readonly #options: BusLineOptions;
   readonly #bus: Bus;
   readonly #refusals: Refusals;
+  /** Why links are down. */
+  readonly #lost = new Map<Link, string>();
   #othersSignedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: BusLineOptions) {
@@ -69,6 +71,15 @@ export class BusLine implements BusListener {
   /** The refusals of Redis at present, in words, without names of channels or users. */
   get refusal(): string | undefined {
     return this.#refusals.inWords();
+  }
+
+  /** The cause of an outage, as far as this side can see it, in words without names of channels or users. */
+  get trouble(): string | undefined {
+    const [lost] = this.#lost;
+    const lack =
+      lost &&
+      `this instance has no connection to ${lost[0] === "publisher" ? "publish" : "subscribe"}: ${lost[1]}. It tries again by itself`;
+    return this.refusal ?? lack;
   }
 
   oldestUnansweredMs(): Millis {
@@ -98,27 +109,33 @@ export class BusLine implements BusListener {
 
   /** Says counts of boards. Nobody waits to hear whether the bus took it. */
   tellCounts(shard: Shard, message: OccupancyTold): void {
-    const { channels, metrics, journal } = this.#options;
+    const { channels, metrics } = this.#options;
     const channel = channels.shard(shard);
     this.#hand(channel, message, this.#encode(channel, message)).then(
-      () => void metrics.published.occupancy++,
+      () => {
+        metrics.published.occupancy++;
+        this.#refusals.granted("publish", channel);
+      },
       (error) => {
         this.#failed(error);
-        if (error instanceof BusRefused) journal.redisRefuses("publish", channel, 1, error.why);
+        if (error instanceof BusRefused) this.#refusals.refused("publish", channel, error.why);
       },
     );
   }
 
   /** Says a beat to a group of instances. */
   beat(group: Group, message: Heartbeat): void {
-    const { channels, metrics, journal, input } = this.#options;
+    const { channels, metrics, input } = this.#options;
     const channel = channels.group(group);
     this.#hand(channel, message, this.#encode(channel, message)).then(
-      () => void metrics.published.heartbeat++,
+      () => {
+        metrics.published.heartbeat++;
+        this.#refusals.granted("publish", channel);
+      },
       (error) => {
         this.#failed(error);
         if (!(error instanceof BusRefused)) return;
-        journal.redisRefuses("publish", channel, 1, error.why);
+        this.#refusals.refused("publish", channel, error.why);
         input({ kind: "group_refused", group, link: "publisher" });
       },
     );
@@ -228,16 +245,19 @@ export class BusLine implements BusListener {
   }
 
   linkUp(link: Link, number: number): void {
+    this.#lost.delete(link);
     this.#options.journal.linkUp(link, number, this.#bus.at(link));
     this.#options.input({ kind: "link_up", link });
   }
 
   linkDown(link: Link, reason: string): void {
+    this.#lost.set(link, gistOf(reason));
     this.#options.journal.linkDown(link, reason);
     this.#options.input({ kind: "link_down", link });
   }
 
   attemptFailed(attempt: FailedAttempt): void {
+    this.#lost.set(attempt.link, gistOf(attempt.reason));
     this.#options.journal.attemptFailed(attempt, !this.#options.isReady());
   }
 
@@ -245,4 +265,9 @@ export class BusLine implements BusListener {
     const { channels } = this.#options;
     return boardId === undefined ? channels.global : channels.board(boardId);
   }
+}
+
+/** A reason without the words of the other end, which stand in brackets and may name users. */
+function gistOf(reason: string): string {
+  return reason === "recycled" ? "it is being replaced" : reason.replace(/ \(.*$/s, "");
 }

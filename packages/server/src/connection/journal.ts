@@ -15,6 +15,8 @@ import { type Logger, rateLimited } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 const EVERY_MS = 10_000;
+/** For sentences that an outage of hours repeats. */
+const RARELY_MS = 60_000;
 /** Ends that no well-behaved client comes to. */
 const NOTEWORTHY: ReadonlySet<number> = new Set(
   [CLOSE.tooBig, CLOSE.slowReader, CLOSE.helloTimeout, CLOSE.abuse, CLOSE.unauthorized].map(({ code }) => code),
@@ -27,7 +29,8 @@ const RECYCLED = {
 };
 
 const DEGRADED: Record<DegradedWhy | "unsigned", string> = {
-  unechoed: "degraded: own messages do not come back through Redis, so the people on this instance see only each other",
+  unechoed:
+    "degraded: own messages do not come back through Redis, so the people on this instance see only each other. It connects anew by itself; `presence-service doctor` looks for the cause",
   unsigned:
     "degraded: no other instance hears this one, though they are heard. They sign what they say and this one does not: give it their BUS_SECRET",
   unheard:
@@ -65,6 +68,8 @@ export class Journal {
   readonly #log: Logger;
   readonly #warn: ReturnType<typeof rateLimited>;
   readonly #inform: ReturnType<typeof rateLimited>;
+  readonly #warnRarely: ReturnType<typeof rateLimited>;
+  readonly #informRarely: ReturnType<typeof rateLimited>;
   /** The servers of the last connections. */
   readonly #at: Record<Link, string | undefined> = { publisher: undefined, subscriber: undefined };
 
@@ -73,6 +78,8 @@ export class Journal {
     this.#log = log;
     this.#warn = rateLimited(log.warn.bind(log), EVERY_MS);
     this.#inform = rateLimited(log.info.bind(log), EVERY_MS);
+    this.#warnRarely = rateLimited(log.warn.bind(log), RARELY_MS);
+    this.#informRarely = rateLimited(log.info.bind(log), RARELY_MS);
   }
 
   // Clients.
@@ -122,11 +129,11 @@ export class Journal {
     this.#log[isWell ? "info" : "warn"]({ peer: instanceId }, PEER[state]);
   }
 
-  /** `refusal`: what Redis refuses at present, in words. */
-  degraded(on: boolean, why: DegradedWhy | "unsigned" | undefined, redis: string, refusal: string | undefined): void {
+  /** `trouble`: the cause, in words, where Redis refuses something or there is no connection. */
+  degraded(on: boolean, why: DegradedWhy | "unsigned" | undefined, redis: string, trouble: string | undefined): void {
     this.#metrics.degraded = on ? 1 : 0;
     this.#metrics.unheard = why === "unheard" || why === "unsigned" ? 1 : 0;
-    if (on) this.#log.warn({ redis, ...(refusal !== undefined && { reason: refusal }) }, DEGRADED[why ?? "unechoed"]);
+    if (on) this.#log.warn({ redis, ...(trouble !== undefined && { reason: trouble }) }, DEGRADED[why ?? "unechoed"]);
     else this.#log.info("no longer degraded: other instances are within reach again");
   }
 
@@ -136,7 +143,10 @@ export class Journal {
     if (!on && boards === 0) this.#log.info({ board }, "no board is degraded any more: other instances are heard on all of them");
     else if (!on) this.#inform({ board, boards }, "a board is no longer degraded: other instances are heard there again");
     else if (!isExplained)
-      this.#warn({ board, boards }, "degraded on a board: own messages do not come back there, though a new subscription was confirmed");
+      this.#warn(
+        { board, boards },
+        "degraded on a board: own messages do not come back there, though a new subscription was confirmed and Redis refuses nothing. Something between here and Redis loses them: `presence-service doctor --board <id>` looks",
+      );
   }
 
   echoed(ms: Millis | undefined): void {
@@ -182,7 +192,8 @@ export class Journal {
 
   recycled({ link, why }: Extract<Effect, { kind: "recycle" }>): void {
     this.#metrics.recycles[link]++;
-    this.#log[why === "unheard" ? "info" : "warn"]({ link }, RECYCLED[why]);
+    const tell = why === "unheard" ? this.#informRarely : this.#warnRarely;
+    tell({ link }, RECYCLED[why]);
   }
 
   linkUp(link: Link, number: number, at: string | undefined): void {
@@ -203,13 +214,14 @@ export class Journal {
 
   attemptFailed({ retryMs, ...attempt }: FailedAttempt, isStarting: boolean): void {
     // The start lasts seconds, and a person may watch it: then each failure is logged. Later an outage may last for hours.
-    const warn = isStarting ? this.#log.warn.bind(this.#log) : this.#warn;
+    const warn = isStarting ? this.#log.warn.bind(this.#log) : this.#warnRarely;
     warn({ ...attempt, retryMs: Math.round(retryMs) }, "cannot connect to Redis; trying again");
   }
 
-  /** `channels`: so many are refused now. */
-  redisRefuses(act: Act, channel: Channel, channels: number, { reason, advice }: Cause): void {
+  /** `channels`: so many are refused now. `isSaid`: not only counted. */
+  redisRefuses(act: Act, channel: Channel, channels: number, { reason, advice }: Cause, isSaid: boolean): void {
     this.#metrics.refusals[act]++;
+    if (!isSaid) return;
     // The missing right, as ACL SETUSER takes it.
     const right = reason.includes("NOPERM") ? { right: `+${act} &${channel}` } : undefined;
     this.#warn({ channel, channels, reason, ...right, advice }, REFUSED[act]);

@@ -140,6 +140,11 @@ export class ConnectionManager implements Hub {
     return this.#line.refusal;
   }
 
+  /** The cause of an outage in words, where Redis refuses something or a connection is missing. */
+  get trouble(): string | undefined {
+    return this.#line.trouble;
+  }
+
   /** Whether other instances demand signed messages and this one signs none: a cause of `unheard`. */
   get lacksSecret(): boolean {
     return this.#line.lacksSecret;
@@ -307,7 +312,7 @@ export class ConnectionManager implements Hub {
   }
 
   #setDegraded(on: boolean, why: DegradedWhy | undefined): void {
-    this.journal.degraded(on, why === "unheard" && this.lacksSecret ? "unsigned" : why, this.#line.address, this.refusal);
+    this.journal.degraded(on, why === "unheard" && this.lacksSecret ? "unsigned" : why, this.#line.address, this.trouble);
     if (on === this.#isDegraded) return;
     this.#isDegraded = on;
     for (const connection of this.lobby.greeted()) connection.send({ kind: "degraded", on });

@@ -6,8 +6,12 @@
 import type { Cause, Channel } from "../bus/bus.ts";
 import type { Act, Journal } from "./journal.ts";
 
+const REMIND_MS = 600_000;
+
 export class Refusals {
   readonly #journal: Journal;
+  /** When the log said last that Redis refuses this. */
+  readonly #saidAt: Record<Act, number> = { subscribe: Number.NEGATIVE_INFINITY, publish: Number.NEGATIVE_INFINITY };
   readonly #refused: Record<Act, Map<Channel, Cause>> = { subscribe: new Map(), publish: new Map() };
 
   constructor(journal: Journal) {
@@ -16,8 +20,12 @@ export class Refusals {
 
   refused(act: Act, channel: Channel, { reason, gist, advice }: Cause): void {
     const cause = { reason, gist, advice };
+    const isNews = this.#refused[act].get(channel)?.reason !== reason;
     const { size } = this.#refused[act].set(channel, cause);
-    this.#journal.redisRefuses(act, channel, size, cause);
+    // Refused channels are tried every second, perhaps for days: a line for each cause, and now and then a reminder.
+    const isSaid = isNews || performance.now() - this.#saidAt[act] >= REMIND_MS;
+    if (isSaid) this.#saidAt[act] = performance.now();
+    this.#journal.redisRefuses(act, channel, size, cause, isSaid);
   }
 
   granted(act: Act, channel: Channel): void {

@@ -16,6 +16,7 @@ export class Direction {
   #delayMs = 0;
   #isStalled = false;
   readonly #pipes = new Set<Pipe>();
+  #lost: string | undefined;
 
   get delayMs(): number {
     return this.#delayMs;
@@ -60,10 +61,30 @@ export class Direction {
   }
 
   /** @internal */
-  add(from: Socket, to: Socket): void {
+  add(from: Socket, to: Socket): Pipe {
     const pipe = new Pipe(this, from, to);
     this.#pipes.add(pipe);
     from.once("close", () => this.#pipes.delete(pipe));
+    return pipe;
+  }
+
+  /** @internal */
+  get pipes(): Iterable<Pipe> {
+    return this.#pipes;
+  }
+
+  /** @internal */
+  lose(channel: string | undefined): void {
+    this.#lost = channel;
+  }
+
+  /** @internal */
+  altered(chunk: Buffer): Buffer {
+    if (this.#lost === undefined) return chunk;
+    // A push of Redis is `message`, the length of the channel, the channel. Confirmations of subscriptions stay as they are.
+    const head = `message\r\n$${Buffer.byteLength(this.#lost)}\r\n`;
+    const other = "x".repeat(this.#lost.length);
+    return Buffer.from(chunk.toString("latin1").replaceAll(`${head}${this.#lost}`, `${head}${other}`), "latin1");
   }
 }
 
@@ -105,9 +126,12 @@ export class FaultProxy {
     return this.#pairs.size;
   }
 
-  /** Resets all open connections at both ends. New ones are still taken. */
-  cut(): void {
-    for (const pair of this.#pairs.keys()) pair.forEach(reset);
+  /** Resets all open connections at both ends, or those of one link of an instance. New ones are still taken. */
+  cut(link?: "publisher" | "subscriber"): void {
+    for (const pipe of this.toTarget.pipes) {
+      if (link !== undefined && pipe.isSubscriber !== (link === "subscriber")) continue;
+      pipe.reset();
+    }
   }
 
   /** Resets those that lead elsewhere than new ones would. */
@@ -124,6 +148,22 @@ export class FaultProxy {
     this.#refuses = false;
   }
 
+  /** Stalls both directions of one link of an instance, and no other connection, until it is replaced. */
+  hang(link: "publisher" | "subscriber"): void {
+    for (const pipe of this.toTarget.pipes) {
+      if (pipe.isSubscriber === (link === "subscriber")) for (const one of [pipe, pipe.other]) one?.strand();
+    }
+  }
+
+  /** From now on messages of that channel come as those of another one, of the same length, that nobody wants: they are lost. */
+  loseMessagesOf(channel: string): void {
+    this.toClient.lose(channel);
+  }
+
+  keepMessages(): void {
+    this.toClient.lose(undefined);
+  }
+
   /** New connections go to this port from now on: a load balancer that has chosen another server. */
   lead(target: number): void {
     this.#target = target;
@@ -132,8 +172,9 @@ export class FaultProxy {
   #link(client: Socket, target: Socket): void {
     const pair = [client, target] as const;
     this.#pairs.set(pair, this.#target);
-    this.toTarget.add(client, target);
-    this.toClient.add(target, client);
+    const there = this.toTarget.add(client, target);
+    const back = this.toClient.add(target, client);
+    there.other = back;
     for (const [socket, other] of [pair, [target, client] as const]) {
       socket.on("error", () => reset(other));
       socket.on("close", () => {
@@ -148,6 +189,10 @@ class Pipe {
   readonly #direction: Direction;
   readonly #from: Socket;
   readonly #to: Socket;
+  /** The other direction of the same connection. */
+  other: Pipe | undefined;
+  /** A client of Redis has subscribed over it. */
+  isSubscriber = false;
   #held: { readonly chunk: Buffer | "end"; readonly dueAt: number }[] = [];
   #heldBytes = 0;
   #isStranded = false;
@@ -191,6 +236,10 @@ class Pipe {
     if (this.#heldBytes < HELD_BYTES_MAX) this.#from.resume();
   }
 
+  reset(): void {
+    for (const socket of [this.#from, this.#to]) reset(socket);
+  }
+
   endNow(): void {
     this.#held = [];
     this.#heldBytes = 0;
@@ -200,7 +249,9 @@ class Pipe {
     this.#from.resume();
   }
 
-  #hold(chunk: Buffer | "end"): void {
+  #hold(read: Buffer | "end"): void {
+    const chunk = read === "end" ? read : this.#direction.altered(read);
+    this.isSubscriber ||= chunk !== "end" && /\nsubscribe\r/i.test(chunk.toString("latin1"));
     this.#held.push({ chunk, dueAt: performance.now() + this.#direction.delayMs });
     if (chunk !== "end") this.#heldBytes += chunk.length;
     if (this.#heldBytes >= HELD_BYTES_MAX) this.#from.pause();
