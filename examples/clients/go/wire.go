@@ -21,7 +21,7 @@ var (
 	statuses   = []string{"active", "idle", "reconnecting"}
 	reasons    = []string{"left", "timeout", "kicked", "instance_lost"}
 	errorNames = []string{"bad_message", "bad_board", "bad_username", "bad_state", "not_joined", "too_many_boards",
-		"superseded", "unauthorized", "too_fast", "unavailable", "unknown_message"}
+		"superseded", "unauthorized", "too_fast", "unavailable", "unknown_message", "observing", "too_many_watched", "not_allowed"}
 )
 
 // nameOf gives the name of a number; one of a later release means `unknown`.

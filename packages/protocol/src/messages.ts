@@ -197,5 +197,6 @@ export const ERROR_CODES = [
   "unknown_message",
   "observing",
   "too_many_watched",
+  "not_allowed",
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -12,6 +12,7 @@ import { tap } from "./cli/tap.ts";
 import { subcommandHelp } from "./config/subcommands.ts";
 import { type Command, helpText, possibleSecrets, readCommand, type Settings } from "./config.ts";
 import { EXIT_STATUS, PresenceError } from "./errors.ts";
+import { tokenRights } from "./identity/tokens.ts";
 import { createPresenceServer, type PresenceServer } from "./server.ts";
 import { createLog, type Logger } from "./telemetry/log.ts";
 import { escapeUnprintable, redactSecrets, redactText, redactUrl } from "./telemetry/redact.ts";
@@ -141,6 +142,9 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     demo: settings.demo,
     trustedProxies: settings.trustedProxies,
     recorder: settings.recorder,
+    ...(settings.allowedOrigins === undefined ? {} : { allowedOrigins: settings.allowedOrigins }),
+    tokenInUrl: settings.tokenInUrl,
+    ...(settings.auth === undefined ? {} : tokenRights({ ...settings.auth, log })),
     log,
   });
   announce(server, settings, log);
@@ -158,9 +162,11 @@ function announce(server: PresenceServer, settings: Settings, log: Logger): void
     },
     "presence-service is ready",
   );
-  log.warn(
-    "anybody who reaches this port may join any board, from a page of any origin. Use this command for trials and in private networks",
-  );
+  if (settings.auth === undefined) {
+    log.warn(
+      "anybody who reaches this port may join any board, from a page of any origin. That is for trials and private networks; AUTH_SECRET has clients show a token (docs/AUTH.md)",
+    );
+  }
   if (settings.redisUrl === "memory:") {
     log.warn(
       { instance: instanceId },

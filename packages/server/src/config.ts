@@ -9,6 +9,7 @@ import { z } from "zod";
 import { isAddressRange } from "./address.ts";
 import { isChannelPrefix } from "./bus/bus.ts";
 import { readSecrets, SECRETS_ALLOWED } from "./bus/signing.ts";
+import { AUTH_SETTINGS, type AuthSettings, readAuth } from "./config/auth-settings.ts";
 import { readDotEnv } from "./config/dot-env.ts";
 import { similarTo } from "./config/similar.ts";
 import { flagsOf, isSubcommand, type OwnFlags, readOwnFlags, SUBCOMMANDS, type Subcommand } from "./config/subcommands.ts";
@@ -38,6 +39,11 @@ export type Settings = {
   /** Whether the demo page is served. */
   readonly demo: boolean;
   readonly recorder: RecorderOptions;
+  /** undefined: no token is needed. Never logged. */
+  readonly auth: AuthSettings | undefined;
+  /** undefined: the default of the library. */
+  readonly allowedOrigins: readonly string[] | undefined;
+  readonly tokenInUrl: boolean;
   /** Addresses and CIDR ranges. */
   readonly trustedProxies: readonly string[];
 };
@@ -137,6 +143,7 @@ export const SETTINGS = {
       .default("")
       .refine((text) => readSecrets(text) !== undefined),
   },
+  ...AUTH_SETTINGS,
   LOG_LEVEL: {
     default: "info",
     unit: "level",
@@ -155,7 +162,7 @@ export const SETTINGS = {
     default: "auto",
     unit: "switch",
     allowed: "auto, on, off",
-    meaning: "Whether the demo page is served at /. auto: yes, unless NODE_ENV=production.",
+    meaning: "Whether the demo page is served at /. auto: yes, unless NODE_ENV=production or clients need a token.",
     schema: z.enum(["auto", "on", "off"]),
   },
   TRUSTED_PROXIES: {
@@ -204,7 +211,7 @@ export const SETTINGS = {
 } as const satisfies Record<string, Setting>;
 
 type Name = keyof typeof SETTINGS;
-const NAMES = Object.keys(SETTINGS) as Name[];
+const NAMES = keysOf(SETTINGS);
 
 export type Command =
   | { readonly kind: "help"; readonly of: Subcommand | undefined }
@@ -296,6 +303,11 @@ export function commandOf(sources: {
     problems,
   );
   problems.push(...wrongSentinel(texts));
+  // Each by itself, so that one wrong value hides no other.
+  const auth = readAuth(
+    Object.fromEntries(keysOf(AUTH_SETTINGS).map((name) => [name, SETTINGS[name].schema.safeParse(texts[name]).data])),
+    problems,
+  );
   const own = readOwnFlags(flags, problems);
   if (!parsed.success || problems.length > 0) {
     if (subcommand === "doctor") return { kind: "wrong", problems, flags: own };
@@ -308,7 +320,7 @@ export function commandOf(sources: {
   const { WS_PORT, WS_HOST, LOG_LEVEL, LOG_FORMAT, REDIS_URL, REDIS_PREFIX, BUS_SECRET, DEMO, TRUSTED_PROXIES } = parsed.data;
   const { RECORDER_BYTES, RECORDER_DIR, RECORDER_CONTENT } = parsed.data;
   const nodeEnv = sources.env["NODE_ENV"] || sources.dotEnv["NODE_ENV"];
-  const demo = DEMO === "auto" ? nodeEnv !== "production" : DEMO === "on";
+  const demo = DEMO === "auto" ? nodeEnv !== "production" && auth === undefined : DEMO === "on";
   const settings: Settings = {
     port: WS_PORT,
     host: WS_HOST,
@@ -321,10 +333,17 @@ export function commandOf(sources: {
     busSecret: BUS_SECRET,
     demo,
     recorder: { bytes: RECORDER_BYTES, content: RECORDER_CONTENT === "on", ...(RECORDER_DIR !== undefined && { dir: RECORDER_DIR }) },
+    auth,
+    allowedOrigins: parsed.data.ALLOWED_ORIGINS,
+    tokenInUrl: parsed.data.TOKEN_IN_URL === "on",
     trustedProxies: TRUSTED_PROXIES,
   };
   const warnings = sources.warnings ?? [];
   return subcommand === undefined ? { kind: "run", settings, warnings } : { kind: subcommand, settings, warnings, flags: own };
+}
+
+function keysOf<T extends object>(record: T): (keyof T)[] {
+  return Object.keys(record) as (keyof T)[];
 }
 
 function wrongSentinel(texts: Partial<Record<Name, string>>): string[] {
@@ -349,6 +368,15 @@ const SCHEMA = z.object({
   REDIS_TLS_CA: SETTINGS.REDIS_TLS_CA.schema,
   REDIS_TLS_CERT: SETTINGS.REDIS_TLS_CERT.schema,
   REDIS_TLS_KEY: SETTINGS.REDIS_TLS_KEY.schema,
+  AUTH: SETTINGS.AUTH.schema,
+  AUTH_SECRET: SETTINGS.AUTH_SECRET.schema,
+  AUTH_PUBLIC_KEYS: SETTINGS.AUTH_PUBLIC_KEYS.schema,
+  AUTH_JWKS_URL: SETTINGS.AUTH_JWKS_URL.schema,
+  AUTH_ISSUER: SETTINGS.AUTH_ISSUER.schema,
+  AUTH_AUDIENCE: SETTINGS.AUTH_AUDIENCE.schema,
+  AUTH_ANONYMOUS: SETTINGS.AUTH_ANONYMOUS.schema,
+  ALLOWED_ORIGINS: SETTINGS.ALLOWED_ORIGINS.schema,
+  TOKEN_IN_URL: SETTINGS.TOKEN_IN_URL.schema,
   DEMO: SETTINGS.DEMO.schema,
   TRUSTED_PROXIES: SETTINGS.TRUSTED_PROXIES.schema,
   RECORDER_BYTES: SETTINGS.RECORDER_BYTES.schema,
@@ -357,7 +385,9 @@ const SCHEMA = z.object({
 } satisfies Record<Name, unknown>);
 
 function describeProblem(name: Name, text: string, origin: string): string {
-  const shown = JSON.stringify(name === "REDIS_URL" ? redactUrl(text) : name === "BUS_SECRET" ? "***" : harmless(text));
+  const shown = JSON.stringify(
+    name === "REDIS_URL" ? redactUrl(text) : name === "BUS_SECRET" || name === "AUTH_SECRET" ? "***" : harmless(text),
+  );
   const { default: fallback, allowed } = SETTINGS[name];
   // The URL is shown without its password, so a mistake in the password cannot be seen: this hint may help.
   const hint =

@@ -23,6 +23,8 @@ import {
 export type User = {
   /** 1–128 bytes; members with the same one are shown as one person. A number is taken as its decimal text. */
   readonly userId: string;
+  /** `true`: nobody in particular. `userId` is ignored then, and each session is a person of its own. */
+  readonly anonymous?: boolean | null | undefined;
   /** Replaces the name that the client gives. Characters that names may not hold are taken out, and it is cut at 256 bytes. */
   readonly username?: string | null | undefined;
   /** `#rrggbb` or `#rgb`. Not given, or anything else: each board picks one that nobody else has there. */
@@ -46,9 +48,12 @@ export type Authenticate = (token: string | undefined, request: IncomingMessage)
 
 /**
  * Whether that user may enter that board; asked with every join and for every board that is watched, on every connection. `user` is the very object that `authenticate` gave last. Any answer
- * but `true` is a no. If the function throws, rejects or does not answer within 10 s, the client is told `unavailable` for this board and asks again.
+ * but `true`, or an object with limits, is a no. If the function throws, rejects or does not answer within 10 s, the client is told `unavailable` for this board and asks again.
  */
-export type Authorize = (user: User, boardId: string, how: Wish) => boolean | Promise<boolean>;
+export type Authorize = (user: User, boardId: string, how: Wish) => boolean | Limits | Promise<boolean | Limits>;
+
+/** A yes with limits. `broadcast` false: the user is shown, and moves and updates, and every broadcast is refused (`not_allowed`). */
+export type Limits = { readonly broadcast?: boolean };
 
 /** `observe`: the client wants to see the board only. `watch`: not even that, but how many are there; then `observe` is true as well. */
 export type Wish = { readonly observe: boolean; readonly watch: boolean };
@@ -78,9 +83,10 @@ export function identityOf(user: Person | undefined, resumeToken: ResumeToken): 
   return { memberId, user: user ?? { userId: memberId } };
 }
 
-/** The same session of the same user, with the name, colour and avatar that a fresh token gives them. */
-export function renewed({ memberId }: Identity, user: Person): Identity {
-  return { memberId, user };
+/** The same session of the same user, with the name, colour and avatar that a fresh token gives them. undefined: it is another user's token. */
+export function renewed({ memberId, user: { userId } }: Identity, fresh: Person | undefined): Identity | undefined {
+  const user = fresh ?? { userId: memberId };
+  return user.userId === userId ? { memberId, user } : undefined;
 }
 
 export function newResumeToken(): ResumeToken {
@@ -88,11 +94,11 @@ export function newResumeToken(): ResumeToken {
 }
 
 /**
- * `expiresAt` is as the host gave it; Infinity: it gave none. `remarks` name the fields that were left out. `unusable` says why no
+ * `person` undefined: nobody in particular. `expiresAt` is as the host gave it; Infinity: it gave none. `remarks` name the fields that were left out. `unusable` says why no
  * client can be connected as this user.
  */
 export type Checked =
-  | { readonly person: Person; readonly expiresAt: Millis; readonly remarks: readonly string[] }
+  | { readonly person: Person | undefined; readonly expiresAt: Millis; readonly remarks: readonly string[] }
   | { readonly unusable: string };
 
 /** If a host gives seconds, as a JWT has them, they mean a time in 1970. So a time before 1973 is a mistake. */
@@ -101,7 +107,7 @@ const EXPIRES_AT_MIN = 1e11;
 /** Only the userId is required. Name, colour and avatar may come from third parties: a bad one is cleaned, or left out with a remark. */
 export function personOf(given: User): Checked {
   const userId = textOf(given.userId);
-  if (!isUserId(userId)) {
+  if (!isUserId(userId) && given.anonymous !== true) {
     return { unusable: "authenticate gave a userId that is not 1 to 128 bytes of text" };
   }
   const expiresAt = given.expiresAt ?? Number.POSITIVE_INFINITY;
@@ -109,6 +115,7 @@ export function personOf(given: User): Checked {
   if (typeof expiresAt !== "number" || !(expiresAt >= EXPIRES_AT_MIN)) {
     return { unusable: "authenticate gave an expiresAt that is not a time in milliseconds since 1970" };
   }
+  if (given.anonymous === true || userId === undefined) return { person: undefined, expiresAt, remarks: [] };
   const remarks: string[] = [];
   const optional = (value: unknown, clean: (text: string) => string | undefined, remark: string) => {
     if (value === undefined || value === null) return undefined;

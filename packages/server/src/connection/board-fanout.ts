@@ -42,6 +42,8 @@ export class Seat {
   isTold = false;
   /** It sees the board, and its client is no member. */
   isObserver = false;
+  /** Its client may not broadcast. */
+  isSilent = false;
   /** The actor of its own member; undefined for an observer, and while the core has not let it in yet. */
   actor: number | undefined;
   /** The place at which its client pointed before the core let it in. */

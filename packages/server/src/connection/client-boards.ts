@@ -114,11 +114,26 @@ export class ClientBoards {
     const held = this.pending.begin(boardId);
     this.#hub.host.mayEnter(who.user, boardId, { observe: message.observe === true, watch: false }, (permission) => {
       if (!this.pending.end(boardId, held)) return;
-      if (permission === "granted") this.#enter(message, bytes);
-      else if (permission === "refused") this.#shutOut(boardId);
-      else this.#client.refuse("unavailable", boardId);
+      if (permission === "refused") this.#shutOut(boardId);
+      else if (permission === "unavailable") this.#client.refuse("unavailable", boardId);
+      else this.#enter(message, bytes, permission === "silently");
       for (const later of held) this.#client.act(later.message, later.bytes);
     });
+  }
+
+  /** The client has a fresh token, or the rights of its user are others: the host is asked about each board again. A failure takes nothing away. */
+  askAgain(): void {
+    const { who } = this.#client;
+    if (who === undefined || !this.#hub.host.authorizes) return;
+    for (const seat of [...this.seats]) {
+      const { boardId } = seat.fanout;
+      this.#client.charge(PRICE.hostCall);
+      this.#hub.host.mayEnter(who.user, boardId, { observe: seat.isObserver, watch: false }, (permission) => {
+        if (permission === "unavailable" || !this.seats.includes(seat)) return;
+        if (permission === "refused") this.#shutOut(boardId);
+        else seat.isSilent = permission === "silently";
+      });
+    }
   }
 
   /** A leave does not wait for the host: it makes the host's answer, and the messages that wait for that, useless. */
@@ -145,6 +160,7 @@ export class ClientBoards {
     const seat = this.seatOn(message.board);
     if (seat === undefined) return this.#client.refuse("not_joined", refOf(message));
     if (seat.isObserver) return this.#client.refuse("observing", refOf(message));
+    if (message.kind === "broadcast" && seat.isSilent) return this.#client.refuse("not_allowed", refOf(message));
     const { boardId } = seat.fanout;
     const recipients = message.kind === "broadcast" ? message : {};
     const audience = this.#hub.boards.audienceOf(boardId, recipients);
@@ -196,7 +212,7 @@ export class ClientBoards {
     return boardId !== undefined && this.pending.has(boardId) ? boardId : undefined;
   }
 
-  #enter({ boardId, attempt, username, status, state, area, observe = false, held }: Join, bytes: number): void {
+  #enter({ boardId, attempt, username, status, state, area, observe = false, held }: Join, bytes: number, isSilent: boolean): void {
     const { who, id } = this.#client;
     if (who === undefined) return;
     const { memberId, user } = who.identity;
@@ -209,6 +225,7 @@ export class ClientBoards {
     }
     // From now on its messages are those of a member, or of an observer, also if the core has not answered.
     seat.isObserver = observe;
+    seat.isSilent = isSilent;
     seat.held = held;
     const { userId, color, avatar, kind = "person" } = user;
     if (observe) {

@@ -80,7 +80,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   /** Each bucket is made when it is needed, and all are given up when they are full: most connections never need most of them. */
   #budgets: { [of in keyof typeof BUDGETS]?: TokenBucket } | undefined;
 
-  /** `token`: from the URL, for a client that says no hello. */
+  /** `token`: from the upgrade, for a client whose hello gives none. */
   constructor(
     hub: Hub,
     id: ConnectionId,
@@ -330,7 +330,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
       return this.act(message, data.length);
     }
     if (message.kind !== "hello") return this.refuse("bad_message", message.kind, "the first message of a connection must be hello");
-    this.#authenticate(message.token, message.resumeToken ?? newResumeToken());
+    this.#authenticate(message.token ?? this.#token, message.resumeToken ?? newResumeToken());
   }
 
   /** `bytes`: of the message. */
@@ -433,12 +433,14 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
       if (this.#state.phase !== "open" || renewal !== this.#renewals) return;
       const known = this.#recognised(who, "auth");
       if (known === undefined) return;
-      const { identity } = this.#state;
-      if (known.person.userId !== identity.user.userId) return this.end(CLOSE.unauthorized);
+      const identity = renewed(this.#state.identity, known.person);
+      if (identity === undefined) return this.end(CLOSE.unauthorized);
       const now = this.#hub.clock.now();
       const life = new TokenLife(known.expiresAt, now);
-      this.#state = { phase: "open", identity: renewed(identity, known.person), user: known.user, token: life };
+      this.#state = { phase: "open", identity, user: known.user, token: life };
       if (this.isInHurry(now)) this.#hub.lobby.watch(this);
+      this.#boards.askAgain();
+      this.#watched?.askAgain();
     });
   }
 

@@ -8,14 +8,15 @@ import type { IncomingMessage } from "node:http";
 import type { Millis } from "@presence-service/protocol";
 import type { Clock } from "../clock.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
-import { type Authenticate, type Authorize, type Person, personOf, type User, type Wish } from "./auth.ts";
+import { type Authenticate, type Authorize, type Limits, type Person, personOf, type User, type Wish } from "./auth.ts";
 
 /** If a database needs longer than this, the person who waits has given up. */
 export const ANSWER_MS_MAX = 10_000;
 const LOG_EVERY_MS = 10_000;
 
 export type Known = {
-  readonly person: Person;
+  /** undefined: nobody in particular. */
+  readonly person: Person | undefined;
   /** The user as the host gave it, for `authorize`. */
   readonly user: User;
   /** On the monotonic clock, so that setting the system's clock changes no right that was given; Infinity: as long as the connection. */
@@ -24,7 +25,8 @@ export type Known = {
 
 /** `unusable`: no token of this user helps until the host is mended. `unavailable`: the next try may succeed. */
 export type Who = Known | "nobody" | "unavailable" | { readonly unusable: string };
-export type Permission = "granted" | "refused" | "unavailable";
+/** `silently`: the user may enter, and not broadcast. */
+export type Permission = "granted" | "silently" | "refused" | "unavailable";
 
 export type HostOptions = {
   readonly authenticate: Authenticate | undefined;
@@ -77,10 +79,12 @@ export class Host {
     if (authorize === undefined) return answered("granted");
     this.#ask(
       () => authorize(user, boardId, how),
-      (isAllowed: unknown) => {
-        if (typeof isAllowed !== "boolean" && isAllowed !== undefined && isAllowed !== null)
-          this.#warn({ board: boardId }, "the host's authorize answered neither true nor false; the answer counts as false");
-        return isAllowed === true ? "granted" : "refused";
+      (answer): Permission => {
+        const limits = isLimits(answer) ? answer : undefined;
+        if (limits === undefined && typeof answer !== "boolean" && answer !== undefined && answer !== null)
+          this.#warn({ board: boardId }, "the host's authorize answered neither true nor false, nor limits; the answer counts as false");
+        if (limits?.broadcast === false) return "silently";
+        return answer === true || limits !== undefined ? "granted" : "refused";
       },
       (error): Permission => {
         this.#error({ err: error, board: boardId }, "the host's authorize failed; the client is told to ask again for this board");
@@ -104,7 +108,7 @@ export class Host {
       return checked;
     }
     const { person, remarks } = checked;
-    for (const remark of remarks) this.#warn({ user: person.userId }, remark);
+    for (const remark of remarks) this.#warn({ user: person?.userId }, remark);
     const lifeMs = checked.expiresAt - this.#options.clock.wallNow();
     return lifeMs <= 0 ? "nobody" : { person, user, expiresAt: this.#options.clock.now() + lifeMs };
   }
@@ -153,6 +157,13 @@ export class Host {
       stopWaiting = this.#options.clock.after(ANSWER_MS_MAX, () => settle(() => failed(late)));
     }
   }
+}
+
+/** An object of another form is a mistake, such as a record of a database, and gives no right. */
+function isLimits(answer: unknown): answer is Limits {
+  if (typeof answer !== "object" || answer === null) return false;
+  const entries = Object.entries(answer);
+  return entries.length > 0 && entries.every(([name, value]) => name === "broadcast" && typeof value === "boolean");
 }
 
 /** Whether that is a promise, of any library or realm. */

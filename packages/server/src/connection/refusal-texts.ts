@@ -17,11 +17,12 @@ export const REFUSALS: Record<ErrorCode, string> = {
   unavailable: "the service cannot find out at the moment who you are or what you may do; try again later",
   unknown_message: "this release of the service does not know this message",
   observing: "this connection only observes that board; join it without observe to move, update or broadcast",
+  not_allowed: "this client may not broadcast on that board: its token does not give the right, or the host says so",
   too_many_watched: `a connection may watch ${WATCHED_BOARDS_MAX} boards`,
 };
 
-/** Mistakes for which no client is closed: a message was under way when a board was left or only observed, or is of a later release. */
-export const HONEST: ReadonlySet<ErrorCode> = new Set(["not_joined", "unknown_message", "observing"]);
+/** Mistakes for which no client is closed: a message was under way when a board was left or only observed, is of a later release, or a right was taken back. */
+export const HONEST: ReadonlySet<ErrorCode> = new Set(["not_joined", "unknown_message", "observing", "not_allowed"]);
 
 /** The board's id as the message names it. If it names the board by a number: the kind of the message. */
 export function refOf({ kind, board }: { readonly kind: string; readonly board: BoardRef }): string {

@@ -40,9 +40,17 @@ export class WatchedBoards {
 
   /** The client watches that board no longer. Answers whether it did, or wanted to. */
   end(boardId: BoardId): boolean {
-    if (this.#boards.delete(boardId)) this.#hub.watching.remove(this.#client, boardId);
-    else return this.#pending.delete(boardId);
+    const wasAsked = this.#pending.delete(boardId);
+    if (!this.#boards.delete(boardId)) return wasAsked;
+    this.#hub.watching.remove(this.#client, boardId);
     return true;
+  }
+
+  /** As of the boards that the client is on: the host is asked again about each. */
+  askAgain(): void {
+    if (!this.#hub.host.authorizes) return;
+    for (const boardId of this.#boards) this.#pending.set(boardId, false);
+    this.#askHost();
   }
 
   /** The connection has ended. */
@@ -53,9 +61,10 @@ export class WatchedBoards {
   }
 
   #add(boards: readonly BoardId[]): void {
+    let count = this.#count();
     for (const boardId of boards) {
       if (this.#boards.has(boardId) || this.#pending.has(boardId)) continue;
-      if (this.#boards.size + this.#pending.size >= WATCHED_BOARDS_MAX) {
+      if (++count > WATCHED_BOARDS_MAX) {
         this.#client.refuse("too_many_watched", boardId);
         break;
       }
@@ -63,6 +72,13 @@ export class WatchedBoards {
       else this.#begin(boardId);
     }
     this.#askHost();
+  }
+
+  /** Boards that are watched already may be pending as well, while the host is asked about them again. */
+  #count(): number {
+    let count = this.#boards.size;
+    for (const boardId of this.#pending.keys()) if (!this.#boards.has(boardId)) count++;
+    return count;
   }
 
   #askHost(): void {
@@ -79,8 +95,9 @@ export class WatchedBoards {
         this.#asked--;
         // It may have been taken back meanwhile, or the connection may have ended.
         if (this.#pending.delete(boardId)) {
-          if (permission === "granted") this.#begin(boardId);
-          else this.#client.refuse(permission === "refused" ? "bad_board" : "unavailable", boardId);
+          if (permission === "granted" || permission === "silently") this.#begin(boardId);
+          else if (permission === "refused") this.#refuse(boardId);
+          else if (!this.#boards.has(boardId)) this.#client.refuse("unavailable", boardId);
         }
         this.#askHost();
       });
@@ -88,7 +105,13 @@ export class WatchedBoards {
     this.#isAsking = false;
   }
 
+  #refuse(boardId: BoardId): void {
+    this.end(boardId);
+    this.#client.refuse("bad_board", boardId);
+  }
+
   #begin(boardId: BoardId): void {
+    if (this.#boards.has(boardId)) return;
     this.#boards.add(boardId);
     if (this.#hub.watching.add(this.#client, boardId)) this.#client.charge(PRICE.watchedFirst);
   }

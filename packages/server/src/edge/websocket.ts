@@ -12,12 +12,12 @@ import type { AddressOf } from "../address.ts";
 import { PRICE } from "../connection/budget.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionManager } from "../connection/manager.ts";
+import type { OriginRule } from "../origins.ts";
 import type { ClientSocket } from "../speech/socket.ts";
-import { SUBPROTOCOLS_KNOWN, speechFor, subprotocolOf } from "../speech/subprotocols.ts";
+import { SUBPROTOCOLS_KNOWN, speechFor, subprotocolOf, tokenOffered, withoutToken } from "../speech/subprotocols.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Descriptors } from "./descriptors.ts";
-import type { OriginRule } from "./origins.ts";
 import { isAt, pathOf, queryOf } from "./paths.ts";
 import { type SliceListener, sliceReads, unshiftInSlices } from "./slices.ts";
 
@@ -88,7 +88,7 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     const words = REFUSED[reason];
     if (words !== undefined) {
       const { origin, host, "sec-websocket-protocol": subprotocols } = request.headers;
-      const told = { path: pathOf(request.url), origin, host, subprotocols, why: answer.body };
+      const told = { path: pathOf(request.url), origin, host, subprotocols: subprotocols && withoutToken(subprotocols), why: answer.body };
       warn(Object.fromEntries(Object.entries(told).map(([name, text]) => [name, text?.slice(0, SHOWN_LENGTH_MAX)])), words);
     }
     end(socket, answer);
@@ -127,7 +127,7 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     unshiftInSlices(socket, head);
     wss.handleUpgrade(request, socket, EMPTY, (ws) => {
       descriptors.upgraded(socket);
-      const token = tokenInUrl ? (query.get("token") ?? undefined) : undefined;
+      const token = tokenOffered(request) ?? (tokenInUrl ? (query.get("token") ?? undefined) : undefined);
       const connection = manager.open(new WsSocket(ws, socket), { speech, request, token, address });
       manager.gate.opened(connection);
       ws.connection = connection;

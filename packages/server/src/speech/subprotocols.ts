@@ -29,6 +29,24 @@ export function speechFor({ headers }: IncomingMessage, query: URLSearchParams):
   return asked === null ? CLASSIC : SUBPROTOCOLS.find(([subprotocol]) => subprotocol === asked)?.[1];
 }
 
+/** A client that cannot wait for its `hello`, such as one that a gateway has to let in, offers its token beside the way of speaking. */
+const TOKEN_PREFIX = "presence.token.";
+
+/** The token among the subprotocols that are offered; it is never chosen as one. */
+export function tokenOffered({ headers }: IncomingMessage): string | undefined {
+  const offered = (headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
+  return offered.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length);
+}
+
+/** That header as it may be logged. */
+export function withoutToken(offered: string): string {
+  return offered
+    .split(",")
+    .map((name) => (name.trim().startsWith(TOKEN_PREFIX) ? ` ${TOKEN_PREFIX}***` : name))
+    .join()
+    .trim();
+}
+
 /** Of several subprotocols that are offered, the one to speak. */
 export function subprotocolOf(offered: ReadonlySet<string>): string | undefined {
   return SUBPROTOCOLS.find(([subprotocol]) => offered.has(subprotocol))?.[0];

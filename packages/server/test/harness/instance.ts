@@ -20,7 +20,8 @@ const RENDERED_MS = 1000;
 /** So many lines of each instance are shown when a test fails; `lines` has all. */
 const SHOWN_LINES_MAX = 40;
 /** Settings in the environment of the tests, which instances must not inherit. */
-const SETTINGS = /^(?:REDIS_|WS_|LOG_|ADMIN_|AUTH|DEMO|DRAIN_|RECORDER_|NODE_TEST_CONTEXT$|NODE_OPTIONS$|NODE_ENV$)/;
+const SETTINGS =
+  /^(?:REDIS_|BUS_|WS_|LOG_|ADMIN_|AUTH|ALLOWED_|TOKEN_IN_|DEMO|DRAIN_|RECORDER_|NODE_TEST_CONTEXT$|NODE_OPTIONS$|NODE_ENV$)/;
 
 export type InstanceOptions = {
   /** Not given: the service's own default. */

@@ -32,6 +32,10 @@ export type SessionOptions = {
   readonly encoding?: Encoding;
   /** A client of the same person: this connection continues its session. */
   readonly resume?: SessionClient;
+  /** Given with `hello`. */
+  readonly token?: string;
+  /** Offered with the upgrade. */
+  readonly offeredToken?: string;
 };
 
 /** One board as this client shows it, itself included. */
@@ -65,24 +69,30 @@ export class SessionClient {
   readonly #boards = new Map<string, SessionBoard>();
   readonly #ids = new Map<BoardRef, string>();
 
-  private constructor(url: string, { encoding = "json", resume }: SessionOptions) {
+  private constructor(url: string, { encoding = "json", resume, token, offeredToken }: SessionOptions) {
     this.encoding = encoding;
     this.resumeToken = resume?.resumeToken ?? (randomBytes(16).toString("hex") as ResumeToken);
     this.#attempts = resume === undefined ? { last: 0 } : resume.#attempts;
-    this.#socket = new WebSocket(url, SUBPROTOCOL[encoding]);
+    this.#socket = new WebSocket(url, [SUBPROTOCOL[encoding], ...(offeredToken === undefined ? [] : [`presence.token.${offeredToken}`])]);
     this.#socket.binaryType = "arraybuffer";
-    this.#socket.onopen = () => this.send({ kind: "hello", resumeToken: this.resumeToken });
+    this.#socket.onopen = () => this.send({ kind: "hello", resumeToken: this.resumeToken, ...(token === undefined ? {} : { token }) });
     this.#socket.onmessage = ({ data }: MessageEvent<unknown>) => this.#heard(data);
     this.#socket.onclose = ({ code, reason }) => {
       this.ended = { code, reason };
     };
   }
 
-  /** Welcomed once it is returned; closed with the test. */
-  static async connect(scope: Scope, url: string, options: SessionOptions = {}): Promise<SessionClient> {
+  /** Welcomed or refused once it is returned; closed with the test. */
+  static async knock(scope: Scope, url: string, options: SessionOptions = {}): Promise<SessionClient> {
     const client = new SessionClient(url, options);
     scope.after(() => client.#socket.close());
     await eventually(() => client.has("welcome") || client.ended !== undefined, { what: `welcome from ${url}` });
+    return client;
+  }
+
+  /** Welcomed once it is returned; closed with the test. */
+  static async connect(scope: Scope, url: string, options: SessionOptions = {}): Promise<SessionClient> {
+    const client = await SessionClient.knock(scope, url, options);
     assert.equal(client.ended, undefined, `the WebSocket at ${url} was refused: ${client.ended?.code}`);
     return client;
   }

@@ -5,14 +5,14 @@
  */
 
 import type { IncomingHttpHeaders } from "node:http";
-import { PresenceError } from "../errors.ts";
-import { redactText } from "../telemetry/redact.ts";
+import { PresenceError } from "./errors.ts";
+import { redactText } from "./telemetry/redact.ts";
 
 export type OriginRule = (headers: IncomingHttpHeaders) => boolean;
 
-/** `allowed` undefined: only pages of the host that they connect to. Throws `BAD_SETTINGS` for entries that no page ever has as its origin. */
-export function originRule(allowed: readonly string[] | undefined): OriginRule {
-  const listed = allowed && listedOrigins(allowed);
+/** `allowed` undefined: only pages of the host that they connect to. Throws `BAD_SETTINGS`, which names the option, for entries that no page ever has as its origin. */
+export function originRule(allowed: readonly string[] | undefined, option = "allowedOrigins"): OriginRule {
+  const listed = allowed && listedOrigins(allowed, option);
   return ({ origin, host = "" }) => {
     // A client that sends no origin is not a page.
     if (origin === undefined || listed?.has("*")) return true;
@@ -50,8 +50,8 @@ function samePort(page: string, own: string): boolean {
   return page === own || (page === "" && (own === "80" || own === "443"));
 }
 
-function listedOrigins(allowed: readonly string[]): ReadonlySet<string> {
-  if (!Array.isArray(allowed)) throw new PresenceError("BAD_SETTINGS", "allowedOrigins must be a list of origins");
+function listedOrigins(allowed: readonly string[], option: string): ReadonlySet<string> {
+  if (!Array.isArray(allowed)) throw new PresenceError("BAD_SETTINGS", `${option} must be a list of origins`);
   const problems: string[] = [];
   const origins = allowed.map((entry: unknown) => {
     const text = typeof entry === "string" ? entry.trim() : "";
@@ -62,7 +62,7 @@ function listedOrigins(allowed: readonly string[]): ReadonlySet<string> {
     return known?.text ?? "";
   });
   if (problems.length > 0) {
-    throw new PresenceError("BAD_SETTINGS", `allowedOrigins has entries that cannot be the origin of a page: ${problems.join("; ")}`);
+    throw new PresenceError("BAD_SETTINGS", `${option} has entries that cannot be the origin of a page: ${problems.join("; ")}`);
   }
   return new Set(origins);
 }

@@ -1,0 +1,65 @@
+/**
+ * Identity and rights by JSON Web Tokens, for an instance without a host of its own: the `authenticate` and `authorize` of the command.
+ * A token says who somebody is and what they may do on which boards; who has none may do what a setting allows to everybody.
+ */
+
+import { errors, type JWTPayload } from "jose";
+import type { Authenticate, Authorize, User } from "../connection/auth.ts";
+import { type Logger, rateLimited } from "../telemetry/log.ts";
+import { type KeyOptions, KeysUnavailable, verifier } from "./keys.ts";
+import { BOARDS_FORM, type Grant, grantsIn, mayOn } from "./rights.ts";
+
+export type TokenOptions = KeyOptions & {
+  /** A token must have this `iss` and this `aud`; undefined: they are not looked at. */
+  readonly issuer: string | undefined;
+  readonly audience: string | undefined;
+  /** For those who give no token; none: they are refused. */
+  readonly anonymous: readonly Grant[];
+  readonly log: Logger;
+};
+
+/** Clocks of the issuer and of this machine may differ by so much, for `nbf`. */
+const CLOCK_TOLERANCE_S = 10;
+/** Strangers can have tokens refused as often as they like. */
+const LOG_EVERY_MS = 10_000;
+
+type Holder = User & { readonly grants: readonly Grant[] };
+
+/** Throws BAD_SETTINGS if the keys cannot be used. */
+export function tokenRights(options: TokenOptions): { readonly authenticate: Authenticate; readonly authorize: Authorize } {
+  const { anonymous, issuer, audience, log } = options;
+  const verify = verifier(options);
+  const warn = rateLimited(log.warn.bind(log), LOG_EVERY_MS);
+  const checks = {
+    requiredClaims: ["sub", "exp"],
+    clockTolerance: CLOCK_TOLERANCE_S,
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(audience === undefined ? {} : { audience }),
+  };
+  const authenticate = async (token: string | undefined): Promise<Holder | undefined> => {
+    if (token === undefined || token === "") {
+      if (anonymous.length > 0) return { userId: "", anonymous: true, grants: anonymous };
+      return void warn({}, "a client gave no token, and nothing is open to clients without one (AUTH_ANONYMOUS)");
+    }
+    try {
+      return holderOf(await verify(token, checks), (why) => warn({ why }, "a token was taken, and gives no right to any board"));
+    } catch (error) {
+      if (error instanceof KeysUnavailable || !(error instanceof errors.JOSEError || error instanceof TypeError)) throw error;
+      return void warn({ why: error.message }, "a token was refused");
+    }
+  };
+  const authorize: Authorize = (user, boardId, { observe }) => {
+    const { grants } = user as Holder;
+    if (!mayOn(grants, boardId, observe ? "read" : "write")) return false;
+    return mayOn(grants, boardId, "event") ? true : { broadcast: false };
+  };
+  return { authenticate, authorize };
+}
+
+function holderOf(claims: JWTPayload, remark: (why: string) => void): Holder {
+  const { sub = "", exp = 0, name, color, avatar, picture, kind, boards } = claims;
+  const grants = grantsIn(boards);
+  if (grants === undefined) remark(boards === undefined ? "it has no claim boards" : `its claim boards is not ${BOARDS_FORM}`);
+  const said = { username: name, color, avatar: avatar ?? picture, kind } as Partial<User>;
+  return { ...said, userId: sub, expiresAt: exp * 1000, grants: grants ?? [] };
+}
