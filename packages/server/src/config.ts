@@ -11,6 +11,7 @@ import { isChannelPrefix } from "./bus/bus.ts";
 import { readSecrets, SECRETS_ALLOWED } from "./bus/signing.ts";
 import { AUTH_SETTINGS, type AuthSettings, readAuth } from "./config/auth-settings.ts";
 import { readDotEnv } from "./config/dot-env.ts";
+import { FILE_SETTINGS, readSecretFiles, secretsRead } from "./config/secret-files.ts";
 import { similarTo } from "./config/similar.ts";
 import { flagsOf, isSubcommand, type OwnFlags, readOwnFlags, SUBCOMMANDS, type Subcommand } from "./config/subcommands.ts";
 import { type RedisTls, readTlsFiles } from "./config/tls-files.ts";
@@ -144,6 +145,7 @@ export const SETTINGS = {
       .refine((text) => readSecrets(text) !== undefined),
   },
   ...AUTH_SETTINGS,
+  ...FILE_SETTINGS,
   LOG_LEVEL: {
     default: "info",
     unit: "level",
@@ -241,6 +243,7 @@ export function possibleSecrets(argv: readonly string[]): string[] {
   const environment = Object.entries(process.env).filter(([name]) => name in SETTINGS || /REDIS|PASS|SECRET|TOKEN|KEY/i.test(name));
   const texts = [
     ...argv.flatMap((text) => [text, text.slice(text.indexOf("=") + 1)]),
+    ...secretsRead(),
     ...[...environment, ...Object.entries(readDotEnv(".env", NAMES).texts)].map(([, text]) => text ?? ""),
   ];
   // No URL has several hosts, but REDIS_URL may: the first one is enough to find the secrets around it.
@@ -278,7 +281,7 @@ export function commandOf(sources: {
   if (flags.has("help")) return { kind: "help", of: subcommand };
   if (flags.has("version")) return { kind: "version" };
 
-  const origins = new Map<Name, string>();
+  const origins = new Map<string, string>();
   const texts: Partial<Record<Name, string>> = {};
   for (const name of NAMES) {
     const flag = flags.get(flagOf(name));
@@ -292,6 +295,7 @@ export function commandOf(sources: {
     if (text !== undefined) texts[name] = text;
     origins.set(name, origin);
   }
+  readSecretFiles(texts, origins, problems);
   const parsed = SCHEMA.safeParse(texts);
   if (!parsed.success) {
     for (const name of new Set(parsed.error.issues.map((issue) => issue.path[0] as Name))) {
@@ -377,6 +381,10 @@ const SCHEMA = z.object({
   AUTH_ANONYMOUS: SETTINGS.AUTH_ANONYMOUS.schema,
   ALLOWED_ORIGINS: SETTINGS.ALLOWED_ORIGINS.schema,
   TOKEN_IN_URL: SETTINGS.TOKEN_IN_URL.schema,
+  REDIS_URL_FILE: SETTINGS.REDIS_URL_FILE.schema,
+  REDIS_SENTINEL_PASSWORD_FILE: SETTINGS.REDIS_SENTINEL_PASSWORD_FILE.schema,
+  BUS_SECRET_FILE: SETTINGS.BUS_SECRET_FILE.schema,
+  AUTH_SECRET_FILE: SETTINGS.AUTH_SECRET_FILE.schema,
   DEMO: SETTINGS.DEMO.schema,
   TRUSTED_PROXIES: SETTINGS.TRUSTED_PROXIES.schema,
   RECORDER_BYTES: SETTINGS.RECORDER_BYTES.schema,
