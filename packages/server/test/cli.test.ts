@@ -8,6 +8,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { eventually } from "./harness/index.ts";
 
 const CLI = new URL("../src/cli.ts", import.meta.url).pathname;
 
@@ -175,7 +176,7 @@ test("Redis unreachable: attempts for about 5 s, then one line that names the ad
 
 test("in memory it warns that it is alone, serves health, and stops with 0 on SIGTERM", async (t) => {
   const { child, ended, output, base } = await startReady(t);
-  assert.match(output(), /"level":"warn".*THIS INSTANCE IS ALONE/);
+  await eventually(() => /"level":"warn".*THIS INSTANCE IS ALONE/.test(output()), { what: () => `the warning in ${output()}` });
   assert.equal((await fetch(`${base}readyz`)).status, 200);
   const health = (await (await fetch(`${base}health`)).json()) as { status: string; redis: { mode: string } };
   assert.deepEqual([health.status, health.redis.mode], ["ok", "memory"]);
