@@ -28,6 +28,8 @@ export const SECRET_BYTES_MIN = 32;
 const JWKS_AGE_MS_MAX = 600_000;
 const JWKS_ASK_MS_MIN = 30_000;
 const JWKS_ANSWER_MS_MAX = 5000;
+/** Characters of a token's header in a refusal, which is logged. */
+const ALG_SHOWN_MAX = 20;
 
 const RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
 const CURVES: Readonly<Record<string, readonly string[]>> = { prime256v1: ["ES256"], secp384r1: ["ES384"], secp521r1: ["ES512"] };
@@ -52,7 +54,7 @@ export function verifier({ secrets, publicKeys, jwksUrl }: KeyOptions): Verify {
         });
   return async (token, options) => {
     const { alg = "", kid } = decodeProtectedHeader(token);
-    let refusal: Error = new errors.JWSSignatureVerificationFailed(`there is no key for the algorithm ${JSON.stringify(alg)}`);
+    let refusal: Error = new errors.JWSSignatureVerificationFailed(`there is no key for the algorithm ${JSON.stringify(alg).slice(0, ALG_SHOWN_MAX)}`);
     for (const { key, algorithms, kid: own } of keys) {
       if (!algorithms.includes(alg) || (kid !== undefined && own !== undefined && kid !== own)) continue;
       try {
