@@ -331,11 +331,19 @@ export const OBSERVED = struct<{ readonly observed?: boolean }>({ observed: opti
 
 type Near = { readonly reach: number; readonly since: number; readonly turn: number };
 const count = varint(limits.U32_MAX);
-/** At the end of a heartbeat, between instances: its sender has not heard which counts are wanted; it says some of its beats to its group only. */
-export const HEARTBEAT = struct<{ readonly wanting?: boolean; readonly near?: Near }>({
+/** Milliseconds since the start of an instance. */
+const at = varint(Number.MAX_SAFE_INTEGER);
+/** At the end of a heartbeat, between instances: its sender has not heard which counts are wanted; it says some of its beats to its group only; its own time. */
+export const HEARTBEAT = struct<{ readonly wanting?: boolean; readonly near?: Near; readonly at?: number }>({
   wanting: optional(1, bool),
   near: optional(2, struct<Near>({ reach: count, since: count, turn: count })),
+  at: optional(3, at),
 });
+
+/** At the end of a change of a slice, or of a whole one, between instances: when a member came or left by the last change. */
+export const TIMED = struct<{ readonly at?: number }>({ at: optional(1, at) });
+/** The same for each of several changes; 0: nobody came or left by it. */
+export const TIMES = struct<{ readonly times?: readonly number[] }>({ times: optional(1, list(at)) });
 
 export const eventName = text(limits.EVENT_NAME_BYTES_MAX);
 export const eventData = json(limits.EVENT_DATA_BYTES_MAX);

@@ -19,6 +19,8 @@ export {
   readMember,
   readUuid,
   STATUSES,
+  TIMED,
+  TIMES,
   writeMember,
 } from "./fields.ts";
 export { HELD_BYTES, hashIn, heldNow, nameHeld, printed } from "./held.ts";

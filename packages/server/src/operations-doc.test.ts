@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { compareTable } from "../test/harness/document.ts";
 import { SETTINGS } from "./config.ts";
 import { EXIT_STATUS } from "./errors.ts";
-import { METRICS, OTHER_METRICS } from "./telemetry/metrics.ts";
+import { HISTOGRAMS, METRICS, OTHER_METRICS } from "./telemetry/metrics.ts";
 
 const OPERATIONS = new URL("../../../docs/OPERATIONS.md", import.meta.url);
 const ENV_EXAMPLE = new URL("../../../.env.example", import.meta.url);
@@ -22,7 +22,7 @@ function settingsTable(): string {
 }
 
 function metricsTable(): string {
-  const all: Metric[] = [...Object.values<Metric>(METRICS), ...Object.values<Metric>(OTHER_METRICS)];
+  const all = [METRICS, HISTOGRAMS, OTHER_METRICS].flatMap((table) => Object.values<Metric>(table));
   const rows = all.map(({ name, type, label, values, help }) => {
     const shown = label === undefined ? "" : values === undefined ? label : `${label}: ${values.join(", ")}`;
     return `| \`${name}\` | ${type} | ${shown} | ${help} |`;

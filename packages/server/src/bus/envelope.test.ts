@@ -31,7 +31,7 @@ import {
   u32,
 } from "../../../protocol/test/arbitraries.ts";
 import { LATER_FIELDS } from "../../../protocol/test/later.ts";
-import type { BusMessage, DelReason, InstanceStatus, Op, SliceEntry } from "../core/messages.ts";
+import type { BusMessage, DelReason, InstanceStatus, Op, Replay, SliceEntry } from "../core/messages.ts";
 import { hashOfBoard, shardOf } from "../core/occupancy.ts";
 import { ANA, ana, FROM } from "../testing/ana.ts";
 import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "./envelope.ts";
@@ -99,6 +99,20 @@ const VECTORS: Record<string, [BusMessage, string]> = {
     },
     "01 b009 904e 9875 28 11 08 b81e0d22 04af 02 03 01 14 10",
   ],
+  "heartbeat: tells its time": [
+    {
+      kind: "heartbeat",
+      beat: 9,
+      intervalMs: 500,
+      beaconMs: 15_000,
+      boards: 0,
+      status: "ready",
+      versions: { min: 1, max: 1 },
+      acks: [],
+      at: 4003,
+    },
+    "01 09 f403 9875 00 11 00 03 02 a31f",
+  ],
   verdict: [{ kind: "verdict", accused: [{ instanceId: OTHER, beat: 1200, isDown: true }] }, "06 01 b81e0d225c394f178e40a1b2c3d4e5f6 e112"],
   goodbye: [{ kind: "goodbye" }, "02"],
   kick: [
@@ -124,16 +138,20 @@ const VECTORS: Record<string, [BusMessage, string]> = {
     "11 ad02 00 02 01 05 27 7b22737461747573223a2269646c65222c227374617465223a7b22746f6f6c223a6e756c6c7d7d" +
       "02 00112233445566778899aabbccddeeff 01 04",
   ],
+  "delta: left": [
+    { kind: "delta", prev: 300, seq: 301, ops: [{ op: "del", memberId: ANA, attempt: 1, reason: "left" }], at: 4003 },
+    "11 ad02 00 01 02 00112233445566778899aabbccddeeff 01 00 01 02 a31f",
+  ],
   replay: [
     {
       kind: "replay",
       seq: 301,
       steps: [
         { prev: 298, seq: 300, ops: [{ op: "patch", slot: 5, patch: { status: "idle" } }] },
-        { prev: 300, seq: 301, ops: [{ op: "del", memberId: "f".repeat(32) as MemberId, attempt: 1, reason: "left" }] },
+        { prev: 300, seq: 301, ops: [{ op: "del", memberId: "f".repeat(32) as MemberId, attempt: 1, reason: "left" }], at: 4003 },
       ],
     },
-    "17 aa02 02 01 01 01 05 11 7b22737461747573223a2269646c65227d 00 01 02 ffffffffffffffffffffffffffffffff 01 00",
+    "17 aa02 02 01 01 01 05 11 7b22737461747573223a2269646c65227d 00 01 02 ffffffffffffffffffffffffffffffff 01 00 01 04 02 00 a31f",
   ],
   snapshot: [
     {
@@ -145,6 +163,10 @@ const VECTORS: Record<string, [BusMessage, string]> = {
       ended: [{ memberId: "f".repeat(32) as MemberId, attempt: 2 }],
     },
     `12 ad02 00 00 01 01 05 01 ${ANA_HEX} 01 ffffffffffffffffffffffffffffffff 02`,
+  ],
+  "snapshot: of a slice that somebody has left": [
+    { kind: "snapshot", seq: 301, part: 0, parts: 1, entries: [], ended: [{ memberId: ANA, attempt: 1 }], at: 4003 },
+    "12 ad02 00 00 00 01 00112233445566778899aabbccddeeff 01 01 02 a31f",
   ],
   "sync: all": [
     { kind: "sync", seq: 301, hash: 0x9e3779b9, count: 1, asks: "all", held: [{ owner: OTHER, seq: 77 }] },
@@ -214,6 +236,7 @@ const reasons: Record<DelReason, true> = { left: true, timeout: true, kicked: tr
 const statuses: Record<InstanceStatus, true> = { ready: true, draining: true, degraded: true };
 const anyOf = <K extends string>(keys: Record<K, true>) => fc.constantFrom(...(Object.keys(keys) as K[]));
 const patch = record({ status: fc.constantFrom(...STATUSES), state }, { requiredKeys: [] }).map((fields) => ({ ...fields }) as JsonObject);
+const timed = fc.option(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })).map((at) => (at === null ? {} : { at }));
 const standing = { seq, hash: u32, count: u32 };
 const held = fc.array(record({ owner: instanceId, seq }), { maxLength: 4 });
 
@@ -242,8 +265,10 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
       fc.option(fc.array(boardId, { maxLength: 5 })),
       fc.boolean(),
       fc.option(record({ reach: u32, since: fc.integer({ min: 1, max: 0xffff_ffff }), turn: u32 })),
+      timed,
     )
-    .map(([heartbeat, mute, wanting, near]) => ({
+    .map(([heartbeat, mute, wanting, near, at]) => ({
+      ...at,
       ...heartbeat,
       ...(mute !== null && { mute }),
       ...(wanting && { wanting }),
@@ -268,35 +293,41 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
     { requiredKeys: ["kind", "text"], noNullPrototype: true },
   ),
   delta: fc
-    .tuple(seq, fc.nat(), fc.array(op, { maxLength: 4 }))
-    .map(([prev, step, ops]) => ({ kind: "delta", prev, seq: Math.min(prev + 1 + step, Number.MAX_SAFE_INTEGER), ops }) as const)
+    .tuple(seq, fc.nat(), fc.array(op, { maxLength: 4 }), timed)
+    .map(([prev, step, ops, at]) => ({ kind: "delta", prev, seq: Math.min(prev + 1 + step, Number.MAX_SAFE_INTEGER), ops, ...at }) as const)
     .filter(({ prev, seq }) => prev < seq),
   replay: fc
     .tuple(
       fc.integer({ min: 0, max: 2 ** 52 }),
-      fc.array(fc.tuple(fc.nat(1000), fc.array(op, { maxLength: 3 })), { minLength: 1, maxLength: 4 }),
+      fc.array(fc.tuple(fc.nat(1000), fc.array(op, { maxLength: 3 }), timed), { minLength: 1, maxLength: 4 }),
     )
     .map(([first, told]) => {
       let at = first;
-      const steps = told.map(([step, ops]) => {
+      const steps = told.map(([step, ops, timed]) => {
         const prev = at;
         at += step + 1;
-        return { prev, seq: at, ops };
+        return { prev, seq: at, ops, ...timed };
       });
       return { kind: "replay", seq: at, steps } as const;
     }),
-  snapshot: record({
-    kind: fc.constant("snapshot"),
-    seq,
-    part: fc.integer({ min: 0, max: 4095 }),
-    parts: fc.integer({ min: 1, max: 4096 }),
-    entries: fc.array(record({ slot: actor, attempt, seq, member }), { maxLength: 3 }),
-    ended: fc.array(ended, { maxLength: 3 }),
-  }).map((message) => ({
-    ...message,
-    part: message.part % message.parts,
-    entries: message.entries.map((entry) => ({ ...entry, seq: Math.min(entry.seq, message.seq) })),
-  })),
+  snapshot: fc
+    .tuple(
+      record({
+        kind: fc.constant("snapshot"),
+        seq,
+        part: fc.integer({ min: 0, max: 4095 }),
+        parts: fc.integer({ min: 1, max: 4096 }),
+        entries: fc.array(record({ slot: actor, attempt, seq, member }), { maxLength: 3 }),
+        ended: fc.array(ended, { maxLength: 3 }),
+      }),
+      timed,
+    )
+    .map(([message, at]) => ({
+      ...message,
+      ...at,
+      part: message.part % message.parts,
+      entries: message.entries.map((entry) => ({ ...entry, seq: Math.min(entry.seq, message.seq) })),
+    })),
   sync: fc.oneof(
     record(
       { kind: fc.constant("sync" as const), ...standing, asks: fc.constant("all" as const), held, observed: fc.boolean() },
@@ -340,7 +371,7 @@ const link = fc.oneof(fc.nat(300), u32);
 
 /** After a kind that has no extra fields yet, nothing is read at all. */
 function laterFields(kind: string): Arbitrary<Uint8Array> {
-  return ["event", "beacon", "sync", "heartbeat", "cursors"].includes(kind)
+  return ["event", "beacon", "sync", "heartbeat", "delta", "replay", "snapshot", "cursors"].includes(kind)
     ? fc.constantFrom(new Uint8Array(), LATER_FIELDS)
     : fc.uint8Array({ maxLength: 9 });
 }
@@ -348,12 +379,16 @@ function laterFields(kind: string): Arbitrary<Uint8Array> {
 /** Extra fields may be absent, so a message that is cut off right before one of them is one. */
 function assertInvalidOrBare(shorter: ReturnType<typeof outcome>, message: BusMessage): void {
   if (typeof shorter !== "object") return assert.equal(shorter, "invalid");
-  assert.deepEqual({ ...message, ...shorter }, message);
+  const [whole, rest] = message.kind === "replay" ? [untimed(message), untimed(shorter as Replay)] : [message, shorter];
+  assert.deepEqual({ ...whole, ...rest }, whole);
   const lost = Object.keys(message).filter((name) => !(name in shorter));
-  assert.ok(
-    lost.length > 0 && lost.every((name) => ["memberIds", "userIds", "observed", "wanting", "near", "paths"].includes(name)),
-    lost.join(),
-  );
+  const isExtra = (name: string) => ["memberIds", "userIds", "observed", "wanting", "near", "at", "paths"].includes(name);
+  assert.ok((lost.length > 0 || message.kind === "replay") && lost.every(isExtra), lost.join());
+}
+
+/** The times of a replay are one extra field. */
+function untimed({ steps, ...replay }: Replay): BusMessage {
+  return { ...replay, steps: steps.map(({ at: _, ...step }) => step) };
 }
 
 for (const [kind, ofKind] of Object.entries(messages) as [string, Arbitrary<BusMessage>][]) {

@@ -38,6 +38,8 @@ import {
   readPaths,
   readUuid,
   STATUSES,
+  TIMED,
+  TIMES,
   U32_MAX,
   USER_ID_BYTES_MAX,
   Writer,
@@ -186,14 +188,16 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
   },
   delta: {
     tag: 0x11,
-    write(to, { prev, seq, ops }) {
+    write(to, delta) {
+      const { prev, seq, ops } = delta;
       to.varint(seq).varint(seq - prev - 1);
       writeList(to, ops, writeOp);
+      TIMED.write(to, delta);
     },
     read(from) {
       const seq = from.varint();
       const prev = seq - 1 - from.varint(seq - 1);
-      return { kind: "delta", prev, seq, ops: readList(from, readOp).filter((op) => op !== undefined) };
+      return { kind: "delta", prev, seq, ops: readList(from, readOp).filter((op) => op !== undefined), ...TIMED.read(from) };
     },
   },
   replay: {
@@ -206,6 +210,7 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
         at = seq;
         writeList(to, ops, writeOp);
       });
+      if (steps.some(({ at }) => at !== undefined)) TIMES.write(to, { times: steps.map(({ at = 0 }) => at) });
     },
     read(from) {
       let at = from.varint();
@@ -215,7 +220,8 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
         return { prev, seq: at, ops: readList(from, readOp).filter((op) => op !== undefined) };
       });
       if (steps.length === 0) from.fail();
-      return { kind: "replay", seq: at, steps };
+      const { times = [] } = TIMES.read(from);
+      return { kind: "replay", seq: at, steps: steps.map((step, index) => ({ ...step, ...(times[index] && { at: times[index] }) })) };
     },
   },
   snapshot: { tag: 0x12, write: writeSnapshot, read: readSnapshot },
@@ -448,12 +454,14 @@ function readEnded(from: Reader): Ended {
   return { memberId: from.hex(16) as MemberId, attempt: from.varint(ATTEMPT_MAX) };
 }
 
-function writeSnapshot(to: Writer, { seq, part, parts, entries, ended }: Snapshot): void {
+function writeSnapshot(to: Writer, snapshot: Snapshot): void {
+  const { seq, part, parts, entries, ended } = snapshot;
   to.varint(seq)
     .varint(part)
     .varint(parts - part - 1);
   writeList(to, entries, (to, entry) => writeEntry(to.varint(seq - entry.seq), entry));
   writeList(to, ended, writeEnded);
+  TIMED.write(to, snapshot);
 }
 
 function readSnapshot(from: Reader): Snapshot {
@@ -461,7 +469,7 @@ function readSnapshot(from: Reader): Snapshot {
   const part = from.varint(SNAPSHOT_PARTS_MAX - 1);
   const parts = part + 1 + from.varint(SNAPSHOT_PARTS_MAX - 1 - part);
   const entries = readList(from, (from): SliceEntry => ({ seq: seq - from.varint(seq), ...readEntry(from) }));
-  return { kind: "snapshot", seq, part, parts, entries, ended: readList(from, readEnded) };
+  return { kind: "snapshot", seq, part, parts, entries, ended: readList(from, readEnded), ...TIMED.read(from) };
 }
 
 function writeStanding(to: Writer, { seq, hash, count }: Standing): void {

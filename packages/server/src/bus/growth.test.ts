@@ -19,26 +19,28 @@ function later(value: RedisMessage): Uint8Array {
   const to = new Writer();
   switch (message.kind) {
     case "delta": {
-      const empty = encode({ ...message, ops: [] });
+      const { at: _, ...bare } = message;
+      const empty = encode({ ...bare, ops: [] });
       to.bytes(empty.subarray(0, -1))
         .varint(message.ops.length + 2)
         .bytes(LATER_OP);
       for (const op of message.ops) {
         const known = op.op === "patch" ? { ...op, patch: { ...op.patch, mood: "calm", seen: { since: 7 } } } : op;
-        const one = encode({ ...message, ops: [known] }).subarray(empty.length);
+        const one = encode({ ...bare, ops: [known] }).subarray(empty.length);
         if (op.op === "set") laterRecord(to, one, op.member);
         else to.bytes(one);
       }
-      to.bytes(LATER_OP);
+      to.bytes(LATER_OP).bytes(encode({ ...message, ops: [] }).subarray(empty.length));
       break;
     }
     case "snapshot": {
-      const bare = { ...message, entries: [], ended: [] };
+      const { at: _, ...untimed } = message;
+      const bare = { ...untimed, entries: [], ended: [] };
       const head = encode(bare).subarray(0, -2);
       to.bytes(head).varint(message.entries.length);
       for (const entry of message.entries)
         laterRecord(to, encode({ ...bare, entries: [entry] }).subarray(head.length + 1, -1), entry.member);
-      to.bytes(encode({ ...bare, ended: message.ended }).subarray(head.length + 1));
+      to.bytes(encode({ ...message, entries: [] }).subarray(head.length + 1));
       break;
     }
     default:

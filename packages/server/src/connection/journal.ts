@@ -184,6 +184,22 @@ export class Journal {
     }
   }
 
+  measured(measured: Extract<Effect, { kind: "measured" }>): void {
+    const seconds = measured.ms / 1000;
+    switch (measured.what) {
+      case "ghost":
+        return this.#metrics.ghostSeconds.observe({ cause: measured.cause }, seconds);
+      case "false_leave":
+        return this.#metrics.falseLeaveSeconds.observe({ how: measured.how }, seconds);
+      case "blind":
+        return this.#metrics.blindSeconds.observe({ scope: measured.scope }, seconds);
+      case "join":
+        return this.#metrics.joinSeconds.observe(seconds);
+      default:
+        return assertNever(measured);
+    }
+  }
+
   // Redis.
 
   subscribes(act: "subscribe" | "unsubscribe" | "resubscribe", board: BoardId): void {

@@ -282,6 +282,8 @@ export class ConnectionManager implements Hub {
         return this.journal.echoed(effect.ms);
       case "counted":
         return this.journal.counted(effect.what);
+      case "measured":
+        return this.journal.measured(effect);
       default:
         return assertNever(effect);
     }

@@ -31,9 +31,16 @@ export class Beats {
   echoedAt: Millis;
   /** How long the last one took that came back. */
   echoMs: Millis | null = null;
+  /** How long the fastest of the last few took: the way of a message through a bus that is well. */
+  get wayMs(): Millis {
+    return this.#ways.length === 0 ? 0 : Math.min(...this.#ways);
+  }
+
   /** Counts echoes; those that came in one burst count once. */
   round = 0;
   readonly #staleAckBeats: number;
+  /** How long the last ones took. */
+  #ways: Millis[] = [];
   #sentAt = new Map<number, Millis>();
   #echoedBeat = 0;
   /** The beats that came back in the last rounds, oldest first. */
@@ -52,6 +59,7 @@ export class Beats {
     this.echoedAt = keep(this.echoedAt);
     this.echoMs = keep(this.echoMs);
     this.round = keep(this.round);
+    this.#ways = keep(this.#ways);
     this.#sentAt = keep(this.#sentAt);
     this.#echoedBeat = keep(this.#echoedBeat);
     this.#roundBeats = keep(this.#roundBeats);
@@ -82,6 +90,8 @@ export class Beats {
     // After a stall of Redis all messages come in one burst, perhaps own echoes before the beats of others: then peers are judged once.
     const isBurst = now - this.echoedAt < this.intervalMs / 2;
     this.echoMs = ms ?? this.echoMs;
+    if (ms !== undefined) this.#ways.push(ms);
+    if (this.#ways.length > WAYS_MAX) this.#ways.shift();
     this.#echoedBeat = beat;
     this.echoedAt = now;
     this.unechoed = this.beat - beat;
@@ -93,6 +103,9 @@ export class Beats {
     return { ms, isNew: true, hasSkipped, isBurst };
   }
 }
+
+/** So many echoes are compared for the fastest: 5 s of them. */
+const WAYS_MAX = 10;
 
 /** Beats whose echo is still timed. An echo that is later than that is not timed. */
 const SENT_BEATS_MAX = 64;

@@ -406,9 +406,9 @@ export class Board {
     this.#openIfDue(now);
   }
 
-  /** The peer is gone. */
-  drop(owner: InstanceId, now: Millis): void {
-    this.#sessions.hide(this.#replicas.drop(owner), now);
+  /** The peer is gone. `silentMs`: it is dead, and was last heard so long ago; undefined: it is not heard, and may live. */
+  drop(owner: InstanceId, now: Millis, silentMs: Millis | undefined): void {
+    this.#sessions.hide(this.#replicas.drop(owner), now, silentMs);
     this.#openIfDue(now);
   }
 
@@ -454,6 +454,7 @@ export class Board {
     const isWorthWaiting = livePeers > 0 && !this.#silence.isDegraded;
     if (now < by && isWorthWaiting && !(this.#announcer.isAnnounced && answered.size >= expected)) return;
     this.#opening = undefined;
+    this.#sessions.opened(now);
     for (const [connection, memberId] of waiting) this.#tellJoined(connection, memberId);
   }
 

@@ -15,6 +15,8 @@ export interface Context {
   readonly random: Random;
   /** Milliseconds since 1970 by this instance's clock, at this input. Clocks of instances differ: no rule compares it with another one's. */
   readonly wallNow: Millis;
+  /** This instance's own time, at this input: whole milliseconds since its start. */
+  readonly at: Millis;
   /** R2: one counter per instance, over all its boards. */
   nextSeq(): Seq;
   emit(effect: Effect): void;
@@ -31,6 +33,8 @@ export interface PeersBelief {
   livenessOf(instanceId: InstanceId): Liveness;
   /** The number of instances that may answer: they were heard lately, strangers (R8) included. */
   readonly livePeers: number;
+  /** How long ago that was, in the peer's own time; undefined: that cannot be said (R23). */
+  sinceAt(instanceId: InstanceId, at: Millis, now: Millis): Millis | undefined;
   /** The period that a peer announced. */
   beaconMsOf(instanceId: InstanceId): Millis;
   /** Peers that were silent at that time or later: anything of theirs may have been missed, on any board. */

@@ -86,6 +86,7 @@ export class Core {
   /** Peers that named such boards of theirs in their last heartbeat. */
   #mutePeers = new Set<InstanceId>();
   #seq = 0;
+  #startedAt: Millis;
   #now: Millis;
   #wallNow: Millis = 0;
   /** When boards are told of peers that were silent for long, and when they were told last. */
@@ -99,6 +100,7 @@ export class Core {
     this.instanceId = instanceId;
     this.#constants = constants;
     this.#now = now;
+    this.#startedAt = now;
     const emit = (effect: Effect) => void this.#effects.push(effect);
     this.#beats = new Beats(constants, now);
     this.#groups = new Groups(instanceId, constants, emit);
@@ -107,16 +109,20 @@ export class Core {
     this.#peers = new Peers(parts, {
       emit,
       judged: (peer) => this.#eachHolding(peer, (board) => board.judge(peer, this.#now)),
-      gone: (peer) => this.#gone(peer),
+      gone: (peer, silentMs) => this.#gone(peer, silentMs),
       missed: (peer, where) => this.#missed(peer, where),
       accused: () => this.#pulse.accused(),
     });
     this.#hearing = new Hearing(parts, this.#peers);
     const boards = this.#boards;
     const wallNow = () => this.#wallNow;
+    const at = () => Math.floor(this.#now - this.#startedAt);
     const host = {
       get boards() {
         return boards.size;
+      },
+      get at() {
+        return at();
       },
       emit,
       recover: () => this.#recover(),
@@ -136,6 +142,9 @@ export class Core {
       nextSeq: () => ++this.#seq,
       get wallNow() {
         return wallNow();
+      },
+      get at() {
+        return at();
       },
     };
     this.#watches = new Watches(this.#context);
@@ -159,6 +168,7 @@ export class Core {
     this.#mute = keep(this.#mute);
     this.#mutePeers = keep(this.#mutePeers);
     this.#seq = keep(this.#seq);
+    this.#startedAt = keep(this.#startedAt);
     this.#now = keep(this.#now);
     this.#wallNow = keep(this.#wallNow);
     this.#tellMissedAt = keep(this.#tellMissedAt);
@@ -371,7 +381,7 @@ export class Core {
       case "link_up":
         return this.#pulse.linkUp(input.link, now);
       case "link_down":
-        return this.#pulse.linkDown(input.link);
+        return this.#pulse.linkDown(input.link, now);
       case "tick":
         return this.#tick(input.oldestUnansweredMs, now);
       case "stop":
@@ -482,9 +492,9 @@ export class Core {
     this.#effects.push({ kind: "unsubscribe", boardId });
   }
 
-  #gone(peer: InstanceId): void {
+  #gone(peer: InstanceId, silentMs: Millis | undefined): void {
     this.#mutePeers.delete(peer);
-    this.#eachHolding(peer, (board) => board.drop(peer, this.#now));
+    this.#eachHolding(peer, (board) => board.drop(peer, this.#now, silentMs));
     this.#watches.gone(peer, this.#now);
   }
 

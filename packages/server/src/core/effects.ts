@@ -195,10 +195,22 @@ export type Effect =
     }
   /** An own message came back, `ms` after it was handed out; only heartbeats are timed. */
   | { readonly kind: "echo"; readonly ms?: Millis }
-  | { readonly kind: "counted"; readonly what: Counted };
+  | { readonly kind: "counted"; readonly what: Counted }
+  | ({ readonly kind: "measured"; readonly ms: Millis } & Measured);
 
 /** Events that only the metrics show. */
 export type Counted = "ask" | "resync" | "replay" | "divergence" | "old_link" | "forged" | "mute";
+
+/** How far what is shown here was from the truth, for the metrics alone (R23). */
+export type Measured =
+  /** A member was shown so long after its owner had ended it (`left`), or had died (`lost`). */
+  | { readonly what: "ghost"; readonly cause: "left" | "lost" }
+  /** A member was shown leaving and came back so long after, without having left. */
+  | { readonly what: "false_leave"; readonly how: "kept" | "resumed" }
+  /** This instance, or one board of it, did not hear the bus. */
+  | { readonly what: "blind"; readonly scope: "all" | "board" }
+  /** From a join at its owner until it was shown here. */
+  | { readonly what: "join" };
 
 /** Told in order, these lead from one `Core.roster` to the next. */
 export type RosterChange =

@@ -64,6 +64,8 @@ export type Heartbeat = {
     /** Its beats in which it acknowledges each peer once that it hears. */
     readonly turn: number;
   };
+  /** The sender's own time: milliseconds since its start. In a beat to all every few seconds (R23). */
+  readonly at?: Millis;
 };
 
 /** Instances that the sender has not heard for `suspectBeats` or `downBeats`, each with the last beat that it heard of it (R7). */
@@ -101,7 +103,10 @@ export type Op =
   /** Any reason but `superseded` ends every entry of that memberId up to this attempt, at every instance (R11). */
   | { readonly op: "del"; readonly memberId: MemberId; readonly attempt: number; readonly reason: DelReason };
 
-export type Delta = { readonly kind: "delta"; readonly prev: Seq; readonly seq: Seq; readonly ops: readonly Op[] };
+/** When a member came or left for good, in the owner's own time, milliseconds since its start (R23). Absent: the change was another one. */
+export type Timed = { readonly at?: Millis };
+
+export type Delta = Timed & { readonly kind: "delta"; readonly prev: Seq; readonly seq: Seq; readonly ops: readonly Op[] };
 
 /** One change of a slice, told again: it led from `prev` to `seq`. */
 export type Step = Omit<Delta, "kind">;
@@ -119,7 +124,8 @@ export type SliceEntry = {
 
 export type Ended = { readonly memberId: MemberId; readonly attempt: number };
 
-export type Snapshot = {
+/** `at` is that of the change that led to `seq`. */
+export type Snapshot = Timed & {
   readonly kind: "snapshot";
   readonly seq: Seq;
   /** 0-based; a slice larger than one message comes in `parts` messages of one seq. */

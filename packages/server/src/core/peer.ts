@@ -9,6 +9,7 @@ import type { Keep } from "./checkpoint.ts";
 import type { Constants } from "./constants.ts";
 import { groupOf } from "./groups.ts";
 import type { Group, Heartbeat } from "./messages.ts";
+import { OwnerClock } from "./owner-clock.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -28,6 +29,8 @@ export class Peer {
   /** The time since its last heartbeat, counted in own heartbeats that came back and not by a clock. */
   ageMs: Millis = 0;
   heardAt: Millis;
+  /** When it last gave a sign of life, here or at others who said so. */
+  livedAt: Millis;
   intervalMs: Millis;
   beaconMs: Millis;
   boards = 0;
@@ -47,6 +50,8 @@ export class Peer {
   accusation: { readonly isDown: boolean; times: number } | undefined;
   /** The round in which it became suspect. */
   suspectIn = 0;
+  /** Its own time, as its heartbeats tell it. */
+  readonly clock = new OwnerClock();
   /** When a peer that is down or left is forgotten. */
   forgetAt: Millis = NEVER;
   #link: number;
@@ -71,7 +76,7 @@ export class Peer {
     this.short = shortOf(instanceId);
     this.group = groupOf(instanceId, constants);
     this.#link = link;
-    this.heardAt = now;
+    this.heardAt = this.livedAt = now;
     this.#beatMsMin = heartbeatMs;
     this.intervalMs = heartbeatMs;
     this.beaconMs = beaconMsMin;
@@ -83,6 +88,8 @@ export class Peer {
     this.isOldAcquaintance = keep(this.isOldAcquaintance);
     this.ageMs = keep(this.ageMs);
     this.heardAt = keep(this.heardAt);
+    this.livedAt = keep(this.livedAt);
+    this.clock.checkpoint(keep);
     this.intervalMs = keep(this.intervalMs);
     this.beaconMs = keep(this.beaconMs);
     this.boards = keep(this.boards);
@@ -180,8 +187,9 @@ export class Peer {
     this.boards = Math.min(boards, Math.max(constants.believedBoardsMin, this.#boardsBefore * constants.believedFactorMax));
     this.isDegraded = status === "degraded";
     this.ageMs = 0;
-    this.heardAt = now;
+    this.heardAt = this.livedAt = now;
     this.forgetAt = NEVER;
+    if (heartbeat.at !== undefined) this.clock.told(heartbeat.at, now);
     if (isFirst) return 0;
     return isBack ? NEVER : skipped;
   }

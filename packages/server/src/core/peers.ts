@@ -20,8 +20,11 @@ export type PeersHost = {
   emit(effect: Effect): void;
   /** The peer is judged anew, and its members are shown accordingly. */
   judged(instanceId: InstanceId): void;
-  /** The peer is judged down: its members are not shown any more. */
-  gone(instanceId: InstanceId): void;
+  /**
+   * The peer is judged down: its members are not shown any more. `silentMs`: how long ago it last gave a sign of life, or its time to come
+   * back was over; undefined: it may well live, or may never have lived.
+   */
+  gone(instanceId: InstanceId, silentMs: Millis | undefined): void;
   /** Messages of this peer may have been missed; `everywhere`: even on boards where nothing is held of it. */
   missed(instanceId: InstanceId, where: "where_held" | "everywhere"): void;
   /** This instance is said to be silent. */
@@ -130,6 +133,10 @@ export class Peers implements PeersBelief {
     return count;
   }
 
+  sinceAt(instanceId: InstanceId, at: Millis, now: Millis): Millis | undefined {
+    return this.#peers.get(instanceId)?.clock.since(at, this.#beats.wayMs, now);
+  }
+
   beaconMsOf(instanceId: InstanceId): Millis {
     return this.#peers.get(instanceId)?.beaconMs ?? this.#constants.beaconMsMin;
   }
@@ -220,6 +227,7 @@ export class Peers implements PeersBelief {
       // If a later beat came here, it lives, or its accuser only missed that beat.
       if (peer === undefined || peer === by || !peer.isAround || peer.near === undefined || beat < peer.beat) continue;
       peer.accusers.set(from, { isDown });
+      peer.livedAt = Math.min(now, Math.max(peer.livedAt, peer.heardAt + (beat - peer.beat) * this.#constants.heartbeatMs));
       this.#weigh(peer, now);
     }
   }
@@ -257,7 +265,7 @@ export class Peers implements PeersBelief {
     const isBelieved =
       (downs >= accusersMin && suspectBeats >= refuteBeats) || (peer.accusers.size >= accusersMin && suspectBeats >= downBeats);
     if (!isBelieved && age < downBeats) return;
-    this.#giveUp(peer, now);
+    this.#giveUp(peer, now, peer.isProven ? now - peer.livedAt : undefined);
     if (peer.isProven) this.#isLonely = this.count() === 0;
   }
 
@@ -288,7 +296,7 @@ export class Peers implements PeersBelief {
 
   /** No member of theirs is shown any more. */
   giveUpAll(now: Millis): void {
-    for (const peer of this.#peers.values()) if (peer.isAround) this.#giveUp(peer, now);
+    for (const peer of this.#peers.values()) if (peer.isAround) this.#giveUp(peer, now, undefined);
   }
 
   /** Undefined: there are too many strangers, and none of them has been silent. */
@@ -303,7 +311,7 @@ export class Peers implements PeersBelief {
     }
     if (strangers >= strangersMax) {
       if (oldest === undefined || this.age(oldest) < silentBeats) return undefined;
-      this.#giveUp(oldest, now);
+      this.#giveUp(oldest, now, undefined);
     }
     const peer = new Peer(instanceId, link, this.#constants, now);
     this.#peers.set(instanceId, peer);
@@ -316,7 +324,7 @@ export class Peers implements PeersBelief {
     for (const peer of [...this.#peers.values()]) {
       if (now < peer.forgetAt) this.#forgetBy(peer, peer.forgetAt);
       // Messages of a peer that left may still be under way. They are ignored, like those of a peer that is down.
-      else if (peer.state === "left") this.#bury(peer, now);
+      else if (peer.state === "left") this.#bury(peer, now, now - peer.forgetAt);
       else this.#peers.delete(peer.instanceId);
     }
     if (this.count() === 0) this.#isLonely = false;
@@ -328,21 +336,22 @@ export class Peers implements PeersBelief {
   }
 
   /** Its members are not shown any more. The peer is remembered for a while as down; a stranger is forgotten at once. */
-  #bury(peer: Peer, now: Millis): void {
+  #bury(peer: Peer, now: Millis, silentMs: Millis | undefined): void {
     peer.state = "down";
     if (peer.isProven) this.#forgetBy(peer, now + this.#constants.downRememberedMs);
     else this.#peers.delete(peer.instanceId);
-    this.#host.gone(peer.instanceId);
+    this.#host.gone(peer.instanceId, silentMs);
   }
 
-  #giveUp(peer: Peer, now: Millis): void {
+  #giveUp(peer: Peer, now: Millis, silentMs: Millis | undefined): void {
     this.#tell(peer, "down");
-    this.#bury(peer, now);
+    this.#bury(peer, now, silentMs);
   }
 
   /** The peer is not gone, but its members are shown as reconnecting. */
   #fade(peer: Peer, state: "suspect" | "left"): void {
     peer.state = state;
+    peer.clock.forget();
     peer.suspectIn = this.#beats.round;
     this.#tell(peer, state);
     this.#host.judged(peer.instanceId);

@@ -22,6 +22,8 @@ export const BUS_VERSIONS = { min: 1, max: 1 } as const;
 
 export type PulseHost = {
   readonly boards: number;
+  /** This instance's own time: whole milliseconds since its start. */
+  readonly at: Millis;
   emit(effect: Effect): void;
   /** Anything may have been missed: ask all peers on every board. */
   recover(): void;
@@ -58,6 +60,10 @@ export class Pulse implements BusBelief {
   /** Own messages have not come back for so long that no remote member is shown. */
   #isCleared = false;
   #degradedWhy: DegradedWhy | undefined;
+  /** When the bus was last known to be heard; undefined: it is heard (R23). */
+  #blindSince: Millis | undefined;
+  /** When a heartbeat last told this instance's own time. */
+  #toldTimeAt: Millis = Number.NEGATIVE_INFINITY;
   /** When this instance started, or last recovered. */
   #settlingSince: Millis;
 
@@ -86,6 +92,8 @@ export class Pulse implements BusBelief {
     this.#isBroken = keep(this.#isBroken);
     this.#isCleared = keep(this.#isCleared);
     this.#degradedWhy = keep(this.#degradedWhy);
+    this.#blindSince = keep(this.#blindSince);
+    this.#toldTimeAt = keep(this.#toldTimeAt);
     this.#settlingSince = keep(this.#settlingSince);
   }
 
@@ -164,7 +172,8 @@ export class Pulse implements BusBelief {
     this.#refutations = this.#constants.refutations;
   }
 
-  linkDown(link: Link): void {
+  linkDown(link: Link, now: Millis): void {
+    if (link === "subscriber" && this.#isReady) this.#blindSince ??= now;
     this.#isUp[link] = false;
     this.#isRefused[link] = false;
   }
@@ -206,6 +215,8 @@ export class Pulse implements BusBelief {
     this.#recoveryBeat = NEVER;
     this.#peers.beCalm();
     this.#isBroken = false;
+    if (this.#blindSince !== undefined) this.#host.emit({ kind: "measured", what: "blind", scope: "all", ms: now - this.#blindSince });
+    this.#blindSince = undefined;
     this.#tellDegraded();
     this.#askAll(now);
   }
@@ -246,10 +257,17 @@ export class Pulse implements BusBelief {
       versions: BUS_VERSIONS,
       ...(mute.length > 0 && { mute }),
       ...(isToAll && this.#host.takeWanting() && { wanting: true }),
+      ...(isToAll && this.#takeTime(now)),
       ...(this.#groups.isSpeaking && { near: { reach: this.#groups.reach, since, turn: this.#hearing.turn } }),
     };
     if (isToAll) this.#host.emit({ kind: "publish", boardId: undefined, message });
     else this.#host.emit({ kind: "publish", boardId: undefined, message, group: this.#groups.own });
+  }
+
+  #takeTime(now: Millis): Pick<Heartbeat, "at"> {
+    if (now - this.#toldTimeAt < this.#constants.timeMs) return {};
+    this.#toldTimeAt = now;
+    return { at: this.#host.at };
   }
 
   /** Whether the next beat is for all, and not for the own group only. */
@@ -282,6 +300,7 @@ export class Pulse implements BusBelief {
     // Beats from before may still wait in a connection that is given up. Their echoes say nothing of the next one.
     if (!this.#isBroken) this.#recoveryBeat = this.#beats.beat + 1;
     this.#isBroken = true;
+    this.#blindSince ??= this.#beats.echoedAt;
     this.#tellDegraded();
     // A link that is down is being replaced already. Without a publisher nothing proves that the subscriber is dead.
     if (this.#isUp.publisher && this.#isUp.subscriber) {

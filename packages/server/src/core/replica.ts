@@ -19,16 +19,19 @@ import {
 } from "@presence-service/protocol";
 import type { Keep } from "./checkpoint.ts";
 import { Entries } from "./entries.ts";
-import type { Beacon, Delta, Ended, Op, Replay, Seq, SliceEntry, Snapshot, Sync } from "./messages.ts";
+import type { Beacon, Delta, Ended, Op, Replay, Seq, SliceEntry, Snapshot, Step, Sync, Timed } from "./messages.ts";
 
 type Del = Extract<Op, { op: "del" }>;
 
+/** `del`: it removed the entry. `at`: when the member came or left, if that is known. */
+export type Touch = Timed & { readonly del?: Del };
+
 /** The outcome of a message. */
 export type Applied = {
-  /** Members whose entry appeared, changed or went, each with the `del` that removed it, if one did. */
-  readonly touched: ReadonlyMap<MemberId, Del | undefined>;
+  /** Members whose entry appeared, changed or went. */
+  readonly touched: ReadonlyMap<MemberId, Touch>;
   /** Attempts that are over for everybody (R11). */
-  readonly ended: readonly Ended[];
+  readonly ended: readonly (Ended & Timed)[];
   readonly counted?: "resync" | "replay" | "divergence" | undefined;
 };
 
@@ -142,47 +145,50 @@ export class Replica {
     return seq < this.#seq ? this.#diverge() : undefined;
   }
 
-  #applyInOrder({ prev, seq, ops }: Delta): Applied {
+  #applyInOrder(step: Delta): Applied {
+    const { prev, seq, ops } = step;
     if (prev !== this.#seq) {
       // The delta is a repeat, or follows a gap. But if it leads to the seq held from another `prev`, the owner got there by other changes.
       return seq === this.#seq && prev !== this.#prev ? { ...NOTHING, counted: this.#diverge() } : NOTHING;
     }
     this.#prev = prev;
     this.#seq = seq;
-    const touched = new Map<MemberId, Del | undefined>();
-    const ended: Ended[] = [];
+    const touched = new Map<MemberId, Touch>();
+    const ended: (Ended & Timed)[] = [];
     let diverged = false;
-    for (const op of ops) if (!this.#apply(op, seq, touched, ended)) diverged = true;
+    for (const op of ops) if (!this.#apply(op, step, touched, ended)) diverged = true;
     return { touched, ended, counted: diverged ? this.#diverge() : undefined };
   }
 
   /** Takes the changes that follow what is held; those before it are for others who asked. */
   #applyMissed({ steps }: Replay): Applied {
-    const touched = new Map<MemberId, Del | undefined>();
-    const ended: Ended[] = [];
+    const touched = new Map<MemberId, Touch>();
+    const ended: (Ended & Timed)[] = [];
     let counted: Applied["counted"];
-    for (const { prev, seq, ops } of steps) {
+    for (const step of steps) {
+      const { prev, seq, ops } = step;
       if (prev !== this.#seq || this.#diverged) continue;
       this.#prev = prev;
       this.#seq = seq;
       counted ??= "replay";
-      for (const op of ops) if (!this.#apply(op, seq, touched, ended)) counted = this.#diverge() ?? counted;
+      for (const op of ops) if (!this.#apply(op, step, touched, ended)) counted = this.#diverge() ?? counted;
     }
     return { touched, ended, counted };
   }
 
   /** False: the change does not fit the slice held, which is therefore not the owner's. */
-  #apply(op: Op, seq: Seq, touched: Map<MemberId, Del | undefined>, ended: Ended[]): boolean {
+  #apply(op: Op, { seq, at }: Step, touched: Map<MemberId, Touch>, ended: (Ended & Timed)[]): boolean {
+    const timed = at === undefined ? {} : { at };
     switch (op.op) {
       case "set": {
         const { slot, attempt, member } = op;
         const holder = this.#entries.at(slot);
         if (holder !== undefined && holder.member.memberId !== member.memberId) {
           this.#entries.remove(holder);
-          touched.set(holder.member.memberId, undefined);
+          touched.set(holder.member.memberId, {});
         }
         this.#entries.put({ slot, attempt, seq, member });
-        touched.set(member.memberId, undefined);
+        touched.set(member.memberId, timed);
         return true;
       }
       case "patch": {
@@ -191,7 +197,7 @@ export class Replica {
         // A state may outgrow its limit patch by patch: then no client could be sent it.
         if (entry === undefined || member === undefined || !isFitState(member.state)) return false;
         this.#entries.put({ ...entry, seq, member });
-        touched.set(entry.member.memberId, undefined);
+        touched.set(entry.member.memberId, {});
         return true;
       }
       case "del": {
@@ -200,8 +206,8 @@ export class Replica {
         // An owner can end only an attempt that its slice holds. If this `del` does not fit, the owner's snapshot says what really ended.
         if (entry?.attempt !== attempt) return false;
         this.#entries.remove(entry);
-        if (reason !== "superseded") ended.push({ memberId, attempt });
-        touched.set(memberId, op);
+        if (reason !== "superseded") ended.push({ memberId, attempt, ...timed });
+        touched.set(memberId, { del: op, ...timed });
         return true;
       }
     }
@@ -223,30 +229,37 @@ export class Replica {
   }
 
   #replace(seq: Seq, parts: readonly Snapshot[]): Applied {
-    const touched = new Map<MemberId, Del | undefined>();
+    const touched = new Map<MemberId, Touch>();
     const old = this.#entries;
     this.#entries = new Entries();
+    const at = parts[0]?.at;
+    let isOfJoin = false;
     for (const { entries } of parts) {
       for (const entry of entries) {
         const before = old.get(entry.member.memberId);
         // After a divergence no entry that was held is trusted.
         const isSame = before !== undefined && !this.#diverged && before.seq === entry.seq && before.attempt === entry.attempt;
         this.#entries.put(isSame ? { ...entry, member: before.member } : entry);
-        if (!isSame) touched.set(entry.member.memberId, undefined);
+        // The last change has a time only if it was a join or a leave, and a join shows as the entry of that change.
+        const isLast = at !== undefined && entry.seq === seq;
+        if (isLast) isOfJoin = true;
+        if (!isSame) touched.set(entry.member.memberId, isLast ? { at } : {});
       }
     }
     // A snapshot lists the attempts that its owner ended. So a member that is neither in it nor ended there was superseded (R11).
     for (const { member, attempt } of old) {
       const { memberId } = member;
       if (this.get(memberId) !== undefined) continue;
-      touched.set(memberId, this.#diverged ? undefined : { op: "del", memberId, attempt, reason: "superseded" });
+      touched.set(memberId, this.#diverged ? {} : { del: { op: "del", memberId, attempt, reason: "superseded" } });
     }
     this.#seq = seq;
     this.#diverged = false;
     // If a snapshot holds a member and an end of the same attempt, the member counts and the end does not.
     const ended = parts
       .flatMap(({ ended }) => ended)
-      .filter(({ memberId, attempt }) => (this.get(memberId)?.attempt ?? Number.POSITIVE_INFINITY) > attempt);
+      .filter(({ memberId, attempt }) => (this.get(memberId)?.attempt ?? Number.POSITIVE_INFINITY) > attempt)
+      // Several members may have left since: the time of the last one is known, and counts for all.
+      .map((end) => (at === undefined || isOfJoin ? end : { ...end, at }));
     return { touched, ended, counted: "resync" };
   }
 

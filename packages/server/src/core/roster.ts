@@ -31,7 +31,7 @@ export type Visible = {
   readonly attempt: number;
 };
 
-type Shown = { readonly actor: number; member: Member; owner: InstanceId | undefined; attempt: number };
+type Shown = { readonly actor: number; readonly since: Millis; member: Member; owner: InstanceId | undefined; attempt: number };
 
 export class Roster {
   readonly #context: Context;
@@ -80,6 +80,11 @@ export class Roster {
     return owner === undefined || shown?.owner === owner ? shown?.actor : undefined;
   }
 
+  /** The entry by which the member is shown, and since when it is; undefined: it is not. */
+  shownBy(memberId: MemberId): { readonly owner: InstanceId | undefined; readonly attempt: number; readonly since: Millis } | undefined {
+    return this.#shown.get(memberId);
+  }
+
   /** The member as it was last shown. */
   memberOf(memberId: MemberId): Member | undefined {
     return this.#shown.get(memberId)?.member;
@@ -120,7 +125,7 @@ export class Roster {
     const actor = shown?.actor ?? this.#actors.take(now);
     this.cursors.assign(actor, owner === this.#context.instanceId ? slot : undefined);
     if (shown === undefined) {
-      this.#shown.set(memberId, { actor, member, owner, attempt });
+      this.#shown.set(memberId, { actor, since: now, member, owner, attempt });
       this.people.add(member, actor);
       if (isActive(member)) this.#active++;
       this.#sorted = undefined;

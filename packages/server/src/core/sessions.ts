@@ -5,10 +5,11 @@
  */
 
 import type { InstanceId, LeaveReason, Member, MemberId, Millis } from "@presence-service/protocol";
+import { Absences } from "./absences.ts";
 import type { Announcer } from "./announcer.ts";
 import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
-import type { ConnectionId, Entrant } from "./effects.ts";
+import type { ConnectionId, Entrant, Measured } from "./effects.ts";
 import { Ends } from "./ends.ts";
 import type { DelReason, Seq } from "./messages.ts";
 import { isPicked } from "./palette.ts";
@@ -30,6 +31,9 @@ type Parts = {
   readonly announcer: Announcer;
 };
 
+/** How long ago a member came or left at its owner (`left`), or its owner was last heard (`lost`): for the measures of R23. */
+type Known = { readonly cause: "left" | "lost"; readonly ms: Millis };
+
 export class Sessions {
   readonly #context: Context;
   readonly #roster: Roster;
@@ -38,6 +42,9 @@ export class Sessions {
   readonly #announcer: Announcer;
   readonly #supersede: (connection: ConnectionId) => void;
   readonly #ends: Ends;
+  readonly #absences: Absences;
+  /** Joins at other instances are measured if they were made at this time or later; NEVER: the board is not open yet. */
+  #knowsSince: Millis = NEVER;
   #orphans = new Map<MemberId, Orphan>();
   /** When the next grace or orphan runs out. */
   #expiryAt: Millis = NEVER;
@@ -51,10 +58,18 @@ export class Sessions {
     this.#announcer = announcer;
     this.#supersede = supersede;
     this.#ends = new Ends(context, slice);
+    this.#absences = new Absences(context.constants.falseLeaveMs);
+  }
+
+  /** From now on others' joins are shown as they happen: those before were told to this instance late, and by no fault. */
+  opened(now: Millis): void {
+    this.#knowsSince = now;
   }
 
   checkpoint(keep: Keep): void {
     this.#ends.checkpoint(keep);
+    this.#absences.checkpoint(keep);
+    this.#knowsSince = keep(this.#knowsSince);
     this.#orphans = keep(this.#orphans);
     this.#expiryAt = keep(this.#expiryAt);
   }
@@ -66,6 +81,7 @@ export class Sessions {
 
   tick(now: Millis): void {
     if (now >= this.expiryAt) this.#expire(now);
+    this.#absences.forgetDue(now);
   }
 
   /** The highest attempt of that member, ended or not: a join has to be above it. */
@@ -106,24 +122,33 @@ export class Sessions {
       const entry = replica.get(memberId);
       if (entry !== undefined) this.#ends.takeBack(memberId, entry.attempt, owner, now);
     }
-    for (const { memberId, attempt } of ended) {
+    const endedAt = new Map<MemberId, Millis | undefined>();
+    for (const { memberId, attempt, at } of ended) {
       this.#ends.heard(memberId, attempt, owner, now);
       this.#endOrphan(memberId, attempt);
-      if (!touched.has(memberId)) this.refresh(memberId, "left", now);
+      endedAt.set(memberId, at);
+      if (!touched.has(memberId)) this.refresh(memberId, "left", now, this.#known(owner, at, now));
     }
-    for (const [memberId, del] of touched) {
+    for (const [memberId, { del, at }] of touched) {
       if (del?.reason === "superseded") this.#orphan(memberId, del.attempt, now);
-      this.refresh(memberId, leaveReason(del?.reason), now);
+      this.refresh(memberId, leaveReason(del?.reason), now, this.#known(owner, at ?? endedAt.get(memberId), now));
     }
   }
 
-  /** These replicas are held no more. */
-  hide(replicas: readonly Replica[], now: Millis): void {
-    for (const replica of replicas) for (const memberId of replica.members()) this.refresh(memberId, "instance_lost", now);
+  #known(owner: InstanceId, at: Millis | undefined, now: Millis): Known | undefined {
+    const ms = at === undefined ? undefined : this.#context.peers.sinceAt(owner, at, now);
+    return ms === undefined ? undefined : { cause: "left", ms };
+  }
+
+  /** These replicas are held no more. `silentMs`: their owner is dead, and was last heard so long ago. */
+  hide(replicas: readonly Replica[], now: Millis, silentMs?: Millis): void {
+    if (replicas.length > 0 && this.#knowsSince < now) this.#knowsSince = now;
+    const known: Known | undefined = silentMs === undefined ? undefined : { cause: "lost", ms: silentMs };
+    for (const replica of replicas) for (const memberId of replica.members()) this.refresh(memberId, "instance_lost", now, known);
   }
 
   /** Brings the roster in line with a member's entries, and ends the own entry if another one is shown. */
-  refresh(memberId: MemberId, reason: LeaveReason, now: Millis): void {
+  refresh(memberId: MemberId, reason: LeaveReason, now: Millis, known?: Known): void {
     const visible = this.#visible(memberId);
     const own = this.#slice.get(memberId);
     if (own !== undefined && visible?.owner !== this.#context.instanceId) {
@@ -132,8 +157,9 @@ export class Sessions {
     }
     if (visible !== undefined) this.#orphans.delete(memberId);
     const shown = visible ?? this.#orphans.get(memberId);
-    if (shown === undefined) this.#hideMember(memberId, reason, now);
-    else if (this.#roster.show(memberId, shown, now)) this.#settleColors(shown.member, now);
+    if (shown === undefined) return this.#hideMember(memberId, reason, now, known);
+    if (this.#roster.shownBy(memberId) === undefined) this.#measureReturn(memberId, shown, now, known);
+    if (this.#roster.show(memberId, shown, now)) this.#settleColors(shown.member, now);
   }
 
   /** The entry with the highest attempt that is not ended; of two entries with the same attempt, that of the higher instanceId. */
@@ -157,7 +183,30 @@ export class Sessions {
     return best;
   }
 
-  #hideMember(memberId: MemberId, reason: LeaveReason, now: Millis): void {
+  /** The member is about to be shown. */
+  #measureReturn(memberId: MemberId, { owner, attempt }: Visible, now: Millis, known: Known | undefined): void {
+    const falseLeave = this.#absences.cameBack(memberId, attempt, this.#ends.attemptOf(memberId), now);
+    if (falseLeave !== undefined) this.#measure({ what: "false_leave", how: falseLeave.how }, falseLeave.ms);
+    else if (owner !== this.#context.instanceId && known !== undefined && now - known.ms >= this.#knowsSince)
+      this.#measure({ what: "join" }, known.ms);
+  }
+
+  /** The member is about to be hidden, if it is shown. */
+  #measureLeave(memberId: MemberId, now: Millis, ghost: Known | undefined): void {
+    const { owner, attempt, since } = this.#roster.shownBy(memberId) ?? {};
+    if (attempt === undefined || since === undefined) return;
+    if (attempt > this.#ends.attemptOf(memberId)) this.#absences.left(memberId, attempt, now);
+    // Nobody is a ghost for longer than it was shown.
+    if (ghost !== undefined && owner !== this.#context.instanceId)
+      this.#measure({ what: "ghost", cause: ghost.cause }, Math.min(ghost.ms, now - since));
+  }
+
+  #measure(what: Measured, ms: Millis): void {
+    this.#context.emit({ kind: "measured", ms, ...what });
+  }
+
+  #hideMember(memberId: MemberId, reason: LeaveReason, now: Millis, ghost: Known | undefined): void {
+    this.#measureLeave(memberId, now, ghost);
     const gone = this.#roster.memberOf(memberId);
     this.#roster.hide(memberId, reason, now);
     // Another member stands for the person now. Its colour may be one that it was about to change.

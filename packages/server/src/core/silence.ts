@@ -93,6 +93,7 @@ export class Silence {
   ended(now: Millis): boolean {
     if (this.#since === NEVER) return false;
     const wasDegraded = this.#isDegraded;
+    this.#context.emit({ kind: "measured", what: "blind", scope: "board", ms: now - this.#since });
     this.#since = this.#probeAt = NEVER;
     this.#isDegraded = this.#isBlind = this.#isRefused.publisher = this.#isRefused.subscriber = false;
     if (!wasDegraded) return false;

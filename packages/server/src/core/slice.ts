@@ -8,7 +8,7 @@ import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId } from "./effects.ts";
 import { Entries } from "./entries.ts";
-import type { BoardMessage, DelReason, Ended, Op, Replay, Seq, SliceEntry, Standing, Step } from "./messages.ts";
+import type { BoardMessage, DelReason, Ended, Op, Replay, Seq, SliceEntry, Standing, Step, Timed } from "./messages.ts";
 import { NumberPool } from "./number-pool.ts";
 
 export type OwnEntry = SliceEntry & {
@@ -29,6 +29,8 @@ export class Slice {
   /** Attempts that this instance ended, for its snapshots; ends.ts deletes them when their time is over. */
   ended = new Map<MemberId, number>();
   #seq: Seq = 0;
+  /** When the last change was made, if a member came or left by it. */
+  #at: Millis | undefined;
   /** The last changes, oldest first, each with about its bytes. */
   #log: (Step & { readonly bytes: number })[] = [];
   #logBytes = 0;
@@ -43,6 +45,7 @@ export class Slice {
     this.#entries.checkpoint(keep);
     this.ended = keep(this.ended);
     this.#seq = keep(this.#seq);
+    this.#at = keep(this.#at);
     this.#log = keep(this.#log);
     this.#logBytes = keep(this.#logBytes);
   }
@@ -67,7 +70,7 @@ export class Slice {
   set(member: Member, attempt: number, by: Pick<OwnEntry, "connection" | "isColorGiven">, now: Millis): BoardMessage[] {
     const slot = this.#entries.get(member.memberId)?.slot ?? this.#slots.take(now);
     const wasEmpty = this.size === 0;
-    const prev = this.#advance();
+    const prev = this.#advance(this.#entries.get(member.memberId) === undefined);
     this.#entries.put({ slot, attempt, seq: this.#seq, member, ...by, graceEndsAt: Number.POSITIVE_INFINITY });
     // The first change of an empty slice is sent as the whole slice, so an instance that has just come needs no history (R2).
     const delta = this.#delta(prev, { op: "set", slot, attempt, member });
@@ -80,7 +83,7 @@ export class Slice {
     patch: JsonObject,
     change: Partial<Pick<OwnEntry, "connection" | "graceEndsAt" | "quietAs">> = {},
   ): BoardMessage[] {
-    const prev = this.#advance();
+    const prev = this.#advance(false);
     const member = applyMergePatch(entry.member as unknown as JsonObject, patch) as unknown as Member;
     this.#entries.put({ ...entry, seq: this.#seq, member, ...change });
     return [this.#delta(prev, { op: "patch", slot: entry.slot, patch })];
@@ -88,7 +91,7 @@ export class Slice {
 
   remove(entry: OwnEntry, reason: DelReason, now: Millis): BoardMessage[] {
     const { memberId } = entry.member;
-    const prev = this.#advance();
+    const prev = this.#advance(reason !== "superseded");
     this.#entries.remove(entry);
     this.#slots.free(entry.slot, now);
     if (reason !== "superseded") this.ended.set(memberId, entry.attempt);
@@ -112,6 +115,7 @@ export class Slice {
       parts,
       entries: entries.slice(part * perPart, (part + 1) * perPart),
       ended: ended.slice(part * perPart, (part + 1) * perPart),
+      ...timed(this.#at),
     }));
   }
 
@@ -119,7 +123,7 @@ export class Slice {
   replay(since: Seq): Replay | undefined {
     const first = since === 0 ? -1 : this.#log.findLastIndex(({ prev }) => prev === since);
     if (first < 0 || this.#log.length - first > this.size) return undefined;
-    const steps = this.#log.slice(first).map(({ prev, seq, ops }) => ({ prev, seq, ops }));
+    const steps = this.#log.slice(first).map(({ bytes: _, ...step }) => step);
     return { kind: "replay", seq: this.#seq, steps };
   }
 
@@ -139,8 +143,10 @@ export class Slice {
     );
   }
 
-  #advance(): Seq {
+  /** `isTimed`: a member comes or leaves. */
+  #advance(isTimed: boolean): Seq {
     const prev = this.#seq;
+    this.#at = isTimed ? this.#context.at : undefined;
     this.#seq = this.#context.nextSeq();
     return prev;
   }
@@ -153,10 +159,14 @@ export class Slice {
   }
 
   #delta(prev: Seq, op: Op): BoardMessage {
-    const step = { prev, seq: this.#seq, ops: [op] };
+    const step = { prev, seq: this.#seq, ops: [op], ...timed(this.#at) };
     this.#remember(step, bytesOf(op));
     return { kind: "delta", ...step };
   }
+}
+
+function timed(at: Millis | undefined): Timed {
+  return at === undefined ? {} : { at };
 }
 
 /** About: texts count by their length, all else by a usual size. */

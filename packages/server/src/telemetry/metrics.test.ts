@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { createHistogram } from "node:perf_hooks";
 import { test } from "node:test";
-import { createMetrics, LOOP_RESOLUTION_MS, loopDelayIn, METRICS, OTHER_METRICS } from "./metrics.ts";
+import { createMetrics, HISTOGRAMS, LOOP_RESOLUTION_MS, loopDelayIn, METRICS, OTHER_METRICS } from "./metrics.ts";
 
 test("every metric is exposed, also before anything happened", async (t) => {
   const metrics = createMetrics({ version: "1.2.3" });
   t.after(() => metrics.close());
   const text = await metrics.expose();
-  for (const { name, type } of [...Object.values(METRICS), ...Object.values(OTHER_METRICS)])
+  for (const { name, type } of [...Object.values(METRICS), ...Object.values(HISTOGRAMS), ...Object.values(OTHER_METRICS)])
     assert.match(text, new RegExp(`# TYPE ${name} ${type}\n`));
   assert.match(text, /presence_build_info\{version="1\.2\.3",node="[\d.]+"\} 1/);
   assert.match(text, /presence_bus_published_total\{kind="delta"\} 0/);
@@ -39,14 +39,14 @@ test("counters and gauges are what the fields say at the time of the scrape", as
 
 test("names follow the conventions: base units, counters end in _total, help ends in a full stop", () => {
   const names = new Set<string>();
-  for (const { name, type, help } of [...Object.values(METRICS), ...Object.values(OTHER_METRICS)]) {
+  for (const { name, type, help } of [...Object.values(METRICS), ...Object.values(HISTOGRAMS), ...Object.values(OTHER_METRICS)]) {
     assert.match(name, /^(presence|process|nodejs)_[a-z_]+$/);
     assert.equal(name.endsWith("_total"), type === "counter", name);
     assert.doesNotMatch(name, /_ms$|milli|kilo/);
     assert.match(help, /\.$/);
     names.add(name);
   }
-  assert.equal(names.size, Object.keys(METRICS).length + Object.keys(OTHER_METRICS).length);
+  assert.equal(names.size, Object.keys(METRICS).length + Object.keys(HISTOGRAMS).length + Object.keys(OTHER_METRICS).length);
 });
 
 test("the event loop's delay is what exceeds the measuring interval", () => {

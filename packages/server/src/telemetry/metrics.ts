@@ -276,13 +276,59 @@ export const METRICS = {
   startTime: { name: "process_start_time_seconds", type: "gauge", help: "When the process started, seconds since 1970." },
 } as const satisfies Record<string, Entry>;
 
-/** Metrics beside the table; the documentation lists them too. */
-export const OTHER_METRICS = {
+type HistogramEntry = {
+  readonly name: string;
+  readonly type: "histogram";
+  readonly help: string;
+  readonly label?: string;
+  readonly values?: readonly string[];
+  /** In seconds. A promise is a bound, so that it can be counted how often it was kept. */
+  readonly buckets: readonly number[];
+};
+
+/** Times that are observed one by one. */
+export const HISTOGRAMS = {
   echoSeconds: {
     name: "presence_bus_echo_seconds",
     type: "histogram",
     help: "Time from publishing a message to its own echo: the latency of Redis pub/sub.",
+    // From the time that a local Redis needs in a batch to more than the echo watchdog waits for (R9, 2 s).
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5],
   },
+  joinSeconds: {
+    name: "presence_join_visible_seconds",
+    type: "histogram",
+    help: "Time from a join at another instance until the member was shown here (rule R23). Promised: 99 of 100 within 0.05 while all is well.",
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 18],
+  },
+  ghostSeconds: {
+    name: "presence_ghost_seconds",
+    type: "histogram",
+    help: "How long a member of another instance was shown here after it was gone, once for each leave (rule R23): after its owner had said so (left), or after the last sign of life of its owner, which died (lost). Promised: within 5.",
+    label: "cause",
+    values: ["left", "lost"],
+    buckets: [0.005, 0.01, 0.05, 0.1, 0.3, 0.5, 1, 2, 3, 4, 4.5, 5, 6, 8, 10, 18, 45],
+  },
+  falseLeaveSeconds: {
+    name: "presence_false_leave_seconds",
+    type: "histogram",
+    help: "Leaves shown here of members who had not left, and for how long each was missing (rule R23): the session was there all the time (kept), or had lost its instance and came back by itself within 15 s (resumed).",
+    label: "how",
+    values: ["kept", "resumed"],
+    buckets: [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15],
+  },
+  blindSeconds: {
+    name: "presence_blind_seconds",
+    type: "histogram",
+    help: "How long this instance did not hear the bus (all), or one board of it did not (board), observed when it hears again (rule R23). presence_degraded shows it while it lasts.",
+    label: "scope",
+    values: ["all", "board"],
+    buckets: [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300],
+  },
+} as const satisfies Record<string, HistogramEntry>;
+
+/** Metrics beside the tables; the documentation lists them too. */
+export const OTHER_METRICS = {
   buildInfo: {
     name: "presence_build_info",
     type: "gauge",
@@ -291,34 +337,38 @@ export const OTHER_METRICS = {
   },
 } as const;
 
-/** From the time that a local Redis needs in a batch to more than the echo watchdog waits for (R9, 2 s). */
-const ECHO_BUCKETS_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5];
-
 type Fields = {
   -readonly [K in keyof typeof METRICS]: (typeof METRICS)[K] extends { values: readonly (infer V extends string)[] }
     ? Record<V, number>
     : number;
 };
 
-export type Metrics = Fields & {
-  /** Round trip of an own message through Redis, in seconds. */
-  readonly echoSeconds: { observe(seconds: number): void };
-  /** Called before each exposition, to set gauges that are cheaper to read than to keep. */
-  beforeScrape: () => void;
-  readonly contentType: string;
-  /** Prometheus text. */
-  expose(): Promise<string>;
-  /** The event loop's delay in seconds, as in `presence_event_loop_delay_seconds`. */
-  eventLoopDelay(): LoopDelay;
-  /** Stops measuring the event loop. */
-  close(): void;
+type Histograms = {
+  readonly [K in keyof typeof HISTOGRAMS]: (typeof HISTOGRAMS)[K] extends {
+    label: infer L extends string;
+    values: readonly (infer V extends string)[];
+  }
+    ? { observe(labels: Record<L, V>, seconds: number): void }
+    : { observe(seconds: number): void };
 };
+
+export type Metrics = Fields &
+  Histograms & {
+    /** Called before each exposition, to set gauges that are cheaper to read than to keep. */
+    beforeScrape: () => void;
+    readonly contentType: string;
+    /** Prometheus text. */
+    expose(): Promise<string>;
+    /** The event loop's delay in seconds, as in `presence_event_loop_delay_seconds`. */
+    eventLoopDelay(): LoopDelay;
+    /** Stops measuring the event loop. */
+    close(): void;
+  };
 
 export function createMetrics(options: { readonly version: string }): Metrics {
   const registry = new Registry(Registry.PROMETHEUS_CONTENT_TYPE);
   const registers = [registry];
   const loop = new LoopMonitor();
-  const echo = new Histogram({ ...named(OTHER_METRICS.echoSeconds), buckets: ECHO_BUCKETS_SECONDS, registers });
   new Gauge({ ...named(OTHER_METRICS.buildInfo), labelNames: ["version", "node"], registers }).set(
     { version: options.version, node: process.versions.node },
     1,
@@ -326,7 +376,7 @@ export function createMetrics(options: { readonly version: string }): Metrics {
 
   const metrics: Metrics = {
     ...zeroes(),
-    echoSeconds: echo,
+    ...histograms(registers),
     beforeScrape: () => {},
     contentType: registry.contentType,
     expose: () => {
@@ -339,6 +389,17 @@ export function createMetrics(options: { readonly version: string }): Metrics {
   };
   for (const [field, entry] of Object.entries(METRICS)) register(registers, entry, () => metrics[field as keyof Fields]);
   return metrics;
+}
+
+/** Every series is there from the start: a rate over one that begins with its first event would not see that event. */
+function histograms(registers: Registry[]): Histograms {
+  const made = Object.entries<HistogramEntry>(HISTOGRAMS).map(([field, { label, values = [], buckets, ...entry }]) => {
+    const labelNames = label === undefined ? [] : [label];
+    const histogram: Histogram<string> = new Histogram({ ...named(entry), labelNames, buckets: [...buckets], registers });
+    for (const value of values) histogram.zero({ [label ?? ""]: value });
+    return [field, histogram];
+  });
+  return Object.fromEntries(made);
 }
 
 function zeroes(): Fields {

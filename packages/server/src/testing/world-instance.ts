@@ -264,6 +264,7 @@ export class WorldInstance {
         this.judgements.push(effect.state);
         break;
       case "echo":
+      case "measured":
         break;
       case "counted":
         this.counted[effect.what] = (this.counted[effect.what] ?? 0) + 1;
