@@ -9,7 +9,14 @@ import { delimiter, join } from "node:path";
 import { ROOT } from "./node-24.js";
 
 /** Programs that tests start, with the Debian packages of each. */
-const TEST_PROGRAMS = { "redis-server": "redis-server", chromium: "chromium", openssl: "openssl", spin: "spin", cc: "gcc libc6-dev" };
+const TEST_PROGRAMS = {
+  "redis-server": "redis-server",
+  chromium: "chromium",
+  openssl: "openssl",
+  spin: "spin",
+  cc: "gcc libc6-dev",
+  promtool: "prometheus",
+};
 
 installDependencies();
 buildDemo();
@@ -48,13 +55,14 @@ function installTestPrograms() {
     onPath("apt-get") && (isRoot || (onPath("sudo") && spawnSync("sudo", ["-n", "true"], { stdio: "ignore" }).status === 0));
   if (!mayInstall) fail(advice);
   step(`installing ${names.join(" and ")} (apt-get)`);
-  // Without systemd, RUNLEVEL=1 keeps the package from starting a Redis of its own; with systemd that Redis is stopped below.
+  // Without systemd, RUNLEVEL=1 keeps packages from starting a Redis or Prometheus of their own; with systemd those are stopped below.
   const prefix = isRoot ? ["env"] : ["sudo", "-n", "env"];
   const apt = [...prefix, "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "-qq"];
   root([...apt, "update"], advice);
   root([...apt, "install", "-y", "--no-install-recommends", ...names], advice);
-  if (names.includes("redis-server") && existsSync("/run/systemd/system")) {
-    spawnSync(prefix[0] ?? "env", [...prefix.slice(1), "systemctl", "disable", "--now", "redis-server"], { stdio: "ignore" });
+  const services = ["redis-server", "prometheus"].filter((name) => names.includes(name));
+  if (services.length > 0 && existsSync("/run/systemd/system")) {
+    spawnSync(prefix[0] ?? "env", [...prefix.slice(1), "systemctl", "disable", "--now", ...services], { stdio: "ignore" });
   }
 }
 
