@@ -22,22 +22,22 @@ test("two instances: kill -9, a lost subscriber and joins are measured as they w
   const ben = await SessionClient.connect(t, two.wsUrl);
   await ana.join(BOARD, "ana");
   await ben.join(BOARD, "ben");
-  // A beat that tells the time of the other instance comes within 4 s.
-  await eventually(async () => (await one.health()).peers.some(({ state }) => state === "up"), { what: "the instances have met" });
   await eventually(() => ana.names(BOARD).includes("ben"), { what: "ana sees ben" });
 
-  const cleo = await SessionClient.connect(t, two.wsUrl);
-  await cleo.join(BOARD, "cleo");
-  await eventually(() => ana.names(BOARD).includes("cleo"), { what: "ana sees cleo" });
-  await eventually(async () => (await observed(one, "presence_join_visible_seconds", "")).count > 0, { what: "a join is measured" });
+  // Nobody is measured before a beat has told the time of the other instance here. One does every 4 s; the first may come before they meet.
+  const passBy = async () => {
+    const cleo = await SessionClient.connect(t, two.wsUrl);
+    await cleo.join(BOARD, "cleo");
+    await eventually(() => ana.names(BOARD).includes("cleo"), { what: "ana sees cleo" });
+    cleo.leave(BOARD);
+    await eventually(() => !ana.names(BOARD).includes("cleo"), { what: "cleo is gone" });
+    return (await observed(one, "presence_join_visible_seconds", "")).count > 0;
+  };
+  await eventually(passBy, { what: "a join is measured", withinMs: 10_000 });
   const joins = await observed(one, "presence_join_visible_seconds", "");
   assert.ok(joins.sum / joins.count < 1, `${joins.sum} s for ${joins.count}`);
-  cleo.leave(BOARD);
-  await eventually(async () => (await observed(one, "presence_ghost_seconds", 'cause="left"')).count === 1, {
-    what: "a leave is measured",
-  });
   const left = await observed(one, "presence_ghost_seconds", 'cause="left"');
-  assert.ok(left.sum < 1, `${left.sum} s`);
+  assert.ok(left.count > 0 && left.sum / left.count < 1, `${left.sum} s for ${left.count}`);
 
   await redis.cli("CLIENT", "KILL", "TYPE", "pubsub");
   await eventually(async () => (await observed(one, "presence_blind_seconds", 'scope="all"')).count === 1, {
