@@ -1,5 +1,5 @@
 /**
- * A World in peace, but for lost messages: people come and go, and its instances measure their own truth (R22). It says what they measured,
+ * A World in peace, but for lost messages: people come and go, and its instances measure their own truth (R23). It says what they measured,
  * and what rest costs on the bus; scripts/peace.js prints it.
  */
 
@@ -22,7 +22,7 @@ export type Peace = {
 };
 
 export type PeaceMeasured = {
-  /** A member that an instance shows for an hour. */
+  /** A member of another instance that an instance shows for an hour: its own cannot leave falsely. */
   readonly memberHours: number;
   readonly falseLeaves: number;
   readonly ghosts: readonly Millis[];
@@ -49,7 +49,7 @@ export function peace({ instances, members, boards, lossRate, seed, ms, changeMs
   }
   const byTime = (a: number, b: number) => a - b;
   return {
-    memberHours: (instances * instances * boards * members * ms) / 3_600_000,
+    memberHours: (instances * (instances - 1) * boards * members * ms) / 3_600_000,
     falseLeaves: times.false_leave.length,
     ghosts: times.ghost.sort(byTime),
     joins: times.join.sort(byTime),
