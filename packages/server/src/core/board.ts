@@ -108,6 +108,16 @@ export class Board {
     return this.#observers.size;
   }
 
+  /** No client of this instance is here, none within its grace either. */
+  get #isEmpty(): boolean {
+    return this.#slice.size === 0 && this.#observers.size === 0;
+  }
+
+  /** Clients of this instance look at the board now. Where none does, nobody sees that the roster is wrong. */
+  get isSeen(): boolean {
+    return this.#memberOf.size > 0 || this.#observers.size > 0;
+  }
+
   /** Somebody observes the board, here or elsewhere. */
   get isObserved(): boolean {
     return this.#observers.size > 0 || this.#replicas.isObserved;
@@ -121,9 +131,15 @@ export class Board {
   /** Which instance tells others how many are here (R15). */
   get teller(): Teller {
     if (this.isOpening || this.isDegraded) return "unknown";
-    const first = this.#replicas.firstOwner;
-    if (this.own > 0 && (first === undefined || this.#context.instanceId < first)) return "self";
-    return first === undefined ? "nobody" : "other";
+    const self = this.#context.instanceId;
+    let first: InstanceId | undefined;
+    let isAmong = false;
+    for (const owner of this.roster.owners) {
+      if (owner === self) isAmong = true;
+      else if (this.#replicas.livenessOf(owner) !== "live") continue;
+      if (first === undefined || owner < first) first = owner;
+    }
+    return !isAmong ? "none" : first === self ? "first" : "beside";
   }
 
   /** To be called after every input. */
@@ -182,11 +198,6 @@ export class Board {
   placeOf(connection: ConnectionId): Place {
     if (this.#memberOf.has(connection)) return "member";
     return this.#observers.has(connection) ? "observer" : "absent";
-  }
-
-  /** No client of this instance is here, none within its grace either. */
-  get #isEmpty(): boolean {
-    return this.#slice.size === 0 && this.#observers.size === 0;
   }
 
   /** Shows the board to that connection, and the connection to nobody. */

@@ -21,16 +21,17 @@ import {
 } from "./occupancy.ts";
 
 /**
- * Which instance tells the counts of a board: of those that live and have members there the one with the lowest id. `nobody`: none has.
- * `unknown`: this instance does not know all of them yet.
+ * The part of this instance in telling the counts of a board. `first`: of the live instances by whose entries members are shown it has the
+ * lowest id. `beside`: another one has. `none`: it has no members there. `unknown`: it does not know everybody there.
  */
-export type Teller = "self" | "other" | "nobody" | "unknown";
+export type Teller = "first" | "beside" | "none" | "unknown";
 
 /** A board that is open here and wanted elsewhere. */
 type Wanted = {
   readonly boardId: BoardId;
   readonly hash: number;
   counts: Occupants;
+  teller: Teller;
   /** Until when this instance tells them; Infinity: another one has to take over first. */
   tellsUntil: Millis;
   told: Occupants | undefined;
@@ -97,15 +98,16 @@ export class Census {
     const wanted = this.#wanted.get(boardId);
     if (wanted === undefined) return;
     const { occupancyMs, handoverMs } = this.#context.constants;
-    const counts = { members, users };
-    wanted.counts = counts;
-    const isNew = teller === "self" && wanted.tellsUntil <= now;
-    if (teller === "self") wanted.tellsUntil = NEVER;
-    // Its successor may not know all members yet, and its own word must not be the last one then.
-    else if (teller === "unknown") wanted.tellsUntil = LONG_AGO;
-    else if (teller === "other" && wanted.tellsUntil === NEVER) wanted.tellsUntil = now + handoverMs;
-    if (wanted.tellsUntil <= now || !(isNew || !isSame(counts, wanted.told))) return;
-    this.#tellBy(wanted, Math.max(now, wanted.toldAt + occupancyMs));
+    wanted.counts = { members, users };
+    wanted.teller = teller;
+    const isNew = teller === "first" && wanted.tellsUntil <= now;
+    if (teller === "first") wanted.tellsUntil = NEVER;
+    // Its successor may not know all members yet.
+    else if (teller === "beside") wanted.tellsUntil = wanted.tellsUntil === NEVER ? now + handoverMs : wanted.tellsUntil;
+    else wanted.tellsUntil = LONG_AGO;
+    const isNews = isNew || !isSame(wanted.counts, wanted.told);
+    if ((wanted.tellsUntil > now && isNews) || (isOver(wanted) && wanted.told?.members !== 0))
+      this.#tellBy(wanted, Math.max(now, wanted.toldAt + occupancyMs));
   }
 
   // Of the bus.
@@ -158,6 +160,7 @@ export class Census {
       boardId,
       hash,
       counts: { members: 0, users: 0 },
+      teller: "unknown",
       tellsUntil: LONG_AGO,
       told: undefined,
       toldAt: LONG_AGO,
@@ -188,7 +191,8 @@ export class Census {
       }
       // A word is not repeated while a newer one is due.
       const isPending = wanted.tellAt > now && wanted.tellAt < NEVER;
-      if (wanted.tellsUntil > now && !isPending) {
+      const isInTurn = wanted.tellAt > now && !(wanted.repeats[0] !== undefined && wanted.repeats[0] <= now);
+      if (!isPending && (wanted.tellsUntil > now || (isOver(wanted) && !isInTurn))) {
         const shard = shardOf(wanted.hash);
         const word = { board: wanted.boardId, ...wanted.counts };
         const words = told.get(shard);
@@ -228,4 +232,12 @@ export class Census {
     const inTurn = nextInTurn(this.#context.constants.occupancyPeriodMs, shardOf(hash) / OCCUPANCY_SHARDS, now);
     return Math.min(tellAt, repeats[0] ?? NEVER, inTurn);
   }
+}
+
+/**
+ * An instance that told members of a board and has none there takes its word back when nobody is left. It says nothing else without
+ * members: none of its clients looks at what it knows of others, so that may be wrong for long.
+ */
+function isOver({ teller, told, counts }: Wanted): boolean {
+  return teller === "none" && told !== undefined && counts.members === 0;
 }

@@ -47,6 +47,8 @@ export interface BusBelief {
   readonly isEchoMissing: boolean;
   /** Own messages have not come back for so long that nothing is taken from anybody. */
   readonly isCleared: boolean;
+  /** This instance has started or recovered lately, so it may not know of all others (R9.13). */
+  isSettling(now: Millis): boolean;
   /** When an own heartbeat last came back. */
   readonly echoedAt: Millis;
   /** The period of everybody's beacons, from the size of the cluster (R6). */

@@ -348,7 +348,7 @@ export class Core {
         return;
       }
       case "watch":
-        this.#watches.watch(input.boardId, this.#boards.has(input.boardId), now);
+        this.#watches.watch(input.boardId, now);
         return this.#tellOccupancy(input.boardId);
       case "unwatch":
         return this.#watches.unwatch(input.boardId);
@@ -397,7 +397,6 @@ export class Core {
     if (!this.#boards.has(boardId)) {
       this.#boards.set(boardId, new Board(this.#context, boardId, now));
       this.#effects.push({ kind: "subscribe", boardId });
-      this.#watches.entered(boardId);
       this.#census.entered(boardId, now);
     }
     const boards = this.#boardsOf.get(connection) ?? new Set();
@@ -487,7 +486,6 @@ export class Core {
     this.#degraded.delete(boardId);
     this.#mute.delete(boardId);
     this.#deadlines.set(boardId, Number.POSITIVE_INFINITY);
-    this.#watches.gaveUp(boardId, this.#now);
     this.#census.gaveUp(boardId);
     this.#effects.push({ kind: "unsubscribe", boardId });
   }
@@ -500,7 +498,10 @@ export class Core {
 
   #missed(peer: InstanceId, where: "where_held" | "everywhere"): void {
     // Boards are told at once, and then not again for `askMsMax`: peers that were silent together come back shortly one after another.
-    if (where === "everywhere") this.#watches.missed(this.#now);
+    if (where === "everywhere") {
+      this.#watches.missed(this.#now);
+      this.#census.missed();
+    }
     if (where === "everywhere") this.#tellMissedAt = Math.max(this.#now, this.#missedToldAt + this.#constants.askMsMax);
     this.#eachHolding(peer, (board) => board.doubt(peer, this.#now, this.#pulse.spreadMs));
   }
@@ -584,9 +585,10 @@ export class Core {
     const isWanted = this.#census.has(boardId);
     const board = isWanted || this.#watches.has(boardId) ? this.#boards.get(boardId) : undefined;
     if (board === undefined) return;
-    if (isWanted) this.#census.look(boardId, board.teller, board.roster, this.#now);
+    const { teller, roster, isSeen, isOpening } = board;
+    if (isWanted) this.#census.look(boardId, teller, roster, this.#now);
     // The members of others are about to be heard of: until then the counts are as before.
-    if (!board.isOpening) this.#watches.look(boardId, board.roster);
+    if (!isOpening) this.#watches.look(boardId, roster, isSeen || teller === "first", this.#now);
   }
 }
 

@@ -98,15 +98,6 @@ export class Replicas {
     return false;
   }
 
-  /** Of the instances that live and have members here the one with the lowest id. */
-  get firstOwner(): InstanceId | undefined {
-    let first: InstanceId | undefined;
-    for (const [owner, { size }] of this.#replicas) {
-      if (size > 0 && (first === undefined || owner < first) && this.livenessOf(owner) === "live") first = owner;
-    }
-    return first;
-  }
-
   /** Clients of other instances observe the board, as far as is known. */
   get isObserved(): boolean {
     return this.#observed.size > 0;

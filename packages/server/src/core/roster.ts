@@ -40,6 +40,8 @@ export class Roster {
   readonly #actors: NumberPool;
   #shown = new Map<MemberId, Shown>();
   readonly people = new People();
+  /** By how many of its entries each instance has members shown. */
+  readonly #owners = new Map<InstanceId, number>();
   #active = 0;
   /** In their order; undefined: not sorted since the last of them came or left. */
   #sorted: MemberId[] | undefined;
@@ -68,6 +70,11 @@ export class Roster {
 
   get users(): number {
     return this.people.size;
+  }
+
+  /** The instances by whose entries members are shown. */
+  get owners(): Iterable<InstanceId> {
+    return this.#owners.keys();
   }
 
   isAnybodyActiveBut(self: MemberId | undefined): boolean {
@@ -126,6 +133,7 @@ export class Roster {
     this.cursors.assign(actor, owner === this.#context.instanceId ? slot : undefined);
     if (shown === undefined) {
       this.#shown.set(memberId, { actor, since: now, member, owner, attempt });
+      this.#own(owner, 1);
       this.people.add(member, actor);
       if (isActive(member)) this.#active++;
       this.#sorted = undefined;
@@ -133,6 +141,8 @@ export class Roster {
       return true;
     }
     const isOthers = shown.owner !== owner;
+    this.#own(shown.owner, -1);
+    this.#own(owner, 1);
     shown.owner = owner;
     // A new attempt tells its own place. Until then no viewer shows a place, neither those here nor those that come now.
     if (shown.attempt !== attempt && this.cursors.clear(actor, now)) this.#moved();
@@ -156,12 +166,20 @@ export class Roster {
     const shown = this.#shown.get(memberId);
     if (shown === undefined) return;
     this.#shown.delete(memberId);
+    this.#own(shown.owner, -1);
     this.people.remove(shown.member, shown.actor);
     if (isActive(shown.member)) this.#active--;
     this.#sorted = undefined;
     this.cursors.forget(shown.actor);
     this.#actors.free(shown.actor, now);
     this.#changed({ change: "left", actor: shown.actor, reason });
+  }
+
+  #own(owner: InstanceId | undefined, more: number): void {
+    if (owner === undefined) return;
+    const count = (this.#owners.get(owner) ?? 0) + more;
+    if (count > 0) this.#owners.set(owner, count);
+    else this.#owners.delete(owner);
   }
 }
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
+import { GRACE_MS } from "../connection/timing.ts";
 import { HEALTHY } from "../testing/network.ts";
 import { B1, lose } from "../testing/settled.ts";
 import { eachSeed, type Recorded, World } from "../testing/world.ts";
@@ -99,12 +100,36 @@ test("[R15.4] a board that nobody is on counts 0, 1.5 s after it is watched; at 
     [1, 50],
   ] as const) {
     const world = new World({ seed: 4, instances });
+    world.advance(CONSTANTS.settlingMs);
     const said = world.record("publish");
     world.watch("b1", 0);
     world.advance(knownMs);
     assert.equal(counts(world, 0), "0 0");
     assert.equal(ofKind(said, "want").length, instances === 1 ? 0 : 3);
   }
+});
+
+test("[R15.4] an instance that has just started and knows nobody asks all the same", () => {
+  eachSeed(20, (seed) => {
+    const world = new World({ seed, instances: 2 });
+    const via = world.start();
+    world.watch("b1", via);
+    world.until(() => counts(world, via) === "0 0", 2_500);
+    world.advance(2_000);
+    world.join("ana", { board: "b1", via: 0 });
+    world.until(() => counts(world, via) === "1 1", KNOWN_MS);
+  });
+});
+
+test("[R15.4] a board that nobody is on is told as such, although doubts about it follow each other", () => {
+  const world = new World({ seed: 4, instances: 3 });
+  world.advance(CONSTANTS.settlingMs);
+  world.watch("b1", 0);
+  for (let times = 0; times < 4; times++) {
+    world.advance(600);
+    world.network.reset(0, "subscriber");
+  }
+  assert.equal(counts(world, 0), "0 0");
 });
 
 test("[R15.5] the last one to leave is told, and whoever comes next", () => {
@@ -114,15 +139,32 @@ test("[R15.5] the last one to leave is told, and whoever comes next", () => {
   world.until(() => counts(world, 2) === "1 1", 1_100);
   ben.leave();
   world.until(() => counts(world, 2) === "0 0", 1_100);
-  // While the board lingers, whoever asks is answered.
-  world.advance(10_000);
-  const via = world.start();
-  world.advance(2_000);
-  world.watch("b1", via);
-  world.until(() => counts(world, via) === "0 0", KNOWN_MS);
   world.advance(120_000);
   world.join("cleo", { board: "b1", via: 0 });
   world.until(() => counts(world, 2) === "1 1", 300);
+});
+
+test("[R15.5] an instance that missed who came says that nobody is left when its last member leaves, and the others are asked", () => {
+  eachSeed(5, (seed) => {
+    const { world, ana, ben } = watched({ seed });
+    ben.leave();
+    world.until(() => counts(world, 2) === "1 1", 2_000);
+    world.network.dropSubscription(0, B1);
+    world.join("cleo", { board: "b1", via: 1 });
+    world.advance(1_500);
+    const said = world.record("publish");
+    ana.leave();
+    world.until(
+      () => ofKind(said, "occupancy").some(({ message }) => message.kind === "occupancy" && message.boards[0]?.members === 0),
+      1_100,
+    );
+    world.until(() => counts(world, 2) === "1 1", KNOWN_MS);
+    // It says nothing else of a board on which it has nobody, although its roster stays wrong until its next beacon.
+    for (let times = 0; times < 100; times++) {
+      world.advance(100);
+      assert.equal(counts(world, 2), "1 1");
+    }
+  });
 });
 
 test("[R15.6] another instance tells when the one that told is killed or stops; if none has members the board counts 0", () => {
@@ -180,6 +222,41 @@ test("[R15.8] an instance that starts learns what is wanted within 2 s; a want t
   two.advance(300);
   two.network.faults = HEALTHY;
   two.until(() => counts(two, 0) === "1 1", 600);
+});
+
+test("[R15.8] a peer that could not hear an instance for a while hears again what it wants, and what it asked", () => {
+  const world = new World({ seed: 7, instances: 2 });
+  world.join("ana", { board: "b1", via: 1 });
+  world.advance(2_000);
+  world.network.faults = { ...HEALTHY, loses: ({ from, to }) => from === 0 && to === 1 };
+  world.advance(1_000);
+  world.watch("b1", 0);
+  world.until(() => counts(world, 0) === "0 0", 2_000);
+  world.network.faults = HEALTHY;
+  world.until(() => counts(world, 0) === "1 1", 1_500);
+});
+
+test("[R15.9] a board counts by what others say as soon as no client looks at its roster here", () => {
+  for (const [end, seed] of [
+    ["leave", 1],
+    ["disconnect", 2],
+    ["disconnect", 3],
+    ["disconnect", 4],
+  ] as const) {
+    const { world } = watched({ seed });
+    const [first] = world.instances
+      .map(({ instanceId, index }) => ({ instanceId, index }))
+      .sort((a, b) => (a.instanceId < b.instanceId ? -1 : 1));
+    const olga = world.join("olga", { board: "b1", via: 2 });
+    world.advance(3_000);
+    if (end === "leave") olga.leave();
+    else olga.disconnect(GRACE_MS.full);
+    if (end === "leave" || first?.index !== 2) world.network.dropSubscription(2, B1);
+    world.advance(100);
+    world.join("cleo", { board: "b1", via: 0 });
+    world.until(() => counts(world, 2) === (end === "leave" ? "3 3" : "4 4"), 1_200);
+    assert.ok(world.instance(2).boards.has(B1));
+  }
 });
 
 test("[R15.9] where the board is open its roster counts: nothing is said for it, and nobody is missing while it opens", () => {
@@ -269,7 +346,7 @@ test("[R15.11] however often a want names one hash, for which anybody can find m
   const want = { kind: "want", leaseMs: 40_000, answer: true, boards: Array(4096).fill(hash) } as const;
   for (const id of ids) census.entered(id, 0);
   assert.equal(census.heard(want, 0).length, 32);
-  for (const id of ids) census.look(id, "self", { members: 1, users: 1 }, 0);
+  for (const id of ids) census.look(id, "first", { members: 1, users: 1 }, 0);
   census.tick(100);
   looks = 0;
   census.heard(want, 1_000);

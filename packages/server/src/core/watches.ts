@@ -1,6 +1,6 @@
 /**
  * The boards of which clients of this instance want the counts without being on them (R15): what is known of each, which shards of the
- * bus are heard for that, and when to say again what is wanted. A board that is open here is known from its roster, and costs nothing.
+ * bus are heard for that, and when to say again what is wanted. A board with clients here is known from its roster, and costs nothing.
  * It counts nobody itself: census.ts tells what others want to know.
  */
 
@@ -18,13 +18,14 @@ type Watch = {
   readonly hash: number;
   /** undefined: not known yet. */
   counts: Occupants | undefined;
-  /** The board is open at this instance. */
+  /** The roster of this instance counts. */
   isHere: boolean;
   /** The instance that told the counts. */
   teller: InstanceId | undefined;
   heardAt: Millis;
-  /** How often it was asked about since the doubt about it began. */
+  /** How often it was asked about since the doubt about it began, and since it is watched. */
   asks: number;
+  asksInAll: number;
 };
 
 type ShardHeard = {
@@ -48,6 +49,8 @@ export class Watches {
   #gatherAt: Millis = Number.NEGATIVE_INFINITY;
   #renewAt: Millis = NEVER;
   #renewedAt: Millis = Number.NEGATIVE_INFINITY;
+  /** A peer has asked what is wanted. It may not have heard either what was asked of it. */
+  #isAsked = false;
   #listenAt: Millis = NEVER;
 
   constructor(context: Context) {
@@ -90,11 +93,10 @@ export class Watches {
 
   // Of the local clients.
 
-  /** `isHere`: the board is open at this instance; `entered`, `look` and `gaveUp` tell of it from now on. */
-  watch(boardId: BoardId, isHere: boolean, now: Millis): void {
+  watch(boardId: BoardId, now: Millis): void {
     if (this.#watches.has(boardId)) return;
     const hash = hashOfBoard(boardId);
-    const watch: Watch = { boardId, hash, counts: undefined, isHere, teller: undefined, heardAt: now, asks: 0 };
+    const watch: Watch = { boardId, hash, counts: undefined, isHere: false, teller: undefined, heardAt: now, asks: 0, asksInAll: 0 };
     this.#watches.set(boardId, watch);
     const shard = this.#shards.get(shardOf(hash)) ?? this.#hear(shardOf(hash), now);
     shard.watches.add(watch);
@@ -120,27 +122,16 @@ export class Watches {
     this.#listenAt = NEVER;
   }
 
-  // Of boards that are open here.
-
-  entered(boardId: BoardId): void {
+  /** The roster of a board that is open here. `isHere`: clients here look at it, or this instance tells its counts. The roster of any other may be wrong for long. */
+  look(boardId: BoardId, { members, users }: Occupants, isHere: boolean, now: Millis): void {
     const watch = this.#watches.get(boardId);
-    if (watch === undefined) return;
-    watch.isHere = true;
-    this.#believe(watch);
+    if (watch === undefined || !(isHere || watch.isHere)) return;
+    this.#set(watch, { members, users });
+    if (isHere === watch.isHere) return;
+    watch.isHere = isHere;
     this.#noteTeller(watch, undefined);
-  }
-
-  /** The roster of a board that is open here. */
-  look(boardId: BoardId, { members, users }: Occupants): void {
-    const watch = this.#watches.get(boardId);
-    if (watch !== undefined) this.#set(watch, { members, users });
-  }
-
-  gaveUp(boardId: BoardId, now: Millis): void {
-    const watch = this.#watches.get(boardId);
-    if (watch === undefined) return;
-    watch.isHere = false;
-    this.#doubt(watch, now, 0);
+    if (isHere) this.#believe(watch);
+    else this.#doubt(watch, now, 0);
   }
 
   // Of the bus.
@@ -167,15 +158,27 @@ export class Watches {
       const watch = this.#watches.get(board);
       if (watch === undefined || watch.isHere) continue;
       watch.heardAt = now;
-      this.#believe(watch);
-      this.#noteTeller(watch, from);
-      this.#set(watch, { members, users });
+      if (members === 0) this.#heardEmpty(watch, from, now);
+      else {
+        // An ask that was not said yet is said all the same: the others have to hear what is wanted.
+        if (watch.asks > 0) this.#believe(watch);
+        this.#noteTeller(watch, from);
+        this.#set(watch, { members, users });
+      }
     }
+  }
+
+  /** Whoever says so has no members there, and may have missed those of others: these are asked. */
+  #heardEmpty(watch: Watch, from: InstanceId, now: Millis): void {
+    if ((watch.counts?.members ?? 0) === 0) return;
+    if (watch.teller === from) this.#set(watch, EMPTY);
+    if (!this.#asks.has(watch)) this.#doubt(watch, now, 0);
   }
 
   /** A peer does not know what is wanted here. */
   asked(now: Millis): void {
     if (this.#watches.size === 0) return;
+    this.#isAsked = true;
     const { wantAgainMsMin, wantAgainMsMax } = this.#context.constants;
     const at = now + this.#context.random.between(wantAgainMsMin, wantAgainMsMax) + this.#spreadMs;
     this.#renewAt = Math.min(this.#renewAt, Math.max(at, this.#renewedAt + wantAgainMsMax));
@@ -213,18 +216,22 @@ export class Watches {
   #askDue(now: Millis): void {
     const { constants, bus, peers } = this.#context;
     const asked: number[] = [];
+    const isAlone = peers.livePeers === 0;
     for (let watch = this.#asks.takeDue(now); watch !== undefined; watch = this.#asks.takeDue(now)) {
       const waitMs = constants.wantAskMs[watch.asks];
       // Nobody is there, nobody has answered, or nobody can be heard and what was heard is too old.
       if (bus.isEchoMissing && !bus.isCleared) {
         watch.asks = 0;
         this.#asks.set(watch, now + constants.heartbeatMs);
-      } else if (waitMs === undefined || bus.isCleared || peers.livePeers === 0) {
+      } else if (waitMs === undefined || bus.isCleared || (isAlone && !bus.isSettling(now))) {
         this.#noteTeller(watch, undefined);
         this.#set(watch, EMPTY);
       } else {
         watch.asks++;
         asked.push(watch.hash);
+        // Where the bus is troubled doubts follow each other, and a client would never be told.
+        const isPatient = ++watch.asksInAll <= constants.wantAskMs.length && !isAlone;
+        if (watch.counts === undefined && !isPatient) this.#set(watch, EMPTY);
         this.#asks.set(watch, now + waitMs);
       }
     }
@@ -246,10 +253,12 @@ export class Watches {
     const unknown: number[] = [];
     for (const watch of this.#watches.values()) {
       if (watch.isHere) continue;
-      if (now - watch.heardAt <= occupancySilentMs) known.push(watch.hash);
-      else if (watch.counts?.members === 0) unknown.push(watch.hash);
+      const isEmpty = watch.counts?.members === 0;
+      if (now - watch.heardAt <= occupancySilentMs && !(isEmpty && this.#isAsked)) known.push(watch.hash);
+      else if (isEmpty) unknown.push(watch.hash);
       else this.#doubt(watch, now, 0);
     }
+    this.#isAsked = false;
     this.#want(known, false);
     this.#want(unknown, true);
   }

@@ -72,6 +72,7 @@ export class WorldInstance {
   state: "running" | "paused" | "gone" = "running";
   /** The time of its start, or of its last resume. */
   runsSince: Millis;
+  endedAt: Millis = Number.POSITIVE_INFINITY;
   isReady = false;
   isDegraded = false;
   /** Boards whose clients were told that other instances cannot be heard. */
@@ -153,6 +154,7 @@ export class WorldInstance {
   end(): void {
     if (this.state === "gone") return;
     this.state = "gone";
+    this.endedAt = this.#around.clock.now;
     this.#setAlarm();
     this.#around.network.detach(this.index);
     this.#around.claims.died(this.index, this.#around.clock.now);

@@ -288,6 +288,16 @@ export class World {
     return undefined;
   }
 
+  /** No running instance takes one that has ended for alive, or grants it the time of its goodbye any more (R7.9, R12.3). */
+  get areEndsKnown(): boolean {
+    const isKnown = ({ peers }: WorldInstance, ended: WorldInstance) => {
+      const state = peers.get(ended.instanceId);
+      return state === "left" ? this.now >= ended.endedAt + this.config.goodbyeMs : state === "down" || state === undefined;
+    };
+    const ended = this.instances.filter(({ state }) => state === "gone");
+    return this.instances.every((instance) => !instance.canRun || ended.every((one) => isKnown(instance, one)));
+  }
+
   fail(sentence: string): never {
     throw new Error(`seed ${this.seed}, ${Math.round(this.now)} ms: ${sentence}`);
   }
