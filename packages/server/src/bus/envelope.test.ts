@@ -32,7 +32,7 @@ import {
 } from "../../../protocol/test/arbitraries.ts";
 import { LATER_FIELDS } from "../../../protocol/test/later.ts";
 import type { BusMessage, DelReason, InstanceStatus, Op, Replay, SliceEntry } from "../core/messages.ts";
-import { hashOfBoard, shardOf } from "../core/occupancy.ts";
+import { type BoardHash, hashOfBoard, shardOf } from "../core/occupancy.ts";
 import { ANA, ana, FROM } from "../testing/ana.ts";
 import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "./envelope.ts";
 
@@ -200,8 +200,8 @@ const VECTORS: Record<string, [BusMessage, string]> = {
     `16 05 04 77617665 01 31 01 11 01 ${ANA} 02 06 01 04 752d3137`,
   ],
   want: [
-    { kind: "want", leaseMs: 40_500, answer: true, boards: [hashOfBoard("doc-42" as BoardId), 7] },
-    "05 b4bc02 01 02 5fd15931 00000007",
+    { kind: "want", leaseMs: 40_500, answer: true, boards: [hashOfBoard("doc-42" as BoardId), "0000000000000007" as BoardHash] },
+    "05 b4bc02 01 02 6767023ae1fd50c6 0000000000000007",
   ],
   occupancy: [
     {
@@ -209,7 +209,7 @@ const VECTORS: Record<string, [BusMessage, string]> = {
       shard: shardOf(hashOfBoard("doc-42" as BoardId)),
       boards: [{ board: "doc-42" as BoardId, members: 300, users: 2 }],
     },
-    "21 31 01 06 646f632d3432 ac02 02",
+    "21 c6 01 06 646f632d3432 ac02 02",
   ],
 };
 
@@ -358,7 +358,7 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
     kind: fc.constant("want"),
     leaseMs: fc.integer({ min: 0, max: 3_600_000 }),
     answer: fc.boolean(),
-    boards: fc.array(u32, { maxLength: 8 }),
+    boards: fc.array(boardId.map(hashOfBoard), { maxLength: 8 }),
   }),
   occupancy: record({
     kind: fc.constant("occupancy"),

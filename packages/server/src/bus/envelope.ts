@@ -65,7 +65,7 @@ import type {
   Sync,
   Want,
 } from "../core/messages.ts";
-import { WANT_BOARDS_MAX } from "../core/occupancy.ts";
+import { type BoardHash, WANT_BOARDS_MAX } from "../core/occupancy.ts";
 
 export type RedisMessage = {
   readonly from: InstanceId;
@@ -92,6 +92,8 @@ const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 const INTERVAL_MS_MAX = 60_000;
 /** 35 minutes: 21 million pairs of board and instance (R6). */
 const BEACON_MS_MAX = 2 ** 21 - 1;
+/** Of the id of a wanted board (R15). */
+const HASH_BYTES = 8;
 /** An hour: 66 million wanted boards times instances (R15). */
 const LEASE_MS_MAX = 3_600_000;
 /** A million members in one slice. */
@@ -343,14 +345,19 @@ function readKick(from: Reader): Kick {
 
 function writeWant(to: Writer, { leaseMs, answer, boards }: Want): void {
   to.varint(leaseMs).u8(answer ? 1 : 0);
-  writeList(to, boards, (to, hash) => to.u32(hash));
+  writeList(to, boards, (to, hash) => to.hex(hash, HASH_BYTES));
 }
 
 function readWant(from: Reader): Want {
   const leaseMs = from.varint(LEASE_MS_MAX);
   const answer = from.u8();
   if (answer > 1) from.fail();
-  return { kind: "want", leaseMs, answer: answer === 1, boards: readItems(from, from.varint(WANT_BOARDS_MAX), (from) => from.u32()) };
+  return {
+    kind: "want",
+    leaseMs,
+    answer: answer === 1,
+    boards: readItems(from, from.varint(WANT_BOARDS_MAX), (from) => from.hex(HASH_BYTES) as BoardHash),
+  };
 }
 
 /** An empty id, which no board has, says "everywhere". */

@@ -9,6 +9,7 @@ import type { Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { Want } from "./messages.ts";
 import {
+  type BoardHash,
   hashOfBoard,
   isSame,
   nextInTurn,
@@ -29,7 +30,7 @@ export type Teller = "first" | "beside" | "none" | "unknown";
 /** A board that is open here and wanted elsewhere. */
 type Wanted = {
   readonly boardId: BoardId;
-  readonly hash: number;
+  readonly hash: BoardHash;
   counts: Occupants;
   teller: Teller;
   /** Until when this instance tells them; Infinity: another one has to take over first. */
@@ -49,9 +50,9 @@ const LONG_AGO = Number.NEGATIVE_INFINITY;
 export class Census {
   readonly #context: Context;
   /** The ends of leases by the hashes of boards; the one that was heard longest ago is first. */
-  #leases = new Map<number, Millis>();
+  #leases = new Map<BoardHash, Millis>();
   /** The boards that are open here, by their hashes. */
-  #open = new Map<number, Set<BoardId>>();
+  #open = new Map<BoardHash, BoardId>();
   #wanted = new Map<BoardId, Wanted>();
   readonly #due = new Deadlines<Wanted>();
   /** So many heartbeats have still to ask for wants. An instance that starts has heard none. */
@@ -82,14 +83,13 @@ export class Census {
 
   entered(boardId: BoardId, now: Millis): void {
     const hash = hashOfBoard(boardId);
-    this.#open.set(hash, (this.#open.get(hash) ?? new Set()).add(boardId));
+    this.#open.set(hash, boardId);
     if ((this.#leases.get(hash) ?? LONG_AGO) > now) this.#begin(boardId, hash, now);
   }
 
   gaveUp(boardId: BoardId): void {
     const hash = hashOfBoard(boardId);
-    const boards = this.#open.get(hash);
-    if (boards?.delete(boardId) && boards.size === 0) this.#open.delete(hash);
+    if (this.#open.get(hash) === boardId) this.#open.delete(hash);
     this.#end(boardId);
   }
 
@@ -125,23 +125,22 @@ export class Census {
   /** Answers the boards that are wanted from now on and were not before: `look` at them. */
   heard({ leaseMs, answer, boards }: Want, now: Millis): BoardId[] {
     const begun: BoardId[] = [];
-    // Anybody can find ids of one hash, and then one want names it for each.
     for (const hash of new Set(boards)) {
       this.#lease(hash, now + leaseMs);
-      for (const boardId of this.#open.get(hash) ?? []) {
-        const wanted = this.#wanted.get(boardId);
-        if (wanted === undefined) {
-          this.#begin(boardId, hash, now);
-          begun.push(boardId);
-        } else if (answer && wanted.tellsUntil > now) this.#tellBy(wanted, Math.max(now, wanted.toldAt + this.#context.constants.answerMs));
-      }
+      const boardId = this.#open.get(hash);
+      if (boardId === undefined) continue;
+      const wanted = this.#wanted.get(boardId);
+      if (wanted === undefined) {
+        this.#begin(boardId, hash, now);
+        begun.push(boardId);
+      } else if (answer && wanted.tellsUntil > now) this.#tellBy(wanted, Math.max(now, wanted.toldAt + this.#context.constants.answerMs));
     }
     this.#forgetLeases(now);
     return begun;
   }
 
   /** The longer of two leases counts: several instances may want the board. */
-  #lease(hash: number, until: Millis): void {
+  #lease(hash: BoardHash, until: Millis): void {
     const former = this.#leases.get(hash);
     this.#leases.delete(hash);
     this.#leases.set(hash, Math.max(until, former ?? LONG_AGO));
@@ -155,7 +154,7 @@ export class Census {
     }
   }
 
-  #begin(boardId: BoardId, hash: number, now: Millis): void {
+  #begin(boardId: BoardId, hash: BoardHash, now: Millis): void {
     const wanted: Wanted = {
       boardId,
       hash,

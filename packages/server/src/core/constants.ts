@@ -142,9 +142,9 @@ const DEFAULTS = {
   /** R15. Wants are said again so long after a peer has asked for them, so that not all watchers do at once. */
   wantAgainMsMin: 100 as Millis,
   wantAgainMsMax: 500 as Millis,
-  /** R15. Wanted boards times the instances that hear of it, a second: 200 KB/s of Redis's output for each watching instance. */
+  /** R15. Wanted boards times the instances that hear of it, a second: 400 KB/s of Redis's output for each watching instance. */
   wantsPerSecond: 50_000,
-  /** R15. Wanted boards that an instance remembers: about 30 MB. */
+  /** R15. Wanted boards that an instance remembers: about 60 MB. */
   wantedBoardsMax: 500_000,
   /** R11. A board outlives its last local member by this: others may ask which attempts ended there (R11), and a page reload costs nothing. */
   lingerMs: 45_000 as Millis,

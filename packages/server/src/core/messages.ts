@@ -15,6 +15,7 @@ import type {
   Occupancy,
   Recipients,
 } from "@presence-service/protocol";
+import type { BoardHash } from "./occupancy.ts";
 
 /** Number of a slice's last change, counted by its owner over all its boards (R2); 0: the slice never changed. */
 export type Seq = number;
@@ -88,7 +89,7 @@ export type Announcement = { readonly kind: "announcement"; readonly text: strin
  * The sender wants to be told the counts of these boards for so long, each named by `hashOfBoard` (R15). `answer`: at once, also if they
  * have not changed.
  */
-export type Want = { readonly kind: "want"; readonly leaseMs: Millis; readonly answer: boolean; readonly boards: readonly number[] };
+export type Want = { readonly kind: "want"; readonly leaseMs: Millis; readonly answer: boolean; readonly boards: readonly BoardHash[] };
 
 /** How many are on these boards, whose hashes all belong to that shard. */
 export type OccupancyTold = { readonly kind: "occupancy"; readonly shard: number; readonly boards: readonly Occupancy[] };

@@ -1,13 +1,14 @@
 /** The common ground of both sides of occupancy (R15): boards by their hash, and the shards over whose channels counts are told. */
 
 import type { BoardId, Millis } from "@presence-service/protocol";
+import { beginningOfSha256 } from "./sha-256.ts";
 
 /** One of the channels on which occupancy is told. */
 export type Shard = number;
 
 /** Few enough that an instance may be subscribed to all, and enough that one that watches little hears little. A part of the wire. */
 export const OCCUPANCY_SHARDS = 256;
-/** Boards in one `want`: 16 KB. */
+/** Boards in one `want`: 32 KB. */
 export const WANT_BOARDS_MAX = 4096;
 /** Boards in one `occupancy` between instances: 35 KB at most. */
 export const TOLD_BOARDS_MAX = 256;
@@ -16,17 +17,21 @@ export const TOLD_BOARDS_MAX = 256;
 export type Occupants = { readonly members: number; readonly users: number };
 export const EMPTY: Occupants = { members: 0, users: 0 };
 
-/** FNV-1a over the id, finished by murmur's mixer; u32, the same in every version. */
-export function hashOfBoard(boardId: BoardId): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < boardId.length; at++) hash = Math.imul(hash ^ boardId.charCodeAt(at), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+/** The name of a board in a `want`: 8 bytes as hex digits. */
+export type BoardHash = string & { readonly [boardHash]: true };
+declare const boardHash: unique symbol;
+
+/**
+ * The beginning of the SHA-256 of the id. Everybody may choose ids, and all boards of one hash are told when somebody wants one of them: so it must
+ * not be cheap to find many ids of one hash.
+ */
+export function hashOfBoard(boardId: BoardId): BoardHash {
+  return beginningOfSha256(boardId) as BoardHash;
 }
 
-export function shardOf(hash: number): Shard {
-  return hash % OCCUPANCY_SHARDS;
+/** The last byte of the hash. */
+export function shardOf(hash: BoardHash): Shard {
+  return Number.parseInt(hash.slice(-2), 16);
 }
 
 export function isSame(a: Occupants | undefined, b: Occupants | undefined): boolean {

@@ -41,7 +41,7 @@ export class Roster {
   #shown = new Map<MemberId, Shown>();
   readonly people = new People();
   /** By how many of its entries each instance has members shown. */
-  readonly #owners = new Map<InstanceId, number>();
+  #owners = new Map<InstanceId, number>();
   #active = 0;
   /** In their order; undefined: not sorted since the last of them came or left. */
   #sorted: MemberId[] | undefined;
@@ -59,6 +59,7 @@ export class Roster {
     this.#actors.checkpoint(keep);
     this.#shown = keep(this.#shown);
     this.people.checkpoint(keep);
+    this.#owners = keep(this.#owners);
     this.#active = keep(this.#active);
     this.#sorted = keep(this.#sorted);
     this.cursors.checkpoint(keep);

@@ -19,6 +19,7 @@ import { memberOf } from "../testing/world-client.ts";
 import { CONSTANTS, type Constants } from "./constants.ts";
 import type { Effect } from "./effects.ts";
 import type { BusMessage, SliceEntry, Snapshot } from "./messages.ts";
+import type { BoardHash } from "./occupancy.ts";
 import type { Random } from "./random.ts";
 
 // bus/envelope.ts refuses bytes that are no message before they get here.
@@ -199,7 +200,7 @@ function spoilt(message: BusMessage, random: Random): BusMessage {
     case "event":
       return { ...message, slot: wrong };
     case "want":
-      return { ...message, boards: [wrong, ...message.boards] };
+      return { ...message, boards: [wrong.toString(16).padStart(16, "0") as BoardHash, ...message.boards] };
     case "occupancy":
       return { ...message, boards: message.boards.map((told) => ({ ...told, members: wrong })) };
     case "heartbeat":

@@ -9,13 +9,13 @@ import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { OccupancyTold } from "./messages.ts";
-import { EMPTY, hashOfBoard, isSame, type Occupants, pieces, type Shard, shardOf, WANT_BOARDS_MAX } from "./occupancy.ts";
+import { type BoardHash, EMPTY, hashOfBoard, isSame, type Occupants, pieces, type Shard, shardOf, WANT_BOARDS_MAX } from "./occupancy.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
 type Watch = {
   readonly boardId: BoardId;
-  readonly hash: number;
+  readonly hash: BoardHash;
   /** undefined: not known yet. */
   counts: Occupants | undefined;
   /** The roster of this instance counts. */
@@ -65,6 +65,7 @@ export class Watches {
     this.#gatherAt = keep(this.#gatherAt);
     this.#renewAt = keep(this.#renewAt);
     this.#renewedAt = keep(this.#renewedAt);
+    this.#isAsked = keep(this.#isAsked);
     this.#listenAt = keep(this.#listenAt);
   }
 
@@ -215,7 +216,7 @@ export class Watches {
 
   #askDue(now: Millis): void {
     const { constants, bus, peers } = this.#context;
-    const asked: number[] = [];
+    const asked: BoardHash[] = [];
     const isAlone = peers.livePeers === 0;
     for (let watch = this.#asks.takeDue(now); watch !== undefined; watch = this.#asks.takeDue(now)) {
       const waitMs = constants.wantAskMs[watch.asks];
@@ -238,7 +239,7 @@ export class Watches {
     this.#want(asked, true);
   }
 
-  #want(hashes: readonly number[], answer: boolean): void {
+  #want(hashes: readonly BoardHash[], answer: boolean): void {
     const leaseMs = Math.round(this.#periodMs * this.#context.constants.wantLeasePeriods);
     for (const boards of pieces(hashes, WANT_BOARDS_MAX))
       this.#context.emit({ kind: "publish", boardId: undefined, message: { kind: "want", leaseMs, answer, boards } });
@@ -249,8 +250,8 @@ export class Watches {
     this.#renewedAt = now;
     this.#renewAt = now + this.#periodMs;
     const { occupancySilentMs } = this.#context.constants;
-    const known: number[] = [];
-    const unknown: number[] = [];
+    const known: BoardHash[] = [];
+    const unknown: BoardHash[] = [];
     for (const watch of this.#watches.values()) {
       if (watch.isHere) continue;
       const isEmpty = watch.counts?.members === 0;
