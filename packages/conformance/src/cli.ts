@@ -6,12 +6,14 @@
 import { parseArgs } from "node:util";
 import { type Results, reportOf } from "./cases.ts";
 import { certifyClient } from "./client/certify.ts";
+import { ALSO } from "./client/play.ts";
 import { certifyServer } from "./server/certify.ts";
 
 const USAGE = `npm run conformance -- --url ws://localhost:3001/ [options]      certifies a server
 npm run conformance -- --client "python3 client.py" [options]    certifies a client (the lines it has to speak: docs/CLIENTS.md)
 
   --only <text>         only cases with this text in their name
+  --also watch          of a client: it also watches boards
   --token <token>       where the server authenticates: a token of somebody
   --bad-token <token>   a token of nobody
   --other-token <token> a token of another user
@@ -23,6 +25,7 @@ const options = {
   url: TEXT,
   client: TEXT,
   only: TEXT,
+  also: TEXT,
   token: TEXT,
   "bad-token": TEXT,
   "other-token": TEXT,
@@ -46,5 +49,11 @@ async function certify(): Promise<Results | undefined> {
     const { url, token, "bad-token": badToken, "other-token": otherToken, "short-token": shortToken, "bad-board": badBoard } = values;
     return certifyServer({ url, token, badToken, otherToken, shortToken, badBoard }, isWanted);
   }
-  return values.client === undefined ? undefined : certifyClient(values.client, isWanted);
+  return values.client === undefined
+    ? undefined
+    : certifyClient(
+        values.client,
+        isWanted,
+        ALSO.filter((what) => values.also === what),
+      );
 }

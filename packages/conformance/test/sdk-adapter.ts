@@ -1,11 +1,12 @@
 /** The SDK behind the lines of docs/CLIENTS.md: commands in, sights out. Started as `node … sdk-adapter.ts ws://…`. */
 
 import { createInterface } from "node:readline";
-import { type Board, createPresence, type Member } from "../../client/src/index.ts";
+import { type Board, createPresence, type Member, type Watch } from "../../client/src/index.ts";
 
 type Command = {
   readonly do: string;
   readonly board: string;
+  readonly boards?: readonly string[];
   readonly username?: string;
   readonly status?: "active" | "idle";
   readonly state?: { readonly [key: string]: never };
@@ -19,14 +20,17 @@ const tokens = (process.env["PRESENCE_TOKENS"] ?? "").split(",").filter(Boolean)
 const nextToken = () => (tokens.length > 1 ? tokens.shift() : tokens[0]) ?? "";
 const presence = createPresence({ url: process.argv[2] ?? "", ...(tokens.length > 0 && { token: nextToken }) });
 const boards = new Map<string, Board>();
+const watches = new Map<string, Watch>();
 
 createInterface({ input: process.stdin })
   .on("line", (line) => obey(JSON.parse(line) as Command))
   .on("close", () => presence.close());
 
-function obey({ do: what, board: id, username, state, status, x = 0, y = 0, name = "", data }: Command): void {
+function obey({ do: what, board: id, username, state, status, x = 0, y = 0, name = "", data, boards: ids = [] }: Command): void {
   const board = boards.get(id);
   if (what === "join") enter(id, username ?? "", state);
+  else if (what === "watch") for (const one of ids) watch(one);
+  else if (what === "unwatch") for (const one of ids) watches.get(one)?.stop();
   else if (what === "leave") {
     board?.leave();
     boards.delete(id);
@@ -37,6 +41,12 @@ function obey({ do: what, board: id, username, state, status, x = 0, y = 0, name
     if (state !== undefined) board?.update(state);
     if (status !== undefined) board?.setStatus(status);
   }
+}
+
+function watch(id: string): void {
+  const one = presence.watch([id]);
+  watches.set(id, one);
+  one.subscribe(() => console.log(JSON.stringify({ see: "occupancy", board: id, ...one.counts.get(id) })));
 }
 
 function enter(id: string, username: string, state: Command["state"]): void {

@@ -5,7 +5,10 @@ import type { Case } from "../cases.ts";
 import { Program } from "./program.ts";
 import { type joined, joined as joinedOf, type Line, Stage } from "./stage.ts";
 
-export type Client = { readonly command: string };
+/** `also`: what this client does of that which a client may leave out. */
+export type Client = { readonly command: string; readonly also: readonly Also[] };
+export const ALSO = ["watch"] as const;
+export type Also = (typeof ALSO)[number];
 export type Play = { readonly stage: Stage; readonly program: Program };
 export type ClientCase = Case<Client>;
 

@@ -1,6 +1,6 @@
 /** Cases about a server: rosters, cursors, updates and events on a board. */
 
-import type { BoardId, Member } from "@presence-service/protocol";
+import { type BoardId, type Member, WATCHED_BOARDS_MAX } from "@presence-service/protocol";
 import { type Case, expect, expectEqual } from "../cases.ts";
 import { pause } from "../waiting.ts";
 import { newBoard, type Scene } from "./scene.ts";
@@ -271,6 +271,25 @@ export const BOARD_CASES: readonly Case<Scene>[] = [
         "something else was told of a board that is only watched",
       );
       for (const guest of [watcher, ana]) guest.close(1000);
+    },
+  },
+  {
+    name: "a thousand boards may be watched, and the first one too many is named",
+    says: "`ref` is the first board that is one too many: neither it nor any later one of that `watch` is watched",
+    async run(scene) {
+      const watcher = await scene.guest();
+      const boards = Array.from({ length: WATCHED_BOARDS_MAX }, newBoard);
+      for (let at = 0; at < boards.length; at += 50) watcher.say({ kind: "watch", boards: boards.slice(at, at + 50) });
+      const [first, one, two] = [boards[0] as BoardId, newBoard(), newBoard()];
+      const told = (board: BoardId) => watcher.all("occupancy").some((message) => message.boards.some((item) => item.board === board));
+      watcher.say({ kind: "watch", boards: [one, two] });
+      const { ref } = await watcher.heard("error", ({ code }) => code === "too_many_watched", 10_000);
+      expectEqual(ref, one, "the board that is refused");
+      watcher.say({ kind: "watch", boards: [first], off: true });
+      watcher.say({ kind: "watch", boards: [two] });
+      await watcher.until(() => boards.slice(1).every(told) && told(two), "all others are told", 10_000);
+      expectEqual(told(one), false, "whether the refused board is told");
+      watcher.close(1000);
     },
   },
   {
