@@ -117,6 +117,11 @@ export class Census {
     this.#wantingBeats = WANTING_BEATS;
   }
 
+  /** Own words may have been lost: they are said again. */
+  retell(now: Millis): void {
+    for (const wanted of this.#wanted.values()) if (wanted.tellsUntil > now) this.#tellBy(wanted, now);
+  }
+
   /** Whether the next heartbeat has to ask for wants. */
   takeWanting(): boolean {
     return this.#wantingBeats > 0 && this.#wantingBeats-- > 0;

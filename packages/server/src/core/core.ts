@@ -512,6 +512,7 @@ export class Core {
     this.#each((board) => board.recover(random.between(0, spreadMs), this.#now));
     this.#watches.missed(this.#now);
     this.#census.missed();
+    this.#census.retell(this.#now);
   }
 
   #tellMissed(now: Millis): void {
