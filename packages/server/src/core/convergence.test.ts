@@ -18,8 +18,9 @@ const BOARDS = ["b1", "b2"];
 const PEOPLE = ["ana", "ben", "cleo", "dan", "eve", "finn", "gil", "hugo"];
 const GRACES: readonly Millis[] = Object.values(GRACE_MS);
 
-/** R15.14: counts are equal so long after rosters are, and after every instance knows which others have ended. */
+/** R15.14. */
 const COUNTS_MS: Millis = 2_000;
+const LOOK_MS: Millis = 5;
 
 /** Kinds of trouble, each with the time it takes to heal; each is undone after a while. */
 type Trouble = {
@@ -205,18 +206,23 @@ function run(trouble: Trouble, seed: number): { readonly tookMs: Millis; readonl
   return { tookMs, countedMs };
 }
 
-/** Where nobody is on a board any more its rosters are equal at once, and a viewer that joined would still be shown the members of an instance that died. */
+/**
+ * R15.14. Where nobody is on a board any more its rosters are equal at once, whoever has still to recover, and a viewer that joined would
+ * still be shown the members of an instance that died.
+ */
 function untilCountsEqual(world: World): Millis {
   world.until(
-    () => world.areEndsKnown,
+    () => world.areEndsKnown && world.saidMissingAt <= world.now,
     CONSTANTS.goodbyeMs + 500,
-    () => "every instance knows which others have ended",
+    () => "every instance knows which others have ended, and has said whether it may have missed words",
   );
-  return world.until(
-    () => world.differenceInCounts() === undefined,
-    COUNTS_MS,
-    () => `all counts equal the truth; ${world.differenceInCounts()}`,
-  );
+  const from = world.now;
+  for (let difference = world.differenceInCounts(); difference !== undefined; difference = world.differenceInCounts()) {
+    const mayDifferUntil = Math.max(from, world.saidMissingAt) + COUNTS_MS;
+    if (world.now >= mayDifferUntil) world.fail(`R15.14: ${difference}`);
+    world.advance(LOOK_MS);
+  }
+  return world.now - from;
 }
 
 /** One act of a person: they come, change, go, or come back elsewhere, whether or not their old instance has noticed. */

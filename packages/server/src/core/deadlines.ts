@@ -32,6 +32,11 @@ export class Deadlines<K> {
     this.#push(item);
   }
 
+  /** The key's deadline is at that time at the latest. */
+  hasten(key: K, at: Millis): void {
+    if (at < (this.#current.get(key)?.at ?? Number.POSITIVE_INFINITY)) this.set(key, at);
+  }
+
   has(key: K): boolean {
     return this.#current.has(key);
   }

@@ -6,7 +6,7 @@ import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import { encodeRedisMessage } from "../bus/envelope.ts";
 import { GRACE_MS } from "../connection/timing.ts";
 import { HEALTHY } from "../testing/network.ts";
-import { B1, lose } from "../testing/settled.ts";
+import { B1, lose, loseNothing } from "../testing/settled.ts";
 import { eachSeed, type Recorded, World } from "../testing/world.ts";
 import { Census } from "./census.ts";
 import { CONSTANTS } from "./constants.ts";
@@ -42,7 +42,7 @@ function numbered(nth: number): BoardHash {
   return nth.toString(16).padStart(16, "0") as BoardHash;
 }
 
-function ofKind(said: readonly Recorded<"publish">[], kind: "want" | "occupancy") {
+function ofKind(said: readonly Recorded<"publish">[], kind: "heartbeat" | "want" | "occupancy") {
   return said.filter(({ message }) => message.kind === kind);
 }
 
@@ -187,6 +187,37 @@ test("[R15.6] another instance tells when the one that told is killed or stops; 
     });
 });
 
+test("[R15.6] an instance that recovers says its counts again: those that it said last may have been lost with its connection", () => {
+  eachSeed(5, (seed) => {
+    const { world, ana, ben } = watched({ seed });
+    world.advance(2_000);
+    const teller = world.instance(0).instanceId < world.instance(1).instanceId ? 0 : 1;
+    lose(world, ({ from, message }) => from === teller && message.kind === "occupancy");
+    (teller === 0 ? ben : ana).leave();
+    world.advance(2_000);
+    loseNothing(world);
+    assert.equal(counts(world, 2), "2 2");
+    world.network.reset(teller, "publisher");
+    world.until(() => counts(world, 2) === "1 1", HEALTHY.reconnectMsMax + 200);
+  });
+});
+
+test("[R15.6] an instance that was given up, came back and told its counts again is noticed when it is gone again", () => {
+  eachSeed(5, (seed) => {
+    const { world, ben } = watched({ seed });
+    ben.leave();
+    world.until(() => counts(world, 2) === "1 1", 2_000);
+    world.pause(0);
+    world.until(() => world.judges(2, 0) === "down", 5_500);
+    world.advance(200);
+    world.resume(0);
+    world.advance(3_000);
+    assert.equal(counts(world, 2), "1 1");
+    world.kill(0);
+    world.until(() => counts(world, 2) === "0 0", 6_500);
+  });
+});
+
 test("[R15.7] a lost word is said again, and a board of which nothing is heard is asked about", () => {
   const { world } = watched();
   world.advance(2_000);
@@ -212,6 +243,40 @@ test("[R15.7] a lost word is said again, and a board of which nothing is heard i
   other.advance(2 * CONSTANTS.lingerMs);
   other.network.faults = HEALTHY;
   other.until(() => counts(other, 2) === "0 0", CONSTANTS.wantMs + 2_000);
+});
+
+test("[R15.7] asks begin anew within 250 ms when words may have been missed again, and go on as often as one is asked that was not in doubt", () => {
+  eachSeed(10, (seed) => {
+    const world = new World({ seed, instances: 3 });
+    world.advance(CONSTANTS.settlingMs);
+    world.watch("b1", 0);
+    // The last ask is said at 0.75 s, and nobody else would ask until 1.5 s.
+    world.advance(800);
+    const said = world.record("publish");
+    world.network.reset(0, "subscriber");
+    world.until(() => !world.instance(0).isConnected, 20);
+    world.until(() => world.instance(0).isConnected, HEALTHY.reconnectMsMax);
+    said.length = 0;
+    const isAsk = ({ message }: Recorded<"publish">) => message.kind === "want" && message.answer;
+    world.until(() => said.some(isAsk), 265);
+    world.advance(1_450);
+    assert.equal(said.filter(isAsk).length, 3);
+  });
+});
+
+test("[R15.7] asks about a board come to an end, however often peers ask what is wanted", () => {
+  const { world, ana, ben } = watched();
+  world.advance(2_000);
+  lose(world, ({ message }) => message.kind === "occupancy" && message.boards.length > 0);
+  ana.leave();
+  ben.leave();
+  world.advance(10_000);
+  assert.equal(counts(world, 2), "2 2");
+  world.network.faults = {
+    ...HEALTHY,
+    rewrites: ({ message }) => (message.kind === "heartbeat" ? { ...message, wanting: true } : message),
+  };
+  world.until(() => counts(world, 2) === "0 0", CONSTANTS.occupancySilentMs + 2_000);
 });
 
 test("[R15.8] an instance that starts learns what is wanted within 2 s; a want that is lost is said again", () => {

@@ -193,18 +193,24 @@ export class Watches {
 
   /** That instance tells nothing any more. */
   gone(peer: InstanceId, now: Millis): void {
-    for (const watch of this.#toldBy.get(peer) ?? []) this.#doubt(watch, now, 0);
-    this.#toldBy.delete(peer);
+    for (const watch of [...(this.#toldBy.get(peer) ?? [])]) {
+      // It may come back, tell again, and be gone again.
+      this.#noteTeller(watch, undefined);
+      this.#doubt(watch, now, 0);
+    }
   }
 
   // Asking.
 
-  /** A board that is in doubt already is asked about at the times as before, but as often as one that is not: its asks may have been lost. */
+  /** A board that is in doubt already is asked about as often as one that is not, as its asks may have been lost, but not in one breath with the last one. */
   #doubt(watch: Watch, now: Millis, spreadMs: Millis): void {
     const { isSubscribed } = this.#shards.get(shardOf(watch.hash)) ?? { isSubscribed: false };
     if (watch.isHere || !isSubscribed) return;
     watch.asks = 0;
-    if (this.#asks.has(watch)) return;
+    if (this.#asks.has(watch)) {
+      const [againMs = 0] = this.#context.constants.wantAskMs;
+      return this.#asks.hasten(watch, now + againMs + this.#context.random.between(0, spreadMs));
+    }
     if (spreadMs > 0) return this.#asks.set(watch, now + this.#context.random.between(0, spreadMs));
     if (this.#gatherAt <= now) this.#gatherAt = now + this.#context.constants.wantGatherMs;
     this.#asks.set(watch, this.#gatherAt);
@@ -256,7 +262,8 @@ export class Watches {
       if (watch.isHere) continue;
       const isEmpty = watch.counts?.members === 0;
       if (now - watch.heardAt <= occupancySilentMs && !(isEmpty && this.#isAsked)) known.push(watch.hash);
-      else if (isEmpty) unknown.push(watch.hash);
+      // Asks that have begun go on: begun anew with each want, they would have no end where peers come and go.
+      else if (isEmpty || this.#asks.has(watch)) unknown.push(watch.hash);
       else this.#doubt(watch, now, 0);
     }
     this.#isAsked = false;

@@ -122,6 +122,10 @@ export class Claims {
     return this.#endedUpTo(claims, now) > surely && claims.some((claim) => this.#isHeld(claim, now));
   }
 
+  hasUncertain(boardId: BoardId, now: Millis): boolean {
+    return [...(this.#boards.get(boardId)?.keys() ?? [])].some((memberId) => this.isUncertain(boardId, memberId, now));
+  }
+
   /** The last time when a live instance held an entry of that member; -Infinity: never. */
   lastHeldAt(boardId: BoardId, memberId: MemberId, now: Millis): Millis {
     const times = this.#of(boardId, memberId).map((claim) => (this.#isHeld(claim, now) ? now : claim.until));

@@ -73,6 +73,10 @@ export class WorldInstance {
   /** The time of its start, or of its last resume. */
   runsSince: Millis;
   endedAt: Millis = Number.POSITIVE_INFINITY;
+  /** When both links were last up. */
+  connectedAt: Millis = Number.POSITIVE_INFINITY;
+  /** When it first said, since it last noticed so, that it may have missed words (R15.8). */
+  saidMissingAt: Millis = Number.NEGATIVE_INFINITY;
   isReady = false;
   isDegraded = false;
   /** Boards whose clients were told that other instances cannot be heard. */
@@ -84,6 +88,8 @@ export class WorldInstance {
   readonly #unread: (() => Input | undefined)[] = [];
   readonly #flushes = new Set<BoardId>();
   readonly #linksUp = new Set<Link>();
+  /** The times of its last heartbeats, as long as they said that. */
+  #wantingBeats: Millis[] = [];
   #ticksAtOnce = { at: -1, count: 0 };
 
   constructor(options: { index: number; instanceId: InstanceId; seed: number; clockOffset: Millis }, around: Surroundings) {
@@ -189,6 +195,7 @@ export class WorldInstance {
     switch (effect.kind) {
       case "publish":
         this.#giveUpSuperseded(effect);
+        if (effect.message.kind === "heartbeat") this.#noteWanting(effect.message.wanting === true);
         network.publish(
           this.index,
           effect.group === undefined ? (effect.shard ?? effect.boardId) : groupChannel(effect.group),
@@ -314,6 +321,7 @@ export class WorldInstance {
         break;
       case "link_up":
         this.#linksUp.add(input.link);
+        if (this.isConnected) this.connectedAt = clock.now;
         break;
       case "link_down":
         this.#linksUp.delete(input.link);
@@ -321,6 +329,17 @@ export class WorldInstance {
       default:
         break;
     }
+  }
+
+  /** It says so in two heartbeats, so a third one in a row tells that it had to say it again in the one before. */
+  #noteWanting(isWanting: boolean): void {
+    if (!isWanting) {
+      this.#wantingBeats = [];
+      return;
+    }
+    const { now } = this.#around.clock;
+    const last = this.#wantingBeats.at(-1);
+    if (this.#wantingBeats.push(now) !== 2) this.saidMissingAt = last ?? now;
   }
 
   #giveUpSuperseded({ boardId, message }: Extract<Effect, { kind: "publish" }>): void {

@@ -3,11 +3,12 @@
  * Everything follows from the seed, and no test waits. The truth about members is in claims.ts.
  */
 
-import { type BoardId, type InstanceId, isBoardId, type JsonObject, type Millis } from "@presence-service/protocol";
+import { type BoardId, type InstanceId, isBoardId, type JsonObject, type MemberId, type Millis } from "@presence-service/protocol";
 import { CONSTANTS, type Constants } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
 import { Deadlines } from "../core/deadlines.ts";
 import type { ChosenStatus, ConnectionId, Effect } from "../core/effects.ts";
+import type { Occupants } from "../core/occupancy.ts";
 import { Random } from "../core/random.ts";
 import { type ClaimedMember, Claims } from "./claims.ts";
 import { type Faults, HEALTHY, Network } from "./network.ts";
@@ -274,18 +275,32 @@ export class World {
     return undefined;
   }
 
-  /** The first difference between the counts that an instance tells its watchers and the truth, as text. */
+  /**
+   * The first difference between the counts that an instance tells its watchers and the truth, as text. Where nobody can know whether a member
+   * is there, viewers decide: those of the instance itself or, if it has none, those of any.
+   */
   differenceInCounts(): string | undefined {
     for (const { index, core, watched, canRun } of this.instances)
       for (const boardId of canRun ? watched : []) {
-        const members = this.#claims.union(boardId, this.now);
-        if (members.some(({ memberId }) => this.#claims.isUncertain(boardId, memberId, this.now))) continue;
         const told = core.occupancy(boardId);
-        const users = new Set(members.map(({ userId }) => userId)).size;
-        if (told?.members !== members.length || told.users !== users)
-          return `instance ${index} counts ${told?.members} members and ${told?.users} users on ${boardId}, there are ${members.length} and ${users}`;
+        const right = this.#rightCounts(boardId, index);
+        if (right.size > 0 && !right.has(inNumbers(told)))
+          return `instance ${index} counts ${inNumbers(told)} on ${boardId}, there are ${[...right].join(" or ")}`;
       }
     return undefined;
+  }
+
+  /** In words; none: nobody looks who could tell. */
+  #rightCounts(boardId: BoardId, index: number): Set<string> {
+    const isUncertain = ({ memberId }: { memberId: MemberId }) => this.#claims.isUncertain(boardId, memberId, this.now);
+    const certain = this.#claims.union(boardId, this.now).filter((member) => !isUncertain(member));
+    const viewsAt = ({ connections }: WorldInstance) =>
+      [...connections.values()].flatMap(({ isOpen, views }) => (isOpen ? (views.get(boardId) ?? []) : []));
+    const own = viewsAt(this.instance(index));
+    const views = own.length > 0 ? own : this.instances.flatMap(viewsAt);
+    if (views.length > 0)
+      return new Set(views.map(({ members }) => inNumbers(countOf([...certain, ...[...members.values()].filter(isUncertain)]))));
+    return new Set(this.#claims.hasUncertain(boardId, this.now) ? [] : [inNumbers(countOf(certain))]);
   }
 
   /** No running instance takes one that has ended for alive, or grants it the time of its goodbye any more (R7.9, R12.3). */
@@ -296,6 +311,15 @@ export class World {
     };
     const ended = this.instances.filter(({ state }) => state === "gone");
     return this.instances.every((instance) => !instance.canRun || ended.every((one) => isKnown(instance, one)));
+  }
+
+  /** When the last of the running instances said that it may have missed words (R15.8); Infinity: one is not connected, or has not said it since. */
+  get saidMissingAt(): Millis {
+    const times = this.instances.map(({ canRun, isConnected, isDegraded, connectedAt, saidMissingAt }) => {
+      if (!canRun) return Number.NEGATIVE_INFINITY;
+      return isConnected && !isDegraded && saidMissingAt >= connectedAt ? saidMissingAt : Number.POSITIVE_INFINITY;
+    });
+    return Math.max(...times);
   }
 
   fail(sentence: string): never {
@@ -321,6 +345,14 @@ function boardIdOf(text: string): BoardId {
 
 function uuid(random: Random): InstanceId {
   return [8, 4, 4, 4, 12].map((digits) => hexDigits(random, digits)).join("-") as InstanceId;
+}
+
+function countOf(members: readonly ClaimedMember[]): Occupants {
+  return { members: members.length, users: new Set(members.map(({ userId }) => userId)).size };
+}
+
+function inNumbers(counts: Occupants | undefined): string {
+  return counts === undefined ? "nobody knows how many" : `${counts.members} members and ${counts.users} users`;
 }
 
 function inWords({ username, status, area = "", state }: ClaimedMember): string {
