@@ -117,8 +117,9 @@ export class Census {
     this.#wantingBeats = WANTING_BEATS;
   }
 
-  /** Own words may have been lost: they are said again. */
-  retell(now: Millis): void {
+  /** Own words may have been lost as well: they are said again. */
+  recover(now: Millis): void {
+    this.missed();
     for (const wanted of this.#wanted.values()) if (wanted.tellsUntil > now) this.#tellBy(wanted, now);
   }
 

@@ -499,20 +499,18 @@ export class Core {
   #missed(peer: InstanceId, where: "where_held" | "everywhere"): void {
     // Boards are told at once, and then not again for `askMsMax`: peers that were silent together come back shortly one after another.
     if (where === "everywhere") {
+      this.#tellMissedAt = Math.max(this.#now, this.#missedToldAt + this.#constants.askMsMax);
       this.#watches.missed(this.#now);
       this.#census.missed();
     }
-    if (where === "everywhere") this.#tellMissedAt = Math.max(this.#now, this.#missedToldAt + this.#constants.askMsMax);
     this.#eachHolding(peer, (board) => board.doubt(peer, this.#now, this.#pulse.spreadMs));
   }
 
   #recover(): void {
-    const { random, bus } = this.#context;
-    const { spreadMs } = bus;
-    this.#each((board) => board.recover(random.between(0, spreadMs), this.#now));
+    const { spreadMs } = this.#pulse;
+    this.#each((board) => board.recover(this.#context.random.between(0, spreadMs), this.#now));
     this.#watches.missed(this.#now);
-    this.#census.missed();
-    this.#census.retell(this.#now);
+    this.#census.recover(this.#now);
   }
 
   #tellMissed(now: Millis): void {
@@ -583,11 +581,10 @@ export class Core {
 
   /** For clients here that watch that board, and for other instances that want to know. */
   #tellOccupancy(boardId: BoardId): void {
-    const isWanted = this.#census.has(boardId);
-    const board = isWanted || this.#watches.has(boardId) ? this.#boards.get(boardId) : undefined;
+    const board = this.#census.has(boardId) || this.#watches.has(boardId) ? this.#boards.get(boardId) : undefined;
     if (board === undefined) return;
     const { teller, roster, isSeen, isOpening } = board;
-    if (isWanted) this.#census.look(boardId, teller, roster, this.#now);
+    this.#census.look(boardId, teller, roster, this.#now);
     // The members of others are about to be heard of: until then the counts are as before.
     if (!isOpening) this.#watches.look(boardId, roster, isSeen || teller === "first", this.#now);
   }
