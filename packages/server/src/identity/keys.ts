@@ -54,7 +54,9 @@ export function verifier({ secrets, publicKeys, jwksUrl }: KeyOptions): Verify {
         });
   return async (token, options) => {
     const { alg = "", kid } = decodeProtectedHeader(token);
-    let refusal: Error = new errors.JWSSignatureVerificationFailed(`there is no key for the algorithm ${JSON.stringify(alg).slice(0, ALG_SHOWN_MAX)}`);
+    let refusal: Error = new errors.JWSSignatureVerificationFailed(
+      `there is no key for the algorithm ${JSON.stringify(alg).slice(0, ALG_SHOWN_MAX)}`,
+    );
     for (const { key, algorithms, kid: own } of keys) {
       if (!algorithms.includes(alg) || (kid !== undefined && own !== undefined && kid !== own)) continue;
       try {
