@@ -503,7 +503,8 @@ export class Core {
       this.#watches.missed(this.#now);
       this.#census.missed();
     }
-    this.#eachHolding(peer, (board) => board.doubt(peer, this.#now, this.#pulse.spreadMs));
+    const { spreadMs } = this.#pulse;
+    this.#eachHolding(peer, (board) => board.doubt(peer, this.#now, spreadMs));
   }
 
   #recover(): void {
@@ -545,8 +546,7 @@ export class Core {
   }
 
   #refuse(input: { connection: ConnectionId; boardId: BoardId }, code: ErrorCode): void {
-    const { connection, boardId } = input;
-    this.#effects.push({ kind: "refused", connection, boardId, code, as: this.#placeOf(input) });
+    this.#effects.push({ kind: "refused", connection: input.connection, boardId: input.boardId, code, as: this.#placeOf(input) });
   }
 
   #hold(owner: InstanceId, boardId: BoardId): void {
