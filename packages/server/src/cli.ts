@@ -136,6 +136,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     ...(settings.host === undefined ? {} : { host: settings.host }),
     redisUrl: settings.redisUrl,
     redisPrefix: settings.redisPrefix,
+    redisSharded: settings.redisSharded,
     redisTls: settings.redisTls,
     redisSentinel: settings.redisSentinel,
     busSecret: settings.busSecret,

@@ -31,6 +31,8 @@ export type Settings = {
   /** May hold a password: log `redactUrl` of it. */
   readonly redisUrl: string;
   readonly redisPrefix: string;
+  /** Boards are spread over the masters of a Cluster. */
+  readonly redisSharded: boolean;
   /** The contents of the files that REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY name. Never logged. */
   readonly redisTls: RedisTls;
   /** User and password of the Sentinels. Never logged. */
@@ -112,6 +114,17 @@ export const SETTINGS = {
     meaning: "Belongs to REDIS_TLS_CERT. Read at start, like the other two; a new certificate needs a restart.",
     schema: z.string().optional(),
   },
+  REDIS_TLS_NAME: {
+    default: "",
+    unit: "name",
+    allowed: "a host name, with a rediss:// REDIS_URL",
+    meaning:
+      "The name for which the certificates of Redis are, where they do not name the host that is connected to: nodes of a Cluster, and masters that Sentinels watch, are mostly known by their IP addresses. Not set: the host itself.",
+    schema: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,253}$/)
+      .optional(),
+  },
   REDIS_SENTINEL_USERNAME: {
     default: "",
     unit: "text",
@@ -125,6 +138,14 @@ export const SETTINGS = {
     allowed: "a password, as it is, with a REDIS_URL of Sentinels",
     meaning: "The password of the Sentinels, if they ask for one. The user and password in REDIS_URL are for the master alone.",
     schema: z.string().optional(),
+  },
+  REDIS_SHARDED: {
+    default: "off",
+    unit: "switch",
+    allowed: "on, off; on with a redis-cluster:// REDIS_URL",
+    meaning:
+      "Whether the messages of a board pass only through the one master of a Cluster that has the slot of its channel (sharded pub/sub, Redis 7), so that more masters carry more. The same at all instances: those with it and those without do not hear each other on boards.",
+    schema: z.enum(["on", "off"]),
   },
   REDIS_PREFIX: {
     default: "presence",
@@ -306,7 +327,7 @@ export function commandOf(sources: {
     { ca: texts.REDIS_TLS_CA, cert: texts.REDIS_TLS_CERT, key: texts.REDIS_TLS_KEY, isTls: /^rediss/i.test(texts.REDIS_URL ?? "") },
     problems,
   );
-  problems.push(...wrongSentinel(texts));
+  problems.push(...wrongSentinel(texts), ...uselessHere(texts));
   // Each by itself, so that one wrong value hides no other.
   const auth = readAuth(
     Object.fromEntries(keysOf(AUTH_SETTINGS).map((name) => [name, SETTINGS[name].schema.safeParse(texts[name]).data])),
@@ -321,7 +342,8 @@ export function commandOf(sources: {
     );
   }
   const { REDIS_SENTINEL_USERNAME: username, REDIS_SENTINEL_PASSWORD: password } = parsed.data;
-  const { WS_PORT, WS_HOST, LOG_LEVEL, LOG_FORMAT, REDIS_URL, REDIS_PREFIX, BUS_SECRET, DEMO, TRUSTED_PROXIES } = parsed.data;
+  const { WS_PORT, WS_HOST, LOG_LEVEL, LOG_FORMAT, REDIS_URL, REDIS_PREFIX, REDIS_SHARDED, REDIS_TLS_NAME, BUS_SECRET, DEMO, TRUSTED_PROXIES } =
+    parsed.data;
   const { RECORDER_BYTES, RECORDER_DIR, RECORDER_CONTENT } = parsed.data;
   const nodeEnv = sources.env["NODE_ENV"] || sources.dotEnv["NODE_ENV"];
   const demo = DEMO === "auto" ? nodeEnv !== "production" && auth === undefined : DEMO === "on";
@@ -332,7 +354,8 @@ export function commandOf(sources: {
     logFormat: LOG_FORMAT,
     redisUrl: REDIS_URL,
     redisPrefix: REDIS_PREFIX,
-    redisTls,
+    redisSharded: REDIS_SHARDED === "on",
+    redisTls: { ...redisTls, ...(REDIS_TLS_NAME !== undefined && { name: REDIS_TLS_NAME }) },
     redisSentinel: { ...(username !== undefined && { username }), ...(password !== undefined && { password }) },
     busSecret: BUS_SECRET,
     demo,
@@ -359,6 +382,19 @@ function wrongSentinel(texts: Partial<Record<Name, string>>): string[] {
   return isUseless ? ["REDIS_SENTINEL_PASSWORD is of no use: REDIS_URL names no Sentinels (redis-sentinel://host,host/mymaster)."] : [];
 }
 
+/** Settings that mean nothing with this REDIS_URL. */
+function uselessHere({ REDIS_URL = "", REDIS_SHARDED, REDIS_TLS_NAME }: Partial<Record<Name, string>>): string[] {
+  const url = redisUrlOf(REDIS_URL);
+  // A URL that is wrong is told by itself.
+  if (url === undefined && REDIS_URL !== "memory:") return [];
+  return [
+    ...(REDIS_SHARDED === "on" && url?.mode !== "cluster" ? ["REDIS_SHARDED=on needs a Cluster: redis-cluster://host,host in REDIS_URL."] : []),
+    ...(REDIS_TLS_NAME !== undefined && url?.isTls !== true
+      ? ["REDIS_TLS_NAME is of no use without TLS: REDIS_URL must begin with rediss."]
+      : []),
+  ];
+}
+
 const SCHEMA = z.object({
   WS_PORT: SETTINGS.WS_PORT.schema,
   WS_HOST: SETTINGS.WS_HOST.schema,
@@ -368,6 +404,8 @@ const SCHEMA = z.object({
   REDIS_SENTINEL_USERNAME: SETTINGS.REDIS_SENTINEL_USERNAME.schema,
   REDIS_SENTINEL_PASSWORD: SETTINGS.REDIS_SENTINEL_PASSWORD.schema,
   REDIS_PREFIX: SETTINGS.REDIS_PREFIX.schema,
+  REDIS_SHARDED: SETTINGS.REDIS_SHARDED.schema,
+  REDIS_TLS_NAME: SETTINGS.REDIS_TLS_NAME.schema,
   BUS_SECRET: SETTINGS.BUS_SECRET.schema,
   REDIS_TLS_CA: SETTINGS.REDIS_TLS_CA.schema,
   REDIS_TLS_CERT: SETTINGS.REDIS_TLS_CERT.schema,

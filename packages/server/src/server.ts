@@ -7,7 +7,7 @@ import { randomInt, randomUUID } from "node:crypto";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { InstanceId } from "@presence-service/protocol";
 import { addressRule } from "./address.ts";
-import { type Bus, Channels, isChannelPrefix } from "./bus/bus.ts";
+import { type Bus, type Channel, Channels, isChannelPrefix } from "./bus/bus.ts";
 import { MemoryBus } from "./bus/memory.ts";
 import { readSecrets, SECRETS_ALLOWED, Signing } from "./bus/signing.ts";
 import { SystemClock } from "./clock.ts";
@@ -25,7 +25,8 @@ import { originRule } from "./origins.ts";
 import { isRecorderBytes, type RecorderOptions } from "./recorder/recorder.ts";
 import type { RedisTls } from "./redis/client.ts";
 import { RedisPubSub } from "./redis/pubsub.ts";
-import { type RedisSentinel, topologyOf } from "./redis/topology.ts";
+import { ShardedPubSub } from "./redis/sharded.ts";
+import { clusterOf, type RedisSentinel, topologyOf } from "./redis/topology.ts";
 import { type Logger, SILENT } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { VERSION } from "./version.ts";
@@ -50,9 +51,11 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
   readonly redisSentinel?: RedisSentinel;
   /** First part of all channel names: `[a-z0-9-]{1,32}`, by default `presence`. */
   readonly redisPrefix?: string;
+  /** Spreads boards over the masters of a Cluster, as REDIS_SHARDED in docs/OPERATIONS.md. Default: no. */
+  readonly redisSharded?: boolean;
   /**
    * For `rediss://`, in PEM form: `ca` is the certificate authority to trust instead of the public ones; `cert` with `key` is the client
-   * certificate, where Redis asks for one. Never logged.
+   * certificate, where Redis asks for one; `name` is what the certificates of Redis name, if that is not the host. Never logged.
    */
   readonly redisTls?: RedisTls;
   /**
@@ -158,8 +161,8 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const { allowedOrigins = authenticate === undefined ? ["*"] : undefined } = options;
   // These come first, as they refuse wrong options: nothing has been opened yet that would have to be closed.
   const isAllowed = originRule(allowedOrigins);
-  const bus = busOf(options, instanceId);
   const channels = new Channels(redisPrefix);
+  const bus = busOf(options, channels, instanceId);
   const signing = new Signing(busSecret);
   const metrics = createMetrics({ version: VERSION });
   const seed = randomInt(2 ** 32);
@@ -270,9 +273,13 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   }
 }
 
-function busOf({ redisUrl: url, redisTls: tls, redisSentinel: sentinel }: PresenceServerOptions, instanceId: InstanceId): Bus {
+function busOf(options: PresenceServerOptions, channels: Channels, instanceId: InstanceId): Bus {
+  const { redisUrl: url, redisTls: tls, redisSentinel: sentinel, redisSharded: isSharded = false } = options;
   if (url === "memory:") return new MemoryBus();
-  return new RedisPubSub(topologyOf({ url, name: `presence-${instanceId}`, ...(tls && { tls }), ...(sentinel && { sentinel }) }));
+  const target = { url, name: `presence-${instanceId}`, ...(tls && { tls }), ...(sentinel && { sentinel }) };
+  if (!isSharded) return new RedisPubSub(topologyOf(target));
+  const isSpread = (channel: Channel) => channels.isSpread(channel);
+  return new ShardedPubSub(clusterOf(target), { isSpread, echo: (nth) => channels.echo(instanceId, nth) });
 }
 
 function echoed(manager: ConnectionManager, address: string): Promise<void> {

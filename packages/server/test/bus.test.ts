@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { after, type TestContext, test } from "node:test";
 import { MemoryBus } from "../src/bus/memory.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
-import { topologyOf } from "../src/redis/topology.ts";
+import { ShardedPubSub } from "../src/redis/sharded.ts";
+import { clusterOf, topologyOf } from "../src/redis/topology.ts";
 import { busContract, bytes, hasCode, Recorder } from "./bus-contract.ts";
 import { eventually, HAS_VALKEY, RedisCluster, RedisProcess, Sentinels } from "./harness/index.ts";
 
@@ -17,6 +18,7 @@ busContract("MemoryBus", (scope) => closing(scope, new MemoryBus()));
 busContract("RedisPubSub", (scope) => redisBus(scope));
 busContract("RedisPubSub with Sentinels", (scope) => redisBus(scope, sentinels.url));
 busContract("RedisPubSub in a Cluster", (scope) => redisBus(scope, cluster.url), { isCounted: false });
+busContract("ShardedPubSub", (scope) => shardedBus(scope, cluster.url), { isSpread: true });
 if (valkey === undefined) test("RedisPubSub on Valkey", { skip: "this machine has no valkey-server" });
 else busContract("RedisPubSub on Valkey", (scope) => redisBus(scope, valkey.url));
 
@@ -96,6 +98,11 @@ test("an address is host and port without credentials; an invalid URL is refused
 
 function redisBus(scope: TestContext, url: string = redis.url): RedisPubSub {
   return closing(scope, new RedisPubSub(topologyOf({ url, name: "presence-test" })));
+}
+
+function shardedBus(scope: TestContext, url: string): ShardedPubSub {
+  const spread = { isSpread: (channel: string) => channel !== "presence:global", echo: (nth: number) => `presence:echo:${nth}` };
+  return closing(scope, new ShardedPubSub(clusterOf({ url, name: "presence-test" }), spread));
 }
 
 function closing<B extends { close(): Promise<void> }>(scope: TestContext, bus: B): B {

@@ -33,7 +33,7 @@ export interface Bus {
   start(listener: BusListener): Promise<void>;
 
   /**
-   * Delivery is at most once. Messages of one publisher and link number stay in order; others have no order. An instance's own messages
+   * Delivery is at most once. Messages of one publisher and link number stay in order on each channel; others have no order. An instance's own messages
    * come back to it through Redis: they are the proof of delivery (R7). Resolves when the bus took the message, not when it is
    * delivered, to the number of subscribers reached (undefined where the number means nothing, as in Cluster). Rejects with `BUS_DOWN`
    * at once when there is no connection or too much is unanswered, and never queues across connections: drop the message if it was a
@@ -94,6 +94,11 @@ export interface BusListener {
    * attempt; after a reconnect before `linkUp` of the subscriber.
    */
   refused(refusal: Refusal): void;
+  /**
+   * Nothing comes through the server of these channels, and others are not affected: only where channels are spread over several servers. The
+   * bus goes on trying; `subscribed` reports each channel for which something may come again.
+   */
+  lost(channels: readonly Channel[], why: Cause): void;
 }
 
 export type FailedAttempt = {
@@ -145,6 +150,7 @@ export class Channels {
   readonly #boardPrefix: string;
   readonly #shardPrefix: string;
   readonly #groupPrefix: string;
+  readonly #echoPrefix: string;
 
   /** `prefix` keeps to `isChannelPrefix`. */
   constructor(prefix: string) {
@@ -152,6 +158,17 @@ export class Channels {
     this.#boardPrefix = `${prefix}:board:`;
     this.#shardPrefix = `${prefix}:occupancy:`;
     this.#groupPrefix = `${prefix}:beats:`;
+    this.#echoPrefix = `${prefix}:echo:`;
+  }
+
+  /** Only some instances listen there, so it may be at one of several servers. What all must hear is nowhere else than at all of them. */
+  isSpread(channel: Channel): boolean {
+    return channel.startsWith(this.#boardPrefix) || channel.startsWith(this.#shardPrefix);
+  }
+
+  /** Channels on which an instance speaks to itself: as many as there are numbers. */
+  echo(instanceId: string, nth: number): Channel {
+    return `${this.#echoPrefix}${instanceId}:${nth}`;
   }
 
   board(boardId: BoardId): Channel {

@@ -6,8 +6,8 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 
-/** PEM texts, as files hold them; a certificate and its key come together. */
-export type RedisTls = { readonly ca?: string; readonly cert?: string; readonly key?: string };
+/** PEM texts, as files hold them; a certificate and its key come together. `name`: see REDIS_TLS_NAME. */
+export type RedisTls = { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly name?: string };
 
 /** Paths; `isTls`: REDIS_URL asks for TLS. */
 export type TlsFiles = {

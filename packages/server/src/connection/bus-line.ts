@@ -8,6 +8,7 @@ import {
   type Bus,
   type BusListener,
   BusRefused,
+  type Cause,
   type Channel,
   type Channels,
   type FailedAttempt,
@@ -242,6 +243,17 @@ export class BusLine implements BusListener {
     // The counts of a shard that is not heard stay as they were.
     else if (channels.shardOf(refusal.channel) === undefined)
       input({ kind: "subscribe_refused", boardId: channels.boardOf(refusal.channel) });
+  }
+
+  /** A board out of reach is like one that Redis refuses, in both directions: its clients are told, and peers that it is mute there (R9). */
+  lost(channels: readonly Channel[], why: Cause): void {
+    this.#refusals.lost(channels, why);
+    for (const channel of channels) {
+      const boardId = this.#options.channels.boardOf(channel);
+      if (boardId === undefined) continue;
+      this.#options.input({ kind: "subscribe_refused", boardId });
+      this.#options.input({ kind: "publish_refused", boardId });
+    }
   }
 
   linkUp(link: Link, number: number): void {

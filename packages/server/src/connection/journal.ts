@@ -243,6 +243,11 @@ export class Journal {
     this.#warn({ channel, channels, reason, ...right, advice }, REFUSED[act]);
   }
 
+  /** So many channels are affected. */
+  redisLost(channels: number, { reason, advice }: Cause): void {
+    this.#log.warn({ channels, reason, advice }, "a node of the Cluster is out of reach: on these channels no other instance is heard");
+  }
+
   publishFailed(error: unknown): void {
     this.#metrics.publishFailures++;
     // `redisRefuses` says it, with the channel.

@@ -13,6 +13,8 @@ export class Refusals {
   /** When the log said last that Redis refuses this. */
   readonly #saidAt: Record<Act, number> = { subscribe: Number.NEGATIVE_INFINITY, publish: Number.NEGATIVE_INFINITY };
   readonly #refused: Record<Act, Map<Channel, Cause>> = { subscribe: new Map(), publish: new Map() };
+  /** Channels of which nothing is heard, as their server is out of reach. */
+  readonly #lost = new Map<Channel, Cause>();
 
   constructor(journal: Journal) {
     this.#journal = journal;
@@ -28,13 +30,20 @@ export class Refusals {
     this.#journal.redisRefuses(act, channel, size, cause, isSaid);
   }
 
+  /** The server of these channels is out of reach. */
+  lost(channels: readonly Channel[], why: Cause): void {
+    for (const channel of channels) this.#lost.set(channel, why);
+    this.#journal.redisLost(channels.length, why);
+  }
+
   granted(act: Act, channel: Channel): void {
     this.#refused[act].delete(channel);
+    if (act === "subscribe") this.#lost.delete(channel);
   }
 
   /** This instance has left the channel: its refusals do not matter any more. */
   forget(channel: Channel): void {
-    for (const refused of Object.values(this.#refused)) refused.delete(channel);
+    for (const refused of [...Object.values(this.#refused), this.#lost]) refused.delete(channel);
   }
 
   /** A sentence or two that name neither channels nor users; undefined: nothing is refused. */
@@ -43,6 +52,7 @@ export class Refusals {
       const [cause] = refused.values();
       if (cause !== undefined) return `Redis refuses to ${act}: ${cause.gist}. ${cause.advice}`;
     }
-    return undefined;
+    const [why] = this.#lost.values();
+    return why && `${why.gist}. ${why.advice}`;
   }
 }

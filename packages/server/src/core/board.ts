@@ -325,7 +325,9 @@ export class Board {
   /** `restored`: a new connection has taken this subscription again, with all others. Recovery asks for it, once and in its time (R9). */
   subscribed(how: "anew" | "restored", now: Millis): void {
     const isFirst = this.#announcer.subscribed(now);
-    if (isFirst || how === "anew") this.#replicas.askAllTwice(now);
+    if (isFirst) this.#replicas.askAllTwice(0, now);
+    // Many boards may be subscribed anew at once, by many instances: where a slot of a Cluster has moved, or a node is back.
+    else if (how === "anew") this.#replicas.askAllTwice(this.#context.random.between(0, this.#context.bus.spreadMs), now);
   }
 
   published(receivers: number | undefined, now: Millis): void {

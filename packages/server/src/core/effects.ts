@@ -103,14 +103,14 @@ export type Input =
   | { readonly kind: "group_subscribed"; readonly group: Group }
   /** Redis refuses the subscription to that group's channel, or (`publisher`) what is said there. */
   | { readonly kind: "group_refused"; readonly group: Group; readonly link: Link }
-  /** Redis refuses that subscription; the bus goes on trying, and reports each attempt that fails. */
+  /** Redis refuses that subscription, or its server is out of reach; the bus goes on trying, and reports each attempt that fails. */
   | { readonly kind: "subscribe_refused"; readonly boardId: BoardId | undefined }
   /** The subscriber counts as up once all its subscriptions, the global one too, are restored or refused. */
   | { readonly kind: "link_up"; readonly link: Link }
   | { readonly kind: "link_down"; readonly link: Link }
   /** The bus took a message for this board, which reached so many subscribers; undefined: unknown. */
   | { readonly kind: "published"; readonly boardId: BoardId | undefined; readonly receivers: number | undefined }
-  /** Redis answered a message for this board with an error: a right is missing, or it takes no messages at all. */
+  /** Redis answered a message for this board with an error: a right is missing, or it takes no messages at all. Or its server is out of reach. */
   | { readonly kind: "publish_refused"; readonly boardId: BoardId | undefined }
   /** `nextDeadline` has come, and sockets were read before. `oldestUnansweredMs`: age of the oldest publish without an answer, or 0. */
   | { readonly kind: "tick"; readonly oldestUnansweredMs: Millis }

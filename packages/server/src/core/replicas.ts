@@ -179,10 +179,10 @@ export class Replicas {
 
   // Doubt.
 
-  /** The subscription has begun: ask all peers now, and those that subscribed in between a moment later. */
-  askAllTwice(now: Millis): void {
-    this.#askAllAt = now;
-    this.#askAllAgainAt = now + this.#context.constants.syncAgainMs;
+  /** The subscription has begun: ask all peers, `delayMs` from now, and those that subscribed in between a moment later. */
+  askAllTwice(delayMs: Millis, now: Millis): void {
+    this.#askAllAt = now + delayMs;
+    this.#askAllAgainAt = this.#askAllAt + this.#context.constants.syncAgainMs;
   }
 
   /** Anything may have been missed, here and by others: ask all peers once, `delayMs` from now. */

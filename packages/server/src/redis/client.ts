@@ -22,10 +22,16 @@ export type Manners = {
   readonly name: string;
   /** undefined: no TLS. */
   readonly tls: RedisTls | undefined;
+  /** Publishes and subscribes on channels that belong to the slots of the server (SPUBLISH, SSUBSCRIBE). */
+  readonly isSharded?: boolean;
 };
 
-/** PEM texts. `ca`: trusted instead of the public authorities; `cert` and `key`: the client certificate. Never logged. */
+/**
+ * PEM texts. `ca`: trusted instead of the public authorities; `cert` and `key`: the client certificate. Never logged. `name`: the host name
+ * that certificates of Redis must be for, instead of the host that is connected to.
+ */
 export type RedisTls = {
+  readonly name?: string;
   readonly ca?: string | Buffer;
   readonly cert?: string | Buffer;
   readonly key?: string | Buffer;
@@ -59,12 +65,18 @@ export class Dialer {
     this.#secureContext = manners.tls && secureContextOf(manners.tls);
   }
 
+  /** The same, for channels that belong to slots. */
+  sharded(): Dialer {
+    return new Dialer({ ...this.#manners, isSharded: true });
+  }
+
   /** One attempt to connect. `role` goes into the name that `CLIENT LIST` shows. */
   open({ host, port }: Place, role: string, onMessage: MessageListener, openMsMax: Millis = OPEN_MS_MAX): RedisConnection {
-    const { username, password, name, tls } = this.#manners;
+    const { username, password, name, tls, isSharded = false } = this.#manners;
     const secureContext = this.#secureContext;
     // A server of many names chooses its certificate by this name; an IP address is no name.
-    const servername = isIP(host) === 0 ? { servername: host } : {};
+    const serverName = tls?.name ?? host;
+    const servername = isIP(serverName) === 0 ? { servername: serverName } : {};
     const options = {
       ...(username !== undefined && { username }),
       ...(password !== undefined && { password }),
@@ -75,7 +87,7 @@ export class Dialer {
         ...(tls === undefined ? { tls: false as const } : { tls: true as const, ...servername, ...(secureContext && { secureContext }) }),
       },
     };
-    return new RedisConnection(options, onMessage, openMsMax);
+    return new RedisConnection(options, onMessage, { openMsMax, isSharded });
   }
 }
 
@@ -104,12 +116,23 @@ export class RedisConnection {
   /** Hidden in errors: an old Redis, or another server, may quote a command that it does not understand. */
   readonly #secrets: readonly string[];
   readonly #deliver: (message: Buffer, channel: Buffer) => void;
+  readonly #isSharded: boolean;
+  /** Called when the server itself has ended a subscription, as the slot of its channel is not its own any more. */
+  onEnded: (channel: string) => void = () => {};
   #isOver = false;
   #resolveOver: (failure: Failure) => void = () => {};
   #ping: Promise<Millis> | undefined;
 
-  constructor(options: ConnectionOptions, onMessage: MessageListener, openMsMax: Millis) {
+  constructor(
+    options: ConnectionOptions,
+    onMessage: MessageListener,
+    { openMsMax, isSharded }: { readonly openMsMax: Millis; readonly isSharded: boolean },
+  ) {
+    this.#isSharded = isSharded;
     this.#driver = newDriver(options, this.#abort.signal);
+    // The driver tells this only while no command waits for an answer. Otherwise it takes the news for that answer, finds an answer too
+    // many in the end, and ends the connection by an error: the next one subscribes anew.
+    this.#driver.on("sharded-channel-moved", (channel: string) => this.onEnded(channel));
     this.#secrets = [options.username, options.password].filter((text) => text !== undefined);
     this.#deliver = (message, channel) => {
       // If a listener ends the connection, the driver goes on with the bytes at hand: their messages are ignored.
@@ -149,11 +172,18 @@ export class RedisConnection {
    */
   publish(channel: string, message: Uint8Array): Promise<number> {
     const bytes = message instanceof Buffer ? message : Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-    return this.#driver.sendCommand<number>(["PUBLISH", channel, bytes]);
+    return this.#driver.sendCommand<number>([this.#isSharded ? "SPUBLISH" : "PUBLISH", channel, bytes]);
   }
 
-  /** Resolves when all channels are confirmed. Rejects with Redis's error, and then none is subscribed, or when the connection is over. */
+  /**
+   * Resolves when all channels are confirmed. Rejects with Redis's error, or when the connection is over: then none is subscribed, or, where
+   * channels belong to slots, some may be.
+   */
   subscribe(channels: readonly string[]): Promise<void> {
+    if (this.#isSharded) {
+      const one = (channel: string) => this.#driver.sSubscribe(channel, this.#deliver, true);
+      return this.#answered("SSUBSCRIBE", ANSWER_MS_MAX, () => all(channels.map(one)));
+    }
     return this.#answered("SUBSCRIBE", ANSWER_MS_MAX, () => this.#driver.subscribe([...channels], this.#deliver, true));
   }
 
@@ -164,6 +194,10 @@ export class RedisConnection {
 
   /** Gives the driver the listener, too: without it, a SUBSCRIBE of the channel that follows at once would not reach Redis. */
   unsubscribe(channels: readonly string[]): Promise<void> {
+    if (this.#isSharded) {
+      const one = (channel: string) => this.#driver.sUnsubscribe(channel, this.#deliver, true);
+      return this.#answered("SUNSUBSCRIBE", ANSWER_MS_MAX, () => all(channels.map(one)));
+    }
     return this.#answered("UNSUBSCRIBE", ANSWER_MS_MAX, () => this.#driver.unsubscribe([...channels], this.#deliver, true));
   }
 
@@ -214,6 +248,12 @@ export class RedisConnection {
       throw new Error(failure.reason);
     });
   }
+}
+
+/** One command may name channels of one slot only, so each has its own. Waits for all answers, and then rejects if one is an error. */
+async function all(answers: readonly Promise<unknown>[]): Promise<void> {
+  const settled = await Promise.allSettled(answers);
+  for (const answer of settled) if (answer.status === "rejected") throw answer.reason;
 }
 
 /**

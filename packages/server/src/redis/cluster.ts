@@ -1,6 +1,7 @@
 /**
- * A Cluster with classic pub/sub: a message that is published at any node reaches the subscribers of all nodes. Publisher and subscriber
- * go to different nodes, so that an own message that comes back proves the bus between these. Slots and masters play no part in that.
+ * A Cluster. With classic pub/sub a message that is published at any node reaches the subscribers of all nodes. Publisher and subscriber
+ * go to different nodes, so that an own message that comes back proves the bus between these. Slots and masters play no part in that;
+ * sharded.ts asks for them.
  */
 
 import type { Link } from "../core/effects.ts";
@@ -16,7 +17,10 @@ const ASKED_MAX = 3;
 /** After so many failed attempts in a row a link takes the node that has just answered: perhaps others are announced by addresses that do not work from here. */
 const FAILURES_MAX = 2;
 
-type Found = Answer & { readonly nodes: readonly Place[]; readonly answerer: Place };
+/** Slots in a row, and their master. */
+export type Slots = { readonly from: number; readonly to: number; readonly master: Place };
+
+type Found = Answer & { readonly nodes: readonly Place[]; readonly slots: readonly Slots[]; readonly answerer: Place };
 
 /** Where a link was last sent, and the attempts since it was last admitted. */
 type Sent = { place: Place | undefined; attempts: number };
@@ -28,6 +32,8 @@ export class ClusterTopology implements Topology {
   readonly #seeds: readonly Place[];
   /** As a node last told them. */
   #nodes: readonly Place[] = [];
+  /** Those who are asked for the slots, again and again. */
+  #witnesses: readonly Witness<Found>[] = [];
   readonly #sent: Record<Link, Sent> = { publisher: { place: undefined, attempts: 0 }, subscriber: { place: undefined, attempts: 0 } };
 
   constructor({ places }: Extract<RedisUrl, { mode: "cluster" }>, dialer: Dialer) {
@@ -37,8 +43,7 @@ export class ClusterTopology implements Topology {
   }
 
   async locate(link: Link): Promise<Place | Failure> {
-    const places = new Map([...some(this.#seeds), ...some(this.#nodes)].map((place) => [inWords(place), place]));
-    const witnesses = [...places.values()].map((place) => new Witness(place, this.dialer, nodesSeenFrom(place)));
+    const witnesses = this.#witnessesAt([...some(this.#seeds), ...some(this.#nodes)]);
     const found = await survey(witnesses);
     for (const witness of witnesses) witness.close();
     if (!("nodes" in found)) return found;
@@ -47,6 +52,22 @@ export class ClusterTopology implements Topology {
     this.#sent[link].place = place;
     this.#sent[link].attempts++;
     return place;
+  }
+
+  /** Which masters have which slots. To be called again and again: connections are kept, to nodes that answer. */
+  async slots(): Promise<readonly Slots[] | Failure> {
+    const kept = this.#witnesses.filter((witness) => !witness.isOver);
+    const others = [...some(this.#nodes), ...some(this.#seeds)].filter((place) => !kept.some((witness) => isSame(witness.place, place)));
+    this.#witnesses = [...kept, ...this.#witnessesAt(others)].slice(0, ASKED_MAX);
+    const found = await survey(this.#witnesses);
+    if (!("nodes" in found)) return found;
+    this.#nodes = found.nodes;
+    return found.slots;
+  }
+
+  #witnessesAt(places: readonly Place[]): readonly Witness<Found>[] {
+    const different = new Map(places.map((place) => [inWords(place), place]));
+    return [...different.values()].map((place) => new Witness(place, this.dialer, nodesSeenFrom(place)));
   }
 
   /** Not the node of the other link, and not the one where this link was lost or could not be opened, as long as there are others. */
@@ -67,7 +88,9 @@ export class ClusterTopology implements Topology {
 
   watch(): void {}
 
-  close(): void {}
+  close(): void {
+    for (const witness of this.#witnesses) witness.close();
+  }
 }
 
 /** The question to a node. */
@@ -78,8 +101,10 @@ function nodesSeenFrom(answerer: Place): Question<Found> {
       // The user may lack the right to ask. Then the word of this node counts less than that of others.
       connection.ask("CLUSTER", "INFO").catch(() => ""),
     ]);
-    const nodes = new Map(placesOf(slots, answerer).map((place) => [inWords(place), place]));
-    return { nodes: [...nodes.values()], answerer, epoch: epochOf(String(info)) };
+    const ranges = rangesOf(slots, answerer);
+    const nodes = new Map(ranges.flatMap(({ places }) => places).map((place) => [inWords(place), place]));
+    const masters = ranges.flatMap(({ from, to, places: [master] }) => (master === undefined ? [] : [{ from, to, master }]));
+    return { nodes: [...nodes.values()], slots: masters, answerer, epoch: epochOf(String(info)) };
   };
 }
 
@@ -91,15 +116,16 @@ function epochOf(info: string): number {
   return info.includes("cluster_state:ok") ? epoch + SOUND : epoch;
 }
 
-/** Masters and replicas, by the addresses that they announce. Throws at what is no answer to CLUSTER SLOTS. */
-function placesOf(slots: unknown, answerer: Place): Place[] {
-  return (slots as unknown[][]).flatMap(([, , ...nodes]) =>
-    (nodes as [host: unknown, port: unknown][]).map(([host, port]) => {
+/** Slots, and their master and its replicas by the addresses that they announce. Throws at what is no answer to CLUSTER SLOTS. */
+function rangesOf(slots: unknown, answerer: Place): readonly { from: number; to: number; places: readonly Place[] }[] {
+  return (slots as unknown[][]).map(([from, to, ...nodes]) => {
+    const places = (nodes as [host: unknown, port: unknown][]).map(([host, port]) => {
       // No host: the same as that of the node which answers. "?": it should announce a name, and has none.
       const isKnown = typeof host === "string" && host !== "" && host !== "?";
       return { host: isKnown ? host : answerer.host, port: Number(port) };
-    }),
-  );
+    });
+    return { from: Number(from), to: Number(to), places };
+  });
 }
 
 function some(places: readonly Place[]): readonly Place[] {

@@ -37,7 +37,7 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
   [
     /NOPERM/,
     "not permitted",
-    "Redis knows the user but lacks a rule for it: ACL SETUSER … &<prefix>:* +subscribe +unsubscribe +publish +ping +hello, with Sentinels also +role, in a Cluster also +cluster|slots +cluster|info.",
+    "Redis knows the user but lacks a rule for it: ACL SETUSER … &<prefix>:* +subscribe +unsubscribe +publish +ping +hello, with Sentinels also +role, in a Cluster also +cluster|slots +cluster|info, with REDIS_SHARDED also +ssubscribe +sunsubscribe +spublish.",
   ],
   [
     /READONLY/,
@@ -60,6 +60,7 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
     "Add the name of its master to REDIS_URL: redis://sentinel-host:26379/mymaster.",
   ],
   [/cluster support disabled/i, "it is no Cluster", "For a single Redis use redis:// in REDIS_URL instead of redis-cluster://."],
+  [/unknown command '?`?S(?:SUBSCRIBE|PUBLISH)/i, "it has no sharded pub/sub", "Redis 7 or later is needed for REDIS_SHARDED."],
   [/unknown command '?`?HELLO|NOPROTO/, "it is too old", "Redis 6 or later is needed."],
   [
     /DENIED/,

@@ -27,7 +27,8 @@ export class RedisPubSub implements Bus {
   #isStarted = false;
   #closing: Promise<void> | undefined;
 
-  constructor(topology: Topology) {
+  /** `onEnded`: where channels belong to slots, the server may end a subscription itself. */
+  constructor(topology: Topology, onEnded: (channel: Channel) => void = () => {}) {
     this.#topology = topology;
     this.#publisher = new RedisLink({
       link: "publisher",
@@ -40,12 +41,20 @@ export class RedisPubSub implements Bus {
       link: "subscriber",
       topology,
       prepare: async (connection) => {
+        connection.onEnded = onEnded;
         await this.#subscriptions.restore(connection);
         // At the start a refused channel means wrong settings, and the start fails. Later it affects only that channel.
         const { refusal } = this.#subscriptions;
         if (!this.#isStarted && refusal !== undefined) connection.end(refusal);
       },
     });
+  }
+
+  /** Opens both links as `start` does, and never gives up. */
+  open(listener: BusListener): void {
+    this.#isStarted = true;
+    this.#subscriptions.reportTo(listener);
+    for (const link of this.#links) void link.start(listener);
   }
 
   async start(listener: BusListener): Promise<void> {

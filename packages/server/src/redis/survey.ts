@@ -30,6 +30,11 @@ export class Witness<A extends Answer> {
     this.#question = question;
   }
 
+  /** The last question was not answered, or none was asked. */
+  get isOver(): boolean {
+    return this.#connection?.isOver !== false;
+  }
+
   async ask(): Promise<A | Failure> {
     if (this.#connection === undefined || this.#connection.isOver) {
       this.#connection = this.#dialer.open(this.place, "survey", () => {}, ASK_MS_MAX);

@@ -66,14 +66,21 @@ export function topologyOf({ url: text, name, tls, sentinel }: RedisTarget): Top
   }
 }
 
+/** The same, where only a Cluster will do. */
+export function clusterOf(target: RedisTarget): ClusterTopology {
+  const topology = topologyOf(target);
+  if (topology instanceof ClusterTopology) return topology;
+  throw new PresenceError("BAD_SETTINGS", "redisSharded needs a Cluster: redisUrl must begin with redis-cluster or rediss-cluster");
+}
+
 /** One server. Its name is looked up anew with each connection. */
-class Standalone implements Topology {
+export class Standalone implements Topology {
   readonly mode = "standalone";
   readonly address: string;
   readonly dialer: Dialer;
   readonly #place: Place;
 
-  constructor({ place }: Extract<RedisUrl, { mode: "standalone" }>, dialer: Dialer) {
+  constructor({ place }: { readonly place: Place }, dialer: Dialer) {
     this.#place = place;
     this.address = inWords(place);
     this.dialer = dialer;

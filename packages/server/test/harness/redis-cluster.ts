@@ -46,6 +46,36 @@ export class RedisCluster {
     return this.nodes.find(({ port }) => address === `127.0.0.1:${port}`) ?? assert.fail(`no node at ${address}`);
   }
 
+  /** Moves a slot, which holds no keys, from one master to another, once the other knows the first one as a master. */
+  async move(slot: number, source: RedisProcess, target: RedisProcess): Promise<void> {
+    const [from = "", to = ""] = await Promise.all([source, target].map(async (node) => String(await node.cli("CLUSTER", "MYID"))));
+    // Nodes tell each other of a failover within a second or so; until then the other node takes no slot from this one.
+    const knowsTheMaster = async () => new RegExp(`^${from} .*master`, "m").test(String(await target.cli("CLUSTER", "NODES")));
+    await eventually(knowsTheMaster, { what: "the node that gets the slot has heard of the failover", withinMs: 10_000 });
+    await target.cli("CLUSTER", "SETSLOT", String(slot), "IMPORTING", from);
+    await source.cli("CLUSTER", "SETSLOT", String(slot), "MIGRATING", to);
+    await target.cli("CLUSTER", "SETSLOT", String(slot), "NODE", to);
+    // A master that has given its last slot away is a replica already.
+    await source.cli("CLUSTER", "SETSLOT", String(slot), "NODE", to).catch(() => {});
+  }
+
+  /** A replica has taken the slots of a master over; answers it. */
+  async failedOver(former: RedisProcess): Promise<RedisProcess> {
+    const replica = this.nodes[this.nodes.indexOf(former) + MASTERS] ?? assert.fail("that node is no master");
+    await eventually(async () => String(await replica.cli("ROLE")).startsWith("master"), { what: "its replica is a master", withinMs: 15_000 });
+    return replica;
+  }
+
+  /** A further master, without slots. */
+  async grow(scope: Scope): Promise<RedisProcess> {
+    const busPort = String(await freePort());
+    const args = ["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS), "--cluster-port", busPort];
+    const node = await RedisProcess.start(scope, { args });
+    await this.nodes[0]?.cli("CLUSTER", "MEET", "127.0.0.1", String(node.port), busPort);
+    await this.whole([...this.nodes, node]);
+    return node;
+  }
+
   /** Every running node knows every other and calls the Cluster sound. */
   async whole(nodes = this.nodes): Promise<void> {
     await eventually(

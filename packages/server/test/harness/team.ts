@@ -6,20 +6,20 @@ import type { Instance } from "./instance.ts";
 import type { Scope } from "./scope.ts";
 import { SessionClient } from "./session-client.ts";
 
-const BOARD = "team";
-
 export class Team {
   readonly people: readonly SessionClient[];
+  readonly board: string;
   #changes = 0;
 
-  private constructor(people: readonly SessionClient[]) {
+  private constructor(people: readonly SessionClient[], board: string) {
     this.people = people;
+    this.board = board;
   }
 
-  static async start(scope: Scope, instances: readonly Instance[]): Promise<Team> {
+  static async start(scope: Scope, instances: readonly Instance[], board = "team"): Promise<Team> {
     const people = await Promise.all(instances.map(({ wsUrl }) => SessionClient.connect(scope, wsUrl)));
-    const team = new Team(people);
-    await Promise.all(people.map((person, nth) => person.join(BOARD, nameOf(nth))));
+    const team = new Team(people, board);
+    await Promise.all(people.map((person, nth) => person.join(board, nameOf(nth))));
     team.change();
     await team.equal("all see all", 5000);
     // Instances that have just met do not yet believe one another (R8.4).
@@ -35,7 +35,7 @@ export class Team {
   /** Each person changes its state: nobody is right about the others until the bus has worked since. */
   change(): void {
     this.#changes++;
-    for (const person of this.people) person.update(BOARD, { state: { changes: this.#changes } });
+    for (const person of this.people) person.update(this.board, { state: { changes: this.#changes } });
   }
 
   /** Resolves once every person sees the last change of every other, to the time that this took. */
@@ -60,7 +60,7 @@ export class Team {
   #wrong(person: SessionClient, nth: number): string[] {
     return this.people.flatMap((_, other) => {
       if (other === nth) return [];
-      const { status, state } = person.memberOf(BOARD, nameOf(other)) ?? {};
+      const { status, state } = person.memberOf(this.board, nameOf(other)) ?? {};
       const isRight = status === "active" && state?.["changes"] === this.#changes;
       return isRight ? [] : [`${nameOf(nth)} sees ${nameOf(other)} ${status} at ${state?.["changes"]}, not at ${this.#changes}`];
     });

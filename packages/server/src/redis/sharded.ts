@@ -1,0 +1,294 @@
+/**
+ * The bus over a Cluster with sharded pub/sub: a board's channel belongs to a slot, and is heard at the master of that slot only. What all
+ * must hear stays on classic pub/sub. Slots move and masters change: a channel goes where its slot is, and the core is told that
+ * the subscription took effect anew, so that it asks for what was missed.
+ */
+
+import type { Millis } from "@presence-service/protocol";
+import type { Bus, BusListener, Cause, Channel, Link, Mode } from "../bus/bus.ts";
+import { PresenceError } from "../errors.ts";
+import { within } from "../within.ts";
+import type { Dialer } from "./client.ts";
+import type { ClusterTopology, Slots } from "./cluster.ts";
+import { RedisPubSub } from "./pubsub.ts";
+import { Shard, type ShardHost } from "./shard.ts";
+import { SLOTS, slotOf } from "./slot.ts";
+import { inWords, type Place } from "./url.ts";
+
+/** Which channels are spread over the masters. */
+export type Spread = {
+  isSpread(channel: Channel): boolean;
+  /** Names for channels on which nobody else speaks: as many as there are numbers. */
+  echo(nth: number): Channel;
+};
+
+/** The masters have this long to be there at the start. */
+const OPEN_MS_MAX = 2000;
+/** Nodes are asked for the slots so often; more often while something is wrong, as a failover takes seconds at most, or else for long. */
+const ASK_MS = 1000;
+const ASK_SOON_MS = 200;
+const ASK_SOON_TIMES = 50;
+/** A node that says where a slot is knows better than others for so long: they learn it from one another. */
+const MOVED_MS = 2000;
+/** Names that are tried at once in search of one that lies at a certain master. One with a hundredth of all slots needs a hundred. */
+const ECHO_TRIES = 2000;
+
+/** A spread channel that is wanted. */
+type Wanted = { readonly slot: number; shard: Shard | undefined };
+
+type Moved = { readonly to: Place; readonly until: number };
+
+export class ShardedPubSub implements Bus {
+  readonly #topology: ClusterTopology;
+  readonly #dialer: Dialer;
+  readonly #spread: Spread;
+  /** For the channels that all hear. */
+  readonly #classic: RedisPubSub;
+  readonly #wanted = new Map<Channel, Wanted>();
+  /** By address. */
+  readonly #shards = new Map<string, Shard>();
+  /** The master of each slot, as nodes last told. */
+  #masters: readonly (Place | undefined)[] = [];
+  readonly #moved = new Map<number, Moved>();
+  /** Channels whose subscription was ended by their master: to be subscribed anew once it is known where. */
+  readonly #ended = new Set<Channel>();
+  /** Connections for publishing after the first ones. */
+  #relinks = 0;
+  #isStarted = false;
+  #listener: BusListener | undefined;
+  #asking: Promise<void> | undefined;
+  /** What was learned since the last question calls for another one. */
+  #isUrgent = false;
+  #soon = 0;
+  #echoNth = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(topology: ClusterTopology, spread: Spread) {
+    this.#topology = topology;
+    this.#dialer = topology.dialer.sharded();
+    this.#spread = spread;
+    this.#classic = new RedisPubSub(topology);
+  }
+
+  async start(listener: BusListener): Promise<void> {
+    this.#listener = listener;
+    // If nobody answers, the classic connections tell why.
+    await this.#ask();
+    const opened = [...this.#shards.values()].map((shard) => shard.opened);
+    await within(OPEN_MS_MAX, Promise.all(opened), () => {});
+    for (const { refusal } of this.#shards.values()) {
+      if (refusal === undefined) continue;
+      await this.close();
+      throw new PresenceError(
+        "REDIS_UNREACHABLE",
+        `No usable Redis at ${this.address} for sharded pub/sub: ${refusal.reason}. ${refusal.advice}`,
+      );
+    }
+    try {
+      await this.#classic.start(listener);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.#isStarted = true;
+  }
+
+  get mode(): Mode {
+    return this.#classic.mode;
+  }
+
+  get address(): string {
+    return this.#classic.address;
+  }
+
+  at(link: Link): string | undefined {
+    return this.#classic.at(link);
+  }
+
+  /** Grows whenever any channel is published over another connection than before. */
+  get publisherLink(): number {
+    const { publisherLink } = this.#classic;
+    return publisherLink === 0 ? 0 : publisherLink + this.#relinks;
+  }
+
+  publish(channel: Channel, message: Uint8Array): Promise<number | undefined> {
+    if (!this.#spread.isSpread(channel)) return this.#classic.publish(channel, message);
+    const shard = this.#isStarted && !this.#isClosed ? this.#shardOf(this.#wanted.get(channel)?.slot ?? slotOf(channel)) : undefined;
+    return (
+      shard?.publish(channel, message) ?? Promise.reject(new PresenceError("BUS_DOWN", "no node of the Cluster is known for this channel"))
+    );
+  }
+
+  subscribe(channel: Channel): void {
+    if (!this.#spread.isSpread(channel)) return this.#classic.subscribe(channel);
+    if (this.#wanted.has(channel) || this.#isClosed) return;
+    const wanted: Wanted = { slot: slotOf(channel), shard: undefined };
+    this.#wanted.set(channel, wanted);
+    this.#settle(channel, wanted);
+    if (!this.#isStarted || wanted.shard?.isLost === false) return;
+    setImmediate(() => {
+      if (this.#wanted.get(channel) === wanted && wanted.shard?.isLost !== false) this.#tellLost([channel], wanted.shard);
+    });
+  }
+
+  unsubscribe(channel: Channel): void {
+    if (!this.#spread.isSpread(channel)) return this.#classic.unsubscribe(channel);
+    this.#wanted.get(channel)?.shard?.unsubscribe(channel);
+    this.#wanted.delete(channel);
+    this.#ended.delete(channel);
+  }
+
+  resubscribe(channel: Channel): void {
+    if (!this.#spread.isSpread(channel)) return this.#classic.resubscribe(channel);
+    this.#wanted.get(channel)?.shard?.resubscribe(channel);
+  }
+
+  /** The core judges the classic connections; a shard judges its own. */
+  recycle(link: Link): void {
+    this.#classic.recycle(link);
+  }
+
+  oldestUnansweredMs(): Millis {
+    return this.#classic.oldestUnansweredMs();
+  }
+
+  healthCheck(): Promise<Millis> {
+    return this.#classic.healthCheck();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await Promise.all([this.#classic, ...this.#shards.values()].map((part) => part.close()));
+  }
+
+  // Where the slots are.
+
+  #shardOf(slot: number): Shard | undefined {
+    const place = this.#moved.get(slot)?.to ?? this.#masters[slot];
+    return place && this.#shards.get(inWords(place));
+  }
+
+  #ask(): Promise<void> {
+    this.#isUrgent = false;
+    clearTimeout(this.#timer);
+    this.#asking ??= this.#askOnce().finally(() => {
+      this.#asking = undefined;
+      if (this.#isClosed) return;
+      const isDoubtful = [...this.#shards.values()].some((shard) => shard.isDoubtful) || this.#masters.length === 0;
+      this.#soon = isDoubtful || this.#moved.size > 0 ? this.#soon + 1 : 0;
+      const isSoon = this.#soon > 0 && this.#soon <= ASK_SOON_TIMES;
+      this.#timer = setTimeout(() => void this.#ask(), this.#isUrgent ? 0 : isSoon ? ASK_SOON_MS : ASK_MS);
+    });
+    return this.#asking;
+  }
+
+  async #askOnce(): Promise<void> {
+    const slots = await this.#topology.slots();
+    if (this.#isClosed || "reason" in slots) return;
+    const now = performance.now();
+    for (const [slot, { until }] of this.#moved) if (now >= until) this.#moved.delete(slot);
+    this.#masters = mastersOf(slots);
+    this.#arrange();
+  }
+
+  /** Something has changed, or seems to have. */
+  #askSoon(): void {
+    this.#isUrgent = true;
+    if (this.#asking === undefined && !this.#isClosed) void this.#ask();
+  }
+
+  /** Opens and closes shards, and has each channel where its slot is. */
+  #arrange(): void {
+    const places = new Map<string, Place>();
+    for (const place of new Set([...this.#masters, ...[...this.#moved.values()].map(({ to }) => to)])) {
+      if (place !== undefined) places.set(inWords(place), place);
+    }
+    for (const [address, place] of places) {
+      if (!this.#shards.has(address)) this.#shards.set(address, new Shard(place, this.#dialer, this.#host));
+    }
+    let hasMoved = false;
+    const unserved: Channel[] = [];
+    for (const [channel, wanted] of this.#wanted) {
+      const { shard } = wanted;
+      if (!this.#settle(channel, wanted)) {
+        if (this.#ended.has(channel)) shard?.resubscribe(channel);
+        continue;
+      }
+      hasMoved ||= shard !== undefined;
+      if (wanted.shard === undefined) unserved.push(channel);
+    }
+    if (unserved.length > 0) this.#tellLost(unserved, undefined);
+    this.#ended.clear();
+    if (hasMoved) this.#host.linked();
+    for (const [address, shard] of this.#shards) {
+      if (places.has(address)) this.#findEcho(shard);
+      else {
+        this.#shards.delete(address);
+        void shard.close();
+      }
+    }
+  }
+
+  /** Subscribes the channel where its slot is. Answers whether that is not where it was. */
+  #settle(channel: Channel, wanted: Wanted): boolean {
+    const shard = this.#shardOf(wanted.slot);
+    if (shard === wanted.shard) return false;
+    wanted.shard?.unsubscribe(channel);
+    wanted.shard = shard;
+    shard?.subscribe(channel);
+    return true;
+  }
+
+  #findEcho(shard: Shard): void {
+    const isHere = (channel: Channel) => this.#shardOf(slotOf(channel)) === shard;
+    if (shard.echo !== undefined && isHere(shard.echo)) return;
+    let found: Channel | undefined;
+    for (let tries = 0; tries < ECHO_TRIES && found === undefined; tries++) {
+      const channel = this.#spread.echo(this.#echoNth++);
+      if (isHere(channel)) found = channel;
+    }
+    shard.echo = found;
+  }
+
+  /** `shard` undefined: there is none. */
+  #tellLost(channels: readonly Channel[], shard: Shard | undefined): void {
+    if (!this.#isClosed) this.#listener?.lost(channels, shard?.cause ?? UNSERVED);
+  }
+
+  readonly #host: ShardHost = {
+    listener: {
+      message: (channel, message) => this.#listener?.message(channel, message),
+      subscribed: (channel) => this.#listener?.subscribed(channel),
+      refused: (refusal) => this.#listener?.refused(refusal),
+      attemptFailed: (attempt) => this.#listener?.attemptFailed(attempt),
+    },
+    linked: () => {
+      if (this.#isStarted) this.#relinks++;
+    },
+    lostLink: () => this.#askSoon(),
+    lost: (shard) => this.#tellLost([...shard.channels], shard),
+    ended: (channel) => {
+      this.#ended.add(channel);
+      this.#askSoon();
+    },
+    moved: (slot, to) => {
+      const isNews = inWords(this.#moved.get(slot)?.to ?? this.#masters[slot] ?? to) !== inWords(to) || this.#masters[slot] === undefined;
+      this.#moved.set(slot, { to, until: performance.now() + MOVED_MS });
+      if (isNews && !this.#isClosed) this.#arrange();
+    },
+  };
+}
+
+const UNSERVED: Cause = {
+  reason: "no node of the Cluster has the slot of the channel",
+  gist: "no node of the Cluster has the slots of some boards",
+  advice: "`redis-cli --cluster check` says which slots are not covered.",
+};
+
+function mastersOf(slots: readonly Slots[]): readonly (Place | undefined)[] {
+  const masters = new Array<Place | undefined>(SLOTS).fill(undefined);
+  for (const { from, to, master } of slots) masters.fill(master, from, to + 1);
+  return masters;
+}
