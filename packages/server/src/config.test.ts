@@ -35,6 +35,7 @@ test("bare defaults", () => {
     logFormat: "auto",
     redisUrl: "redis://localhost:6379",
     redisPrefix: "presence",
+    redisSharded: false,
     redisTls: {},
     redisSentinel: {},
     busSecret: "",
@@ -232,6 +233,7 @@ test("TLS files: each problem is told, and neither a path nor what stands in the
       [{ REDIS_TLS_KEY: file("canary-text", CANARY) }, /holds no private key/],
       [{ REDIS_TLS_KEY: `-----BEGIN PRIVATE KEY-----\n${CANARY}` }, /REDIS_TLS_KEY holds PEM text. Write that text to a file/],
       [{ REDIS_TLS_CA: key, REDIS_URL: "redis://h" }, /REDIS_TLS_CA is of no use without TLS: REDIS_URL must begin with rediss/],
+      [{ REDIS_TLS_NAME: "redis.example", REDIS_URL: "redis://h" }, /REDIS_TLS_NAME is of no use without TLS/],
     ];
     for (const [env, expected] of cases) {
       const text = problems({ env: { REDIS_URL, ...env } });
@@ -244,6 +246,17 @@ test("TLS files: each problem is told, and neither a path nor what stands in the
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("boards are spread over a Cluster, and over nothing else", () => {
+  const on = { REDIS_SHARDED: "on" };
+  for (const REDIS_URL of ["redis-cluster://a,b", "rediss-cluster://a"])
+    assert.equal(settings({ env: { ...on, REDIS_URL } }).redisSharded, true);
+  for (const REDIS_URL of ["redis://a", "redis-sentinel://a/m", "memory:"])
+    assert.match(problems({ env: { ...on, REDIS_URL } }), /REDIS_SHARDED=on needs a Cluster/);
+  assert.doesNotMatch(problems({ env: { ...on, REDIS_URL: "nonsense" } }), /REDIS_SHARDED/);
+  const named = { REDIS_URL: "rediss://10.0.0.1", REDIS_TLS_NAME: "redis.example" };
+  assert.deepEqual(settings({ env: named }).redisTls, { name: "redis.example" });
 });
 
 test("ports", () => {

@@ -342,8 +342,19 @@ export function commandOf(sources: {
     );
   }
   const { REDIS_SENTINEL_USERNAME: username, REDIS_SENTINEL_PASSWORD: password } = parsed.data;
-  const { WS_PORT, WS_HOST, LOG_LEVEL, LOG_FORMAT, REDIS_URL, REDIS_PREFIX, REDIS_SHARDED, REDIS_TLS_NAME, BUS_SECRET, DEMO, TRUSTED_PROXIES } =
-    parsed.data;
+  const {
+    WS_PORT,
+    WS_HOST,
+    LOG_LEVEL,
+    LOG_FORMAT,
+    REDIS_URL,
+    REDIS_PREFIX,
+    REDIS_SHARDED,
+    REDIS_TLS_NAME,
+    BUS_SECRET,
+    DEMO,
+    TRUSTED_PROXIES,
+  } = parsed.data;
   const { RECORDER_BYTES, RECORDER_DIR, RECORDER_CONTENT } = parsed.data;
   const nodeEnv = sources.env["NODE_ENV"] || sources.dotEnv["NODE_ENV"];
   const demo = DEMO === "auto" ? nodeEnv !== "production" && auth === undefined : DEMO === "on";
@@ -388,7 +399,9 @@ function uselessHere({ REDIS_URL = "", REDIS_SHARDED, REDIS_TLS_NAME }: Partial<
   // A URL that is wrong is told by itself.
   if (url === undefined && REDIS_URL !== "memory:") return [];
   return [
-    ...(REDIS_SHARDED === "on" && url?.mode !== "cluster" ? ["REDIS_SHARDED=on needs a Cluster: redis-cluster://host,host in REDIS_URL."] : []),
+    ...(REDIS_SHARDED === "on" && url?.mode !== "cluster"
+      ? ["REDIS_SHARDED=on needs a Cluster: redis-cluster://host,host in REDIS_URL."]
+      : []),
     ...(REDIS_TLS_NAME !== undefined && url?.isTls !== true
       ? ["REDIS_TLS_NAME is of no use without TLS: REDIS_URL must begin with rediss."]
       : []),

@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { after, type TestContext, test } from "node:test";
+import type { Bus } from "../src/bus/bus.ts";
 import { MemoryBus } from "../src/bus/memory.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
 import { ShardedPubSub } from "../src/redis/sharded.ts";
+import { slotOf } from "../src/redis/slot.ts";
 import { clusterOf, topologyOf } from "../src/redis/topology.ts";
 import { busContract, bytes, hasCode, Recorder } from "./bus-contract.ts";
 import { eventually, HAS_VALKEY, RedisCluster, RedisProcess, Sentinels } from "./harness/index.ts";
@@ -21,6 +23,33 @@ busContract("RedisPubSub in a Cluster", (scope) => redisBus(scope, cluster.url),
 busContract("ShardedPubSub", (scope) => shardedBus(scope, cluster.url), { isSpread: true });
 if (valkey === undefined) test("RedisPubSub on Valkey", { skip: "this machine has no valkey-server" });
 else busContract("RedisPubSub on Valkey", (scope) => redisBus(scope, valkey.url));
+
+test("the slot of a channel is that of Redis", async () => {
+  const [node] = cluster.nodes;
+  for (const channel of ["presence:board:42", "123456789", "a{tag}b", "{}{tag}", "{", "}{x}", "{a}{b}", "presence:echo:x:0"]) {
+    assert.equal(slotOf(channel), await node?.cli("CLUSTER", "KEYSLOT", channel), channel);
+  }
+});
+
+test("a message on a channel of all goes to every node of the Cluster, one on a spread channel to one node and its replica", async (t) => {
+  /** How many messages nodes passed on to one another. */
+  const passedOn = async (kind: "publish" | "publishshard") => {
+    const infos = await Promise.all(cluster.nodes.map((node) => node.cli("CLUSTER", "INFO")));
+    const sent = new RegExp(`cluster_stats_messages_${kind}_sent:(\\d+)`);
+    return infos.reduce<number>((sum, info) => sum + Number(sent.exec(String(info))?.[1] ?? 0), 0);
+  };
+  const costs = async (bus: Bus, kind: "publish" | "publishshard") => {
+    await bus.start(new Recorder());
+    const before = await passedOn(kind);
+    for (let n = 0; n < 300; n++) await bus.publish(`channel ${n}`, bytes("x"));
+    return ((await passedOn(kind)) - before) / 300;
+  };
+  const [classic, spread] = [await costs(redisBus(t, cluster.url), "publish"), await costs(shardedBus(t, cluster.url), "publishshard")];
+  t.diagnostic(`a message is passed on ${classic} times, spread ${spread.toFixed(2)} times`);
+  assert.equal(classic, cluster.nodes.length - 1);
+  // Beats are passed on, too.
+  assert.ok(spread >= 1 && spread < 1.2, String(spread));
+});
 
 test("all subscriptions of one turn leave as one SUBSCRIBE, from whichever callback they come", async (t) => {
   const heard = new Recorder();

@@ -4,8 +4,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { after, type TestContext, test } from "node:test";
+import { type Channel, Channels } from "../src/bus/bus.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
-import { type RedisTarget, topologyOf } from "../src/redis/topology.ts";
+import { ShardedPubSub } from "../src/redis/sharded.ts";
+import { clusterOf, type RedisTarget, topologyOf } from "../src/redis/topology.ts";
 import { bytes, hasCode, Recorder } from "./bus-contract.ts";
 import { eventually, FaultProxy, freePort, Instance, RedisCluster, RedisProcess, Sentinels, Team } from "./harness/index.ts";
 
@@ -56,6 +58,32 @@ for (const { mode, target, servers } of [
     for (const server of servers) assert.deepEqual(await server.cli("ACL", "LOG"), []);
   });
 }
+
+test("[R9.26] spread over a Cluster: the documented rights are enough; without those beyond, the start says which are missing", async (t) => {
+  for (const node of cluster.nodes) {
+    await node.cli("ACL", "LOG", "RESET");
+    const rights = `reset on >s3cret ${LEAST} +cluster|slots +cluster|info +ssubscribe +sunsubscribe +spublish`;
+    await node.cli("ACL", "SETUSER", "spread", ...rights.split(" "));
+  }
+  const channels = new Channels("presence");
+  const spread = { isSpread: (channel: Channel) => channels.isSpread(channel), echo: (nth: number) => channels.echo("me", nth) };
+  const busOf = (url: string) => {
+    const bus = new ShardedPubSub(clusterOf({ url, name: "presence-test" }), spread);
+    t.after(() => bus.close());
+    return bus;
+  };
+  const bus = busOf(cluster.url.replace("://", "://spread:s3cret@"));
+  const heard = new Recorder();
+  const boards = [..."abcdefgh"].map((board) => `presence:board:${board}`);
+  for (const channel of ["presence:global", ...boards]) bus.subscribe(channel);
+  await bus.start(heard);
+  for (const channel of ["presence:global", ...boards]) await bus.publish(channel, bytes("x"));
+  await eventually(() => heard.messages.length === 9, { what: "the own messages" });
+  bus.unsubscribe("presence:board:a");
+  await eventually(async () => (await bus.publish("presence:board:a", bytes("x"))) === 0, { what: "nobody is subscribed" });
+  for (const node of cluster.nodes) assert.deepEqual(await node.cli("ACL", "LOG"), []);
+  await assert.rejects(busOf(withUser(cluster.url)).start(new Recorder()), hasCode("REDIS_UNREACHABLE", /not permitted.*\+ssubscribe/));
+});
 
 test("a Sentinel that refuses, hangs or answers nonsense holds up nobody; only when none answers the last known master is used", async (t) => {
   const hung = createServer(() => {});

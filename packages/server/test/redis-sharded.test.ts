@@ -113,24 +113,27 @@ test("boards that are spread over the masters of a Cluster", { timeout: 110_000 
     ["kill -9", 0],
     ["SIGSTOP", 2],
   ] as const) {
-    await t.test(`[R9.28] ${fault} of a master: its boards are equal 3 s after another one serves, and the others all the time`, async (t) => {
-      const master = cluster.nodes[nth] as RedisProcess;
-      const team = teams[nth] as Team;
-      const others = teams.filter((other) => other !== team);
-      if (fault === "kill -9") await master.kill();
-      else master.pause();
-      team.change();
-      await measure(t, others, "the other boards", 1000);
-      await cluster.failedOver(master);
-      t.diagnostic(`its board: rosters equal ${Math.round(await team.equal("its boards", EQUAL_MS))} ms after a replica is the master`);
-      team.calm();
-      await measure(t, teams, "all boards", 1000);
-      await well(at);
-      if (fault === "kill -9") await master.restart();
-      else master.resume();
-      await cluster.whole();
-      await measure(t, teams, "the former master is back", 1000);
-    });
+    await t.test(
+      `[R9.28] ${fault} of a master: its boards are equal 3 s after another one serves, and the others all the time`,
+      async (t) => {
+        const master = cluster.nodes[nth] as RedisProcess;
+        const team = teams[nth] as Team;
+        const others = teams.filter((other) => other !== team);
+        if (fault === "kill -9") await master.kill();
+        else master.pause();
+        team.change();
+        await measure(t, others, "the other boards", 1000);
+        await cluster.failedOver(master);
+        t.diagnostic(`its board: rosters equal ${Math.round(await team.equal("its boards", EQUAL_MS))} ms after a replica is the master`);
+        team.calm();
+        await measure(t, teams, "all boards", 1000);
+        await well(at);
+        if (fault === "kill -9") await master.restart();
+        else master.resume();
+        await cluster.whole();
+        await measure(t, teams, "the former master is back", 1000);
+      },
+    );
   }
   await throughout(() => true, { what: "peace", forMs: 1000 });
   for (const team of teams) team.calm();

@@ -9,7 +9,7 @@ import { type TestContext, test } from "node:test";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
 import { topologyOf } from "../src/redis/topology.ts";
 import { createPresenceServer } from "../src/server.ts";
-import { bytes, Recorder } from "./bus-contract.ts";
+import { bytes, hasCode, Recorder } from "./bus-contract.ts";
 import { eventually, freePort, Instance, RedisCluster, RedisProcess, type Reply } from "./harness/index.ts";
 
 test("rediss:// to a Redis that asks for client certificates", { timeout: 120_000 }, async (t) => {
@@ -101,11 +101,13 @@ test("rediss-sentinel:// and rediss-cluster:// speak TLS with every server, with
     cluster.nodes.map(async (node) => String(((await node.cli("CONFIG", "GET", "tls-port")) as Reply[])[1])),
   );
   const read = (name: string) => readFileSync(file(name), "utf8");
-  for (const [url, ports] of [
-    [`rediss-sentinel://127.0.0.1:${sentinelPort}/mymaster`, [String(masterPort)]],
-    [`rediss-cluster://127.0.0.1:${tlsPorts[0]}`, tlsPorts],
+  const own = { ca: read("ca.pem"), cert: read("client.pem"), key: read("client.key") };
+  for (const [url, ports, named] of [
+    [`rediss-sentinel://127.0.0.1:${sentinelPort}/mymaster`, [String(masterPort)], {}],
+    [`rediss-cluster://127.0.0.1:${tlsPorts[0]}`, tlsPorts, {}],
+    [`rediss-cluster://127.0.0.1:${tlsPorts[0]}`, tlsPorts, { name: "redis.example" }],
   ] as const) {
-    const target = { url, name: "presence-test", tls: { ca: read("ca.pem"), cert: read("client.pem"), key: read("client.key") } };
+    const target = { url, name: "presence-test", tls: { ...own, ...named } };
     const bus = new RedisPubSub(topologyOf(target));
     t.after(() => bus.close());
     const heard = new Recorder();
@@ -115,6 +117,8 @@ test("rediss-sentinel:// and rediss-cluster:// speak TLS with every server, with
     await eventually(() => heard.texts("a").length === 1, { what: `the own message through ${url}` });
     for (const link of ["publisher", "subscriber"] as const) assert.ok(ports.includes(bus.at(link)?.split(":")[1] ?? ""), bus.at(link));
   }
+  const misnamed = { url: `rediss-cluster://127.0.0.1:${tlsPorts[0]}`, name: "presence-test", tls: { ...own, name: "other.example" } };
+  await assert.rejects(new RedisPubSub(topologyOf(misnamed)).start(new Recorder()), hasCode("REDIS_UNREACHABLE", /for another host name/));
 });
 
 /** Two authorities; certificates of the first for the server and a client, of the second for a stranger. */
@@ -130,7 +134,7 @@ function certificates(t: TestContext): string {
     const by = ["-CA", `${authority}.pem`, "-CAkey", `${authority}.key`, "-CAcreateserial"];
     openssl("x509", "-req", "-in", `${name}.csr`, ...by, "-out", `${name}.pem`, "-days", "2", "-extfile", `${name}.ext`);
   };
-  sign("server", "ca", "IP:127.0.0.1");
+  sign("server", "ca", "IP:127.0.0.1,DNS:redis.example");
   sign("client", "ca", "DNS:client");
   sign("stranger", "other", "DNS:client");
   return folder;

@@ -57,6 +57,8 @@ export async function examine(options: DoctorOptions, say: Say): Promise<void> {
     return say(await portFinding(settings));
   }
   say({ check: "settings", status: "ok", text: `valid: ${redactUrl(settings.redisUrl)}, prefix ${settings.redisPrefix}` });
+  if (settings.redisSharded)
+    say({ check: "settings", status: "note", text: "REDIS_SHARDED is on: of boards only classic pub/sub is tried" });
   say(await portFinding(settings));
   const examination = new Examination(options, say);
   const late = () =>

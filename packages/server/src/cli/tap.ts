@@ -91,6 +91,7 @@ export async function tap(options: TapOptions, { write, tell, signal }: TapOutpu
 
 async function listen(connection: RedisConnection, { settings, boards }: TapOptions, tell: TapOutput["tell"]): Promise<void> {
   const channels = new Channels(settings.redisPrefix);
+  if (settings.redisSharded) tell("REDIS_SHARDED is on: messages on boards pass through single nodes, and are not shown");
   try {
     if (boards.length > 0) return await connection.subscribe(boards.map((board) => channels.board(board)));
     return await connection.watch(`${settings.redisPrefix}:*`);

@@ -32,6 +32,25 @@ test("[R5.2] who has subscribed asks everybody, at once and again after 250 ms",
   assert.deepEqual(dan.roster(), ["ana", "ben", "dan"]);
 });
 
+test("[R5.2] boards that are subscribed anew in one moment ask as in a recovery, and not all at once", () => {
+  // 20 boards of two instances are 40 pairs: a second.
+  const { world } = settled({ constants: { recoveryPairsPerSecond: 40 } });
+  const boards = Array.from({ length: 20 }, (_, n) => `b${n + 2}` as BoardId);
+  for (const [n, board] of boards.entries()) for (const via of [0, 1]) world.join(`p${n}-${via}`, { board, via });
+  world.advance(5_000);
+  const said = world.record("publish");
+  const from = world.now;
+  for (const board of boards) world.network.resubscribe(0, board);
+  world.advance(3_000);
+  const firsts = new Map<BoardId | undefined, Millis>();
+  for (const { boardId, at } of saidBy(said, 0, "sync").filter(({ message }) => (message as Sync).asks === "all")) {
+    if (!firsts.has(boardId)) firsts.set(boardId, at - from);
+  }
+  assert.equal(firsts.size, boards.length);
+  const times = [...firsts.values()].sort((a, b) => a - b);
+  assert.ok((times.at(-1) ?? 0) < 1_200 && (times.at(-1) ?? 0) - (times[0] ?? 0) > 500, String(times));
+});
+
 /** The number of members told in snapshots. */
 function toldIn(said: readonly Recorded<"publish">[]): number {
   return said.reduce((sum, { message }) => sum + (message.kind === "snapshot" ? message.entries.length : 0), 0);

@@ -28,10 +28,12 @@ const OPEN_MS_MAX = 2000;
 const ASK_MS = 1000;
 const ASK_SOON_MS = 200;
 const ASK_SOON_TIMES = 50;
-/** A node that says where a slot is knows better than others for so long: they learn it from one another. */
+/** A node that says where a slot is knows better than others, until these have learned it, or for so long. */
 const MOVED_MS = 2000;
 /** Names that are tried at once in search of one that lies at a certain master. One with a hundredth of all slots needs a hundred. */
 const ECHO_TRIES = 2000;
+
+const NOWHERE: Place = { host: "", port: 0 };
 
 /** A spread channel that is wanted. */
 type Wanted = { readonly slot: number; shard: Shard | undefined };
@@ -187,9 +189,12 @@ export class ShardedPubSub implements Bus {
   async #askOnce(): Promise<void> {
     const slots = await this.#topology.slots();
     if (this.#isClosed || "reason" in slots) return;
-    const now = performance.now();
-    for (const [slot, { until }] of this.#moved) if (now >= until) this.#moved.delete(slot);
     this.#masters = mastersOf(slots);
+    const now = performance.now();
+    for (const [slot, { to, until }] of this.#moved) {
+      const isKnown = inWords(this.#masters[slot] ?? NOWHERE) === inWords(to);
+      if (isKnown || now >= until) this.#moved.delete(slot);
+    }
     this.#arrange();
   }
 
@@ -271,10 +276,11 @@ export class ShardedPubSub implements Bus {
     lost: (shard) => this.#tellLost([...shard.channels], shard),
     ended: (channel) => {
       this.#ended.add(channel);
+      this.#moved.delete(slotOf(channel));
       this.#askSoon();
     },
     moved: (slot, to) => {
-      const isNews = inWords(this.#moved.get(slot)?.to ?? this.#masters[slot] ?? to) !== inWords(to) || this.#masters[slot] === undefined;
+      const isNews = inWords(this.#moved.get(slot)?.to ?? this.#masters[slot] ?? NOWHERE) !== inWords(to);
       this.#moved.set(slot, { to, until: performance.now() + MOVED_MS });
       if (isNews && !this.#isClosed) this.#arrange();
     },

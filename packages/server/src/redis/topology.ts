@@ -10,7 +10,7 @@ import { Dialer, type RedisConnection, type RedisTls } from "./client.ts";
 import { ClusterTopology } from "./cluster.ts";
 import type { Failure } from "./failure.ts";
 import { SentinelTopology } from "./sentinel.ts";
-import { inWords, type Place, REDIS_URL_FORMS, type RedisUrl, redisUrlOf } from "./url.ts";
+import { inWords, type Place, REDIS_URL_FORMS, redisUrlOf } from "./url.ts";
 
 export interface Topology {
   readonly mode: Mode;

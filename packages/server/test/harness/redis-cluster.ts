@@ -62,7 +62,10 @@ export class RedisCluster {
   /** A replica has taken the slots of a master over; answers it. */
   async failedOver(former: RedisProcess): Promise<RedisProcess> {
     const replica = this.nodes[this.nodes.indexOf(former) + MASTERS] ?? assert.fail("that node is no master");
-    await eventually(async () => String(await replica.cli("ROLE")).startsWith("master"), { what: "its replica is a master", withinMs: 15_000 });
+    await eventually(async () => String(await replica.cli("ROLE")).startsWith("master"), {
+      what: "its replica is a master",
+      withinMs: 15_000,
+    });
     return replica;
   }
 
