@@ -265,7 +265,7 @@ export function busContract(
     await heard.until("up subscriber 2");
     assert.equal(heard.facts[0], "down subscriber");
     assert.equal(heard.facts.at(-1), "up subscriber 2");
-    // What goes over other connections is not touched.
+    // Channels of other connections are not touched.
     const renewed = isSpread ? ["presence:global"] : [...channels, "presence:global"];
     assert.deepEqual(heard.facts.slice(1, -1).sort(), renewed.map((channel) => `subscribed ${channel}`).sort());
     const receivers = await Promise.all(channels.map((channel) => reached(bus, heard, channel)));

@@ -161,7 +161,7 @@ export class Channels {
     this.#echoPrefix = `${prefix}:echo:`;
   }
 
-  /** Only some instances listen there, so it may be at one of several servers. What all must hear is nowhere else than at all of them. */
+  /** Only some instances listen there, so its messages may pass through one of several servers. */
   isSpread(channel: Channel): boolean {
     return channel.startsWith(this.#boardPrefix) || channel.startsWith(this.#shardPrefix);
   }

@@ -15,7 +15,7 @@ import { inWords, type Place } from "./url.ts";
 
 export type ShardHost = {
   readonly listener: Pick<BusListener, "message" | "subscribed" | "refused" | "attemptFailed">;
-  /** What is published here from now on goes over another connection than before. */
+  /** Messages that are published here go over another connection from now on. */
   linked(): void;
   /** A connection was lost. */
   lostLink(): void;

@@ -1,6 +1,6 @@
 /**
- * The bus over a Cluster with sharded pub/sub: a board's channel belongs to a slot, and is heard at the master of that slot only. What all
- * must hear stays on classic pub/sub. Slots move and masters change: a channel goes where its slot is, and the core is told that
+ * The bus over a Cluster with sharded pub/sub: a board's channel belongs to a slot, and is heard at the master of that slot only. Messages
+ * for all stay on classic pub/sub. Slots move and masters change: a channel goes where its slot is, and the core is told that
  * the subscription took effect anew, so that it asks for what was missed.
  */
 
@@ -59,7 +59,7 @@ export class ShardedPubSub implements Bus {
   #isStarted = false;
   #listener: BusListener | undefined;
   #asking: Promise<void> | undefined;
-  /** What was learned since the last question calls for another one. */
+  /** Something was learned since the last question that calls for another one. */
   #isUrgent = false;
   #soon = 0;
   #echoNth = 0;
