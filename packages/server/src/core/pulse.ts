@@ -294,7 +294,7 @@ export class Pulse implements BusBelief {
 
   /** Judges the bus by own heartbeats that do not come back, and by publishes without an answer (R9). */
   #judgeBus(oldestUnansweredMs: Millis, now: Millis): void {
-    const { unechoedBeatsMax, unansweredMsMax, clearRemoteMs, recycleMsMin } = this.#constants;
+    const { unechoedBeatsMax, unansweredMsMax, clearRemoteMs } = this.#constants;
     const isHung = oldestUnansweredMs >= unansweredMsMax;
     if (!this.#isReady || (this.#beats.unechoed < unechoedBeatsMax && !isHung)) return;
     // Beats from before may still wait in a connection that is given up. Their echoes say nothing of the next one.
@@ -305,14 +305,14 @@ export class Pulse implements BusBelief {
     // A link that is down is being replaced already. Without a publisher nothing proves that the subscriber is dead.
     if (this.#isUp.publisher && this.#isUp.subscriber) {
       const isUnanswered = oldestUnansweredMs >= unansweredMsMax / 2;
-      if (isUnanswered) this.#recycle("publisher", "unanswered", recycleMsMin, now);
+      if (isUnanswered) this.#recycle("publisher", "unanswered", this.#pauseOf("publisher"), now);
       // If Redis refuses something over this connection, it refuses it over the next one, too.
       else if (!this.#isRefused.publisher && !this.#isRefused.subscriber) {
         // The new subscriber has been up for a beat, and that did not come back either: perhaps the publisher leads to another server.
-        if (this.#recycledAt.subscriber > this.#beats.echoedAt) this.#recycle("publisher", "unechoed", recycleMsMin, now);
-        this.#recycle("subscriber", "unechoed", recycleMsMin, now);
+        if (this.#recycledAt.subscriber > this.#beats.echoedAt) this.#recycle("publisher", "unechoed", this.#pauseOf("publisher"), now);
+        this.#recycle("subscriber", "unechoed", this.#pauseOf("subscriber"), now);
       }
-    } else if (this.#isUp.publisher && isHung) this.#recycle("publisher", "unanswered", recycleMsMin, now);
+    } else if (this.#isUp.publisher && isHung) this.#recycle("publisher", "unanswered", this.#pauseOf("publisher"), now);
     if (now - this.#beats.echoedAt < clearRemoteMs || this.#isCleared) return;
     // Members heard of so long ago are not shown any more; a peer that is still there comes back by itself.
     this.#isCleared = true;
@@ -329,6 +329,11 @@ export class Pulse implements BusBelief {
     if (!this.#hearing.isMute || !this.#isUp.publisher || !this.#recycle("publisher", "unheard", this.#hearing.retryMs, now)) return;
     this.#hearing.retried();
     this.#host.emit({ kind: "counted", what: "mute" });
+  }
+
+  /** A connection over which own beats have come back has failed anew, and is not one that does not help. */
+  #pauseOf(link: Link): Millis {
+    return this.#beats.echoedAt > this.#recycledAt[link] ? 0 : this.#constants.recycleMsMin;
   }
 
   /** Orders that link replaced, unless that was done less than `pauseMs` ago; answers whether. */

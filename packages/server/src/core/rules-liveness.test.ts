@@ -332,6 +332,21 @@ test("[R9.5] a link is recycled every 4 s at most, although that does not help",
   }
 });
 
+test("[R9.5] a connection that brought own beats back and fails again within 4 s is replaced as soon as the first one", () => {
+  eachSeed(20, (seed) => {
+    const { world, ana, ben } = settled({ seed, instances: 3 });
+    for (let times = 1; times <= 3; times++) {
+      world.network.deafen(1);
+      ana.update({ state: { times } });
+      world.advance(10);
+      world.untilEqual(CONSTANTS.unechoedBeatsMax * heartbeatMs + heartbeatMs + 400);
+      world.advance(heartbeatMs);
+      assert.equal(world.instance(1).recycles.length, times);
+      assert.deepEqual(ben.sees("ana")?.state, { times });
+    }
+  });
+});
+
 test("[R9.14] while nothing comes back no single board is blamed", () => {
   const { world, ben } = settled();
   const resubscribed = world.record("resubscribe");
