@@ -98,7 +98,7 @@ test("every rule that can be switched off can be: the numbers for it do not cont
 /** Where each rule is missed: from that seed on, one of six runs. */
 const MISSED: readonly (readonly [string, TroubleName, number])[] = [
   ["R3.1", "silence", 2],
-  ["R4", "outages", 2],
+  ["R4", "outages", 10],
   ["R5.2", "rights", 3],
   ["R6", "subscriptions", 2],
   ["R7.9", "instances", 3],
@@ -106,7 +106,7 @@ const MISSED: readonly (readonly [string, TroubleName, number])[] = [
   ["R9.1", "stuck", 2],
   ["R9.2", "stuck", 3],
   ["R9.14", "subscriptions", 1],
-  ["R10", "stuck", 2],
+  ["R10", "stuck", 14],
   ["R10.12", "stuck", 1],
   ["R11.2", "outages", 4],
   ["R11.3", "outages", 4],
