@@ -6,8 +6,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { type Channel, Channels } from "../src/bus/bus.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
-import { topologyOf } from "../src/redis/topology.ts";
+import { ShardedPubSub } from "../src/redis/sharded.ts";
+import { clusterOf, type RedisTarget, topologyOf } from "../src/redis/topology.ts";
 import { createPresenceServer } from "../src/server.ts";
 import { bytes, hasCode, Recorder } from "./bus-contract.ts";
 import { eventually, freePort, Instance, RedisCluster, RedisProcess, type Reply } from "./harness/index.ts";
@@ -83,7 +85,7 @@ test("rediss:// to a Redis that asks for client certificates", { timeout: 120_00
   }
 });
 
-test("rediss-sentinel:// and rediss-cluster:// speak TLS with every server, with the same certificates", { timeout: 60_000 }, async (t) => {
+test("rediss-sentinel:// and rediss-cluster:// speak TLS with every server, with the same certificates", { timeout: 120_000 }, async (t) => {
   const folder = certificates(t);
   const file = (name: string) => join(folder, name);
   const tls = [
@@ -91,7 +93,7 @@ test("rediss-sentinel:// and rediss-cluster:// speak TLS with every server, with
     ...["--tls-cert-file", file("server.pem"), "--tls-key-file", file("server.key"), "--tls-ca-cert-file", file("ca.pem")],
   ];
   const [masterPort, sentinelPort] = [await freePort(), await freePort()];
-  await RedisProcess.start(t, { args: ["--tls-port", String(masterPort), ...tls] });
+  const master = await RedisProcess.start(t, { args: ["--tls-port", String(masterPort), ...tls] });
   await RedisProcess.start(t, {
     args: ["--sentinel", "--tls-port", String(sentinelPort), ...tls],
     config: `sentinel monitor mymaster 127.0.0.1 ${masterPort} 1\n`,
@@ -101,27 +103,79 @@ test("rediss-sentinel:// and rediss-cluster:// speak TLS with every server, with
     cluster.nodes.map(async (node) => String(((await node.cli("CONFIG", "GET", "tls-port")) as Reply[])[1])),
   );
   const read = (name: string) => readFileSync(file(name), "utf8");
-  const own = { ca: read("ca.pem"), cert: read("client.pem"), key: read("client.key") };
-  for (const [url, ports, named] of [
-    [`rediss-sentinel://127.0.0.1:${sentinelPort}/mymaster`, [String(masterPort)], {}],
-    [`rediss-cluster://127.0.0.1:${tlsPorts[0]}`, tlsPorts, {}],
-    [`rediss-cluster://127.0.0.1:${tlsPorts[0]}`, tlsPorts, { name: "redis.example" }],
-  ] as const) {
-    const target = { url, name: "presence-test", tls: { ...own, ...named } };
-    const bus = new RedisPubSub(topologyOf(target));
-    t.after(() => bus.close());
-    const heard = new Recorder();
-    bus.subscribe("a");
-    await bus.start(heard);
-    await bus.publish("a", bytes("x"));
-    await eventually(() => heard.texts("a").length === 1, { what: `the own message through ${url}` });
-    for (const link of ["publisher", "subscriber"] as const) assert.ok(ports.includes(bus.at(link)?.split(":")[1] ?? ""), bus.at(link));
+  const urls = [`rediss-sentinel://127.0.0.1:${sentinelPort}/mymaster`, `rediss-cluster://127.0.0.1:${tlsPorts[0]}`] as const;
+  const channels = new Channels("presence");
+  const spread = { isSpread: (channel: Channel) => channels.isSpread(channel), echo: (nth: number) => channels.echo("me", nth) };
+  /** Over each of them, and with boards spread over the Cluster. */
+  const buses = (named: { readonly name?: string }) => {
+    const targets = urls.map((url) => ({
+      url,
+      name: "presence-test",
+      tls: { ca: read("ca.pem"), cert: read("client.pem"), key: read("client.key"), ...named },
+    }));
+    const all = [
+      ...targets.map((target) => new RedisPubSub(topologyOf(target))),
+      new ShardedPubSub(clusterOf(targets[1] as RedisTarget), spread),
+    ];
+    for (const bus of all) t.after(() => bus.close());
+    return all;
+  };
+  const work = async (named: { readonly name?: string }) => {
+    for (const [nth, bus] of buses(named).entries()) {
+      const what = `the own message over bus ${nth}, ${named.name}`;
+      const heard = new Recorder();
+      for (const channel of ["presence:global", "presence:board:a"]) bus.subscribe(channel);
+      await bus.start(heard);
+      for (const channel of ["presence:global", "presence:board:a"]) await bus.publish(channel, bytes("x"));
+      await eventually(() => heard.messages.length === 2, { what });
+      const ports = nth === 0 ? [String(masterPort)] : tlsPorts;
+      for (const link of ["publisher", "subscriber"] as const) assert.ok(ports.includes(bus.at(link)?.split(":")[1] ?? ""), bus.at(link));
+    }
+  };
+  const fail = async (named: { readonly name?: string }) => {
+    for (const bus of buses(named)) {
+      await assert.rejects(bus.start(new Recorder()), hasCode("REDIS_UNREACHABLE", /for another host name/));
+    }
+  };
+  await work({});
+  await work({ name: "redis.example" });
+  await fail({ name: "other.example" });
+  // From now on no server but the Sentinel has a certificate for its address.
+  for (const node of [master, ...cluster.nodes]) {
+    await node.cli("CONFIG", "SET", "tls-cert-file", file("named.pem"), "tls-key-file", file("named.key"));
   }
-  const misnamed = { url: `rediss-cluster://127.0.0.1:${tlsPorts[0]}`, name: "presence-test", tls: { ...own, name: "other.example" } };
-  await assert.rejects(new RedisPubSub(topologyOf(misnamed)).start(new Recorder()), hasCode("REDIS_UNREACHABLE", /for another host name/));
+  await fail({});
+  await work({ name: "redis.example" });
 });
 
-/** Two authorities; certificates of the first for the server and a client, of the second for a stranger. */
+test("REDIS_TLS_NAME: a Redis whose certificate does not name its address is taken by the name, and by no other", {
+  timeout: 60_000,
+}, async (t) => {
+  const folder = certificates(t);
+  const file = (name: string) => join(folder, name);
+  const tlsPort = await freePort();
+  const own = ["--tls-cert-file", file("named.pem"), "--tls-key-file", file("named.key"), "--tls-ca-cert-file", file("ca.pem")];
+  await RedisProcess.start(t, { args: ["--tls-port", String(tlsPort), "--tls-auth-clients", "no", ...own] });
+  const redisUrl = `rediss://127.0.0.1:${tlsPort}`;
+  const ca = { REDIS_TLS_CA: file("ca.pem") };
+  for (const named of [{}, { REDIS_TLS_NAME: "other.example" }]) {
+    const refusing = await Instance.launch(t, { redisUrl, env: { ...ca, ...named } });
+    assert.equal((await refusing.exited).code, 69);
+    assert.match(refusing.lines.join("\n"), /for another host name.*REDIS_TLS_NAME/);
+  }
+  const instance = await Instance.start(t, { redisUrl, env: { ...ca, REDIS_TLS_NAME: "redis.example" } });
+  const library = await createPresenceServer({
+    port: 0,
+    redisUrl,
+    redisTls: { ca: readFileSync(file("ca.pem"), "utf8"), name: "redis.example" },
+  });
+  t.after(() => library.close());
+  await eventually(async () => (await instance.health()).peers.some(({ instanceId }) => instanceId === library.instanceId), {
+    what: "the command and the library meet on that Redis",
+  });
+});
+
+/** Two authorities; certificates of the first for the server, one of them without its address, and a client, of the second for a stranger. */
 function certificates(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "presence-tls-"));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -135,6 +189,7 @@ function certificates(t: TestContext): string {
     openssl("x509", "-req", "-in", `${name}.csr`, ...by, "-out", `${name}.pem`, "-days", "2", "-extfile", `${name}.ext`);
   };
   sign("server", "ca", "IP:127.0.0.1,DNS:redis.example");
+  sign("named", "ca", "DNS:redis.example");
   sign("client", "ca", "DNS:client");
   sign("stranger", "other", "DNS:client");
   return folder;

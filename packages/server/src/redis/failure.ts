@@ -126,7 +126,7 @@ const KNOWN: readonly (readonly [pattern: RegExp, reason: string, advice: string
   [
     /ALTNAME/i,
     "its TLS certificate is for another host name",
-    "The host in REDIS_URL must be one that the certificate names; for an IP address, the certificate must name it as such.",
+    "The host in REDIS_URL must be one that the certificate names; for an IP address, the certificate must name it as such. Or REDIS_TLS_NAME is one that all certificates of Redis name.",
   ],
   [
     /CERT_HAS_EXPIRED|certificate has expired/i,
