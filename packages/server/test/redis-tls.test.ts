@@ -85,7 +85,9 @@ test("rediss:// to a Redis that asks for client certificates", { timeout: 120_00
   }
 });
 
-test("rediss-sentinel:// and rediss-cluster:// speak TLS with every server, with the same certificates", { timeout: 120_000 }, async (t) => {
+test("rediss-sentinel:// and rediss-cluster:// speak TLS with every server, with the same certificates", {
+  timeout: 120_000,
+}, async (t) => {
   const folder = certificates(t);
   const file = (name: string) => join(folder, name);
   const tls = [
