@@ -225,7 +225,6 @@ export class ShardedPubSub implements Bus {
       if (wanted.shard === undefined) unserved.push(channel);
     }
     if (unserved.length > 0) this.#tellLost(unserved, undefined);
-    this.#ended.clear();
     if (hasMoved) this.#host.linked();
     for (const [address, shard] of this.#shards) {
       if (places.has(address)) this.#findEcho(shard);
@@ -234,6 +233,7 @@ export class ShardedPubSub implements Bus {
         void shard.close();
       }
     }
+    this.#ended.clear();
   }
 
   /** Subscribes the channel where its slot is. Answers whether that is not where it was. */
@@ -248,7 +248,10 @@ export class ShardedPubSub implements Bus {
 
   #findEcho(shard: Shard): void {
     const isHere = (channel: Channel) => this.#shardOf(slotOf(channel)) === shard;
-    if (shard.echo !== undefined && isHere(shard.echo)) return;
+    if (shard.echo !== undefined && isHere(shard.echo)) {
+      if (this.#ended.has(shard.echo)) shard.resubscribe(shard.echo);
+      return;
+    }
     let found: Channel | undefined;
     for (let tries = 0; tries < ECHO_TRIES && found === undefined; tries++) {
       const channel = this.#spread.echo(this.#echoNth++);
