@@ -59,6 +59,25 @@ export class RedisCluster {
     await source.cli("CLUSTER", "SETSLOT", String(slot), "NODE", to).catch(() => {});
   }
 
+  /**
+   * A planned failover: the replica takes the slots of its master over. A node that was elected is not to be asked again within four times
+   * the node time-out: Redis 7 would count its former votes, so that it would be a master for a moment only, and the real one hold back
+   * what is published for ten seconds.
+   */
+  async failover(replica: RedisProcess): Promise<void> {
+    const id = String(await replica.cli("CLUSTER", "MYID"));
+    const isAgreed = async (role: "master" | "slave") => {
+      const views = new Set(await Promise.all(this.nodes.map(viewOf)));
+      return views.size === 1 && [...views].join().includes(`${id} ${role}`);
+    };
+    const follows = async () => (await isAgreed("slave")) && /master_link_status:up/.test(String(await replica.cli("INFO", "replication")));
+    // A master ignores, unsaid, the wish of a node that it does not yet know as its replica. A replica that does not yet know of a slot
+    // leaves it to its master, which then remains one, and holds back what is published for ten seconds.
+    await eventually(follows, { what: "the replica follows its master, and all nodes agree who has which slots", withinMs: 10_000 });
+    await replica.cli("CLUSTER", "FAILOVER");
+    await eventually(() => isAgreed("master"), { what: "all nodes agree that the replica is the master", withinMs: 10_000 });
+  }
+
   /** A replica has taken the slots of a master over; answers it. */
   async failedOver(former: RedisProcess): Promise<RedisProcess> {
     const replica = this.nodes[this.nodes.indexOf(former) + MASTERS] ?? assert.fail("that node is no master");
@@ -69,13 +88,18 @@ export class RedisCluster {
     return replica;
   }
 
-  /** A further master, without slots. */
+  /** A further master, without slots. It ends with the scope, and is forgotten. */
   async grow(scope: Scope): Promise<RedisProcess> {
     const busPort = String(await freePort());
     const args = ["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS), "--cluster-port", busPort];
     const node = await RedisProcess.start(scope, { args });
     await this.nodes[0]?.cli("CLUSTER", "MEET", "127.0.0.1", String(node.port), busPort);
     await this.whole([...this.nodes, node]);
+    const id = String(await node.cli("CLUSTER", "MYID"));
+    // It is dead by then, and would stay known as a node that has failed.
+    scope.after(async () => {
+      await Promise.all(this.nodes.map((other) => other.cli("CLUSTER", "FORGET", id).catch(() => {})));
+    });
     return node;
   }
 
@@ -126,4 +150,17 @@ export class RedisCluster {
       { what: "each master has a replica that follows", withinMs: 20_000 },
     );
   }
+}
+
+/** Which nodes are masters, with which slots, and which are their replicas, as that node knows it. */
+async function viewOf(node: RedisProcess): Promise<string> {
+  const nodes = String(await node.cli("CLUSTER", "NODES"))
+    .trim()
+    .split("\n");
+  const lines = nodes.map((line) => {
+    const [id, , flags = "", master, , , , , ...slots] = line.split(" ");
+    // A slot that is on its way is in brackets.
+    return [id, /master|slave/.exec(flags)?.[0], master, ...slots.filter((slot) => !slot.startsWith("["))].join(" ");
+  });
+  return lines.sort().join("\n");
 }
