@@ -14,7 +14,7 @@ import { OwnerClock } from "./owner-clock.ts";
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** A heartbeat that is not newer than the newest one, kept in case more of its kind follow. */
-type Rival = { readonly link: number; readonly beat: number; readonly heardAt: Millis };
+type Rival = { readonly link: number; readonly beat: number; readonly heardAt: Millis; readonly followed: boolean };
 
 /** `Peers` counts rounds by own echoes: rounds go on only while the bus works, and a burst of echoes is one round. */
 export class Peer {
@@ -144,18 +144,19 @@ export class Peer {
 
   /**
    * Whether a heartbeat is its newest. An earlier one may have been forged with a high link or beat, which would silence the peer for
-   * ever. So a second heartbeat below it, in order and a beat later, counts as the newest if nothing newer came in between. This does
-   * not let in messages of an abandoned connection: they come in one burst, and the new connection goes on beating.
+   * ever. So a third heartbeat below it, each in order and a beat after the other, counts as the newest if nothing newer came in between. This
+   * does not let in messages of an abandoned connection: they come in a burst or two, and the new connection goes on beating.
    */
   isNewestBeat(link: number, beat: number, round: number, now: Millis): boolean {
     const rival = this.#rival;
     const goesOn = rival !== undefined && link === rival.link && beat > rival.beat;
-    if ((link >= this.#link && beat > this.#beat) || (goesOn && now - rival.heardAt >= this.#beatMsMin / 2)) {
+    const follows = goesOn && now - rival.heardAt >= this.#beatMsMin / 2;
+    if ((link >= this.#link && beat > this.#beat) || (follows && rival.followed)) {
       this.#rival = undefined;
       this.#raiseLink(link, round);
       return true;
     }
-    if (rival === undefined || !goesOn) this.#rival = { link, beat, heardAt: now };
+    if (!goesOn || follows) this.#rival = { link, beat, heardAt: now, followed: follows };
     return false;
   }
 

@@ -20,6 +20,7 @@ import { CONSTANTS, type Constants } from "./constants.ts";
 import type { Effect } from "./effects.ts";
 import type { BusMessage, SliceEntry, Snapshot } from "./messages.ts";
 import type { BoardHash } from "./occupancy.ts";
+import { Peer } from "./peer.ts";
 import type { Random } from "./random.ts";
 
 // bus/envelope.ts refuses bytes that are no message before they get here.
@@ -450,4 +451,24 @@ test("[R11.17] the highest attempt there is, claimed for somebody in another's n
   assert.deepEqual(world.join("dan", { board: "b1", via: 0 }).refusals, ["superseded"]);
   world.untilEqual(CONSTANTS.answerMs + CONSTANTS.askMsMax + 50);
   assert.deepEqual(world.join("dan", { board: "b1", via: 0 }).refusals, []);
+});
+
+test("[R3.4] what an abandoned connection left does not pass for the newest, also if it comes in two bursts", () => {
+  const beatMs = CONSTANTS.heartbeatMs;
+  const peer = new Peer("a" as InstanceId, 3, CONSTANTS, 0);
+  assert(peer.isNewestBeat(3, 100, 1, 0));
+  // Both bursts come between two beats of the new connection.
+  for (const [at, beat] of [
+    [10, 90],
+    [10, 91],
+    [0.8 * beatMs, 92],
+    [0.8 * beatMs, 93],
+  ] as const)
+    assert.equal(peer.isNewestBeat(2, beat, 1, at), false);
+  assert(peer.isNewestBeat(3, 101, 2, beatMs));
+  // One that speaks on is believed with its third beat: the higher link was forged.
+  assert.deepEqual(
+    [0, 1, 2].map((nth) => peer.isNewestBeat(2, 94 + nth, 3, (2 + nth) * beatMs)),
+    [false, false, true],
+  );
 });
