@@ -38,7 +38,8 @@ test("cursors in a real browser move evenly", { timeout: 240_000 }, async (t) =>
     [100, false],
     [4, true],
   ] as const) {
-    for (const { link, delayMs, stalls } of LINKS) {
+    // The finest path shows what there is to show without a way.
+    for (const { link, delayMs, stalls } of everyMs === 4 ? LINKS.slice(0, 1) : LINKS) {
       const what = `${link}, a pointer event every ${everyMs} ms${hasPaths ? ", with paths" : ""}`;
       await t.test(what, async (t) => {
         const proxy = await FaultProxy.start(t, { target: two.port });
