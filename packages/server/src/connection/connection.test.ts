@@ -24,7 +24,7 @@ for (const encoding of ["binary", "json"] as const) {
     ana.hello();
     const [welcome] = ana.socket.takeMessages();
     assert.ok(welcome?.kind === "welcome");
-    assert.deepEqual([welcome.resumeToken, welcome.heartbeatMs, welcome.graceMs, welcome.cursorMs], [ana.resumeToken, 30_000, 15_000, 16]);
+    assert.deepEqual([welcome.resumeToken, welcome.heartbeatMs, welcome.graceMs, welcome.cursorMs], [ana.resumeToken, 45_000, 15_000, 16]);
     ana.join("b", "Ana");
     const [joined, ...more] = told(desk, ana);
     assert.ok(joined?.kind === "joined" && joined.members === 1 && joined.roster[0]?.actor === joined.self);

@@ -37,7 +37,7 @@ import type { Ending, Guest } from "./lobby.ts";
 import type { Newcomer, Standing } from "./newcomers.ts";
 import { OUTBOX } from "./outbox.ts";
 import { HONEST, OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
-import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, Idleness, Silence, VISIT_MS, type Watched } from "./timing.ts";
+import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, HURRY_MS, Idleness, Silence, type Watched } from "./timing.ts";
 import { FOREVER, TokenLife } from "./token-life.ts";
 import { WatchedBoards } from "./watched-boards.ts";
 import type { Watcher } from "./watching.ts";
@@ -134,7 +134,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   /** The client has still to say hello, or its token is about to run out. */
   isInHurry(now: Millis): boolean {
     const state = this.#state;
-    return state.phase === "greeting" || (state.phase === "open" && now + 2 * VISIT_MS >= state.token.dueAt);
+    return state.phase === "greeting" || (state.phase === "open" && now + HURRY_MS >= state.token.dueAt);
   }
 
   isMeant(whom: Whom): boolean {
@@ -187,6 +187,8 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   /** To be called every VISIT_MS. */
   visit(now: Millis): void {
     if (this.#state.phase !== "open") return;
+    // A client that waits, or says no hello, needs each visit.
+    if (this.#inbox === undefined && this.#idleness === undefined && this.#silence.isSpared()) return;
     if (this.isInHurry(now)) this.#hub.lobby.watch(this);
     if (this.#isHopeless(now)) {
       this.#hub.metrics.terminatedClients++;

@@ -7,7 +7,17 @@ import { Backoff } from "../../../client/src/core/backoff.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import { OPEN_MS_MAX } from "../redis/client.ts";
 import { HALF_OPEN_MS_MAX, QUIET_HALF_OPEN_MS_MAX } from "../testing/world-client.ts";
-import { type Finding, GRACE_MS, HEARTBEAT_MS, QUIET_MS_MAX, SILENT_MS_MAX, Silence, UNSEEN_SILENT_MS_MAX, VISIT_MS } from "./timing.ts";
+import {
+  type Finding,
+  GRACE_MS,
+  HEARTBEAT_MS,
+  HURRY_MS,
+  QUIET_MS_MAX,
+  SILENT_MS_MAX,
+  Silence,
+  UNSEEN_SILENT_MS_MAX,
+  VISIT_MS,
+} from "./timing.ts";
 
 /**
  * The longest that a client keeps its member after its last message, where its instance knows that somebody looks, or cannot know it: one
@@ -50,7 +60,11 @@ test("the World's clients are given up as real ones are", () => {
 
 /** The findings of that many visits, beginning with the first after a message. `seen(n)`: on the n-th visit. */
 function findings(visits: number, seen: (visit: number) => boolean, silence = new Silence()): Finding[] {
-  return Array.from({ length: visits }, (_, nth) => silence.visit({ isSeen: seen(nth + 1) }));
+  return Array.from({ length: visits }, (_, nth) => visit(silence, seen(nth + 1)));
+}
+
+function visit(silence: Silence, isSeen: boolean): Finding {
+  return silence.isSpared() ? "fine" : silence.visit({ isSeen });
 }
 
 const isAsk = (finding: Finding) => finding.endsWith("ask");
@@ -66,11 +80,11 @@ test("[C3] where somebody looks, a silent client is asked on the second visit an
   assert.ok(QUIET_MS_MAX < 8_000);
 });
 
-test("[C3] where nobody looks, a silent client is asked every 30 s, again and again once it does not answer, and lost after 50 s", () => {
-  const all = findings(20, () => false);
+test("[C3] where nobody looks, a silent client is asked every 45 s, again and again once it does not answer, and lost after 65 s", () => {
+  const all = findings(26, () => false);
   assert.deepEqual(
     all.flatMap((finding, nth) => (finding === "fine" ? [] : [`${(nth + 1) * VISIT_MS}: ${finding}`])),
-    [`${HEARTBEAT_MS}: ask`, "40000: ask", `${UNSEEN_SILENT_MS_MAX}: lost`],
+    [`${HEARTBEAT_MS}: ask`, "55000: ask", `${UNSEEN_SILENT_MS_MAX}: lost`],
   );
 });
 
@@ -97,34 +111,67 @@ test("[C3] nobody is quiet who was not asked: somebody comes to look at any mome
     for (let comesAt = 1; comesAt < 20; comesAt++) {
       const silence = new Silence();
       // The client answers every question before the next visit.
-      for (let visit = -phase; visit < 40; visit++) {
-        const finding = silence.visit({ isSeen: visit >= comesAt });
-        assert.ok(finding === "fine" || finding === "ask", `phase ${phase}, seen from ${comesAt}, visit ${visit}: ${finding}`);
+      for (let nth = -phase; nth < 40; nth++) {
+        const finding = visit(silence, nth >= comesAt);
+        assert.ok(finding === "fine" || finding === "ask", `phase ${phase}, seen from ${comesAt}, visit ${nth}: ${finding}`);
         if (finding === "ask") silence.heard();
       }
     }
   }
 });
 
-test("[C3] a client that talks all the time still hears from the service: every 10 s where somebody looks, every 30 s elsewhere", () => {
+test("[C3] a client that talks all the time still hears from the service: every 10 s where somebody looks, every 45 s elsewhere", () => {
   const beats = (isSeen: boolean) => {
     const silence = new Silence();
-    return Array.from({ length: 120 }, () => {
+    return Array.from({ length: 360 }, () => {
       silence.heard();
-      return silence.visit({ isSeen });
+      return visit(silence, isSeen);
     }).filter(isAsk).length;
   };
-  assert.deepEqual([beats(true), beats(false)], [30, 10]);
+  assert.deepEqual([beats(true), beats(false)], [90, 20]);
 });
 
 test("[C3] an answer to a client's question stands for a heartbeat, and leaves its silence as it is", () => {
   const silence = new Silence();
-  findings(11, () => false, silence);
+  const visits = HEARTBEAT_MS / VISIT_MS;
+  findings(visits - 1, () => false, silence);
   silence.answered();
   assert.deepEqual(
-    findings(12, () => false, silence)
+    findings(visits, () => false, silence)
       .map(isAsk)
       .indexOf(true),
-    11,
+    visits - 1,
   );
+});
+
+test("[C3] a spared visit finds what a visit would have found, and never two in a row are spared", () => {
+  for (const heardEvery of [1, 2, 3, 7, 50]) {
+    for (const seenEvery of [1, 2, 5, 50]) {
+      const [spared, visited] = [new Silence(), new Silence()];
+      let inARow = 0;
+      for (let nth = 1; nth < 200; nth++) {
+        const watched = { isSeen: nth % seenEvery === 0 };
+        if (nth % heardEvery === 0) for (const silence of [spared, visited]) silence.heard();
+        if (nth % 31 === 0) for (const silence of [spared, visited]) silence.answered();
+        const isSpared = spared.isSpared();
+        inARow = isSpared ? inARow + 1 : 0;
+        assert.ok(inARow < 2);
+        assert.equal(isSpared ? "fine" : spared.visit(watched), visited.visit(watched), `visit ${nth}, ${heardEvery}, ${seenEvery}`);
+      }
+    }
+  }
+});
+
+test("[C3] half of the visits of an idle client are spared", () => {
+  const silence = new Silence();
+  let spared = 0;
+  for (let nth = 0; nth < 17; nth++) {
+    if (silence.isSpared()) spared++;
+    else silence.visit({ isSeen: false });
+  }
+  assert.equal(spared, 9);
+});
+
+test("a token that runs out is noticed by two visits before", () => {
+  assert.ok(HURRY_MS > 2 * VISIT_MS);
 });
