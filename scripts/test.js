@@ -1,7 +1,8 @@
 /**
  * Runs the tests and ends with one line, `N passed, N failed`; exits with 1 if any failed or none ran.
  * `--fast`: only tests without processes of their own. `--name=text`: only tests whose name contains the text. Other arguments: parts
- * of the paths of files to run. Tests of modules (`src/`, `scripts/`) share the cores; those with real processes (`test/`) run one by one.
+ * of the paths of files to run. Test files share the cores. A file with real processes (`test/`) that needs the machine for itself says
+ * `Runs alone:` and why in its first comment, and runs after the others, by itself.
  */
 
 // Not `{ globSync }`: the Node that starts this script may have none.
@@ -29,11 +30,17 @@ if (unknown !== undefined) {
 
 const modules = wanted("{packages/*/src,scripts}/**/*.test.ts");
 const processes = isFast ? [] : wanted("packages/*/test/**/*.test.ts");
+const alone = processes.filter(runsAlone);
 
 /** @type {FileReport[]} */
 const reports = [];
 await runFiles(modules, availableParallelism());
-await runFiles(processes, 1);
+// Such a test mostly waits: for a timeout, a failover, a process.
+await runFiles(
+  processes.filter((file) => !runsAlone(file)),
+  availableParallelism(),
+);
+await runFiles(alone, 1);
 
 const sum = (/** @type {"passed" | "failed" | "skipped"} */ what) => reports.reduce((all, report) => all + report[what], 0);
 if (sum("passed") + sum("failed") === 0) console.log("\nNo test ran.");
@@ -72,4 +79,8 @@ async function runFiles(/** @type {string[]} */ files, /** @type {number} */ con
 function wanted(/** @type {string} */ pattern) {
   const files = fs.globSync(pattern, { cwd: ROOT }).sort();
   return filters.length === 0 ? files : files.filter((file) => filters.some((filter) => file.includes(filter)));
+}
+
+function runsAlone(/** @type {string} */ file) {
+  return /^\/\*\*(?:(?!\*\/)[\s\S])*\bRuns alone: /.test(fs.readFileSync(resolve(ROOT, file), "utf8"));
 }

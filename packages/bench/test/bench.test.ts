@@ -1,4 +1,7 @@
-/** The load generator runs and its figures are plausible. Speed is not judged here. */
+/**
+ * The load generator runs and its figures are plausible. Speed is not judged here.
+ * Runs alone: its figures would mean nothing beside others.
+ */
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -1,6 +1,7 @@
 /**
  * The packages as an app gets them: packed, unpacked in a folder without our sources, and used by the tools that apps use. Vite's
  * dev server and Vitest set the condition `development`; a name of our own must not be found there.
+ * Runs alone: bundlers use all cores.
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,7 @@
-/** The demo page in a real browser: two pages on two instances see each other move. */
+/**
+ * The demo page in a real browser: two pages on two instances see each other move.
+ * Runs alone: a browser draws for it.
+ */
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";

@@ -1,4 +1,7 @@
-/** The built packages, as others install them: they run in a plain Node, without our sources and the `presence-source` condition. */
+/**
+ * The built packages, as others install them: they run in a plain Node, without our sources and the `presence-source` condition.
+ * Runs alone: it makes `dist` anew, which others run.
+ */
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";

@@ -1,4 +1,7 @@
-/** Trouble of one client or instance must not disturb others: restarts, connections that die unnoticed, pages that mount anew. */
+/**
+ * Trouble of one client or instance must not disturb others: restarts, connections that die unnoticed, pages that mount anew.
+ * Runs alone: it measures pauses.
+ */
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";

@@ -1,6 +1,7 @@
 /**
  * Sockets flood an instance as fast as it reads: other clients on it can still move, and none is shown as leaving anywhere.
  * `npm run floods -w packages/bench` measures the latencies; this test checks only that the moves arrive.
+ * Runs alone: it uses up a core.
  */
 
 import assert from "node:assert/strict";

@@ -1,6 +1,7 @@
 /**
  * A hundred moving people on two instances of one Redis, while Redis dies, drops its subscribers or hangs, or an instance is killed.
  * After each of these, everybody sees everybody at the right place.
+ * Runs alone: its load uses up a core, and its promises are times.
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,7 @@
-/** How evenly and how late others' cursors are drawn: two demo pages in a real browser, the one that watches behind a slow link. */
+/**
+ * How evenly and how late others' cursors are drawn: two demo pages in a real browser, the one that watches behind a slow link.
+ * Runs alone: it measures what a browser draws.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

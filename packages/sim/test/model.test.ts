@@ -1,4 +1,7 @@
-/** The rules as models, verified in all runs within small bounds: `npm run model` has larger ones. Needs spin and cc. */
+/**
+ * The rules as models, verified in all runs within small bounds: `npm run model` has larger ones. Needs spin and cc.
+ * Runs alone: a verifier uses all cores.
+ */
 
 import assert from "node:assert/strict";
 import { availableParallelism } from "node:os";

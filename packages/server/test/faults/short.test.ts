@@ -1,4 +1,7 @@
-/** The fault suite in short: the faults that happen most, on one Redis. `npm run faults` is the whole of it. */
+/**
+ * The fault suite in short: the faults that happen most, on one Redis. `npm run faults` is the whole of it.
+ * Runs alone: its promises are times, under load.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
