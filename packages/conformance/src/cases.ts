@@ -58,6 +58,15 @@ export function expect(isFine: boolean, mistake: string): asserts isFine {
 }
 
 export function expectEqual(actual: unknown, expected: unknown, what: string): void {
-  const [is, wanted] = [JSON.stringify(actual), JSON.stringify(expected)];
+  const [is, wanted] = [inOrder(actual), inOrder(expected)];
   expect(is === wanted, `${what}: it is ${is}, and not ${wanted}`);
+}
+
+/** As JSON, the keys of objects in one order: a client may make its members in any. */
+function inOrder(value: unknown): string | undefined {
+  return JSON.stringify(value, (_, part: unknown) =>
+    typeof part !== "object" || part === null || Array.isArray(part)
+      ? part
+      : Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))),
+  );
 }
