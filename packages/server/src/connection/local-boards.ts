@@ -67,6 +67,7 @@ export class LocalBoards {
       this.#boards.set(boardId, board);
     }
     board.seats++;
+    holder.mayBeSeen();
     return new Seat(holder, board);
   }
 
@@ -114,6 +115,11 @@ export class LocalBoards {
     return !fanout.isUnseen && this.#core.isLookedAt(fanout.boardId, self);
   }
 
+  /** Something has changed there; perhaps somebody begins to look. */
+  #noteSeen(board: BoardFanout): void {
+    if (board.isUnseen && this.#core.isLookedAt(board.boardId, undefined)) board.seen();
+  }
+
   /** False: updates and broadcasts on that board have used up its budget. */
   affords(seat: Seat, bytes: number, audience: number): boolean {
     const isAfforded = seat.fanout.affords(seat, bytes, audience, this.#clock.now());
@@ -126,6 +132,7 @@ export class LocalBoards {
   /** The core has let the connection of that seat in, as that actor or as an observer. */
   admit(seat: Seat, self: number | undefined): void {
     seat.fanout.admit(seat, self, this.#clock.now());
+    seat.holder.mayBeSeen();
     this.#ticker.local(seat.fanout);
     const { early } = seat;
     seat.early = undefined;
@@ -135,7 +142,7 @@ export class LocalBoards {
   changed(boardId: BoardId, change: RosterChange): void {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
-    board.isUnseen = false;
+    this.#noteSeen(board);
     board.change(change);
     this.#ticker.local(board);
   }
@@ -151,7 +158,7 @@ export class LocalBoards {
   observed(boardId: BoardId): void {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
-    board.isUnseen = false;
+    this.#noteSeen(board);
     board.observed();
     this.#ticker.local(board);
   }
@@ -160,7 +167,7 @@ export class LocalBoards {
   degraded(boardId: BoardId, on: boolean): void {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
-    board.isUnseen = false;
+    this.#noteSeen(board);
     board.degraded(on);
     this.#ticker.local(board);
   }
