@@ -48,21 +48,22 @@ export class Desk {
   /** Numbers the clients, so that the sessions of different desks differ. */
   #clients: number;
 
-  readonly #end: BusEnd;
+  readonly end: BusEnd;
   /** Desks that were opened beside this one. */
   #others = 0;
 
   private constructor({ beside, ...options }: DeskOptions) {
-    this.#clients = beside === undefined ? 0 : 1_000_000;
+    const nth = beside === undefined ? 0 : ++beside.#others;
+    this.#clients = nth * 1_000_000;
     this.clock = beside?.clock ?? new FakeClock();
     this.bus = beside?.bus ?? new LoopbackBus(this.clock);
     // Nobody reads the metrics from outside, so the event loop of the tests needs no measuring.
     this.metrics.close();
-    this.#end = this.bus.connect();
+    this.end = this.bus.connect();
     this.manager = new ConnectionManager({
       ...options,
-      bus: this.#end,
-      instanceId: `${beside === undefined ? 1 : 2 + beside.#others++}0000000-0000-4000-8000-000000000000` as InstanceId,
+      bus: this.end,
+      instanceId: `${1 + nth}0000000-0000-4000-8000-000000000000` as InstanceId,
       channels: new Channels("test"),
       signing: new Signing(""),
       clock: this.clock,
@@ -83,7 +84,7 @@ export class Desk {
 
   /** Takes reports of the bus, so that a test can make them up. */
   get listener(): BusListener {
-    return this.#end.listener ?? assert.fail("the bus is not started");
+    return this.end.listener ?? assert.fail("the bus is not started");
   }
 
   /** A connected client that has sent nothing. */

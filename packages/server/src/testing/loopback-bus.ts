@@ -27,7 +27,7 @@ export class LoopbackBus {
   deliver(channel: Channel, message: Uint8Array): number {
     const receivers = this.#ends.filter(({ wanted }) => wanted.has(channel));
     this.later(() => {
-      if (!this.isDown) for (const { listener } of receivers) listener?.message(channel, message);
+      if (!this.isDown) for (const { listener, isDeaf } of receivers) if (!isDeaf) listener?.message(channel, message);
     });
     return receivers.length;
   }
@@ -42,8 +42,11 @@ export class BusEnd implements Bus {
   readonly address = "loopback";
   listener: BusListener | undefined;
   readonly wanted = new Set<Channel>();
+  /** What is delivered here is lost. */
+  isDeaf = false;
   readonly #bus: LoopbackBus;
   publisherLink = 0;
+  #subscribers = 1;
 
   constructor(bus: LoopbackBus) {
     this.#bus = bus;
@@ -80,6 +83,17 @@ export class BusEnd implements Bus {
   }
 
   recycle(_link: Link): void {}
+
+  /** The subscriber is cut off, and a new one restores all subscriptions; what was under way is lost. */
+  replaceSubscriber(): void {
+    this.isDeaf = true;
+    this.listener?.linkDown("subscriber", "connection closed by the other end");
+    this.#bus.later(() => {
+      this.isDeaf = false;
+      for (const channel of this.wanted) this.listener?.subscribed(channel);
+      this.listener?.linkUp("subscriber", ++this.#subscribers);
+    });
+  }
 
   oldestUnansweredMs(): Millis {
     return 0;
