@@ -104,6 +104,8 @@ type Window = {
   readonly wrongs: Wrong[];
   readonly falseLeaves: FalseLeave[];
   unheard: number;
+  /** When clients of each instance were told anything. */
+  readonly told: Map<number, number[]>;
   readonly beganAt: number;
   readonly load: { joins: number; leaves: number; changes: number; moves: number; resumes: number };
 };
@@ -135,6 +137,7 @@ export class Judge {
       case "degraded":
         return;
       case "sees":
+        this.#noteTold(entry.who, entry.at);
         this.#look(entry.who, entry.whom, entry.at);
         this.#see(entry);
         return this.#look(entry.who, entry.whom, entry.at);
@@ -187,6 +190,14 @@ export class Judge {
         if (load) load.moves++;
         return;
     }
+  }
+
+  #noteTold(who: string, at: number): void {
+    const { via } = this.#person(who);
+    if (via === undefined || this.#window === undefined) return;
+    const times = this.#window.told.get(via);
+    if (times === undefined) this.#window.told.set(via, [at]);
+    else times.push(at);
   }
 
   #place(who: string, person: Person, via: number): void {
@@ -249,7 +260,14 @@ export class Judge {
     }
     this.#window = {
       ...{ topology, fault, bounds, excuses, excused, beganAt: at, mendedAt: undefined, evidence: [] },
-      ...{ broken: [], wrongs: [], falseLeaves: [], unheard: 0, load: { joins: 0, leaves: 0, changes: 0, moves: 0, resumes: 0 } },
+      ...{
+        broken: [],
+        wrongs: [],
+        falseLeaves: [],
+        unheard: 0,
+        told: new Map(),
+        load: { joins: 0, leaves: 0, changes: 0, moves: 0, resumes: 0 },
+      },
     };
   }
 
@@ -279,6 +297,7 @@ export class Judge {
     const last = real.find(({ until }) => until === undefined) ?? real.toSorted((a, b) => (b.until ?? 0) - (a.until ?? 0))[0];
     const equalMs = last === undefined ? 0 : last.until === undefined ? undefined : Math.max(0, last.until - mendedAt);
     const [ghostMs, blindMs, staleMs] = [longest("ghost"), longest("blind"), longest("stale")];
+    const inWords = (wrong: Wrong | undefined) => this.#inWords(wrong, window, at);
     const worst = (kind: Wrong["kind"]) =>
       inWords(wrongs.filter((wrong) => wrong.kind === kind).toSorted((a, b) => lengthOf(b) - lengthOf(a))[0]);
     const broken = [...window.broken];
@@ -298,6 +317,27 @@ export class Judge {
       ...(equalMs !== undefined && { equalMs }),
     });
     this.#window = undefined;
+  }
+
+  /**
+   * With what a trace begins with: since when, and for how long the instance told none of its clients anything meanwhile. If that is most of
+   * the time, the instance stood still, or its host did.
+   */
+  #inWords(wrong: Wrong | undefined, { told, beganAt }: Window, at: number): string {
+    if (wrong === undefined) return "";
+    const { kind, viewer, whom, since, until = at } = wrong;
+    const { via } = this.#person(viewer);
+    const times = (via !== undefined && told.get(via)) || [];
+    const moments = [since, ...times.filter((time) => time > since && time < until), until];
+    const mute = Math.max(...moments.map((time, nth) => time - (moments[nth - 1] ?? time)));
+    const when = `from ${Math.round(since - beganAt)} to ${Math.round(until - beganAt)} ms; its instance ${via} told nobody anything for ${Math.round(mute)} ms of it`;
+    const what =
+      kind === "ghost"
+        ? `shows ${whom}, who is not there`
+        : kind === "blind"
+          ? `does not show ${whom}, who is there`
+          : `shows ${whom} as before, or as reconnecting`;
+    return `${viewer} ${what} (${when})`;
   }
 
   /** Those who left, and whom no client shows or may still show when it is back, only cost time. One who is shown again all the same is then a stranger. */
@@ -391,11 +431,4 @@ function staleSince(said: readonly Value[], shown: number | undefined, isTold: b
     next = value;
   }
   return next && next.at + LATENCY_MS;
-}
-
-function inWords(wrong: Wrong | undefined): string {
-  if (wrong === undefined) return "";
-  const { kind, viewer, whom } = wrong;
-  if (kind === "ghost") return `${viewer} shows ${whom}, who is not there`;
-  return kind === "blind" ? `${viewer} does not show ${whom}, who is there` : `${viewer} shows ${whom} as before, or as reconnecting`;
 }

@@ -76,6 +76,7 @@ async function runTopology(topology: (typeof TOPOLOGIES)[number]): Promise<void>
           save();
           tell(verdict);
         },
+        onRecordings: (files) => say(`what the instances were told: ${files.join(", ")}`),
       },
     );
   } catch (error) {

@@ -21,10 +21,15 @@ export type RunOptions = {
   readonly peaceMs: number;
   readonly onEntry?: (entry: Entry) => void;
   readonly onVerdict?: (verdict: Verdict) => void;
+  /** A promise was broken: what each instance was told lately, in files that `npm run sim -- --replay` repeats. */
+  readonly onRecordings?: (files: readonly string[]) => void;
 };
 
 /** All that was started ends with the scope. */
-export async function runFaults(scope: Scope, { topology, faults, peaceMs, onEntry, onVerdict }: RunOptions): Promise<readonly Verdict[]> {
+export async function runFaults(
+  scope: Scope,
+  { topology, faults, peaceMs, onEntry, onVerdict, onRecordings }: RunOptions,
+): Promise<readonly Verdict[]> {
   const judge = new Judge();
   const log = new Log((entry) => {
     onEntry?.(entry);
@@ -48,6 +53,7 @@ export async function runFaults(scope: Scope, { topology, faults, peaceMs, onEnt
     await calm();
     await watch(fault, { topology, stage, load, log, peaceMs });
     const verdict = judge.verdicts.at(-1);
+    if (verdict !== undefined && verdict.broken.length > 0) onRecordings?.(await stage.record());
     if (verdict !== undefined) onVerdict?.(verdict);
     await fault.after?.(stage);
   }

@@ -4,8 +4,12 @@
  */
 
 import assert from "node:assert/strict";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { FAULTS } from "./faults.ts";
+import type { Entry } from "./log.ts";
 import { lineOf } from "./report.ts";
 import { runFaults } from "./run.ts";
 
@@ -13,12 +17,20 @@ const SHORT = ["instance kill -9", "Redis kill -9, back after 3 s", "CLIENT KILL
 
 test("[R7] [R9] faults under load keep what is promised", { timeout: 110_000 }, async (t) => {
   const faults = SHORT.map((name) => FAULTS.find((fault) => fault.name === name) ?? assert.fail(`there is no ${name}`));
+  const entries: Entry[] = [];
   const verdicts = await runFaults(t, {
     topology: "standalone",
     faults,
     peaceMs: 1000,
+    onEntry: (entry) => entries.push(entry),
     onVerdict: (verdict) => t.diagnostic(lineOf(verdict)),
+    onRecordings: (files) => t.diagnostic(`what the instances were told, for npm run sim -- --replay: ${files.join(", ")}`),
   });
+  if (verdicts.some(({ broken }) => broken.length > 0)) {
+    const path = join(mkdtempSync(join(tmpdir(), "presence-faults-")), "short.jsonl");
+    writeFileSync(path, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+    t.diagnostic(`what clients did and saw, for npm run faults -- --judge: ${path}`);
+  }
   assert.deepEqual(
     verdicts.flatMap(({ fault, broken }) => broken.map((sentence) => `${fault}: ${sentence}`)),
     [],

@@ -113,6 +113,18 @@ export class Stage {
     );
   }
 
+  /** Has each instance write down what it was told lately. Answers the files of those that have. */
+  async record(): Promise<readonly string[]> {
+    const files = this.instances.map(async (instance) => {
+      const from = instance.lines.length;
+      await instance.kill("SIGUSR2");
+      const written = () => instance.lines.slice(from).map((line) => /\S*presence-recording-\S*?\.gz/.exec(line)?.[0]);
+      const found = () => written().find((file) => file !== undefined);
+      return eventually(found, { what: "it has written a recording" }).catch(() => undefined);
+    });
+    return (await Promise.all(files)).filter((file) => file !== undefined);
+  }
+
   #lead(): void {
     for (const [lane, proxy] of this.lanes.entries()) {
       const inTurn = this.instances.map((_, nth) => (lane + nth) % INSTANCES);
