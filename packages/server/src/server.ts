@@ -184,7 +184,8 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
 
   const report = (): HealthReport => {
     const { status, degradedWhy, boards, degradedBoards, own, shown, observers, watched, echoMs, peers } = manager.stats();
-    const degraded = degradedWhy !== undefined || degradedBoards > 0 ? degradation(degradedWhy, degradedBoards, manager) : null;
+    const isDegraded = degradedWhy !== undefined || degradedBoards > 0 || manager.apart > 0;
+    const degraded = isDegraded ? degradation(degradedWhy, degradedBoards, manager) : null;
     return {
       status: manager.isStopping ? "draining" : status !== "ready" ? status : degraded !== null ? "degraded" : "ok",
       degraded,
@@ -210,7 +211,10 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     };
   };
   metrics.mode[bus.mode] = 1;
-  metrics.beforeScrape = () => readGauges(metrics, report());
+  metrics.beforeScrape = () => {
+    metrics.apart = manager.apart;
+    readGauges(metrics, report());
+  };
   const recent = recently(report);
   const handler = createHttpHandler({
     report,
@@ -294,9 +298,9 @@ function echoed(manager: ConnectionManager, address: string): Promise<void> {
 function degradation(
   why: DegradedWhy | undefined,
   boards: number,
-  { trouble, lacksSecret }: Pick<ConnectionManager, "trouble" | "lacksSecret">,
+  { trouble, lacksSecret, apart }: Pick<ConnectionManager, "trouble" | "lacksSecret" | "apart">,
 ): NonNullable<HealthReport["degraded"]> {
-  const unseen = why === undefined ? UNECHOED_ON_BOARDS : UNECHOED;
+  const unseen = why !== undefined ? UNECHOED : boards > 0 ? UNECHOED_ON_BOARDS : APART;
   const reason = why === "unheard" ? (lacksSecret ? LACKS_SECRET : UNHEARD) : (trouble ?? unseen);
   return { all: why !== undefined, boards, reason };
 }
@@ -306,6 +310,9 @@ const UNECHOED =
 const UNECHOED_ON_BOARDS =
   "own messages do not come back on some boards, though Redis refuses nothing: something on the way loses them. The log names a board; presence-service doctor --board looks";
 const UNHEARD = "this instance hears others, but none hears it. Is REDIS_URL the address of a replica?";
+
+const APART =
+  "other instances have REDIS_SHARDED and this one has not, or the other way round: on boards neither hears the other. It must be the same at all instances";
 
 const LACKS_SECRET = "other instances are heard, and none hears this one: they demand signed messages, and this one has no BUS_SECRET";
 

@@ -69,7 +69,13 @@ test("all is well: two instances that hear each other and us; nobody notices the
   assert.deepEqual([status, peers.length, await dropped()], ["ok", 1, before]);
   assert.deepEqual(one.lines.filter((line) => /"level":"(?:warn|error)"/.test(line)).length, 1, "only that anybody may join");
 
-  const json = JSON.parse((await doctor(redis.url, { BUS_SECRET: SECRET }, ["--json"])).text);
+  const [asJson, elsewhere] = await Promise.all([
+    doctor(redis.url, { BUS_SECRET: SECRET }, ["--json"]),
+    doctor(redis.url, { REDIS_PREFIX: "elsewhere" }),
+  ]);
+  assert.match(elsewhere.line("instances"), /! instances {2}no instance is heard; on this server others use the prefix presence/);
+  assert.equal(elsewhere.code, 1);
+  const json = JSON.parse(asJson.text);
   assert.equal(json.verdict, "well");
   assert.ok(json.findings.some((finding: { check: string; status: string }) => finding.check === "echo" && finding.status === "ok"));
 });
@@ -194,6 +200,9 @@ test("a Cluster: instances at other nodes are heard; the address of one node alo
   const cluster = await RedisCluster.start(t);
   await Promise.all([1, 2].map(() => Instance.start(t, { redisUrl: cluster.url })));
   const [whole, one] = await Promise.all([doctor(cluster.url), doctor(cluster.nodes[0]?.url ?? "")]);
+  const spread = await doctor(cluster.url, { REDIS_SHARDED: "on" });
+  assert.match(spread.line("instances"), /✗ instances {2}2, .* have REDIS_SHARDED off, and here it is on/);
+  assert.equal(spread.code, 2);
   assert.match(whole.line("cluster"), /✓ cluster /);
   assert.match(whole.line("instances"), /✓ instances {2}heard: 2, /);
   assert.match(whole.line("hearing"), /· hearing .*cannot be seen here/);

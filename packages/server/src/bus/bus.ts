@@ -20,6 +20,9 @@ export type Mode = "memory" | "standalone" | "sentinel" | "cluster";
 export interface Bus {
   readonly mode: Mode;
 
+  /** Channels of boards and counts are heard at single masters only (R9.26). An instance whose bus is otherwise hears nothing there. */
+  readonly isSpread: boolean;
+
   /** For logs and the health page: hosts and ports as configured, without credentials, or `memory:`. */
   readonly address: string;
 

@@ -99,6 +99,20 @@ const VECTORS: Record<string, [BusMessage, string]> = {
     },
     "01 b009 904e 9875 28 11 08 b81e0d22 04af 02 03 01 14 10",
   ],
+  "heartbeat: boards are spread": [
+    {
+      kind: "heartbeat",
+      beat: 1,
+      intervalMs: 500,
+      beaconMs: 15_000,
+      boards: 0,
+      status: "ready",
+      versions: { min: 1, max: 1 },
+      acks: [],
+      spread: true,
+    },
+    "01 01 f403 9875 00 11 00 04 01 01",
+  ],
   "heartbeat: tells its time": [
     {
       kind: "heartbeat",
@@ -266,13 +280,15 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
       fc.boolean(),
       fc.option(record({ reach: u32, since: fc.integer({ min: 1, max: 0xffff_ffff }), turn: u32 })),
       timed,
+      fc.boolean(),
     )
-    .map(([heartbeat, mute, wanting, near, at]) => ({
+    .map(([heartbeat, mute, wanting, near, at, spread]) => ({
       ...at,
       ...heartbeat,
       ...(mute !== null && { mute }),
       ...(wanting && { wanting }),
       ...(near !== null && { near }),
+      ...(spread && { spread }),
     })),
   verdict: record({
     kind: fc.constant("verdict"),
@@ -382,7 +398,7 @@ function assertInvalidOrBare(shorter: ReturnType<typeof outcome>, message: BusMe
   const [whole, rest] = message.kind === "replay" ? [untimed(message), untimed(shorter as Replay)] : [message, shorter];
   assert.deepEqual({ ...whole, ...rest }, whole);
   const lost = Object.keys(message).filter((name) => !(name in shorter));
-  const isExtra = (name: string) => ["memberIds", "userIds", "observed", "wanting", "near", "at", "paths"].includes(name);
+  const isExtra = (name: string) => ["memberIds", "userIds", "observed", "wanting", "near", "at", "spread", "paths"].includes(name);
   assert.ok((lost.length > 0 || message.kind === "replay") && lost.every(isExtra), lost.join());
 }
 

@@ -9,6 +9,7 @@ import { PresenceError } from "../errors.ts";
 import type { Bus, BusListener, Channel, Link } from "./bus.ts";
 
 export class MemoryBus implements Bus {
+  readonly isSpread = false;
   readonly mode = "memory";
   readonly address = "memory:";
   /** undefined: the bus is not open. */

@@ -22,7 +22,7 @@ import type { Finding } from "./finding.ts";
 import { otherFindings, signingFinding, strangerFindings } from "./other-findings.ts";
 import { Others } from "./others.ts";
 import { portFinding } from "./port-finding.ts";
-import { LEAD_TO_MASTER, limitFindings, serverFindings } from "./server-findings.ts";
+import { LEAD_TO_MASTER, limitFindings, otherPrefixes, serverFindings } from "./server-findings.ts";
 
 export type DoctorOptions = {
   readonly settings: Settings;
@@ -132,7 +132,10 @@ class Examination {
     // In a Cluster the answer counts the subscribers of one node.
     const isCounted = mayPublish && this.#topology.mode !== "cluster";
     const receivers = isCounted ? await this.#announce(publisher) : undefined;
-    for (const finding of otherFindings(this.#others, { now: performance.now(), receivers, own: OWN_SUBSCRIPTIONS })) this.#say(finding);
+    const { redisSharded: isSpread, redisPrefix } = this.#options.settings;
+    const prefixes = await otherPrefixes(publisher, redisPrefix);
+    const listening = { now: performance.now(), receivers, own: OWN_SUBSCRIPTIONS, isSpread, prefixes };
+    for (const finding of otherFindings(this.#others, listening)) this.#say(finding);
     for (const finding of strangerFindings(this.#others)) this.#say(finding);
     this.#say(signingFinding(this.#signing));
   }

@@ -12,6 +12,10 @@ type Listening = {
   readonly receivers: number | undefined;
   /** Our own subscriptions of the global channel. */
   readonly own: number;
+  /** REDIS_SHARDED here. */
+  readonly isSpread: boolean;
+  /** Other prefixes that are in use on the server, as far as may be known. */
+  readonly prefixes: readonly string[];
 };
 
 /** Fewer ids than this fit into one line. */
@@ -19,15 +23,26 @@ const NAMED_MAX = 6;
 /** By then an instance has proved itself, and is acknowledged. */
 const SETTLED_BEATS = 10;
 
-export function otherFindings(others: Others, { now, receivers, own }: Listening): Finding[] {
+export function otherFindings(others: Others, { now, receivers, own, isSpread, prefixes }: Listening): Finding[] {
   const alive = others.alive(now);
+  const elsewhere = prefixes.length === 0 ? "" : `; on this server others use the prefix${prefixes.length > 1 ? "es" : ""} ${prefixes.join(", ")}`;
+  if (alive.length === 0 && elsewhere !== "") {
+    const advice = "Instances see only those with the same REDIS_PREFIX. If these belong together, give them the same.";
+    return [{ check: "instances", status: "warning", text: `no instance is heard${elsewhere}`, advice }];
+  }
   if (alive.length === 0)
     return [{ check: "instances", status: "note", text: "no instance is heard: right before the first one is started" }];
-  const findings: Finding[] = [{ check: "instances", status: "ok", text: `heard: ${named(alive.map(([id]) => id))}` }];
+  const findings: Finding[] = [{ check: "instances", status: "ok", text: `heard: ${named(alive.map(([id]) => id))}${elsewhere}` }];
   const degraded = alive.filter(([, { status }]) => status === "degraded").map(([id]) => id);
   if (degraded.length > 0) {
     const text = `${named(degraded)} say${degraded.length === 1 ? "s" : ""} to be degraded`;
     findings.push({ check: "instances", status: "warning", text, advice: "Look at /health and the log of that instance." });
+  }
+  const apart = alive.filter(([, heard]) => heard.isSpread !== isSpread).map(([id]) => id);
+  if (apart.length > 0) {
+    const text = `${named(apart)} ha${apart.length === 1 ? "s" : "ve"} REDIS_SHARDED ${isSpread ? "off, and here it is on" : "on, and here it is off"}`;
+    const advice = "On boards neither hears the other: it must be the same at all instances.";
+    findings.push({ check: "instances", status: "error", text, advice });
   }
   const unheard = unheardOf(alive);
   if (unheard.length > 0) {

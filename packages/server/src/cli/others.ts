@@ -16,6 +16,8 @@ export type Heard = {
   readonly beats: number;
   /** The first bytes of the ids of those whom it acknowledged. */
   readonly acknowledged: ReadonlySet<string>;
+  /** Its boards are spread over the masters of a Cluster. */
+  readonly isSpread: boolean;
 };
 
 export type Why = Distrust | "foreign" | "invalid" | "version";
@@ -52,11 +54,11 @@ export class Others {
     return [...this.instances].filter(([, { lastAt, intervalMs }]) => now - lastAt <= 2 * intervalMs + 200);
   }
 
-  #beat(from: InstanceId, { status, intervalMs, beat, acks }: Heartbeat, now: Millis): void {
+  #beat(from: InstanceId, { status, intervalMs, beat, acks, spread = false }: Heartbeat, now: Millis): void {
     const { beats = 0, acknowledged = [] } = this.instances.get(from) ?? {};
     if (beats === 0 && this.instances.size >= INSTANCES_MAX) return;
     const all = new Set([...acknowledged, ...acks.map(({ peer }) => peer.toString(16).padStart(8, "0"))]);
-    this.instances.set(from, { status, intervalMs, beat, lastAt: now, beats: beats + 1, acknowledged: all });
+    this.instances.set(from, { status, intervalMs, beat, lastAt: now, beats: beats + 1, acknowledged: all, isSpread: spread });
   }
 
   #ignore(why: Why, channel: Channel, bytes: Uint8Array): void {

@@ -3,7 +3,7 @@
  * refusal is no fault.
  */
 
-import type { Mode } from "../bus/bus.ts";
+import { isChannelPrefix, type Mode } from "../bus/bus.ts";
 import { isErrorReply, type RedisConnection } from "../redis/client.ts";
 import type { Finding } from "./finding.ts";
 
@@ -92,6 +92,16 @@ function clientsFinding(most: number, connected: number): Finding {
 }
 
 /** undefined: refused, or unknown to that server. */
+const PREFIXES_MAX = 6;
+
+/** Prefixes of other deployments, by the global channels to which somebody is subscribed. None where nobody may ask. */
+export async function otherPrefixes(connection: RedisConnection, own: string): Promise<string[]> {
+  const channels = await asked(connection, "PUBSUB", "CHANNELS", "*:global");
+  const found = Array.isArray(channels) ? channels.map((channel) => String(channel).replace(/:global$/, "")) : [];
+  return found.filter((prefix) => prefix !== own && isChannelPrefix(prefix)).sort().slice(0, PREFIXES_MAX);
+}
+
+/** undefined: the answer is an error; mostly the right to ask is missing. */
 async function asked(connection: RedisConnection, ...command: readonly [string, ...string[]]): Promise<unknown> {
   try {
     return await connection.ask(...command);

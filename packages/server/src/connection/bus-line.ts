@@ -39,6 +39,10 @@ export type BusLineOptions = {
 };
 
 const SIGNED_LATELY_MS = 60_000;
+/** Longer than from one beat to all to the next in the largest cluster. */
+const APART_LATELY_MS = 60_000;
+/** As many as are counted; anybody can make up more. */
+const APART_MAX = 4096;
 
 export class BusLine implements BusListener {
   readonly #options: BusLineOptions;
@@ -47,6 +51,8 @@ export class BusLine implements BusListener {
   /** Why links are down. */
   readonly #lost = new Map<Link, string>();
   #othersSignedAt = Number.NEGATIVE_INFINITY;
+  /** When instances whose boards are spread otherwise were last heard. */
+  readonly #apart = new Map<InstanceId, number>();
 
   constructor(options: BusLineOptions) {
     this.#options = options;
@@ -63,6 +69,13 @@ export class BusLine implements BusListener {
   /** Whether other instances signed what they said in the last minute, and this one does not (R14.8). */
   get lacksSecret(): boolean {
     return performance.now() - this.#othersSignedAt < SIGNED_LATELY_MS;
+  }
+
+  /** How many other instances spread their boards over a Cluster and this one does not, or the other way round (R9.29). */
+  get apart(): number {
+    const since = performance.now() - APART_LATELY_MS;
+    for (const [from, at] of this.#apart) if (at < since) this.#apart.delete(from);
+    return this.#apart.size;
   }
 
   get address(): string {
@@ -177,7 +190,8 @@ export class BusLine implements BusListener {
 
   #encode(channel: Channel, message: BusMessage): Uint8Array {
     const { instanceId, signing } = this.#options;
-    return signing.sign(channel, encodeRedisMessage({ from: instanceId, link: this.#bus.publisherLink, message }));
+    const said = message.kind === "heartbeat" && this.#bus.isSpread ? { ...message, spread: true } : message;
+    return signing.sign(channel, encodeRedisMessage({ from: instanceId, link: this.#bus.publisherLink, message: said }));
   }
 
   #hand(channel: Channel, message: BusMessage, bytes: Uint8Array): Promise<number | undefined> {
@@ -216,6 +230,7 @@ export class BusLine implements BusListener {
     if (!decoded.ok) return journal.ignored(channel, bytes.length, decoded.why);
     const { from, message } = decoded.value;
     if (from !== instanceId) metrics.received[message.kind]++;
+    if (message.kind === "heartbeat") this.#compare(from, message);
     journal.heard(channel, from === instanceId ? undefined : from, message);
     input({ kind: "heard", boardId: channels.boardOf(channel), ...decoded.value });
   }
@@ -223,6 +238,12 @@ export class BusLine implements BusListener {
   #othersSign(bytes: Uint8Array): void {
     this.#othersSignedAt = performance.now();
     this.#options.journal.othersSign(claimedSender(bytes));
+  }
+
+  #compare(from: InstanceId, { spread = false }: Heartbeat): void {
+    if (spread === this.#bus.isSpread) return void this.#apart.delete(from);
+    if (this.#apart.size < APART_MAX || this.#apart.has(from)) this.#apart.set(from, performance.now());
+    this.#options.journal.isApart(from, spread);
   }
 
   subscribed(channel: Channel): void {

@@ -46,6 +46,11 @@ const DISTRUSTED: Record<Distrust, string> = {
     "ignored a message that is rightly signed and old: Redis or this process stalled, the clock of an instance that has just started is wrong (that passes within a second), or somebody repeats what was said",
 };
 
+const SPREADS =
+  "another instance has REDIS_SHARDED=on and this one has not: on boards neither hears the other, so their people do not see each other. It must be the same at all instances";
+const SPREADS_NOT =
+  "another instance has not REDIS_SHARDED=on, as this one has: on boards neither hears the other, so their people do not see each other. It must be the same at all instances";
+
 const PEER = {
   up: "another instance is up",
   suspect: "another instance is silent",
@@ -278,6 +283,10 @@ export class Journal {
       { peer: claimed },
       "other instances sign what they say, and this one has no BUS_SECRET: it believes everybody, and those that demand signatures ignore it. Give it the same secret",
     );
+  }
+
+  isApart(peer: string, spread: boolean): void {
+    this.#warnRarely({ peer }, spread ? SPREADS : SPREADS_NOT);
   }
 
   ignored(channel: Channel, bytes: number, why: "foreign" | "invalid" | "version"): void {

@@ -108,6 +108,22 @@ test("[R13.2] bytes on our channels that cannot be read are counted and have no 
   assert.deepEqual(ana.socket.takeFrames(), []);
 });
 
+test("[R9.29] an instance whose boards are spread otherwise is named in the log and counted, on both sides, until it is like this one", async () => {
+  const one = await Desk.open();
+  const two = await Desk.open({ beside: one });
+  one.clock.advance(1000);
+  assert.deepEqual([one.manager.apart, two.manager.apart], [0, 0]);
+  two.end.isSpread = true;
+  one.clock.advance(1000);
+  assert.deepEqual([one.manager.apart, two.manager.apart], [1, 1]);
+  const warned = ({ lines }: Desk) => lines.filter((line) => line.startsWith("warn") && line.includes("REDIS_SHARDED"));
+  assert.match(warned(one).join(), /another instance has REDIS_SHARDED=on and this one has not.*"peer":"20000000/);
+  assert.match(warned(two).join(), /another instance has not REDIS_SHARDED=on, as this one has.*"peer":"10000000/);
+  two.end.isSpread = false;
+  one.clock.advance(1000);
+  assert.deepEqual([one.manager.apart, two.manager.apart, warned(one).length], [0, 0, 1]);
+});
+
 test("at level debug every join, leave, publish and bus message is said in words", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("binary", "b", "Ana");

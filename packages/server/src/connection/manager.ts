@@ -150,6 +150,11 @@ export class ConnectionManager implements Hub {
     return this.#line.lacksSecret;
   }
 
+  /** The number of other instances that neither hear this one on boards nor are heard there, as they have REDIS_SHARDED otherwise. */
+  get apart(): number {
+    return this.#line.apart;
+  }
+
   stats(): ReturnType<Core["stats"]> {
     return this.#core.stats(this.clock.now());
   }

@@ -67,6 +67,8 @@ export type Heartbeat = {
   };
   /** The sender's own time: milliseconds since its start. In a beat to all every few seconds (R23). */
   readonly at?: Millis;
+  /** Messages of its boards pass through single masters of a Cluster only (R9.26). Absent: they reach every node. */
+  readonly spread?: boolean;
 };
 
 /** Instances that the sender has not heard for `suspectBeats` or `downBeats`, each with the last beat that it heard of it (R7). */

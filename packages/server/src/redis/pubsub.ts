@@ -18,6 +18,7 @@ const START_MS_MAX = 5000;
 const CLOSE_MS_MAX = 1000;
 
 export class RedisPubSub implements Bus {
+  readonly isSpread = false;
   readonly #topology: Topology;
   readonly #subscriptions = new Subscriptions();
   readonly #publisher: RedisLink;

@@ -41,6 +41,7 @@ type Wanted = { readonly slot: number; shard: Shard | undefined };
 type Moved = { readonly to: Place; readonly until: number };
 
 export class ShardedPubSub implements Bus {
+  readonly isSpread = true;
   readonly #topology: ClusterTopology;
   readonly #dialer: Dialer;
   readonly #spread: Spread;

@@ -126,6 +126,11 @@ export const METRICS = {
   },
 
   // Other instances.
+  apart: {
+    name: "presence_instances_apart",
+    type: "gauge",
+    help: "Other instances heard in the last minute that have REDIS_SHARDED otherwise than this one: on boards neither hears the other.",
+  },
   degraded: {
     name: "presence_degraded",
     type: "gauge",

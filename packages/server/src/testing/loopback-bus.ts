@@ -39,6 +39,7 @@ export class LoopbackBus {
 
 export class BusEnd implements Bus {
   readonly mode = "memory";
+  isSpread = false;
   readonly address = "loopback";
   listener: BusListener | undefined;
   readonly wanted = new Set<Channel>();
