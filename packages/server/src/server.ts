@@ -283,7 +283,7 @@ function busOf(options: PresenceServerOptions, channels: Channels, instanceId: I
   const target = { url, name: `presence-${instanceId}`, ...(tls && { tls }), ...(sentinel && { sentinel }) };
   if (!isSharded) return new RedisPubSub(topologyOf(target));
   const isSpread = (channel: Channel) => channels.isSpread(channel);
-  return new ShardedPubSub(clusterOf(target), { isSpread, echo: (nth) => channels.echo(instanceId, nth) });
+  return new ShardedPubSub(clusterOf(target), { isSpread, echoPrefix: channels.echoPrefix(instanceId) });
 }
 
 function echoed(manager: ConnectionManager, address: string): Promise<void> {

@@ -130,7 +130,7 @@ function redisBus(scope: TestContext, url: string = redis.url): RedisPubSub {
 }
 
 function shardedBus(scope: TestContext, url: string): ShardedPubSub {
-  const spread = { isSpread: (channel: string) => channel !== "presence:global", echo: (nth: number) => `presence:echo:${nth}` };
+  const spread = { isSpread: (channel: string) => channel !== "presence:global", echoPrefix: "presence:echo:" };
   return closing(scope, new ShardedPubSub(clusterOf({ url, name: "presence-test" }), spread));
 }
 

@@ -66,7 +66,7 @@ test("[R9.26] spread over a Cluster: the documented rights are enough; without t
     await node.cli("ACL", "SETUSER", "spread", ...rights.split(" "));
   }
   const channels = new Channels("presence");
-  const spread = { isSpread: (channel: Channel) => channels.isSpread(channel), echo: (nth: number) => channels.echo("me", nth) };
+  const spread = { isSpread: (channel: Channel) => channels.isSpread(channel), echoPrefix: channels.echoPrefix("me") };
   const busOf = (url: string) => {
     const bus = new ShardedPubSub(clusterOf({ url, name: "presence-test" }), spread);
     t.after(() => bus.close());

@@ -20,6 +20,11 @@ function boardAt(master: number): string {
   for (let n = 0; ; n++) if (Math.floor((slotOfBoard(`b${n}`) * MASTERS) / SLOTS) === master) return `b${n}`;
 }
 
+/** The channels of the clocks at that node. */
+async function echoesAt(node: RedisProcess): Promise<string[]> {
+  return (await node.cli("PUBSUB", "SHARDCHANNELS", "presence:echo:*")) as string[];
+}
+
 /** A team on a board of each master. */
 async function scene(t: TestContext) {
   const cluster = await RedisCluster.start(t);
@@ -56,7 +61,7 @@ test("boards that are spread over the masters of a Cluster", { timeout: 110_000 
     for (const [nth, node] of [one, two, three].entries()) {
       const channels = ((await node.cli("PUBSUB", "SHARDCHANNELS")) as string[]).filter((channel) => !channel.startsWith("presence:echo:"));
       assert.deepEqual(channels, [`presence:board:${teams[nth]?.board}`]);
-      const echoes = (await node.cli("PUBSUB", "SHARDCHANNELS", "presence:echo:*")) as string[];
+      const echoes = await echoesAt(node);
       assert.equal(echoes.length, instances.length);
       for (const channel of echoes) assert.equal(Math.floor((slotOf(channel) * MASTERS) / SLOTS), nth);
     }
@@ -71,9 +76,20 @@ test("boards that are spread over the masters of a Cluster", { timeout: 110_000 
     const node = await cluster.grow(t);
     await cluster.move(slotOfBoard(third.board), three, node);
     await measure(t, teams, "a slot has moved to a new node", 1000);
+    // It has that one slot, and each instance a clock there.
+    await eventually(async () => (await echoesAt(node)).length === instances.length, { what: "clocks at the new node", withinMs: 1500 });
     await cluster.move(slotOfBoard(third.board), node, three);
     await measure(t, teams, "it has moved back, and the new node has no slot any more", 1000);
     await well(at);
+  });
+
+  await t.test("[R9.26] a clock whose slot moves and is back before anybody has asked goes on at once", async (t) => {
+    const [echo = assert.fail()] = await echoesAt(one);
+    await cluster.flicker(slotOf(echo), one, two);
+    const from = performance.now();
+    // Not only when its connections are replaced, four beats later.
+    await eventually(async () => (await echoesAt(one)).length === instances.length, { what: "each has its clock there", withinMs: 1000 });
+    t.diagnostic(`after ${Math.round(performance.now() - from)} ms`);
   });
 
   await t.test("[R9.28] a planned failover", async (t) => {

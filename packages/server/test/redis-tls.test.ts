@@ -107,7 +107,7 @@ test("rediss-sentinel:// and rediss-cluster:// speak TLS with every server, with
   const read = (name: string) => readFileSync(file(name), "utf8");
   const urls = [`rediss-sentinel://127.0.0.1:${sentinelPort}/mymaster`, `rediss-cluster://127.0.0.1:${tlsPorts[0]}`] as const;
   const channels = new Channels("presence");
-  const spread = { isSpread: (channel: Channel) => channels.isSpread(channel), echo: (nth: number) => channels.echo("me", nth) };
+  const spread = { isSpread: (channel: Channel) => channels.isSpread(channel), echoPrefix: channels.echoPrefix("me") };
   /** Over each of them, and with boards spread over the Cluster. */
   const buses = (named: { readonly name?: string }) => {
     const targets = urls.map((url) => ({

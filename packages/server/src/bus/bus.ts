@@ -169,9 +169,9 @@ export class Channels {
     return channel.startsWith(this.#boardPrefix) || channel.startsWith(this.#shardPrefix);
   }
 
-  /** Channels on which an instance speaks to itself: as many as there are numbers. */
-  echo(instanceId: string, nth: number): Channel {
-    return `${this.#echoPrefix}${instanceId}:${nth}`;
+  /** With a number after it: a channel on which an instance speaks to itself. */
+  echoPrefix(instanceId: string): Channel {
+    return `${this.#echoPrefix}${instanceId}:`;
   }
 
   board(boardId: BoardId): Channel {

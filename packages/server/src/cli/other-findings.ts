@@ -25,7 +25,8 @@ const SETTLED_BEATS = 10;
 
 export function otherFindings(others: Others, { now, receivers, own, isSpread, prefixes }: Listening): Finding[] {
   const alive = others.alive(now);
-  const elsewhere = prefixes.length === 0 ? "" : `; on this server others use the prefix${prefixes.length > 1 ? "es" : ""} ${prefixes.join(", ")}`;
+  const elsewhere =
+    prefixes.length === 0 ? "" : `; on this server others use the prefix${prefixes.length > 1 ? "es" : ""} ${prefixes.join(", ")}`;
   if (alive.length === 0 && elsewhere !== "") {
     const advice = "Instances see only those with the same REDIS_PREFIX. If these belong together, give them the same.";
     return [{ check: "instances", status: "warning", text: `no instance is heard${elsewhere}`, advice }];

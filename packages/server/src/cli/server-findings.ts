@@ -98,7 +98,10 @@ const PREFIXES_MAX = 6;
 export async function otherPrefixes(connection: RedisConnection, own: string): Promise<string[]> {
   const channels = await asked(connection, "PUBSUB", "CHANNELS", "*:global");
   const found = Array.isArray(channels) ? channels.map((channel) => String(channel).replace(/:global$/, "")) : [];
-  return found.filter((prefix) => prefix !== own && isChannelPrefix(prefix)).sort().slice(0, PREFIXES_MAX);
+  return found
+    .filter((prefix) => prefix !== own && isChannelPrefix(prefix))
+    .sort()
+    .slice(0, PREFIXES_MAX);
 }
 
 /** undefined: the answer is an error; mostly the right to ask is missing. */

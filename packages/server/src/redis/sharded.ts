@@ -12,14 +12,14 @@ import type { Dialer } from "./client.ts";
 import type { ClusterTopology, Slots } from "./cluster.ts";
 import { RedisPubSub } from "./pubsub.ts";
 import { Shard, type ShardHost } from "./shard.ts";
-import { SLOTS, slotOf } from "./slot.ts";
+import { numberInSlots, SLOTS, slotOf } from "./slot.ts";
 import { inWords, type Place } from "./url.ts";
 
 /** Which channels are spread over the masters. */
 export type Spread = {
   isSpread(channel: Channel): boolean;
-  /** Names for channels on which nobody else speaks: as many as there are numbers. */
-  echo(nth: number): Channel;
+  /** With a number after it, this is the name of a channel on which nobody else speaks. No braces are in it. */
+  readonly echoPrefix: Channel;
 };
 
 /** The masters have this long to be there at the start. */
@@ -30,8 +30,6 @@ const ASK_SOON_MS = 200;
 const ASK_SOON_TIMES = 50;
 /** A node that says where a slot is knows better than others, until these have learned it, or for so long. */
 const MOVED_MS = 2000;
-/** Names that are tried at once in search of one that lies at a certain master. One with a hundredth of all slots needs a hundred. */
-const ECHO_TRIES = 2000;
 
 const NOWHERE: Place = { host: "", port: 0 };
 
@@ -253,12 +251,10 @@ export class ShardedPubSub implements Bus {
       if (this.#ended.has(shard.echo)) shard.resubscribe(shard.echo);
       return;
     }
-    let found: Channel | undefined;
-    for (let tries = 0; tries < ECHO_TRIES && found === undefined; tries++) {
-      const channel = this.#spread.echo(this.#echoNth++);
-      if (isHere(channel)) found = channel;
-    }
-    shard.echo = found;
+    const { echoPrefix } = this.#spread;
+    const nth = numberInSlots(echoPrefix, this.#echoNth, (slot) => this.#shardOf(slot) === shard);
+    if (nth !== undefined) this.#echoNth = nth + 1;
+    shard.echo = nth === undefined ? undefined : `${echoPrefix}${nth}`;
   }
 
   /** `shard` undefined: there is none. */

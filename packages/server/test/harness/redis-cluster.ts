@@ -1,6 +1,7 @@
 /** A Redis Cluster of real processes: three masters with a replica each, and short times, so that a failover takes about two seconds. */
 
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
 import { RedisProcess } from "./redis.ts";
@@ -57,6 +58,16 @@ export class RedisCluster {
     await target.cli("CLUSTER", "SETSLOT", String(slot), "NODE", to);
     // A master that has given its last slot away is a replica already.
     await source.cli("CLUSTER", "SETSLOT", String(slot), "NODE", to).catch(() => {});
+  }
+
+  /** A master gives a slot away and has it back at once: it ends the subscriptions there, and no answer ever says that the slot was elsewhere. */
+  async flicker(slot: number, source: RedisProcess, target: RedisProcess): Promise<void> {
+    const ids = await Promise.all([target, source].map(async (node) => String(await node.cli("CLUSTER", "MYID"))));
+    const socket = connect(source.port, "127.0.0.1");
+    socket.end(ids.map((id) => `CLUSTER SETSLOT ${slot} NODE ${id}\r\n`).join(""));
+    const answers: Buffer[] = [];
+    for await (const chunk of socket) answers.push(chunk);
+    assert.equal(String(Buffer.concat(answers)), "+OK\r\n+OK\r\n");
   }
 
   /**
