@@ -298,7 +298,7 @@ function echoed(manager: ConnectionManager, address: string): Promise<void> {
 function degradation(
   why: DegradedWhy | undefined,
   boards: number,
-  { trouble, lacksSecret, apart }: Pick<ConnectionManager, "trouble" | "lacksSecret" | "apart">,
+  { trouble, lacksSecret }: Pick<ConnectionManager, "trouble" | "lacksSecret">,
 ): NonNullable<HealthReport["degraded"]> {
   const unseen = why !== undefined ? UNECHOED : boards > 0 ? UNECHOED_ON_BOARDS : APART;
   const reason = why === "unheard" ? (lacksSecret ? LACKS_SECRET : UNHEARD) : (trouble ?? unseen);
