@@ -1,6 +1,7 @@
 /** Where links connect: rights and passwords for each topology, servers that do not answer, and what a start that fails says. */
 
 import assert from "node:assert/strict";
+import dns, { type LookupOptions } from "node:dns";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { after, type TestContext, test } from "node:test";
@@ -167,6 +168,69 @@ test("a start that fails names each server that was asked, why, and what to do, 
       }),
     ),
   );
+});
+
+test("a DNS name that moves, of a server and of a Sentinel: each connection looks it up anew, and goes where it leads by then", async (t) => {
+  const addresses = new Map<string, string>();
+  const real = dns.lookup;
+  t.mock.method(dns, "lookup", (host: string, options: LookupOptions, tell: (...answer: unknown[]) => void) => {
+    const address = addresses.get(host);
+    if (address === undefined) return real(host, options, tell);
+    process.nextTick(() => (options.all ? tell(null, [{ address, family: 4 }]) : tell(null, address, 4)));
+  });
+  const other = await RedisProcess.start(t);
+  const sentinel = (nth: number) => sentinels.sentinels[nth]?.port ?? 0;
+  for (const { name, url, targets, ends } of [
+    { name: "redis.test", url: "redis://redis.test:", targets: [redis.port, other.port], ends: [redis.port, other.port] },
+    { name: "sentinel.test", url: "redis-sentinel://sentinel.test:", targets: [sentinel(0), sentinel(1)], ends: undefined },
+  ] as const) {
+    const port = await freePort();
+    // Two servers on one port, at two addresses of this machine.
+    const [before, after] = await Promise.all(
+      targets.map((target, nth) => FaultProxy.start(t, { target, port, host: `127.0.0.${2 + nth}` })),
+    );
+    addresses.set(name, "127.0.0.2");
+    const { bus, heard } = await started(t, { url: `${url}${port}${ends === undefined ? "/mymaster" : ""}` });
+    assert.ok((before?.connections ?? 0) > 0, "it was found by its name");
+    const isAt = async (nth: number) => {
+      await bus.publish("presence:global", bytes(`${nth}`)).catch(() => {});
+      if (ends === undefined) return heard.texts("presence:global").includes(`${nth}`);
+      const server = nth === 0 ? redis : other;
+      return (
+        String(await server.cli("PUBSUB", "NUMSUB", "presence:global")).endsWith("1") && heard.texts("presence:global").includes(`${nth}`)
+      );
+    };
+    await eventually(() => isAt(0), { what: `${name}: an own message` });
+    addresses.set(name, "127.0.0.3");
+    before?.refuse();
+    before?.cut();
+    for (const link of ["publisher", "subscriber"] as const) bus.recycle(link);
+    await heard.until("up subscriber 2");
+    await heard.until("up publisher 2");
+    await eventually(() => isAt(1), { what: `${name}: an own message after the name has moved` });
+    assert.ok((after?.connections ?? 0) > 0 || ends === undefined, "the new address was used");
+  }
+});
+
+test("a Cluster by the address of a replica alone, as reader endpoints are: boards that are spread and those that are not work", async (t) => {
+  const replica = cluster.nodes[4] ?? assert.fail();
+  assert.match(String(await replica.cli("ROLE")), /^slave/);
+  const url = `redis-cluster://127.0.0.1:${replica.port}`;
+  const channels = new Channels("presence");
+  const spread = { isSpread: (channel: Channel) => channels.isSpread(channel), echoPrefix: channels.echoPrefix("me") };
+  const buses = [
+    new RedisPubSub(topologyOf({ url, name: "presence-test" })),
+    new ShardedPubSub(clusterOf({ url, name: "presence-test" }), spread),
+  ];
+  for (const bus of buses) {
+    t.after(() => bus.close());
+    const heard = new Recorder();
+    const named = ["presence:global", "presence:board:a", "presence:board:b", "presence:board:c"];
+    for (const channel of named) bus.subscribe(channel);
+    await bus.start(heard);
+    for (const channel of named) await bus.publish(channel, bytes("x"));
+    await eventually(() => heard.messages.length === named.length, { what: "the own messages" });
+  }
 });
 
 test("[R9.25] a name that moves while the former server lives, and only subscribers are opened anew: nobody leaves", {

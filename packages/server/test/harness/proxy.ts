@@ -108,10 +108,13 @@ export class FaultProxy {
     });
   }
 
-  /** Listens on 127.0.0.1 in front of `target`, a port there; ends with the test. */
-  static async start(scope: Scope, { target }: { target: number }): Promise<FaultProxy> {
-    const proxy = new FaultProxy(await freePort(), target);
-    proxy.#server.listen(proxy.port, "127.0.0.1");
+  /** Listens in front of `target`, a port on 127.0.0.1; ends with the test. Default: on a free port there. */
+  static async start(
+    scope: Scope,
+    { target, host = "127.0.0.1", port }: { readonly target: number; readonly host?: string; readonly port?: number },
+  ): Promise<FaultProxy> {
+    const proxy = new FaultProxy(port ?? (await freePort()), target);
+    proxy.#server.listen(proxy.port, host);
     await once(proxy.#server, "listening");
     scope.after(async () => {
       const closed = once(proxy.#server, "close");
