@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { after, type TestContext, test } from "node:test";
+import type { BoardId } from "@presence-service/protocol";
 import { BusRefused } from "../src/bus/bus.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
 import { topologyOf } from "../src/redis/topology.ts";
@@ -187,6 +188,42 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
     await eventually(async () => (await ill.health()).status === "ok", { what: "it is well", withinMs: HEALED_MS });
     await equal(ana, ben, ["pub-1"]);
   });
+
+  void t.test(
+    "[R15.15] the channels of counts: counts stay as they were, nobody is told and nothing is degraded, and it mends itself",
+    async (t) => {
+      const { ill, rights, ana, ben } = await pair(t, "counts", ["counts-1"]);
+      const zoe = await SessionClient.connect(t, ill.wsUrl);
+      // Nobody of that instance is on this board, so its count comes over the bus.
+      const counted = "counted-1" as BoardId;
+      const counts = () => zoe.received.flatMap((message) => (message.kind === "occupancy" ? message.boards : []));
+      const told = () => counts().findLast(({ board }) => board === counted)?.members;
+      await ana.join("counted-1", "ana");
+      zoe.send({ kind: "watch", boards: [counted] });
+      await eventually(() => told() === 1, { what: "zoe is told of one" });
+      const board = ["&presence:global", "&presence:board:*"];
+      await rights("resetchannels", ...board);
+      const cleo = await SessionClient.connect(t, well.wsUrl);
+      await cleo.join("counted-1", "cleo");
+      // Redis ends a connection that has a subscription without the right; the next one restores the others.
+      await eventually(() => ill.lines.some((line) => /presence:occupancy:\d+.*Redis refuses a subscription/.test(line)), {
+        what: "the log names the channel",
+        withinMs: TOLD_MS,
+      });
+      await throughout(() => told() === 1, { what: "the count stays as it was", forMs: 3000 });
+      assert.deepEqual(
+        [ana, ben, zoe].map((client) => client.has("degraded")),
+        [false, false, false],
+      );
+      const { status, degraded } = await ill.health();
+      assert.deepEqual([status, degraded], ["ok", null]);
+      assert.ok((await ill.metrics())('presence_redis_refusals_total{command="subscribe"}') > 0);
+      assert.deepEqual([ana.memberOf("counts-1", "ben")?.status, await recycles(ill)], ["active", 0]);
+      await rights("&presence:*");
+      await eventually(() => told() === 2, { what: "zoe is told of both", withinMs: HEALED_MS });
+      assert.deepEqual([...zoe.violations, ...ben.violations], []);
+    },
+  );
 
   void t.test("a right that is missing at the start is a wrong setting: the process ends and names the refused command", async (t) => {
     for (const [user, rule, words] of [

@@ -260,16 +260,18 @@ export class BusLine implements BusListener {
     const { channels, input } = this.#options;
     this.#refusals.refused("subscribe", refusal.channel, refusal);
     const group = channels.groupOf(refusal.channel);
+    const shard = channels.shardOf(refusal.channel);
     if (group !== undefined) input({ kind: "group_refused", group, link: "subscriber" });
-    // The counts of a shard that is not heard stay as they were.
-    else if (channels.shardOf(refusal.channel) === undefined)
-      input({ kind: "subscribe_refused", boardId: channels.boardOf(refusal.channel) });
+    else if (shard !== undefined) input({ kind: "shard_refused", shard });
+    else input({ kind: "subscribe_refused", boardId: channels.boardOf(refusal.channel) });
   }
 
   /** A board out of reach is like one that Redis refuses, in both directions: its clients are told, and peers that it is mute there (R9). */
   lost(channels: readonly Channel[], why: Cause): void {
     this.#refusals.lost(channels, why);
     for (const channel of channels) {
+      const shard = this.#options.channels.shardOf(channel);
+      if (shard !== undefined) this.#options.input({ kind: "shard_refused", shard });
       const boardId = this.#options.channels.boardOf(channel);
       if (boardId === undefined) continue;
       this.#options.input({ kind: "subscribe_refused", boardId });

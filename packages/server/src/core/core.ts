@@ -365,6 +365,8 @@ export class Core {
         return this.#on(input.boardId, (board) => board.subscribed(this.#pulse.isSubscriberUp ? "anew" : "restored", now));
       case "shard_subscribed":
         return this.#watches.subscribed(input.shard, now);
+      case "shard_refused":
+        return this.#watches.refused(input.shard);
       case "group_subscribed":
         return this.#groups.subscribed(input.group) ? this.#peers.subscribed(input.group) : undefined;
       case "group_refused":

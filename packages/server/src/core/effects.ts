@@ -101,6 +101,8 @@ export type Input =
   | { readonly kind: "shard_subscribed"; readonly shard: Shard }
   /** The same for the channel of a group of instances. */
   | { readonly kind: "group_subscribed"; readonly group: Group }
+  /** Redis refuses the subscription to a shard's channel, or its server is out of reach. */
+  | { readonly kind: "shard_refused"; readonly shard: Shard }
   /** Redis refuses the subscription to that group's channel, or (`publisher`) what is said there. */
   | { readonly kind: "group_refused"; readonly group: Group; readonly link: Link }
   /** Redis refuses that subscription, or its server is out of reach; the bus goes on trying, and reports each attempt that fails. */

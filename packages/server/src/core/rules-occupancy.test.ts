@@ -479,6 +479,25 @@ test("[R15.12] a lost subscription to a shard is noticed by an own word that doe
   );
 });
 
+test("[R15.15] Redis refuses a shard: counts stay as they were, nobody is degraded, and they are right again once it is granted", () => {
+  eachSeed(10, (seed) => {
+    const { world, ben } = watched({ seed });
+    world.advance(1_000);
+    world.network.refuse(2, { on: shardOf(hashOfBoard(B1)), links: ["subscriber"] });
+    // That ended its connection; the next one recovers, and asks about all boards.
+    world.advance(4_000);
+    ben.leave();
+    for (let second = 0; second < 60; second++) {
+      world.advance(1_000);
+      assert.equal(counts(world, 2), "2 2", `${second} s`);
+    }
+    assert.equal(world.instance(2).core.isDegraded, false);
+    world.network.mend(2);
+    world.until(() => counts(world, 2) === "1 1", 3_000);
+    assert.equal(world.differenceInCounts(), undefined);
+  });
+});
+
 test("[R15.13] an instance tells on for 2 s when another one takes over, and not while it does not know who is there", () => {
   eachSeed(10, (seed) => {
     const world = new World({ seed, instances: 3 });

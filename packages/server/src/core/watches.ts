@@ -148,6 +148,15 @@ export class Watches {
     if (isAnew) for (const watch of shard.watches) this.#doubt(watch, now, 0);
   }
 
+  /** Nothing is heard there, so nothing is concluded from that nobody answers: counts stay as they were. */
+  refused(number: Shard): void {
+    const shard = this.#shards.get(number);
+    if (shard === undefined) return;
+    shard.isSubscribed = false;
+    shard.probedAt = undefined;
+    for (const watch of shard.watches) this.#believe(watch);
+  }
+
   /** `from` undefined: an own message came back. */
   heard(from: InstanceId | undefined, { shard: number, boards }: OccupancyTold, now: Millis): void {
     const shard = this.#shards.get(number);

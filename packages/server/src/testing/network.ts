@@ -403,7 +403,7 @@ export class Network {
   #refuseSubscription(subscriber: Connection, channel: Channel): void {
     this.#reply(subscriber, () =>
       typeof channel === "number"
-        ? ofGroup(channel, { kind: "group_refused", link: "subscriber" })
+        ? (ofGroup(channel, { kind: "group_refused", link: "subscriber" }) ?? { kind: "shard_refused", shard: channel })
         : { kind: "subscribe_refused", boardId: channel },
     );
     this.#clock.after(this.#random.between(0, this.faults.reconnectMsMax), () => {
