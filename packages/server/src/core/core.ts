@@ -337,9 +337,8 @@ export class Core {
           board.broadcast(connection, said, now);
         });
       case "quiet":
-        for (const boardId of this.#boardsOf.get(input.connection) ?? []) {
+        for (const boardId of this.#boardsOf.get(input.connection) ?? [])
           this.#on(boardId, (board) => board.quiet(input.connection, input.on, now));
-        }
         return;
       case "disconnected": {
         const boards = this.#boardsOf.get(input.connection) ?? [];
@@ -356,8 +355,7 @@ export class Core {
         this.#effects.push({ kind: "publish", boardId: undefined, message: input });
         return this.#kick(input, now);
       case "announcement":
-        this.#effects.push({ kind: "publish", boardId: undefined, message: input }, input);
-        return;
+        return void this.#effects.push({ kind: "publish", boardId: undefined, message: input }, input);
       case "heard":
         return input.from === this.instanceId ? this.#echoed(input.boardId, input.message, now) : this.#heard(input, now);
       case "subscribed":

@@ -43,7 +43,7 @@ export class BusEnd implements Bus {
   readonly address = "loopback";
   listener: BusListener | undefined;
   readonly wanted = new Set<Channel>();
-  /** What is delivered here is lost. */
+  /** Messages that come are lost. */
   isDeaf = false;
   readonly #bus: LoopbackBus;
   publisherLink = 0;
