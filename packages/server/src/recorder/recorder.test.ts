@@ -4,8 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import type { InstanceId } from "@presence-service/protocol";
+import type { BoardId, InstanceId } from "@presence-service/protocol";
+import { eventually } from "../../test/harness/eventually.ts";
+import { Core, type CoreOptions } from "../core/core.ts";
 import { SILENT } from "../telemetry/log.ts";
+import { World } from "../testing/world.ts";
 import { FILES_MAX, Recorder } from "./recorder.ts";
 
 test("files are for their owner only, and the last ten stay", async (t) => {
@@ -22,4 +25,53 @@ test("files are for their owner only, and the last ten stay", async (t) => {
   }
   assert.deepEqual((await readdir(dir)).map((name) => join(dir, name)).sort(), files.slice(2));
   assert.equal((await stat(files.at(-1) ?? "")).mode & 0o777, 0o600);
+});
+
+test("a divergence, and an instance that was given up and lives, are written down: one of them a minute, and none is put off for ever", async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), "presence-recorder-"));
+  t.after(() => rm(dir, { recursive: true }));
+  const written: string[] = [];
+  const log = {
+    ...SILENT,
+    warn: (fields: object | string) => void written.push(typeof fields === "string" ? fields : Reflect.get(fields, "why")),
+  };
+  let skippedMs = 0;
+  const real = performance.now.bind(performance);
+  t.mock.method(performance, "now", () => real() + skippedMs);
+  let made = 0;
+  // The first instance records; what the other one finds does not matter here.
+  const makeCore = (options: CoreOptions) => (made++ === 0 ? new Recorder(options, { bytes: 2 ** 20, dir }, log).core : new Core(options));
+  const there = new World({ seed: 1, instances: 2, makeCore });
+  for (const [via, name] of ["ana", "ben"].entries()) there.join(name, { board: "b", via });
+  there.advance(3000);
+  /** Instance 0 hears of a position that the other one never reached, and then its next word. */
+  const diverge = () => {
+    const { instanceId: from } = there.instance(1);
+    const message = { kind: "beacon", seq: 2 ** 40, hash: 1, count: 1 } as const;
+    const snapshot = { kind: "snapshot", seq: 2 ** 40, part: 0, parts: 1, entries: [], ended: [] } as const;
+    for (const said of [snapshot, message])
+      there.instance(0).receive(() => ({ kind: "heard", boardId: "b" as BoardId, from, link: 1, message: said }));
+    there.advance(3000);
+  };
+  diverge();
+  assert.ok((there.instance(0).counted.divergence ?? 0) > 0);
+  await eventually(() => written.length === 1, { what: "the first is written" });
+  for (const ms of [0, 30_000, 29_000]) {
+    skippedMs += ms;
+    diverge();
+    // A file would be written by the end of this turn, and its line be there soon after.
+    await wait(50);
+    assert.deepEqual(written, ["divergence"], `${skippedMs} ms later`);
+  }
+  skippedMs += 2000;
+  diverge();
+  await eventually(() => written.length === 2, { what: "the next minute has its own" });
+  skippedMs += 60_000;
+  there.network.cut(1);
+  there.advance(10_000);
+  there.network.mend(1);
+  there.advance(5000);
+  await eventually(() => written.length === 3, { what: "an instance that was given up is back" });
+  assert.deepEqual(written, ["divergence", "divergence", "false_leave"]);
+  assert.equal((await readdir(dir)).length, 3);
 });
