@@ -92,14 +92,28 @@ test("[C6] missing from a settling roster: reconnecting for the grace", () => {
   assert.equal(board.deadline, Number.POSITIVE_INFINITY);
 });
 
-test("a service that is lost again while settling starts the grace anew", () => {
-  const board = view(["ana"]);
+test("[C6] from one settling service to the next the grace goes on; each has a fifth of it to find somebody, and all together two", () => {
+  const board = view(["ana", "ben"]);
+  for (let at = 0; at < GRACE_MS; at += 1_000) {
+    board.lost();
+    enter(board, [], { settling: true }, at);
+    assert.equal(board.deadline, Math.max(GRACE_MS, at + GRACE_MS / 5));
+  }
+  // While the connection is lost nobody is removed.
   board.lost();
-  enter(board, [], { settling: true }, 0);
+  assert.deepEqual(told(board.expire(5 * GRACE_MS)), []);
+  for (let at = 1.5 * GRACE_MS; at < 2 * GRACE_MS; at += 1_000) {
+    board.lost();
+    enter(board, [], { settling: true }, at);
+    assert.deepEqual(told(board.expire(at)), []);
+  }
+  // One who was found starts anew.
+  board.userJoined({ actor: 9, member: memberOf("ben") });
   board.lost();
-  assert.deepEqual(told(board.expire(GRACE_MS)), []);
-  enter(board, [], { settling: true }, 20_000);
-  assert.equal(board.deadline, 20_000 + GRACE_MS);
+  assert.deepEqual(told(enter(board, [], { settling: true }, 2 * GRACE_MS)), []);
+  assert.deepEqual(told(board.expire(2 * GRACE_MS)), ["user_left ana timeout"]);
+  assert.equal(board.deadline, 3 * GRACE_MS);
+  assert.deepEqual(told(board.expire(3 * GRACE_MS)), ["user_left ben timeout"]);
 });
 
 test("our own updates come back late: they do not undo newer ones", () => {

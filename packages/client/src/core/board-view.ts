@@ -55,6 +55,8 @@ type Entry = {
   shown: AnyMember;
   /** Missing from the roster of a settling service: removed when the grace ends. */
   isMissing: boolean;
+  /** When the first such roster came, with none since that had the member. */
+  missingSince?: Millis | undefined;
   /** Last known place, kept while the cursor is hidden. */
   point: Point;
   isHidden: boolean;
@@ -62,6 +64,10 @@ type Entry = {
 
 /** The SDK's fraction 1 on the wire. */
 const WHOLE = 0xffff;
+/** The share of the grace that each further settling service has to find a member which an earlier one lacked. An instance that starts knows all others after 2 s. */
+const FIND_SHARE = 1 / 5;
+/** In all a missing member is kept for so many graces, however often the connection is lost. */
+const GRACES_MAX = 2;
 
 export class BoardView {
   /** Raised with every change of self, others, users or counts: values derived from them are stale then. */
@@ -82,7 +88,9 @@ export class BoardView {
   /** The words of `joined` beside its roster, and how many entries of the roster are still to come. */
   #joined = { self: -1, settling: false, members: 0, users: 0, observed: false };
   #following = 0;
-  /** When missing members are removed. */
+  /** When the last `joined` came, and the grace then. */
+  #arrived = { at: 0, graceMs: 0 };
+  /** When the first of the missing members is removed. */
   #graceEndsAt: Millis = Number.POSITIVE_INFINITY;
   /** Counts of those on the board who are not in the roster that we got. */
   #beyond = { members: 0, users: 0 };
@@ -105,7 +113,8 @@ export class BoardView {
   joined(message: Extract<ServerMessage, { kind: "joined" }>, graceMs: Millis, now: Millis): Changes {
     const changes: Changes = { events: [], moved: [] };
     this.#isLost = false;
-    this.#graceEndsAt = message.settling ? now + graceMs : Number.POSITIVE_INFINITY;
+    this.#graceEndsAt = Number.POSITIVE_INFINITY;
+    this.#arrived = { at: now, graceMs };
     if (message.observe) this.#dropSelf();
     else if (this.#self) this.#self.actor = message.self;
     this.#byActor.clear();
@@ -143,10 +152,17 @@ export class BoardView {
         this.#remove(entry, "left", changes);
       } else {
         entry.isMissing = true;
+        entry.missingSince ??= this.#arrived.at;
+        this.#graceEndsAt = Math.min(this.#graceEndsAt, this.#missingUntil(entry.missingSince));
         this.#moveTo(entry, null, changes);
         this.#show(entry, changes);
       }
     }
+  }
+
+  #missingUntil(since: Millis): Millis {
+    const { at, graceMs } = this.#arrived;
+    return Math.max(since + graceMs, Math.min(at + FIND_SHARE * graceMs, since + GRACES_MAX * graceMs));
   }
 
   userJoined(listed: RosterEntry): Changes {
@@ -227,7 +243,12 @@ export class BoardView {
     const changes: Changes = { events: [], moved: [] };
     if (now < this.#graceEndsAt) return changes;
     this.#graceEndsAt = Number.POSITIVE_INFINITY;
-    for (const entry of this.#entries.values()) if (entry.isMissing) this.#remove(entry, "timeout", changes);
+    for (const entry of this.#entries.values()) {
+      if (!entry.isMissing) continue;
+      const until = this.#missingUntil(entry.missingSince ?? now);
+      if (now >= until) this.#remove(entry, "timeout", changes);
+      else this.#graceEndsAt = Math.min(this.#graceEndsAt, until);
+    }
     return changes;
   }
 
@@ -329,6 +350,7 @@ export class BoardView {
       if (entry.actor !== undefined) this.#byActor.delete(entry.actor);
       entry.actor = actor;
       entry.isMissing = false;
+      entry.missingSince = undefined;
       this.#describe(entry, member, changes);
     } else {
       const base = this.read(member);

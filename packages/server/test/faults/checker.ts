@@ -11,9 +11,12 @@ import type { Bounds, Entry, Shown } from "./log.ts";
 
 /**
  * A client that comes back to an instance which has just started or recovered keeps those whom it knew, as `reconnecting`, for the grace
- * (C6): they may be there, and not known yet. So somebody who left while the client was away may be kept for so long.
+ * (C6): they may be there, and not known yet. So somebody who left while the client was away may be kept for so long, and a little longer by
+ * one who comes back again meanwhile: each time it may look for them, for up to two graces.
  */
 const KEPT_MS_MAX = 15_500;
+const FIND_MS = 3500;
+const KEPT_IN_ALL_MS_MAX = 30_500;
 
 /** The reason of a leave that a client shows because it went on to another instance. */
 const ELSEWHERE = "not in the roster of the next instance";
@@ -87,8 +90,10 @@ type Seen = {
   readonly shown: Shown;
   readonly since: number;
   readonly greySince: number | undefined;
-  /** Until then the client may keep somebody by itself. */
-  readonly keptUntil: number;
+  /** The client may keep somebody by itself, whom a roster lacked at this time for the first time. 0: it may not. */
+  readonly keptSince: number;
+  /** When the last roster came that lacked them. */
+  readonly keptAt: number;
 };
 
 type Window = {
@@ -211,7 +216,7 @@ export class Judge {
   #replaceView({ at, who, via, shows }: Extract<Entry, { kind: "here" }>, person: Person): void {
     const reason = via === person.via ? "not in the new roster" : ELSEWHERE;
     for (const whom of person.view.keys()) if (shows[whom] === undefined) this.#unshow(who, person, whom, at, reason);
-    for (const [whom, shown] of Object.entries(shows)) this.#show(person, whom, shown, at, at + KEPT_MS_MAX);
+    for (const [whom, shown] of Object.entries(shows)) this.#show(person, whom, shown, at, true);
   }
 
   #see({ at, who, whom, shown, reason = "no reason" }: Extract<Entry, { kind: "sees" }>): void {
@@ -221,7 +226,7 @@ export class Judge {
     else this.#show(person, whom, shown, at);
   }
 
-  #show(person: Person, whom: string, shown: Shown, at: number, keptUntil?: number): void {
+  #show(person: Person, whom: string, shown: Shown, at: number, isOfRoster = false): void {
     this.#person(whom);
     const before = person.view.get(whom);
     const greySince = shown.status === "reconnecting" ? (before?.greySince ?? at) : undefined;
@@ -229,7 +234,8 @@ export class Judge {
       shown,
       since: before?.since ?? at,
       greySince,
-      keptUntil: greySince === undefined ? 0 : (keptUntil ?? before?.keptUntil ?? 0),
+      keptSince: greySince === undefined ? 0 : before?.keptSince || (isOfRoster ? at : 0),
+      keptAt: isOfRoster ? at : (before?.keptAt ?? 0),
     };
     person.view.set(whom, seen);
   }
@@ -378,7 +384,7 @@ export class Judge {
     const from = Math.max(who.changedAt, who.excusedUntil, other.excusedUntil);
     const seen = who.view.get(whom);
     if (other.goneAt !== undefined) {
-      const since = Math.max(from, other.goneAt, seen?.since ?? 0, seen?.keptUntil ?? 0);
+      const since = Math.max(from, other.goneAt, seen?.since ?? 0, seen === undefined ? 0 : keptUntil(seen));
       return seen !== undefined && since <= at ? { kind: "ghost", since } : undefined;
     }
     if (!other.isHere) return undefined;
@@ -419,6 +425,11 @@ export function judge(log: readonly Entry[]): Verdict[] {
   const judge = new Judge();
   for (const entry of log) judge.add(entry);
   return judge.verdicts;
+}
+
+function keptUntil({ keptSince, keptAt }: Seen): number {
+  if (keptSince === 0) return 0;
+  return Math.max(keptSince + KEPT_MS_MAX, Math.min(keptAt + FIND_MS, keptSince + KEPT_IN_ALL_MS_MAX));
 }
 
 /** Since when a value has been older than a message takes. */
