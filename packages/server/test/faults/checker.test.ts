@@ -184,6 +184,25 @@ test("a client that comes back may keep people for the grace, and not longer", (
   assert.match(kept(23_000).broken.join(), /a ghost for 6200 ms/);
 });
 
+test("one that comes back again and again may keep people for two graces, and not longer", () => {
+  const grey = { ...ACTIVE, status: "reconnecting" };
+  const returns = Array.from({ length: 5 }, (_, nth): [number, Event][] => [
+    [1300 + nth * 10_000, here("ben", 1, { ana: grey })],
+    [1301 + nth * 10_000, { kind: "away", who: "ben" }],
+  ]).flat();
+  const log: Entry[] = [
+    ...[...enter("ana", 0), ...enter("ben", 1), sees("ben", "ana", ACTIVE)].map((event) => ({ at: 0, ...event })),
+    { at: 1000, kind: "fault", topology: "paper", fault: "none", bounds: BOUNDS },
+    { at: 1001, kind: "mended", fault: "none" },
+    { at: 1100, kind: "away", who: "ben" },
+    { at: 1200, kind: "gone", who: "ana" },
+    ...returns.map(([at, event]) => ({ at, ...event })),
+    { at: 41_400, ...here("ben", 1, { ana: grey }) },
+    { at: 43_000, kind: "watched", fault: "none", lagMs: 0 },
+  ];
+  assert.match(judge(log)[0]?.broken.join() ?? "", /never right again: ben shows ana/);
+});
+
 test("a client that is away when the next fault begins still knows whom it keeps", () => {
   const { ghostMs, equalMs } = verdictOf([
     [100, { kind: "away", who: "ben" }],

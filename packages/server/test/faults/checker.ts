@@ -11,12 +11,11 @@ import type { Bounds, Entry, Shown } from "./log.ts";
 
 /**
  * A client that comes back to an instance which has just started or recovered keeps those whom it knew, as `reconnecting`, for the grace
- * (C6): they may be there, and not known yet. So somebody who left while the client was away may be kept for so long, and a little longer by
- * one who comes back again meanwhile: each time it may look for them, for up to two graces.
+ * (C6): they may be there, and not known yet. So somebody who left while the client was away may be kept for so long, and by
+ * one who comes back again meanwhile for two graces in all, after those 5 s for which an instance itself showed somebody of another one that was gone.
  */
 const KEPT_MS_MAX = 15_500;
-const FIND_MS = 3500;
-const KEPT_IN_ALL_MS_MAX = 30_500;
+const KEPT_IN_ALL_MS_MAX = 36_000;
 
 /** The reason of a leave that a client shows because it went on to another instance. */
 const ELSEWHERE = "not in the roster of the next instance";
@@ -90,9 +89,9 @@ type Seen = {
   readonly shown: Shown;
   readonly since: number;
   readonly greySince: number | undefined;
-  /** The client may keep somebody by itself, whom a roster lacked at this time for the first time. 0: it may not. */
+  /** The client may keep somebody by itself, whom it showed as reconnecting with its first roster then. 0: it may not. */
   readonly keptSince: number;
-  /** When the last roster came that lacked them. */
+  /** When its last roster came. */
   readonly keptAt: number;
 };
 
@@ -429,7 +428,7 @@ export function judge(log: readonly Entry[]): Verdict[] {
 
 function keptUntil({ keptSince, keptAt }: Seen): number {
   if (keptSince === 0) return 0;
-  return Math.max(keptSince + KEPT_MS_MAX, Math.min(keptAt + FIND_MS, keptSince + KEPT_IN_ALL_MS_MAX));
+  return Math.min(keptAt + KEPT_MS_MAX, keptSince + KEPT_IN_ALL_MS_MAX);
 }
 
 /** Since when a value has been older than a message takes. */
