@@ -52,7 +52,7 @@ function runAll(options: Options): boolean {
     const outcomes: Outcome[] = [];
     for (let seed = firstSeed; seed < firstSeed + runs; seed++) {
       const schedule = drawSchedule(trouble, seed, size);
-      const outcome = runSchedule(schedule, lookOf(options));
+      const outcome = runSchedule(schedule, { ...lookOf(options), hashes: json });
       outcomes.push(outcome);
       if (json) console.log(JSON.stringify(outcome));
       if (outcome.findings.length === 0) continue;
@@ -110,7 +110,7 @@ function ablate(ablation: Ablation, options: Options): boolean {
   for (let seed = firstSeed; seed < firstSeed + runs; seed++)
     for (const trouble of troubles) {
       const schedule = drawSchedule(trouble, seed, size);
-      const outcome = runSchedule(schedule, { ablation });
+      const outcome = runSchedule(schedule, { ablation, hashes: false });
       count++;
       const [finding] = outcome.findings;
       if (finding === undefined) continue;
@@ -129,7 +129,7 @@ function explain(schedule: Schedule, outcome: Outcome, { shrinks }: { readonly s
   console.log(`${schedule.trouble} ${schedule.seed}:`);
   tellFindings(outcome);
   const broken = outcome.findings[0]?.broken;
-  const fails = (candidate: Schedule) => runSchedule(candidate, { ablation }).findings[0]?.broken === broken;
+  const fails = (candidate: Schedule) => runSchedule(candidate, { ablation, hashes: false }).findings[0]?.broken === broken;
   const shortest = shrinks ? shrink(schedule, { fails, triesMax: SHRINK_TRIES_MAX }) : schedule;
   const path = join(tmpdir(), `presence-sim-${schedule.trouble}-${schedule.seed}${ablation === undefined ? "" : `-${ablation.rule}`}.json`);
   writeFileSync(path, printSchedule(shortest));

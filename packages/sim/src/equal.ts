@@ -15,13 +15,11 @@ export type Recovery = {
 
 /** How long to wait for right rosters. */
 const PATIENCE_MS: Millis = 180_000;
-/** How long to watch that they stay right: longer than graces, ended attempts, beacons and everything that is remembered. */
-const WATCH_MS: Millis = 120_000;
 const LOOK_MS: Millis = 10;
 /** A difference that is still there at the second check is not caused by a message under way. */
 const WATCH_LOOK_MS: Millis = 100;
 
-export function recover(world: World): Recovery {
+export function recover(world: World, watchMs: Millis): Recovery {
   const from = world.now;
   let connectedAt: Millis | undefined;
   let equalMs = Number.POSITIVE_INFINITY;
@@ -32,14 +30,14 @@ export function recover(world: World): Recovery {
     break;
   }
   const sinceConnectedMs = Math.max(0, from + equalMs - (connectedAt ?? from));
-  return { equalMs, sinceConnectedMs, again: keepWatching(world) };
+  return { equalMs, sinceConnectedMs, again: keepWatching(world, watchMs) };
 }
 
-function keepWatching(world: World): Recovery["again"] {
+function keepWatching(world: World, watchMs: Millis): Recovery["again"] {
   const again: { atMs: Millis; forMs: Millis; what: string }[] = [];
   const from = world.now;
   let differs: { readonly since: Millis; readonly what: string } | undefined;
-  while (world.now - from < WATCH_MS || (differs !== undefined && world.now - from < WATCH_MS + PATIENCE_MS)) {
+  while (world.now - from < watchMs || (differs !== undefined && world.now - from < watchMs + PATIENCE_MS)) {
     world.advance(WATCH_LOOK_MS);
     const what = world.difference();
     if (what !== undefined) differs ??= { since: world.now, what };

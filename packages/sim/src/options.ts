@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import { ABLATIONS, type Ablation } from "./ablations.ts";
 import { TROUBLE_NAMES, type TroubleName } from "./faults.ts";
-import type { Size } from "./schedule.ts";
+import { SIZE_NAMES, SIZES, type Size } from "./schedule.ts";
 
 export type Options = {
   readonly firstSeed: number;
@@ -27,9 +27,10 @@ export function readOptions(args: readonly string[]): Options {
     options: {
       seed: { type: "string" },
       runs: { type: "string" },
-      instances: { type: "string", default: "4" },
-      boards: { type: "string", default: "4" },
-      people: { type: "string", default: "12" },
+      world: { type: "string", default: "small" },
+      instances: { type: "string" },
+      boards: { type: "string" },
+      people: { type: "string" },
       trouble: { type: "string", default: TROUBLE_NAMES.join() },
       ablate: { type: "string" },
       schedule: { type: "string" },
@@ -39,11 +40,13 @@ export function readOptions(args: readonly string[]): Options {
       "no-shrink": { type: "boolean", default: false },
     },
   });
-  const { seed, runs = seed === undefined ? "100" : "1", instances, boards, people, ablate, trace } = values;
+  const { seed, runs = seed === undefined ? "100" : "1", ablate, trace } = values;
+  const size: Size = SIZES[one("world", values.world, SIZE_NAMES)];
+  const number = (option: "instances" | "boards" | "people") => whole(option, values[option] ?? String(size[option]));
   return {
     firstSeed: whole("seed", seed ?? "1"),
     runs: whole("runs", runs),
-    size: { instances: whole("instances", instances), boards: whole("boards", boards), people: whole("people", people) },
+    size: { ...size, instances: number("instances"), boards: number("boards"), people: number("people") },
     troubles: values.trouble.split(",").map((name) => one("trouble", name, TROUBLE_NAMES)),
     ablations: ablate === undefined ? [] : ablate === "all" ? ABLATIONS : ablate.split(",").map(ablationNamed),
     schedule: values.schedule,

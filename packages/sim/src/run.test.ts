@@ -4,12 +4,12 @@ import { HEALTHY, World, watchHeld } from "@presence-service/server/testing";
 import { ABLATIONS } from "./ablations.ts";
 import { TROUBLE_NAMES, type TroubleName } from "./faults.ts";
 import { judge, runSchedule } from "./run.ts";
-import { drawSchedule, printSchedule, readSchedule, type Schedule, type Size, type Step } from "./schedule.ts";
+import { drawSchedule, printSchedule, readSchedule, type Schedule, type Size, SIZES, type Step } from "./schedule.ts";
 import { shrink } from "./shrink.ts";
 import { trace } from "./trace.ts";
 
 /** The default of `npm run sim`, which can run more seeds, and larger worlds. */
-const SIZE: Size = { instances: 4, boards: 4, people: 12 };
+const SIZE: Size = SIZES.large;
 const SEEDS = 4;
 
 for (const trouble of TROUBLE_NAMES) {

@@ -7,7 +7,35 @@ import type { Millis } from "@presence-service/protocol";
 import { type Faults, GRACE_MS, Random } from "@presence-service/server/testing";
 import { FAULTS, type Fault, type FaultKind, type FaultName, type Taken, TROUBLES, type Trouble, type TroubleName } from "./faults.ts";
 
-export type Size = { readonly instances: number; readonly boards: number; readonly people: number };
+/** How large the worlds of a campaign are, and how long their runs. */
+export type Size = {
+  readonly instances: number;
+  readonly boards: number;
+  readonly people: number;
+  /** Average time between two acts of anybody. */
+  readonly actMs: Millis;
+  /** Trouble begins to end after a time from this range, and each fault lasts for a time from this range; short times are likelier than long ones. */
+  readonly troubleMs: Range;
+  readonly faultMs: Range;
+  /** Rosters have to stay right for so long: one of the two. */
+  readonly watchMs: readonly [usually: Millis, sometimes: Millis];
+};
+
+export type Range = readonly [min: Millis, max: Millis];
+
+/** Longer than graces, ended attempts, beacons and everything that is remembered. */
+const WATCH_MS: Millis = 120_000;
+
+export const SIZES = {
+  /** For very many runs: everything that befalls large worlds befalls these. */
+  small: { instances: 3, boards: 2, people: 6, actMs: 400, troubleMs: [1_000, 40_000], faultMs: [100, 60_000], watchMs: [15_000, 75_000] },
+  large: { instances: 4, boards: 4, people: 12, actMs: 200, troubleMs: [5_000, 60_000], faultMs: [100, 120_000], watchMs: [WATCH_MS, WATCH_MS] },
+} as const satisfies Record<string, Size>;
+export type SizeName = keyof typeof SIZES;
+export const SIZE_NAMES = Object.keys(SIZES) as SizeName[];
+
+/** The share of runs that are watched for the longer time. */
+const WATCHED_LONG = 0.2;
 
 /** A person does this. If their connection is gone they come back instead, by the instance that `via` names. */
 export type Act = { readonly who: string; readonly board: string; readonly via: number } & (
@@ -27,16 +55,14 @@ export type Schedule = {
   readonly network: Pick<Faults, "lossRate" | "duplicateRate" | "countsReceivers">;
   /** When all trouble ends and the rosters have to become right. */
   readonly endsAt: Millis;
+  /** How long they have to stay right. */
+  readonly watchMs: Millis;
   /** In order of time. */
   readonly steps: readonly Step[];
 };
 
-const TROUBLE_MS_MIN: Millis = 10_000;
-const TROUBLE_MS_MAX: Millis = 60_000;
-const FAULT_MS_MIN: Millis = 100;
-const FAULT_MS_MAX: Millis = 120_000;
-/** Average time between two acts of anybody. */
-const ACT_MS: Millis = 200;
+/** How long people act where nothing befalls them. */
+const PEACE_MS: Millis = 10_000;
 const GRACES: readonly Millis[] = Object.values(GRACE_MS);
 /** The share of the others that a failover leaves behind too. */
 const LEFT_BEHIND = 0.2;
@@ -49,7 +75,7 @@ export function drawSchedule(trouble: TroubleName, seed: number, size: Size): Sc
   let now: Millis = 0;
   const actUntil = (end: Millis, meanwhile: () => void = () => {}) => {
     while (now < end) {
-      now += Math.round(draw.random.between(0, 2 * ACT_MS));
+      now += Math.round(draw.random.between(0, 2 * size.actMs));
       steps.push({ at: now, ...draw.act(draw.one(members)) });
       meanwhile();
     }
@@ -60,16 +86,17 @@ export function drawSchedule(trouble: TroubleName, seed: number, size: Size): Sc
     return fault.forMs;
   };
   let nextFaultAt: Millis = 0;
-  actUntil(draw.random.between(0, TROUBLE_MS_MAX), () => {
+  actUntil(draw.duration(size.troubleMs), () => {
     if (faults.length === 0 || now < nextFaultAt) return;
     nextFaultAt = now + Math.max(apartMs, befall() * draw.random.between(0.2, 2));
   });
   if (apartMs > 0) actUntil(nextFaultAt);
   // When the last fault ends, all others have ended too.
-  actUntil(now + (faults.length > 0 ? befall() : TROUBLE_MS_MIN));
+  actUntil(now + (faults.length > 0 ? befall() : PEACE_MS));
   // Every other run is that of a Cluster.
   const network = { lossRate, duplicateRate: lossRate, countsReceivers: seed % 2 === 0 };
-  return { seed, trouble, instances: size.instances, network, endsAt: now, steps };
+  const watchMs = size.watchMs[draw.random.next() < WATCHED_LONG ? 1 : 0];
+  return { seed, trouble, instances: size.instances, network, endsAt: now, watchMs, steps };
 }
 
 /** One step a line, so that a schedule can be read and edited. */
@@ -81,9 +108,9 @@ export function printSchedule({ steps, ...rest }: Schedule): string {
 /** Throws a sentence if the text is no schedule. */
 export function readSchedule(text: string): Schedule {
   const schedule = JSON.parse(text) as Partial<Schedule>;
-  const { seed, instances, endsAt, steps, trouble = "", network } = schedule;
-  if (![seed, instances, endsAt].every((value) => typeof value === "number") || typeof network !== "object" || !Array.isArray(steps))
-    throw new Error("this is no schedule: it needs seed, trouble, instances, network, endsAt and steps");
+  const { seed, instances, endsAt, watchMs, steps, trouble = "", network } = schedule;
+  if (![seed, instances, endsAt, watchMs].every((value) => typeof value === "number") || typeof network !== "object" || !Array.isArray(steps))
+    throw new Error("this is no schedule: it needs seed, trouble, instances, network, endsAt, watchMs and steps");
   if (!(trouble in TROUBLES)) throw new Error(`there is no trouble ${trouble}`);
   for (const step of steps as readonly Step[])
     if (typeof step.at !== "number" || ("fault" in step ? !(step.fault in FAULTS) : !("act" in step && step.who && step.board)))
@@ -138,12 +165,17 @@ class Draw {
     return {
       fault,
       victim: this.instance(),
-      forMs: Math.round(Math.exp(this.random.between(Math.log(FAULT_MS_MIN), Math.log(FAULT_MS_MAX)))),
+      forMs: this.duration(this.#size.faultMs),
       ...(takes("stays") && mayStay && { stays: this.random.next() < 0.5 }),
       ...(takes("link") && { link: this.one(["publisher", "subscriber"] as const) }),
       ...(takes("with") && { with: others.filter(() => this.random.next() < LEFT_BEHIND) }),
       ...(takes("board") && { board: this.#board() }),
     };
+  }
+
+  /** Each power of ten is as likely as the next. */
+  duration([min, max]: Range): Millis {
+    return Math.round(Math.exp(this.random.between(Math.log(min), Math.log(max))));
   }
 
   #board(): string {

@@ -31,8 +31,22 @@ export class Claims {
   /** The claims of each member, oldest first. */
   readonly #boards = new Map<BoardId, Map<MemberId, Claim[]>>();
   readonly #pausedSince = new Map<number, Millis>();
+  /** Grows with every change that is not a mere passing of time. */
+  #version = 0;
+
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Until then the truth stays as it is at `now`, if nothing is told: no grace ends. Infinity: for ever. */
+  steadyUntil(now: Millis): Millis {
+    let until = Number.POSITIVE_INFINITY;
+    for (const claim of this.#all()) if (claim.until > now && claim.until < until) until = claim.until;
+    return until;
+  }
 
   joined(claim: Omit<Claim, "isQuiet" | "until" | "endsAttempt" | "isEndRumour">, now: Millis): void {
+    this.#version++;
     const members = this.#boards.get(claim.boardId) ?? new Map<MemberId, Claim[]>();
     this.#boards.set(claim.boardId, members);
     const claims = members.get(claim.member.memberId) ?? [];
@@ -42,19 +56,23 @@ export class Claims {
   }
 
   left(boardId: BoardId, connection: ConnectionId, now: Millis): void {
+    this.#version++;
     for (const claim of this.#connected(connection, boardId)) Object.assign(claim, { until: now, endsAttempt: true });
   }
 
   disconnected(connection: ConnectionId, graceMs: Millis, now: Millis): void {
+    this.#version++;
     for (const claim of this.#connected(connection)) Object.assign(claim, { until: now + graceMs, endsAttempt: true });
   }
 
   quiet(connection: ConnectionId, on: boolean): void {
+    this.#version++;
     for (const claim of this.#connected(connection)) claim.isQuiet = on;
   }
 
   /** That instance has kicked the members (R16), also those within their grace. */
   kicked(instance: number, { whom, boardId }: Kick, now: Millis): void {
+    this.#version++;
     for (const claim of this.#all()) {
       const isMeant = "userId" in whom ? claim.member.userId === whom.userId : claim.member.memberId === whom.memberId;
       if (claim.instance !== instance || !isMeant || !this.#isHeld(claim, now)) continue;
@@ -63,6 +81,7 @@ export class Claims {
   }
 
   updated(boardId: BoardId, connection: ConnectionId, change: Pick<Extract<Input, { kind: "update" }>, "status" | "state" | "area">): void {
+    this.#version++;
     for (const claim of this.#connected(connection, boardId)) {
       const { status = claim.member.status, state = {}, area = claim.member.area ?? "" } = change;
       const { area: _, ...member } = claim.member;
@@ -73,12 +92,14 @@ export class Claims {
 
   /** The instance gave up an entry as superseded. False if there never was a higher entry or an end that justified it. */
   superseded(instance: number, boardId: BoardId, memberId: MemberId, attempt: number, now: Millis): boolean {
+    this.#version++;
     const claims = this.#of(boardId, memberId);
     for (const claim of claims) if (claim.instance === instance && claim.attempt <= attempt) giveUp(claim, now);
     return claims.some((claim) => claim.instance !== instance && claim.attempt >= attempt) || attempt <= this.#endedUpTo(claims, now);
   }
 
   died(instance: number, now: Millis): void {
+    this.#version++;
     this.#pausedSince.delete(instance);
     for (const claim of this.#all()) {
       if (claim.instance !== instance) continue;
@@ -88,11 +109,13 @@ export class Claims {
   }
 
   paused(instance: number, now: Millis): void {
+    this.#version++;
     this.#pausedSince.set(instance, now);
   }
 
   /** A grace that ran out during the pause ends now. */
   resumed(instance: number, now: Millis): void {
+    this.#version++;
     for (const claim of this.#all()) if (claim.instance === instance && this.#isHeld(claim, now)) claim.until = Math.max(claim.until, now);
     this.#pausedSince.delete(instance);
   }

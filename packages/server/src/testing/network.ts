@@ -523,6 +523,6 @@ function reaches(from: Server, to: Server): boolean {
 function deepFreeze<T>(value: T): T {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
   Object.freeze(value);
-  for (const inner of Object.values(value)) deepFreeze(inner);
+  for (const name in value) deepFreeze(value[name]);
   return value;
 }

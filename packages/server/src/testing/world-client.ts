@@ -46,14 +46,25 @@ export class WorldConnection {
   readonly held = new Map<BoardId, readonly Member[]>();
   /** Boards its client has joined and not left. */
   readonly boards = new Set<BoardId>();
-  isOpen = true;
+  #isOpen = true;
 
   constructor(id: ConnectionId, session: WorldSession, instance: WorldInstance) {
     this.id = id;
     this.session = session;
     this.instance = instance;
-    if (instance.state === "gone") this.isOpen = false;
+    if (instance.state === "gone") this.#isOpen = false;
     else instance.connections.set(id, this);
+    instance.viewChanged();
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** The socket is closed, by whichever side. */
+  end(): void {
+    this.#isOpen = false;
+    this.instance.viewChanged();
   }
 
   send(input: Input): void {
@@ -69,6 +80,7 @@ export class WorldConnection {
     this.boards.delete(boardId);
     this.views.delete(boardId);
     this.actors.delete(boardId);
+    this.instance.viewChanged();
   }
 
   // Messages of the instance.
@@ -81,6 +93,7 @@ export class WorldConnection {
     if (self !== undefined && view.members.get(self)?.memberId !== this.session.memberId)
       throw new Error(`C6: ${this.session.name} is told to be actor ${self}, which it is not`);
     this.views.set(boardId, view);
+    this.instance.viewChanged();
     if (self === undefined) this.actors.delete(boardId);
     else this.actors.set(boardId, self);
     this.#member(boardId)?.wasJoined(view);
@@ -97,6 +110,7 @@ export class WorldConnection {
 
   changed(boardId: BoardId, change: RosterChange): void {
     const line = this.views.get(boardId)?.apply(change);
+    this.instance.viewChanged();
     if (line !== undefined) this.#member(boardId)?.log.push(line);
   }
 
@@ -123,7 +137,7 @@ export class WorldConnection {
   }
 
   superseded(): void {
-    this.isOpen = false;
+    this.end();
     if (this.session.connection === this) this.session.isSuperseded = true;
   }
 
@@ -181,7 +195,7 @@ export class WorldSession {
   disconnect(graceMs: Millis): void {
     const { id } = this.connection;
     this.connection.send({ kind: "disconnected", connection: id, graceMs });
-    this.connection.isOpen = false;
+    this.connection.end();
   }
 
   /** On a new connection, all boards again. The old one stays half-open until its instance misses its heartbeats, unless it was disconnected before. */
@@ -279,6 +293,7 @@ export class WorldMember {
     this.#joinedAt = this.session.now;
     this.openedAfterMs = undefined;
     this.session.connection.boards.add(this.boardId);
+    this.session.connection.instance.viewChanged();
   }
 
   leave(): void {

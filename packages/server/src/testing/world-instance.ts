@@ -40,6 +40,8 @@ export type Surroundings = {
   readonly makeCore: MakeCore;
   /** When which instance wants to be called, by its index. */
   readonly wakes: Deadlines<number>;
+  /** Counts what changes the views of clients. */
+  readonly changes: { count: number };
   /** Throws, with the seed. */
   readonly fail: (sentence: string) => never;
 };
@@ -164,8 +166,14 @@ export class WorldInstance {
     this.#setAlarm();
     this.#around.network.detach(this.index);
     this.#around.claims.died(this.index, this.#around.clock.now);
-    for (const connection of this.connections.values()) connection.isOpen = false;
+    for (const connection of this.connections.values()) connection.end();
     this.connections.clear();
+    this.viewChanged();
+  }
+
+  /** What one of its clients sees, or is on, has changed. */
+  viewChanged(): void {
+    this.#around.changes.count++;
   }
 
   /** A local client moves its cursor; x = HIDDEN: it hides it. */
@@ -238,7 +246,7 @@ export class WorldInstance {
         if (effect.boardId !== undefined) break;
         for (const connection of this.connections.values()) {
           if (!connection.session.isMeant(effect.whom)) continue;
-          connection.isOpen = false;
+          connection.end();
           clock.after(0, () => this.receive(() => ({ kind: "disconnected", connection: connection.id, graceMs: 0 })));
         }
         break;
@@ -312,6 +320,7 @@ export class WorldInstance {
       case "disconnected":
         claims.disconnected(input.connection, input.graceMs, clock.now);
         this.connections.delete(input.connection);
+        this.viewChanged();
         break;
       case "kick":
         claims.kicked(this.index, input, clock.now);

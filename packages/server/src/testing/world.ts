@@ -8,8 +8,9 @@ import { CONSTANTS, type Constants } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
 import { Deadlines } from "../core/deadlines.ts";
 import type { ChosenStatus, ConnectionId, Effect } from "../core/effects.ts";
-import type { Occupants } from "../core/occupancy.ts";
 import { Random } from "../core/random.ts";
+import { differenceInCounts } from "./checkers/counts.ts";
+import { differenceFromTruth } from "./checkers/rosters.ts";
 import { type ClaimedMember, Claims } from "./claims.ts";
 import { type Faults, HEALTHY, Network } from "./network.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -62,6 +63,13 @@ export class World {
   readonly #bends: Bends;
   readonly #makeCore: MakeCore;
   readonly #inner: Random;
+  /** Counts what changes the views of clients. */
+  readonly #changes = { count: 0 };
+  #compared: { readonly stamp: number; readonly until: Millis; readonly difference: string | undefined } = {
+    stamp: -1,
+    until: 0,
+    difference: undefined,
+  };
   #connections = 0;
 
   /** A rule that is off in every World of this process, whatever its test asks for: packages/sim sees what misses it. */
@@ -165,6 +173,7 @@ export class World {
       bends: this.#bends,
       makeCore: this.#makeCore,
       wakes: this.#wakes,
+      changes: this.#changes,
       fail: (sentence) => this.fail(sentence),
     };
     const instance = new WorldInstance(
@@ -247,60 +256,21 @@ export class World {
     return recorded;
   }
 
-  get claims(): Pick<Claims, "union" | "lastHeldAt" | "lastEndedAt" | "isConnectedAt" | "hasJoinedAt" | "isUncertain"> {
+  get claims(): Pick<Claims, "union" | "lastHeldAt" | "lastEndedAt" | "isConnectedAt" | "hasJoinedAt" | "isUncertain" | "hasUncertain"> {
     return this.#claims;
   }
 
-  /** The first difference between some client's view and the truth, as text. */
+  /** The first difference between some client's view and the truth, as text. Compared again only if one of the two may have changed. */
   difference(): string | undefined {
-    const truths = new Map<BoardId, string[]>();
-    for (const instance of this.instances)
-      for (const connection of instance.connections.values()) {
-        if (!connection.isOpen) continue;
-        for (const boardId of connection.boards)
-          if (!connection.views.has(boardId)) return `${connection.session.name} waits for the roster of ${boardId}`;
-        for (const [boardId, view] of connection.views) {
-          const certain = (members: Iterable<ClaimedMember>) =>
-            [...members]
-              .filter(({ memberId }) => !this.#claims.isUncertain(boardId, memberId, this.now))
-              .map(inWords)
-              .sort();
-          const truth = truths.get(boardId) ?? certain(this.#claims.union(boardId, this.now));
-          truths.set(boardId, truth);
-          const shown = certain(view.members.values());
-          if (shown.join() !== truth.join())
-            return `${connection.session.name} at instance ${instance.index} sees ${shown} on ${boardId}, there are ${truth}`;
-        }
-      }
-    return undefined;
+    const stamp = this.#claims.version + this.#changes.count;
+    if (stamp !== this.#compared.stamp || this.now >= this.#compared.until)
+      this.#compared = { stamp, until: this.#claims.steadyUntil(this.now), difference: differenceFromTruth(this) };
+    return this.#compared.difference;
   }
 
-  /**
-   * The first difference between the counts that an instance tells its watchers and the truth, as text. Where nobody can know whether a member
-   * is there, viewers decide: those of the instance itself or, if it has none, those of any.
-   */
+  /** The first difference between the counts that an instance tells its watchers and the truth, as text. */
   differenceInCounts(): string | undefined {
-    for (const { index, core, watched, canRun } of this.instances)
-      for (const boardId of canRun ? watched : []) {
-        const told = core.occupancy(boardId);
-        const right = this.#rightCounts(boardId, index);
-        if (right.size > 0 && !right.has(inNumbers(told)))
-          return `instance ${index} counts ${inNumbers(told)} on ${boardId}, there are ${[...right].join(" or ")}`;
-      }
-    return undefined;
-  }
-
-  /** In words; none: nobody looks who could tell. */
-  #rightCounts(boardId: BoardId, index: number): Set<string> {
-    const isUncertain = ({ memberId }: { memberId: MemberId }) => this.#claims.isUncertain(boardId, memberId, this.now);
-    const certain = this.#claims.union(boardId, this.now).filter((member) => !isUncertain(member));
-    const viewsAt = ({ connections }: WorldInstance) =>
-      [...connections.values()].flatMap(({ isOpen, views }) => (isOpen ? (views.get(boardId) ?? []) : []));
-    const own = viewsAt(this.instance(index));
-    const views = own.length > 0 ? own : this.instances.flatMap(viewsAt);
-    if (views.length > 0)
-      return new Set(views.map(({ members }) => inNumbers(countOf([...certain, ...[...members.values()].filter(isUncertain)]))));
-    return new Set(this.#claims.hasUncertain(boardId, this.now) ? [] : [inNumbers(countOf(certain))]);
+    return differenceInCounts(this);
   }
 
   /** No running instance takes one that has ended for alive, or grants it the time of its goodbye any more (R7.9, R12.3). */
@@ -345,16 +315,4 @@ function boardIdOf(text: string): BoardId {
 
 function uuid(random: Random): InstanceId {
   return [8, 4, 4, 4, 12].map((digits) => hexDigits(random, digits)).join("-") as InstanceId;
-}
-
-function countOf(members: readonly ClaimedMember[]): Occupants {
-  return { members: members.length, users: new Set(members.map(({ userId }) => userId)).size };
-}
-
-function inNumbers(counts: Occupants | undefined): string {
-  return counts === undefined ? "nobody knows how many" : `${counts.members} members and ${counts.users} users`;
-}
-
-function inWords({ username, status, area = "", state }: ClaimedMember): string {
-  return `${username} ${status} ${area}${JSON.stringify(state)}`;
 }
