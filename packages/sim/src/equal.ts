@@ -1,7 +1,7 @@
 /** L1: when all trouble is over, the roster of every client becomes right in time, and stays right. It judges nothing: run.ts does. */
 
 import type { Millis } from "@presence-service/protocol";
-import type { World } from "@presence-service/server/testing";
+import { CONSTANTS, differenceInObservers, type World } from "@presence-service/server/testing";
 import { living } from "./faults.ts";
 
 export type Recovery = {
@@ -16,6 +16,10 @@ export type Recovery = {
 /** How long to wait for right rosters. */
 const PATIENCE_MS: Millis = 180_000;
 const LOOK_MS: Millis = 10;
+/** R15.14, and two looks. */
+const COUNTS_MS: Millis = 2_000 + 10;
+/** R19.3: a word that was lost is said again with the next beacon; while an instance believes itself alone, with every third. */
+const OBSERVERS_MS: Millis = CONSTANTS.beaconMsMin * (1 + CONSTANTS.beaconJitter) * CONSTANTS.idleBeaconsPerBeacon;
 /** A difference that is still there at the second check is not caused by a message under way. */
 const WATCH_LOOK_MS: Millis = 100;
 
@@ -31,6 +35,31 @@ export function recover(world: World, watchMs: Millis): Recovery {
   }
   const sinceConnectedMs = Math.max(0, from + equalMs - (connectedAt ?? from));
   return { equalMs, sinceConnectedMs, again: keepWatching(world, watchMs) };
+}
+
+/**
+ * Waits until watchers are told the right counts (R15.14) and every instance knows where somebody observes (R19), and fails if that takes
+ * too long. Rosters are right by now.
+ */
+export function untilTold(world: World): void {
+  world.until(
+    () => world.areEndsKnown && world.saidMissingAt <= world.now,
+    CONSTANTS.goodbyeMs + 500,
+    () => "R15.14: every instance knows which others have ended, and has said whether it may have missed words",
+  );
+  const from = world.now;
+  const isCounted = () => world.differenceInCounts() === undefined;
+  world.until(
+    () => isCounted() || world.now > Math.max(from, world.saidMissingAt) + COUNTS_MS,
+    PATIENCE_MS,
+    () => "R15.14: counts are told",
+  );
+  if (!isCounted()) world.fail(`R15.14: ${world.differenceInCounts()}`);
+  world.until(
+    () => differenceInObservers(world) === undefined,
+    OBSERVERS_MS,
+    () => `R19.3: ${differenceInObservers(world)}`,
+  );
 }
 
 function keepWatching(world: World, watchMs: Millis): Recovery["again"] {

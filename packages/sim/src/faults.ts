@@ -4,7 +4,7 @@
  */
 
 import type { BoardId, Millis } from "@presence-service/protocol";
-import { CONSTANTS, type Link, type World } from "@presence-service/server/testing";
+import { CONSTANTS, GRACE_MS, type Link, type World } from "@presence-service/server/testing";
 
 /** One fault, as a schedule has it. Only what its kind takes is there. */
 export type Fault = {
@@ -24,17 +24,23 @@ export type Taken = "stays" | "link" | "with" | "board";
 
 export type FaultKind = {
   readonly takes?: readonly Taken[];
+  /** It takes so long, whatever a schedule says: trouble is not over before. */
+  readonly lastsMs?: Millis;
   readonly begin: (world: World, victim: number, fault: Fault) => void;
   /** Default: the victim's links are mended, and it goes on. */
   readonly end?: (world: World, victim: number) => void;
 };
 
+/** From the goodbye of an instance until its process has ended. */
+const EXIT_MS: Millis = 100;
 const startRedis = (world: World) => world.network.startRedis();
 const nothing = () => {};
 
 export const FAULTS = {
   kill: { begin: (world, victim) => [world.kill(victim), world.start()], end: nothing },
-  stop: { begin: (world, victim) => [world.stop(victim), world.start()], end: nothing },
+  stop: { lastsMs: EXIT_MS, begin: (world, victim) => [world.stop(victim, EXIT_MS), world.start()], end: nothing },
+  /** A deployment: a successor starts, the clients go over to others within 2 s, and the instance stops (R12). */
+  drain: { lastsMs: CONSTANTS.retryMsMax + EXIT_MS, begin: drain, end: nothing },
   pause: { begin: (world, victim) => world.pause(victim) },
   kill_redis: { begin: (world) => world.network.stopRedis("killed"), end: startRedis },
   pause_redis: { begin: (world) => world.network.stopRedis("paused"), end: startRedis },
@@ -98,7 +104,7 @@ export type Trouble = {
   readonly needsRecycling?: boolean;
 };
 
-const INSTANCES: readonly FaultName[] = ["kill", "pause", "stop"];
+const INSTANCES: readonly FaultName[] = ["kill", "pause", "stop", "drain"];
 const REDIS: readonly FaultName[] = ["kill_redis", "pause_redis"];
 const LINKS: readonly FaultName[] = ["cut", "cut_link", "cut_link", "reset", "reset"];
 const SILENCE: readonly FaultName[] = ["cut_silently", "hang", "hang", "deafen"];
@@ -152,4 +158,18 @@ export function living(world: World): number[] {
 export function nth(world: World, number: number): number {
   const alive = living(world);
   return alive[number % alive.length] ?? 0;
+}
+
+function drain(world: World, victim: number): void {
+  world.start();
+  const sessions = [...world.instance(victim).connections.values()].filter(({ isOpen }) => isOpen).map(({ session }) => session);
+  for (const [index, session] of sessions.entries())
+    world.after(CONSTANTS.retryMsMin + (index * (CONSTANTS.retryMsMax - CONSTANTS.retryMsMin)) / sessions.length, () => {
+      const { connection } = session;
+      if (!connection.isOpen || connection.instance.index !== victim) return;
+      session.disconnect(GRACE_MS.full);
+      const others = living(world).filter((other) => other !== victim);
+      session.resume(others[index % others.length] ?? victim);
+    });
+  world.after(CONSTANTS.retryMsMax, () => world.stop(victim, EXIT_MS));
 }

@@ -5,9 +5,9 @@ import { type CoreOptions, RecordedCore, type Recording, readRecording, recordin
 import { TROUBLE_NAMES, type TroubleName } from "./faults.ts";
 import { replay } from "./replay.ts";
 import { runSchedule } from "./run.ts";
-import { drawSchedule } from "./schedule.ts";
+import { drawSchedule, SIZES } from "./schedule.ts";
 
-const SIZE = { instances: 4, boards: 4, people: 12 };
+const SIZE = SIZES.large;
 /** So small that it turns several times in a run. */
 const RING_BYTES = 128 * 1024;
 

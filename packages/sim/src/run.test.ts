@@ -62,7 +62,7 @@ test("judgement of a run: rosters equal too late, or different again", () => {
 });
 
 test("a schedule is shrunk to the steps without which it does not fail, on as few instances, without losses", () => {
-  const schedule = drawSchedule("everything", 3, { instances: 8, boards: 4, people: 12 });
+  const schedule = drawSchedule("everything", 3, { ...SIZES.large, instances: 8 });
   const kills = schedule.steps.filter((step) => "fault" in step && step.forMs > 200);
   const moves = schedule.steps.filter((step) => "act" in step && step.act === "leave");
   const needed = [kills[0], moves[3]];

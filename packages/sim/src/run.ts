@@ -4,25 +4,26 @@
  */
 
 import { createHash } from "node:crypto";
-import type { BoardId, Millis } from "@presence-service/protocol";
+import type { Millis } from "@presence-service/protocol";
 import {
   type Core,
   type CoreOptions,
   clashOfColors,
   differenceInOrder,
-  GRACE_MS,
   HEALTHY,
   World,
-  type WorldMember,
+  watchEvents,
   watchGhosts,
   watchHeld,
+  watchKicks,
   watchLeaves,
   watchSlices,
 } from "@presence-service/server/testing";
 import type { Ablation } from "./ablations.ts";
-import { type Recovery, recover } from "./equal.ts";
+import { type Recovery, recover, untilTold } from "./equal.ts";
 import { FAULTS, type Fault, type FaultKind, nth, TROUBLES, type Trouble, type TroubleName } from "./faults.ts";
-import type { Act, Schedule } from "./schedule.ts";
+import type { Schedule } from "./schedule.ts";
+import { People } from "./workload.ts";
 
 /** A promise that a run broke, by the id of the promise. */
 export type Finding = { readonly broken: string; readonly what: string };
@@ -56,6 +57,8 @@ export function runSchedule(schedule: Schedule, { ablation, makeCore, look, hash
   look?.(world);
   watchSlices(world);
   watchLeaves(world);
+  watchKicks(world);
+  watchEvents(world, { mayDouble: network.duplicateRate > 0 });
   const { hasHealthyBus }: Trouble = TROUBLES[trouble];
   if (hasHealthyBus === true) watchGhosts(world);
   const falseLeaves: string[] = [];
@@ -68,7 +71,10 @@ export function runSchedule(schedule: Schedule, { ablation, makeCore, look, hash
     const inTrouble = falseLeaves.splice(0);
     recovery = recover(world, schedule.watchMs);
     findings = judge(trouble, recovery, [...inTrouble, ...falseLeaves]);
-    if (findings.length === 0) findings = lookAround(world);
+    if (findings.length === 0) {
+      untilTold(world);
+      findings = lookAround(world);
+    }
   } catch (error) {
     findings = [violated(error)];
   }
@@ -111,43 +117,17 @@ function violated(error: unknown): Finding {
 
 function live(world: World, { steps, endsAt, trouble }: Schedule): void {
   const from = world.now;
-  const members = new Map<string, WorldMember>();
+  const people = new People(world);
+  let overAt = from + endsAt;
   for (const step of steps) {
     world.advance(from + step.at - world.now);
-    if ("fault" in step) befall(world, step, needsRecycling(trouble));
-    else act(world, members, step);
+    if ("fault" in step) {
+      befall(world, step, needsRecycling(trouble));
+      const { lastsMs = 0 }: FaultKind = FAULTS[step.fault];
+      overAt = Math.max(overAt, world.now + lastsMs);
+    } else people.act(step);
   }
-  world.advance(Math.max(0, from + endsAt - world.now));
-}
-
-function act(world: World, members: Map<string, WorldMember>, step: Act): void {
-  const via = nth(world, step.via);
-  const key = `${step.who} ${step.board}`;
-  const member = members.get(key);
-  if (member === undefined) {
-    if (step.act !== "join") return;
-    const session = [...members.values()].find(({ session: { name } }) => name === step.who)?.session;
-    members.set(key, session?.join(step.board as BoardId, {}) ?? world.join(step.who, { board: step.board, via }));
-    return;
-  }
-  const { session } = member;
-  if (!session.connection.isOpen || session.isSuperseded) return member.resume({ via });
-  switch (step.act) {
-    case "join":
-      return member.join();
-    case "update":
-      return member.update({ status: step.status, area: step.area, state: { tool: step.tool } });
-    case "move":
-      return member.move(step.x, 1);
-    case "resume":
-      return member.resume({ via });
-    case "leave":
-      return member.leave();
-    case "disconnect":
-      return member.disconnect(step.graceMs);
-    case "lose_abandoned":
-      return session.loseAbandoned(GRACE_MS.full);
-  }
+  world.advance(Math.max(0, overAt - world.now));
 }
 
 function befall(world: World, fault: Fault, isForGood: boolean): void {

@@ -4,8 +4,9 @@
  */
 
 import type { Millis } from "@presence-service/protocol";
-import { type Faults, GRACE_MS, Random } from "@presence-service/server/testing";
+import { type Faults, Random } from "@presence-service/server/testing";
 import { FAULTS, type Fault, type FaultKind, type FaultName, type Taken, TROUBLES, type Trouble, type TroubleName } from "./faults.ts";
+import { type Act, drawAct, drawPlaces } from "./workload.ts";
 
 /** How large the worlds of a campaign are, and how long their runs. */
 export type Size = {
@@ -37,14 +38,6 @@ export const SIZE_NAMES = Object.keys(SIZES) as SizeName[];
 /** The share of runs that are watched for the longer time. */
 const WATCHED_LONG = 0.2;
 
-/** A person does this. If their connection is gone they come back instead, by the instance that `via` names. */
-export type Act = { readonly who: string; readonly board: string; readonly via: number } & (
-  | { readonly act: "join" | "leave" | "resume" | "lose_abandoned" }
-  | { readonly act: "update"; readonly status: "active" | "idle"; readonly area: string; readonly tool: string }
-  | { readonly act: "move"; readonly x: number }
-  | { readonly act: "disconnect"; readonly graceMs: Millis }
-);
-
 export type Step = { readonly at: Millis } & (Act | Fault);
 
 export type Schedule = {
@@ -63,20 +56,19 @@ export type Schedule = {
 
 /** How long people act where nothing befalls them. */
 const PEACE_MS: Millis = 10_000;
-const GRACES: readonly Millis[] = Object.values(GRACE_MS);
 /** The share of the others that a failover leaves behind too. */
 const LEFT_BEHIND = 0.2;
 
 export function drawSchedule(trouble: TroubleName, seed: number, size: Size): Schedule {
   const { faults, lossRate = 0, needsRecycling = false, apartMs = 0 }: Trouble = TROUBLES[trouble];
   const draw = new Draw(seed, size);
-  const members = draw.members();
-  const steps: Step[] = members.map((member) => ({ at: 0, act: "join", ...member, via: draw.instance() }));
+  const places = drawPlaces(size.people, (index) => draw.board(index));
+  const steps: Step[] = places.map((place) => ({ at: 0, act: "join", ...place, via: draw.instance() }));
   let now: Millis = 0;
   const actUntil = (end: Millis, meanwhile: () => void = () => {}) => {
     while (now < end) {
       now += Math.round(draw.random.between(0, 2 * size.actMs));
-      steps.push({ at: now, ...draw.act(draw.one(members)) });
+      steps.push({ at: now, ...drawAct(draw.random, { ...draw.one(places), via: draw.instance() }, places) });
       meanwhile();
     }
   };
@@ -135,28 +127,6 @@ class Draw {
     return Math.floor(this.random.next() * this.#size.instances);
   }
 
-  /** One in three is on a second board too: the end of a connection ends both memberships. */
-  members(): { readonly who: string; readonly board: string }[] {
-    const { people, boards } = this.#size;
-    const all = Array.from({ length: people }, (_, index) => ({ who: `p${index}`, board: `b${index % boards}` }));
-    return [...all, ...all.filter((_, index) => index % 3 === 0).map(({ who }) => ({ who, board: this.#board() }))];
-  }
-
-  act(member: { readonly who: string; readonly board: string }): Act {
-    const by = { ...member, via: this.instance() };
-    const what = this.random.next();
-    if (what < 0.3) {
-      const status = this.one(["active", "idle"] as const);
-      return { ...by, act: "update", status, area: this.one(["", "slide-1"]), tool: this.one(["pen", "ink"]) };
-    }
-    if (what < 0.45) return { ...by, act: "move", x: Math.floor(this.random.between(0, 10)) };
-    if (what < 0.55) return { ...by, act: "resume" };
-    if (what < 0.65) return { ...by, act: "leave" };
-    if (what < 0.75) return { ...by, act: "join" };
-    if (what < 0.85) return { ...by, act: "disconnect", graceMs: this.one(GRACES) };
-    return { ...by, act: "lose_abandoned" };
-  }
-
   fault(names: readonly FaultName[], mayStay: boolean): Fault {
     const fault = this.one(names);
     const kind: FaultKind = FAULTS[fault];
@@ -169,7 +139,7 @@ class Draw {
       ...(takes("stays") && mayStay && { stays: this.random.next() < 0.5 }),
       ...(takes("link") && { link: this.one(["publisher", "subscriber"] as const) }),
       ...(takes("with") && { with: others.filter(() => this.random.next() < LEFT_BEHIND) }),
-      ...(takes("board") && { board: this.#board() }),
+      ...(takes("board") && { board: this.board() }),
     };
   }
 
@@ -178,7 +148,7 @@ class Draw {
     return Math.round(Math.exp(this.random.between(Math.log(min), Math.log(max))));
   }
 
-  #board(): string {
-    return `b${Math.floor(this.random.next() * this.#size.boards)}`;
+  board(index = Math.floor(this.random.next() * this.#size.boards)): string {
+    return `b${index % this.#size.boards}`;
   }
 }

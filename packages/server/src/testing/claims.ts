@@ -13,6 +13,7 @@ type Claim = {
   readonly boardId: BoardId;
   readonly attempt: number;
   readonly connection: ConnectionId;
+  readonly since: Millis;
   member: ClaimedMember;
   /** Nothing comes from its connection (R11). */
   isQuiet: boolean;
@@ -45,14 +46,14 @@ export class Claims {
     return until;
   }
 
-  joined(claim: Omit<Claim, "isQuiet" | "until" | "endsAttempt" | "isEndRumour">, now: Millis): void {
+  joined(claim: Omit<Claim, "since" | "isQuiet" | "until" | "endsAttempt" | "isEndRumour">, now: Millis): void {
     this.#version++;
     const members = this.#boards.get(claim.boardId) ?? new Map<MemberId, Claim[]>();
     this.#boards.set(claim.boardId, members);
     const claims = members.get(claim.member.memberId) ?? [];
     members.set(claim.member.memberId, claims);
     for (const older of claims) if (older.instance === claim.instance) giveUp(older, now);
-    claims.push({ ...claim, isQuiet: false, until: Number.POSITIVE_INFINITY, endsAttempt: false, isEndRumour: false });
+    claims.push({ ...claim, since: now, isQuiet: false, until: Number.POSITIVE_INFINITY, endsAttempt: false, isEndRumour: false });
   }
 
   left(boardId: BoardId, connection: ConnectionId, now: Millis): void {
@@ -153,6 +154,11 @@ export class Claims {
   lastHeldAt(boardId: BoardId, memberId: MemberId, now: Millis): Millis {
     const times = this.#of(boardId, memberId).map((claim) => (this.#isHeld(claim, now) ? now : claim.until));
     return Math.max(Number.NEGATIVE_INFINITY, ...times);
+  }
+
+  /** The last time when that member joined, wherever; -Infinity: never. */
+  lastJoinedAt(boardId: BoardId, memberId: MemberId): Millis {
+    return this.#of(boardId, memberId).at(-1)?.since ?? Number.NEGATIVE_INFINITY;
   }
 
   /** The last time when an attempt of that member was ended (R11); -Infinity: never. */
