@@ -50,7 +50,7 @@ export class Announcer {
   /** Periodic beacons in a row that were due while no other instance was subscribed. */
   #idleBeacons = 0;
 
-  #echoedSeq: Seq = 0;
+  #echoedSeq: Seq;
   /** The oldest own message on this board since the last echo of any. */
   #unechoedSince: Millis = NEVER;
   /** False while a subscription that was ordered anew is not confirmed. */
@@ -62,6 +62,7 @@ export class Announcer {
     this.#boardId = boardId;
     this.#subject = subject;
     this.#lingersUntil = now + context.constants.lingerMs;
+    this.#echoedSeq = subject.slice.seq;
     this.#beaconAt = this.#nextBeacon(now);
   }
 

@@ -17,8 +17,8 @@ export interface Context {
   readonly wallNow: Millis;
   /** This instance's own time, at this input: whole milliseconds since its start. */
   readonly at: Millis;
-  /** R2: one counter per instance, over all its boards. */
-  nextSeq(): Seq;
+  /** R2: one counter per instance, over all its boards. Counts so many changes more, and returns where it stands then. */
+  countChanges(changes: number): Seq;
   emit(effect: Effect): void;
   /** Something of that peer is held on that board from now on. */
   hold(owner: InstanceId, boardId: BoardId): void;

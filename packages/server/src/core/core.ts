@@ -139,7 +139,7 @@ export class Core {
       emit,
       hold: (owner, boardId) => this.#hold(owner, boardId),
       letGo: (owner, boardId) => this.#letGo(owner, boardId),
-      nextSeq: () => ++this.#seq,
+      countChanges: (changes) => (this.#seq += changes),
       get wallNow() {
         return wallNow();
       },

@@ -155,6 +155,29 @@ test("[R19.5] an observer may not move, update or broadcast; it becomes a member
   assert.equal(world.difference(), undefined);
 });
 
+test("[R2.1] [R19.1] a board that was forgotten and is opened again by an observer goes on above its old seq: nobody is contradicted, or asks for ever", () => {
+  eachSeed(5, (seed) => {
+    const world = new World({ seed, instances: 2 });
+    const ana = world.join("ana", { board: "b1", via: 0 });
+    const ben = world.join("ben", { board: "b1", via: 1 });
+    world.advance(3_000);
+    ana.leave();
+    // Instance 0 forgets the board, and instance 1 still holds its empty slice there.
+    world.advance(CONSTANTS.lingerMs + 1_000);
+    assert.ok(!world.instance(0).boards.has(B1));
+    const olga = world.joinToObserve("olga", { board: "b1", via: 0 });
+    world.advance(2_000);
+    const said = world.record("publish");
+    world.advance(10_000);
+    assert.deepEqual([olga.roster(), ben.roster(), isObserved(world)], [["ben"], ["ben"], [true, true]]);
+    assert.deepEqual(
+      world.instances.map(({ counted }) => counted.divergence ?? 0),
+      [0, 0],
+    );
+    assert.deepEqual([saidBy(said, 0, "sync"), saidBy(said, 1, "sync")], [[], []]);
+  });
+});
+
 test("[R19.6] an instance stays on a board while somebody observes, answers with an empty slice, and lingers afterwards", () => {
   const { world, olga } = observed();
   world.advance(5 * 60_000);

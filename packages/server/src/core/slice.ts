@@ -28,7 +28,7 @@ export class Slice {
   readonly #entries = new Entries<OwnEntry>();
   /** Attempts that this instance ended, for its snapshots; ends.ts deletes them when their time is over. */
   ended = new Map<MemberId, number>();
-  #seq: Seq = 0;
+  #seq: Seq;
   /** When the last change was made, if a member came or left by it. */
   #at: Millis | undefined;
   /** The last changes, oldest first, each with about its bytes. */
@@ -37,6 +37,8 @@ export class Slice {
 
   constructor(context: Context) {
     this.#context = context;
+    // The board may have been open before, and others may hold where its slice stood then (R2.1).
+    this.#seq = context.countChanges(0);
     this.#slots = new NumberPool(context.constants.numberRestMs);
   }
 
@@ -147,7 +149,7 @@ export class Slice {
   #advance(isTimed: boolean): Seq {
     const prev = this.#seq;
     this.#at = isTimed ? this.#context.at : undefined;
-    this.#seq = this.#context.nextSeq();
+    this.#seq = this.#context.countChanges(1);
     return prev;
   }
 
