@@ -7,7 +7,9 @@ import { living } from "./faults.ts";
 export type Recovery = {
   /** From the end of all trouble until every roster is right. Infinity: not within `PATIENCE_MS`. */
   readonly equalMs: Millis;
-  /** The same, from when the last instance had both of its connections. */
+  /** From the end of all trouble until the last instance had both of its connections. */
+  readonly connectedMs: Millis;
+  /** From then until every roster is right. */
   readonly sinceConnectedMs: Millis;
   /** Times when rosters that had been equal differed for longer than a message takes: start, length and the difference. */
   readonly again: readonly { readonly atMs: Millis; readonly forMs: Millis; readonly what: string }[];
@@ -33,8 +35,9 @@ export function recover(world: World, watchMs: Millis): Recovery {
     equalMs = world.now - from;
     break;
   }
-  const sinceConnectedMs = Math.max(0, from + equalMs - (connectedAt ?? from));
-  return { equalMs, sinceConnectedMs, again: keepWatching(world, watchMs) };
+  const connectedMs = (connectedAt ?? from) - from;
+  const sinceConnectedMs = Math.max(0, equalMs - connectedMs);
+  return { equalMs, connectedMs, sinceConnectedMs, again: keepWatching(world, watchMs) };
 }
 
 /**

@@ -46,7 +46,7 @@ test("a file that is no schedule is told from one", () => {
 });
 
 test("judgement of a run: rosters equal too late, or different again", () => {
-  const fine = { equalMs: 3_000, sinceConnectedMs: 100, again: [] };
+  const fine = { equalMs: 3_000, connectedMs: 2_900, sinceConnectedMs: 100, again: [] };
   const told = (...args: Parameters<typeof judge>) => judge(...args).map(({ broken, what }) => `${broken}: ${what}`);
   assert.deepEqual(told("redis", fine, []), []);
   assert.deepEqual(told("redis", { ...fine, equalMs: 6_000 }, []), ["L1: equal after 6.0 s, not 5.0 s"]);

@@ -30,7 +30,15 @@ const WATCH_MS: Millis = 120_000;
 export const SIZES = {
   /** For very many runs: everything that befalls large worlds befalls these. */
   small: { instances: 3, boards: 2, people: 6, actMs: 400, troubleMs: [1_000, 40_000], faultMs: [100, 60_000], watchMs: [15_000, 75_000] },
-  large: { instances: 4, boards: 4, people: 12, actMs: 200, troubleMs: [5_000, 60_000], faultMs: [100, 120_000], watchMs: [WATCH_MS, WATCH_MS] },
+  large: {
+    instances: 4,
+    boards: 4,
+    people: 12,
+    actMs: 200,
+    troubleMs: [5_000, 60_000],
+    faultMs: [100, 120_000],
+    watchMs: [WATCH_MS, WATCH_MS],
+  },
 } as const satisfies Record<string, Size>;
 export type SizeName = keyof typeof SIZES;
 export const SIZE_NAMES = Object.keys(SIZES) as SizeName[];
@@ -101,7 +109,11 @@ export function printSchedule({ steps, ...rest }: Schedule): string {
 export function readSchedule(text: string): Schedule {
   const schedule = JSON.parse(text) as Partial<Schedule>;
   const { seed, instances, endsAt, watchMs, steps, trouble = "", network } = schedule;
-  if (![seed, instances, endsAt, watchMs].every((value) => typeof value === "number") || typeof network !== "object" || !Array.isArray(steps))
+  if (
+    ![seed, instances, endsAt, watchMs].every((value) => typeof value === "number") ||
+    typeof network !== "object" ||
+    !Array.isArray(steps)
+  )
     throw new Error("this is no schedule: it needs seed, trouble, instances, network, endsAt, watchMs and steps");
   if (!(trouble in TROUBLES)) throw new Error(`there is no trouble ${trouble}`);
   for (const step of steps as readonly Step[])

@@ -92,7 +92,10 @@ function isSame(a: unknown, b: unknown): boolean {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || Array.isArray(a) !== Array.isArray(b)) return false;
   const [ofA, ofB] = [a as Record<string, unknown>, b as Record<string, unknown>];
   const names = Object.keys(ofA).filter((name) => ofA[name] !== undefined);
-  return names.length === Object.keys(ofB).filter((name) => ofB[name] !== undefined).length && names.every((name) => isSame(ofA[name], ofB[name]));
+  return (
+    names.length === Object.keys(ofB).filter((name) => ofB[name] !== undefined).length &&
+    names.every((name) => isSame(ofA[name], ofB[name]))
+  );
 }
 
 function text(value: Json | Member): string {

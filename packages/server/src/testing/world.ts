@@ -256,7 +256,10 @@ export class World {
     return recorded;
   }
 
-  get claims(): Pick<Claims, "union" | "lastHeldAt" | "lastJoinedAt" | "lastEndedAt" | "isConnectedAt" | "hasJoinedAt" | "isUncertain" | "hasUncertain"> {
+  get claims(): Pick<
+    Claims,
+    "union" | "lastHeldAt" | "lastJoinedAt" | "lastEndedAt" | "isConnectedAt" | "hasJoinedAt" | "isUncertain" | "hasUncertain"
+  > {
     return this.#claims;
   }
 

@@ -25,7 +25,7 @@ export function watchEvents(world: World, { mayDouble = false }: { readonly mayD
       const isTold = to === undefined || (self !== undefined && to.includes(self));
       const isNamed = recipients.memberIds?.includes(session.memberId) || recipients.userIds?.includes(session.userId);
       if (isTold && !isForAll && !isNamed) fail("R21.1", "is not for");
-      if (!isTold && (isForAll || (isNamed && self !== undefined))) fail("R21.1", "is for, and not told to,");
+      if (!isTold && (isForAll || (isNamed && self !== undefined && view.members.has(self)))) fail("R21.1", "is for, and not told to,");
       if (!isTold) continue;
       if (view.members.get(actor)?.memberId !== by) fail("R3.11", `is said by ${by}, and not so told to`);
       const key = `${id} ${over}`;
