@@ -1,6 +1,6 @@
 /**
  * `npm run sim`: runs seeds of each kind of trouble, makes the schedule of a failing one short and says how to see it again. With
- * `--ablate` it switches rules off and says which runs miss them. One process, one core. Exits with 1 if a promise was broken, or a rule
+ * `--ablate` it switches rules off and says which runs miss them. Exits with 1 if a promise was broken, or a rule
  * that was switched off was missed by nobody.
  */
 
@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readRecording } from "@presence-service/server/testing";
 import type { Ablation } from "./ablations.ts";
+import { runCampaign } from "./campaign.ts";
 import type { TroubleName } from "./faults.ts";
 import { type Options, readOptions } from "./options.ts";
 import { printing, replay as replayOf } from "./replay.ts";
@@ -21,6 +22,7 @@ import { trace } from "./trace.ts";
 const SHRINK_TRIES_MAX = 3000;
 /** Further failing runs are told, and not shrunk: they often have the same cause. */
 const SHRUNK_MAX = 3;
+const PROGRESS_RUNS = 200;
 
 try {
   const options = readOptions(process.argv.slice(2));
@@ -31,40 +33,42 @@ try {
         ? replay(options, options.schedule)
         : options.ablations.length > 0
           ? ablateAll(options)
-          : runAll(options);
+          : await runAll(options);
   process.exitCode = isFine ? 0 : 1;
 } catch (error) {
   console.error(`sim: ${error instanceof Error ? error.message : error}`);
   process.exitCode = 64;
 }
 
-function runAll(options: Options): boolean {
-  const { firstSeed, runs, size, troubles, json } = options;
+async function runAll(options: Options): Promise<boolean> {
+  const { firstSeed, runs, size, troubles, json, workers, progress } = options;
+  const outcomes = new Map<TroubleName, Outcome[]>(troubles.map((trouble) => [trouble, []]));
+  let count = 0;
   let broken = 0;
   const startedAt = performance.now();
-  if (!json) {
+  const pace = () => {
+    const seconds = (performance.now() - startedAt) / 1000;
+    return `${count} runs in ${seconds.toFixed(1)} s, ${(count / seconds).toFixed(1)} a second`;
+  };
+  if (!json)
     console.log(
       `${runs} seeds of each kind from ${firstSeed} on, ${size.instances} instances, ${size.boards} boards, ${size.people} people`,
     );
-    console.log("kind            equal after ms: p50    p99    max   since connected: p50    p99    max   differed again   false leaves");
-  }
-  for (const trouble of troubles) {
-    const outcomes: Outcome[] = [];
-    for (let seed = firstSeed; seed < firstSeed + runs; seed++) {
-      const schedule = drawSchedule(trouble, seed, size);
-      const outcome = runSchedule(schedule, { ...lookOf(options), hashes: json });
-      outcomes.push(outcome);
-      if (json) console.log(JSON.stringify(outcome));
-      if (outcome.findings.length === 0) continue;
+  await runCampaign({ troubles, firstSeed, runs, size, hashes: json }, { workers, ...lookOf(options) }, (outcome) => {
+    const { trouble, seed, findings } = outcome;
+    outcomes.get(trouble)?.push(outcome);
+    count++;
+    if (json) console.log(JSON.stringify(outcome));
+    if (findings.length > 0) {
       broken++;
-      if (!json) explain(schedule, outcome, { shrinks: options.shrinks && broken <= SHRUNK_MAX });
+      if (!json) explain(drawSchedule(trouble, seed, size), outcome, { shrinks: options.shrinks && broken <= SHRUNK_MAX });
     }
-    if (!json) console.log(summary(trouble, outcomes));
-  }
-  const count = runs * troubles.length;
-  const seconds = (performance.now() - startedAt) / 1000;
+    if (progress !== undefined && count % PROGRESS_RUNS === 0) writeFileSync(progress, `${pace()}, ${broken} broke a promise\n`);
+  });
   if (!json) {
-    console.log(`${count} runs in ${seconds.toFixed(1)} s, ${(count / seconds).toFixed(1)} a second`);
+    console.log("kind            equal after ms: p50    p99    max   since connected: p50    p99    max   differed again   false leaves");
+    for (const trouble of troubles) console.log(summary(trouble, outcomes.get(trouble) ?? []));
+    console.log(pace());
     console.log(broken === 0 ? "every run within its bounds" : `${broken} runs broke a promise`);
   }
   return broken === 0;

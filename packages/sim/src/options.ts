@@ -17,6 +17,10 @@ export type Options = {
   readonly replay: string | undefined;
   /** From which virtual millisecond on each step is printed. */
   readonly traceFrom: number | undefined;
+  /** Threads. */
+  readonly workers: number;
+  /** A file that tells how far a campaign is. */
+  readonly progress: string | undefined;
   readonly json: boolean;
   readonly shrinks: boolean;
 };
@@ -36,6 +40,8 @@ export function readOptions(args: readonly string[]): Options {
       schedule: { type: "string" },
       replay: { type: "string" },
       trace: { type: "string" },
+      workers: { type: "string", default: "1" },
+      progress: { type: "string" },
       json: { type: "boolean", default: false },
       "no-shrink": { type: "boolean", default: false },
     },
@@ -52,6 +58,8 @@ export function readOptions(args: readonly string[]): Options {
     schedule: values.schedule,
     replay: values.replay,
     traceFrom: trace === undefined ? undefined : whole("trace", trace, 0),
+    workers: trace === undefined ? whole("workers", values.workers) : 1,
+    progress: values.progress,
     json: values.json,
     shrinks: !values["no-shrink"],
   };

@@ -28,12 +28,15 @@ export function watchSlices(world: World): void {
     const before = told.seq;
     const contradiction = told.hear(message);
     if (contradiction !== undefined) fail("S4", contradiction);
-    if (told.seq > before) {
+    // An empty slice begins where the counter stands, which may be the number of a change on another board.
+    const isChange = message.kind === "delta" || message.kind === "snapshot";
+    if (!isChange && told.seq < (highest.get(key) ?? 0)) fail("R2", "goes back");
+    if (isChange && told.seq > before) {
       const number = `${instance.index} ${told.seq}`;
       if (told.seq <= (highest.get(key) ?? 0) || (given.get(number) ?? boardId) !== boardId) fail("R2", "gives a number again");
       given.set(number, boardId);
-      highest.set(key, told.seq);
     }
+    highest.set(key, Math.max(told.seq, highest.get(key) ?? 0));
     for (const memberId of membersSetBy(message))
       if (!world.claims.hasJoinedAt(instance.index, boardId, memberId)) fail("R1", `speaks of ${memberId}, who never joined there`);
     if (message.kind !== "sync" || message.asks === "all") return;

@@ -1,0 +1,6 @@
+/** One thread of a campaign: runs its share, and posts each outcome. */
+
+import { parentPort, workerData } from "node:worker_threads";
+import { outcomesOf, type Share } from "./campaign.ts";
+
+for (const outcome of outcomesOf(workerData as Share)) parentPort?.postMessage(outcome);
