@@ -124,8 +124,8 @@ export class WorldConnection {
   }
 
   refused(boardId: BoardId, code: ErrorCode): void {
-    // An earlier join there stays valid, if there was one.
-    if (!this.views.has(boardId)) this.forget(boardId);
+    // An earlier join there stays valid, if there was one. What a client says of a board that it has left is no join.
+    if (!this.views.has(boardId) && code !== "not_joined") this.forget(boardId);
     this.#member(boardId)?.refusals.push(code);
   }
 
