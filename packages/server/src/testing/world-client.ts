@@ -46,6 +46,8 @@ export class WorldConnection {
   readonly held = new Map<BoardId, readonly Member[]>();
   /** Boards its client has joined and not left. */
   readonly boards = new Set<BoardId>();
+  /** Boards whose host has put its client out. */
+  readonly #putOutOf = new Set<BoardId>();
   #isOpen = true;
 
   constructor(id: ConnectionId, session: WorldSession, instance: WorldInstance) {
@@ -87,8 +89,12 @@ export class WorldConnection {
 
   /** `self` undefined: it observes. */
   joined(boardId: BoardId, self: number | undefined, roster: RosterView): void {
-    // The client has left again before the answer came.
-    if (!this.boards.has(boardId)) return;
+    // The client has left again before the answer came; or it was put out, and its next join was under way already: it gives that up.
+    if (!this.boards.has(boardId)) {
+      if (this.#putOutOf.delete(boardId))
+        this.session.soon(() => this.boards.has(boardId) || this.send({ kind: "leave", connection: this.id, boardId }));
+      return;
+    }
     const view = new View(this.#caughtUp(boardId, self, roster));
     if (self !== undefined && view.members.get(self)?.memberId !== this.session.memberId)
       throw new Error(`C6: ${this.session.name} is told to be actor ${self}, which it is not`);
@@ -125,7 +131,7 @@ export class WorldConnection {
 
   refused(boardId: BoardId, code: ErrorCode): void {
     // An earlier join there stays valid, if there was one. What a client says of a board that it has left is no join.
-    if (!this.views.has(boardId) && code !== "not_joined") this.forget(boardId);
+    if (!this.views.has(boardId) && code !== "not_joined" && code !== "observing") this.forget(boardId);
     this.#member(boardId)?.refusals.push(code);
   }
 
@@ -133,6 +139,7 @@ export class WorldConnection {
     const known = this.actors.get(boardId);
     if (known !== undefined && known !== self) throw new Error(`R16: ${this.session.name} is put out as somebody else`);
     this.#member(boardId)?.log.push("put out");
+    this.#putOutOf.add(boardId);
     this.forget(boardId);
   }
 
@@ -179,6 +186,10 @@ export class WorldSession {
 
   get now(): Millis {
     return this.#gateway.now;
+  }
+
+  soon(run: () => void): void {
+    this.#gateway.after(0, run);
   }
 
   isMeant(whom: Whom): boolean {
