@@ -3,4 +3,4 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { outcomesOf, type Share } from "./campaign.ts";
 
-for (const outcome of outcomesOf(workerData as Share)) parentPort?.postMessage(outcome);
+for await (const outcome of outcomesOf(workerData as Share)) parentPort?.postMessage(outcome);

@@ -5,6 +5,7 @@
 
 import { Worker } from "node:worker_threads";
 import type { TroubleName } from "./faults.ts";
+import { loadPeerCore, mixing } from "./peer-core.ts";
 import { type Outcome, type RunOptions, runSchedule } from "./run.ts";
 import { drawSchedule, type Size } from "./schedule.ts";
 
@@ -15,6 +16,8 @@ export type Campaign = {
   readonly runs: number;
   readonly size: Size;
   readonly hashes: boolean;
+  /** Half of the instances run the core of that folder. */
+  readonly peerCore: string | undefined;
 };
 
 /** The part of a campaign that one thread runs: every so-manieth seed. */
@@ -26,15 +29,17 @@ export async function runCampaign(
   { workers, ...options }: { readonly workers: number } & Pick<RunOptions, "look">,
   tell: (outcome: Outcome) => void,
 ): Promise<void> {
-  if (workers === 1) for (const outcome of outcomesOf({ campaign, from: 0, step: 1 }, options)) tell(outcome);
+  if (workers === 1) for await (const outcome of outcomesOf({ campaign, from: 0, step: 1 }, options)) tell(outcome);
   else await Promise.all(Array.from({ length: workers }, (_, from) => runElsewhere({ campaign, from, step: workers }, tell)));
 }
 
 /** All kinds of trouble take their turns, so that a campaign that is stopped early has had some of each. */
-export function* outcomesOf({ campaign, from, step }: Share, options: Pick<RunOptions, "look"> = {}): Iterable<Outcome> {
-  const { troubles, firstSeed, runs, size, hashes } = campaign;
+export async function* outcomesOf({ campaign, from, step }: Share, options: Pick<RunOptions, "look"> = {}): AsyncIterable<Outcome> {
+  const { troubles, firstSeed, runs, size, hashes, peerCore } = campaign;
+  const peer = peerCore === undefined ? undefined : await loadPeerCore(peerCore);
   for (let index = from; index < runs; index += step)
-    for (const trouble of troubles) yield runSchedule(drawSchedule(trouble, firstSeed + index, size), { ...options, hashes });
+    for (const trouble of troubles) 
+      yield runSchedule(drawSchedule(trouble, firstSeed + index, size), { ...options, hashes, ...(peer && { makeCore: mixing(peer) }) });
 }
 
 function runElsewhere(share: Share, tell: (outcome: Outcome) => void): Promise<void> {

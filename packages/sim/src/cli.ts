@@ -12,6 +12,7 @@ import type { Ablation } from "./ablations.ts";
 import { runCampaign } from "./campaign.ts";
 import type { TroubleName } from "./faults.ts";
 import { type Options, readOptions } from "./options.ts";
+import { loadPeerCore, mixing, type PeerCore } from "./peer-core.ts";
 import { printing, replay as replayOf } from "./replay.ts";
 import { type Outcome, type RunOptions, runSchedule } from "./run.ts";
 import { drawSchedule, printSchedule, readSchedule, type Schedule } from "./schedule.ts";
@@ -30,7 +31,7 @@ try {
     options.replay !== undefined
       ? replayRecording(options, options.replay)
       : options.schedule !== undefined
-        ? replay(options, options.schedule)
+        ? await replay(options, options.schedule)
         : options.ablations.length > 0
           ? ablateAll(options)
           : await runAll(options);
@@ -41,7 +42,8 @@ try {
 }
 
 async function runAll(options: Options): Promise<boolean> {
-  const { firstSeed, runs, size, troubles, json, workers, progress } = options;
+  const { firstSeed, runs, size, troubles, json, workers, progress, peerCore } = options;
+  const peer = peerCore === undefined ? undefined : await loadPeerCore(peerCore);
   const outcomes = new Map<TroubleName, Outcome[]>(troubles.map((trouble) => [trouble, []]));
   let count = 0;
   let broken = 0;
@@ -54,14 +56,15 @@ async function runAll(options: Options): Promise<boolean> {
     console.log(
       `${runs} seeds of each kind from ${firstSeed} on, ${size.instances} instances, ${size.boards} boards, ${size.people} people`,
     );
-  await runCampaign({ troubles, firstSeed, runs, size, hashes: json }, { workers, ...lookOf(options) }, (outcome) => {
+  if (!json && peer !== undefined) console.log(`every second instance runs the core ${peer.name}`);
+  await runCampaign({ troubles, firstSeed, runs, size, hashes: json, peerCore }, { workers, ...lookOf(options) }, (outcome) => {
     const { trouble, seed, findings } = outcome;
     outcomes.get(trouble)?.push(outcome);
     count++;
     if (json) console.log(JSON.stringify(outcome));
     if (findings.length > 0) {
       broken++;
-      if (!json) explain(drawSchedule(trouble, seed, size), outcome, { shrinks: options.shrinks && broken <= SHRUNK_MAX });
+      if (!json) explain(drawSchedule(trouble, seed, size), outcome, { shrinks: options.shrinks && broken <= SHRUNK_MAX, peer });
     }
     if (progress !== undefined && count % PROGRESS_RUNS === 0) writeFileSync(progress, `${pace()}, ${broken} broke a promise\n`);
   });
@@ -89,10 +92,12 @@ function replayRecording({ traceFrom, json }: Options, path: string): boolean {
   return difference === undefined;
 }
 
-function replay(options: Options, path: string): boolean {
+async function replay(options: Options, path: string): Promise<boolean> {
+  const { peerCore } = options;
+  const makeCore = peerCore === undefined ? undefined : mixing(await loadPeerCore(peerCore));
   const schedule = readSchedule(readFileSync(path, "utf8"));
   const [ablation] = options.ablations;
-  const outcome = runSchedule(schedule, { ...lookOf(options), ablation });
+  const outcome = runSchedule(schedule, { ...lookOf(options), ablation, makeCore });
   if (options.json) console.log(JSON.stringify(outcome));
   else {
     console.log(`${schedule.trouble}, seed ${schedule.seed}, ${schedule.steps.length} steps: hash ${outcome.hash}`);
@@ -120,7 +125,7 @@ function ablate(ablation: Ablation, options: Options): boolean {
       if (finding === undefined) continue;
       if (json) console.log(JSON.stringify({ rule, off, runs: count, trouble, seed, finding }));
       else tell(`missed by run ${String(count).padStart(5)}, ${trouble} ${seed}: ${finding.broken}, ${finding.what.slice(0, 100)}`);
-      if (!json && shrinks && options.ablations.length === 1) explain(schedule, outcome, options, ablation);
+      if (!json && shrinks && options.ablations.length === 1) explain(schedule, outcome, { shrinks }, ablation);
       return true;
     }
   if (json) console.log(JSON.stringify({ rule, off, runs: count }));
@@ -129,20 +134,26 @@ function ablate(ablation: Ablation, options: Options): boolean {
 }
 
 /** Prints what went wrong, the shortest schedule in which it does, and how to see it. */
-function explain(schedule: Schedule, outcome: Outcome, { shrinks }: { readonly shrinks: boolean }, ablation?: Ablation): void {
+function explain(
+  schedule: Schedule,
+  outcome: Outcome,
+  { shrinks, peer }: { readonly shrinks: boolean; readonly peer?: PeerCore | undefined },
+  ablation?: Ablation,
+): void {
+  const run = (candidate: Schedule) => runSchedule(candidate, { ablation, hashes: false, ...(peer && { makeCore: mixing(peer) }) });
   console.log(`${schedule.trouble} ${schedule.seed}:`);
   tellFindings(outcome);
   const broken = outcome.findings[0]?.broken;
-  const fails = (candidate: Schedule) => runSchedule(candidate, { ablation, hashes: false }).findings[0]?.broken === broken;
+  const fails = (candidate: Schedule) => run(candidate).findings[0]?.broken === broken;
   const shortest = shrinks ? shrink(schedule, { fails, triesMax: SHRINK_TRIES_MAX }) : schedule;
   const path = join(tmpdir(), `presence-sim-${schedule.trouble}-${schedule.seed}${ablation === undefined ? "" : `-${ablation.rule}`}.json`);
   writeFileSync(path, printSchedule(shortest));
   if (shrinks) {
     console.log(`  shrunk from ${schedule.steps.length} steps to ${shortest.steps.length}, on ${shortest.instances} instances:`);
     for (const step of shortest.steps) console.log(`    ${JSON.stringify(step)}`);
-    tellFindings(runSchedule(shortest, { ablation }));
+    tellFindings(run(shortest));
   }
-  console.log(`  npm run sim -- --schedule ${path}${ablation === undefined ? "" : ` --ablate ${ablation.rule}`} --trace 0`);
+  console.log(`  npm run sim -- --schedule ${path}${ablation === undefined ? "" : ` --ablate ${ablation.rule}`}${peer === undefined ? "" : " --peer-core …"} --trace 0`);
 }
 
 function tellFindings({ findings }: Outcome): void {

@@ -21,6 +21,8 @@ export type Options = {
   readonly workers: number;
   /** A file that tells how far a campaign is. */
   readonly progress: string | undefined;
+  /** A folder with the core of another release, which half of the instances run. */
+  readonly peerCore: string | undefined;
   readonly json: boolean;
   readonly shrinks: boolean;
 };
@@ -42,6 +44,7 @@ export function readOptions(args: readonly string[]): Options {
       trace: { type: "string" },
       workers: { type: "string", default: "1" },
       progress: { type: "string" },
+      "peer-core": { type: "string" },
       json: { type: "boolean", default: false },
       "no-shrink": { type: "boolean", default: false },
     },
@@ -60,6 +63,7 @@ export function readOptions(args: readonly string[]): Options {
     traceFrom: trace === undefined ? undefined : whole("trace", trace, 0),
     workers: trace === undefined ? whole("workers", values.workers) : 1,
     progress: values.progress,
+    peerCore: values["peer-core"],
     json: values.json,
     shrinks: !values["no-shrink"],
   };

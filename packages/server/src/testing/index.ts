@@ -1,5 +1,6 @@
 /** The door through which packages/sim takes the World, and the numbers and types of the core that it needs. */
 
+export { decodeRedisMessage, encodeRedisMessage } from "../bus/envelope.ts";
 export { GRACE_MS } from "../connection/timing.ts";
 export { type Keep, type Kept, restore, written } from "../core/checkpoint.ts";
 export { CONSTANTS, type Constants } from "../core/constants.ts";
