@@ -5,7 +5,7 @@ import type { World } from "../world.ts";
 
 /**
  * R16. No instance that has shown a member leave as kicked, shortly after its owner has kicked it, shows it again, unless its client has joined
- * since, or another instance holds it.
+ * since, or another instance has held it since: that one hears of the kick later.
  */
 export function watchKicks(world: World): void {
   const { claims } = world;
@@ -32,7 +32,7 @@ export function watchKicks(world: World): void {
     const { memberId, username } = change.member;
     const since = shownAt.get(`${instance.index} ${boardId} ${memberId}`);
     if (since === undefined || claims.lastJoinedAt(boardId, memberId) >= since) return;
-    if (claims.isUncertain(boardId, memberId, world.now) || claims.lastHeldAt(boardId, memberId, world.now) === world.now) return;
+    if (claims.isUncertain(boardId, memberId, world.now) || claims.lastHeldAt(boardId, memberId, world.now) > since) return;
     world.fail(`R16.3: instance ${instance.index} shows ${username} on ${boardId} again, kicked ${world.now - since} ms ago`);
   });
 }
