@@ -38,7 +38,7 @@ export async function* outcomesOf({ campaign, from, step }: Share, options: Pick
   const { troubles, firstSeed, runs, size, hashes, peerCore } = campaign;
   const peer = peerCore === undefined ? undefined : await loadPeerCore(peerCore);
   for (let index = from; index < runs; index += step)
-    for (const trouble of troubles) 
+    for (const trouble of troubles)
       yield runSchedule(drawSchedule(trouble, firstSeed + index, size), { ...options, hashes, ...(peer && { makeCore: mixing(peer) }) });
 }
 

@@ -153,7 +153,9 @@ function explain(
     for (const step of shortest.steps) console.log(`    ${JSON.stringify(step)}`);
     tellFindings(run(shortest));
   }
-  console.log(`  npm run sim -- --schedule ${path}${ablation === undefined ? "" : ` --ablate ${ablation.rule}`}${peer === undefined ? "" : " --peer-core …"} --trace 0`);
+  console.log(
+    `  npm run sim -- --schedule ${path}${ablation === undefined ? "" : ` --ablate ${ablation.rule}`}${peer === undefined ? "" : " --peer-core …"} --trace 0`,
+  );
 }
 
 function tellFindings({ findings }: Outcome): void {

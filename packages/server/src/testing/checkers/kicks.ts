@@ -9,13 +9,16 @@ import type { World } from "../world.ts";
  */
 export function watchKicks(world: World): void {
   const { claims } = world;
-  const kickedAt = new Map<string, Millis>();
+  const kicksOf = new Map<string, Millis[]>();
   /** By instance, too: when the kick of the last leave that it has shown was. */
   const shownAt = new Map<string, Millis>();
   world.observe((instance, effect) => {
     if (effect.kind === "publish" && effect.message.kind === "delta")
       for (const op of effect.message.ops)
-        if (op.op === "del" && op.reason === "kicked") kickedAt.set(`${effect.boardId} ${op.memberId}`, world.now);
+        if (op.op === "del" && op.reason === "kicked") {
+          const key = `${effect.boardId} ${op.memberId}`;
+          kicksOf.set(key, [...(kicksOf.get(key) ?? []), world.now]);
+        }
     if (effect.kind !== "roster" || effect.change.change === "updated") return;
     const { boardId, change } = effect;
     if (change.change === "left") {
@@ -23,9 +26,10 @@ export function watchKicks(world: World): void {
       const member = views.find((one) => one !== undefined);
       if (member === undefined || change.reason !== "kicked") return;
       const key = `${boardId} ${member.memberId}`;
-      const since = kickedAt.get(key) ?? Number.NEGATIVE_INFINITY;
-      // An instance that was stopped meanwhile hears of that kick when others may have followed.
-      if (world.now - since <= SOON_MS) shownAt.set(`${instance.index} ${key}`, since);
+      const kicks = (kicksOf.get(key) ?? []).filter((at) => world.now - at <= LONG_MS);
+      const since = kicks.at(-1) ?? Number.NEGATIVE_INFINITY;
+      // Where there were several, of several owners or one after the other, it may be an earlier one that is shown now.
+      if (kicks.length === 1 && world.now - since <= SOON_MS) shownAt.set(`${instance.index} ${key}`, since);
       else shownAt.delete(`${instance.index} ${key}`);
       return;
     }
@@ -38,3 +42,5 @@ export function watchKicks(world: World): void {
 }
 
 const SOON_MS: Millis = 1_000;
+/** Longer than anything waits that is shown late. */
+const LONG_MS: Millis = 180_000;
