@@ -57,10 +57,12 @@ export function runSchedule(schedule: Schedule, { ablation, makeCore, look, hash
   look?.(world);
   watchSlices(world);
   watchLeaves(world);
-  watchKicks(world);
   watchEvents(world, { mayDouble: network.duplicateRate > 0 });
   const { hasHealthyBus }: Trouble = TROUBLES[trouble];
-  if (hasHealthyBus === true) watchGhosts(world);
+  if (hasHealthyBus === true) {
+    watchGhosts(world);
+    watchKicks(world);
+  }
   const falseLeaves: string[] = [];
   watchHeld(world, (sentence) => falseLeaves.push(sentence));
   let recovery: Recovery | undefined;

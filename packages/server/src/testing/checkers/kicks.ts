@@ -5,7 +5,8 @@ import type { World } from "../world.ts";
 
 /**
  * R16. No instance that has shown a member leave as kicked, shortly after its owner has kicked it, shows it again, unless its client has joined
- * since, or another instance has held it since: that one hears of the kick later.
+ * since, or another instance has held it since: that one hears of the kick later. For runs with a healthy bus: another one may bring what was
+ * said before the kick after it.
  */
 export function watchKicks(world: World): void {
   const { claims } = world;
