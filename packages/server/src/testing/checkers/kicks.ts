@@ -34,6 +34,8 @@ export function watchKicks(world: World): void {
       else shownAt.delete(`${instance.index} ${key}`);
       return;
     }
+    // It has just been resumed, and reads what was said before the kick.
+    if (world.now - instance.runsSince < SOON_MS) return;
     const { memberId, username } = change.member;
     const since = shownAt.get(`${instance.index} ${boardId} ${memberId}`);
     if (since === undefined || claims.lastJoinedAt(boardId, memberId) >= since) return;
