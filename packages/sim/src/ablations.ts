@@ -1,9 +1,11 @@
 /**
  * Rules that can be switched off, to see whether anything misses them: `npm run sim -- --ablate R6`. A rule is off by numbers that make it
  * come too late, or because the World withholds what it does. The core has no switches for this, so a rule that is all inside the core
- * is not in this list: its tests are its proof.
+ * is not in this list: its tests are its proof (R3.4, R15.4 to R15.11, R18, R20). Nor are rules of what is around the core: those of the bus and
+ * of its signatures (R9.26 to R9.28, R14) have tests with real servers. Nothing but a number or a picture depends on R5.14, R22 and R23.
  */
 
+import type { InstanceId } from "@presence-service/protocol";
 import type { Bends, Constants, Effect, Input } from "@presence-service/server/testing";
 
 export type Ablation = Bends & {
@@ -72,7 +74,44 @@ export const ABLATIONS: readonly Ablation[] = [
   { rule: "R11.18", off: "a quiet connection shows", hears: (input) => (input.kind === "quiet" ? undefined : input) },
   { rule: "R12.1", off: "an instance that stops says so", withholds: publishes(({ kind }) => kind === "goodbye") },
   { rule: "R12.2", off: "members of a stopped instance go in the end", constants: { goodbyeMs: 59_999 } },
+  { rule: "R15.1", off: "a watcher says what it wants", withholds: publishes(({ kind }) => kind === "want") },
+  { rule: "R15.3", off: "counts are told", withholds: publishes(({ kind }) => kind === "occupancy") },
+  {
+    rule: "R15.7",
+    off: "a board of which nothing was heard is asked about",
+    constants: { occupancySilentMs: FOREVER },
+  },
+  {
+    rule: "R15.8",
+    off: "an instance that may have missed what is wanted says so",
+    hears: heard(beats(({ wanting: _, ...one }) => one)),
+  },
+  {
+    rule: "R15.12",
+    off: "a silent shard is subscribed anew",
+    withholds: (effect) => effect.kind === "shard" && effect.act === "resubscribe",
+  },
+  {
+    rule: "R16.2",
+    off: "an instance obeys a kick of another one",
+    hears: (input, self) => (isOf("kick", input, self) ? undefined : input),
+  },
+  {
+    rule: "R19.2",
+    off: "beacons and questions say whether somebody observes",
+    hears: heard(saying((said) => (said.kind === "beacon" || said.kind === "sync" ? { ...said, observed: false } : said))),
+  },
+  {
+    rule: "R21.1",
+    off: "an event says whom it is for",
+    hears: heard(saying((said) => (said.kind === "event" ? { kind: "event", slot: said.slot, name: said.name, data: said.data } : said))),
+  },
 ];
+
+/** Another instance has said something of that kind. */
+function isOf(kind: Said["kind"], input: Input, self: InstanceId): boolean {
+  return input.kind === "heard" && input.from !== self && input.message.kind === kind;
+}
 
 function publishes(isMeant: (said: Said) => boolean): (effect: Effect) => boolean {
   return (effect) => effect.kind === "publish" && isMeant(effect.message);

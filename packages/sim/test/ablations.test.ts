@@ -14,17 +14,17 @@ const MISSED: readonly (readonly [string, string])[] = [
   ["R4.6", "replication"],
   ["R4.13", "replication"],
   ["R6.2", "repair"],
-  ["R6.4", "repair"],
   ["R7.8", "liveness"],
   ["R7.10", "liveness"],
   ["R9.7", "liveness"],
   ["R9.23", "silence"],
   ["R11.4", "outages"],
-  ["R11.5", "sessions"],
   ["R11.11", "sessions"],
   ["R11.18", "sessions"],
   ["R12.1", "sessions"],
-  ["R12.2", "sessions"],
+  ["R15.7", "occupancy"],
+  ["R15.8", "occupancy"],
+  ["R15.12", "occupancy"],
 ];
 
 for (const [rule, subject] of MISSED)
