@@ -151,7 +151,8 @@ export class People {
     const recipients: Recipients =
       to === undefined ? {} : as === "user" ? { userIds: [userOf(to) ?? memberIdOf(to)] } : { memberIds: [memberIdOf(to)] };
     const traced: Traced = { number: this.#events++, by: session.memberId, over: session.connection.id, for: recipients };
-    member.broadcast("wave", traced as unknown as Json, recipients);
+    // A client parses what it says anew: no object is in both.
+    member.broadcast("wave", structuredClone(traced) as unknown as Json, recipients);
   }
 }
 
