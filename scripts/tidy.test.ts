@@ -22,7 +22,7 @@ const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
   server: ["protocol"],
   bench: ["client", "protocol"],
   conformance: ["protocol"],
-  sim: ["protocol", "server/testing"],
+  sim: ["client", "protocol", "server/testing"],
 };
 
 /** The server's folders and top-level files, outermost first: cli → server → edge → connection → bus → core, and connection → speech → core. */

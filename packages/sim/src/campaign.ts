@@ -8,6 +8,11 @@ import type { TroubleName } from "./faults.ts";
 import { loadPeerCore, mixing } from "./peer-core.ts";
 import { type Outcome, type RunOptions, runSchedule } from "./run.ts";
 import { drawSchedule, type Size } from "./schedule.ts";
+import { runWithSdk } from "./sdk-run.ts";
+
+/** `model`: clients of the World, on cores without sockets. `sdk`: the SDK, on whole instances. */
+export const CLIENTS = ["model", "sdk"] as const;
+export type Clients = (typeof CLIENTS)[number];
 
 export type Campaign = {
   readonly troubles: readonly TroubleName[];
@@ -18,6 +23,7 @@ export type Campaign = {
   readonly hashes: boolean;
   /** Half of the instances run the core of that folder. */
   readonly peerCore: string | undefined;
+  readonly clients: Clients;
 };
 
 /** The part of a campaign that one thread runs: every so-manieth seed. */
@@ -35,11 +41,14 @@ export async function runCampaign(
 
 /** All kinds of trouble take their turns, so that a campaign that is stopped early has had some of each. */
 export async function* outcomesOf({ campaign, from, step }: Share, options: Pick<RunOptions, "look"> = {}): AsyncIterable<Outcome> {
-  const { troubles, firstSeed, runs, size, hashes, peerCore } = campaign;
+  const { troubles, firstSeed, runs, size, hashes, peerCore, clients } = campaign;
   const peer = peerCore === undefined ? undefined : await loadPeerCore(peerCore);
   for (let index = from; index < runs; index += step)
-    for (const trouble of troubles)
-      yield runSchedule(drawSchedule(trouble, firstSeed + index, size), { ...options, hashes, ...(peer && { makeCore: mixing(peer) }) });
+    for (const trouble of troubles) {
+      const schedule = drawSchedule(trouble, firstSeed + index, size);
+      if (clients === "sdk") yield await runWithSdk(schedule);
+      else yield runSchedule(schedule, { ...options, hashes, ...(peer && { makeCore: mixing(peer) }) });
+    }
 }
 
 function runElsewhere(share: Share, tell: (outcome: Outcome) => void): Promise<void> {

@@ -42,7 +42,7 @@ try {
 }
 
 async function runAll(options: Options): Promise<boolean> {
-  const { firstSeed, runs, size, troubles, json, workers, progress, peerCore } = options;
+  const { firstSeed, runs, size, troubles, json, workers, progress, peerCore, clients } = options;
   const peer = peerCore === undefined ? undefined : await loadPeerCore(peerCore);
   const outcomes = new Map<TroubleName, Outcome[]>(troubles.map((trouble) => [trouble, []]));
   let count = 0;
@@ -57,14 +57,14 @@ async function runAll(options: Options): Promise<boolean> {
       `${runs} seeds of each kind from ${firstSeed} on, ${size.instances} instances, ${size.boards} boards, ${size.people} people`,
     );
   if (!json && peer !== undefined) console.log(`every second instance runs the core ${peer.name}`);
-  await runCampaign({ troubles, firstSeed, runs, size, hashes: json, peerCore }, { workers, ...lookOf(options) }, (outcome) => {
+  await runCampaign({ troubles, firstSeed, runs, size, hashes: json, peerCore, clients }, { workers, ...lookOf(options) }, (outcome) => {
     const { trouble, seed, findings } = outcome;
     outcomes.get(trouble)?.push(outcome);
     count++;
     if (json) console.log(JSON.stringify(outcome));
     if (findings.length > 0) {
       broken++;
-      if (!json) explain(drawSchedule(trouble, seed, size), outcome, { shrinks: options.shrinks && broken <= SHRUNK_MAX, peer });
+      if (!json) explain(drawSchedule(trouble, seed, size), outcome, { shrinks: options.shrinks && clients === "model" && broken <= SHRUNK_MAX, peer });
     }
     if (progress !== undefined && count % PROGRESS_RUNS === 0) writeFileSync(progress, `${pace()}, ${broken} broke a promise\n`);
   });

@@ -4,7 +4,7 @@
  */
 
 import type { BoardId, Millis } from "@presence-service/protocol";
-import { CONSTANTS, GRACE_MS, type Link, type World } from "@presence-service/server/testing";
+import { CONSTANTS, HEALTHY, type Link, type Network } from "@presence-service/server/testing";
 
 /** One fault, as a schedule has it. Only what its kind takes is there. */
 export type Fault = {
@@ -20,27 +20,41 @@ export type Fault = {
   readonly board?: string;
 };
 
+/** The part of a World that faults befall; one of whole instances has it as well. */
+export type Field = {
+  readonly network: Network;
+  readonly instances: readonly { readonly index: number; readonly state: "running" | "paused" | "gone" }[];
+  instance(index: number): { readonly boards: Iterable<string> };
+  start(): number;
+  kill(index: number): void;
+  pause(index: number): void;
+  resume(index: number): void;
+  stop(index: number, exitMs: Millis): void;
+  drain(index: number, exitMs: Millis): void;
+  after(ms: Millis, run: () => void): void;
+};
+
 export type Taken = "stays" | "link" | "with" | "board";
 
 export type FaultKind = {
   readonly takes?: readonly Taken[];
   /** It takes so long, whatever a schedule says: trouble is not over before. */
   readonly lastsMs?: Millis;
-  readonly begin: (world: World, victim: number, fault: Fault) => void;
+  readonly begin: (world: Field, victim: number, fault: Fault) => void;
   /** Default: the victim's links are mended, and it goes on. */
-  readonly end?: (world: World, victim: number) => void;
+  readonly end?: (world: Field, victim: number) => void;
 };
 
 /** From the goodbye of an instance until its process has ended. */
 const EXIT_MS: Millis = 100;
-const startRedis = (world: World) => world.network.startRedis();
+const startRedis = (world: Field) => world.network.startRedis();
 const nothing = () => {};
 
 export const FAULTS = {
   kill: { begin: (world, victim) => [world.kill(victim), world.start()], end: nothing },
   stop: { lastsMs: EXIT_MS, begin: (world, victim) => [world.stop(victim, EXIT_MS), world.start()], end: nothing },
   /** A deployment: a successor starts, the clients go over to others within 2 s, and the instance stops (R12). */
-  drain: { lastsMs: CONSTANTS.retryMsMax + EXIT_MS, begin: drain, end: nothing },
+  drain: { lastsMs: CONSTANTS.retryMsMax + EXIT_MS, begin: (world, victim) => [world.start(), world.drain(victim, EXIT_MS)], end: nothing },
   pause: { begin: (world, victim) => world.pause(victim) },
   kill_redis: { begin: (world) => world.network.stopRedis("killed"), end: startRedis },
   pause_redis: { begin: (world) => world.network.stopRedis("paused"), end: startRedis },
@@ -65,7 +79,7 @@ export const FAULTS = {
   part: { takes: ["link"], begin: (world, victim, { link = "subscriber" }) => world.network.split([victim], { links: [link] }) },
   forget_subscriptions: {
     begin: (world, victim) => {
-      for (const boardId of world.instance(victim).boards) world.network.dropSubscription(victim, boardId);
+      for (const boardId of world.instance(victim).boards) world.network.dropSubscription(victim, boardId as BoardId);
     },
   },
   /** Redis takes a right away. */
@@ -150,26 +164,43 @@ export const TROUBLES = {
 export type TroubleName = keyof typeof TROUBLES;
 export const TROUBLE_NAMES = Object.keys(TROUBLES) as TroubleName[];
 
-export function living(world: World): number[] {
+export function living(world: Field): number[] {
   return world.instances.filter(({ state }) => state !== "gone").map(({ index }) => index);
 }
 
 /** The so-manieth of the living instances, counted round: a step means an instance whatever steps were left out before it. */
-export function nth(world: World, number: number): number {
+export function nth(world: Field, number: number): number {
   const alive = living(world);
   return alive[number % alive.length] ?? 0;
 }
 
-function drain(world: World, victim: number): void {
-  world.start();
-  const sessions = [...world.instance(victim).connections.values()].filter(({ isOpen }) => isOpen).map(({ session }) => session);
-  for (const [index, session] of sessions.entries())
-    world.after(CONSTANTS.retryMsMin + (index * (CONSTANTS.retryMsMax - CONSTANTS.retryMsMin)) / sessions.length, () => {
-      const { connection } = session;
-      if (!connection.isOpen || connection.instance.index !== victim) return;
-      session.disconnect(GRACE_MS.full);
-      const others = living(world).filter((other) => other !== victim);
-      session.resume(others[index % others.length] ?? victim);
-    });
-  world.after(CONSTANTS.retryMsMax, () => world.stop(victim, EXIT_MS));
+/** `trouble` decides whether it is ever mended (`needsRecycling`). */
+export function befall(world: Field, fault: Fault, trouble: TroubleName): void {
+  const victim = nth(world, fault.victim);
+  const kind: FaultKind = FAULTS[fault.fault];
+  kind.begin(world, victim, fault);
+  if (needsRecycling(trouble)) return;
+  world.after(fault.forMs, () => {
+    if (kind.end !== undefined) return kind.end(world, victim);
+    world.network.mend(victim);
+    world.resume(victim);
+  });
+}
+
+/** How long trouble goes on at least once that fault has begun. */
+export function lastsMs({ fault }: Fault): Millis {
+  const kind: FaultKind = FAULTS[fault];
+  return kind.lastsMs ?? 0;
+}
+
+export function endTrouble(world: Field, trouble: TroubleName): void {
+  world.network.faults = HEALTHY;
+  world.network.startRedis();
+  if (!needsRecycling(trouble)) world.network.mendAll();
+  for (const { index } of world.instances) world.resume(index);
+}
+
+function needsRecycling(trouble: TroubleName): boolean {
+  const { needsRecycling: needs = false }: Trouble = TROUBLES[trouble];
+  return needs;
 }

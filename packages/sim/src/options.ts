@@ -2,6 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { ABLATIONS, type Ablation } from "./ablations.ts";
+import { CLIENTS, type Clients } from "./campaign.ts";
 import { TROUBLE_NAMES, type TroubleName } from "./faults.ts";
 import { SIZE_NAMES, SIZES, type Size } from "./schedule.ts";
 
@@ -23,6 +24,7 @@ export type Options = {
   readonly progress: string | undefined;
   /** A folder with the core of another release, which half of the instances run. */
   readonly peerCore: string | undefined;
+  readonly clients: Clients;
   readonly json: boolean;
   readonly shrinks: boolean;
 };
@@ -45,6 +47,7 @@ export function readOptions(args: readonly string[]): Options {
       workers: { type: "string", default: "1" },
       progress: { type: "string" },
       "peer-core": { type: "string" },
+      clients: { type: "string", default: "model" },
       json: { type: "boolean", default: false },
       "no-shrink": { type: "boolean", default: false },
     },
@@ -64,6 +67,7 @@ export function readOptions(args: readonly string[]): Options {
     workers: trace === undefined ? whole("workers", values.workers) : 1,
     progress: values.progress,
     peerCore: values["peer-core"],
+    clients: one("clients", values.clients, CLIENTS),
     json: values.json,
     shrinks: !values["no-shrink"],
   };

@@ -10,7 +10,6 @@ import {
   type CoreOptions,
   clashOfColors,
   differenceInOrder,
-  HEALTHY,
   World,
   watchEvents,
   watchGhosts,
@@ -21,7 +20,7 @@ import {
 } from "@presence-service/server/testing";
 import type { Ablation } from "./ablations.ts";
 import { type Recovery, recover, untilTold } from "./equal.ts";
-import { FAULTS, type Fault, type FaultKind, nth, TROUBLES, type Trouble, type TroubleName } from "./faults.ts";
+import { befall, endTrouble, lastsMs, TROUBLES, type Trouble, type TroubleName } from "./faults.ts";
 import type { Schedule } from "./schedule.ts";
 import { People } from "./workload.ts";
 
@@ -130,36 +129,11 @@ function live(world: World, { steps, endsAt, trouble }: Schedule): void {
   for (const step of steps) {
     world.advance(from + step.at - world.now);
     if ("fault" in step) {
-      befall(world, step, needsRecycling(trouble));
-      const { lastsMs = 0 }: FaultKind = FAULTS[step.fault];
-      overAt = Math.max(overAt, world.now + lastsMs);
+      befall(world, step, trouble);
+      overAt = Math.max(overAt, world.now + lastsMs(step));
     } else people.act(step);
   }
   world.advance(Math.max(0, overAt - world.now));
-}
-
-function befall(world: World, fault: Fault, isForGood: boolean): void {
-  const victim = nth(world, fault.victim);
-  const kind: FaultKind = FAULTS[fault.fault];
-  kind.begin(world, victim, fault);
-  if (isForGood) return;
-  world.after(fault.forMs, () => {
-    if (kind.end !== undefined) return kind.end(world, victim);
-    world.network.mend(victim);
-    world.resume(victim);
-  });
-}
-
-function needsRecycling(trouble: TroubleName): boolean {
-  const { needsRecycling: needs = false }: Trouble = TROUBLES[trouble];
-  return needs;
-}
-
-function endTrouble(world: World, trouble: TroubleName): void {
-  world.network.faults = HEALTHY;
-  world.network.startRedis();
-  if (!needsRecycling(trouble)) world.network.mendAll();
-  for (const instance of world.instances) instance.resume();
 }
 
 /** Call the result at the end. */

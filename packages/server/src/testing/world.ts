@@ -4,6 +4,7 @@
  */
 
 import { type BoardId, type InstanceId, isBoardId, type JsonObject, type MemberId, type Millis } from "@presence-service/protocol";
+import { GRACE_MS } from "../connection/timing.ts";
 import { CONSTANTS, type Constants } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
 import { Deadlines } from "../core/deadlines.ts";
@@ -230,6 +231,21 @@ export class World {
     const instance = this.instance(index);
     instance.receive(() => ({ kind: "stop" }));
     this.after(exitMs, () => instance.end());
+  }
+
+  /** As `stop`, and before that its clients are told one after another to go: they come back at other instances. */
+  drain(index: number, exitMs?: Millis): void {
+    const { retryMsMin, retryMsMax } = this.config;
+    const sessions = [...this.instance(index).connections.values()].filter(({ isOpen }) => isOpen).map(({ session }) => session);
+    for (const [nth, session] of sessions.entries())
+      this.after(retryMsMin + (nth * (retryMsMax - retryMsMin)) / sessions.length, () => {
+        const { connection } = session;
+        if (!connection.isOpen || connection.instance.index !== index) return;
+        const others = this.instances.filter((other) => other.index !== index && other.state !== "gone");
+        session.disconnect(GRACE_MS.full);
+        session.resume(others[nth % others.length]?.index ?? index);
+      });
+    this.after(retryMsMax, () => this.stop(index, exitMs));
   }
 
   instance(index: number): WorldInstance {
