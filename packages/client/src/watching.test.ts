@@ -85,6 +85,16 @@ test("[C7] after a reconnect all boards are watched anew, and the counts stay me
   assert.deepEqual([...watch.counts.keys()], ["a"]);
 });
 
+test("[C7] a board that the service refuses later on, as to a member that is put out, has no counts any more, and no old ones", async () => {
+  const { driver, presence, watch } = await connected();
+  presence.board("a");
+  let calls = 0;
+  watch.subscribe(() => calls++);
+  driver.socket.serve(told("a", 3), told("b", 2), { kind: "error", code: "bad_board", message: "removed", ref: "a" });
+  await driver.advance(50);
+  assert.deepEqual([[...watch.counts.keys()], calls], [["b"], 3]);
+});
+
 test("[C7] a thousand boards take several messages; one more, and what is no board, throws", async () => {
   const { driver, presence, watch } = await connected();
   watch.stop();

@@ -119,10 +119,14 @@ export class Watching {
       board.counts = { members, users };
       changed.add(boardId);
     }
+    this.#tellHandles(changed);
+  }
+
+  #tellHandles(changed: ReadonlySet<BoardId>): void {
     for (const handle of [...this.#handles]) handle.changed(changed);
   }
 
-  /** False: that error is about no watched board. One that the service refuses to this user stays without counts. */
+  /** False: that error is about no watched board. One that the service refuses to this user has no counts, or none any more. */
   failed(code: ErrorCode | "unknown", ref: string): boolean {
     const board = this.#boards.get(ref as BoardId);
     const isAboutAll = code === "too_fast" && ref === "watch";
@@ -130,6 +134,10 @@ export class Watching {
     if (isAboutAll) for (const one of this.#boards.values()) one.isAsked = false;
     else if (board !== undefined && code === "unavailable") board.isAsked = false;
     if (isAboutAll || code === "unavailable") this.#saySoon(RETRY_MS);
+    if (code === "bad_board" && board?.counts !== undefined) {
+      board.counts = undefined;
+      this.#tellHandles(new Set([ref as BoardId]));
+    }
     return true;
   }
 

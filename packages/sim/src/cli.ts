@@ -64,7 +64,11 @@ async function runAll(options: Options): Promise<boolean> {
     if (json) console.log(JSON.stringify(outcome));
     if (findings.length > 0) {
       broken++;
-      if (!json) explain(drawSchedule(trouble, seed, size), outcome, { shrinks: options.shrinks && clients === "model" && broken <= SHRUNK_MAX, peer });
+      if (!json)
+        explain(drawSchedule(trouble, seed, size), outcome, {
+          shrinks: options.shrinks && clients === "model" && broken <= SHRUNK_MAX,
+          peer,
+        });
     }
     if (progress !== undefined && count % PROGRESS_RUNS === 0) writeFileSync(progress, `${pace()}, ${broken} broke a promise\n`);
   });

@@ -4,7 +4,7 @@ import { HEALTHY, World, watchHeld } from "@presence-service/server/testing";
 import { ABLATIONS } from "./ablations.ts";
 import { TROUBLE_NAMES, type TroubleName } from "./faults.ts";
 import { judge, runSchedule } from "./run.ts";
-import { drawSchedule, printSchedule, readSchedule, type Schedule, type Size, SIZES, type Step } from "./schedule.ts";
+import { drawSchedule, printSchedule, readSchedule, type Schedule, SIZES, type Size, type Step } from "./schedule.ts";
 import { shrink } from "./shrink.ts";
 import { trace } from "./trace.ts";
 

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import type { Driver, DriverSocket, PageEvents, SessionStorage, SocketEvents } from "@presence-service/client";
 import { CLOSE, type Millis } from "@presence-service/protocol";
-import { Random, type WholeWorld, type Wire } from "@presence-service/server/testing";
+import { Random, TIMER_LATE_MS, type WholeWorld, type Wire } from "@presence-service/server/testing";
 
 /** What survives a reload: sessionStorage, and the locks of the page that holds it. */
 export class TabStorage implements SessionStorage {
@@ -35,6 +35,9 @@ export class TabStorage implements SessionStorage {
   }
 }
 
+/** A message that does not reach the SDK: no network does that to a WebSocket. To see that it is noticed. */
+export type Misses = (payload: Uint8Array) => boolean;
+
 export class SdkDriver implements Driver {
   readonly sessions: TabStorage;
   /** Sockets so far. */
@@ -45,11 +48,13 @@ export class SdkDriver implements Driver {
   #page: PageEvents | undefined;
   #wire: Wire | undefined;
   #isGone = false;
+  readonly #misses: Misses;
 
-  constructor(world: WholeWorld, sessions: TabStorage, address: string) {
+  constructor(world: WholeWorld, sessions: TabStorage, address: string, misses: Misses = () => false) {
     this.#world = world;
     this.sessions = sessions;
     this.#address = address;
+    this.#misses = misses;
     this.#random = new Random(Math.floor(world.random.next() * 0xffff_ffff));
   }
 
@@ -59,7 +64,7 @@ export class SdkDriver implements Driver {
     const wire = this.#instance().connect(
       {
         opened: isMine(() => events.opened(protocol ?? "")),
-        received: (payload) => this.#isGone || events.received(new Uint8Array(payload)),
+        received: (payload) => this.#isGone || this.#misses(payload) || events.received(new Uint8Array(payload)),
         closed: (code) => this.#isGone || events.closed(code),
       },
       this.#address,
@@ -74,7 +79,7 @@ export class SdkDriver implements Driver {
 
   setTimer(run: () => void, delayMs: Millis): () => void {
     let isOn = true;
-    this.#world.after(Math.max(0, delayMs), () => isOn && !this.#isGone && run());
+    this.#world.after(Math.max(0, delayMs) + TIMER_LATE_MS, () => isOn && !this.#isGone && run());
     return () => {
       isOn = false;
     };

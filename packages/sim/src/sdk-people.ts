@@ -7,14 +7,14 @@ import { type Board, createPresence, type Presence, type Stop, type Watch } from
 import type { MemberId } from "@presence-service/protocol";
 import type { WholeWorld } from "@presence-service/server/testing";
 import { nth } from "./faults.ts";
-import { SdkDriver, TabStorage } from "./sdk-driver.ts";
+import { type Misses, SdkDriver, TabStorage } from "./sdk-driver.ts";
 import type { Act } from "./workload.ts";
 
 type State = { readonly tool?: string };
 /** `over`: the connection of the sender, by number. */
 type Wave = { readonly number: number; readonly by: string; readonly over: number; readonly for?: string };
 type Events = { readonly wave: Wave };
-type Own = { status: "active" | "idle"; area: string; tool: string | undefined };
+type Own = { status: "active" | "idle"; area: string; tool: string };
 
 /** Tells of everything that an app would see, for the hash of a run. */
 export type Tell = (line: string) => void;
@@ -99,12 +99,14 @@ export class Tab {
   readonly fail: (what: string) => void;
   readonly #world: WholeWorld;
   readonly #storage = new TabStorage();
+  readonly #misses: Misses | undefined;
   #driver: SdkDriver;
   #presence: Presence<State, Events>;
   #following: Stop = () => {};
 
-  constructor(name: string, world: WholeWorld, tell: Tell, fail: (what: string) => void) {
+  constructor(name: string, world: WholeWorld, tell: Tell, fail: (what: string) => void, misses: Misses | undefined) {
     this.name = name;
+    this.#misses = misses;
     this.#world = world;
     this.tell = (line) => tell(`${name} ${line}`);
     this.fail = fail;
@@ -120,16 +122,14 @@ export class Tab {
     if (held?.isOpen && held.isObserver === observes) return;
     held?.board.leave();
     if (this.#presence.status === "closed") this.#load(false);
-    const own: Own = held?.own ?? { status: "active", area: "", tool: undefined };
+    const own: Own = held?.own ?? { status: "active", area: "", tool: "none" };
     const board = observes
       ? this.#presence.observe(boardId)
-      : this.#presence.board(boardId, { username: this.name, state: own.tool === undefined ? {} : { tool: own.tool } });
+      : this.#presence.board(boardId, { username: this.name, state: { tool: own.tool } });
     const place = new Place(this, board, observes, own);
     this.places.set(boardId, place);
-    if (!observes) {
-      board.setStatus(own.status);
-      board.area(own.area || null);
-    }
+    // A board that is taken again within a second is as it was when it was given back.
+    if (!observes) this.update(boardId, own);
   }
 
   leave(boardId: string): void {
@@ -137,7 +137,7 @@ export class Tab {
     this.places.delete(boardId);
   }
 
-  update(boardId: string, { status, area, tool }: Omit<Own, "tool"> & { readonly tool: string }): void {
+  update(boardId: string, { status, area, tool }: Readonly<Own>): void {
     const place = this.places.get(boardId);
     if (place === undefined || place.isObserver || !place.isOpen) return;
     Object.assign(place.own, { status, area, tool });
@@ -199,7 +199,7 @@ export class Tab {
   }
 
   #open(): [SdkDriver, Presence<State, Events>] {
-    const driver = new SdkDriver(this.#world, this.#storage, `192.0.2.${this.name}`);
+    const driver = new SdkDriver(this.#world, this.#storage, `192.0.2.${this.name}`, this.#misses);
     return [driver, createPresence<State, Events>({ url: "wss://presence.test", driver, idleAfterMs: false })];
   }
 
@@ -215,8 +215,7 @@ export class Tab {
       board.leave();
       if (!wasOpen) continue;
       this.take(boardId, isObserver);
-      const place = this.places.get(boardId);
-      if (place !== undefined && !isObserver) this.update(boardId, { ...own, tool: own.tool ?? "pen" });
+      if (!isObserver) this.update(boardId, own);
     }
     for (const boardId of watched) this.watch(boardId);
   }
@@ -227,9 +226,11 @@ export class SdkPeople {
   readonly #tabs = new Map<string, Tab>();
   readonly #tell: Tell;
   readonly #fail: (what: string) => void;
+  readonly #misses: Misses | undefined;
   #events = 0;
 
-  constructor(world: WholeWorld, tell: Tell, fail: (what: string) => void) {
+  constructor(world: WholeWorld, tell: Tell, fail: (what: string) => void, misses?: Misses) {
+    this.#misses = misses;
     this.#world = world;
     this.#tell = tell;
     this.#fail = fail;
@@ -241,7 +242,7 @@ export class SdkPeople {
 
   act(step: Act): void {
     const { who, board } = step;
-    const tab = this.#tabs.get(who) ?? new Tab(who, this.#world, this.#tell, this.#fail);
+    const tab = this.#tabs.get(who) ?? new Tab(who, this.#world, this.#tell, this.#fail, this.#misses);
     this.#tabs.set(who, tab);
     switch (step.act) {
       case "join":
@@ -296,6 +297,8 @@ export class SdkPeople {
       for (const [boardId, { counts }] of tab.watches) {
         const told = counts.get(boardId)?.members;
         const right = holding(boardId).length;
+        // Whoever is put out of a board may not know either how many are there.
+        if (told === undefined && tab.places.get(boardId)?.isOpen === false) continue;
         if (told !== right && tab.isOpen) return `${tab.name} is told that ${told} are on ${boardId}, there are ${right}`;
       }
     }
@@ -303,6 +306,9 @@ export class SdkPeople {
   }
 }
 
-function inWords(username: string, { status, area, tool }: { readonly status: string; readonly area: string; readonly tool: string | undefined }) {
+function inWords(
+  username: string,
+  { status, area, tool }: { readonly status: string; readonly area: string; readonly tool?: string | undefined },
+) {
   return `${username} ${status} ${area} ${tool ?? ""}`;
 }

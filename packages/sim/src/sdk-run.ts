@@ -9,6 +9,7 @@ import { Random, WholeWorld } from "@presence-service/server/testing";
 import { befall, endTrouble, lastsMs } from "./faults.ts";
 import type { Finding, Outcome } from "./run.ts";
 import type { Schedule } from "./schedule.ts";
+import type { Misses } from "./sdk-driver.ts";
 import { SdkPeople } from "./sdk-people.ts";
 
 /**
@@ -19,7 +20,10 @@ const EQUAL_MS_MAX: Millis = 60_000;
 const WATCH_MS: Millis = 20_000;
 const LOOK_MS: Millis = 100;
 
-export async function runWithSdk({ seed, trouble, instances, network, steps, endsAt }: Schedule): Promise<Outcome> {
+export async function runWithSdk(
+  { seed, trouble, instances, network, steps, endsAt }: Schedule,
+  { misses }: { readonly misses?: Misses } = {},
+): Promise<Outcome> {
   // Where the service draws without the core, as when it sends its clients away.
   const { random } = Math;
   const drawn = new Random(seed);
@@ -31,7 +35,7 @@ export async function runWithSdk({ seed, trouble, instances, network, steps, end
     // Redis doubles no message, and SDK clients would show what is said twice.
     const world = await WholeWorld.open({ seed, instances, faults: { ...network, duplicateRate: 0 } });
     const fail = (what: string) => void findings.push({ broken: what.split(":")[0] ?? "", what });
-    const people = new SdkPeople(world, (line) => hash.update(`${world.now} ${line}\n`), fail);
+    const people = new SdkPeople(world, (line) => hash.update(`${world.now} ${line}\n`), fail, misses);
     const from = world.now;
     let overAt = from + endsAt;
     for (const step of steps) {

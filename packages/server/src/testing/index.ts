@@ -19,7 +19,7 @@ export { differenceInObservers } from "./checkers/observers.ts";
 export { differenceInOrder } from "./checkers/order.ts";
 export { watchSlices } from "./checkers/slices.ts";
 export { type Faults, HEALTHY, type Network } from "./network.ts";
-export { type WholeInstance, WholeWorld } from "./whole-world.ts";
+export { TIMER_LATE_MS, type WholeInstance, WholeWorld } from "./whole-world.ts";
 export type { Wire } from "./wire.ts";
 export { World } from "./world.ts";
 export { memberIdOf, type WorldMember } from "./world-client.ts";

@@ -28,6 +28,8 @@ const BEGINS_AT: Millis = 1_760_000_000_000;
 /** Instances are started so long after one another, and then given so long to find each other. */
 const STARTS_MS: Millis = 300;
 const WARM_UP_MS: Millis = 2_000;
+/** Timers fire late, as real ones do: never too early by a rounding error, or their owner would set them again for no time at all. */
+export const TIMER_LATE_MS: Millis = 0.01;
 const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, isLevelEnabled: () => false };
 
 export class WholeInstance {
@@ -129,7 +131,7 @@ export class WholeInstance {
       wallNow: () => Math.floor(BEGINS_AT + clock.now) + ((index * 4_001) % 6_000) - 3_000,
       after: (ms, callback) => {
         let isOn = true;
-        clock.after(Math.max(0, ms), () => isOn && this.#run(() => isOn && callback()));
+        clock.after(Math.max(0, ms) + TIMER_LATE_MS, () => isOn && this.#run(() => isOn && callback()));
         return () => {
           isOn = false;
         };
@@ -156,7 +158,11 @@ export class WholeWorld {
     this.network = new Network({ clock: this.clock, random: new Random(seed ^ 0xb05), faults: { ...HEALTHY, ...faults } });
   }
 
-  static async open(options: { readonly seed: number; readonly instances: number; readonly faults?: Partial<Faults> }): Promise<WholeWorld> {
+  static async open(options: {
+    readonly seed: number;
+    readonly instances: number;
+    readonly faults?: Partial<Faults>;
+  }): Promise<WholeWorld> {
     const world = new WholeWorld(options.seed, options.faults ?? {});
     for (let started = 0; started < options.instances; started++) {
       world.start();

@@ -4,11 +4,12 @@ import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import type { Input, RosterChange } from "../core/effects.ts";
 import type { BusMessage } from "../core/messages.ts";
 import { Random } from "../core/random.ts";
-import { type Faults, HEALTHY, Network } from "./network.ts";
+import { watchEvents } from "./checkers/events.ts";
+import { type Delivery, type Faults, HEALTHY, Network } from "./network.ts";
 import { View } from "./view.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import { eachSeed, World } from "./world.ts";
-import { memberOf } from "./world-client.ts";
+import { memberIdOf, memberOf } from "./world-client.ts";
 
 const B1 = "b1" as BoardId;
 
@@ -417,4 +418,24 @@ test("[S6] a client fails on a change that does not fit its view", () => {
   assert.throws(() => view.move([2, 0, 0]), /actor 2 moves and was never introduced/);
   assert.match(view.differsFrom([{ actor: 1, member: { ...ana, status: "idle" } }]) ?? "", /actor 1 is/);
   assert.match(view.differsFrom([]) ?? "", /knows 1 members, not 0/);
+});
+
+test("[R21.5] an event that comes twice is reported, as is one that is not told to whom it names", () => {
+  for (const [spoil, what] of [
+    [{ duplicateRate: 1 }, /R21\.5: event 0 on b1 comes after event 0 of its sender to ben/],
+    [
+      { rewrites: ({ message }: Delivery) => (message.kind === "event" ? { ...message, memberIds: [memberIdOf("cleo")] } : message) },
+      /R21\.1: event 0 on b1 is for, and not told to, ben/,
+    ],
+  ] as const) {
+    const world = new World({ seed: 1, instances: 2 });
+    watchEvents(world);
+    const [ana] = ["ana", "ben", "cleo"].map((name, index) => world.join(name, { board: "b1", via: Math.min(index, 1) }));
+    world.advance(3_000);
+    world.network.faults = { ...HEALTHY, ...spoil };
+    const recipients = { memberIds: [memberIdOf("ben")] };
+    const traced = { number: 0, by: memberIdOf("ana"), over: ana?.session.connection.id ?? 0, for: recipients };
+    ana?.broadcast("wave", traced, recipients);
+    assert.throws(() => world.advance(100), what);
+  }
 });

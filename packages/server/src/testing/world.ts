@@ -3,7 +3,7 @@
  * Everything follows from the seed, and no test waits. The truth about members is in claims.ts.
  */
 
-import { type BoardId, type InstanceId, isBoardId, type JsonObject, type MemberId, type Millis } from "@presence-service/protocol";
+import { type BoardId, type InstanceId, isBoardId, type JsonObject, type Millis } from "@presence-service/protocol";
 import { GRACE_MS } from "../connection/timing.ts";
 import { CONSTANTS, type Constants } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
