@@ -13,6 +13,8 @@ export type Ablation = Bends & {
   /** The thing that does not happen. */
   readonly off: string;
   readonly constants?: Partial<Constants>;
+  /** By whose tests it is missed (`core/rules-….test.ts`), among those that quote it. Absent: by runs. */
+  readonly missedBy?: string;
 };
 
 type Said = Extract<Effect, { kind: "publish" }>["message"];
@@ -23,9 +25,15 @@ const FOREVER = 1e12;
 export const ABLATIONS: readonly Ablation[] = [
   { rule: "R3.1", off: "a message over an abandoned link is told from new ones", hears: heard((one) => ({ ...one, link: 1 })) },
   { rule: "R4", off: "an owner is asked by name", withholds: publishes((said) => said.kind === "sync" && said.asks !== "all") },
-  { rule: "R4.6", off: "an owner that says nothing for four beacon periods is doubted", constants: { silentBeacons: FOREVER } },
+  {
+    rule: "R4.6",
+    missedBy: "replication",
+    off: "an owner that says nothing for four beacon periods is doubted",
+    constants: { silentBeacons: FOREVER },
+  },
   {
     rule: "R4.13",
+    missedBy: "replication",
     off: "an owner that answers no ask loses its slice",
     constants: { unansweredAsksMax: FOREVER, unansweredAsksMaxUnknown: FOREVER },
   },
@@ -36,15 +44,21 @@ export const ABLATIONS: readonly Ablation[] = [
   },
   // Withheld beacons would count as lost: where an own message does not come back, a board is subscribed anew, and asks.
   { rule: "R6", off: "beacons", constants: { beaconAfterChangeMs: [FOREVER, FOREVER], beaconMsMin: 2 * FOREVER, handoverMs: 2 * FOREVER } },
-  { rule: "R6.2", off: "beacons soon after a change", constants: { beaconAfterChangeMs: [11_999, 11_999], handoverMs: 12_000 } },
+  {
+    rule: "R6.2",
+    missedBy: "repair",
+    off: "beacons soon after a change",
+    constants: { beaconAfterChangeMs: [11_999, 11_999], handoverMs: 12_000 },
+  },
   { rule: "R6.4", off: "beacons in peace", constants: { beaconMsMin: FOREVER } },
   {
     rule: "R7.8",
+    missedBy: "liveness",
     off: "a silent peer is suspect before it is down",
     constants: { suspectBeats: 7, beaconAfterChangeMs: [300, 3_500], handoverMs: 3_501 },
   },
   { rule: "R7.9", off: "a silent peer is given up", constants: { downBeats: 1e9, clearRemoteMs: FOREVER } },
-  { rule: "R7.10", off: "peers are given time after a recovery", constants: { calmBeats: 0 } },
+  { rule: "R7.10", missedBy: "liveness", off: "peers are given time after a recovery", constants: { calmBeats: 0 } },
   {
     rule: "R8.2",
     off: "a peer that is down is remembered for longer than its messages can be under way",
@@ -52,10 +66,11 @@ export const ABLATIONS: readonly Ablation[] = [
   },
   { rule: "R9.1", off: "a connection that brings nothing back is replaced", withholds: recycles("unechoed") },
   { rule: "R9.2", off: "a connection on which nothing is answered is replaced", withholds: recycles("unanswered") },
-  { rule: "R9.7", off: "remote members are cleared after 30 s without echo", constants: { clearRemoteMs: FOREVER } },
+  { rule: "R9.7", missedBy: "liveness", off: "remote members are cleared after 30 s without echo", constants: { clearRemoteMs: FOREVER } },
   { rule: "R9.14", off: "a silent board is subscribed anew", withholds: ({ kind }) => kind === "resubscribe" },
   {
     rule: "R9.23",
+    missedBy: "silence",
     off: "heartbeats name the boards where their sender is refused",
     hears: heard(beats(({ mute: _, ...one }) => one)),
   },
@@ -67,27 +82,30 @@ export const ABLATIONS: readonly Ablation[] = [
     off: "snapshots carry ends",
     hears: heard(saying((said) => (said.kind === "snapshot" ? { ...said, ended: [] } : said))),
   },
-  { rule: "R11.4", off: "an end that nobody heard is remembered for longer", constants: { lingerUnechoedMs: 45_001 } },
+  { rule: "R11.4", missedBy: "outages", off: "an end that nobody heard is remembered for longer", constants: { lingerUnechoedMs: 45_001 } },
   { rule: "R11.5", off: "a board outlives its last member", constants: { endedMs: 1, lingerMs: 1 } },
   { rule: "R11.9", off: "the socket of a superseded member is closed", withholds: ({ kind }) => kind === "superseded" },
-  { rule: "R11.11", off: "a superseded member waits for its successor", constants: { successorMs: 151 } },
-  { rule: "R11.18", off: "a quiet connection shows", hears: (input) => (input.kind === "quiet" ? undefined : input) },
-  { rule: "R12.1", off: "an instance that stops says so", withholds: publishes(({ kind }) => kind === "goodbye") },
+  { rule: "R11.11", missedBy: "sessions", off: "a superseded member waits for its successor", constants: { successorMs: 151 } },
+  { rule: "R11.18", missedBy: "sessions", off: "a quiet connection shows", hears: (input) => (input.kind === "quiet" ? undefined : input) },
+  { rule: "R12.1", missedBy: "sessions", off: "an instance that stops says so", withholds: publishes(({ kind }) => kind === "goodbye") },
   { rule: "R12.2", off: "members of a stopped instance go in the end", constants: { goodbyeMs: 59_999 } },
   { rule: "R15.1", off: "a watcher says what it wants", withholds: publishes(({ kind }) => kind === "want") },
   { rule: "R15.3", off: "counts are told", withholds: publishes(({ kind }) => kind === "occupancy") },
   {
     rule: "R15.7",
+    missedBy: "occupancy",
     off: "a board of which nothing was heard is asked about",
     constants: { occupancySilentMs: FOREVER },
   },
   {
     rule: "R15.8",
+    missedBy: "occupancy",
     off: "an instance that may have missed what is wanted says so",
     hears: heard(beats(({ wanting: _, ...one }) => one)),
   },
   {
     rule: "R15.12",
+    missedBy: "occupancy",
     off: "a silent shard is subscribed anew",
     withholds: (effect) => effect.kind === "shard" && effect.act === "resubscribe",
   },

@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readRecording } from "@presence-service/server/testing";
+import { testsThatMiss } from "./ablate-tests.ts";
 import type { Ablation } from "./ablations.ts";
 import { runCampaign } from "./campaign.ts";
 import type { TroubleName } from "./faults.ts";
@@ -118,7 +119,14 @@ function ablateAll(options: Options): boolean {
 function ablate(ablation: Ablation, options: Options): boolean {
   const { firstSeed, runs, troubles, size, json, shrinks } = options;
   const { rule, off } = ablation;
+  const { missedBy } = ablation;
   const tell = (line: string) => console.log(`${rule.padEnd(7)}${line}   (off: ${off})`);
+  if (missedBy !== undefined) {
+    const [missing] = testsThatMiss(rule, missedBy);
+    if (json) console.log(JSON.stringify({ rule, off, test: missing }));
+    else tell(missing === undefined ? `missed by no test of ${missedBy}` : `missed by the test ${missing.slice(0, 110)}`);
+    return missing !== undefined;
+  }
   let count = 0;
   for (let seed = firstSeed; seed < firstSeed + runs; seed++)
     for (const trouble of troubles) {

@@ -8,7 +8,7 @@ import type { Driver, DriverSocket, PageEvents, SessionStorage, SocketEvents } f
 import { CLOSE, type Millis } from "@presence-service/protocol";
 import { Random, TIMER_LATE_MS, type WholeWorld, type Wire } from "@presence-service/server/testing";
 
-/** What survives a reload: sessionStorage, and the locks of the page that holds it. */
+/** The part of a tab that survives a reload: sessionStorage, and the locks of the page that holds it. */
 export class TabStorage implements SessionStorage {
   readonly taken = new Set<string>();
   readonly #texts = new Map<string, string>();
@@ -106,7 +106,7 @@ export class SdkDriver implements Driver {
 
   report(): void {}
 
-  // What happens to the tab.
+  // Events of the tab.
 
   /** Somebody uses the page: a client whose user is away would show that, and nothing else. */
   use(): void {

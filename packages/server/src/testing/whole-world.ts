@@ -40,7 +40,7 @@ export class WholeInstance {
   readonly #bus: NetworkBus;
   readonly #around: { readonly clock: VirtualClock; readonly network: Network; readonly random: Random };
   readonly #wires = new Set<Wire>();
-  /** What waits while the process is stopped. */
+  /** Inputs and timers that wait while the process is stopped. */
   readonly #late: (() => void)[] = [];
 
   constructor(

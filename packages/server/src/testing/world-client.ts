@@ -130,7 +130,7 @@ export class WorldConnection {
   }
 
   refused(boardId: BoardId, code: ErrorCode): void {
-    // An earlier join there stays valid, if there was one. What a client says of a board that it has left is no join.
+    // An earlier join there stays valid, if there was one. A word of a client about a board that it has left is no join.
     if (!this.views.has(boardId) && code !== "not_joined" && code !== "observing") this.forget(boardId);
     this.#member(boardId)?.refusals.push(code);
   }

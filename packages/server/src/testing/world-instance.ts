@@ -171,7 +171,7 @@ export class WorldInstance {
     this.viewChanged();
   }
 
-  /** What one of its clients sees, or is on, has changed. */
+  /** A view of one of its clients, or its boards, have changed. */
   viewChanged(): void {
     this.#around.changes.count++;
   }

@@ -16,6 +16,9 @@ export function watchLeaves(world: World): void {
   });
 }
 
+/** From a join until every instance shows it, on a healthy bus. */
+const UNDER_WAY_MS: Millis = 20;
+
 /** S5, for all members: reports each leave of a member who is there and was not ended since that instance began to show it. */
 export function watchHeld(world: World, tell: (sentence: string) => void): void {
   const shownSince = new Map<string, Millis>();
@@ -31,6 +34,8 @@ export function watchHeld(world: World, tell: (sentence: string) => void): void 
     const { memberId, username } = member;
     const isEnded =
       world.claims.lastEndedAt(boardId, memberId, world.now) >= Math.min(shownSince.get(key) ?? 0, world.now - world.config.endedMs);
+    // The member has come back in the last moment of its grace, and the word of it is under way.
+    if (world.now - world.claims.lastJoinedAt(boardId, memberId) < UNDER_WAY_MS) return;
     // A grace that ends at this moment may end later in the truth, by a rounding error.
     if (!isEnded && world.claims.union(boardId, world.now + 1).some((held) => held.memberId === memberId))
       tell(`S5: instance ${instance.index} lets ${username} leave ${boardId} (${change.reason}), who is there`);
