@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { inkOn } from "./colour.ts";
 import { connectionText, displayName, instancesText, personOf } from "./people.ts";
 import { readReaction } from "./reactions.ts";
+import { serverUrl } from "./server-url.ts";
 
 test("text on a colour is black or white, whichever can be read", () => {
   assert.equal(inkOn("#ffffff"), "#000");
@@ -78,4 +79,23 @@ test("while other instances cannot be heard, their people are shown as last know
 test("a member without a visible name is Anonymous", () => {
   for (const name of ["", "  ", "\u00a0\u3000", "\u200b\ufeff\u00ad"]) assert.equal(displayName(name), "Anonymous");
   for (const name of ["Ana", "😀", " x "]) assert.equal(displayName(name), name);
+});
+
+test("a link cannot lead the page to another service than the one that it comes from", () => {
+  const page = "http://board.example:3001/app/?board=x#y";
+  const own = "ws://board.example:3001/app/";
+  for (const asked of [
+    null,
+    "",
+    "wss://evil.example/ws",
+    "//evil.example",
+    "http://board.example/",
+    "javascript:alert(1)",
+    "ws://board.example:3001@evil.example/",
+    "ftp://board.example:3001/",
+  ])
+    assert.equal(serverUrl(asked, page), own, String(asked));
+  for (const asked of ["/ws", "ws://board.example:3001/ws", "http://board.example:3001/ws?token=x"])
+    assert.equal(serverUrl(asked, page), "ws://board.example:3001/ws", asked);
+  assert.equal(serverUrl(null, "https://board.example/"), "wss://board.example/");
 });

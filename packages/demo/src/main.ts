@@ -3,18 +3,7 @@
 import { createPresence } from "@presence-service/client";
 import { CursorLayer } from "./cursor-layer.ts";
 import { connectionText, instancesText, personOf, type State } from "./people.ts";
-import {
-  boardId,
-  chooseName,
-  cleanName,
-  initialName,
-  isSameOrigin,
-  madeUpName,
-  neighbourPort,
-  pageAddress,
-  serverUrl,
-  tellsPaths,
-} from "./place.ts";
+import { boardId, chooseName, cleanName, initialName, madeUpName, neighbourPort, pageAddress, serverUrl, tellsPaths } from "./place.ts";
 import { followPointer } from "./pointer.ts";
 import { Reactions, readReaction } from "./reactions.ts";
 import { RosterPanel } from "./roster-panel.ts";
@@ -190,15 +179,13 @@ toggle.addEventListener("click", () => toggle.setAttribute("aria-expanded", Stri
 byId("board").textContent = boardId;
 (byId("another-tab") as HTMLAnchorElement).href = pageAddress();
 
-if (isSameOrigin) {
-  askAgain = watchService(({ isAlone, instances }) => {
-    byId("alone").hidden = !isAlone;
-    knownInstances = instances;
-    render();
-    const port = neighbourPort();
-    // Only if there is a second instance. The ports are those of `npm run cluster`.
-    byId("another-instance").hidden = port === undefined || instances < 2;
-    byId("another-port").textContent = port ?? "";
-    if (port !== undefined) (byId("another-instance") as HTMLAnchorElement).href = pageAddress(port);
-  });
-}
+askAgain = watchService(({ isAlone, instances }) => {
+  byId("alone").hidden = !isAlone;
+  knownInstances = instances;
+  render();
+  const port = neighbourPort();
+  // Only if there is a second instance. The ports are those of `npm run cluster`.
+  byId("another-instance").hidden = port === undefined || instances < 2;
+  byId("another-port").textContent = port ?? "";
+  if (port !== undefined) (byId("another-instance") as HTMLAnchorElement).href = pageAddress(port);
+});

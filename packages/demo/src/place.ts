@@ -1,5 +1,7 @@
 /** Where this page is: which board, which service, and under which name. Read from the address bar and the browser's storage. */
 
+import { serverUrl as ownServerUrl } from "./server-url.ts";
+
 const ADJECTIVES = [
   "Bright",
   "Calm",
@@ -54,10 +56,8 @@ export const boardId =
 /** With `?paths` the others are shown the way of our pointer, as an app with a laser or a pen would have it. */
 export const tellsPaths = query.has("paths");
 
-/** The page comes from the service it talks to, unless `?server=` names another. */
-const otherServer = query.get("server") ?? undefined;
-export const isSameOrigin = otherServer === undefined;
-export const serverUrl = otherServer ?? new URL("./", location.href).href.replace(/^http/, "ws").replace(/[?#].*$/, "");
+/** The page comes from the service that it talks to; `?server=` may name another path there. */
+export const serverUrl = ownServerUrl(query.get("server"), location.href);
 
 /** A name that the user chose is kept for the browser. A made-up name is kept for the tab, so that two tabs have different ones. */
 export function initialName(): string {

@@ -1,4 +1,4 @@
-/** Reads the service's `/health`, if the page comes from the same origin. */
+/** Reads the service's `/health`, where that tells more than whether the instance is well. */
 
 export type ServiceInfo = {
   /** It runs in memory, so it cannot have other instances. */

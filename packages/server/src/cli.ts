@@ -146,6 +146,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     ...(settings.allowedOrigins === undefined ? {} : { allowedOrigins: settings.allowedOrigins }),
     tokenInUrl: settings.tokenInUrl,
     ...(settings.auth === undefined ? {} : tokenRights({ ...settings.auth, log })),
+    ...(settings.admin === undefined ? {} : { admin: settings.admin }),
     log,
   });
   announce(server, settings, log);
@@ -159,6 +160,7 @@ function announce(server: PresenceServer, settings: Settings, log: Logger): void
       redis: redactUrl(settings.redisUrl),
       prefix: settings.redisPrefix,
       open: addresses(settings.host, port),
+      ...(server.adminPort === undefined ? {} : { admin: addresses(settings.admin?.host, server.adminPort) }),
       version: VERSION,
     },
     "presence-service is ready",

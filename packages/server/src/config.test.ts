@@ -42,6 +42,7 @@ test("bare defaults", () => {
     demo: true,
     recorder: { bytes: 16 * 2 ** 20, content: false },
     auth: undefined,
+    admin: undefined,
     allowedOrigins: undefined,
     tokenInUrl: false,
     trustedProxies: [],
@@ -305,4 +306,23 @@ test("help names every setting; help and version ask for nothing else to be righ
   for (const name of Object.keys(SETTINGS)) assert.match(helpText(), new RegExp(name));
   assert.deepEqual(commandOf({ argv: ["--help"], env: { WS_PORT: "x" }, dotEnv: {} }), { kind: "help", of: undefined });
   assert.deepEqual(commandOf({ argv: ["-v", "--nonsense"], env: {}, dotEnv: {} }), { kind: "version" });
+});
+
+test("an admin port is on loopback, or asks for a token; a token is never shown", () => {
+  const token = "t".repeat(32);
+  const read = (env: Record<string, string>) => {
+    const command = commandOf({ argv: [], env, dotEnv: {} });
+    return command.kind === "run" ? command.settings.admin : assert.fail(command.kind);
+  };
+  assert.equal(read({}), undefined);
+  assert.deepEqual(read({ ADMIN_PORT: "9464" }), { port: 9464, host: "127.0.0.1", token: "" });
+  assert.deepEqual(read({ ADMIN_PORT: "9464", ADMIN_HOST: "0.0.0.0", ADMIN_TOKEN: token }), { port: 9464, host: "0.0.0.0", token });
+  assert.deepEqual(read({ ADMIN_TOKEN: `ops:${token}` }), { port: undefined, host: "127.0.0.1", token: `ops:${token}` });
+  assert.throws(() => read({ ADMIN_PORT: "9464", ADMIN_HOST: "0.0.0.0" }), /there is no ADMIN_TOKEN/);
+  assert.throws(() => read({ ADMIN_PORT: "3001" }), /the same as WS_PORT/);
+  assert.throws(() => read({ ADMIN_HOST: "::1" }), /of no use without ADMIN_PORT/);
+  assert.throws(
+    () => read({ ADMIN_TOKEN: "hunter2" }),
+    (error: Error) => /ADMIN_TOKEN is "\*\*\*"/.test(error.message) && !error.message.includes("hunter2"),
+  );
 });

@@ -9,6 +9,7 @@ import { z } from "zod";
 import { isAddressRange } from "./address.ts";
 import { isChannelPrefix } from "./bus/bus.ts";
 import { readSecrets, SECRETS_ALLOWED } from "./bus/signing.ts";
+import { ADMIN_SETTINGS, type AdminSettings, readAdmin } from "./config/admin-settings.ts";
 import { AUTH_SETTINGS, type AuthSettings, readAuth } from "./config/auth-settings.ts";
 import { readDotEnv } from "./config/dot-env.ts";
 import { FILE_SETTINGS, readSecretFiles, secretsRead } from "./config/secret-files.ts";
@@ -44,6 +45,8 @@ export type Settings = {
   readonly recorder: RecorderOptions;
   /** undefined: no token is needed. Never logged. */
   readonly auth: AuthSettings | undefined;
+  /** undefined: nobody sees more than the others. Never logged. */
+  readonly admin: AdminSettings | undefined;
   /** undefined: the default of the library. */
   readonly allowedOrigins: readonly string[] | undefined;
   readonly tokenInUrl: boolean;
@@ -166,6 +169,7 @@ export const SETTINGS = {
       .refine((text) => readSecrets(text) !== undefined),
   },
   ...AUTH_SETTINGS,
+  ...ADMIN_SETTINGS,
   ...FILE_SETTINGS,
   LOG_LEVEL: {
     default: "info",
@@ -271,8 +275,8 @@ export function possibleSecrets(argv: readonly string[]): string[] {
   const urls = texts.map((text) => text.replace(/^([a-z-]+:\/\/(?:[^/?#]*@)?[^,/?#@]*),[^/?#@]*/i, "$1"));
   const parts = urls.filter((text) => URL.canParse(text)).flatMap((text) => partsOf(new URL(text)));
   const defaults = Object.values(SETTINGS).map((setting): string => setting.default);
-  // BUS_SECRET is a list.
-  const entries = texts.filter((text) => text.includes(",")).flatMap((text) => text.split(",").map((entry) => entry.trim()));
+  // Some are lists, and a token of ADMIN_TOKEN may have a name before it.
+  const entries = texts.flatMap((text) => text.split(",").flatMap((entry) => [entry.trim(), entry.trim().replace(/^[a-z0-9-]+:/, "")]));
   return [...texts, ...parts, ...entries].filter((text) => text.length >= SECRET_LENGTH_MIN && !defaults.includes(text));
 }
 
@@ -333,6 +337,16 @@ export function commandOf(sources: {
     Object.fromEntries(keysOf(AUTH_SETTINGS).map((name) => [name, SETTINGS[name].schema.safeParse(texts[name]).data])),
     problems,
   );
+  const { ADMIN_PORT, ADMIN_HOST, ADMIN_TOKEN } = ADMIN_SETTINGS;
+  const admin = readAdmin(
+    {
+      ADMIN_PORT: ADMIN_PORT.schema.safeParse(texts.ADMIN_PORT).data,
+      ADMIN_HOST: ADMIN_HOST.schema.safeParse(texts.ADMIN_HOST).data,
+      ADMIN_TOKEN: ADMIN_TOKEN.schema.safeParse(texts.ADMIN_TOKEN).data,
+    },
+    parsed.data?.WS_PORT,
+    problems,
+  );
   const own = readOwnFlags(flags, problems);
   if (!parsed.success || problems.length > 0) {
     if (subcommand === "doctor") return { kind: "wrong", problems, flags: own };
@@ -372,6 +386,7 @@ export function commandOf(sources: {
     demo,
     recorder: { bytes: RECORDER_BYTES, content: RECORDER_CONTENT === "on", ...(RECORDER_DIR !== undefined && { dir: RECORDER_DIR }) },
     auth,
+    admin,
     allowedOrigins: parsed.data.ALLOWED_ORIGINS,
     tokenInUrl: parsed.data.TOKEN_IN_URL === "on",
     trustedProxies: TRUSTED_PROXIES,
@@ -432,10 +447,14 @@ const SCHEMA = z.object({
   AUTH_ANONYMOUS: SETTINGS.AUTH_ANONYMOUS.schema,
   ALLOWED_ORIGINS: SETTINGS.ALLOWED_ORIGINS.schema,
   TOKEN_IN_URL: SETTINGS.TOKEN_IN_URL.schema,
+  ADMIN_PORT: SETTINGS.ADMIN_PORT.schema,
+  ADMIN_HOST: SETTINGS.ADMIN_HOST.schema,
+  ADMIN_TOKEN: SETTINGS.ADMIN_TOKEN.schema,
   REDIS_URL_FILE: SETTINGS.REDIS_URL_FILE.schema,
   REDIS_SENTINEL_PASSWORD_FILE: SETTINGS.REDIS_SENTINEL_PASSWORD_FILE.schema,
   BUS_SECRET_FILE: SETTINGS.BUS_SECRET_FILE.schema,
   AUTH_SECRET_FILE: SETTINGS.AUTH_SECRET_FILE.schema,
+  ADMIN_TOKEN_FILE: SETTINGS.ADMIN_TOKEN_FILE.schema,
   DEMO: SETTINGS.DEMO.schema,
   TRUSTED_PROXIES: SETTINGS.TRUSTED_PROXIES.schema,
   RECORDER_BYTES: SETTINGS.RECORDER_BYTES.schema,
@@ -443,10 +462,11 @@ const SCHEMA = z.object({
   RECORDER_CONTENT: SETTINGS.RECORDER_CONTENT.schema,
 } satisfies Record<Name, unknown>);
 
+/** Never shown, not even where they are wrong. */
+const SECRETS: ReadonlySet<Name> = new Set(["BUS_SECRET", "AUTH_SECRET", "ADMIN_TOKEN"]);
+
 function describeProblem(name: Name, text: string, origin: string): string {
-  const shown = JSON.stringify(
-    name === "REDIS_URL" ? redactUrl(text) : name === "BUS_SECRET" || name === "AUTH_SECRET" ? "***" : harmless(text),
-  );
+  const shown = JSON.stringify(name === "REDIS_URL" ? redactUrl(text) : SECRETS.has(name) ? "***" : harmless(text));
   const { default: fallback, allowed } = SETTINGS[name];
   // The URL is shown without its password, so a mistake in the password cannot be seen: this hint may help.
   const hint =

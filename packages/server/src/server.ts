@@ -4,9 +4,10 @@
  */
 
 import { randomInt, randomUUID } from "node:crypto";
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import type { InstanceId } from "@presence-service/protocol";
 import { addressRule } from "./address.ts";
+import { ADMIN_TOKENS_ALLOWED, AdminTokens, readAdminTokens } from "./admin/tokens.ts";
 import { type Bus, type Channel, Channels, isChannelPrefix } from "./bus/bus.ts";
 import { MemoryBus } from "./bus/memory.ts";
 import { readSecrets, SECRETS_ALLOWED, Signing } from "./bus/signing.ts";
@@ -16,7 +17,8 @@ import { ConnectionManager } from "./connection/manager.ts";
 import { type AnnounceOptions, announcementOf, type KickOptions, kickOf } from "./connection/operator.ts";
 import type { DegradedWhy } from "./core/effects.ts";
 import { descriptorLimit, shareDescriptors } from "./edge/descriptors.ts";
-import { createHttpHandler, DEMO_DIR, type HealthReport, type HttpHandler } from "./edge/http.ts";
+import { hostRule } from "./edge/hosts.ts";
+import { createHttpHandler, DEMO_DIR, type HealthReport, type HttpHandler, type Sight } from "./edge/http.ts";
 import { listen } from "./edge/listen.ts";
 import { pathOf } from "./edge/paths.ts";
 import { acceptUpgrades } from "./edge/websocket.ts";
@@ -91,7 +93,16 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
    * called. `content`: with names, areas, states and events; by default placeholders stand for them. Default: nothing is recorded.
    */
   readonly recorder?: RecorderOptions;
+  /**
+   * For those who run the service. `port`: where the admin API, the metrics and the whole of /health are served, and then nowhere else; 0 is any
+   * free one; `host` is loopback by default. `token`: who shows it (`Authorization: Bearer …`) may use them, a list as ADMIN_TOKEN in
+   * docs/OPERATIONS.md; needed where there is no port of its own, and where that port is not on loopback. Never logged. With this option, or
+   * with `authenticate`, strangers see on `handler` no more than whether the instance is well.
+   */
+  readonly admin?: AdminOptions;
 };
+
+export type AdminOptions = { readonly port?: number | undefined; readonly host?: string; readonly token?: string };
 
 type ListenOptions = {
   /** 0: any free one. */
@@ -111,6 +122,8 @@ export type PresenceServer = {
   readonly instanceId: string;
   /** Where it listens; 0 if it is attached. */
   readonly port: number;
+  /** Where the admin API listens, if it has a port of its own. */
+  readonly adminPort: number | undefined;
   /** Health, metrics and the demo page; also where it listens by itself. */
   readonly handler: HttpHandler;
   /**
@@ -155,7 +168,13 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   }
   if (readSecrets(busSecret) === undefined)
     throw new PresenceError("BAD_SETTINGS", `busSecret cannot be used; allowed: ${SECRETS_ALLOWED}`);
-  const { recorder } = options;
+  const { recorder, admin } = options;
+  const adminEntries = admin?.token ? readAdminTokens(admin.token) : [];
+  if (adminEntries === undefined) throw new PresenceError("BAD_SETTINGS", `admin.token cannot be used; allowed: ${ADMIN_TOKENS_ALLOWED}`);
+  const adminTokens = new AdminTokens(adminEntries);
+  const isLocal = /^(?:localhost|::1|127\..*)$/.test(admin?.host ?? "localhost");
+  if (admin !== undefined && adminTokens.isEmpty && (admin.port === undefined || !isLocal))
+    throw new PresenceError("BAD_SETTINGS", "admin needs a token, or a port on loopback");
   if (recorder !== undefined && !isRecorderBytes(recorder.bytes))
     throw new PresenceError("BAD_SETTINGS", `recorder.bytes is ${recorder.bytes}; it must be a whole number from 1 MiB to 1 GiB, or 0`);
   const { allowedOrigins = authenticate === undefined ? ["*"] : undefined } = options;
@@ -216,27 +235,45 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     readGauges(metrics, report());
   };
   const recent = recently(report);
-  const handler = createHttpHandler({
+  const pages = {
     report,
     state: () => ({ status: statusNow(manager) ?? recent().status, links: `${bus.at("publisher")} ${bus.at("subscriber")}` }),
     healthCheck: () => bus.healthCheck(),
     metrics,
     addressOf,
+  };
+  const isOwnHost = hostRule([...(allowedOrigins ?? []), ...(admin?.host === undefined ? [] : [admin.host])]);
+  const isOpen = admin === undefined && authenticate === undefined;
+  const isKnown = ({ headers }: IncomingMessage) => adminTokens.nameIn(headers.authorization) !== undefined;
+  const handler = createHttpHandler({
+    ...pages,
     demoDir: options.demo === true ? DEMO_DIR : undefined,
+    sightOf(request): Sight {
+      if (admin !== undefined && admin.port === undefined && isKnown(request)) return "all";
+      if (!isOwnHost(request.headers.host)) return "elsewhere";
+      return isOpen ? "all" : "brief";
+    },
+  });
+  const insideHandler = createHttpHandler({
+    ...pages,
+    sightOf: (request) => (isOwnHost(request.headers.host) || isKnown(request) ? "all" : "elsewhere"),
   });
 
-  const answer: RequestListener = (request, response) => {
-    // Here, and not as `timeout` of the server: a WebSocket never needs the timer, and would keep it.
-    request.socket.setTimeout(REQUEST_MS_MAX);
-    handler(request, response);
-  };
-  const own = "server" in options ? undefined : createServer(HTTP_LIMITS, answer);
+  const timed =
+    (handle: HttpHandler): RequestListener =>
+    (request, response) => {
+      // Here, and not as `timeout` of the server: a WebSocket never needs the timer, and would keep it.
+      request.socket.setTimeout(REQUEST_MS_MAX);
+      handle(request, response);
+    };
+  const own = "server" in options ? undefined : createServer(HTTP_LIMITS, timed(handler));
+  const inside = admin?.port === undefined ? undefined : createServer(HTTP_LIMITS, timed(insideHandler));
   const isServing = () => manager.isReady && !manager.isStopping;
   const where =
     "server" in options
       ? { server: options.server, paths: [pathOf(options.path ?? "/presence")], isAlone: false }
       : { server: own as Server, paths: ["/", "/ws", "/presence"], isAlone: true };
-  if (own !== undefined) own.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
+  for (const server of [own, inside]) if (server !== undefined) server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
   const descriptors = shareDescriptors(own, { limit: descriptorLimit(), dropped: () => metrics.socketsDropped++, log });
   const stopUpgrades = acceptUpgrades(where.server, { manager, isServing, tokenInUrl, isAllowed, addressOf, descriptors, log, ...where });
 
@@ -246,8 +283,10 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     await bus.close();
     // Upgrades are taken until the bus is closed, so that clients are told to come back later.
     stopUpgrades();
-    own?.close();
-    own?.closeAllConnections();
+    for (const server of [own, inside]) {
+      server?.close();
+      server?.closeAllConnections();
+    }
     metrics.close();
   };
   const close = () => {
@@ -258,6 +297,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   try {
     // The port is opened first: an instance that cannot have it should not greet the others. Until all is ready, it answers "not yet".
     const port = own !== undefined && !("server" in options) ? await listen(own, options) : 0;
+    const adminPort = inside && (await listen(inside, { port: admin?.port ?? 0, host: admin?.host ?? "127.0.0.1", of: "ADMIN" }));
     await manager.start();
     await echoed(manager, address);
     if (bus.mode !== "memory")
@@ -265,6 +305,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     return {
       instanceId,
       port,
+      adminPort,
       handler,
       kick: async (options) => manager.tellAll(kickOf(options)),
       record: () => manager.record(),

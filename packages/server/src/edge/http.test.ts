@@ -11,7 +11,7 @@ import { type TestContext, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { addressRule } from "../address.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
-import { createHttpHandler, type HealthReport, type HttpDependencies } from "./http.ts";
+import { createHttpHandler, type HealthReport, type HttpDependencies, type Sight } from "./http.ts";
 
 const REPORT: HealthReport = {
   status: "ok",
@@ -148,6 +148,29 @@ test("/health and /metrics are rendered once a second, however many ask, and at 
   assert.equal(expositions, 2);
 });
 
+test("strangers see that the instance is well, and not whom it hears; a page of another name sees no page of ours", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "presence page-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, "index.html"), "<!doctype html>");
+  const peers = [{ instanceId: "peer 1", state: "up" as const, lastHeardMs: 1 }];
+  const report = () => ({ ...REPORT, peers, status: "degraded" as const });
+  let sight: Sight = "brief";
+  const { base } = await serve(t, { report, sightOf: () => sight, demoDir: pathToFileURL(`${folder}/`) });
+  for (sight of ["brief", "elsewhere"] as const) {
+    const health = await fetch(`${base}/health`);
+    assert.deepEqual([health.status, await health.json()], [200, { status: "degraded", ready: true, degraded: true }]);
+    const metrics = await fetch(`${base}/metrics`);
+    assert.deepEqual([metrics.status, metrics.headers.get("www-authenticate")], [401, "Bearer"]);
+    assert.equal((await fetch(`${base}/readyz`)).status, 200);
+  }
+  assert.equal((await fetch(`${base}/`)).status, 421);
+  sight = "brief";
+  assert.equal((await fetch(`${base}/`)).status, 200);
+  sight = "all";
+  assert.deepEqual(((await (await fetch(`${base}/health`)).json()) as { peers: object[] }).peers, peers);
+  assert.equal((await fetch(`${base}/metrics`)).status, 200);
+});
+
 test("/health lists some peers, those in trouble first, and counts all", async (t) => {
   const peers = Array.from({ length: 200 }, (_, n) => ({
     instanceId: `peer ${n}`,
@@ -262,7 +285,9 @@ test("the page's files: types, caching, validation, HEAD and a content security 
   assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");
   assert.equal(page.headers.get("cache-control"), "no-cache");
   assert.equal(page.headers.get("x-content-type-options"), "nosniff");
-  assert.match(page.headers.get("content-security-policy") ?? "", /default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'/);
+  assert.match(page.headers.get("content-security-policy") ?? "", /default-src 'self'; connect-src 'self'; style-src 'self'/);
+  assert.match(page.headers.get("content-security-policy") ?? "", /frame-ancestors 'none'/);
+  assert.equal(page.headers.get("x-frame-options"), "DENY");
   const again = await fetch(base, { headers: { "if-none-match": page.headers.get("etag") ?? "" } });
   assert.deepEqual([again.status, await again.text()], [304, ""]);
 

@@ -72,7 +72,17 @@ export type HttpDependencies = {
   readonly addressOf: AddressOf;
   /** Folder of the built demo page; undefined: not served. */
   readonly demoDir?: URL | undefined;
+  /** How much of this instance is shown to that request; not given: all to everybody. */
+  readonly sightOf?: (request: IncomingMessage) => Sight;
+  /** Answers requests below /admin/; undefined: nothing is there. */
+  readonly admin?: HttpHandler | undefined;
 };
+
+/**
+ * `all`: whoever asks may see peers, addresses and metrics. `brief`: that the instance is well, or not. `elsewhere`: no more than that
+ * either, and no page of ours, since the request names a host that is not ours (hosts.ts).
+ */
+export type Sight = "all" | "brief" | "elsewhere";
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -83,22 +93,25 @@ type Reply = { readonly status: number; readonly type: string; readonly body: st
 type Route = (request: IncomingMessage) => Reply | Promise<Reply>;
 
 export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
+  const { sightOf = () => "all" } = dependencies;
+  const health = renderedOnce(healthRoute(dependencies), () => Object.values(dependencies.state()).join());
+  const metrics = renderedOnce(async () => ({
+    status: 200,
+    type: dependencies.metrics.contentType,
+    body: Buffer.from(await dependencies.metrics.expose()),
+    headers: UNCACHED,
+  }));
   const routes = new Map<string, Route>([
     ["/livez", () => text(200, "ok\n")],
     ["/readyz", () => readiness(dependencies.state())],
-    ["/health", renderedOnce(healthRoute(dependencies), () => Object.values(dependencies.state()).join())],
-    [
-      "/metrics",
-      renderedOnce(async () => ({
-        status: 200,
-        type: dependencies.metrics.contentType,
-        body: Buffer.from(await dependencies.metrics.expose()),
-        headers: UNCACHED,
-      })),
-    ],
+    ["/health", (request) => (sightOf(request) === "all" ? health(request) : briefly(dependencies.state()))],
+    ["/metrics", (request) => (sightOf(request) === "all" ? metrics(request) : HIDDEN)],
     ["/", () => text(200, WHAT_THIS_IS)],
     ["/ws", () => ({ ...text(426, "WebSockets connect here; see docs/PROTOCOL.md.\n"), headers: { ...UNCACHED, upgrade: "websocket" } })],
-    ...(dependencies.demoDir === undefined ? [] : staticRoutes(dependencies.demoDir)),
+    ...(dependencies.demoDir === undefined ? [] : staticRoutes(dependencies.demoDir)).map(([path, route]): [string, Route] => [
+      path,
+      (request) => (sightOf(request) === "elsewhere" ? FOREIGN : route(request)),
+    ]),
   ]);
   const turns = new Turns();
   /** The number of requests under way, for each socket that has any. */
@@ -112,14 +125,16 @@ export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
     response.once("close", () => pending.set(socket, (pending.get(socket) ?? 1) - 1));
     const replied = turns
       .of(dependencies.addressOf(socket.remoteAddress, request.headers["x-forwarded-for"]?.toString()))
-      .then(() => answer(routes, request))
+      .then(() => (dependencies.admin !== undefined && pathOf(request.url).startsWith("/admin/") ? undefined : answer(routes, request)))
       .then((reply) => {
+        if (reply === undefined) return dependencies.admin?.(request, response);
         // HEAD: Node leaves the body out and keeps its length.
         response.writeHead(reply.status, {
           "content-type": reply.type,
           "content-length": Buffer.byteLength(reply.body),
           "x-content-type-options": "nosniff",
           "referrer-policy": "no-referrer",
+          "x-frame-options": "DENY",
           ...reply.headers,
         });
         response.end(reply.body);
@@ -192,6 +207,19 @@ WebSockets connect to this same address. For people who run it: /health, /livez,
 The demo page is not served here: it is switched off (DEMO), or has not been built.
 `;
 
+const HIDDEN: Reply = {
+  ...json(401, {
+    error: "unauthorized",
+    message: "This page is for those who run the service: on ADMIN_PORT, or with a token of ADMIN_TOKEN (Authorization: Bearer …).",
+  }),
+  headers: { ...UNCACHED, "www-authenticate": "Bearer" },
+};
+
+const FOREIGN: Reply = text(
+  421,
+  "This page is not shown under this name. Open it by localhost or an IP address, or put its origin into ALLOWED_ORIGINS.\n",
+);
+
 function text(status: number, body: string): Reply {
   return { status, type: "text/plain; charset=utf-8", body, headers: UNCACHED };
 }
@@ -203,6 +231,12 @@ function json(status: number, value: unknown): Reply {
 /** A degraded instance is ready: its people still see each other, and sending them elsewhere would not bring Redis back. */
 function readiness({ status }: Pick<HealthReport, "status">): Reply {
   return text(isServing(status) ? 200 : 503, `${status}\n`);
+}
+
+/** What a stranger may know: whether to come here. */
+function briefly({ status }: Pick<HealthReport, "status">): Reply {
+  const isReady = isServing(status);
+  return json(isReady ? 200 : 503, { status, ready: isReady, degraded: status === "degraded" });
 }
 
 function isServing(status: HealthReport["status"]): boolean {
@@ -268,9 +302,9 @@ const TYPES: Record<string, string> = {
   ".woff2": "font/woff2",
 };
 
-/** All files of the page come from this server; its WebSockets may go to another instance (`?server=`). */
+/** All files of the page come from this server, and its WebSockets go there. No other page may hold it in a frame. */
 const CONTENT_SECURITY_POLICY =
-  "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'";
+  "default-src 'self'; connect-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
 /** Routes of the files in a folder, which are few and small: read once, served from memory. None if the folder does not exist. */
 function staticRoutes(folder: URL): [string, Route][] {

@@ -3,12 +3,20 @@
 import type { Server } from "node:http";
 import { PresenceError } from "../errors.ts";
 
-/** Resolves to the port that was opened: any free one if `port` is 0. `host` undefined: all interfaces. */
-export async function listen(server: Server, options: { readonly port: number; readonly host?: string | undefined }): Promise<number> {
-  const { port, host } = options;
+export type Place = {
+  /** 0: any free one. */
+  readonly port: number;
+  /** undefined: all interfaces. */
+  readonly host?: string | undefined;
+  /** The first word of the settings that hold these two. */
+  readonly of?: "WS" | "ADMIN";
+};
+
+/** Resolves to the port that was opened. */
+export async function listen(server: Server, { port, host, of = "WS" }: Place): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException) =>
-      reject(new PresenceError("LISTEN_FAILED", describe(error, port, host), { cause: error }));
+      reject(new PresenceError("LISTEN_FAILED", describe(error, port, host).replace(/\bWS_/g, `${of}_`), { cause: error }));
     server.once("error", failed);
     server.listen({ port, host }, () => {
       server.removeListener("error", failed);

@@ -1,0 +1,67 @@
+/** The settings for those who run the service: where its inside is shown, and to whom. */
+
+import { isIP } from "node:net";
+import { z } from "zod";
+import { ADMIN_TOKENS_ALLOWED, readAdminTokens } from "../admin/tokens.ts";
+
+export type AdminSettings = {
+  /** undefined: it has no port of its own. */
+  readonly port: number | undefined;
+  readonly host: string;
+  /** A list, as `readAdminTokens` takes it; empty: none. Never logged. */
+  readonly token: string;
+};
+
+export const ADMIN_SETTINGS = {
+  ADMIN_PORT: {
+    default: "",
+    unit: "port",
+    allowed: "a port number from 0 to 65535 (0: any free one), other than WS_PORT",
+    meaning:
+      "Where the admin API, the metrics and the whole of /health are served. Then WS_PORT has none of them, and shows strangers only that the instance is well. Not set: they are on WS_PORT, with ADMIN_TOKEN.",
+    schema: z
+      .string()
+      .regex(/^\d{1,5}$/)
+      .transform(Number)
+      .pipe(z.number().max(65_535))
+      .optional(),
+  },
+  ADMIN_HOST: {
+    default: "127.0.0.1",
+    unit: "address",
+    allowed: "an IP address or host name of this machine; other than loopback with ADMIN_TOKEN only",
+    meaning: "The interface for ADMIN_PORT. Loopback by default, as whoever reaches that port sees peers, addresses and metrics.",
+    schema: z.string().regex(/^[A-Za-z0-9.:_%-]{1,255}$/),
+  },
+  ADMIN_TOKEN: {
+    default: "",
+    unit: "list",
+    allowed: ADMIN_TOKENS_ALLOWED,
+    meaning:
+      "Who shows one of these as a bearer token may use the admin API, and read metrics and the whole of /health. Several, so that one can replace another; the log names them, and shows none. Not set: the admin API is on a loopback ADMIN_PORT only, for everybody on that machine.",
+    schema: z
+      .string()
+      .default("")
+      .refine((text) => text === "" || readAdminTokens(text) !== undefined),
+  },
+} as const;
+
+export type AdminValues = {
+  readonly ADMIN_PORT?: number | undefined;
+  readonly ADMIN_HOST?: string | undefined;
+  readonly ADMIN_TOKEN?: string | undefined;
+};
+
+/** Adds a sentence for each problem. undefined: nothing is set. */
+export function readAdmin(given: AdminValues, wsPort: number | undefined, problems: string[]): AdminSettings | undefined {
+  const { ADMIN_PORT: port, ADMIN_HOST: host = "127.0.0.1", ADMIN_TOKEN: token = "" } = given;
+  if (port === undefined && host !== ADMIN_SETTINGS.ADMIN_HOST.default) problems.push("ADMIN_HOST is of no use without ADMIN_PORT.");
+  if (port !== undefined && port !== 0 && port === wsPort) problems.push("ADMIN_PORT is the same as WS_PORT: give it a port of its own.");
+  if (port !== undefined && token === "" && !isLoopback(host))
+    problems.push("ADMIN_HOST is open to other machines, and there is no ADMIN_TOKEN: whoever reaches that port could put people out.");
+  return port === undefined && token === "" ? undefined : { port, host, token };
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
