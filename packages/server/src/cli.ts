@@ -113,17 +113,15 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
   );
   let server: PresenceServer | undefined;
   let signals = 0;
+  let stoppingAt: number | undefined;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (++signals > 1) process.exit(1);
       // While the server is starting, no client is connected: the process can end at once.
       if (server === undefined) process.exit(0);
       log.info({ signal }, "stopping; the same signal again ends it at once");
-      const startedAt = performance.now();
-      void server.close().then(() => {
-        log.info({ ms: Math.round(performance.now() - startedAt) }, "stopped");
-        process.exit(0);
-      });
+      stoppingAt = performance.now();
+      void server.close();
     });
   }
   process.on("SIGUSR2", () => {
@@ -131,6 +129,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     // A failure is in the log.
     else void server?.record().catch(() => {});
   });
+  const rights = settings.auth && tokenRights({ ...settings.auth, log });
   server = await createPresenceServer({
     port: settings.port,
     ...(settings.host === undefined ? {} : { host: settings.host }),
@@ -145,9 +144,14 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     recorder: settings.recorder,
     ...(settings.allowedOrigins === undefined ? {} : { allowedOrigins: settings.allowedOrigins }),
     tokenInUrl: settings.tokenInUrl,
-    ...(settings.auth === undefined ? {} : tokenRights({ ...settings.auth, log })),
-    ...(settings.admin === undefined ? {} : { admin: settings.admin }),
+    ...rights,
+    ...(settings.admin === undefined ? {} : { admin: { ...settings.admin, ...(rights && { authorize: rights.administer }) } }),
     log,
+  });
+  // An operator may have asked for it, through the admin API.
+  void server.closed.then(() => {
+    log.info(stoppingAt === undefined ? {} : { ms: Math.round(performance.now() - stoppingAt) }, "stopped");
+    process.exit(0);
   });
   announce(server, settings, log);
 }

@@ -7,6 +7,9 @@ import { randomInt, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import type { InstanceId } from "@presence-service/protocol";
 import { addressRule } from "./address.ts";
+import { type Administer, createApi } from "./admin/api.ts";
+import { allCalls } from "./admin/calls.ts";
+import { HearingMap } from "./admin/hearing-map.ts";
 import { ADMIN_TOKENS_ALLOWED, AdminTokens, readAdminTokens } from "./admin/tokens.ts";
 import { type Bus, type Channel, Channels, isChannelPrefix } from "./bus/bus.ts";
 import { MemoryBus } from "./bus/memory.ts";
@@ -34,6 +37,7 @@ import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { VERSION } from "./version.ts";
 import { within } from "./within.ts";
 
+export type { Administer } from "./admin/api.ts";
 export type { Authenticate, Authorize, User } from "./connection/auth.ts";
 export type { AnnounceOptions, KickOptions } from "./connection/operator.ts";
 export type { HttpHandler } from "./edge/http.ts";
@@ -102,7 +106,13 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
   readonly admin?: AdminOptions;
 };
 
-export type AdminOptions = { readonly port?: number | undefined; readonly host?: string; readonly token?: string };
+export type AdminOptions = {
+  readonly port?: number | undefined;
+  readonly host?: string;
+  readonly token?: string;
+  /** Who may call what is about single boards, by a token of your own: a user with the right to administer them. Default: nobody. */
+  readonly authorize?: Administer;
+};
 
 type ListenOptions = {
   /** 0: any free one. */
@@ -142,6 +152,8 @@ export type PresenceServer = {
   record(): Promise<string | undefined>;
   /** Sends its clients elsewhere and ends. Idempotent. */
   close(): Promise<void>;
+  /** Resolves when it has ended, also if an operator has asked for that. */
+  readonly closed: Promise<void>;
 };
 
 /** Wait for the echo of the first heartbeat. It takes a millisecond, unless pub/sub does not work. */
@@ -187,6 +199,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const seed = randomInt(2 ** 32);
   const { address } = bus;
   const clock = new SystemClock();
+  const hearing = new HearingMap();
   const manager = new ConnectionManager({
     instanceId,
     bus,
@@ -199,6 +212,9 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     authenticate,
     authorize,
     recorder,
+    overheard(from, message) {
+      if (message.kind === "heartbeat") hearing.beat(from, message, clock.now());
+    },
   });
 
   const report = (): HealthReport => {
@@ -245,8 +261,20 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const isOwnHost = hostRule([...(allowedOrigins ?? []), ...(admin?.host === undefined ? [] : [admin.host])]);
   const isOpen = admin === undefined && authenticate === undefined;
   const isKnown = ({ headers }: IncomingMessage) => adminTokens.nameIn(headers.authorization) !== undefined;
+  const api =
+    admin &&
+    createApi({
+      calls: allCalls({ instanceId, manager, hearing, drain: () => void close() }),
+      tokens: adminTokens,
+      isTrusted: adminTokens.isEmpty,
+      administer: admin.authorize,
+      isOwnHost,
+      addressOf,
+      log,
+    });
   const handler = createHttpHandler({
     ...pages,
+    admin: admin?.port === undefined ? api : undefined,
     demoDir: options.demo === true ? DEMO_DIR : undefined,
     sightOf(request): Sight {
       if (admin !== undefined && admin.port === undefined && isKnown(request)) return "all";
@@ -256,6 +284,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   });
   const insideHandler = createHttpHandler({
     ...pages,
+    admin: api,
     sightOf: (request) => (isOwnHost(request.headers.host) || isKnown(request) ? "all" : "elsewhere"),
   });
 
@@ -278,6 +307,10 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const stopUpgrades = acceptUpgrades(where.server, { manager, isServing, tokenInUrl, isAllowed, addressOf, descriptors, log, ...where });
 
   let closing: Promise<void> | undefined;
+  let isClosed = () => {};
+  const closed = new Promise<void>((resolve) => {
+    isClosed = resolve;
+  });
   const shut = async () => {
     await manager.stop();
     await bus.close();
@@ -288,6 +321,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       server?.closeAllConnections();
     }
     metrics.close();
+    isClosed();
   };
   const close = () => {
     closing ??= shut();
@@ -311,6 +345,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       record: () => manager.record(),
       announce: async (text, options) => manager.tellAll(announcementOf(text, options)),
       close,
+      closed,
     };
   } catch (error) {
     await close();

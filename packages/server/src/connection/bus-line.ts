@@ -36,6 +36,8 @@ export type BusLineOptions = {
   /** Whether this instance is on that board. */
   readonly isOn: (boardId: BoardId) => boolean;
   readonly isReady: () => boolean;
+  /** Told of every message that is believed, own ones included. */
+  readonly overheard: (from: InstanceId, message: BusMessage) => void;
 };
 
 const SIGNED_LATELY_MS = 60_000;
@@ -232,6 +234,7 @@ export class BusLine implements BusListener {
     if (from !== instanceId) metrics.received[message.kind]++;
     if (message.kind === "heartbeat") this.#compare(from, message);
     journal.heard(channel, from === instanceId ? undefined : from, message);
+    this.#options.overheard(from, message);
     input({ kind: "heard", boardId: channels.boardOf(channel), ...decoded.value });
   }
 

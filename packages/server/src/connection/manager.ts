@@ -4,7 +4,7 @@
  */
 
 import type { IncomingMessage } from "node:http";
-import { type BoardId, CLOSE, type InstanceId } from "@presence-service/protocol";
+import { type BoardId, CLOSE, type InstanceId, type Member, type MemberId } from "@presence-service/protocol";
 import type { Bus, Channels } from "../bus/bus.ts";
 import type { Signing } from "../bus/signing.ts";
 import type { Clock } from "../clock.ts";
@@ -45,6 +45,8 @@ export type ManagerOptions = {
   readonly authorize?: Authorize | undefined;
   /** undefined: nothing is recorded. */
   readonly recorder?: RecorderOptions | undefined;
+  /** Told of every message that came and counts, own ones included. */
+  readonly overheard?: (from: InstanceId, message: BusMessage) => void;
 };
 
 /** The core's deadlines are met up to this much late, so that a thousand boards share a hundred wake-ups a second. */
@@ -114,6 +116,7 @@ export class ConnectionManager implements Hub {
       input: (input) => this.input(input),
       isOn: (boardId) => this.#core.isOn(boardId),
       isReady: () => this.#isReady,
+      overheard: options.overheard ?? (() => {}),
     });
   }
 
@@ -153,6 +156,16 @@ export class ConnectionManager implements Hub {
   /** The number of other instances that neither hear this one on boards nor are heard there, as they have REDIS_SHARDED otherwise. */
   get apart(): number {
     return this.#line.apart;
+  }
+
+  /** For those who run the service. */
+  get inspection(): Core["inspection"] {
+    return this.#core.inspection;
+  }
+
+  /** Up to `count` members of that board, in the order of their ids. */
+  page(boardId: BoardId, after: MemberId | undefined, count: number): Member[] {
+    return this.#core.page(boardId, after, count);
   }
 
   stats(): ReturnType<Core["stats"]> {

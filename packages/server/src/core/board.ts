@@ -19,6 +19,7 @@ import type { Teller } from "./census.ts";
 import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId, Entrant, Input, Link, Place } from "./effects.ts";
+import type { Reasons, SliceHeld } from "./inspection.ts";
 import type { BoardEvent, BoardMessage, Cursors, Whom } from "./messages.ts";
 import type { Applied, Replica } from "./replica.ts";
 import { type Question, Replicas } from "./replicas.ts";
@@ -356,6 +357,11 @@ export class Board {
     this.#replicas.doubt(owner, now, spreadMs);
   }
 
+  /** Nothing that is held of this peer is trusted: its whole slice is asked for. */
+  distrust(owner: InstanceId, now: Millis): void {
+    this.#replicas.distrust(owner, now);
+  }
+
   /** Some peers were silent for so long that they may have slices here of which nothing is held. */
   missed(now: Millis, spreadMs: Millis): void {
     this.#replicas.missed(now, spreadMs);
@@ -444,6 +450,18 @@ export class Board {
       isNews = true;
     }
     if (isNews) this.#context.emit({ kind: "cursors", boardId: this.#boardId });
+  }
+
+  // For those who run the service.
+
+  slices(now: Millis): SliceHeld[] {
+    const { seq, count } = this.#slice.standing();
+    const own: SliceHeld = { owner: this.#context.instanceId, members: count, seq, standing: "live", wordMs: 0, isInDoubt: false };
+    return [own, ...this.#replicas.held(now)];
+  }
+
+  why(memberId: MemberId, now: Millis): Reasons {
+    return this.#sessions.why(memberId, this.#replicas.held(now), now);
   }
 
   #supersede(connection: ConnectionId): void {

@@ -24,9 +24,10 @@ import { type Keep, keepEach } from "./checkpoint.ts";
 import { assertConsistent, CONSTANTS, type Constants } from "./constants.ts";
 import type { Context } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
-import type { ConnectionId, Counts, DegradedWhy, Effect, Input, Place, RosterView } from "./effects.ts";
+import type { ConnectionId, Counts, Effect, Input, Place, RosterView } from "./effects.ts";
 import { Groups } from "./groups.ts";
-import { Hearing, type PeerStats } from "./hearing.ts";
+import { Hearing } from "./hearing.ts";
+import { Inspection, type Stats } from "./inspection.ts";
 import type { BusMessage, Cursors, Kick, Moves } from "./messages.ts";
 import type { Occupants } from "./occupancy.ts";
 import { Peers } from "./peers.ts";
@@ -42,29 +43,10 @@ export type CoreOptions = {
   readonly constants?: Constants;
 };
 
-export type Stats = {
-  /** `starting`: no own heartbeat has come back yet. */
-  readonly status: "starting" | "ready" | "degraded";
-  readonly degradedWhy: DegradedWhy | undefined;
-  /** Boards that have local members, or that linger. */
-  readonly boards: number;
-  /** The number of these boards on which other instances are not heard, or do not hear this one (R9). */
-  readonly degradedBoards: number;
-  /** Members, summed over boards: connected here, and shown wherever they are connected. */
-  readonly own: number;
-  readonly shown: number;
-  /** Clients of this instance that observe, summed over boards. */
-  readonly observers: number;
-  /** Boards of which clients of this instance want the counts (R15). */
-  readonly watched: number;
-  /** Round trip of the last own heartbeat through pub/sub. */
-  readonly echoMs: Millis | null;
-  /** Peers that have proved themselves (R8). */
-  readonly peers: readonly PeerStats[];
-};
-
 export class Core {
   readonly instanceId: InstanceId;
+  /** For those who run the service. */
+  readonly inspection: Inspection;
   readonly #constants: Constants;
   readonly #context: Context;
   readonly #beats: Beats;
@@ -149,6 +131,8 @@ export class Core {
     };
     this.#watches = new Watches(this.#context);
     this.#census = new Census(this.#context);
+    const inspected = { ...parts, boards, peers: this.#peers, hearing: this.#hearing, pulse: this.#pulse, watches: this.#watches };
+    this.inspection = new Inspection({ ...inspected, degradedBoards: () => this.#degraded.size });
   }
 
   /** For `written` and `restore`: a core that is restored does from then on what this one would have done. */
@@ -293,28 +277,7 @@ export class Core {
   }
 
   stats(now: Millis): Stats {
-    let own = 0;
-    let shown = 0;
-    let observers = 0;
-    for (const board of this.#boards.values()) {
-      own += board.own;
-      shown += board.roster.members;
-      observers += board.observers;
-    }
-    const { isReady, degradedWhy } = this.#pulse;
-    const status = !isReady ? "starting" : degradedWhy === undefined ? "ready" : "degraded";
-    return {
-      status,
-      degradedWhy,
-      boards: this.#boards.size,
-      degradedBoards: this.#degraded.size,
-      own,
-      shown,
-      observers,
-      watched: this.#watches.size,
-      echoMs: this.#beats.echoMs,
-      peers: [...this.#hearing.list(now)],
-    };
+    return this.inspection.stats(now);
   }
 
   #dispatch(input: Input, now: Millis): void {
@@ -356,6 +319,8 @@ export class Core {
         return this.#kick(input, now);
       case "announcement":
         return void this.#effects.push({ kind: "publish", boardId: undefined, message: input }, input);
+      case "resync":
+        return this.#eachHolding(input.owner, (board) => board.distrust(input.owner, now), input.boardId);
       case "heard":
         return input.from === this.instanceId ? this.#echoed(input.boardId, input.message, now) : this.#heard(input, now);
       case "subscribed":
@@ -559,9 +524,9 @@ export class Core {
     if (boards?.delete(boardId) && boards.size === 0) this.#boardsHolding.delete(owner);
   }
 
-  /** Calls `act` for each board on which something of that peer is held. Strangers may come by the thousand, so no other board is looked at. */
-  #eachHolding(peer: InstanceId, act: (board: Board) => void): void {
-    for (const boardId of [...(this.#boardsHolding.get(peer) ?? [])]) this.#on(boardId, act);
+  /** Calls `act` for each board on which something of that peer is held. Strangers may come by the thousand, so no other board is looked at; `only`: and of these that one alone. */
+  #eachHolding(peer: InstanceId, act: (board: Board) => void, only?: BoardId): void {
+    for (const boardId of [...(this.#boardsHolding.get(peer) ?? [])]) if (only === undefined || boardId === only) this.#on(boardId, act);
   }
 
   #each(act: (board: Board) => void): void {

@@ -114,6 +114,8 @@ export type Input =
   | { readonly kind: "published"; readonly boardId: BoardId | undefined; readonly receivers: number | undefined }
   /** Redis answered a message for this board with an error: a right is missing, or it takes no messages at all. Or its server is out of reach. */
   | { readonly kind: "publish_refused"; readonly boardId: BoardId | undefined }
+  /** An operator trusts nothing that is held of this owner, on one board or on all: it is asked for its slices anew, which stay shown until then. */
+  | { readonly kind: "resync"; readonly owner: InstanceId; readonly boardId?: BoardId | undefined }
   /** `nextDeadline` has come, and sockets were read before. `oldestUnansweredMs`: age of the oldest publish without an answer, or 0. */
   | { readonly kind: "tick"; readonly oldestUnansweredMs: Millis }
   /** This instance stops on purpose: its members come back elsewhere, or vanish soon (R12). It publishes nothing afterwards. */

@@ -114,6 +114,12 @@ export class Replica {
     this.#silent = true;
   }
 
+  /** Nothing of what is held is trusted any more: only a snapshot can help. */
+  distrust(): void {
+    this.#diverged = true;
+    this.isAsked = false;
+  }
+
   handle(heard: Delta | Replay | Snapshot | Beacon | Sync, now: Millis): Applied {
     const contradiction = this.word(now, heard.seq);
     if (contradiction !== undefined) return { ...NOTHING, counted: contradiction };

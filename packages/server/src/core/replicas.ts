@@ -6,6 +6,7 @@
 import type { BoardId, InstanceId, MemberId, Millis } from "@presence-service/protocol";
 import { type Keep, keepEach } from "./checkpoint.ts";
 import type { Context, Liveness } from "./context.ts";
+import type { SliceHeld } from "./inspection.ts";
 import type { Held, SliceEntry, Sync } from "./messages.ts";
 import { Replica } from "./replica.ts";
 import type { Silence } from "./silence.ts";
@@ -194,6 +195,23 @@ export class Replicas {
   doubt(owner: InstanceId, now: Millis, spreadMs: Millis): void {
     this.#replicas.get(owner)?.doubt();
     this.checkDoubt(now, spreadMs);
+  }
+
+  /** The slice of this owner, if any is held, is to be replaced by its owner's snapshot. */
+  distrust(owner: InstanceId, now: Millis): void {
+    this.#replicas.get(owner)?.distrust();
+    this.checkDoubt(now);
+  }
+
+  held(now: Millis): SliceHeld[] {
+    return Array.from(this.#replicas, ([owner, { size, seqToAsk, heardAt, isInDoubt }]) => ({
+      owner,
+      members: size,
+      seq: seqToAsk,
+      standing: this.livenessOf(owner),
+      wordMs: now - heardAt,
+      isInDoubt,
+    }));
   }
 
   /** Some peers were silent for so long that they may have slices on this board of which this instance holds nothing. */

@@ -11,6 +11,7 @@ import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import type { ConnectionId, Entrant, Measured } from "./effects.ts";
 import { Ends } from "./ends.ts";
+import type { Claim, Reasons, SliceHeld } from "./inspection.ts";
 import type { DelReason, Seq } from "./messages.ts";
 import { isPicked } from "./palette.ts";
 import type { Applied, Replica } from "./replica.ts";
@@ -89,6 +90,30 @@ export class Sessions {
     let highest = Math.max(this.#ends.attemptOf(memberId), this.#slice.get(memberId)?.attempt ?? -1);
     for (const { attempt } of this.#replicas.entriesOf(memberId)) highest = Math.max(highest, attempt);
     return highest;
+  }
+
+  /** Why that member is shown, or is not. `held`: the slices of others. */
+  why(memberId: MemberId, held: readonly SliceHeld[], now: Millis): Reasons {
+    const member = this.#roster.memberOf(memberId);
+    const by = this.#roster.shownBy(memberId);
+    const own = this.#slice.get(memberId);
+    const claims: Claim[] = [];
+    if (own !== undefined) {
+      const { attempt, seq, slot, connection, graceEndsAt } = own;
+      const graceMs = graceEndsAt === NEVER ? null : graceEndsAt - now;
+      const owner = this.#context.instanceId;
+      const { status } = own.member;
+      const standing = { standing: "live" as const, wordMs: 0, heartbeatMs: null, isInDoubt: false };
+      claims.push({ owner, attempt, seq, slot, status, ...standing, graceMs, ...(connection !== undefined && { connection }) });
+    }
+    for (const { owner, attempt, seq, slot, member } of this.#replicas.entriesOf(memberId)) {
+      const { standing = "gone", wordMs = 0, isInDoubt = true } = held.find((slice) => slice.owner === owner) ?? {};
+      claims.push({ owner, attempt, seq, slot, status: member.status, standing, wordMs, heartbeatMs: null, isInDoubt, graceMs: null });
+    }
+    const actor = this.#roster.actorOf(memberId) ?? 0;
+    const ended = this.#ends.attemptOf(memberId);
+    const shown = member && by && { member, actor, owner: by.owner ?? null, attempt: by.attempt, forMs: now - by.since };
+    return { shown: shown ?? null, claims, endedAttempt: ended === -1 ? null : ended };
   }
 
   /** The colour with which that member enters. */

@@ -2,15 +2,15 @@
 
 import { isBoardId } from "@presence-service/protocol";
 
-/** `read`: see a board, and how many are there. `write`: be shown there; it includes `read`. `event`: broadcast, where they are shown. */
-export const RIGHTS = ["read", "write", "event"] as const;
+/** `read`: see a board, and how many are there. `write`: be shown there; it includes `read`. `event`: broadcast, where they are shown. `admin`: act as an operator there, by the admin API. */
+export const RIGHTS = ["read", "write", "event", "admin"] as const;
 export type Right = (typeof RIGHTS)[number];
 
 /** `boards`: the id of one board; or the beginning of ids, with `*` after it. Of all that fit a board the rights add up. */
 export type Grant = { readonly boards: string; readonly rights: readonly Right[] };
 
 export const BOARDS_FORM =
-  'an object of board ids, or beginnings of ids with * after them, each with a list of "read", "write", "event", such as {"doc-42":["write","event"],"team-7/*":["read"]}';
+  'an object of board ids, or beginnings of ids with * after them, each with a list of "read", "write", "event", "admin", such as {"doc-42":["write","event"],"team-7/*":["read"]}';
 
 /** Reads the claim `boards` of a token; undefined: it is not of that form, and then none of it may count. */
 export function grantsIn(claim: unknown): readonly Grant[] | undefined {
@@ -31,7 +31,8 @@ export function readGrants(text: string): readonly Grant[] | undefined {
   for (const entry of text.split(",").map((part) => part.trim())) {
     const [boards = "", rights = "", ...rest] = entry.split("=").map((part) => part.trim());
     const list = rights.split("+").map((right) => right.trim());
-    if (rest.length > 0 || !isPattern(boards) || !list.every(isRight)) return undefined;
+    // Nobody is an operator without saying who they are.
+    if (rest.length > 0 || !isPattern(boards) || !list.every(isRight) || list.includes("admin")) return undefined;
     grants.push({ boards, rights: list });
   }
   return grants;

@@ -25,8 +25,15 @@ const LOG_EVERY_MS = 10_000;
 
 type Holder = User & { readonly grants: readonly Grant[] };
 
+export type TokenRights = {
+  readonly authenticate: Authenticate;
+  readonly authorize: Authorize;
+  /** For calls of the admin API. undefined: the token does not hold, or the keys cannot be had. */
+  readonly administer: (token: string) => Promise<{ readonly userId: string; mayAdminister(boardId: string): boolean } | undefined>;
+};
+
 /** Throws BAD_SETTINGS if the keys cannot be used. */
-export function tokenRights(options: TokenOptions): { readonly authenticate: Authenticate; readonly authorize: Authorize } {
+export function tokenRights(options: TokenOptions): TokenRights {
   const { anonymous, issuer, audience, log } = options;
   const verify = verifier(options);
   const warn = rateLimited(log.warn.bind(log), LOG_EVERY_MS);
@@ -53,7 +60,15 @@ export function tokenRights(options: TokenOptions): { readonly authenticate: Aut
     if (!mayOn(grants, boardId, observe ? "read" : "write")) return false;
     return mayOn(grants, boardId, "event") ? true : { broadcast: false };
   };
-  return { authenticate, authorize };
+  const administer: TokenRights["administer"] = async (token) => {
+    try {
+      const { userId, grants } = holderOf(await verify(token, checks), () => {});
+      return { userId, mayAdminister: (boardId) => mayOn(grants, boardId, "admin") };
+    } catch {
+      return undefined;
+    }
+  };
+  return { authenticate, authorize, administer };
 }
 
 function holderOf(claims: JWTPayload, remark: (why: string) => void): Holder {

@@ -1,0 +1,59 @@
+/** Calls by which an operator acts on people, at every instance: put out, tell. */
+
+import { z } from "zod";
+import { announcementOf, kickOf } from "../connection/operator.ts";
+import type { Announcement, Kick } from "../core/messages.ts";
+import { type Call, call } from "./call.ts";
+import * as forms from "./forms.ts";
+import type { Inside } from "./inside.ts";
+import { memberIdOf } from "./names.ts";
+
+const DONE = { status: 204 };
+
+export function peopleCalls({ manager }: Inside): Call[] {
+  const tell = async (word: Kick | Announcement) => {
+    await manager.tellAll(word);
+    return DONE;
+  };
+  return [
+    call({
+      method: "DELETE",
+      path: "/boards/{boardId}/members/{member}",
+      id: "removeMember",
+      summary: "Puts a session or an agent off a board, wherever it is connected",
+      right: "board",
+      params: z.strictObject({ boardId: forms.boardId, member: forms.memberRef }),
+      query: z.strictObject({ reason: forms.reason.optional() }),
+      body: undefined,
+      answers: { 204: undefined },
+      act: ({ params: { boardId, member }, query: { reason } }) => tell(kickOf({ memberId: memberIdOf(member), boardId, reason })),
+    }),
+    call({
+      method: "POST",
+      path: "/kick",
+      id: "kick",
+      summary: "Puts a person or a session off a board, or out of the service. It bans nobody",
+      right: "board",
+      params: forms.NOTHING,
+      query: forms.NOTHING,
+      body: z.union([
+        z.strictObject({ userId: forms.userId, boardId: forms.boardId.optional(), reason: forms.reason.optional() }),
+        z.strictObject({ memberId: forms.memberId, boardId: forms.boardId.optional(), reason: forms.reason.optional() }),
+      ]),
+      answers: { 204: undefined },
+      act: ({ body }) => tell(kickOf(body)),
+    }),
+    call({
+      method: "POST",
+      path: "/announcements",
+      id: "announce",
+      summary: "Tells all clients something, or those on one board",
+      right: "board",
+      params: forms.NOTHING,
+      query: forms.NOTHING,
+      body: z.strictObject({ text: forms.announcement, boardId: forms.boardId.optional() }),
+      answers: { 204: undefined },
+      act: ({ body: { text, boardId } }) => tell(announcementOf(text, { boardId })),
+    }),
+  ];
+}
