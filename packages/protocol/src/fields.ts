@@ -343,6 +343,8 @@ export const HEARTBEAT = struct<{ readonly wanting?: boolean; readonly near?: Ne
 
 /** At the end of a change of a slice, or of a whole one, between instances: when a member came or left by the last change. */
 export const TIMED = struct<{ readonly at?: number }>({ at: optional(1, at) });
+/** At the end of a kick, between instances: tokens of that person that were issued at this time since 1970 or before are void. */
+export const VOIDING = struct<{ readonly voidBefore?: number }>({ voidBefore: optional(1, varint(limits.TIME_MAX)) });
 /** The same for each of several changes; 0: nobody came or left by it. */
 export const TIMES = struct<{ readonly times?: readonly number[] }>({ times: optional(1, list(at)) });
 

@@ -21,6 +21,7 @@ export {
   STATUSES,
   TIMED,
   TIMES,
+  VOIDING,
   writeMember,
 } from "./fields.ts";
 export { HELD_BYTES, hashIn, heldNow, nameHeld, printed } from "./held.ts";

@@ -129,7 +129,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     // A failure is in the log.
     else void server?.record().catch(() => {});
   });
-  const rights = settings.auth && tokenRights({ ...settings.auth, log });
+  const rights = settings.auth && tokenRights({ ...settings.auth, lifeMaxS: settings.tokenLifeMaxS, log });
   server = await createPresenceServer({
     port: settings.port,
     ...(settings.host === undefined ? {} : { host: settings.host }),
@@ -145,6 +145,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     ...(settings.allowedOrigins === undefined ? {} : { allowedOrigins: settings.allowedOrigins }),
     tokenInUrl: settings.tokenInUrl,
     ...rights,
+    tokenLifeMs: settings.tokenLifeMaxS * 1000,
     ...(settings.admin === undefined ? {} : { admin: { ...settings.admin, ...(rights && { authorize: rights.administer }) } }),
     log,
   });

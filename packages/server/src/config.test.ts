@@ -42,6 +42,7 @@ test("bare defaults", () => {
     demo: true,
     recorder: { bytes: 16 * 2 ** 20, content: false },
     auth: undefined,
+    tokenLifeMaxS: 86_400,
     admin: undefined,
     allowedOrigins: undefined,
     tokenInUrl: false,

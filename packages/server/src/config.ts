@@ -45,6 +45,7 @@ export type Settings = {
   readonly recorder: RecorderOptions;
   /** undefined: no token is needed. Never logged. */
   readonly auth: AuthSettings | undefined;
+  readonly tokenLifeMaxS: number;
   /** undefined: nobody sees more than the others. Never logged. */
   readonly admin: AdminSettings | undefined;
   /** undefined: the default of the library. */
@@ -386,6 +387,7 @@ export function commandOf(sources: {
     demo,
     recorder: { bytes: RECORDER_BYTES, content: RECORDER_CONTENT === "on", ...(RECORDER_DIR !== undefined && { dir: RECORDER_DIR }) },
     auth,
+    tokenLifeMaxS: parsed.data.AUTH_TOKEN_LIFE_MAX,
     admin,
     allowedOrigins: parsed.data.ALLOWED_ORIGINS,
     tokenInUrl: parsed.data.TOKEN_IN_URL === "on",
@@ -450,6 +452,7 @@ const SCHEMA = z.object({
   ADMIN_PORT: SETTINGS.ADMIN_PORT.schema,
   ADMIN_HOST: SETTINGS.ADMIN_HOST.schema,
   ADMIN_TOKEN: SETTINGS.ADMIN_TOKEN.schema,
+  AUTH_TOKEN_LIFE_MAX: SETTINGS.AUTH_TOKEN_LIFE_MAX.schema,
   REDIS_URL_FILE: SETTINGS.REDIS_URL_FILE.schema,
   REDIS_SENTINEL_PASSWORD_FILE: SETTINGS.REDIS_SENTINEL_PASSWORD_FILE.schema,
   BUS_SECRET_FILE: SETTINGS.BUS_SECRET_FILE.schema,

@@ -17,7 +17,7 @@ import { readSecrets, SECRETS_ALLOWED, Signing } from "./bus/signing.ts";
 import { SystemClock } from "./clock.ts";
 import type { Authenticate, Authorize } from "./connection/auth.ts";
 import { ConnectionManager } from "./connection/manager.ts";
-import { type AnnounceOptions, announcementOf, type KickOptions, kickOf } from "./connection/operator.ts";
+import { type AnnounceOptions, announcementOf, type KickOptions, kickOf, revocationOf } from "./connection/operator.ts";
 import type { DegradedWhy } from "./core/effects.ts";
 import { descriptorLimit, shareDescriptors } from "./edge/descriptors.ts";
 import { hostRule } from "./edge/hosts.ts";
@@ -104,6 +104,8 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
    * with `authenticate`, strangers see on `handler` no more than whether the instance is well.
    */
   readonly admin?: AdminOptions;
+  /** No token that `authenticate` believes may live longer: for so long `revoke` is remembered. Default: a day. */
+  readonly tokenLifeMs?: number;
 };
 
 export type AdminOptions = {
@@ -143,6 +145,11 @@ export type PresenceServer = {
    * then call it again. Rejects with a TypeError if the options are wrong.
    */
   kick(options: KickOptions): Promise<void>;
+  /**
+   * Puts a person out as `kick` does, and voids the rights that they have: at every instance, and at those that come later, whatever `authenticate`
+   * answers is refused if its `issuedAt` is not later, or is missing. It is remembered for `tokenLifeMs`. Rejects as `kick` does.
+   */
+  revoke(userId: string, reason?: string): Promise<void>;
   /** Tells the clients of every instance, or those on one board, up to 4096 bytes of text: an `announcement`. At most once; classic clients do not get it. Resolves and rejects as `kick` does. */
   announce(text: string, options?: AnnounceOptions): Promise<void>;
   /**
@@ -212,6 +219,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     authenticate,
     authorize,
     recorder,
+    tokenLifeMs: options.tokenLifeMs,
     overheard(from, message) {
       if (message.kind === "heartbeat") hearing.beat(from, message, clock.now());
     },
@@ -268,6 +276,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       tokens: adminTokens,
       isTrusted: adminTokens.isEmpty,
       administer: admin.authorize,
+      isVoid: (userId, issuedAt) => manager.revoking.isVoid(userId, issuedAt),
       isOwnHost,
       addressOf,
       log,
@@ -342,6 +351,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       adminPort,
       handler,
       kick: async (options) => manager.tellAll(kickOf(options)),
+      revoke: async (userId, reason) => manager.tellAll(revocationOf(userId, reason, clock.wallNow())),
       record: () => manager.record(),
       announce: async (text, options) => manager.tellAll(announcementOf(text, options)),
       close,

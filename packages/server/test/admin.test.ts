@@ -173,6 +173,28 @@ test("an operator sees why, puts people out, tells them something, and no strang
     await eventually(() => ben.ended?.code === 4403, { what: "ben is out" });
   });
 
+  await t.test("a revoked user is out, with every token that was issued until then, also at an instance that comes later", async () => {
+    const eve = await connect({ sub: "eve" }, two);
+    const old = await token({ sub: "eve", boards: { "team/*": ["admin"] } });
+    assert.equal((await two.ask(AT, { bearer: old })).status, 200);
+    assert.equal((await one.ask("/revocations", { method: "POST", body: { userId: "eve", reason: "stolen" } })).status, 204);
+    await eventually(() => eve.ended?.code === 4403, { what: "eve is out" });
+    const late = await start();
+    await eventually(async () => (await late.ask("/revocations")).body.revocations.length === 1, {
+      what: "the newcomer knows",
+      withinMs: 5000,
+    });
+    for (const { instance } of [one, two, late])
+      assert.equal((await SessionClient.knock(t, instance.wsUrl, { token: old })).ended?.code, 4401);
+    assert.equal((await late.ask(AT, { bearer: old })).status, 401, "nor may eve act as an operator");
+    const since = new Date(Date.now() + 2000);
+    const fresh = new SignJWT({ sub: "eve", boards: { "*": ["write"] } })
+      .setProtectedHeader({ alg: "HS256" })
+      .setIssuedAt(since)
+      .setExpirationTime("1h");
+    await SessionClient.connect(t, one.instance.wsUrl, { token: await fresh.sign(new TextEncoder().encode(SECRET)) });
+  });
+
   await t.test("a recording; and the end of an instance, in order", async () => {
     assert.match((await one.ask("/recordings", { method: "POST" })).body.path, /^\//);
     assert.equal((await two.ask("/drain", { method: "POST" })).status, 202);

@@ -73,6 +73,7 @@ for (const { fence, command, file, call, before = "" } of LANGUAGES) {
       jwksUrl: undefined,
       issuer: undefined,
       audience: undefined,
+      lifeMaxS: 86_400,
       anonymous: [],
       log: SILENT,
     });

@@ -15,8 +15,10 @@ import { openApiOf } from "./openapi.ts";
 import { Problem } from "./problem.ts";
 import { type AdminTokens, bearerIn } from "./tokens.ts";
 
-/** The rights of a user's token on boards; undefined: it is no token of ours, or gives no such right. */
-export type Administer = (token: string) => Promise<{ readonly userId: string; mayAdminister(boardId: string): boolean } | undefined>;
+/** The rights of a user's token on boards; undefined: it is no token of ours. `issuedAt`, in milliseconds since 1970, as of `authenticate`. */
+export type Administer = (
+  token: string,
+) => Promise<{ readonly userId: string; readonly issuedAt?: number | undefined; mayAdminister(boardId: string): boolean } | undefined>;
 
 export type ApiOptions = {
   readonly calls: readonly Call[];
@@ -24,6 +26,8 @@ export type ApiOptions = {
   /** Whoever reaches this listener may call: it is on loopback, and there is no token. */
   readonly isTrusted: boolean;
   readonly administer: Administer | undefined;
+  /** The tokens of that user count no more. */
+  readonly isVoid: (userId: string, issuedAt: number | undefined) => boolean;
   readonly isOwnHost: HostRule;
   readonly addressOf: AddressOf;
   readonly log: Logger;
@@ -93,13 +97,14 @@ export function createApi(options: ApiOptions): (request: IncomingMessage, respo
 }
 
 async function callerOf(
-  { tokens, isTrusted, administer, isOwnHost }: ApiOptions,
+  { tokens, isTrusted, administer, isVoid, isOwnHost }: ApiOptions,
   { headers }: IncomingMessage,
 ): Promise<Caller | undefined> {
   const name = tokens.nameIn(headers.authorization);
   if (name !== undefined) return { name, isOperator: true, mayAdminister: () => true };
   const token = bearerIn(headers.authorization);
   const user = token === undefined ? undefined : await administer?.(token);
+  if (user !== undefined && isVoid(user.userId, user.issuedAt)) return undefined;
   if (user !== undefined)
     return { name: `user ${user.userId}`, isOperator: false, mayAdminister: (boardId) => user.mayAdminister(boardId) };
   if (!isTrusted || token !== undefined) return undefined;

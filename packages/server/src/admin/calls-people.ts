@@ -1,7 +1,7 @@
 /** Calls by which an operator acts on people, at every instance: put out, tell. */
 
 import { z } from "zod";
-import { announcementOf, kickOf } from "../connection/operator.ts";
+import { announcementOf, kickOf, revocationOf } from "../connection/operator.ts";
 import type { Announcement, Kick } from "../core/messages.ts";
 import { type Call, call } from "./call.ts";
 import * as forms from "./forms.ts";
@@ -42,6 +42,30 @@ export function peopleCalls({ manager }: Inside): Call[] {
       ]),
       answers: { 204: undefined },
       act: ({ body }) => tell(kickOf(body)),
+    }),
+    call({
+      method: "POST",
+      path: "/revocations",
+      id: "revoke",
+      summary: "Puts a person out of the service, and voids the tokens that they have, at every instance",
+      right: "operator",
+      params: forms.NOTHING,
+      query: forms.NOTHING,
+      body: z.strictObject({ userId: forms.userId, reason: forms.reason.optional() }),
+      answers: { 204: undefined },
+      act: ({ body: { userId, reason } }) => tell(revocationOf(userId, reason, manager.clock.wallNow())),
+    }),
+    call({
+      method: "GET",
+      path: "/revocations",
+      id: "listRevocations",
+      summary: "Whose tokens are void, and from which time on they count again",
+      right: "operator",
+      params: forms.NOTHING,
+      query: forms.NOTHING,
+      body: undefined,
+      answers: { 200: z.strictObject({ revocations: z.array(z.strictObject({ userId: z.string(), before: z.number() })) }) },
+      act: () => ({ status: 200, body: { revocations: manager.revoking.list() } }),
     }),
     call({
       method: "POST",

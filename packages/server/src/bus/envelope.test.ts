@@ -15,6 +15,7 @@ import {
   type Member,
   type MemberId,
   STATUSES,
+  TIME_MAX,
   USER_ID_BYTES_MAX,
 } from "@presence-service/protocol";
 import fc, { type Arbitrary } from "fast-check";
@@ -134,6 +135,11 @@ const VECTORS: Record<string, [BusMessage, string]> = {
     "03 00 03 752d37 06 646f632d3432 04 72756465",
   ],
   "kick: one session, everywhere": [{ kind: "kick", whom: { memberId: ANA }, reason: "" }, "03 01 00112233445566778899aabbccddeeff 00 00"],
+  "kick: voids tokens": [
+    { kind: "kick", whom: { userId: "u-7" }, reason: "", voidBefore: 1_760_000_000_000 },
+    "03 00 03 752d37 00 00 01 06 8080b3c19c33",
+  ],
+  revocations: [{ kind: "revocations", list: [{ userId: "u-7", before: 1_760_000_000_000 }] }, "07 01 03 752d37 8080b3c19c33"],
   announcement: [{ kind: "announcement", text: "Back at noon" }, "04 0c 4261636b206174206e6f6f6e 00"],
   "delta: set": [
     { kind: "delta", prev: 298, seq: 300, ops: [{ op: "set", slot: 5, attempt: 1, member: ana }] },
@@ -301,9 +307,14 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
       whom: fc.oneof(record({ userId: text(USER_ID_BYTES_MAX, 1) }), record({ memberId })),
       boardId,
       reason: text(KICK_REASON_BYTES_MAX),
+      voidBefore: fc.integer({ min: 0, max: TIME_MAX }),
     },
     { requiredKeys: ["kind", "whom", "reason"], noNullPrototype: true },
   ),
+  revocations: record({
+    kind: fc.constant("revocations"),
+    list: fc.array(record({ userId: text(USER_ID_BYTES_MAX, 1), before: fc.integer({ min: 0, max: TIME_MAX }) }), { maxLength: 5 }),
+  }),
   announcement: fc.record(
     { kind: fc.constant("announcement" as const), text: text(ANNOUNCEMENT_BYTES_MAX), boardId },
     { requiredKeys: ["kind", "text"], noNullPrototype: true },
@@ -387,7 +398,7 @@ const link = fc.oneof(fc.nat(300), u32);
 
 /** After a kind that has no extra fields yet, nothing is read at all. */
 function laterFields(kind: string): Arbitrary<Uint8Array> {
-  return ["event", "beacon", "sync", "heartbeat", "delta", "replay", "snapshot", "cursors"].includes(kind)
+  return ["event", "kick", "beacon", "sync", "heartbeat", "delta", "replay", "snapshot", "cursors"].includes(kind)
     ? fc.constantFrom(new Uint8Array(), LATER_FIELDS)
     : fc.uint8Array({ maxLength: 9 });
 }
@@ -398,7 +409,7 @@ function assertInvalidOrBare(shorter: ReturnType<typeof outcome>, message: BusMe
   const [whole, rest] = message.kind === "replay" ? [untimed(message), untimed(shorter as Replay)] : [message, shorter];
   assert.deepEqual({ ...whole, ...rest }, whole);
   const lost = Object.keys(message).filter((name) => !(name in shorter));
-  const isExtra = (name: string) => ["memberIds", "userIds", "observed", "wanting", "near", "at", "spread", "paths"].includes(name);
+  const isExtra = (name: string) => ["memberIds", "userIds", "observed", "wanting", "near", "at", "spread", "paths", "voidBefore"].includes(name);
   assert.ok((lost.length > 0 || message.kind === "replay") && lost.every(isExtra), lost.join());
 }
 
@@ -443,7 +454,7 @@ for (const [name, [message, hex]] of Object.entries(VECTORS)) {
 test("damaged messages and noise are refused or mean something, and never throw", () => {
   const broken = damaged(fc.tuple(link, message).map(([link, message]) => encodeRedisMessage({ from: FROM, link, message })));
   const noise = fc.uint8Array({ maxLength: 64 });
-  const body = fc.tuple(fc.constantFrom(1, 2, 3, 4, 5, 17, 18, 19, 20, 21, 22, 33), noise);
+  const body = fc.tuple(fc.constantFrom(1, 2, 3, 4, 5, 6, 7, 17, 18, 19, 20, 21, 22, 33), noise);
   const wellAddressed = body.map(([tag, rest]) => Uint8Array.of(...bytes(ENVELOPE), tag, ...rest));
   fc.assert(fc.property(fc.oneof(broken, noise, wellAddressed), assertRefusedOrFinal), { numRuns: 1500 });
 });
@@ -473,7 +484,7 @@ test("[R13.2] other versions, and kinds of later releases, are told from broken 
   const known = new Set(Object.values(VECTORS).map(([, hex]) => Number.parseInt(hex.slice(0, 2), 16)));
   assert.deepEqual(
     [...known].sort((a, b) => a - b),
-    [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x21],
+    [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 7, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x21],
   );
   for (let tag = 0; tag < 256; tag++) if (!known.has(tag)) assert.equal(outcome(Uint8Array.of(...bytes(ENVELOPE), tag, 1, 2)), "version");
 });

@@ -38,10 +38,12 @@ import {
   readPaths,
   readUuid,
   STATUSES,
+  TIME_MAX,
   TIMED,
   TIMES,
   U32_MAX,
   USER_ID_BYTES_MAX,
+  VOIDING,
   Writer,
   writeMember,
   writeMoves,
@@ -59,6 +61,7 @@ import type {
   InstanceStatus,
   Kick,
   Op,
+  Revocation,
   SliceEntry,
   Snapshot,
   Standing,
@@ -94,6 +97,8 @@ const INTERVAL_MS_MAX = 60_000;
 const BEACON_MS_MAX = 2 ** 21 - 1;
 /** Of the id of a wanted board (R15). */
 const HASH_BYTES = 8;
+/** In one message. */
+const REVOCATIONS_MAX = 1024;
 /** An hour: 66 million wanted boards times instances (R15). */
 const LEASE_MS_MAX = 3_600_000;
 /** A million members in one slice. */
@@ -181,6 +186,11 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
     tag: 0x04,
     write: (to, { text, boardId }) => writeScope(to.string(text), boardId),
     read: (from): Announcement => ({ kind: "announcement", text: from.string(ANNOUNCEMENT_BYTES_MAX), ...readScope(from) }),
+  },
+  revocations: {
+    tag: 0x07,
+    write: (to, { list }) => writeList(to, list, (to, { userId, before }) => to.string(userId).varint(before)),
+    read: (from) => ({ kind: "revocations", list: readItems(from, from.varint(REVOCATIONS_MAX), readRevocation) }),
   },
   want: { tag: 0x05, write: writeWant, read: readWant },
   verdict: {
@@ -328,11 +338,12 @@ function readAccused(from: Reader): Accused {
 const BY_USER_ID = 0;
 const BY_MEMBER_ID = 1;
 
-function writeKick(to: Writer, { whom, boardId, reason }: Kick): void {
+function writeKick(to: Writer, { whom, boardId, reason, voidBefore }: Kick): void {
   if ("userId" in whom) to.u8(BY_USER_ID).string(whom.userId);
   else to.u8(BY_MEMBER_ID).hex(whom.memberId, 16);
   writeScope(to, boardId);
   to.string(reason);
+  if (voidBefore !== undefined) VOIDING.write(to, { voidBefore });
 }
 
 function readKick(from: Reader): Kick {
@@ -340,7 +351,13 @@ function readKick(from: Reader): Kick {
   if (by > BY_MEMBER_ID) from.fail();
   const whom = by === BY_MEMBER_ID ? { memberId: from.hex(16) as MemberId } : { userId: from.string(USER_ID_BYTES_MAX) };
   if ("userId" in whom && !isUserId(whom.userId)) from.fail();
-  return { kind: "kick", whom, ...readScope(from), reason: from.string(KICK_REASON_BYTES_MAX) };
+  return { kind: "kick", whom, ...readScope(from), reason: from.string(KICK_REASON_BYTES_MAX), ...VOIDING.read(from) };
+}
+
+function readRevocation(from: Reader): Revocation {
+  const userId = from.string(USER_ID_BYTES_MAX);
+  if (!isUserId(userId)) from.fail();
+  return { userId, before: from.varint(TIME_MAX) };
 }
 
 function writeWant(to: Writer, { leaseMs, answer, boards }: Want): void {

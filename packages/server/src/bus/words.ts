@@ -15,9 +15,11 @@ export function messageInWords(message: BusMessage, isDiscreet = false): string 
     case "goodbye":
       return "goodbye";
     case "kick":
-      return `kick of ${"userId" in message.whom ? (isDiscreet ? "a user" : `user ${message.whom.userId}`) : `member ${message.whom.memberId}`}${message.boardId === undefined ? "" : ` from ${message.boardId}`}`;
+      return `${message.voidBefore === undefined ? "" : "revocation and "}kick of ${"userId" in message.whom ? (isDiscreet ? "a user" : `user ${message.whom.userId}`) : `member ${message.whom.memberId}`}${message.boardId === undefined ? "" : ` from ${message.boardId}`}`;
     case "announcement":
       return `announcement of ${many(message.text.length, "character")}`;
+    case "revocations":
+      return `the tokens of ${many(message.list.length, "user")} are void`;
     case "delta":
       return `delta ${message.prev}→${message.seq}: ${message.ops.map((op) => opInWords(op, isDiscreet)).join(", ")}`;
     case "replay":

@@ -44,6 +44,18 @@ export const ADMIN_SETTINGS = {
       .default("")
       .refine((text) => text === "" || readAdminTokens(text) !== undefined),
   },
+  AUTH_TOKEN_LIFE_MAX: {
+    default: "86400",
+    unit: "seconds",
+    allowed: "60 to 31536000",
+    meaning:
+      "How long a token may live, from iat (or from now) to exp; one that lives longer is refused. For so long every instance remembers whose tokens were revoked, so the same value belongs to all. A day is long for a token, which the SDK fetches anew without anybody noticing.",
+    schema: z
+      .string()
+      .regex(/^\d{2,8}$/)
+      .transform(Number)
+      .pipe(z.number().min(60).max(31_536_000)),
+  },
 } as const;
 
 export type AdminValues = {

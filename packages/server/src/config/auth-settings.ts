@@ -8,7 +8,7 @@ import { GRANTS_FORM, type Grant, readGrants } from "../identity/rights.ts";
 import type { TokenOptions } from "../identity/tokens.ts";
 import { originRule } from "../origins.ts";
 
-export type AuthSettings = Omit<TokenOptions, "log">;
+export type AuthSettings = Omit<TokenOptions, "log" | "lifeMaxS">;
 
 export const AUTH_SETTINGS = {
   AUTH: {

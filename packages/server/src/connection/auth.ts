@@ -38,6 +38,11 @@ export type User = {
    * fresh token; without one its connection is closed with 4401 at that time. Not given: the right lasts as long as the connection.
    */
   readonly expiresAt?: number | null | undefined;
+  /**
+   * When that right was given, in milliseconds since 1970 (a JWT's `iat` times 1000). If the user has been revoked, a right that was given
+   * before counts no more; nor does one without this time, for as long as the revocation is remembered.
+   */
+  readonly issuedAt?: number | null | undefined;
 };
 
 /**
@@ -98,7 +103,12 @@ export function newResumeToken(): ResumeToken {
  * client can be connected as this user.
  */
 export type Checked =
-  | { readonly person: Person | undefined; readonly expiresAt: Millis; readonly remarks: readonly string[] }
+  | {
+      readonly person: Person | undefined;
+      readonly expiresAt: Millis;
+      readonly issuedAt?: Millis | undefined;
+      readonly remarks: readonly string[];
+    }
   | { readonly unusable: string };
 
 /** If a host gives seconds, as a JWT has them, they mean a time in 1970. So a time before 1973 is a mistake. */
@@ -148,7 +158,8 @@ export function personOf(given: User): Checked {
     ...(avatar && { avatar }),
     ...(kind === "agent" && { kind: "agent" as const }),
   };
-  return { person, expiresAt, remarks };
+  const issuedAt = typeof given.issuedAt === "number" && given.issuedAt >= EXPIRES_AT_MIN ? given.issuedAt : undefined;
+  return { person, expiresAt, issuedAt, remarks };
 }
 
 /** A userId as text: databases have numbers for people. undefined: it is neither text nor a number. */

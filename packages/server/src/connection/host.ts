@@ -33,6 +33,8 @@ export type HostOptions = {
   readonly authorize: Authorize | undefined;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Whether a token of that user, issued then, counts no more (R24). */
+  readonly isVoid: (userId: string, issuedAt: Millis | undefined) => boolean;
 };
 
 export class Host {
@@ -109,6 +111,10 @@ export class Host {
     }
     const { person, remarks } = checked;
     for (const remark of remarks) this.#warn({ user: person?.userId }, remark);
+    if (person !== undefined && this.#options.isVoid(person.userId, checked.issuedAt)) {
+      this.#warn({}, "a token was refused: it was issued before its user was revoked, or does not say when");
+      return "nobody";
+    }
     const lifeMs = checked.expiresAt - this.#options.clock.wallNow();
     return lifeMs <= 0 ? "nobody" : { person, user, expiresAt: this.#options.clock.now() + lifeMs };
   }

@@ -4,7 +4,7 @@
  */
 
 import type { IncomingMessage } from "node:http";
-import { type BoardId, CLOSE, type InstanceId, type Member, type MemberId } from "@presence-service/protocol";
+import { type BoardId, CLOSE, type InstanceId, type Member, type MemberId, type Millis } from "@presence-service/protocol";
 import type { Bus, Channels } from "../bus/bus.ts";
 import type { Signing } from "../bus/signing.ts";
 import type { Clock } from "../clock.ts";
@@ -12,7 +12,7 @@ import { assertNever } from "../core/assert-never.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import { Core } from "../core/core.ts";
 import type { ConnectionId, DegradedWhy, Effect, Input } from "../core/effects.ts";
-import type { Announcement, BusMessage, Kick } from "../core/messages.ts";
+import type { Announcement, BusMessage, Kick, Revocation } from "../core/messages.ts";
 import { PresenceError } from "../errors.ts";
 import { Recorder, type RecorderOptions } from "../recorder/recorder.ts";
 import type { ClientSocket } from "../speech/socket.ts";
@@ -29,6 +29,7 @@ import type { Hub } from "./hub.ts";
 import { Journal } from "./journal.ts";
 import { Lobby, STEP_MS } from "./lobby.ts";
 import { LocalBoards } from "./local-boards.ts";
+import { Revoking } from "./revoking.ts";
 import { Watching } from "./watching.ts";
 
 export type ManagerOptions = {
@@ -45,10 +46,14 @@ export type ManagerOptions = {
   readonly authorize?: Authorize | undefined;
   /** undefined: nothing is recorded. */
   readonly recorder?: RecorderOptions | undefined;
+  /** No token lives longer; for so long it is remembered which are void (R24). */
+  readonly tokenLifeMs?: Millis | undefined;
   /** Told of every message that came and counts, own ones included. */
   readonly overheard?: (from: InstanceId, message: BusMessage) => void;
 };
 
+/** A day. */
+export const TOKEN_LIFE_MS: Millis = 86_400_000;
 /** The core's deadlines are met up to this much late, so that a thousand boards share a hundred wake-ups a second. */
 const DEADLINE_GRAIN_MS = 10;
 /** An instance that waits for another before it stops looks so often. */
@@ -61,6 +66,7 @@ export class ConnectionManager implements Hub {
   readonly journal: Journal;
   readonly host: Host;
   readonly lobby: Lobby<Connection>;
+  readonly revoking: Revoking;
   readonly boards: LocalBoards;
   readonly watching: Watching;
   /** Every upgrade passes the gate, which decides whether it waits. */
@@ -87,7 +93,13 @@ export class ConnectionManager implements Hub {
     this.metrics = metrics;
     this.clock = clock;
     this.journal = new Journal(metrics, log);
-    this.host = new Host({ authenticate, authorize, clock, log });
+    this.revoking = new Revoking({
+      lifeMs: options.tokenLifeMs ?? TOKEN_LIFE_MS,
+      clock,
+      say: (list) => this.input({ kind: "revocations", list }),
+      learned: (list) => this.#endVoid(list),
+    });
+    this.host = new Host({ authenticate, authorize, clock, log, isVoid: (userId, issuedAt) => this.revoking.isVoid(userId, issuedAt) });
     this.lobby = new Lobby(clock);
     const core = { instanceId, seed, now: clock.now() };
     this.#recorder = recorder === undefined || recorder.bytes === 0 ? undefined : new Recorder(core, recorder, log);
@@ -224,6 +236,7 @@ export class ConnectionManager implements Hub {
     this.#deadline.set(Number.POSITIVE_INFINITY);
     this.boards.stop();
     this.watching.stop();
+    this.revoking.stop();
   }
 
   // The core.
@@ -294,7 +307,10 @@ export class ConnectionManager implements Hub {
         this.#isReady = true;
         this.#becameReady();
         return;
+      case "revocations":
+        return this.revoking.heard(effect.list);
       case "peer":
+        if (effect.state === "up") this.revoking.met();
         return this.journal.judged(effect);
       case "echo":
         return this.journal.echoed(effect.ms);
@@ -329,6 +345,18 @@ export class ConnectionManager implements Hub {
     }
     const close = { ...CLOSE.kicked, meaning: reason || CLOSE.kicked.meaning };
     for (const connection of this.lobby.all()) if (connection.isMeant(whom)) connection.end(close);
+    if ("userId" in whom && kick.voidBefore !== undefined) this.revoking.heard([{ userId: whom.userId, before: kick.voidBefore }]);
+  }
+
+  /** This instance has missed the kick, or was not there. */
+  #endVoid(list: readonly Revocation[]): void {
+    this.host.doubtAnswersUnderWay();
+    const users = new Set(list.map(({ userId }) => userId));
+    for (const connection of this.lobby.all()) {
+      const { identity, user } = connection.who ?? {};
+      if (identity === undefined || !users.has(identity.user.userId)) continue;
+      if (this.revoking.isVoid(identity.user.userId, user?.issuedAt ?? undefined)) connection.end(CLOSE.kicked);
+    }
   }
 
   #setDegraded(on: boolean, why: DegradedWhy | undefined): void {

@@ -8,6 +8,7 @@ import {
   isText,
   isUserId,
   KICK_REASON_BYTES_MAX,
+  type Millis,
   USER_ID_BYTES_MAX,
 } from "@presence-service/protocol";
 import type { Announcement, Kick } from "../core/messages.ts";
@@ -45,6 +46,11 @@ export function kickOf({ userId, memberId, boardId, reason = "" }: KickOptions):
   const user = textOf(userId);
   if (!isUserId(user)) throw new TypeError(`a userId must be text of 1 to ${USER_ID_BYTES_MAX} bytes`);
   return { kind: "kick", whom: { userId: user }, ...board, reason };
+}
+
+/** Puts a person out of the service, and voids the tokens that they have (R24). */
+export function revocationOf(userId: string, reason: string | undefined, wallNow: Millis): Kick {
+  return { ...kickOf({ userId, reason }), voidBefore: Math.floor(wallNow) };
 }
 
 export function announcementOf(text: string, { boardId }: AnnounceOptions = {}): Announcement {

@@ -319,6 +319,9 @@ export class Core {
         return this.#kick(input, now);
       case "announcement":
         return void this.#effects.push({ kind: "publish", boardId: undefined, message: input }, input);
+      case "revocations":
+        this.#effects.push({ kind: "publish", boardId: undefined, message: input });
+        return;
       case "resync":
         return this.#eachHolding(input.owner, (board) => board.distrust(input.owner, now), input.boardId);
       case "heard":
@@ -379,9 +382,9 @@ export class Core {
   }
 
   #heard({ boardId, from, link, message }: Extract<Input, { kind: "heard" }>, now: Millis): void {
-    // Kicks and announcements say nothing of slices or liveness: they hold however their sender is judged, and however late they come.
+    // Kicks, announcements and revocations say nothing of slices or liveness: they hold however their sender is judged, and however late they come.
     if (message.kind === "kick") return this.#kick(message, now);
-    if (message.kind === "announcement") return void this.#effects.push(message);
+    if (message.kind === "announcement" || message.kind === "revocations") return void this.#effects.push(message);
     // While own messages do not come back, a peer can be neither judged nor asked. It is met anew afterwards (R9).
     if (this.#pulse.isCleared || !this.#peers.accepts(from, link, message, now)) return;
     switch (message.kind) {
@@ -421,6 +424,7 @@ export class Core {
       case "goodbye":
       case "kick":
       case "announcement":
+      case "revocations":
       case "want":
         return;
       case "occupancy":

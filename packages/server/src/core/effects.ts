@@ -17,7 +17,7 @@ import type {
   RosterEntry,
   Status,
 } from "@presence-service/protocol";
-import type { Announcement, BusMessage, Group, Heartbeat, Kick, OccupancyTold } from "./messages.ts";
+import type { Announcement, BusMessage, Group, Heartbeat, Kick, OccupancyTold, Revocations } from "./messages.ts";
 import type { Shard } from "./occupancy.ts";
 
 /** One WebSocket of this instance, by a number that is never given twice. */
@@ -84,6 +84,8 @@ export type Input =
   | Kick
   /** The host tells all clients something, at every instance (R17). */
   | Announcement
+  /** For the other instances: they are known here. */
+  | Revocations
   /** A message of the bus, own ones included. `boardId` undefined: the global channel. */
   | {
       readonly kind: "heard";
@@ -169,6 +171,8 @@ export type Effect =
   | { readonly kind: "put_out"; readonly connection: ConnectionId; readonly boardId: BoardId; readonly self: number | undefined }
   /** For every client, or for every client on that board. */
   | Announcement
+  /** Another instance says which tokens are void (R24). */
+  | Revocations
   /** The roster that this instance shows for that board has changed: for every local connection on it. */
   | { readonly kind: "roster"; readonly boardId: BoardId; readonly change: RosterChange }
   /** The counts of a board that clients here watch are known now, or have changed: `Core.occupancy`. */

@@ -81,8 +81,23 @@ export type Goodbye = { readonly kind: "goodbye" };
 /** A person with all their sessions, or one session. */
 export type Whom = { readonly userId: string } | { readonly memberId: MemberId };
 
-/** A person or a session is put out: off one board, or, without a boardId, out of the service (R16). `reason` may be empty. */
-export type Kick = { readonly kind: "kick"; readonly whom: Whom; readonly boardId?: BoardId; readonly reason: string };
+/**
+ * A person or a session is put out: off one board, or, without a boardId, out of the service (R16). `reason` may be empty. `voidBefore`: the
+ * tokens of that person that were issued at this time since 1970 or before count no more (R24).
+ */
+export type Kick = {
+  readonly kind: "kick";
+  readonly whom: Whom;
+  readonly boardId?: BoardId;
+  readonly reason: string;
+  readonly voidBefore?: Millis;
+};
+
+/** The tokens of a user that were issued at this time since 1970 or before are void (R24). */
+export type Revocation = { readonly userId: string; readonly before: Millis };
+
+/** Told again to those that may not know. */
+export type Revocations = { readonly kind: "revocations"; readonly list: readonly Revocation[] };
 
 /** A text of the operator for all clients, or for all on one board (R17). */
 export type Announcement = { readonly kind: "announcement"; readonly text: string; readonly boardId?: BoardId };
@@ -162,6 +177,6 @@ export type Cursors = { readonly kind: "cursors"; readonly seq: Seq; readonly mo
 /** At most once, never stored. */
 export type BoardEvent = { readonly kind: "event"; readonly slot: number; readonly name: string; readonly data: Json } & Recipients;
 
-export type GlobalMessage = Heartbeat | Verdict | Goodbye | Kick | Announcement | Want;
+export type GlobalMessage = Heartbeat | Verdict | Goodbye | Kick | Announcement | Want | Revocations;
 export type BoardMessage = Delta | Replay | Snapshot | Sync | Beacon | Cursors | BoardEvent;
 export type BusMessage = GlobalMessage | BoardMessage | OccupancyTold;

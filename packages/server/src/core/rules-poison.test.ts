@@ -210,6 +210,7 @@ function spoilt(message: BusMessage, random: Random): BusMessage {
     case "goodbye":
     case "kick":
     case "announcement":
+    case "revocations":
       return message;
   }
 }

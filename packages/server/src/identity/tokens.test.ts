@@ -34,6 +34,7 @@ function rights(options: Partial<TokenOptions> = {}) {
     jwksUrl: undefined,
     issuer: undefined,
     audience: undefined,
+    lifeMaxS: 86_400,
     anonymous: [],
     log: SILENT,
     ...options,
@@ -202,4 +203,28 @@ test("a text without a public key is a wrong setting, and a private key is none"
       (error) => error instanceof PresenceError && error.code === "BAD_SETTINGS" && /AUTH_PUBLIC_KEYS/.test(error.message),
       publicKeys,
     );
+});
+
+test("a token that lives longer than allowed is refused, from its iat or from now; when it was issued is told", async () => {
+  const day = 86_400;
+  assert.equal(await who(await signed({ ...ANA, exp: NOW_S + 3600, iat: NOW_S - day })), undefined);
+  assert.equal(await who(await signed({ ...ANA, exp: NOW_S + day + 60 })), undefined);
+  assert.equal(await who(await signed({ ...ANA, exp: NOW_S + day + 60 }), { lifeMaxS: 2 * day }), "ana");
+  const user = await rights().authenticate(await signed({ ...ANA, iat: NOW_S - 60 }), REQUEST);
+  assert.equal(user?.issuedAt, (NOW_S - 60) * 1000);
+});
+
+test("the right admin is for calls of the admin API, and lets nobody onto a board", async () => {
+  const { administer, authenticate, authorize } = rights();
+  const token = await signed({ ...ANA, iat: NOW_S, boards: { "team/*": ["admin"] } });
+  const lead = await administer(token);
+  assert.deepEqual(
+    [lead?.userId, lead?.issuedAt, lead?.mayAdminister("team/1"), lead?.mayAdminister("doc-1")],
+    ["ana", NOW_S * 1000, true, false],
+  );
+  const user = await authenticate(token, REQUEST);
+  assert(user !== undefined);
+  assert.equal(authorize(user, "team/1", { observe: true, watch: false }), false);
+  assert.equal(await administer(await signed({ ...ANA, exp: NOW_S - 60 })), undefined);
+  assert.equal(await administer("nonsense"), undefined);
 });

@@ -13,6 +13,8 @@ export type TokenOptions = KeyOptions & {
   /** A token must have this `iss` and this `aud`; undefined: they are not looked at. */
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
+  /** A token that lives longer is refused: for so long it is remembered which are void. */
+  readonly lifeMaxS: number;
   /** For those who give no token; none: they are refused. */
   readonly anonymous: readonly Grant[];
   readonly log: Logger;
@@ -29,7 +31,9 @@ export type TokenRights = {
   readonly authenticate: Authenticate;
   readonly authorize: Authorize;
   /** For calls of the admin API. undefined: the token does not hold, or the keys cannot be had. */
-  readonly administer: (token: string) => Promise<{ readonly userId: string; mayAdminister(boardId: string): boolean } | undefined>;
+  readonly administer: (
+    token: string,
+  ) => Promise<{ readonly userId: string; readonly issuedAt: number | undefined; mayAdminister(boardId: string): boolean } | undefined>;
 };
 
 /** Throws BAD_SETTINGS if the keys cannot be used. */
@@ -43,13 +47,20 @@ export function tokenRights(options: TokenOptions): TokenRights {
     ...(issuer === undefined ? {} : { issuer }),
     ...(audience === undefined ? {} : { audience }),
   };
+  const claimsOf = async (token: string): Promise<JWTPayload> => {
+    const claims = await verify(token, checks);
+    const { iat = Date.now() / 1000, exp = 0 } = claims;
+    if (exp - iat > options.lifeMaxS) throw new TypeError("it lives longer than AUTH_TOKEN_LIFE_MAX");
+    return claims;
+  };
   const authenticate = async (token: string | undefined): Promise<Holder | undefined> => {
     if (token === undefined || token === "") {
       if (anonymous.length > 0) return { userId: "", anonymous: true, grants: anonymous };
       return void warn({}, "a client gave no token, and nothing is open to clients without one (AUTH_ANONYMOUS)");
     }
     try {
-      return holderOf(await verify(token, checks), (why) => warn({ why }, "a token was taken, and gives no right to any board"));
+      const claims = await claimsOf(token);
+      return holderOf(claims, (why) => warn({ why }, "a token was taken, and gives no right to any board"));
     } catch (error) {
       if (error instanceof KeysUnavailable || !(error instanceof errors.JOSEError || error instanceof TypeError)) throw error;
       return void warn({ why: error.message }, "a token was refused");
@@ -62,8 +73,8 @@ export function tokenRights(options: TokenOptions): TokenRights {
   };
   const administer: TokenRights["administer"] = async (token) => {
     try {
-      const { userId, grants } = holderOf(await verify(token, checks), () => {});
-      return { userId, mayAdminister: (boardId) => mayOn(grants, boardId, "admin") };
+      const { userId, issuedAt, grants } = holderOf(await claimsOf(token), () => {});
+      return { userId, issuedAt: issuedAt ?? undefined, mayAdminister: (boardId) => mayOn(grants, boardId, "admin") };
     } catch {
       return undefined;
     }
@@ -72,9 +83,9 @@ export function tokenRights(options: TokenOptions): TokenRights {
 }
 
 function holderOf(claims: JWTPayload, remark: (why: string) => void): Holder {
-  const { sub = "", exp = 0, name, color, avatar, picture, kind, boards } = claims;
+  const { sub = "", exp = 0, iat, name, color, avatar, picture, kind, boards } = claims;
   const grants = grantsIn(boards);
   if (grants === undefined) remark(boards === undefined ? "it has no claim boards" : `its claim boards is not ${BOARDS_FORM}`);
   const said = { username: name, color, avatar: avatar ?? picture, kind } as Partial<User>;
-  return { ...said, userId: sub, expiresAt: exp * 1000, grants: grants ?? [] };
+  return { ...said, userId: sub, expiresAt: exp * 1000, issuedAt: iat === undefined ? undefined : iat * 1000, grants: grants ?? [] };
 }

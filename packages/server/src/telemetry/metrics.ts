@@ -22,6 +22,7 @@ const BUS_KINDS = [
   "goodbye",
   "kick",
   "announcement",
+  "revocations",
   "delta",
   "replay",
   "snapshot",
