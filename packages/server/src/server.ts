@@ -112,7 +112,7 @@ export type AdminOptions = {
   readonly port?: number | undefined;
   readonly host?: string;
   readonly token?: string;
-  /** Who may call what is about single boards, by a token of your own: a user with the right to administer them. Default: nobody. */
+  /** Lets users call what is about single boards, by a token of your own: those with the right to administer them. Default: nobody. */
   readonly authorize?: Administer;
 };
 

@@ -1,7 +1,10 @@
 /** The admin API of the command, as an operator uses it: two instances, one Redis, clients with tokens. */
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { type JWTPayload, SignJWT } from "jose";
 import * as forms from "../src/admin/forms.ts";
 import { eventually, freePort, Instance, RedisProcess, SessionClient } from "./harness/index.ts";
@@ -173,6 +176,56 @@ test("an operator sees why, puts people out, tells them something, and no strang
     await eventually(() => ben.ended?.code === 4403, { what: "ben is out" });
   });
 
+  await t.test(
+    "a program is a member by HTTP: it comes, changes, moves, speaks, goes elsewhere, expires, and is put out by one call",
+    async () => {
+      const agent = `${AT}/members/summarizer`;
+      const leaves = ana.count("user_left");
+      const body = { username: "Summarizer", onBehalfOf: "ana", ttlS: 60, color: "#336699" };
+      assert.equal((await two.ask(agent, { method: "PUT", body })).status, 201);
+      await eventually(() => ana.memberOf(BOARD, "Summarizer")?.kind === "agent", { what: "ana sees it" });
+      assert.deepEqual(ana.memberOf(BOARD, "Summarizer")?.state, { onBehalfOf: "ana" });
+      const at = { method: "POST", body: { x: 11, y: 22 } };
+      assert.equal((await two.ask(`${agent}/cursor`, at)).status, 204);
+      assert.equal((await two.ask(`${agent}/events`, { method: "POST", body: { name: "note", data: { text: "done" } } })).status, 204);
+      assert.equal((await two.ask(agent, { method: "PATCH", body: { state: { step: 2 }, status: "idle" } })).status, 204);
+      await eventually(() => ana.has("event") && ana.memberOf(BOARD, "Summarizer")?.state["step"] === 2, { what: "ana is told" });
+      await eventually(() => [...ana.board(BOARD).cursors.values()].some(({ x, y }) => x === 11 && y === 22), {
+        what: "and sees it point",
+      });
+      assert.equal((await one.ask(`${agent}/cursor`, at)).status, 409, "it is at the other instance");
+      assert.equal((await one.ask(agent, { method: "PUT", body })).status, 201);
+      await eventually(async () => (await two.ask(`${agent}/cursor`, at)).status === 409, { what: "it has moved" });
+      assert.equal(ana.count("user_left"), leaves);
+      assert.equal((await two.ask(agent, { method: "DELETE" })).status, 204, "at whatever instance");
+      await eventually(() => !ana.names(BOARD).includes("Summarizer"), { what: "it is out" });
+      const refused = [
+        await one.ask(agent, { method: "PUT", body: { ...body, ttlS: 4 } }),
+        await one.ask(agent, { method: "PUT", body: { ...body, username: "\u202e" } }),
+        await one.ask(agent, { method: "PUT", body: { ...body, state: { a: "x".repeat(5000) } } }),
+        await one.ask(agent, { method: "PUT", body, bearer: await token({ sub: "ana" }) }),
+      ];
+      assert.deepEqual(
+        refused.map(({ status }) => status),
+        [400, 400, 400, 403],
+      );
+    },
+  );
+
+  await t.test("the lines of docs/ADMIN.md do what it says", async () => {
+    const document = readFileSync(new URL("../../../docs/ADMIN.md", import.meta.url), "utf8");
+    const lines = Array.from(document.matchAll(/^```sh\n([\s\S]*?)^```/gm), ([, block = ""]) => block.trim().split("\n")).flat();
+    assert.equal(lines.length, 13);
+    const env = { ...process.env, ADMIN_TOKEN: TOKEN, ADMIN: one.base, BOARD: encodeURIComponent(BOARD) };
+    for (const line of lines) {
+      const { stdout } = await promisify(execFile)("sh", ["-ec", line.replace("curl ", "curl --fail-with-body ")], { env });
+      if (line.includes("/recordings")) assert.match(stdout, /"path":/);
+    }
+    await eventually(() => ana.received.some((message) => message.kind === "event" && message.name === "note"), {
+      what: "the agent has spoken",
+    });
+  });
+
   await t.test("a revoked user is out, with every token that was issued until then, also at an instance that comes later", async () => {
     const eve = await connect({ sub: "eve" }, two);
     const old = await token({ sub: "eve", boards: { "team/*": ["admin"] } });
@@ -180,7 +233,7 @@ test("an operator sees why, puts people out, tells them something, and no strang
     assert.equal((await one.ask("/revocations", { method: "POST", body: { userId: "eve", reason: "stolen" } })).status, 204);
     await eventually(() => eve.ended?.code === 4403, { what: "eve is out" });
     const late = await start();
-    await eventually(async () => (await late.ask("/revocations")).body.revocations.length === 1, {
+    await eventually(async () => (await late.ask("/revocations")).body.revocations.length === 2, {
       what: "the newcomer knows",
       withinMs: 5000,
     });
@@ -195,8 +248,7 @@ test("an operator sees why, puts people out, tells them something, and no strang
     await SessionClient.connect(t, one.instance.wsUrl, { token: await fresh.sign(new TextEncoder().encode(SECRET)) });
   });
 
-  await t.test("a recording; and the end of an instance, in order", async () => {
-    assert.match((await one.ask("/recordings", { method: "POST" })).body.path, /^\//);
+  await t.test("the end of an instance, in order", async () => {
     assert.equal((await two.ask("/drain", { method: "POST" })).status, 202);
     assert.deepEqual(await two.instance.exited, { code: 0, signal: null });
   });

@@ -1,6 +1,6 @@
 /**
  * Answers requests of those who run the service: who calls, whether they may, whether what they say has the right form, and then the call
- * itself. No page of a browser may call, from any origin. What a call does is not here: see calls-*.ts.
+ * itself. No page of a browser may call, from any origin. It does not know what a call does: calls-*.ts do.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -171,7 +171,7 @@ function boardIn(said: unknown): string | undefined {
   return typeof boardId === "string" ? boardId : undefined;
 }
 
-/** What was said, for the log: ids and numbers. */
+/** The ids and numbers that were said, for the log. */
 function harmless(said: unknown): object {
   return Object.fromEntries(Object.entries((said ?? {}) as object).filter(([name]) => !CONTENT.has(name)));
 }

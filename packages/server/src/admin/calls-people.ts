@@ -1,5 +1,6 @@
 /** Calls by which an operator acts on people, at every instance: put out, tell. */
 
+import type { BoardId } from "@presence-service/protocol";
 import { z } from "zod";
 import { announcementOf, kickOf, revocationOf } from "../connection/operator.ts";
 import type { Announcement, Kick } from "../core/messages.ts";
@@ -26,7 +27,11 @@ export function peopleCalls({ manager }: Inside): Call[] {
       query: z.strictObject({ reason: forms.reason.optional() }),
       body: undefined,
       answers: { 204: undefined },
-      act: ({ params: { boardId, member }, query: { reason } }) => tell(kickOf({ memberId: memberIdOf(member), boardId, reason })),
+      act({ params: { boardId, member }, query: { reason } }) {
+        // An agent that is here just leaves; one that is elsewhere is put out there.
+        if (manager.agents.remove(boardId as BoardId, member)) return DONE;
+        return tell(kickOf({ memberId: memberIdOf(member), boardId, reason }));
+      },
     }),
     call({
       method: "POST",

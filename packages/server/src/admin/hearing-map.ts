@@ -1,5 +1,5 @@
 /**
- * Who hears whom, by the acknowledgements that instances put into their heartbeats (R10). Every instance overhears those of all; none of
+ * The instances that hear each other, by the acknowledgements in their heartbeats (R10). Every instance overhears those of all; none of
  * this decides anything. Pairs that are old are forgotten.
  */
 

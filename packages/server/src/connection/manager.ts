@@ -19,6 +19,7 @@ import type { ClientSocket } from "../speech/socket.ts";
 import type { Speech } from "../speech/speech.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { Agents } from "./agents.ts";
 import { Alarm } from "./alarm.ts";
 import type { Authenticate, Authorize } from "./auth.ts";
 import { BusLine } from "./bus-line.ts";
@@ -67,6 +68,8 @@ export class ConnectionManager implements Hub {
   readonly host: Host;
   readonly lobby: Lobby<Connection>;
   readonly revoking: Revoking;
+  /** Members without a socket. */
+  readonly agents: Agents;
   readonly boards: LocalBoards;
   readonly watching: Watching;
   /** Every upgrade passes the gate, which decides whether it waits. */
@@ -110,6 +113,14 @@ export class ConnectionManager implements Hub {
       metrics,
       publish: (boardId, cursors) => this.#line.publish(boardId, cursors),
       flushed: () => this.#armDeadline(),
+    });
+    this.agents = new Agents({
+      clock,
+      boards: this.boards,
+      inspection: this.#core.inspection,
+      nextId: () => this.lobby.nextId(),
+      isStopping: () => this.#isStopping || !this.#isReady,
+      input: (input) => this.input(input),
     });
     this.watching = new Watching({ core: this.#core, clock, input: (input) => this.input(input) });
     this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: this.#line.oldestUnansweredMs() }));
@@ -237,6 +248,7 @@ export class ConnectionManager implements Hub {
     this.boards.stop();
     this.watching.stop();
     this.revoking.stop();
+    this.agents.stop();
   }
 
   // The core.
@@ -280,12 +292,15 @@ export class ConnectionManager implements Hub {
       case "joined":
         return this.#admit(effect.connection, effect.boardId, effect.self);
       case "refused":
+        this.agents.refused(effect.connection, effect.code === "superseded" ? "superseded" : "bad_state");
         return this.lobby.of(effect.connection)?.refused(effect.code, effect.boardId, effect.as);
       case "superseded":
+        this.agents.ended(effect.connection);
         return this.lobby.of(effect.connection)?.end(CLOSE.superseded);
       case "kick":
         return this.#kick(effect);
       case "put_out":
+        this.agents.ended(effect.connection);
         return this.lobby.of(effect.connection)?.putOut(effect.boardId, effect.self);
       case "announcement":
         for (const connection of this.lobby.greeted()) connection.announce(effect.text, effect.boardId);
@@ -333,6 +348,7 @@ export class ConnectionManager implements Hub {
   #admit(id: ConnectionId, boardId: BoardId, self: number | undefined): void {
     const seat = this.lobby.of(id)?.seats.find(({ fanout }) => fanout.boardId === boardId);
     if (seat !== undefined) this.boards.admit(seat, self);
+    else this.agents.admitted(id, self);
   }
 
   #kick(kick: Kick): void {

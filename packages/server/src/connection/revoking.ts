@@ -31,7 +31,7 @@ export class Revoking {
   readonly #alarm: Alarm;
   /** When each was last said by anybody. */
   readonly #saidAt = new Map<string, Millis>();
-  /** What was said before this time is to be said again. */
+  /** Revocations that were said before this time are to be said again. */
   #sayBefore: Millis = Number.NEGATIVE_INFINITY;
   #at: Millis = Number.POSITIVE_INFINITY;
 

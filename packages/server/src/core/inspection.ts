@@ -1,5 +1,5 @@
 /**
- * What a core believes, for those who run the service: how many are where, who is shown by whose word, and what is held of whom. It reads
+ * The beliefs of a core, for those who run the service: how many are where, who is shown by whose word, and what is held of whom. It reads
  * and changes nothing, and it is asked by people, so it may take its time.
  */
 

@@ -233,7 +233,7 @@ function readiness({ status }: Pick<HealthReport, "status">): Reply {
   return text(isServing(status) ? 200 : 503, `${status}\n`);
 }
 
-/** What a stranger may know: whether to come here. */
+/** A stranger may know whether to come here. */
 function briefly({ status }: Pick<HealthReport, "status">): Reply {
   const isReady = isServing(status);
   return json(isReady ? 200 : 503, { status, ready: isReady, degraded: status === "degraded" });
