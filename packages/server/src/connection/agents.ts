@@ -299,5 +299,6 @@ const NOBODY: SeatHolder = {
   },
   cursorMs: 0,
   awaitDrain() {},
+  mayBeSeen() {},
   owe() {},
 };
