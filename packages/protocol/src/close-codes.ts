@@ -31,6 +31,12 @@ export const CLOSE = {
     meaning: "this instance is shutting down; connect again, another one answers",
   },
   unresponsive: { code: 4001, retry: "backoff", grace: "full", meaning: "no sign of life, though asked twice" },
+  tooMany: {
+    code: 4002,
+    retry: "backoff",
+    grace: "full",
+    meaning: "this user has as many connections as one may have at this instance; close some, or try again later",
+  },
   slowReader: {
     code: 4008,
     retry: "backoff",

@@ -139,7 +139,7 @@ test("PROTOCOL.md: the close codes are those of close-codes.ts", () => {
   );
   assert.deepEqual(rowsUnder("Close codes"), rows);
   assert.deepEqual(closeReason(4409), CLOSE.superseded);
-  for (const code of [1013, 3000, 4002, 4099, 4100, 4399, 4500, 4999]) assert.deepEqual(closeReason(code), { ...CLOSE.lost, code });
+  for (const code of [1013, 3000, 4003, 4099, 4100, 4399, 4500, 4999]) assert.deepEqual(closeReason(code), { ...CLOSE.lost, code });
   for (const code of [4400, 4499]) assert.deepEqual([closeReason(code).retry, closeReason(code).grace], ["never", "full"]);
 });
 

@@ -141,6 +141,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     busSecret: settings.busSecret,
     demo: settings.demo,
     trustedProxies: settings.trustedProxies,
+    limits: settings.limits,
     recorder: settings.recorder,
     ...(settings.allowedOrigins === undefined ? {} : { allowedOrigins: settings.allowedOrigins }),
     tokenInUrl: settings.tokenInUrl,

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { boundsOf } from "./bounds.ts";
 import { commandOf, helpText, possibleSecrets, SETTINGS, type Settings } from "./config.ts";
 import { PresenceError } from "./errors.ts";
 
@@ -47,7 +48,16 @@ test("bare defaults", () => {
     allowedOrigins: undefined,
     tokenInUrl: false,
     trustedProxies: [],
+    limits: boundsOf(),
   });
+});
+
+test("limits are whole numbers within their range, or refused by name", () => {
+  const env = { CONNECTIONS_PER_USER: "5", HELLO_MS: "2000" };
+  assert.deepEqual(settings({ env }).limits, boundsOf({ connectionsPerUser: 5, helloMs: 2000 }));
+  for (const wrong of ["0", "-1", "1.5", "many", "99999999"]) {
+    assert.match(problems({ env: { CONNECTIONS_PER_ADDRESS: wrong } }), /CONNECTIONS_PER_ADDRESS is .*allowed: 1 to 1000000/);
+  }
 });
 
 test("trusted proxies are a list of addresses and ranges, or refused", () => {

@@ -7,11 +7,13 @@ import { isAbsolute } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { isAddressRange } from "./address.ts";
+import type { Bounds } from "./bounds.ts";
 import { isChannelPrefix } from "./bus/bus.ts";
 import { readSecrets, SECRETS_ALLOWED } from "./bus/signing.ts";
 import { ADMIN_SETTINGS, type AdminSettings, readAdmin } from "./config/admin-settings.ts";
 import { AUTH_SETTINGS, type AuthSettings, readAuth } from "./config/auth-settings.ts";
 import { readDotEnv } from "./config/dot-env.ts";
+import { LIMIT_SCHEMAS, LIMIT_SETTINGS, limitsIn } from "./config/limit-settings.ts";
 import { FILE_SETTINGS, readSecretFiles, secretsRead } from "./config/secret-files.ts";
 import { similarTo } from "./config/similar.ts";
 import { flagsOf, isSubcommand, type OwnFlags, readOwnFlags, SUBCOMMANDS, type Subcommand } from "./config/subcommands.ts";
@@ -53,6 +55,7 @@ export type Settings = {
   readonly tokenInUrl: boolean;
   /** Addresses and CIDR ranges. */
   readonly trustedProxies: readonly string[];
+  readonly limits: Bounds;
 };
 
 type Setting = {
@@ -210,6 +213,7 @@ export const SETTINGS = {
       )
       .refine((entries) => entries.every(isAddressRange)),
   },
+  ...LIMIT_SETTINGS,
   RECORDER_BYTES: {
     default: "16777216",
     unit: "bytes",
@@ -392,6 +396,7 @@ export function commandOf(sources: {
     allowedOrigins: parsed.data.ALLOWED_ORIGINS,
     tokenInUrl: parsed.data.TOKEN_IN_URL === "on",
     trustedProxies: TRUSTED_PROXIES,
+    limits: limitsIn(parsed.data),
   };
   const warnings = sources.warnings ?? [];
   return subcommand === undefined ? { kind: "run", settings, warnings } : { kind: subcommand, settings, warnings, flags: own };
@@ -460,6 +465,7 @@ const SCHEMA = z.object({
   ADMIN_TOKEN_FILE: SETTINGS.ADMIN_TOKEN_FILE.schema,
   DEMO: SETTINGS.DEMO.schema,
   TRUSTED_PROXIES: SETTINGS.TRUSTED_PROXIES.schema,
+  ...LIMIT_SCHEMAS,
   RECORDER_BYTES: SETTINGS.RECORDER_BYTES.schema,
   RECORDER_DIR: SETTINGS.RECORDER_DIR.schema,
   RECORDER_CONTENT: SETTINGS.RECORDER_CONTENT.schema,

@@ -11,6 +11,7 @@ import { type Administer, createApi } from "./admin/api.ts";
 import { allCalls } from "./admin/calls.ts";
 import { HearingMap } from "./admin/hearing-map.ts";
 import { ADMIN_TOKENS_ALLOWED, AdminTokens, readAdminTokens } from "./admin/tokens.ts";
+import { type Bounds, boundsOf } from "./bounds.ts";
 import { type Bus, type Channel, Channels, isChannelPrefix } from "./bus/bus.ts";
 import { MemoryBus } from "./bus/memory.ts";
 import { readSecrets, SECRETS_ALLOWED, Signing } from "./bus/signing.ts";
@@ -38,6 +39,7 @@ import { VERSION } from "./version.ts";
 import { within } from "./within.ts";
 
 export type { Administer } from "./admin/api.ts";
+export type { Bounds as Limits } from "./bounds.ts";
 export type { Authenticate, Authorize, User } from "./connection/auth.ts";
 export type { AnnounceOptions, KickOptions } from "./connection/operator.ts";
 export type { HttpHandler } from "./edge/http.ts";
@@ -91,6 +93,8 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
    * Default: none, and all clients that come through a proxy share the budget of its address.
    */
   readonly trustedProxies?: readonly string[];
+  /** Limits that are to be others than the defaults: the settings of the same names in docs/OPERATIONS.md, as `{ connectionsPerUser: 50 }`. */
+  readonly limits?: Partial<Bounds>;
   /**
    * Keeps what the last minutes were made of in `bytes` of memory (1 MiB to 1 GiB), and writes it to a file in `dir` (by default the system's
    * directory for temporary files) when members differ that should not, when people were shown leaving who had not, and when `record` is
@@ -196,6 +200,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     throw new PresenceError("BAD_SETTINGS", "admin needs a token, or a port on loopback");
   if (recorder !== undefined && !isRecorderBytes(recorder.bytes))
     throw new PresenceError("BAD_SETTINGS", `recorder.bytes is ${recorder.bytes}; it must be a whole number from 1 MiB to 1 GiB, or 0`);
+  const bounds = boundsOf(options.limits);
   const { allowedOrigins = authenticate === undefined ? ["*"] : undefined } = options;
   // These come first, as they refuse wrong options: nothing has been opened yet that would have to be closed.
   const isAllowed = originRule(allowedOrigins);
@@ -223,6 +228,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     overheard(from, message) {
       if (message.kind === "heartbeat") hearing.beat(from, message, clock.now());
     },
+    bounds,
   });
 
   const report = (): HealthReport => {

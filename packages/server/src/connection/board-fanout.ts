@@ -12,7 +12,7 @@ import type { ClientSocket } from "../speech/socket.ts";
 import { type Speech, type Teller, TOLD_NOTHING, type Told } from "../speech/speech.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { ALL_AREAS, Areas, type MovesByArea } from "./areas.ts";
-import { LIMITS, Pool, PRICE, type Work } from "./budget.ts";
+import { type AddressAccount, Pool, PRICE, type Rates, type Work } from "./budget.ts";
 import { CursorFrames } from "./cursor-frames.ts";
 import { Outbox } from "./outbox.ts";
 import { Pace } from "./ticker.ts";
@@ -105,6 +105,10 @@ export class BoardFanout {
   seats = 0;
   /** It was found that nobody looks at this board, and nobody has begun to since: most visits of idle clients need no more. */
   isUnseen = false;
+  /** The address that brought the board here. */
+  opener: AddressAccount | undefined;
+  readonly #rates: Rates;
+  readonly #joins: Pool;
   /** Bytes of updates and broadcasts that may still be sent to all members together. */
   readonly #audience: Pool;
   readonly #source: BoardsSource;
@@ -116,12 +120,14 @@ export class BoardFanout {
   #areCountsDue = false;
   #isObservedDue = false;
 
-  constructor(boardId: BoardId, number: number, source: BoardsSource, metrics: Metrics, now: Millis) {
+  constructor(boardId: BoardId, number: number, source: BoardsSource, metrics: Metrics, rates: Rates, now: Millis) {
     this.boardId = boardId;
     this.number = number;
     this.#source = source;
     this.#metrics = metrics;
-    this.#audience = new Pool(LIMITS.audience, now);
+    this.#rates = rates;
+    this.#joins = new Pool(rates.joins, now);
+    this.#audience = new Pool(rates.audience, now);
   }
 
   /**
@@ -132,9 +138,13 @@ export class BoardFanout {
     const amount = bytes * members;
     if (this.#audience.take(amount, now)) return true;
     if (now < seat.shareAt) return false;
-    seat.shareAt = now + (2 * amount * this.seats) / LIMITS.audience.perMs;
+    seat.shareAt = now + (2 * amount * this.seats) / this.#rates.audience.perMs;
     this.#audience.charge(amount, now);
     return true;
+  }
+
+  takeJoin(now: Millis): boolean {
+    return this.#joins.take(1, now);
   }
 
   /** Tells that connection the whole board at the end of this tick, even if it was told before, and every change from then on. */

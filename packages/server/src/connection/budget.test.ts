@@ -142,6 +142,8 @@ test("the table of limits in docs/OPERATIONS.md is that of the code", () => {
     connection: ["work", 1000],
     address: ["work", 1000],
     graces: ["members", 1000],
+    handshakes: ["upgrades", 1000],
+    joins: ["joins", 1000],
     audience: ["bytes × members", 1000],
   };
   const limitRows = Object.entries(LIMITS).map(([key, { perMs, burst }]) => {

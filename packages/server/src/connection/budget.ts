@@ -5,6 +5,7 @@
  */
 
 import type { Millis } from "@presence-service/protocol";
+import { type Bounds, boundsOf } from "../bounds.ts";
 
 export type Work = number;
 
@@ -28,6 +29,8 @@ export const PRICE = {
   refusal: 50,
   /** A join on top of its message: slice, roster, bus. */
   join: 100,
+  /** A join on top of that, while its board has more of them than `JOINS_PER_BOARD`. */
+  joinInCrowd: 1000,
   /** A leave, on top of its message. */
   leave: 40,
   /** A board that is not here yet: 9 KB that stay for 45 s, a subscription, two questions. */
@@ -57,7 +60,7 @@ export const PRICE = {
 /** A rate with a burst, in units per millisecond and in units. The last taker may overdraw a pool. */
 export type Rate = { readonly perMs: number; readonly burst: number };
 
-/** The limits of connections, addresses and boards; docs/OPERATIONS.md shows the same table. */
+/** The limits of connections, addresses and boards by default; docs/OPERATIONS.md shows the same table. */
 export const LIMITS = {
   /** Work that each connection has for itself: 1 000 moves a second, where a hand makes 60. */
   connection: { perMs: 2, burst: 20_000 },
@@ -65,11 +68,15 @@ export const LIMITS = {
   address: { perMs: 250, burst: 500_000 },
   /** Members in grace that an address may leave by connections that lived for less than 30 s: 400 at once, and 20 more a second. */
   graces: { perMs: 0.02, burst: 400 },
+  /** Upgrades of an address that are looked at: more than its work pays for, unless `HANDSHAKES_PER_ADDRESS` is lower. */
+  handshakes: { perMs: 1, burst: 2000 },
+  /** Joins of one board. Each further one costs `joinInCrowd`. */
+  joins: { perMs: 0.2, burst: 1000 },
   /** Bytes of updates and broadcasts on one board, times the members who are told: 32 MB/s. Fifty people that draw together make 25. */
   audience: { perMs: 32_000, burst: 64_000_000 },
 } as const satisfies Record<string, Rate>;
 
-/** C4. Limits of one connection for each kind of message: an app that broadcasts too much must not lose its updates. */
+/** C4. Limits of one connection for each kind of message, by default: an app that broadcasts too much must not lose its updates. */
 export const BUDGETS = {
   /** 32 boards joined at once, several times over. Each costs every viewer a frame. */
   join: { perSecond: 50, burst: 200 },
@@ -86,6 +93,32 @@ export const BUDGETS = {
   /** Answers to heartbeats: far more than a client needs to find out whether this instance is there. */
   echo: { perSecond: 1, burst: 5 },
 };
+
+export type Rates = { readonly [of in keyof typeof LIMITS]: Rate };
+export type Budgets = { readonly [of in keyof typeof BUDGETS]: { readonly perSecond: number; readonly burst: number } };
+
+/** Rates and budgets with the limits of an operator. The burst stays the same multiple of the rate. */
+export function ratesOf(bounds: Bounds): Rates {
+  const at = ({ perMs, burst }: Rate, perSecond: number): Rate => ({
+    perMs: perSecond / 1000,
+    burst: (burst / perMs) * (perSecond / 1000),
+  });
+  return {
+    connection: at(LIMITS.connection, bounds.workPerConnection),
+    address: at(LIMITS.address, bounds.workPerAddress),
+    graces: LIMITS.graces,
+    handshakes: at(LIMITS.handshakes, bounds.handshakesPerAddress),
+    joins: at(LIMITS.joins, bounds.joinsPerBoard),
+    audience: at(LIMITS.audience, bounds.bytesPerBoard),
+  };
+}
+
+export function budgetsOf({ joinsPerConnection, eventsPerConnection, updatesPerConnection }: Bounds): Budgets {
+  const of = (perSecond: number) => ({ perSecond, burst: 4 * perSecond });
+  return { ...BUDGETS, join: of(joinsPerConnection), broadcast: of(eventsPerConnection), update: of(updatesPerConnection) };
+}
+
+const DEFAULTS = boundsOf();
 
 /** A connection settles each time it has used so much: the price of the hot path is one addition and one comparison. */
 export const QUANTUM: Work = 300;
@@ -139,22 +172,67 @@ export class Pool {
 /** The account that all connections of one network address share. It outlives them until it has paid. */
 export class AddressAccount {
   connections = 0;
+  /** Boards that are here because a connection of this address was the first on them. */
+  boards = 0;
+  /** Boards that its connections watch, each counted for each. */
+  watched = 0;
+  readonly rates: Rates;
   readonly work: Pool;
   readonly graces: Pool;
+  readonly handshakes: Pool;
+  readonly #bounds: Bounds;
 
-  constructor(now: Millis) {
-    this.work = new Pool(LIMITS.address, now);
-    this.graces = new Pool(LIMITS.graces, now);
+  constructor(now: Millis, bounds: Bounds = DEFAULTS, rates: Rates = LIMITS) {
+    this.#bounds = bounds;
+    this.rates = rates;
+    this.work = new Pool(rates.address, now);
+    this.graces = new Pool(rates.graces, now);
+    this.handshakes = new Pool(rates.handshakes, now);
   }
 
+  /** Whether it may have another connection, be the first on another board, watch another board. */
+  get mayConnect(): boolean {
+    return this.connections < this.#bounds.connectionsPerAddress;
+  }
+
+  get mayOpenBoard(): boolean {
+    return this.boards < this.#bounds.boardsPerAddress;
+  }
+
+  get mayWatch(): boolean {
+    return this.watched < this.#bounds.watchedPerAddress;
+  }
+
+  /** Pays for an upgrade and answers undefined; or answers when to ask again. */
+  payHandshake(now: Millis): Millis | undefined {
+    if (this.handshakes.balance(now) < 0) return this.handshakes.paidAt(now);
+    if (!this.work.take(PRICE.handshake, now)) return this.work.paidAt(now);
+    this.handshakes.charge(1, now);
+    return undefined;
+  }
+
+  /** It owes nothing, and nothing is here because of it: it can be forgotten. */
   isSettled(now: Millis): boolean {
-    return this.work.balance(now) === LIMITS.address.burst && this.graces.balance(now) === LIMITS.graces.burst;
+    const { work, graces, handshakes, rates } = this;
+    if (this.boards > 0) return false;
+    return (
+      work.balance(now) === rates.address.burst &&
+      graces.balance(now) === rates.graces.burst &&
+      handshakes.balance(now) === rates.handshakes.burst
+    );
   }
 }
 
 /** All addresses that are connected, or still have to pay. */
 export class Addresses {
   readonly #accounts = new Map<string, AddressAccount>();
+  readonly #bounds: Bounds;
+  readonly #rates: Rates;
+
+  constructor(bounds: Bounds = DEFAULTS) {
+    this.#bounds = bounds;
+    this.#rates = ratesOf(bounds);
+  }
 
   get size(): number {
     return this.#accounts.size;
@@ -163,7 +241,7 @@ export class Addresses {
   of(address: string, now: Millis): AddressAccount {
     let account = this.#accounts.get(address);
     if (account === undefined) {
-      account = new AddressAccount(now);
+      account = new AddressAccount(now, this.#bounds, this.#rates);
       this.#accounts.set(address, account);
     }
     return account;
@@ -190,7 +268,7 @@ export type Wait = { readonly cause: "turn" | "debt" | "tell" | "abuse"; readonl
 
 /** The work that one connection has used and not paid yet. It begins with no savings, so that reconnecting brings a client nothing. */
 export class Account {
-  readonly #address: AddressAccount;
+  readonly address: AddressAccount;
   readonly #own: Pool;
   readonly #openedAt: Millis;
   #spent: Work = 0;
@@ -201,8 +279,8 @@ export class Account {
   #overdrawnSince: Millis = 0;
 
   constructor(address: AddressAccount, now: Millis) {
-    this.#address = address;
-    this.#own = new Pool(LIMITS.connection, now, 0);
+    this.address = address;
+    this.#own = new Pool(address.rates.connection, now, 0);
     this.#openedAt = now;
     this.#settledAt = now;
     this.#paidAt = now;
@@ -235,13 +313,13 @@ export class Account {
 
   /** Whether so many members may stay shown until this client comes back. If its connection lived for `YOUNG_MS`, they always may. */
   mayLeaveBehind(members: number, now: Millis): boolean {
-    return now - this.#openedAt >= YOUNG_MS || this.#address.graces.take(members, now);
+    return now - this.#openedAt >= YOUNG_MS || this.address.graces.take(members, now);
   }
 
   /** The connection has ended. Its address owes what it has not paid. */
   close(now: Millis): void {
-    this.#address.connections--;
-    this.#address.work.charge(Math.max(0, this.#spent - this.#own.balance(now)), now);
+    this.address.connections--;
+    this.address.work.charge(Math.max(0, this.#spent - this.#own.balance(now)), now);
   }
 
   #pay(now: Millis): Millis {
@@ -249,11 +327,11 @@ export class Account {
     this.#spent = 0;
     const debt = -this.#own.balance(now);
     if (debt <= 0) return now;
-    if (this.#address.work.take(debt, now)) {
+    if (this.address.work.take(debt, now)) {
       this.#own.charge(-debt, now);
       return now;
     }
-    return Math.min(this.#own.paidAt(now), this.#address.work.paidAt(now));
+    return Math.min(this.#own.paidAt(now), this.address.work.paidAt(now));
   }
 
   #overdrawn(now: Millis): "debt" | "tell" | "abuse" {

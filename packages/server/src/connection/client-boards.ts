@@ -4,7 +4,6 @@
  */
 
 import {
-  BOARDS_PER_CONNECTION_MAX,
   type BoardId,
   type BoardRef,
   type ClientMessage,
@@ -19,22 +18,23 @@ import {
 import type { ConnectionId, Entrant } from "../core/effects.ts";
 import type { Identity, User } from "./auth.ts";
 import type { Seat, SeatHolder } from "./board-fanout.ts";
-import { type BUDGETS, PRICE, type Work } from "./budget.ts";
+import { type Account, type BUDGETS, PRICE, type Work } from "./budget.ts";
 import type { Hub } from "./hub.ts";
 import { PendingJoins } from "./pending-joins.ts";
-import { refOf } from "./refusal-texts.ts";
+import { LIMIT_TEXTS, refOf } from "./refusal-texts.ts";
 
 /** A connection, as its boards see it. */
 export interface Client extends SeatHolder {
   readonly id: ConnectionId;
   /** undefined: the client is not known, or its connection has ended. */
   readonly who: { readonly identity: Identity; readonly user: User } | undefined;
+  readonly account: Account;
   /** Handles a message that waited for the host. */
   act(message: ClientMessage, bytes: number): void;
   /** False: the client has used up that budget. */
   take(of: keyof typeof BUDGETS): boolean;
   charge(work: Work): void;
-  refuse(code: ErrorCode, ref?: string): void;
+  refuse(code: ErrorCode, ref?: string, message?: string): void;
   /** Answers the number of bytes sent. */
   send(message: ServerMessage): number;
 }
@@ -106,8 +106,9 @@ export class ClientBoards {
   join(message: Join, bytes: number): void {
     const { boardId } = message;
     if (!this.#client.take("join")) return this.#client.refuse("too_fast", boardId);
-    if (this.seatOn(boardId) === undefined && this.#count() >= BOARDS_PER_CONNECTION_MAX)
-      return this.#client.refuse("too_many_boards", boardId);
+    const { boardsPerConnection } = this.#hub.bounds;
+    if (this.seatOn(boardId) === undefined && this.#count() >= boardsPerConnection)
+      return this.#client.refuse("too_many_boards", boardId, LIMIT_TEXTS.boardsPerConnection(boardsPerConnection));
     const { who } = this.#client;
     if (who === undefined) return;
     if (this.#hub.host.authorizes) this.#client.charge(PRICE.hostCall);
@@ -216,13 +217,21 @@ export class ClientBoards {
     const { who, id } = this.#client;
     if (who === undefined) return;
     const { memberId, user } = who.identity;
-    let price = PRICE.join + bytes * this.#hub.boards.audienceOf(boardId) * PRICE.byteShared;
+    const { boards, bounds } = this.#hub;
+    const { address } = this.#client.account;
+    const audience = boards.audienceOf(boardId);
+    if (!observe && boards.membersOn(boardId) >= bounds.membersPerBoard && !boards.isShown(boardId, memberId))
+      return this.#client.refuse("unavailable", boardId, LIMIT_TEXTS.membersPerBoard(bounds.membersPerBoard));
+    let price = PRICE.join + bytes * audience * PRICE.byteShared;
     let seat = this.seatOn(boardId);
     if (seat === undefined) {
-      seat = this.#hub.boards.sit(this.#client, boardId);
+      if (!boards.has(boardId) && !address.mayOpenBoard)
+        return this.#client.refuse("unavailable", boardId, LIMIT_TEXTS.boardsPerAddress(bounds.boardsPerAddress));
+      seat = boards.sit(this.#client, boardId, address);
       this.seats.push(seat);
       if (seat.fanout.seats === 1) price += PRICE.board;
     }
+    if (!boards.takeJoin(seat)) price += PRICE.joinInCrowd;
     // From now on its messages are those of a member, or of an observer, also if the core has not answered.
     seat.isObserver = observe;
     seat.isSilent = isSilent;
@@ -230,7 +239,7 @@ export class ClientBoards {
     const { userId, color, avatar, kind = "person" } = user;
     if (observe) {
       this.#hub.input({ kind: "observe", connection: id, boardId, memberId, userId });
-      this.#client.charge(PRICE.join);
+      this.#client.charge(price);
       return;
     }
     const member: Entrant = {

@@ -27,7 +27,7 @@ import type { ClientSocket } from "../speech/socket.ts";
 import type { Speech } from "../speech/speech.ts";
 import { type Identity, identityOf, newResumeToken, renewed, type User } from "./auth.ts";
 import type { Seat } from "./board-fanout.ts";
-import { type Account, BUDGETS, PRICE, type Work } from "./budget.ts";
+import { type Account, type BUDGETS, PRICE, type Work } from "./budget.ts";
 import { type Client, ClientBoards } from "./client-boards.ts";
 import type { Known, Who } from "./host.ts";
 import type { Hub } from "./hub.ts";
@@ -36,8 +36,8 @@ import type { Waiter } from "./lane.ts";
 import type { Ending, Guest } from "./lobby.ts";
 import type { Newcomer, Standing } from "./newcomers.ts";
 import { OUTBOX } from "./outbox.ts";
-import { HONEST, OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
-import { GRACE_MS, HEARTBEAT_MS, HELLO_MS_MAX, HURRY_MS, Idleness, Silence, type Watched } from "./timing.ts";
+import { HONEST, LIMIT_TEXTS, OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
+import { GRACE_MS, HEARTBEAT_MS, HURRY_MS, Idleness, Silence, type Watched } from "./timing.ts";
 import { FOREVER, TokenLife } from "./token-life.ts";
 import { WatchedBoards } from "./watched-boards.ts";
 import type { Watcher } from "./watching.ts";
@@ -67,6 +67,8 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   readonly #boards: ClientBoards;
   /** undefined: it never watched a board. */
   #watched: WatchedBoards | undefined;
+  /** The user whose connections count this one. */
+  #countedUser: string | undefined;
   /** Counts the fresh tokens that the host was asked about. */
   #renewals = 0;
   readonly #silence = new Silence();
@@ -100,7 +102,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     this.speech = client.speech;
     this.cursorMs = hub.boards.cursorMs;
     this.#request = hub.host.authenticates ? client.request : undefined;
-    this.#state = { phase: "greeting", until: hub.clock.now() + HELLO_MS_MAX };
+    this.#state = { phase: "greeting", until: hub.clock.now() + hub.bounds.helloMs };
     this.#idleness = client.speech.saysHello ? undefined : new Idleness();
     this.#token = client.token;
   }
@@ -419,6 +421,12 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   }
 
   #open(known: Known | undefined, resumeToken: ResumeToken): void {
+    const userId = known?.person?.userId;
+    if (userId !== undefined && !this.#hub.users.enter(userId)) {
+      this.refuse("unavailable", "hello", LIMIT_TEXTS.connectionsPerUser(this.#hub.bounds.connectionsPerUser));
+      return this.end(CLOSE.tooMany);
+    }
+    this.#countedUser = userId;
     const identity = identityOf(known?.person, resumeToken);
     this.cursorMs = this.#hub.boards.cursorMs;
     const token = known === undefined ? FOREVER : new TokenLife(known.expiresAt, this.#hub.clock.now());
@@ -462,7 +470,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   take(of: keyof typeof BUDGETS): boolean {
     const now = this.#hub.clock.now();
     this.#budgets ??= {};
-    this.#budgets[of] ??= new TokenBucket(BUDGETS[of], now);
+    this.#budgets[of] ??= new TokenBucket(this.#hub.budgets[of], now);
     return this.#budgets[of].take(now);
   }
 
@@ -527,6 +535,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   #ended(reason: CloseReason): void {
     if (this.#state.phase === "ended") return;
     this.#state = { phase: "ended" };
+    if (this.#countedUser !== undefined) this.#hub.users.leave(this.#countedUser);
     this.#inbox?.close();
     this.#boards.pending.giveUpAll();
     const { gate, lobby, journal, isStopping } = this.#hub;

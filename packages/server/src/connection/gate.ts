@@ -4,10 +4,11 @@
  */
 
 import type { Millis } from "@presence-service/protocol";
+import type { Bounds } from "../bounds.ts";
 import type { Clock } from "../clock.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { Alarm } from "./alarm.ts";
-import { Account, type AddressAccount, Addresses, PRICE, type Wait } from "./budget.ts";
+import { Account, type AddressAccount, Addresses, type Wait } from "./budget.ts";
 import { Lane, type Waiter } from "./lane.ts";
 import { type Newcomer, Newcomers } from "./newcomers.ts";
 
@@ -17,14 +18,16 @@ const HANDSHAKES_WAITING_MAX = 8192;
 export class Gate {
   readonly #clock: Clock;
   readonly #metrics: Metrics;
-  readonly #addresses = new Addresses();
+  readonly #addresses: Addresses;
   readonly #lane = new Lane();
-  readonly #newcomers = new Newcomers();
+  readonly #newcomers: Newcomers;
   readonly #alarm: Alarm;
   readonly #handshakes = new Map<AddressAccount, Handshakes>();
   #handshakesWaiting = 0;
 
-  constructor(clock: Clock, metrics: Metrics) {
+  constructor(clock: Clock, metrics: Metrics, bounds: Bounds) {
+    this.#addresses = new Addresses(bounds);
+    this.#newcomers = new Newcomers(bounds.connectionsWithoutHello);
     this.#clock = clock;
     this.#metrics = metrics;
     this.#alarm = new Alarm(clock, () => this.#run());
@@ -61,6 +64,11 @@ export class Gate {
     this.#run();
     if (isWaiting) this.#metrics.throttled.handshake++;
     return true;
+  }
+
+  /** Whether that address may have one more connection. */
+  mayConnect(address: string): boolean {
+    return this.#addresses.of(address, this.#clock.now()).mayConnect;
   }
 
   /** Whether one more connection may be opened; another one that has said nothing may be ended for it. `hasRoom`: a file descriptor is left. */
@@ -145,7 +153,8 @@ class Handshakes implements Waiter {
   }
 
   turn(now: Millis): Millis | undefined {
-    if (!this.#address.work.take(PRICE.handshake, now)) return this.#address.work.paidAt(now);
+    const paidAt = this.#address.payHandshake(now);
+    if (paidAt !== undefined) return paidAt;
     const go = this.#goes[this.#done++];
     // Now and then, so that a queue which never ends keeps nothing of those that are gone.
     if (2 * this.#done > this.#goes.length) {

@@ -12,6 +12,7 @@ import type { Cursors } from "../core/messages.ts";
 import { NumberPool } from "../core/number-pool.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { BoardFanout, Seat, type SeatHolder } from "./board-fanout.ts";
+import type { AddressAccount, Rates } from "./budget.ts";
 import { Ticker } from "./ticker.ts";
 
 /**
@@ -27,6 +28,7 @@ export type LocalBoardsOptions = {
   readonly core: Core;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  readonly rates: Rates;
   /** Publishes cursors of this instance. Answers how many bytes they take. */
   readonly publish: (boardId: BoardId, cursors: Cursors) => number;
   /** A board was flushed: the core's next deadline may have changed. */
@@ -58,12 +60,19 @@ export class LocalBoards {
 
   // Called by connections.
 
-  /** Gives the connection a seat on that board; `leave` gives it back. */
-  sit(holder: SeatHolder, boardId: BoardId): Seat {
+  /** Somebody has a seat on that board. */
+  has(boardId: BoardId): boolean {
+    return this.#boards.has(boardId);
+  }
+
+  /** Gives the connection a seat on that board; `leave` gives it back. The address of the first one counts the board. */
+  sit(holder: SeatHolder, boardId: BoardId, address: AddressAccount): Seat {
     let board = this.#boards.get(boardId);
     if (board === undefined) {
       const now = this.#clock.now();
-      board = new BoardFanout(boardId, this.#numbers.take(now), this.#core, this.#metrics, now);
+      board = new BoardFanout(boardId, this.#numbers.take(now), this.#core, this.#metrics, this.#options.rates, now);
+      board.opener = address;
+      address.boards++;
       this.#boards.set(boardId, board);
     }
     board.seats++;
@@ -76,6 +85,7 @@ export class LocalBoards {
     fanout.remove(seat);
     if (--fanout.seats > 0) return;
     this.#boards.delete(fanout.boardId);
+    if (fanout.opener !== undefined) fanout.opener.boards--;
     this.#ticker.forget(fanout);
     this.#numbers.free(fanout.number, this.#clock.now());
   }
@@ -106,6 +116,21 @@ export class LocalBoards {
   /** The number of members that a message on that board is sent to: its sender pays for each. */
   audienceOf(boardId: BoardId, recipients: Recipients = {}): number {
     return this.#core.audience(boardId, recipients);
+  }
+
+  /** One more join of the board of that seat. False: the board has more of them than its members should be told. */
+  takeJoin(seat: Seat): boolean {
+    return seat.fanout.takeJoin(this.#clock.now());
+  }
+
+  /** The number of members of that board, wherever they are connected. */
+  membersOn(boardId: BoardId): number {
+    return this.#core.counts(boardId).members;
+  }
+
+  /** Whether that member is shown on that board. */
+  isShown(boardId: BoardId, memberId: MemberId): boolean {
+    return this.#core.audience(boardId, { memberIds: [memberId] }) > 0;
   }
 
   /** Whether somebody else looks at that board, here or at another instance. */

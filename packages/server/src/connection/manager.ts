@@ -5,6 +5,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { type BoardId, CLOSE, type InstanceId, type Member, type MemberId, type Millis } from "@presence-service/protocol";
+import { type Bounds, boundsOf } from "../bounds.ts";
 import type { Bus, Channels } from "../bus/bus.ts";
 import type { Signing } from "../bus/signing.ts";
 import type { Clock } from "../clock.ts";
@@ -22,6 +23,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { Agents } from "./agents.ts";
 import { Alarm } from "./alarm.ts";
 import type { Authenticate, Authorize } from "./auth.ts";
+import { type Budgets, budgetsOf, ratesOf } from "./budget.ts";
 import { BusLine } from "./bus-line.ts";
 import { Connection } from "./connection.ts";
 import { Gate } from "./gate.ts";
@@ -31,6 +33,7 @@ import { Journal } from "./journal.ts";
 import { Lobby, STEP_MS } from "./lobby.ts";
 import { LocalBoards } from "./local-boards.ts";
 import { Revoking } from "./revoking.ts";
+import { Users } from "./users.ts";
 import { Watching } from "./watching.ts";
 
 export type ManagerOptions = {
@@ -51,6 +54,8 @@ export type ManagerOptions = {
   readonly tokenLifeMs?: Millis | undefined;
   /** Told of every message that came and counts, own ones included. */
   readonly overheard?: (from: InstanceId, message: BusMessage) => void;
+  /** undefined: the defaults. */
+  readonly bounds?: Bounds | undefined;
 };
 
 /** A day. */
@@ -74,6 +79,9 @@ export class ConnectionManager implements Hub {
   readonly watching: Watching;
   /** Every upgrade passes the gate, which decides whether it waits. */
   readonly gate: Gate;
+  readonly bounds: Bounds;
+  readonly budgets: Budgets;
+  readonly users: Users;
   /** Fulfilled when an own heartbeat has come back: clients may be served. */
   readonly ready: Promise<void>;
   readonly #core: Core;
@@ -91,7 +99,23 @@ export class ConnectionManager implements Hub {
   #becameReady: () => void = () => {};
 
   constructor(options: ManagerOptions) {
-    const { instanceId, bus, channels, signing, clock, metrics, log, authenticate, authorize, seed, recorder } = options;
+    const {
+      instanceId,
+      bus,
+      channels,
+      signing,
+      clock,
+      metrics,
+      log,
+      authenticate,
+      authorize,
+      seed,
+      recorder,
+      bounds = boundsOf(),
+    } = options;
+    this.bounds = bounds;
+    this.budgets = budgetsOf(bounds);
+    this.users = new Users(bounds.connectionsPerUser);
     this.instanceId = instanceId;
     this.metrics = metrics;
     this.clock = clock;
@@ -111,6 +135,7 @@ export class ConnectionManager implements Hub {
       core: this.#core,
       clock,
       metrics,
+      rates: ratesOf(bounds),
       publish: (boardId, cursors) => this.#line.publish(boardId, cursors),
       flushed: () => this.#armDeadline(),
     });
@@ -125,7 +150,7 @@ export class ConnectionManager implements Hub {
     this.watching = new Watching({ core: this.#core, clock, input: (input) => this.input(input) });
     this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: this.#line.oldestUnansweredMs() }));
     this.#step = new Alarm(clock, () => this.#visit());
-    this.gate = new Gate(clock, metrics);
+    this.gate = new Gate(clock, metrics, bounds);
     this.ready = new Promise((resolve) => {
       this.#becameReady = resolve;
     });

@@ -13,14 +13,17 @@ export interface Newcomer {
   end(reason: CloseReason, how: "cut"): void;
 }
 
-/** When ten thousand clients all come back within 2 s, some hundred of them are newcomers at a time. */
-const NEWCOMERS_MAX = 4096;
 /** Each newcomer has at least this long to say something. */
 const NEWCOMER_MS_MIN: Millis = 1000;
 
 export class Newcomers {
+  readonly #countMax: number;
   /** When each newcomer came; the oldest is first. */
   readonly #since = new Map<object, { readonly newcomer: Newcomer; readonly at: Millis }>();
+
+  constructor(countMax: number) {
+    this.#countMax = countMax;
+  }
 
   add(newcomer: Newcomer, now: Millis): void {
     this.#since.set(newcomer, { newcomer, at: now });
@@ -32,7 +35,7 @@ export class Newcomers {
 
   /** Whether one more may come; for it, an older one may be ended. `hasRoom`: a file descriptor is left. */
   makeRoom(hasRoom: boolean, now: Millis): boolean {
-    if (hasRoom && this.#since.size < NEWCOMERS_MAX) return true;
+    if (hasRoom && this.#since.size < this.#countMax) return true;
     for (const { newcomer, at } of this.#since.values()) {
       if (now < at + NEWCOMER_MS_MIN) break;
       if (newcomer.standing === "known") this.delete(newcomer);
@@ -41,7 +44,7 @@ export class Newcomers {
       newcomer.end(CLOSE.helloTimeout, "cut");
       return true;
     }
-    return hasRoom && this.#since.size < NEWCOMERS_MAX;
+    return hasRoom && this.#since.size < this.#countMax;
   }
 
   /** Forgets clients that are no newcomers any more. */

@@ -1,6 +1,7 @@
 /** Texts of refusals for the developer of a client, where nothing more exact is known. */
 
-import { BOARDS_PER_CONNECTION_MAX, type BoardRef, type ErrorCode, WATCHED_BOARDS_MAX } from "@presence-service/protocol";
+import type { BoardRef, ErrorCode } from "@presence-service/protocol";
+import type { BoundName } from "../bounds.ts";
 
 export const OVERDRAWN = "this connection asks for more work than one may. Its messages are read later; if it goes on, it is closed";
 
@@ -10,7 +11,7 @@ export const REFUSALS: Record<ErrorCode, string> = {
   bad_username: "a username must not hold control characters, nor characters that change the direction of text",
   bad_state: "the state would be larger than stateBytesMax, or nested too deeply",
   not_joined: "this connection is not on that board",
-  too_many_boards: `a connection may be on ${BOARDS_PER_CONNECTION_MAX} boards at most; leave one first`,
+  too_many_boards: "this connection is on as many boards as one may be; leave one first",
   superseded: "a newer join has this session",
   unauthorized: "the token does not allow this",
   too_fast: "this connection sends more joins, updates or broadcasts than it may; send fewer",
@@ -18,8 +19,21 @@ export const REFUSALS: Record<ErrorCode, string> = {
   unknown_message: "this release of the service does not know this message",
   observing: "this connection only observes that board; join it without observe to move, update or broadcast",
   not_allowed: "this client may not broadcast on that board: its token does not give the right, or the host says so",
-  too_many_watched: `a connection may watch ${WATCHED_BOARDS_MAX} boards`,
+  too_many_watched: "this connection watches as many boards as one may",
 };
+
+/** Refusals that name the limit, made from its value. Those that pass by themselves say so: their clients ask again. */
+export const LIMIT_TEXTS = {
+  boardsPerConnection: (max) => `a connection may be on ${max} boards at most (boardsPerConnection); leave one first`,
+  watchedPerConnection: (max) => `a connection may watch ${max} boards at most (watchedPerConnection)`,
+  connectionsPerUser: (max) => `this user has ${max} connections, as many as one may have (connectionsPerUser); try again later`,
+  membersPerBoard: (max) => `this board has ${max} members, as many as one may have (membersPerBoard); try again later`,
+  boardsPerAddress: (max) =>
+    `${max} boards are here because of this network address, as many as may be (boardsPerAddress); try again later`,
+  watchedPerAddress: (max) => `this network address watches ${max} boards, as many as one may (watchedPerAddress); try again later`,
+  connectionsPerAddress: (max) =>
+    `this network address has ${max} connections, as many as one may have (connectionsPerAddress); try again later`,
+} as const satisfies { readonly [of in BoundName]?: (max: number) => string };
 
 /** Mistakes for which no client is closed: a message was under way when a board was left or only observed, is of a later release, or a right was taken back. */
 export const HONEST: ReadonlySet<ErrorCode> = new Set(["not_joined", "unknown_message", "observing", "not_allowed"]);

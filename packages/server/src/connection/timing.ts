@@ -24,7 +24,6 @@ export const QUIET_MS_MAX = QUIET_VISITS * VISIT_MS;
 export const SILENT_MS_MAX = SILENT_VISITS_MAX * VISIT_MS;
 /** Where nobody does: 62.5 to 65 s. */
 export const UNSEEN_SILENT_MS_MAX = (BEAT_VISITS + UNANSWERED_VISITS_MAX) * VISIT_MS;
-export const HELLO_MS_MAX = 5000;
 /** C2. The full grace is longer than a reconnect after a change of networks. */
 export const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
 /** So many visits in a row may be spared, of a client at whose boards nobody looks. */

@@ -3,10 +3,11 @@
  * back. Here are the checks that stand before each; watching.ts tells the client what it watches.
  */
 
-import { type BoardId, type ClientMessage, WATCHED_BOARDS_MAX } from "@presence-service/protocol";
+import type { BoardId, ClientMessage } from "@presence-service/protocol";
 import { PRICE } from "./budget.ts";
 import type { Client } from "./client-boards.ts";
 import type { Hub } from "./hub.ts";
+import { LIMIT_TEXTS } from "./refusal-texts.ts";
 import type { Watcher } from "./watching.ts";
 
 /** So many questions about one client's boards are with the host at a time: each may be a query. */
@@ -42,6 +43,7 @@ export class WatchedBoards {
   end(boardId: BoardId): boolean {
     const wasAsked = this.#pending.delete(boardId);
     if (!this.#boards.delete(boardId)) return wasAsked;
+    this.#client.account.address.watched--;
     this.#hub.watching.remove(this.#client, boardId);
     return true;
   }
@@ -57,15 +59,17 @@ export class WatchedBoards {
   endAll(): void {
     this.#pending.clear();
     this.#hub.watching.forget(this.#client);
+    this.#client.account.address.watched -= this.#boards.size;
     this.#boards.clear();
   }
 
   #add(boards: readonly BoardId[]): void {
     let count = this.#count();
+    const max = this.#hub.bounds.watchedPerConnection;
     for (const boardId of boards) {
       if (this.#boards.has(boardId) || this.#pending.has(boardId)) continue;
-      if (++count > WATCHED_BOARDS_MAX) {
-        this.#client.refuse("too_many_watched", boardId);
+      if (++count > max) {
+        this.#client.refuse("too_many_watched", boardId, LIMIT_TEXTS.watchedPerConnection(max));
         break;
       }
       if (this.#hub.host.authorizes) this.#pending.set(boardId, false);
@@ -112,6 +116,10 @@ export class WatchedBoards {
 
   #begin(boardId: BoardId): void {
     if (this.#boards.has(boardId)) return;
+    const { address } = this.#client.account;
+    const { watchedPerAddress } = this.#hub.bounds;
+    if (!address.mayWatch) return this.#client.refuse("unavailable", boardId, LIMIT_TEXTS.watchedPerAddress(watchedPerAddress));
+    address.watched++;
     this.#boards.add(boardId);
     if (this.#hub.watching.add(this.#client, boardId)) this.#client.charge(PRICE.watchedFirst);
   }

@@ -12,6 +12,7 @@ import type { AddressOf } from "../address.ts";
 import { PRICE } from "../connection/budget.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionManager } from "../connection/manager.ts";
+import { LIMIT_TEXTS } from "../connection/refusal-texts.ts";
 import type { OriginRule } from "../origins.ts";
 import type { ClientSocket } from "../speech/socket.ts";
 import { SUBPROTOCOLS_KNOWN, speechFor, subprotocolOf, tokenOffered, withoutToken } from "../speech/subprotocols.ts";
@@ -57,6 +58,8 @@ const REFUSED: { readonly [of in Reason]?: string } = {
   encoding: "refused a WebSocket: this service knows none of the subprotocols or encodings that it asks for",
   handshake: "refused a WebSocket: its handshake is wrong, or a proxy has changed it",
   full: "refused a WebSocket: no file descriptor is left for it; raise `ulimit -n`, or add an instance",
+  address:
+    "refused a WebSocket: its network address has as many as one may have (CONNECTIONS_PER_ADDRESS). If that is your proxy, name it in TRUSTED_PROXIES",
   greeting: "refused a WebSocket: too many connections have not said hello yet",
 };
 /** Characters of a header that a stranger sent, in the log. */
@@ -122,6 +125,10 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     const speech = speechFor(request, query);
     if (speech === undefined) return refuse(request, socket, "encoding", { status: 400, body: SUBPROTOCOLS_KNOWN });
     if (!isServing()) return refuse(request, socket, "unready", LATER);
+    if (!manager.gate.mayConnect(address)) {
+      const body = LIMIT_TEXTS.connectionsPerAddress(manager.bounds.connectionsPerAddress);
+      return refuse(request, socket, "address", { ...LATER, headers: { "Retry-After": "10" }, body });
+    }
     const { hasRoom } = descriptors;
     if (!manager.gate.makeRoom(hasRoom)) return refuse(request, socket, hasRoom ? "greeting" : "full", LATER);
     unshiftInSlices(socket, head);

@@ -195,9 +195,9 @@ export const METRICS = {
   upgradesRefused: {
     name: "presence_upgrades_refused_total",
     type: "counter",
-    help: "WebSockets refused before they were open: at no path of ours (path), from a page of another origin (origin), asking for unknown subprotocols or encodings only (encoding), without a right handshake (handshake), while starting or draining (unready), without a file descriptor left (full), with too many open that said nothing yet (greeting), with too many waiting for their turn (waiting).",
+    help: "WebSockets refused before they were open: at no path of ours (path), from a page of another origin (origin), asking for unknown subprotocols or encodings only (encoding), without a right handshake (handshake), while starting or draining (unready), without a file descriptor left (full), with too many open that said nothing yet (greeting), with as many from its address as one may have (address), with too many waiting for their turn (waiting).",
     label: "reason",
-    values: ["path", "origin", "encoding", "handshake", "unready", "full", "greeting", "waiting"],
+    values: ["path", "origin", "encoding", "handshake", "unready", "full", "greeting", "address", "waiting"],
   },
   socketsDropped: {
     name: "presence_sockets_dropped_total",

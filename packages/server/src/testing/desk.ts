@@ -27,7 +27,7 @@ import { FakeClock } from "./fake-clock.ts";
 import { FakeSocket } from "./fake-socket.ts";
 import { type BusEnd, LoopbackBus } from "./loopback-bus.ts";
 
-export type DeskOptions = Pick<ManagerOptions, "authenticate" | "authorize"> & {
+export type DeskOptions = Pick<ManagerOptions, "authenticate" | "authorize" | "bounds"> & {
   /** Another desk on the same bus and clock. */
   readonly beside?: Desk;
 };
