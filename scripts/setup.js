@@ -16,6 +16,8 @@ const TEST_PROGRAMS = {
   spin: "spin",
   cc: "gcc libc6-dev",
   promtool: "prometheus",
+  haproxy: "haproxy",
+  nginx: "nginx-light",
 };
 
 installDependencies();
@@ -60,7 +62,7 @@ function installTestPrograms() {
   const apt = [...prefix, "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "-qq"];
   root([...apt, "update"], advice);
   root([...apt, "install", "-y", "--no-install-recommends", ...names], advice);
-  const services = ["redis-server", "prometheus"].filter((name) => names.includes(name));
+  const services = ["redis-server", "prometheus", "haproxy", "nginx-light"].filter((name) => names.includes(name));
   if (services.length > 0 && existsSync("/run/systemd/system")) {
     spawnSync(prefix[0] ?? "env", [...prefix.slice(1), "systemctl", "disable", "--now", ...services], { stdio: "ignore" });
   }
