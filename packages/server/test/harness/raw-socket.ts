@@ -12,6 +12,8 @@ export type RawOptions = {
   readonly port: number;
   readonly path?: string;
   readonly protocol?: string;
+  /** The address that it comes from, such as 127.0.0.2 (Linux); not given: 127.0.0.1. */
+  readonly from?: string;
   /** Further headers of the upgrade request. */
   readonly headers?: Readonly<Record<string, string>>;
 };
@@ -36,8 +38,8 @@ export class RawSocket {
   #unread: Buffer = Buffer.alloc(0);
   #isOpen = false;
 
-  private constructor({ port, path = "/", protocol, headers = {} }: RawOptions) {
-    this.#socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  private constructor({ port, path = "/", protocol, from, headers = {} }: RawOptions) {
+    this.#socket = connect({ port, host: "127.0.0.1", noDelay: true, ...(from && { localAddress: from }) });
     this.#socket.on("error", () => {});
     this.#socket.on("close", () => {
       this.hasEnded = true;

@@ -1,0 +1,23 @@
+/** `npm run fuzz -- --inputs 10000000 --seed 1 --only "the bus"`: a table of decoders, inputs and time; ends with 1 at a finding. */
+
+import { parseArgs } from "node:util";
+import { DECODERS, fuzz } from "./fuzz.ts";
+
+const { values } = parseArgs({
+  options: {
+    inputs: { type: "string", default: "1000000" },
+    seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 31)) },
+    only: { type: "string", default: "" },
+  },
+});
+const [inputs, seed] = [Number(values.inputs), Number(values.seed)];
+console.log(`seed ${seed}\n\n| decoder | inputs | inputs/s | found |\n|---|---|---|---|`);
+for (const name of Object.keys(DECODERS).filter((name) => name.includes(values.only))) {
+  const startedAt = performance.now();
+  const found = fuzz(name, inputs, seed);
+  const perSecond = Math.round((1000 * inputs) / (performance.now() - startedAt));
+  console.log(`| ${name} | ${inputs} | ${perSecond} | ${found === undefined ? "nothing" : found.why.split("\n")[0]} |`);
+  if (found === undefined) continue;
+  console.log(found);
+  process.exitCode = 1;
+}
