@@ -25,8 +25,6 @@ export interface SeatHolder {
   cursorMs: Millis;
   /** Has the connection's boards flushed when its socket has drained. Idempotent. */
   awaitDrain(): void;
-  /** Somebody looks at one of its boards from now on. */
-  mayBeSeen(): void;
   /** Charges work that was done for this connection alone: it pays before more of it is read. */
   owe(work: Work): void;
 }
@@ -103,7 +101,7 @@ export class BoardFanout {
   readonly pace = new Pace();
   /** Seats given out, including those that wait for the core. */
   seats = 0;
-  /** It was found that nobody looks at this board, and nobody has begun to since: most visits of idle clients need no more. */
+  /** It was found that nobody looks at this board, and nothing has changed since: most visits of idle clients need no more. */
   isUnseen = false;
   /** The address that brought the board here. */
   opener: AddressAccount | undefined;
@@ -219,12 +217,6 @@ export class BoardFanout {
     for (const audience of this.#audiences.values()) audience.teller.change(change, audience.draft);
   }
 
-  /** Somebody looks at this board from now on. */
-  seen(): void {
-    this.isUnseen = false;
-    for (const audience of this.#audiences.values()) audience.seen();
-  }
-
   /** Somebody observes the board from now on, or nobody does any more. */
   observed(): void {
     this.#isObservedDue = true;
@@ -308,10 +300,6 @@ class Audience {
 
   remove(seat: Seat): void {
     this.#seats.delete(seat);
-  }
-
-  seen(): void {
-    for (const { holder } of this.#seats) holder.mayBeSeen();
   }
 
   /** One of its seats is owed something. */

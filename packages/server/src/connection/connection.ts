@@ -218,16 +218,6 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     return false;
   }
 
-  /** None of its boards has anybody who looks, as far as was found, and `mayBeSeen` is called when that changes. */
-  get isUnseen(): boolean {
-    return this.seats.every(({ fanout, isObserver }) => fanout.isUnseen || isObserver);
-  }
-
-  /** Somebody looks at one of its boards from now on, or other instances are not heard. */
-  mayBeSeen(): void {
-    this.#silence.mayBeSeen();
-  }
-
   /** To be called several times a second while the connection `isInHurry`. */
   hurry(now: Millis): void {
     const state = this.#state;
@@ -307,7 +297,6 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   awaitDrain(): void {
     if (this.#awaitsDrain) return;
     this.#awaitsDrain = true;
-    this.#silence.mayBeSeen();
     this.socket.onceDrained(() => {
       this.#awaitsDrain = false;
       for (const { outbox, fanout } of this.seats) if (!outbox.isLive) this.#hub.boards.drained(fanout);
@@ -528,7 +517,6 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   #isHopeless(now: Millis): boolean {
     const { queuedBytes } = this.socket;
     if (queuedBytes <= OUTBOX.lowBytes) return false;
-    this.#silence.mayBeSeen();
     return queuedBytes > OUTBOX.bytesMax || this.seats.some(({ outbox }) => outbox.isStalled(queuedBytes, now));
   }
 

@@ -76,7 +76,6 @@ export class LocalBoards {
       this.#boards.set(boardId, board);
     }
     board.seats++;
-    holder.mayBeSeen();
     return new Seat(holder, board);
   }
 
@@ -140,11 +139,6 @@ export class LocalBoards {
     return !fanout.isUnseen && this.#core.isLookedAt(fanout.boardId, self);
   }
 
-  /** Something has changed there; perhaps somebody begins to look. */
-  #noteSeen(board: BoardFanout): void {
-    if (board.isUnseen && this.#core.isLookedAt(board.boardId, undefined)) board.seen();
-  }
-
   /** False: updates and broadcasts on that board have used up its budget. */
   affords(seat: Seat, bytes: number, audience: number): boolean {
     const isAfforded = seat.fanout.affords(seat, bytes, audience, this.#clock.now());
@@ -157,7 +151,6 @@ export class LocalBoards {
   /** The core has let the connection of that seat in, as that actor or as an observer. */
   admit(seat: Seat, self: number | undefined): void {
     seat.fanout.admit(seat, self, this.#clock.now());
-    seat.holder.mayBeSeen();
     this.#ticker.local(seat.fanout);
     const { early } = seat;
     seat.early = undefined;
@@ -167,7 +160,7 @@ export class LocalBoards {
   changed(boardId: BoardId, change: RosterChange): void {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
-    this.#noteSeen(board);
+    board.isUnseen = false;
     board.change(change);
     this.#ticker.local(board);
   }
@@ -183,7 +176,7 @@ export class LocalBoards {
   observed(boardId: BoardId): void {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
-    this.#noteSeen(board);
+    board.isUnseen = false;
     board.observed();
     this.#ticker.local(board);
   }
@@ -192,7 +185,7 @@ export class LocalBoards {
   degraded(boardId: BoardId, on: boolean): void {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
-    this.#noteSeen(board);
+    board.isUnseen = false;
     board.degraded(on);
     this.#ticker.local(board);
   }

@@ -404,10 +404,7 @@ export class ConnectionManager implements Hub {
     this.journal.degraded(on, why === "unheard" && this.lacksSecret ? "unsigned" : why, this.#line.address, this.trouble);
     if (on === this.#isDegraded) return;
     this.#isDegraded = on;
-    for (const connection of this.lobby.greeted()) {
-      connection.mayBeSeen();
-      connection.send({ kind: "degraded", on });
-    }
+    for (const connection of this.lobby.greeted()) connection.send({ kind: "degraded", on });
   }
 
   #setBoardDegraded(boardId: BoardId, on: boolean): void {

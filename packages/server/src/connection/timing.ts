@@ -26,10 +26,8 @@ export const SILENT_MS_MAX = SILENT_VISITS_MAX * VISIT_MS;
 export const UNSEEN_SILENT_MS_MAX = (BEAT_VISITS + UNANSWERED_VISITS_MAX) * VISIT_MS;
 /** C2. The full grace is longer than a reconnect after a change of networks. */
 export const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
-/** So many visits in a row may be spared, of a client at whose boards nobody looks. */
-const SPARED_VISITS_MAX = 3;
-/** A connection whose token is due so soon is visited several times a second. */
-export const HURRY_MS = (SPARED_VISITS_MAX + 2) * VISIT_MS;
+/** A connection whose token is due so soon is visited several times a second. Two visits of which one is spared are 5 s apart. */
+export const HURRY_MS = 4 * VISIT_MS;
 /** For clients on no board that say no hello but a heartbeat every 30 s: 37.5 to 40 s without a message. */
 const IDLE_VISITS_MAX = 40_000 / VISIT_MS;
 /** For the same clients: ten minutes in all, as a person who has left a board may enter another one. */
@@ -45,8 +43,6 @@ export type Finding = "lost" | "quiet" | "quiet_ask" | "ask" | "fine";
 export interface Watched {
   /** Somebody looks at one of its members, or may. */
   readonly isSeen: boolean;
-  /** Nobody looks at any of its boards, it neither, and `mayBeSeen` will tell when somebody does. */
-  readonly isUnseen: boolean;
 }
 
 /** Whether a client is still there, judged by its silence (C3). */
@@ -57,10 +53,7 @@ export class Silence {
   #unasked = 0;
   /** Visits since the first heartbeat that is unanswered; undefined: there is none. */
   #unanswered: number | undefined;
-  /** Visits in a row that were spared. */
-  #spared = 0;
-  /** Nobody looked at any of its boards at its last visit, and nobody has begun to since. */
-  #isUnseen = false;
+  #wasSpared = false;
 
   /** Something came from the client. */
   heard(): void {
@@ -73,25 +66,16 @@ export class Silence {
     this.#unasked = 0;
   }
 
-  /** Somebody may look at its boards from now on, or its visits matter for another reason. */
-  mayBeSeen(): void {
-    this.#isUnseen = false;
-  }
-
   /**
-   * To be called at the beginning of a visit. True: the client's silence finds nothing on this visit, and the visit is over with this call.
-   * Only so many in a row are spared, as visits look after more than silence. With ten thousand idle clients, looking further is the
-   * greater part of what visits cost.
+   * To be called at the beginning of a visit. True: the client's silence finds nothing on this visit, whatever its boards are like, and the
+   * visit is over with this call. Two visits in a row are never spared, as they look after more than silence. With ten thousand idle
+   * clients, looking further is the greater part of what visits cost.
    */
   isSpared(): boolean {
     const [silent, unasked] = [this.#silent + 1, this.#unasked + 1];
-    const isSoon = silent % ASK_VISITS === 0 || unasked % BUSY_BEAT_VISITS === 0;
-    const isNeeded = this.#unanswered !== undefined || unasked >= BEAT_VISITS || (isSoon && !this.#isUnseen);
-    if (isNeeded || this.#spared >= (this.#isUnseen ? SPARED_VISITS_MAX : 1)) {
-      this.#spared = 0;
-      return false;
-    }
-    this.#spared++;
+    const isNeeded = silent % ASK_VISITS === 0 || unasked % BUSY_BEAT_VISITS === 0 || unasked >= BEAT_VISITS;
+    this.#wasSpared = !this.#wasSpared && !isNeeded && this.#unanswered === undefined;
+    if (!this.#wasSpared) return false;
     this.#silent = silent;
     this.#unasked = unasked;
     return true;
@@ -104,10 +88,7 @@ export class Silence {
     if (this.#unanswered === undefined) {
       // Whether somebody looks matters on every other visit only.
       const isSoon = this.#silent % ASK_VISITS === 0 || this.#unasked % BUSY_BEAT_VISITS === 0;
-      if (this.#unasked < BEAT_VISITS && !(isSoon && client.isSeen)) {
-        this.#isUnseen = client.isUnseen;
-        return "fine";
-      }
+      if (this.#unasked < BEAT_VISITS && !(isSoon && client.isSeen)) return "fine";
       this.#unanswered = this.#unasked = 0;
       return "ask";
     }
