@@ -18,9 +18,9 @@ export type IdleResult = {
 };
 
 /** After this time code is compiled, beacons are rare, and garbage of the joins is collected: of rest, and not of coming to rest, is the cost. */
-const SETTLE_MS = 60_000;
+const SETTLE_MS = 120_000;
 /** CPU is measured for so long: two heartbeats of everybody. */
-const MEASURED_MS = 60_000;
+const MEASURED_MS = 90_000;
 
 export async function idle(
   cluster: Cluster,

@@ -409,7 +409,8 @@ function assertInvalidOrBare(shorter: ReturnType<typeof outcome>, message: BusMe
   const [whole, rest] = message.kind === "replay" ? [untimed(message), untimed(shorter as Replay)] : [message, shorter];
   assert.deepEqual({ ...whole, ...rest }, whole);
   const lost = Object.keys(message).filter((name) => !(name in shorter));
-  const isExtra = (name: string) => ["memberIds", "userIds", "observed", "wanting", "near", "at", "spread", "paths", "voidBefore"].includes(name);
+  const isExtra = (name: string) =>
+    ["memberIds", "userIds", "observed", "wanting", "near", "at", "spread", "paths", "voidBefore"].includes(name);
   assert.ok((lost.length > 0 || message.kind === "replay") && lost.every(isExtra), lost.join());
 }
 

@@ -299,6 +299,5 @@ const NOBODY: SeatHolder = {
   },
   cursorMs: 0,
   awaitDrain() {},
-  mayBeSeen() {},
   owe() {},
 };

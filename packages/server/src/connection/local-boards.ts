@@ -65,14 +65,14 @@ export class LocalBoards {
     return this.#boards.has(boardId);
   }
 
-  /** Gives the connection a seat on that board; `leave` gives it back. The address of the first one counts the board. */
-  sit(holder: SeatHolder, boardId: BoardId, address: AddressAccount): Seat {
+  /** Gives the connection a seat on that board; `leave` gives it back. The address that opens a board counts it; an agent has none. */
+  sit(holder: SeatHolder, boardId: BoardId, address?: AddressAccount): Seat {
     let board = this.#boards.get(boardId);
     if (board === undefined) {
       const now = this.#clock.now();
       board = new BoardFanout(boardId, this.#numbers.take(now), this.#core, this.#metrics, this.#options.rates, now);
       board.opener = address;
-      address.boards++;
+      if (address !== undefined) address.boards++;
       this.#boards.set(boardId, board);
     }
     board.seats++;

@@ -17,6 +17,7 @@ const REFUSED = { reason: "NOPERM", gist: "a right is missing", advice: "" };
 export class NetworkBus implements Bus {
   readonly mode = "standalone";
   readonly address = "simulated";
+  readonly isSpread = false;
   readonly #index: number;
   readonly #network: Network;
   readonly #global: Channel;
