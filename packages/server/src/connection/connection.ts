@@ -133,6 +133,10 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     return this.isGreeting || (!this.speech.saysHello && this.#boards.attempts === 0) ? "newcomer" : "known";
   }
 
+  get isGoneForGood(): boolean {
+    return !this.speech.canResume;
+  }
+
   /** The client has still to say hello, or its token is about to run out. */
   isInHurry(now: Millis): boolean {
     const state = this.#state;

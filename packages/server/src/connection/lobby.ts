@@ -27,6 +27,8 @@ export interface Guest {
   /** It has not said hello yet. */
   readonly isGreeting: boolean;
   visit(now: Millis): void;
+  /** It cannot come back to its session: when its connection ends, it is gone. */
+  readonly isGoneForGood: boolean;
   /** It has to be visited several times a second, by `hurry`. */
   isInHurry(now: Millis): boolean;
   hurry(now: Millis): void;
@@ -85,6 +87,11 @@ export class Lobby<G extends Guest> {
     }
     for (const guest of this.#slot(this.#steps++).values()) guest.visit(now);
     return this.#steps % WHEEL === 0;
+  }
+
+  /** Those who cannot come back to their session: unless they end before the goodbye, others keep them for nothing (R12.8). */
+  dismissForGood(): void {
+    for (const guest of this.all()) if (guest.isGoneForGood) guest.dismiss(0);
   }
 
   /**

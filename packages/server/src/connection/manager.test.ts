@@ -168,12 +168,17 @@ test("a board's number is not given to another board while clients may still use
   assert.notEqual(ana.ref("c"), first);
 });
 
-test("stopping: goodbye, close codes, and nobody is told that people leave", async () => {
+test("[R12.8] stopping: goodbye, close codes, and nobody is told that people leave but those who cannot come back", async () => {
   const desk = await Desk.open();
+  const other = await Desk.open({ beside: desk });
+  const cleo = other.enter("json", "1", "Cleo");
   const ana = desk.enter("binary", "1", "Ana");
   const classic = desk.enter("classic", "1", "classic");
   const silent = desk.connect("json");
-  ana.socket.takeFrames();
+  desk.clock.advance(2000);
+  for (const { socket } of [ana, cleo]) socket.takeFrames();
+  await Promise.resolve();
+  const before = desk.metrics.published.delta;
   const stopped = desk.manager.stop();
   const [goodbye, ...more] = ana.socket.takeMessages();
   assert.ok(goodbye?.kind === "goodbye" && goodbye.code === CLOSE.draining.code && goodbye.retryAfterMs <= 2000);
@@ -182,13 +187,25 @@ test("stopping: goodbye, close codes, and nobody is told that people leave", asy
     [ana, classic, silent].map(({ socket }) => socket.closedWith),
     [CLOSE.draining, CLOSE.goingAway, CLOSE.draining],
   );
-  assert.equal(desk.metrics.published.delta, 0);
+  await Promise.resolve();
+  assert.equal(desk.metrics.published.delta, before + 1);
+  desk.clock.advance(500);
+  const told = cleo.socket.takeMessages().filter(({ kind }) => kind === "user_left" || kind === "user_updated");
+  assert.deepEqual(
+    told.map((message) => [message.kind, "reason" in message ? message.reason : "patch" in message && message.patch["status"]]),
+    [
+      ["user_left", "left"],
+      ["user_updated", "reconnecting"],
+    ],
+  );
   ana.close(CLOSE.draining.code);
   desk.clock.advance(3000);
   assert.deepEqual([ana.socket.isTerminated, classic.socket.isTerminated], [false, true], "who does not answer is not waited for");
   for (const client of [classic, silent]) client.close(CLOSE.lost.code);
   await stopped;
   assert.equal(SUM(desk.metrics.connections), 0);
+  desk.clock.advance(5000);
+  assert.deepEqual(other.manager.stats().shown, 1);
 });
 
 test("[R12.4] clients of an instance that stops come back evenly, 2 ms each, within 100 ms to 2 s", async () => {

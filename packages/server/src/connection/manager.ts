@@ -264,6 +264,7 @@ export class ConnectionManager implements Hub {
     const until = this.clock.now() + CONSTANTS.relieveMs;
     while (this.#core.isToBeRelieved && this.lobby.all().length > 0 && this.clock.now() < until)
       await new Promise<void>((resolve) => void this.clock.after(RELIEF_GRAIN_MS, resolve));
+    this.lobby.dismissForGood();
     this.#isStopping = true;
     this.gate.stop();
     this.input({ kind: "stop" });

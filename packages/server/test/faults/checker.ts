@@ -183,6 +183,7 @@ export class Judge {
         person.isHere = false;
         person.changedAt = entry.at;
         person.goneAt = entry.at;
+        this.#pardon(entry.who, entry.at);
         if (load) load.leaves++;
         return;
       case "says":
@@ -194,6 +195,13 @@ export class Judge {
         if (load) load.moves++;
         return;
     }
+  }
+
+  /** A connection that an instance ends is over for the others a moment before its client has read so. */
+  #pardon(who: string, at: number): void {
+    const window = this.#window;
+    if (window === undefined) return;
+    window.falseLeaves.splice(0, Infinity, ...window.falseLeaves.filter((leave) => leave.whom !== who || at - leave.at > LATENCY_MS));
   }
 
   #noteTold(who: string, at: number): void {
