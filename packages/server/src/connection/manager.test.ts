@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { type BoardId, CLOSE } from "@presence-service/protocol";
 import { encodeRedisMessage } from "../bus/envelope.ts";
 import { Desk } from "../testing/desk.ts";
+import { GRACE_MS } from "./timing.ts";
 
 const SUM = (counts: Record<string, number>) => Object.values(counts).reduce((sum, count) => sum + count, 0);
 
@@ -206,6 +207,37 @@ test("[R12.8] stopping: goodbye, close codes, and nobody is told that people lea
   assert.equal(SUM(desk.metrics.connections), 0);
   desk.clock.advance(5000);
   assert.deepEqual(other.manager.stats().shown, 1);
+});
+
+test("the clock of the system steps by hours and years: nobody leaves for it, nothing is degraded, and a grace lasts as long as ever", async () => {
+  const one = await Desk.open();
+  const two = await Desk.open({ beside: one });
+  const ana = one.enter("binary", "1", "Ana");
+  const ben = two.enter("json", "1", "Ben");
+  const classic = two.enter("classic", "1", "classic");
+  one.clock.advance(3000);
+  ana.socket.takeFrames();
+  const leaves = () => ana.socket.takeMessages().filter(({ kind }) => kind === "user_left" || kind === "degraded");
+  const alive = () => {
+    for (const { connection } of [ana, ben, classic]) connection.ponged();
+  };
+  for (const stepMs of [3_600_000, -7_200_000, 400 * 86_400_000, -2_000 * 86_400_000, 250, -250]) {
+    one.clock.wallAheadMs += stepMs;
+    for (let second = 0; second < 20; second++) {
+      alive();
+      one.clock.advance(1000);
+    }
+    assert.deepEqual([leaves(), one.manager.isDegraded, one.manager.stats().peers[0]?.state], [[], false, "up"], `a step of ${stepMs} ms`);
+  }
+  ben.close(CLOSE.lost.code);
+  one.clock.advance(GRACE_MS.full - 100);
+  one.clock.wallAheadMs += 86_400_000;
+  assert.deepEqual(leaves(), []);
+  one.clock.advance(500);
+  assert.deepEqual(
+    leaves().map((message) => "reason" in message && message.reason),
+    ["timeout"],
+  );
 });
 
 test("[R12.4] clients of an instance that stops come back evenly, 2 ms each, within 100 ms to 2 s", async () => {
