@@ -184,6 +184,20 @@ test("a client that comes back may keep people for the grace, and not longer", (
   assert.match(kept(23_000).broken.join(), /a ghost for 6200 ms/);
 });
 
+test("people on two boards are not missed by one another, and are ghosts if they are shown", () => {
+  const log = (shown: Shown | undefined): Entry[] => [
+    { at: 0, kind: "wants", who: "ana", via: 0, board: "1" },
+    { at: 0, kind: "wants", who: "ben", via: 1, board: "2" },
+    ...[here("ana", 0), here("ben", 1)].map((event) => ({ at: 1, ...event })),
+    { at: 1000, kind: "fault", topology: "paper", fault: "none", bounds: BOUNDS },
+    { at: 1001, kind: "mended", fault: "none" },
+    ...(shown === undefined ? [] : [{ at: 1002, ...sees("ana", "ben", shown) }]),
+    { at: 30_000, kind: "watched", fault: "none", lagMs: 0 },
+  ];
+  assert.equal(judge(log(undefined))[0]?.equalMs, 0);
+  assert.match(judge(log(ACTIVE))[0]?.broken.join() ?? "", /never right again: ana shows ben, who is not there/);
+});
+
 test("one that comes back again and again may keep people for two graces, and not longer", () => {
   const grey = { ...ACTIVE, status: "reconnecting" };
   const returns = Array.from({ length: 5 }, (_, nth): [number, Event][] => [

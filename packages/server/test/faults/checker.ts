@@ -69,6 +69,7 @@ type Value = { readonly at: number; readonly number: number };
 type Person = {
   /** The board has been asked for. */
   isWanted: boolean;
+  board: string | undefined;
   wantedAt: number;
   isHere: boolean;
   isExcused: boolean;
@@ -164,6 +165,7 @@ export class Judge {
     switch (entry.kind) {
       case "wants":
         person.isWanted = true;
+        person.board = entry.board;
         person.wantedAt = entry.at;
         this.#place(entry.who, person, entry.via);
         if (load) load.joins++;
@@ -390,6 +392,8 @@ export class Judge {
     }
     const from = Math.max(who.changedAt, who.excusedUntil, other.excusedUntil);
     const seen = who.view.get(whom);
+    // Nobody is there on another board.
+    if (who.board !== other.board) return seen === undefined ? undefined : { kind: "ghost", since: seen.since };
     if (other.goneAt !== undefined) {
       const since = Math.max(from, other.goneAt, seen?.since ?? 0, seen === undefined ? 0 : keptUntil(seen));
       return seen !== undefined && since <= at ? { kind: "ghost", since } : undefined;
@@ -413,6 +417,7 @@ export class Judge {
     const person: Person = {
       ...{
         isWanted: false,
+        board: undefined,
         wantedAt: 0,
         isHere: false,
         isExcused: false,

@@ -46,7 +46,7 @@ export class ClassicPerson implements Person {
     this.#life++;
     this.#moves = 0;
     this.#users.clear();
-    this.#log.add({ kind: "wants", who: this.name, via: this.#way.via });
+    this.#log.add({ kind: "wants", who: this.name, via: this.#way.via, board: String(this.#board) });
     const socket = new WebSocket(this.#way.url);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;

@@ -72,6 +72,29 @@ export const FAULTS: readonly Fault[] = [
     after: (stage) => stage.replace(VICTIM),
   },
   {
+    name: "instance kill -9, and the next one in its place as well",
+    topologies: ALL,
+    bounds: { falseLeavesMax: 0, ghostMsMax: GONE_MS, blindMsMax: 1000, equalMsMax: GONE_MS, graceMs: GIVEN_UP_MS },
+    strike: async (stage) => {
+      const seen: string[] = [];
+      for (const nth of ["the first", "the second"]) {
+        const victim = stage.instance(VICTIM);
+        const { pid } = victim;
+        stage.leadElsewhere(VICTIM);
+        await victim.kill("SIGKILL");
+        assert.ok(!isAlive(pid), `process ${pid} is still there`);
+        seen.push(`${nth}, process ${pid}, is gone by SIGKILL`);
+        if (seen.length === 2) return seen;
+        // The second one dies as soon as clients are back on it.
+        await stage.replace(VICTIM);
+        stage.gather();
+        await eventually(() => stage.lane(VICTIM).connections >= 4, { what: "clients have come to the second one" });
+      }
+      return seen;
+    },
+    after: (stage) => stage.replace(VICTIM),
+  },
+  {
     name: "instance SIGSTOP 2 s",
     topologies: ALL,
     bounds: outage(2000, 2000),
@@ -135,6 +158,20 @@ export const FAULTS: readonly Fault[] = [
       const after = await runIdOf(redis);
       assert.notEqual(after, before);
       return ["connections to Redis were refused", `run id ${before.slice(0, 6)} before, ${after.slice(0, 6)} after`];
+    },
+  },
+  {
+    name: "the name of Redis moves to another server, and the former one is gone",
+    topologies: ["standalone"],
+    bounds: outage(0, RECONNECTED_MS),
+    strike: async (stage, mended) => {
+      const before = await runIdOf(stage.redis);
+      const successor = await stage.moveRedis();
+      mended();
+      const after = await runIdOf(successor);
+      assert.notEqual(after, before);
+      assert.ok(stage.redis === successor);
+      return [`run id ${before.slice(0, 6)} before, ${after.slice(0, 6)} after, at port ${successor.port}`];
     },
   },
   {

@@ -1,6 +1,7 @@
 /**
  * The people of a run, at three instances: residents who move and change their state, visitors who come and go, and wanderers who drop
- * their connection and resume their session at the next instance. All on one board, with every kind of client.
+ * their connection and resume their session at the next instance. All are on one board, with every kind of client; besides, each of a few more boards
+ * has one resident at each instance, so that boards come back at different times.
  */
 
 import { setTimeout as wait } from "node:timers/promises";
@@ -11,6 +12,7 @@ import { WirePerson } from "./wire-person.ts";
 
 /** Its id is a number, so that classic clients can be there. */
 const BOARD = "42";
+const MORE_BOARDS = ["43", "44", "45"];
 const MOVE_MS = 250;
 const SAY_MS = 500;
 const STAY_MS = 1000;
@@ -35,7 +37,13 @@ export class Load {
   constructor(log: Log, urls: readonly string[]) {
     this.#log = log;
     this.#urls = urls;
-    this.#residents = urls.map((_, lane) => KINDS.map((kind) => this.#person(kind, `${kind}${lane}`, lane)));
+    this.#residents = urls.map((_, lane) => [
+      ...KINDS.map((kind) => this.#person(kind, `${kind}${lane}`, lane)),
+      ...MORE_BOARDS.map((board, nth) => {
+        const kind = KINDS[(nth + lane) % KINDS.length] ?? "json";
+        return this.#person(kind, `${kind}${lane}on${board}-`, lane, board);
+      }),
+    ]);
     for (const [lane] of urls.entries()) {
       const wanderer = { lane } as { person: WirePerson; lane: number };
       const way = () => ({ url: this.#urls[wanderer.lane] ?? "", via: wanderer.lane });
@@ -86,11 +94,11 @@ export class Load {
     return [...this.#residents.flat(), ...this.#wanderers.map(({ person }) => person)];
   }
 
-  #person(kind: Kind, name: string, lane: number): Person {
+  #person(kind: Kind, name: string, lane: number, board = BOARD): Person {
     const way = { url: this.#urls[lane] ?? "", via: lane };
-    if (kind === "sdk") return new SdkPerson(this.#log, { name, way, board: BOARD });
-    if (kind === "classic") return new ClassicPerson(this.#log, { name, way, board: BOARD });
-    return new WirePerson(this.#log, { kind, name, way: () => way, board: BOARD });
+    if (kind === "sdk") return new SdkPerson(this.#log, { name, way, board });
+    if (kind === "classic") return new ClassicPerson(this.#log, { name, way, board });
+    return new WirePerson(this.#log, { kind, name, way: () => way, board });
   }
 
   async #visit(lane: number): Promise<void> {

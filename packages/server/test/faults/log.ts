@@ -28,8 +28,8 @@ export type Bounds = {
 
 /** `who` stands for one person on one board; a name is never used again for somebody else. `via`: the instance that the client connects to. */
 export type Event =
-  /** The app has asked for the board: from now on others may show the person. */
-  | { readonly kind: "wants"; readonly who: string; readonly via: number }
+  /** The app has asked for the board: from now on others there may show the person. Absent: there is one board only. */
+  | { readonly kind: "wants"; readonly who: string; readonly via: number; readonly board?: string }
   /** The client has its roster, and shows these. Also after each reconnect. */
   | { readonly kind: "here"; readonly who: string; readonly via: number; readonly shows: Readonly<Record<string, Shown>> }
   /** The client has lost its connection and is coming back. */

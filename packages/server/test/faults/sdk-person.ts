@@ -31,7 +31,7 @@ export class SdkPerson implements Person {
   }
 
   enter(): void {
-    this.#log.add({ kind: "wants", who: this.name, via: this.#way.via });
+    this.#log.add({ kind: "wants", who: this.name, via: this.#way.via, board: this.#boardId });
     const presence = createPresence<State>({ url: this.#way.url });
     const board = presence.board(this.#boardId, { username: this.name, state: { n: 0 } });
     this.#presence = presence;

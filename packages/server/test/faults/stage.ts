@@ -30,7 +30,7 @@ export class Stage {
   readonly lanes: FaultProxy[] = [];
   /** Those whose health checks fail, as they end or start. */
   readonly #down = new Set<number>();
-  readonly #servers: Servers;
+  #servers: Servers;
   readonly #scope: Scope;
 
   private constructor(topology: Topology, servers: Servers, scope: Scope) {
@@ -111,6 +111,16 @@ export class Stage {
       },
       { what: "all instances are well and have met", withinMs: 30_000 },
     );
+  }
+
+  /** All instances find another server under the address that they have, and the former one dies. As a name that moves. */
+  async moveRedis(): Promise<RedisProcess> {
+    const former = this.redis;
+    const redis = await RedisProcess.start(this.#scope);
+    for (const link of this.#servers.links ?? []) link.lead(redis.port);
+    await former.kill();
+    this.#servers = { ...this.#servers, redis };
+    return redis;
   }
 
   /** Has each instance write down what it was told lately. Answers the files of those that have. */

@@ -76,7 +76,7 @@ export class WirePerson implements Person {
   }
 
   enter(): void {
-    this.#log.add({ kind: "wants", who: this.name, via: this.#way().via });
+    this.#log.add({ kind: "wants", who: this.name, via: this.#way().via, board: this.#boardId });
     this.#connect();
   }
 
