@@ -223,10 +223,12 @@ test("the clock of the system steps by hours and years: nobody leaves for it, no
   };
   for (const stepMs of [3_600_000, -7_200_000, 400 * 86_400_000, -2_000 * 86_400_000, 250, -250]) {
     one.clock.wallAheadMs += stepMs;
+    const { echoes } = one.metrics;
     for (let second = 0; second < 20; second++) {
       alive();
       one.clock.advance(1000);
     }
+    assert.equal(one.metrics.echoes - echoes, 40, `it beats twice a second after a step of ${stepMs} ms`);
     assert.deepEqual([leaves(), one.manager.isDegraded, one.manager.stats().peers[0]?.state], [[], false, "up"], `a step of ${stepMs} ms`);
   }
   ben.close(CLOSE.lost.code);
