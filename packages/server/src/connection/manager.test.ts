@@ -228,7 +228,8 @@ test("the clock of the system steps by hours and years: nobody leaves for it, no
       alive();
       one.clock.advance(1000);
     }
-    assert.equal(one.metrics.echoes - echoes, 40, `it beats twice a second after a step of ${stepMs} ms`);
+    const beats = one.metrics.echoes - echoes;
+    assert.ok(beats >= 39 && beats <= 41, `${beats} beats in 20 s after a step of ${stepMs} ms`);
     assert.deepEqual([leaves(), one.manager.isDegraded, one.manager.stats().peers[0]?.state], [[], false, "up"], `a step of ${stepMs} ms`);
   }
   ben.close(CLOSE.lost.code);
