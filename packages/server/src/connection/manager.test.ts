@@ -229,7 +229,7 @@ test("the clock of the system steps by hours and years: nobody leaves for it, no
       one.clock.advance(1000);
     }
     const beats = one.metrics.echoes - echoes;
-    assert.ok(beats >= 39 && beats <= 41, `${beats} beats in 20 s after a step of ${stepMs} ms`);
+    assert.ok(beats >= 38 && beats <= 44, `${beats} beats in 20 s after a step of ${stepMs} ms`);
     assert.deepEqual([leaves(), one.manager.isDegraded, one.manager.stats().peers[0]?.state], [[], false, "up"], `a step of ${stepMs} ms`);
   }
   ben.close(CLOSE.lost.code);
