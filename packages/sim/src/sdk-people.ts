@@ -50,7 +50,10 @@ class Place {
       this.#told(`~${member.username} ${member.status}`);
     });
     board.on("wave", ({ member, data }) => this.#waved(member.username, data));
-    board.on("error", ({ code }) => this.#told(`!${code}`));
+    board.on("error", ({ code }) => {
+      if (code === "kicked" || code === "bad_board") tab.putOutOf.add(board.boardId);
+      this.#told(`!${code}`);
+    });
   }
 
   get isOpen(): boolean {
@@ -95,6 +98,8 @@ export class Tab {
   readonly name: string;
   readonly places = new Map<string, Place>();
   readonly watches = new Map<string, Watch>();
+  /** Boards of which the page was put out: it is not told either how many are there, until it watches them anew. */
+  readonly putOutOf = new Set<string>();
   readonly tell: Tell;
   readonly fail: (what: string) => void;
   readonly #world: WholeWorld;
@@ -208,6 +213,7 @@ export class Tab {
     const [places, watched] = [[...this.places], [...this.watches.keys()]];
     this.places.clear();
     this.watches.clear();
+    this.putOutOf.clear();
     if (!all) this.#driver.unload();
     [this.#driver, this.#presence] = this.#open();
     for (const [boardId, { isOpen, isObserver, own, board }] of places) {
@@ -297,8 +303,7 @@ export class SdkPeople {
       for (const [boardId, { counts }] of tab.watches) {
         const told = counts.get(boardId)?.members;
         const right = holding(boardId).length;
-        // Whoever is put out of a board may not know either how many are there.
-        if (told === undefined && tab.places.get(boardId)?.isOpen === false) continue;
+        if (told === undefined && tab.putOutOf.has(boardId)) continue;
         if (told !== right && tab.isOpen) return `${tab.name} is told that ${told} are on ${boardId}, there are ${right}`;
       }
     }
