@@ -146,6 +146,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     ...(settings.allowedOrigins === undefined ? {} : { allowedOrigins: settings.allowedOrigins }),
     tokenInUrl: settings.tokenInUrl,
     ...rights,
+    ...(settings.webhooks === undefined ? {} : { webhooks: settings.webhooks }),
     tokenLifeMs: settings.tokenLifeMaxS * 1000,
     ...(settings.admin === undefined ? {} : { admin: { ...settings.admin, ...(rights && { authorize: rights.administer }) } }),
     log,

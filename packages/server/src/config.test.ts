@@ -44,6 +44,7 @@ test("bare defaults", () => {
     recorder: { bytes: 16 * 2 ** 20, content: false },
     auth: undefined,
     tokenLifeMaxS: 86_400,
+    webhooks: undefined,
     admin: undefined,
     allowedOrigins: undefined,
     tokenInUrl: false,

@@ -18,6 +18,7 @@ import { FILE_SETTINGS, readSecretFiles, secretsRead } from "./config/secret-fil
 import { similarTo } from "./config/similar.ts";
 import { flagsOf, isSubcommand, type OwnFlags, readOwnFlags, SUBCOMMANDS, type Subcommand } from "./config/subcommands.ts";
 import { type RedisTls, readTlsFiles } from "./config/tls-files.ts";
+import { readWebhooks, WEBHOOK_SETTINGS, type WebhookSettings } from "./config/webhook-settings.ts";
 import { PresenceError } from "./errors.ts";
 import { isRecorderBytes, type RecorderOptions } from "./recorder/recorder.ts";
 import { lackOf, REDIS_URL_FORMS, redisUrlOf } from "./redis/url.ts";
@@ -48,6 +49,8 @@ export type Settings = {
   /** undefined: no token is needed. Never logged. */
   readonly auth: AuthSettings | undefined;
   readonly tokenLifeMaxS: number;
+  /** Never logged. */
+  readonly webhooks: WebhookSettings | undefined;
   /** undefined: nobody sees more than the others. Never logged. */
   readonly admin: AdminSettings | undefined;
   /** undefined: the default of the library. */
@@ -174,6 +177,7 @@ export const SETTINGS = {
   },
   ...AUTH_SETTINGS,
   ...ADMIN_SETTINGS,
+  ...WEBHOOK_SETTINGS,
   ...FILE_SETTINGS,
   LOG_LEVEL: {
     default: "info",
@@ -352,6 +356,14 @@ export function commandOf(sources: {
     parsed.data?.WS_PORT,
     problems,
   );
+  const { WEBHOOK_URL, WEBHOOK_SECRET } = WEBHOOK_SETTINGS;
+  const webhooks = readWebhooks(
+    {
+      WEBHOOK_URL: WEBHOOK_URL.schema.safeParse(texts.WEBHOOK_URL).data,
+      WEBHOOK_SECRET: WEBHOOK_SECRET.schema.safeParse(texts.WEBHOOK_SECRET).data,
+    },
+    problems,
+  );
   const own = readOwnFlags(flags, problems);
   if (!parsed.success || problems.length > 0) {
     if (subcommand === "doctor") return { kind: "wrong", problems, flags: own };
@@ -392,6 +404,7 @@ export function commandOf(sources: {
     recorder: { bytes: RECORDER_BYTES, content: RECORDER_CONTENT === "on", ...(RECORDER_DIR !== undefined && { dir: RECORDER_DIR }) },
     auth,
     tokenLifeMaxS: parsed.data.AUTH_TOKEN_LIFE_MAX,
+    webhooks,
     admin,
     allowedOrigins: parsed.data.ALLOWED_ORIGINS,
     tokenInUrl: parsed.data.TOKEN_IN_URL === "on",
@@ -457,6 +470,9 @@ const SCHEMA = z.object({
   ADMIN_PORT: SETTINGS.ADMIN_PORT.schema,
   ADMIN_HOST: SETTINGS.ADMIN_HOST.schema,
   ADMIN_TOKEN: SETTINGS.ADMIN_TOKEN.schema,
+  WEBHOOK_URL: SETTINGS.WEBHOOK_URL.schema,
+  WEBHOOK_SECRET: SETTINGS.WEBHOOK_SECRET.schema,
+  WEBHOOK_SECRET_FILE: SETTINGS.WEBHOOK_SECRET_FILE.schema,
   AUTH_TOKEN_LIFE_MAX: SETTINGS.AUTH_TOKEN_LIFE_MAX.schema,
   REDIS_URL_FILE: SETTINGS.REDIS_URL_FILE.schema,
   REDIS_SENTINEL_PASSWORD_FILE: SETTINGS.REDIS_SENTINEL_PASSWORD_FILE.schema,
@@ -472,7 +488,7 @@ const SCHEMA = z.object({
 } satisfies Record<Name, unknown>);
 
 /** Never shown, not even where they are wrong. */
-const SECRETS: ReadonlySet<Name> = new Set(["BUS_SECRET", "AUTH_SECRET", "ADMIN_TOKEN"]);
+const SECRETS: ReadonlySet<Name> = new Set(["BUS_SECRET", "AUTH_SECRET", "ADMIN_TOKEN", "WEBHOOK_SECRET", "WEBHOOK_URL"]);
 
 function describeProblem(name: Name, text: string, origin: string): string {
   const shown = JSON.stringify(name === "REDIS_URL" ? redactUrl(text) : SECRETS.has(name) ? "***" : harmless(text));

@@ -5,7 +5,7 @@
 
 import { randomInt, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
-import type { InstanceId } from "@presence-service/protocol";
+import type { InstanceId, Json } from "@presence-service/protocol";
 import { addressRule } from "./address.ts";
 import { type Administer, createApi } from "./admin/api.ts";
 import { allCalls } from "./admin/calls.ts";
@@ -36,6 +36,8 @@ import { clusterOf, type RedisSentinel, topologyOf } from "./redis/topology.ts";
 import { type Logger, SILENT } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { VERSION } from "./version.ts";
+import { readWebhookSecrets, WEBHOOK_SECRETS_ALLOWED } from "./webhooks/delivery.ts";
+import { readHookWords, Webhooks } from "./webhooks/webhooks.ts";
 import { within } from "./within.ts";
 
 export type { Administer } from "./admin/api.ts";
@@ -108,6 +110,11 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
    * with `authenticate`, strangers see on `handler` no more than whether the instance is well.
    */
   readonly admin?: AdminOptions;
+  /**
+   * Posts what happens on boards to `url`, signed by `secret` (base64, possibly after `whsec_`), as WEBHOOK_URL in docs/OPERATIONS.md. The same
+   * at all instances. Neither is logged. Default: nothing is posted.
+   */
+  readonly webhooks?: { readonly url: string; readonly secret: string };
   /** No token that `authenticate` believes may live longer: for so long `revoke` is remembered. Default: a day. */
   readonly tokenLifeMs?: number;
 };
@@ -202,6 +209,9 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     throw new PresenceError("BAD_SETTINGS", `recorder.bytes is ${recorder.bytes}; it must be a whole number from 1 MiB to 1 GiB, or 0`);
   const bounds = boundsOf(options.limits);
   const { allowedOrigins = authenticate === undefined ? ["*"] : undefined } = options;
+  const secrets = options.webhooks && readWebhookSecrets(options.webhooks.secret);
+  if (options.webhooks !== undefined && secrets === undefined)
+    throw new PresenceError("BAD_SETTINGS", `webhooks.secret cannot be used; allowed: ${WEBHOOK_SECRETS_ALLOWED}`);
   // These come first, as they refuse wrong options: nothing has been opened yet that would have to be closed.
   const isAllowed = originRule(allowedOrigins);
   const channels = new Channels(redisPrefix);
@@ -212,7 +222,11 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const { address } = bus;
   const clock = new SystemClock();
   const hearing = new HearingMap();
-  const manager = new ConnectionManager({
+  const hooks =
+    options.webhooks &&
+    secrets &&
+    new Webhooks({ url: options.webhooks.url, secrets, instanceId, clock, log, metrics, say: (words) => manager.hook(words as Json) });
+  const manager: ConnectionManager = new ConnectionManager({
     instanceId,
     bus,
     channels,
@@ -225,6 +239,16 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     authorize,
     recorder,
     tokenLifeMs: options.tokenLifeMs,
+    ...(hooks && {
+      hooks: {
+        own: (effect) => hooks.own(effect),
+        judged: ({ instanceId: peer, state }) => hooks.judged(peer, state),
+        heard(from, words) {
+          const read = readHookWords(words);
+          if (read !== undefined) hooks.heard(from, read);
+        },
+      },
+    }),
     overheard(from, message) {
       if (message.kind === "heartbeat") hearing.beat(from, message, clock.now());
     },
@@ -328,6 +352,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   });
   const shut = async () => {
     await manager.stop();
+    await hooks?.stop();
     await bus.close();
     // Upgrades are taken until the bus is closed, so that clients are told to come back later.
     stopUpgrades();
@@ -349,6 +374,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     const adminPort = inside && (await listen(inside, { port: admin?.port ?? 0, host: admin?.host ?? "127.0.0.1", of: "ADMIN" }));
     await manager.start();
     await echoed(manager, address);
+    hooks?.start();
     if (bus.mode !== "memory")
       log.info({ mode: bus.mode, redis: address, publisher: bus.at("publisher"), subscriber: bus.at("subscriber") }, "connected to Redis");
     return {

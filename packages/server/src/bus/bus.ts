@@ -150,6 +150,8 @@ export function isChannelPrefix(text: string): boolean {
 /** Channel names of one deployment; the prefix keeps two of them on one Redis apart, since pub/sub ignores the database number. */
 export class Channels {
   readonly global: Channel;
+  /** Where instances with webhooks tell each other who comes and leaves. */
+  readonly hooks: Channel;
   readonly #boardPrefix: string;
   readonly #shardPrefix: string;
   readonly #groupPrefix: string;
@@ -158,6 +160,7 @@ export class Channels {
   /** `prefix` keeps to `isChannelPrefix`. */
   constructor(prefix: string) {
     this.global = `${prefix}:global`;
+    this.hooks = `${prefix}:hooks`;
     this.#boardPrefix = `${prefix}:board:`;
     this.#shardPrefix = `${prefix}:occupancy:`;
     this.#groupPrefix = `${prefix}:beats:`;

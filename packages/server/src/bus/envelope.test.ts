@@ -140,6 +140,7 @@ const VECTORS: Record<string, [BusMessage, string]> = {
     "03 00 03 752d37 00 00 01 06 8080b3c19c33",
   ],
   revocations: [{ kind: "revocations", list: [{ userId: "u-7", before: 1_760_000_000_000 }] }, "07 01 03 752d37 8080b3c19c33"],
+  hook: [{ kind: "hook", words: { t: "ask", n: 0, age: 12 } }, "31 19 7b2274223a2261736b222c226e223a302c22616765223a31327d"],
   announcement: [{ kind: "announcement", text: "Back at noon" }, "04 0c 4261636b206174206e6f6f6e 00"],
   "delta: set": [
     { kind: "delta", prev: 298, seq: 300, ops: [{ op: "set", slot: 5, attempt: 1, member: ana }] },
@@ -315,6 +316,7 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
     kind: fc.constant("revocations"),
     list: fc.array(record({ userId: text(USER_ID_BYTES_MAX, 1), before: fc.integer({ min: 0, max: TIME_MAX }) }), { maxLength: 5 }),
   }),
+  hook: record({ kind: fc.constant("hook"), words: state }),
   announcement: fc.record(
     { kind: fc.constant("announcement" as const), text: text(ANNOUNCEMENT_BYTES_MAX), boardId },
     { requiredKeys: ["kind", "text"], noNullPrototype: true },
@@ -485,7 +487,7 @@ test("[R13.2] other versions, and kinds of later releases, are told from broken 
   const known = new Set(Object.values(VECTORS).map(([, hex]) => Number.parseInt(hex.slice(0, 2), 16)));
   assert.deepEqual(
     [...known].sort((a, b) => a - b),
-    [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 7, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x21],
+    [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 7, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x21, 0x31],
   );
   for (let tag = 0; tag < 256; tag++) if (!known.has(tag)) assert.equal(outcome(Uint8Array.of(...bytes(ENVELOPE), tag, 1, 2)), "version");
 });

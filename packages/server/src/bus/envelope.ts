@@ -97,6 +97,8 @@ const INTERVAL_MS_MAX = 60_000;
 const BEACON_MS_MAX = 2 ** 21 - 1;
 /** Of the id of a wanted board (R15). */
 const HASH_BYTES = 8;
+/** A hundred members with the longest ids and names. */
+const HOOK_BYTES_MAX = 131_072;
 /** In one message. */
 const REVOCATIONS_MAX = 1024;
 /** An hour: 66 million wanted boards times instances (R15). */
@@ -265,6 +267,11 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
       data: from.json(EVENT_DATA_BYTES_MAX),
       ...RECIPIENTS.read(from),
     }),
+  },
+  hook: {
+    tag: 0x31,
+    write: (to, { words }) => to.json(words),
+    read: (from) => ({ kind: "hook", words: from.json(HOOK_BYTES_MAX) }),
   },
   occupancy: {
     tag: 0x21,

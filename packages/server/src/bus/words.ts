@@ -36,6 +36,8 @@ export function messageInWords(message: BusMessage, isDiscreet = false): string 
       return `event "${message.name}" of slot ${message.slot}${recipientsOf(message)}`;
     case "want":
       return `wants the counts of ${many(message.boards.length, "board")} for ${message.leaseMs} ms${message.answer ? ", and an answer" : ""}`;
+    case "hook":
+      return "words about webhooks";
     case "occupancy":
       return `counts of ${many(message.boards.length, "board")} of shard ${message.shard}`;
   }

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 
 /** Each of these may be given as `NAME_FILE` instead. */
-const FILED = ["REDIS_URL", "REDIS_SENTINEL_PASSWORD", "BUS_SECRET", "AUTH_SECRET", "ADMIN_TOKEN"] as const;
+const FILED = ["REDIS_URL", "REDIS_SENTINEL_PASSWORD", "BUS_SECRET", "AUTH_SECRET", "ADMIN_TOKEN", "WEBHOOK_SECRET"] as const;
 
 function fileOf(name: (typeof FILED)[number]) {
   return {
@@ -22,6 +22,7 @@ export const FILE_SETTINGS = {
   BUS_SECRET_FILE: fileOf("BUS_SECRET"),
   AUTH_SECRET_FILE: fileOf("AUTH_SECRET"),
   ADMIN_TOKEN_FILE: fileOf("ADMIN_TOKEN"),
+  WEBHOOK_SECRET_FILE: fileOf("WEBHOOK_SECRET"),
 } as const;
 
 const read = new Set<string>();

@@ -3,7 +3,7 @@
  * publish that fails is counted and forgotten, since every rule of the core expects that; nothing is kept for later.
  */
 
-import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
+import type { BoardId, InstanceId, Json, Millis } from "@presence-service/protocol";
 import {
   type Bus,
   type BusListener,
@@ -36,6 +36,8 @@ export type BusLineOptions = {
   /** Whether this instance is on that board. */
   readonly isOn: (boardId: BoardId) => boolean;
   readonly isReady: () => boolean;
+  /** Takes the words about webhooks; undefined: this instance has none, and does not listen. */
+  readonly hooked: ((from: InstanceId, words: Json) => void) | undefined;
   /** Told of every message that is believed, own ones included. */
   readonly overheard: (from: InstanceId, message: BusMessage) => void;
 };
@@ -65,6 +67,7 @@ export class BusLine implements BusListener {
   /** Resolves when the bus is connected, and rejects as `Bus.start` does. To be called once. */
   start(): Promise<void> {
     this.#bus.subscribe(this.#options.channels.global);
+    if (this.#options.hooked !== undefined) this.#bus.subscribe(this.#options.channels.hooks);
     return this.#bus.start(this);
   }
 
@@ -166,6 +169,20 @@ export class BusLine implements BusListener {
     metrics.published[message.kind]++;
   }
 
+  /** Says words about webhooks. Nobody has to know whether the bus took them. */
+  hook(words: Json): void {
+    const { channels, metrics } = this.#options;
+    const message = { kind: "hook", words } as const;
+    const done = () => {
+      metrics.published.hook++;
+      this.#refusals.granted("publish", channels.hooks);
+    };
+    this.#hand(channels.hooks, message, this.#encode(channels.hooks, message)).then(done, (error) => {
+      this.#failed(error);
+      if (error instanceof BusRefused) this.#refusals.refused("publish", channels.hooks, error.why);
+    });
+  }
+
   subscription({ kind, boardId }: Extract<Effect, { kind: "subscribe" | "unsubscribe" | "resubscribe" }>): void {
     this.#options.journal.subscribes(kind, boardId);
     const channel = this.#channelOf(boardId);
@@ -234,6 +251,7 @@ export class BusLine implements BusListener {
     if (from !== instanceId) metrics.received[message.kind]++;
     if (message.kind === "heartbeat") this.#compare(from, message);
     journal.heard(channel, from === instanceId ? undefined : from, message);
+    if (message.kind === "hook") return this.#options.hooked?.(from, message.words);
     this.#options.overheard(from, message);
     input({ kind: "heard", boardId: channels.boardOf(channel), ...decoded.value });
   }
@@ -254,6 +272,7 @@ export class BusLine implements BusListener {
     this.#refusals.granted("subscribe", channel);
     const shard = channels.shardOf(channel);
     const group = channels.groupOf(channel);
+    if (channel === channels.hooks) return;
     if (shard !== undefined) input({ kind: "shard_subscribed", shard });
     else if (group !== undefined) input({ kind: "group_subscribed", group });
     else input({ kind: "subscribed", boardId: channels.boardOf(channel) });
@@ -262,6 +281,7 @@ export class BusLine implements BusListener {
   refused(refusal: Refusal): void {
     const { channels, input } = this.#options;
     this.#refusals.refused("subscribe", refusal.channel, refusal);
+    if (refusal.channel === channels.hooks) return;
     const group = channels.groupOf(refusal.channel);
     const shard = channels.shardOf(refusal.channel);
     if (group !== undefined) input({ kind: "group_refused", group, link: "subscriber" });

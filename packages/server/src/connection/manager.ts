@@ -4,7 +4,7 @@
  */
 
 import type { IncomingMessage } from "node:http";
-import { type BoardId, CLOSE, type InstanceId, type Member, type MemberId, type Millis } from "@presence-service/protocol";
+import { type BoardId, CLOSE, type InstanceId, type Json, type Member, type MemberId, type Millis } from "@presence-service/protocol";
 import { type Bounds, boundsOf } from "../bounds.ts";
 import type { Bus, Channels } from "../bus/bus.ts";
 import type { Signing } from "../bus/signing.ts";
@@ -50,6 +50,12 @@ export type ManagerOptions = {
   readonly authorize?: Authorize | undefined;
   /** undefined: nothing is recorded. */
   readonly recorder?: RecorderOptions | undefined;
+  /** For webhooks: changes of own slices, judgements of peers, and words that others said about them. */
+  readonly hooks?: {
+    own(effect: Extract<Effect, { kind: "own" }>): void;
+    judged(effect: Extract<Effect, { kind: "peer" }>): void;
+    heard(from: InstanceId, words: Json): void;
+  };
   /** No token lives longer; for so long it is remembered which are void (R24). */
   readonly tokenLifeMs?: Millis | undefined;
   /** Told of every message that came and counts, own ones included. */
@@ -85,6 +91,7 @@ export class ConnectionManager implements Hub {
   /** Fulfilled when an own heartbeat has come back: clients may be served. */
   readonly ready: Promise<void>;
   readonly #core: Core;
+  readonly #hooks: ManagerOptions["hooks"];
   readonly #recorder: Recorder | undefined;
   readonly #line: BusLine;
   readonly #deadline: Alarm;
@@ -117,6 +124,7 @@ export class ConnectionManager implements Hub {
     this.budgets = budgetsOf(bounds);
     this.users = new Users(bounds.connectionsPerUser);
     this.instanceId = instanceId;
+    this.#hooks = options.hooks;
     this.metrics = metrics;
     this.clock = clock;
     this.journal = new Journal(metrics, log);
@@ -164,6 +172,7 @@ export class ConnectionManager implements Hub {
       input: (input) => this.input(input),
       isOn: (boardId) => this.#core.isOn(boardId),
       isReady: () => this.#isReady,
+      hooked: this.#hooks && ((from, words) => this.#hooks?.heard(from, words)),
       overheard: options.overheard ?? (() => {}),
     });
   }
@@ -236,6 +245,11 @@ export class ConnectionManager implements Hub {
     this.journal.opened(id, speech.encoding);
     connection.start();
     return connection;
+  }
+
+  /** Says words about webhooks to all instances that have them. */
+  hook(words: Json): void {
+    this.#line.hook(words);
   }
 
   /** Writes the last minutes to a file, and answers its path; undefined: nothing is recorded. Rejects if the file cannot be written. */
@@ -352,7 +366,10 @@ export class ConnectionManager implements Hub {
         return this.revoking.heard(effect.list);
       case "peer":
         if (effect.state === "up") this.revoking.met();
+        this.#hooks?.judged(effect);
         return this.journal.judged(effect);
+      case "own":
+        return this.#hooks?.own(effect);
       case "echo":
         return this.journal.echoed(effect.ms);
       case "counted":

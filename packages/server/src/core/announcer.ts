@@ -7,7 +7,7 @@
 import type { BoardId, Millis } from "@presence-service/protocol";
 import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
-import type { BoardMessage, Cursors, Moves, Observed, Seq, Standing, Sync } from "./messages.ts";
+import type { BoardMessage, Cursors, Moves, Observed, Op, Seq, Standing, Sync } from "./messages.ts";
 import type { Roster } from "./roster.ts";
 import type { Silence } from "./silence.ts";
 import type { Slice } from "./slice.ts";
@@ -139,7 +139,18 @@ export class Announcer {
     this.#lingersUntil = now + lingerUnechoedMs;
     this.#beaconsAfterChange = beaconAfterChangeMs.map((afterMs) => now + afterMs);
     this.#expectEcho(now);
-    for (const message of messages) this.say(message, now);
+    for (const message of messages) {
+      this.#tellOwn(message);
+      this.say(message, now);
+    }
+  }
+
+  #tellOwn(message: BoardMessage): void {
+    const own = (change: Op) => {
+      if (change.op !== "patch") this.#context.emit({ kind: "own", boardId: this.#boardId, change });
+    };
+    if (message.kind === "delta") for (const op of message.ops) own(op);
+    if (message.kind === "snapshot") for (const { slot, attempt, member } of message.entries) own({ op: "set", slot, attempt, member });
   }
 
   /** Own clients observe the board from now on, or none does any more: said at once, and again as after a change. */

@@ -402,6 +402,8 @@ export class Core {
         return;
       case "occupancy":
         return this.#watches.heard(from, message, now);
+      case "hook":
+        return;
       default:
         // Redis may deliver after an unsubscribe: a message for a board that is not here is ignored.
         if (boardId !== undefined) this.#on(boardId, (board) => board.heard(from, message, now));
@@ -425,6 +427,7 @@ export class Core {
       case "kick":
       case "announcement":
       case "revocations":
+      case "hook":
       case "want":
         return;
       case "occupancy":

@@ -17,7 +17,7 @@ import type {
   RosterEntry,
   Status,
 } from "@presence-service/protocol";
-import type { Announcement, BusMessage, Group, Heartbeat, Kick, OccupancyTold, Revocations } from "./messages.ts";
+import type { Announcement, BusMessage, Group, Heartbeat, Kick, OccupancyTold, Op, Revocations } from "./messages.ts";
 import type { Shard } from "./occupancy.ts";
 
 /** One WebSocket of this instance, by a number that is never given twice. */
@@ -151,6 +151,8 @@ export type Effect =
   | { readonly kind: "group"; readonly act: "subscribe" | "unsubscribe"; readonly group: Group }
   | { readonly kind: "subscribe" | "unsubscribe" | "resubscribe"; readonly boardId: BoardId }
   | { readonly kind: "shard"; readonly act: "subscribe" | "unsubscribe" | "resubscribe"; readonly shard: Shard }
+  /** A member came into the slice of this instance on that board, was replaced in place, or left it. It may be told twice. */
+  | { readonly kind: "own"; readonly boardId: BoardId; readonly change: Extract<Op, { op: "set" | "del" }> }
   /** Replace this connection. `unheard`: it seems to work, but no other instance seems to be on the same Redis (R10). */
   | { readonly kind: "recycle"; readonly link: Link; readonly why: "unanswered" | "unechoed" | "unheard" }
   /** Send this connection the board's roster (`Core.roster`) now; later changes follow as `roster`. `self` is its own actor; an observer has none. */

@@ -177,6 +177,9 @@ export type Cursors = { readonly kind: "cursors"; readonly seq: Seq; readonly mo
 /** At most once, never stored. */
 export type BoardEvent = { readonly kind: "event"; readonly slot: number; readonly name: string; readonly data: Json } & Recipients;
 
+/** Words of webhooks.ts to the other instances, on a channel of their own. The core does not know them. */
+export type Hook = { readonly kind: "hook"; readonly words: Json };
+
 export type GlobalMessage = Heartbeat | Verdict | Goodbye | Kick | Announcement | Want | Revocations;
 export type BoardMessage = Delta | Replay | Snapshot | Sync | Beacon | Cursors | BoardEvent;
-export type BusMessage = GlobalMessage | BoardMessage | OccupancyTold;
+export type BusMessage = GlobalMessage | BoardMessage | OccupancyTold | Hook;

@@ -211,6 +211,7 @@ function spoilt(message: BusMessage, random: Random): BusMessage {
     case "kick":
     case "announcement":
     case "revocations":
+    case "hook":
       return message;
   }
 }

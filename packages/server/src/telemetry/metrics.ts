@@ -32,6 +32,7 @@ const BUS_KINDS = [
   "event",
   "want",
   "occupancy",
+  "hook",
 ] as const;
 const CLIENT_KINDS = ["hello", "join", "leave", "cursor", "update", "broadcast", "heartbeat", "auth", "page", "watch", "look"] as const;
 const LINKS = ["publisher", "subscriber"] as const;
@@ -259,6 +260,23 @@ export const METRICS = {
     name: "presence_clients_terminated_total",
     type: "counter",
     help: "Clients ended because they did not read at all.",
+  },
+  webhookEvents: {
+    name: "presence_webhook_events_total",
+    type: "counter",
+    help: "Events of webhooks that the receiver has taken from this instance (delivered), or that were given up, as too many waited (dropped).",
+    label: "result",
+    values: ["delivered", "dropped"],
+  },
+  webhookFailures: {
+    name: "presence_webhook_failures_total",
+    type: "counter",
+    help: "Batches of events that the receiver did not take; each is sent again.",
+  },
+  webhookPending: {
+    name: "presence_webhook_pending",
+    type: "gauge",
+    help: "Events that this instance knows of and that the receiver has not taken yet, from whichever instance.",
   },
   closes: {
     name: "presence_client_closes_total",

@@ -282,6 +282,7 @@ export class WorldInstance {
         break;
       case "echo":
       case "measured":
+      case "own":
         break;
       case "counted":
         this.counted[effect.what] = (this.counted[effect.what] ?? 0) + 1;
