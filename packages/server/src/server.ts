@@ -36,7 +36,7 @@ import { clusterOf, type RedisSentinel, topologyOf } from "./redis/topology.ts";
 import { type Logger, SILENT } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { VERSION } from "./version.ts";
-import { readWebhookSecrets, WEBHOOK_SECRETS_ALLOWED } from "./webhooks/delivery.ts";
+import { post, readWebhookSecrets, WEBHOOK_SECRETS_ALLOWED } from "./webhooks/delivery.ts";
 import { readHookWords, Webhooks } from "./webhooks/webhooks.ts";
 import { within } from "./within.ts";
 
@@ -225,7 +225,16 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const hooks =
     options.webhooks &&
     secrets &&
-    new Webhooks({ url: options.webhooks.url, secrets, instanceId, clock, log, metrics, say: (words) => manager.hook(words as Json) });
+    new Webhooks({
+      url: options.webhooks.url,
+      secrets,
+      instanceId,
+      clock,
+      log,
+      metrics,
+      post,
+      say: (words) => manager.hook(words as Json),
+    });
   const manager: ConnectionManager = new ConnectionManager({
     instanceId,
     bus,

@@ -9,7 +9,7 @@ import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { Effect } from "../core/effects.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
-import { post, type StampedEvent, type Target } from "./delivery.ts";
+import type { post, StampedEvent, Target } from "./delivery.ts";
 import { type Came, type Change, type HookEvent, Ledger } from "./ledger.ts";
 
 export type WebhookOptions = Target & {
@@ -18,6 +18,8 @@ export type WebhookOptions = Target & {
   readonly log: Logger;
   /** Tells all instances; it may be lost. */
   readonly say: (body: HookWords & Aged) => void;
+  /** Resolves when the receiver has taken the events. */
+  readonly post: typeof post;
   readonly metrics: { webhookEvents: Record<"delivered" | "dropped", number>; webhookFailures: number; webhookPending: number };
 };
 
@@ -272,7 +274,7 @@ export class Webhooks {
     if (batch.length === 0) return this.#idle?.();
     this.#isSending = true;
     try {
-      await post(
+      await this.#options.post(
         this.#options,
         batch.map(({ at: _, ...event }) => event),
         this.#stopping.signal,
