@@ -140,7 +140,7 @@ const VECTORS: Record<string, [BusMessage, string]> = {
     "03 00 03 752d37 00 00 01 06 8080b3c19c33",
   ],
   revocations: [{ kind: "revocations", list: [{ userId: "u-7", before: 1_760_000_000_000 }] }, "07 01 03 752d37 8080b3c19c33"],
-  hook: [{ kind: "hook", words: { t: "ask", n: 0, age: 12 } }, "31 19 7b2274223a2261736b222c226e223a302c22616765223a31327d"],
+  hook: [{ kind: "hook", words: { t: "ask", n: 0, age: 12 } }, "31 1a 7b2274223a2261736b222c226e223a302c22616765223a31327d"],
   announcement: [{ kind: "announcement", text: "Back at noon" }, "04 0c 4261636b206174206e6f6f6e 00"],
   "delta: set": [
     { kind: "delta", prev: 298, seq: 300, ops: [{ op: "set", slot: 5, attempt: 1, member: ana }] },
