@@ -61,6 +61,11 @@ export class Ledger {
     return [...this.#boards.values()].flatMap((members) => [...members.values()].flatMap((entries) => entries.get(owner) ?? []));
   }
 
+  /** That entry of that owner is known. */
+  has(owner: string, { board, member, attempt }: Came): boolean {
+    return this.#boards.get(board)?.get(member)?.get(owner)?.attempt === attempt;
+  }
+
   apply(owner: string, change: Change, now: number): HookEvent[] {
     return "reason" in change ? this.#left(owner, change, now) : this.#came(owner, change);
   }

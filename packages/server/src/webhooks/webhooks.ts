@@ -128,6 +128,7 @@ export class Webhooks {
             kind: change.member.kind,
           }
         : { board, member: change.memberId, attempt: change.attempt, reason: change.reason };
+    if (!("reason" in told) && this.#ledger.has(instanceId, told)) return;
     this.#derived(this.#ledger.apply(instanceId, told, clock.now()));
     if (this.#unsaid.length === 0) queueMicrotask(() => this.#sayChanges());
     this.#unsaid.push(told);
