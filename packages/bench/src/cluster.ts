@@ -100,11 +100,20 @@ export class Process {
   }
 
   kill(): void {
-    this.#child.kill("SIGKILL");
+    this.signal("SIGKILL");
+  }
+
+  protected signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
   }
 }
 
 export class Instance extends Process {
+  /** Asks it to stop. */
+  stop(): void {
+    this.signal("SIGTERM");
+  }
+
   readonly port: number;
 
   constructor(child: ChildProcess, port: number) {

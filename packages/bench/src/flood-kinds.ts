@@ -16,11 +16,17 @@ export type Flood = {
   readonly chunkBytes?: number;
   /** The socket is cut after `first`, and opened again. */
   readonly once?: boolean;
+  /** The socket is not read after `first`. */
+  readonly isFrozen?: boolean;
   /** The socket is cut as soon as it is open. */
   readonly isOver?: boolean;
 };
 
 export const FLOOD_BOARD = "flooded" as BoardId;
+/** The board on which the measured people are. */
+export const THEIR_BOARD = "1" as BoardId;
+/** Of the boards that one message of a scan watches, so many; the next message gives them back. */
+const SCANNED = 200;
 const FULL_STATE = { filler: "x".repeat(4000) };
 const HELLO: ClientMessage = { kind: "hello" };
 
@@ -92,5 +98,32 @@ export const FLOODS = {
     message: (nth, socket) =>
       nth % 2 === 0 ? join(1, `new-${socket}-${nth}`) : { kind: "leave", board: `new-${socket}-${nth - 1}` as BoardId },
   },
+  "joins of their board": {
+    ...json,
+    isFixed: false,
+    chunkBytes: 4000,
+    message: (nth) => join(nth + 1, THEIR_BOARD, `flooder ${nth % 7}`),
+  },
+  "comings and goings on their board": {
+    ...json,
+    isFixed: false,
+    chunkBytes: 4000,
+    message: (nth) => (nth % 2 === 0 ? join(nth + 1, THEIR_BOARD) : { kind: "leave", board: THEIR_BOARD }),
+  },
+  "events on their board": {
+    protocol: "presence.v2.json",
+    first: [HELLO, join(1, THEIR_BOARD)],
+    message: () => ({ kind: "broadcast", board: THEIR_BOARD, name: "n", data: "x".repeat(1000) }),
+  },
+  "a scan of boards": {
+    ...json,
+    isFixed: false,
+    chunkBytes: 4000,
+    message: (nth, socket) => {
+      const boards = Array.from({ length: SCANNED }, (_, at) => `scan-${socket}-${(nth >> 1) * SCANNED + at}` as BoardId);
+      return { kind: "watch", boards, ...(nth % 2 === 1 && { off: true }) };
+    },
+  },
+  "frozen readers on their board": { protocol: "presence.v2", first: [HELLO, join(1, THEIR_BOARD, "frozen")], isFrozen: true },
   handshakes: { isOver: true },
 } as const satisfies Record<string, Flood>;

@@ -1,5 +1,5 @@
 /**
- * A process that floods: `node flooder.ts <port> <sockets> <kind>`. Each socket writes as fast as the other side reads, and a closed one
+ * A process that floods: `node flooder.ts <port> <sockets> <kind> <own address>`. Each socket writes as fast as the other side reads, and a closed one
  * is opened again. It runs at a low priority: the service is measured, not the number of cores of the machine.
  */
 
@@ -12,13 +12,14 @@ const CHUNK_BYTES = 64 * 1024;
 const REOPEN_MS = 5;
 
 const [port = 0, sockets = 0] = process.argv.slice(2, 4).map(Number);
+const localAddress = process.argv[5] ?? "127.0.0.1";
 const flood = FLOODS[process.argv[4] as keyof typeof FLOODS] as Flood;
 setPriority(10);
 let opened = 0;
 for (let nth = 0; nth < sockets; nth++) open();
 
 function open(): void {
-  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  const socket = connect({ port, host: "127.0.0.1", localAddress, noDelay: true });
   let answer = "";
   socket.on("error", () => {});
   socket.on("close", () => setTimeout(open, REOPEN_MS));
@@ -36,6 +37,7 @@ function open(): void {
 function begin(socket: Socket): void {
   if (flood.isOver) return void socket.destroy();
   for (const message of flood.first ?? []) socket.write(frameOf(say(message)));
+  if (flood.isFrozen) return void socket.pause();
   if (flood.once) return void setTimeout(() => socket.destroy(), 50);
   const number = opened++;
   let nth = 0;

@@ -1,6 +1,7 @@
 /**
  * Measures how floods affect other clients: clients move on a board of their own while sockets of one kind flood the same instance
- * without pause, from the same address. `npm run floods -w packages/bench -- [--sockets 20,80] [--kinds "heartbeats;pings"] [--seconds 10]`.
+ * without pause, from the same address or another one. `npm run floods -w packages/bench -- [--sockets 20,80] [--kinds "heartbeats;pings"]
+ * [--seconds 10] [--from 127.0.0.2]`.
  */
 
 import { spawn } from "node:child_process";
@@ -22,7 +23,12 @@ const MOVES_PER_SECOND = 20;
 const LARGE_BOARD = 400;
 
 const { values } = parseArgs({
-  options: { sockets: { type: "string", default: "20,80" }, kinds: { type: "string" }, seconds: { type: "string", default: "10" } },
+  options: {
+    sockets: { type: "string", default: "20,80" },
+    kinds: { type: "string" },
+    seconds: { type: "string", default: "10" },
+    from: { type: "string", default: "127.0.0.1" },
+  },
 });
 const seconds = Number(values.seconds);
 const kinds = values.kinds?.split(";") ?? Object.keys(FLOODS);
@@ -51,9 +57,13 @@ async function measure(kind: string, sockets: number): Promise<string> {
     [local, cross] = [new Histogram(), new Histogram()];
     await wait(seconds * 500);
     const before = { local, cross };
-    const flooder = spawn(process.execPath, ["--conditions=presence-source", FLOODER, String(flooded.port), String(sockets), kind], {
-      stdio: "inherit",
-    });
+    const flooder = spawn(
+      process.execPath,
+      ["--conditions=presence-source", FLOODER, String(flooded.port), String(sockets), kind, values.from],
+      {
+        stdio: "inherit",
+      },
+    );
     await wait(2000);
     [local, cross] = [new Histogram(), new Histogram()];
     const made = moves.made;

@@ -53,6 +53,8 @@ export const PRICE = {
   watch: 3,
   /** A board that nobody here watched before: memory, and its share of what is said and heard on the bus. */
   watchedFirst: 60,
+  /** The counts of a board that its watcher is told. */
+  news: 0.5,
   /** An upgrade to a WebSocket, whether it is granted or refused. */
   handshake: 300,
 } as const;

@@ -205,7 +205,7 @@ test("[C7] a crowd that watches the same boards is told in pieces, so that nobod
       return 0;
     };
     const speech = { encoding: "json", frame: (message: unknown) => Buffer.from(JSON.stringify(message)) } as unknown as Speech;
-    const watcher = { speech, watched: boards, isKeepingUp: true, write };
+    const watcher = { speech, watched: boards, isKeepingUp: true, write, charge: () => {} };
     for (const boardId of boards) watching.add(watcher, boardId);
   }
   const pieces: number[] = [];

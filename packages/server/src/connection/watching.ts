@@ -11,6 +11,7 @@ import type { Input } from "../core/effects.ts";
 import { isSame, type Occupants, pieces } from "../core/occupancy.ts";
 import type { Speech } from "../speech/speech.ts";
 import { Alarm } from "./alarm.ts";
+import { PRICE, type Work } from "./budget.ts";
 
 /** Counts that become known shortly one after the other leave together. */
 const GATHER_MS: Millis = 20;
@@ -30,6 +31,7 @@ export interface Watcher {
   /** False: it has not read what it was sent. */
   readonly isKeepingUp: boolean;
   write(frame: Buffer | undefined): number;
+  charge(work: Work): void;
 }
 
 type Watched = {
@@ -194,6 +196,7 @@ function add(news: Map<Watcher, Occupancy[]>, watcher: Watcher, item: Occupancy)
   else items.push(item);
 }
 
+/** A client that watches much pays for its news: it is read later, and nobody else is told later for it. */
 function write(watcher: Watcher, items: readonly Occupancy[], frames: Map<string, Buffer | undefined>): void {
   for (const boards of pieces(items, BOARDS_PER_MESSAGE)) {
     const message: ServerMessage = { kind: "occupancy", boards };
@@ -202,4 +205,5 @@ function write(watcher: Watcher, items: readonly Occupancy[], frames: Map<string
     frames.set(key, frame);
     watcher.write(frame);
   }
+  watcher.charge(items.length * PRICE.news);
 }
