@@ -360,6 +360,12 @@ test("no rule and no clause has the id of another one", () => {
   assert.deepEqual(twice, []);
 });
 
+test("each clause of REPLICATION is quoted by the title of a test", () => {
+  const titles = files.filter(({ path }) => path.endsWith(".test.ts")).map(({ text }) => text);
+  const unproved = RULE_IDS.filter((id) => id.includes(".") && !titles.some((text) => text.includes(`[${id}]`)));
+  assert.deepEqual(unproved, []);
+});
+
 test("code is told from comments, strings, templates and regular expressions", () => {
   const source = ["a(`x ${b({ c: `d` })} // y`); // Date", "const r = /[/\"]'`/g; /* Date\n Date */ e / f / g;", "'it\\'s Date' + h;"].join(
     "\n",

@@ -58,7 +58,7 @@ test("[R9] a Redis that is killed and comes back finds both links, the next link
   assert.deepEqual([heard.count("down publisher"), heard.count("down subscriber")], [1, 1]);
 });
 
-test("[R9.5] a Redis stopped for 8 s is noticed, costs bounded memory, and is used again within 1 s", async (t) => {
+test("[R9.31] a Redis stopped for 8 s is noticed, costs bounded memory, and is used again within 1 s", async (t) => {
   const redis = await RedisProcess.start(t);
   // One bus is recycled, as the core would order; the other two keep their unanswered publishes.
   const recycled = await started(t, redis.url, ["a"]);

@@ -108,7 +108,7 @@ function lookAround(world: World): Finding[] {
   const disorder = differenceInOrder(world);
   if (disorder !== undefined) return [{ broken: "R18.3", what: disorder }];
   const clash = clashOfColors(world);
-  if (clash !== undefined) return [{ broken: "R18.7", what: clash }];
+  if (clash !== undefined) return [{ broken: "R18.12", what: clash }];
   // Every instance told the truth: although messages were lost, doubled or late, none contradicted what was held (R3, R4).
   for (const { index, counted } of world.instances)
     if (counted.divergence !== undefined || counted.forged !== undefined)

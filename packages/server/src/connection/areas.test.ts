@@ -313,3 +313,19 @@ test("areas: numbers are taken again when nobody is in an area and nobody looks 
     assert.ok(Math.max(...looked, areas.of(1) ?? 0) < 5, String(looked));
   }
 });
+
+test("[R20.5] which areas a client looks at is not said on the bus", async () => {
+  const desk = await Desk.open();
+  const ana = enterAt(desk, "binary", "a", "Ana");
+  desk.clock.advance(3_000);
+  const channels: string[] = [];
+  const deliver = desk.bus.deliver.bind(desk.bus);
+  desk.bus.deliver = (channel, message) => {
+    channels.push(channel);
+    return deliver(channel, message);
+  };
+  look(ana, ["b", "c"]);
+  look(ana, "all");
+  desk.clock.advance(1_000);
+  assert.deepEqual(new Set(channels), new Set(["test:global"]), "heartbeats alone");
+});

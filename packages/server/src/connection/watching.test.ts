@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type BoardId, type Occupancy, SERVER_MESSAGE_BYTES_MAX, WATCHED_BOARDS_MAX } from "@presence-service/protocol";
+import { hashOfBoard, shardOf } from "../core/occupancy.ts";
 import type { Speech } from "../speech/speech.ts";
 import { type Client, Desk } from "../testing/desk.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
@@ -230,4 +231,26 @@ test("[C7] a crowd that watches the same boards is told in pieces, so that nobod
     3 * 200 * 300,
   );
   for (const told of shown) assert.deepEqual(new Set(told.values()), new Set([3]));
+});
+
+test("[R15.51] a shard that Redis refuses degrades nobody: counts stay as they were, and the log says why", async () => {
+  const desk = await Desk.open();
+  const far = await Desk.open({ beside: desk });
+  desk.clock.advance(3_000);
+  far.enter("json", "b", "Ana");
+  const watcher = desk.enter("json");
+  watch(watcher, ["b"]);
+  desk.clock.advance(400);
+  assert.deepEqual(told(watcher), [["b 1 1"]]);
+  const shard = shardOf(hashOfBoard("b" as BoardId));
+  const channel = `test:occupancy:${shard}`;
+  desk.lines.length = 0;
+  desk.listener.refused({ channel, reason: "not permitted", gist: "not permitted", advice: "Give it the right.", attempt: 1, retryMs: 1 });
+  desk.clock.advance(3_000);
+  assert.deepEqual(watcher.socket.takeMessages(), []);
+  assert.equal(desk.manager.stats().status, "ready");
+  assert.ok(
+    desk.lines.some((line) => line.includes(channel)),
+    desk.lines.join("\n"),
+  );
 });

@@ -53,3 +53,14 @@ test("[R21.3] a sender that names itself is not told", () => {
   world.advance(100);
   assert.deepEqual(told(), ["ben: ana wave 1"]);
 });
+
+test("[R21.4] whoever comes after an event is not told of it, also by a name that it has by then", () => {
+  const { world, ana, told } = crowd();
+  ana.broadcast("wave", 1, { memberIds: [memberIdOf("late")] });
+  const late = world.join("late", { board: "b1", via: 0 });
+  world.advance(1_000);
+  assert.deepEqual([told(), late.events], [[], []]);
+  ana.broadcast("wave", 2, { memberIds: [memberIdOf("late")] });
+  world.advance(100);
+  assert.deepEqual(late.events, ["ana wave 2"]);
+});

@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { groupChannel } from "../testing/network.ts";
+import type { InstanceId } from "@presence-service/protocol";
+import { type Delivery, groupChannel } from "../testing/network.ts";
 import { settled } from "../testing/settled.ts";
 import { eachSeed, type World } from "../testing/world.ts";
 import { CONSTANTS } from "./constants.ts";
-import { groupOf } from "./groups.ts";
+import { Groups, groupOf } from "./groups.ts";
 import type { Verdict } from "./messages.ts";
 
 const { heartbeatMs, downBeats } = CONSTANTS;
@@ -51,7 +52,7 @@ function forge(world: World, from: number, accused: Verdict["accused"]): void {
       }));
 }
 
-test("[R7.11] in a large cluster an instance says some beats to all, and those between to its group", () => {
+test("[R7.11] [R7.19] [R7.20] [R7.23] in a large cluster an instance says some beats to all, and those between to its group", () => {
   const { world } = large(1);
   const said = world.record("publish");
   world.advance(40 * heartbeatMs);
@@ -59,6 +60,14 @@ test("[R7.11] in a large cluster an instance says some beats to all, and those b
     const beats = said.filter(({ instance, message }) => instance === index && message.kind === "heartbeat");
     assert.equal(beats.length, 40);
     assert.equal(beats.filter(({ group }) => group === undefined).length, 40 / STRIDE);
+    const numbers = beats.map(({ message }) => message.kind === "heartbeat" && message.beat);
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, nth) => Number(numbers[0]) + nth),
+    );
+    // As many groups on both sides as it says.
+    const { groups } = world.instance(index);
+    assert.ok(beats.every(({ message }) => message.kind === "heartbeat" && groups.size === 2 * (message.near?.reach ?? 0) + 1));
     assert.ok(beats.every(({ group }) => group === undefined || group === groupOf(instanceId, world.config)));
   }
 });
@@ -72,13 +81,22 @@ test("[R7.12] an instance hears every beat of about `nearPeers` others, whatever
   }
 });
 
-test("[R7.12] a small cluster listens to no group", () => {
+test("[R7.21] a small cluster listens to no group", () => {
   const { world } = settled({ instances: 6, constants: LARGE });
   world.advance(10_000);
   assert.ok(world.instances.every(({ groups }) => groups.size === 0));
 });
 
-test("[R7.13] [R7.15] kill -9 in a large cluster: its people are shown reconnecting and then leave, everywhere within 5 s", () => {
+test("[R7.22] an instance gives up groups only once that would be right with a fifth of the instances less", () => {
+  const groups = new Groups("00000000-0000-4000-8000-000000000000" as InstanceId, CONSTANTS, () => {});
+  const reaches = [100, 110, 130, 110, 90].map((instances) => {
+    groups.fit(instances, false);
+    return groups.reach;
+  });
+  assert.deepEqual(reaches, [16, 16, 12, 14, 17]);
+});
+
+test("[R7.13] [R7.15] [R7.27] kill -9 in a large cluster: its people are shown reconnecting and then leave, everywhere within 5 s", () => {
   eachSeed(20, (seed) => {
     const { world, ana, others: clients } = large(seed, { faults: seed % 2 === 0 ? { lossRate: 0.01 } : {} });
     const accused = accusations(world);
@@ -118,7 +136,7 @@ test("[R7.9] subscriptions to groups delay no judgement of peers that speak to n
   assert.ok(survivors.every(({ groups }) => groups.size > 0));
 });
 
-test("[R7.15] where too few are left to agree, an instance believes itself in the end", () => {
+test("[R7.30] where too few are left to agree, an instance believes itself in the end", () => {
   for (const left of [2, 1]) {
     const { world } = large(3);
     for (let index = left; index < INSTANCES; index++) world.kill(index);
@@ -130,7 +148,7 @@ test("[R7.15] where too few are left to agree, an instance believes itself in th
   }
 });
 
-test("[R7.14] of all that notice a silence few say so", () => {
+test("[R7.14] [R7.25] [R7.26] of all that notice a silence few say so", () => {
   let said = 0;
   eachSeed(10, (seed) => {
     const { world } = large(seed, { constants: { ...LARGE, nearPeers: 24 } });
@@ -162,7 +180,19 @@ for (const lossRate of [0, 0.01])
     });
   });
 
-test("[R7.14] one alone accuses in vain, and so do strangers", () => {
+test("[R7.28] where the words that a peer is down are lost, it is down after eight own beats under suspicion", () => {
+  const isDownWord = ({ message }: Delivery) => message.kind === "verdict" && message.accused.some(({ isDown }) => isDown);
+  eachSeed(2, (seed) => {
+    const { world } = large(seed, { constants: { ...LARGE, farMsPerInstance: 240 }, warmUpMs: 40_000, faults: { loses: isDownWord } });
+    world.kill(1);
+    const far = others(world, 1).filter((viewer) => !isNear(world, viewer, 1));
+    assert.ok(far.length > 0);
+    // By its beats to all alone it would be down after 46 s.
+    world.until(() => far.every((viewer) => world.judges(viewer, 1) === "down"), 2 * downBeats * heartbeatMs);
+  });
+});
+
+test("[R7.15] [R7.29] one alone accuses in vain, and so do strangers", () => {
   const { world } = large(4);
   const accused = accusations(world);
   const { instanceId } = world.instance(1);
@@ -178,7 +208,7 @@ test("[R7.14] one alone accuses in vain, and so do strangers", () => {
   assert.deepEqual(accused, []);
 });
 
-test("[R7.16] whatever is forged about it, nobody who lives is judged down: the accused answers", () => {
+test("[R7.31] [R7.32] whatever is forged about it, nobody who lives is judged down: the accused answers", () => {
   const { world, ana } = large(5, { faults: { lossRate: 0.01 } });
   const accused = accusations(world);
   const { instanceId } = world.instance(1);
@@ -195,7 +225,7 @@ test("[R7.16] whatever is forged about it, nobody who lives is judged down: the 
   assert.ok(!ana.log.some((line) => line.startsWith("-")));
 });
 
-test("[R7.13] [R7.16] an instance that has lost a subscription to a group gives up nobody whom others hear", () => {
+test("[R7.16] [R7.24] an instance that has lost a subscription to a group gives up nobody whom others hear", () => {
   // Beats to all are rarer than what makes a near peer down.
   const { world } = large(6, { constants: { ...LARGE, farMsPerInstance: 240 }, warmUpMs: 40_000 });
   const accused = accusations(world);
@@ -232,12 +262,15 @@ test("[R7.17] an instance to which Redis refuses the groups says each beat to al
   world.until(() => others(world, 1).every((viewer) => world.judges(viewer, 1) === "down"), 2 * downBeats * heartbeatMs + 1_000);
 });
 
-test("[R7.18] a newcomer to a large cluster suspects nobody, and has proved itself to all within 3 s", () => {
+test("[R7.18] [R7.35] [R7.36] [R7.37] a newcomer to a large cluster suspects nobody, and has proved itself to all within 3 s", () => {
   eachSeed(10, (seed) => {
     const { world } = large(seed);
     const accused = accusations(world);
+    const listened = world.record("group");
+    const said = world.record("publish");
     const newcomer = world.start();
     world.advance(3_000);
+    assert.equal(listened.filter(({ instance, act }) => instance === newcomer && act === "subscribe").length, world.config.beatGroups);
     const known = ({ instanceId }: { instanceId: string }, viewer: number) =>
       world
         .instance(viewer)
@@ -246,6 +279,12 @@ test("[R7.18] a newcomer to a large cluster suspects nobody, and has proved itse
     assert.ok(world.instances.every(({ index }) => index === newcomer || known(world.instance(newcomer), index)));
     world.advance(10_000);
     assert.deepEqual(accused, []);
+    const toAll = said.flatMap(({ instance, message, group }) =>
+      instance === newcomer && message.kind === "heartbeat" && group === undefined ? [message.beat] : [],
+    );
+    const pauses = toAll.map((beat, nth) => beat - (toAll[nth - 1] ?? 0));
+    assert.deepEqual(toAll.slice(0, 2), [1, 2]);
+    for (const [nth, pause] of pauses.slice(1).entries()) assert.ok(pause <= 2 * (pauses[nth] ?? 0), pauses.join());
   });
 });
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Millis } from "@presence-service/protocol";
 import { type Delivery, HEALTHY } from "../testing/network.ts";
-import { B1, isTo, lose, settled } from "../testing/settled.ts";
+import { B1, isTo, lose, saidBy, settled } from "../testing/settled.ts";
 import { eachSeed, type Recorded, type World } from "../testing/world.ts";
 import { CONSTANTS } from "./constants.ts";
 
@@ -46,7 +46,7 @@ function near(actual: number | undefined, expected: number, withinMs = 1): void 
 /** Nothing of that instance about its slice arrives at instance 0. */
 const aboutSlices = isTo(0, "delta", "replay", "snapshot", "beacon", "sync");
 
-test("[R23.1] an owner tells its time in a beat to all every 4 s, and with each change by which somebody comes or leaves, but with no other", () => {
+test("[R23.1] [R23.8] [R23.9] an owner tells its time in a beat to all every 4 s, and with each change by which somebody comes or leaves, but with no other", () => {
   const { world, ben } = settled({ faults: STEADY });
   const said = world.record("publish");
   world.advance(20_000);
@@ -65,6 +65,29 @@ test("[R23.1] an owner tells its time in a beat to all every 4 s, and with each 
   ben.leave();
   world.advance(10);
   assert.deepEqual(times(), [true, false, false, true], "cleo comes; ben is idle, comes again in place, and leaves");
+});
+
+test("[R23.10] a snapshot tells when its last change was, and nothing of those before", () => {
+  const { world, ben } = settled({ faults: STEADY });
+  const said = world.record("publish");
+  const times = (kind: "delta" | "snapshot") => saidBy(said, 1, kind).map(({ message }) => ("at" in message ? message.at : undefined));
+  const newcomer = () => {
+    const via = world.start();
+    world.join(`p${via}`, { board: "b1", via });
+    world.advance(1_000);
+  };
+  const cleo = world.join("cleo", { board: "b1", via: 1 });
+  world.advance(1_000);
+  ben.leave();
+  world.advance(1_000);
+  newcomer();
+  const [came, left] = times("delta").filter((at) => at !== undefined);
+  assert.ok(came !== undefined && left === came + 1_000);
+  assert.deepEqual(new Set(times("snapshot")), new Set([left]));
+  cleo.update({ status: "idle" });
+  said.length = 0;
+  newcomer();
+  assert.deepEqual(new Set(times("snapshot")), new Set([undefined]), "nobody came or left by the last change");
 });
 
 test("[R23.3] from a join until it is shown elsewhere: on time, after a loss, and where the viewer slept", () => {
@@ -163,7 +186,7 @@ test("[R23.4] nobody is a ghost for longer than it was shown", () => {
   assert.equal(ms.at(-1), 0);
 });
 
-test("[R23.2] times are right though each instance counts its own, and wall clocks differ by seconds; random delays cost milliseconds", () => {
+test("[R23.2] [R23.11] times are right though each instance counts its own, and wall clocks differ by seconds; random delays cost milliseconds", () => {
   eachSeed(20, (seed) => {
     const { world, ben } = settled({ seed, instances: 3 });
     world.advance(20_000);
@@ -188,7 +211,7 @@ test("[R23.2] a beat that came late does not make later changes look younger", (
   near(measured().ms[0], WAY_MS, 2);
 });
 
-test("[R23.2] an owner that tells no time, as those of earlier releases, is not measured", () => {
+test("[R23.13] an owner that tells no time, as those of earlier releases, is not measured", () => {
   const rewrites = ({ message }: Delivery) => {
     if (message.kind !== "heartbeat" && message.kind !== "delta") return message;
     const { at: _, ...earlier } = message;
@@ -202,7 +225,7 @@ test("[R23.2] an owner that tells no time, as those of earlier releases, is not 
   assert.deepEqual(measured().words, []);
 });
 
-test("[R23.2] an owner whose clock stood still is measured by the time that it tells anew", () => {
+test("[R23.12] an owner whose clock stood still is measured by the time that it tells anew", () => {
   const { world, ben } = settled({ faults: STEADY });
   world.advance(20_000);
   const measured = measures(world);
@@ -244,7 +267,7 @@ test("[R23.5] kill -9: people of the dead instance are counted from its last sig
   });
 });
 
-test("[R23.5] in a large cluster, where beats of most come rarely, verdicts name the last one that anybody heard", () => {
+test("[R23.14] in a large cluster, where beats of most come rarely, verdicts name the last one that anybody heard", () => {
   const constants = { heartbeatInstancesMax: 12, farMsPerInstance: 240, nearPeers: 8 };
   const { world } = settled({ seed: 2, instances: 24, constants, warmUpMs: 40_000 });
   const measured = world.record("measured");
@@ -259,7 +282,7 @@ test("[R23.5] in a large cluster, where beats of most come rarely, verdicts name
   }
 });
 
-test("[R23.5] after a goodbye people have their time to come back, and only what is above it counts", () => {
+test("[R23.15] after a goodbye people have their time to come back, and only what is above it counts", () => {
   const { world } = settled({ instances: 3 });
   const measured = measures(world);
   const shown = shownAt(world, "left");
@@ -271,7 +294,7 @@ test("[R23.5] after a goodbye people have their time to come back, and only what
   near(measured().ms[0], 0, 30);
 });
 
-test("[R23.5] [R23.7] people who are cleared as nothing is heard count as no ghosts; the time without the bus is counted once it is over", () => {
+test("[R23.7] [R23.16] people who are cleared as nothing is heard count as no ghosts; the time without the bus is counted once it is over", () => {
   const { world } = settled();
   const measured = measures(world);
   const stoppedAt = world.now;

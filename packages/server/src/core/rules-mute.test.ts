@@ -327,7 +327,7 @@ test("[R10] instances in a cluster that changes believe neither themselves nor o
 
 // R9 Broken bus: two links.
 
-test("[R9.5] two links that are both dead are replaced one after the other, without a wait", () => {
+test("[R9.29] two links that are both dead are replaced one after the other, without a wait", () => {
   eachSeed(20, (seed) => {
     const { world, ana, ben } = settled({ seed, instances: 3 });
     world.network.hang(1, "publisher");

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import { encodeRedisMessage } from "../bus/envelope.ts";
 import { GRACE_MS } from "../connection/timing.ts";
-import { HEALTHY } from "../testing/network.ts";
+import { type Delivery, HEALTHY } from "../testing/network.ts";
 import { B1, lose, loseNothing } from "../testing/settled.ts";
 import { eachSeed, type Recorded, World } from "../testing/world.ts";
 import { Census } from "./census.ts";
@@ -13,6 +13,7 @@ import { CONSTANTS } from "./constants.ts";
 import type { Context } from "./context.ts";
 import type { Effect } from "./effects.ts";
 import { type BoardHash, hashOfBoard, shardOf } from "./occupancy.ts";
+import { Watches } from "./watches.ts";
 
 const KNOWN_MS: Millis = 300;
 const OTHER = "90000000-0000-4000-8000-000000000000" as InstanceId;
@@ -53,7 +54,133 @@ test("[R15.1] an instance that watches a board is told its members and users at 
   assert.ok(!world.instance(2).boards.has(B1));
 });
 
-test("[R15.2] a board that nobody watches, and one that nobody watches any more, publishes nothing about its counts", () => {
+/** Watches of an instance that hears others, and what they say to ask or to renew. */
+function watchesOf({ peers = 1, ...constants }: Partial<Context["constants"]> & { peers?: number } = {}) {
+  const wants: { readonly at: Millis; readonly answer: boolean; readonly boards: readonly BoardHash[] }[] = [];
+  let now: Millis = 0;
+  const watches = new Watches({
+    constants: { ...CONSTANTS, ...constants },
+    random: { between: (min: number) => min },
+    bus: { isEchoMissing: false, isCleared: false, isSettling: () => false },
+    peers: { livePeers: peers },
+    emit: (effect: Effect) => {
+      if (effect.kind === "publish" && effect.message.kind === "want") wants.push({ at: now, ...effect.message });
+    },
+  } as unknown as Context);
+  const tell = (board: BoardId, members: number) =>
+    watches.heard(OTHER, { kind: "occupancy", shard: shardOf(hashOfBoard(board)), boards: [{ board, members, users: members }] }, now);
+  const until = (end: Millis, each: () => void = () => {}) => {
+    for (; now < end; now += 10) {
+      each();
+      watches.tick(now);
+    }
+  };
+  return { watches, wants, tell, until };
+}
+
+test("[R15.16] [R15.17] [R15.18] a want says how long it holds; counts are told on the channel of the board's shard, which only watchers hear", () => {
+  const world = new World({ seed: 1, instances: 3 });
+  const shards = world.record("shard");
+  const said = world.record("publish");
+  const ana = world.join("ana", { board: "b1", via: 0 });
+  world.advance(1_000);
+  world.watch("b1", 2);
+  world.advance(1_000);
+  const [want] = ofKind(said, "want").map(({ message }) => message);
+  assert.ok(want?.kind === "want");
+  assert.deepEqual([want.leaseMs, want.boards], [CONSTANTS.wantMs * CONSTANTS.wantLeasePeriods, [hashOfBoard(B1)]]);
+  const shard = shardOf(hashOfBoard(B1));
+  assert.deepEqual(
+    shards.map((one) => [one.instance, one.act, one.shard]),
+    [[2, "subscribe", shard]],
+  );
+  const told = () => ofKind(said, "occupancy").splice(0);
+  assert.ok(told().length > 0 && told().every((one) => one.shard === shard));
+  world.unwatch("b1", 2);
+  world.advance(want.leaseMs - 8_000);
+  said.length = 0;
+  world.join("ben", { board: "b1", via: 0 });
+  world.advance(2_000);
+  assert.ok(told().length > 0, "the want holds");
+  world.advance(8_000);
+  said.length = 0;
+  ana.leave();
+  world.advance(2_000);
+  assert.deepEqual(told(), []);
+});
+
+test("[R15.23] [R15.24] a want that asks is answered within 100 ms, and the words of one moment and one shard are one message", () => {
+  const said: Effect[] = [];
+  const census = new Census({ constants: CONSTANTS, emit: (effect: Effect) => said.push(effect) } as unknown as Context);
+  const ids = ["b1", boardBeside("b1")] as BoardId[];
+  const ask = (now: Millis) => {
+    const want = { kind: "want", leaseMs: 40_000, answer: true, boards: ids.map(hashOfBoard) } as const;
+    for (const id of census.heard(want, now)) census.look(id, "first", { members: 1, users: 1 }, now);
+  };
+  for (const id of ids) census.entered(id, 0);
+  ask(0);
+  for (let now = 0; now < 5_030; now += 10) census.tick(now);
+  said.length = 0;
+  ask(5_030);
+  for (let now = 5_030; now <= 5_130; now += 10) census.tick(now);
+  assert.deepEqual(
+    said.map(
+      (effect) => effect.kind === "publish" && effect.message.kind === "occupancy" && effect.message.boards.map(({ board }) => board),
+    ),
+    [ids],
+  );
+});
+
+test("[R15.36] a word of others spares the asks after the first, which also says what is wanted", () => {
+  for (const [toldAt, asks] of [
+    [10, 1],
+    [100, 1],
+    [300, 2],
+  ] as const) {
+    const { watches, wants, tell, until } = watchesOf();
+    watches.watch(B1, 0);
+    watches.subscribed(shardOf(hashOfBoard(B1)), 0);
+    until(toldAt);
+    tell(B1, 3);
+    until(60);
+    if (toldAt < 20) tell(B1, 3);
+    until(5_000);
+    assert.deepEqual([wants.length, watches.countsOf(B1)], [asks, { members: 3, users: 3 }], `told at ${toldAt} ms`);
+  }
+});
+
+test("[R15.8] [R15.37] wants are said every 15 s, and more rarely where they would be too many for those who hear them", () => {
+  for (const [wantsPerSecond, periodMs] of [
+    [CONSTANTS.wantsPerSecond, CONSTANTS.wantMs],
+    [1, 40_000],
+  ] as const) {
+    const { watches, wants, tell, until } = watchesOf({ wantsPerSecond, peers: 4 });
+    const boards = Array.from({ length: 10 }, (_, nth) => `d${nth}` as BoardId);
+    for (const board of boards) {
+      watches.watch(board, 0);
+      watches.subscribed(shardOf(hashOfBoard(board)), 0);
+    }
+    until(150_000, () => {
+      for (const board of boards) tell(board, 1);
+    });
+    const times = wants.filter(({ answer }) => !answer).map(({ at }) => at);
+    assert.ok(times.length >= 3);
+    for (const [nth, at] of times.slice(1).entries()) assert.equal(at - (times[nth] ?? 0), periodMs);
+  }
+});
+
+test("[R15.47] heartbeats that ask for wants have them said twice a second at most", () => {
+  const { world } = watched();
+  world.advance(2_000);
+  const rewrites = ({ message }: Delivery) => (message.kind === "heartbeat" ? { ...message, wanting: true } : message);
+  world.network.faults = { ...HEALTHY, rewrites };
+  const said = world.record("publish");
+  world.advance(10_000);
+  const wants = ofKind(said, "want").filter(({ instance }) => instance === 2);
+  assert.ok(wants.length >= 10 && wants.length <= 20, `${wants.length}`);
+});
+
+test("[R15.2] [R15.19] a board that nobody watches, and one that nobody watches any more, publishes nothing about its counts", () => {
   const world = new World({ seed: 2, instances: 3 });
   const said = world.record("publish");
   let visits = 0;
@@ -75,7 +202,7 @@ test("[R15.2] a board that nobody watches, and one that nobody watches any more,
   assert.deepEqual([...ofKind(said, "occupancy"), ...ofKind(said, "want")], []);
 });
 
-test("[R15.3] one of those that have members tells the counts: at most once a second, again 0.3 and 1.5 s later, and every 15 s", () => {
+test("[R15.3] [R15.20] [R15.21] [R15.22] one of those that have members tells the counts: at most once a second, again 0.3 and 1.5 s later, and every 15 s", () => {
   const { world, ana } = watched();
   world.advance(60_000);
   const said = world.record("publish");
@@ -100,7 +227,7 @@ test("[R15.3] one of those that have members tells the counts: at most once a se
   assert.ok((at[0] ?? 0) <= 100 && (at[1] ?? 0) - (at[0] ?? 0) === 300 && (at[2] ?? 0) - (at[0] ?? 0) === 1500, at.join());
 });
 
-test("[R15.4] a board that nobody is on counts 0, 1.5 s after it is watched; at once where no other instance lives", () => {
+test("[R15.4] [R15.25] [R15.26] a board that nobody is on counts 0, 1.5 s after it is watched; at once where no other instance lives", () => {
   for (const [instances, knownMs] of [
     [3, 1_600],
     [1, 50],
@@ -115,7 +242,7 @@ test("[R15.4] a board that nobody is on counts 0, 1.5 s after it is watched; at 
   }
 });
 
-test("[R15.4] an instance that has just started and knows nobody asks all the same", () => {
+test("[R15.27] an instance that has just started and knows nobody asks all the same", () => {
   eachSeed(20, (seed) => {
     const world = new World({ seed, instances: 2 });
     const via = world.start();
@@ -127,7 +254,7 @@ test("[R15.4] an instance that has just started and knows nobody asks all the sa
   });
 });
 
-test("[R15.4] a board that nobody is on is told as such, although doubts about it follow each other", () => {
+test("[R15.29] a board that nobody is on is told as such, although doubts about it follow each other", () => {
   const world = new World({ seed: 4, instances: 3 });
   world.advance(CONSTANTS.settlingMs);
   world.watch("b1", 0);
@@ -138,7 +265,7 @@ test("[R15.4] a board that nobody is on is told as such, although doubts about i
   assert.equal(counts(world, 0), "0 0");
 });
 
-test("[R15.5] the last one to leave is told, and whoever comes next", () => {
+test("[R15.5] [R15.31] the last one to leave is told, and whoever comes next", () => {
   const { world, ana, ben } = watched();
   world.advance(1_000);
   ana.leave();
@@ -150,7 +277,7 @@ test("[R15.5] the last one to leave is told, and whoever comes next", () => {
   world.until(() => counts(world, 2) === "1 1", 300);
 });
 
-test("[R15.5] an instance that missed who came says that nobody is left when its last member leaves, and the others are asked", () => {
+test("[R15.5] [R15.30] an instance that missed who came says that nobody is left when its last member leaves, and the others are asked", () => {
   eachSeed(5, (seed) => {
     const { world, ana, ben } = watched({ seed });
     ben.leave();
@@ -173,7 +300,7 @@ test("[R15.5] an instance that missed who came says that nobody is left when its
   });
 });
 
-test("[R15.6] another instance tells when the one that told is killed or stops; if none has members the board counts 0", () => {
+test("[R15.6] [R15.32] another instance tells when the one that told is killed or stops; if none has members the board counts 0", () => {
   for (const end of ["kill", "stop"] as const)
     eachSeed(5, (seed) => {
       const { world } = watched({ seed });
@@ -187,7 +314,7 @@ test("[R15.6] another instance tells when the one that told is killed or stops; 
     });
 });
 
-test("[R15.6] an instance that recovers says its counts again: those that it said last may have been lost with its connection", () => {
+test("[R15.33] an instance that recovers says its counts again: those that it said last may have been lost with its connection", () => {
   eachSeed(5, (seed) => {
     const { world, ana, ben } = watched({ seed });
     world.advance(2_000);
@@ -202,7 +329,7 @@ test("[R15.6] an instance that recovers says its counts again: those that it sai
   });
 });
 
-test("[R15.6] an instance that was given up, came back and told its counts again is noticed when it is gone again", () => {
+test("[R15.32] an instance that was given up, came back and told its counts again is noticed when it is gone again", () => {
   eachSeed(5, (seed) => {
     const { world, ben } = watched({ seed });
     ben.leave();
@@ -245,7 +372,7 @@ test("[R15.7] a lost word is said again, and a board of which nothing is heard i
   other.until(() => counts(other, 2) === "0 0", CONSTANTS.wantMs + 2_000);
 });
 
-test("[R15.7] asks begin anew within 250 ms when words may have been missed again, and go on as often as one is asked that was not in doubt", () => {
+test("[R15.28] [R15.34] asks begin anew within 250 ms when words may have been missed again, and go on as often as one is asked that was not in doubt", () => {
   eachSeed(10, (seed) => {
     const world = new World({ seed, instances: 3 });
     world.advance(CONSTANTS.settlingMs);
@@ -264,7 +391,7 @@ test("[R15.7] asks begin anew within 250 ms when words may have been missed agai
   });
 });
 
-test("[R15.7] asks about a board come to an end, however often peers ask what is wanted", () => {
+test("[R15.35] asks about a board come to an end, however often peers ask what is wanted", () => {
   const { world, ana, ben } = watched();
   world.advance(2_000);
   lose(world, ({ message }) => message.kind === "occupancy" && message.boards.length > 0);
@@ -279,7 +406,7 @@ test("[R15.7] asks about a board come to an end, however often peers ask what is
   world.until(() => counts(world, 2) === "0 0", CONSTANTS.occupancySilentMs + 2_000);
 });
 
-test("[R15.8] an instance that starts learns what is wanted within 2 s; a want that is lost is said again", () => {
+test("[R15.38] [R15.39] an instance that starts learns what is wanted within 2 s; a want that is lost is said again", () => {
   const world = new World({ seed: 5, instances: 2 });
   world.watch("b1", 0);
   world.advance(20_000);
@@ -295,7 +422,7 @@ test("[R15.8] an instance that starts learns what is wanted within 2 s; a want t
   two.until(() => counts(two, 0) === "1 1", 600);
 });
 
-test("[R15.8] a peer that could not hear an instance for a while hears again what it wants, and what it asked", () => {
+test("[R15.38] [R15.40] a peer that could not hear an instance for a while hears again what it wants, and what it asked", () => {
   const world = new World({ seed: 7, instances: 2 });
   world.join("ana", { board: "b1", via: 1 });
   world.advance(2_000);
@@ -307,7 +434,7 @@ test("[R15.8] a peer that could not hear an instance for a while hears again wha
   world.until(() => counts(world, 0) === "1 1", 1_500);
 });
 
-test("[R15.9] a board counts by what others say as soon as no client looks at its roster here", () => {
+test("[R15.9] [R15.41] a board counts by what others say as soon as no client looks at its roster here", () => {
   for (const [end, seed] of [
     ["leave", 1],
     ["disconnect", 2],
@@ -330,7 +457,7 @@ test("[R15.9] a board counts by what others say as soon as no client looks at it
   }
 });
 
-test("[R15.9] where the board is open its roster counts: nothing is said for it, and nobody is missing while it opens", () => {
+test("[R15.9] [R15.42] where the board is open its roster counts: nothing is said for it, and nobody is missing while it opens", () => {
   const { world } = watched();
   world.advance(1_000);
   const changes = world.record("occupancy");
@@ -351,7 +478,7 @@ test("[R15.9] where the board is open its roster counts: nothing is said for it,
   assert.deepEqual(changes.filter(({ instance }) => instance === 2).length, 2);
 });
 
-test("[R15.10] an instance that hears nothing shows counts as last known, for 30 s, and the true ones after its recovery", () => {
+test("[R15.10] [R15.43] an instance that hears nothing shows counts as last known, for 30 s, and the true ones after its recovery", () => {
   const { world } = watched();
   world.advance(1_000);
   world.network.cut(2);
@@ -375,7 +502,7 @@ test("[R15.10] an instance that hears nothing shows counts as last known, for 30
   world.until(() => counts(world, 2, beside) === "1 1", 5_000);
 });
 
-test("[R15.11] forged counts are shown until the next word; forged wants cost a word each, and no memory without bound", () => {
+test("[R15.11] [R15.44] [R15.46] [R15.48] forged counts are shown until the next word; forged wants cost a word each, and no memory without bound", () => {
   const { world } = watched();
   world.advance(1_000);
   const shard = shardOf(hashOfBoard(B1));
@@ -398,7 +525,7 @@ test("[R15.11] forged counts are shown until the next word; forged wants cost a 
   small.until(() => counts(small, 2) === "3 3", 1_100);
 });
 
-test("[R15.11] a want has as many boards told as it names, whatever ids an outsider chose for its own boards", () => {
+test("[R15.15] a want has as many boards told as it names, whatever ids an outsider chose for its own boards", () => {
   // Either half of each pair left an FNV hash in the same state, and boards were named by that once: all these ids had one hash.
   const pairs = ["105zx 1bpcd", "0k40p 1c04a", "003zx 0fpad", "09vl8 0apd6", "04pvu 0b3ea"].map((pair) => pair.split(" "));
   const chosen = Array.from({ length: 32 }, (_, at) => pairs.map((pair, bit) => pair[(at >> bit) & 1]).join("") as BoardId);
@@ -428,7 +555,7 @@ test("[R15.11] a want has as many boards told as it names, whatever ids an outsi
   assert.ok(told.length > 45 && bytes < 60 * told.length, `${bytes} bytes in ${told.length} messages`);
 });
 
-test("[R15.11] a want costs the same when as many boards are wanted as are remembered", () => {
+test("[R15.48] a want costs the same when as many boards are wanted as are remembered", () => {
   const census = new Census({ constants: CONSTANTS, emit: () => {} } as unknown as Context);
   let hash = 0;
   const want = () => {
@@ -442,7 +569,7 @@ test("[R15.11] a want costs the same when as many boards are wanted as are remem
   assert.ok(user < 1_000_000, `${user} µs`);
 });
 
-test("[R15.11] a forged count of a board that nobody is on ends by itself, whether its sender lives or was never there", () => {
+test("[R15.44] [R15.45] a forged count of a board that nobody is on ends by itself, whether its sender lives or was never there", () => {
   const { world } = watched();
   world.watch("empty", 2);
   const via = world.instance(2);
@@ -459,7 +586,7 @@ test("[R15.11] a forged count of a board that nobody is on ends by itself, wheth
   }
 });
 
-test("[R15.12] a lost subscription to a shard is noticed by an own word that does not come back, and taken anew", () => {
+test("[R15.12] [R15.49] [R15.50] a lost subscription to a shard is noticed by an own word that does not come back, and taken anew", () => {
   const { world, ben } = watched();
   world.advance(1_000);
   const shards = world.record("shard");
@@ -479,7 +606,7 @@ test("[R15.12] a lost subscription to a shard is noticed by an own word that doe
   );
 });
 
-test("[R15.15] Redis refuses a shard: counts stay as they were, nobody is degraded, and they are right again once it is granted", () => {
+test("[R15.53] Redis refuses a shard: counts stay as they were, nobody is degraded, and they are right again once it is granted", () => {
   eachSeed(10, (seed) => {
     const { world, ben } = watched({ seed });
     world.advance(1_000);
@@ -498,7 +625,7 @@ test("[R15.15] Redis refuses a shard: counts stay as they were, nobody is degrad
   });
 });
 
-test("[R15.13] an instance tells on for 2 s when another one takes over, and not while it does not know who is there", () => {
+test("[R15.13] [R15.52] an instance tells on for 2 s when another one takes over, and not while it does not know who is there", () => {
   eachSeed(10, (seed) => {
     const world = new World({ seed, instances: 3 });
     const first = world.instance(0).instanceId < world.instance(1).instanceId ? 0 : 1;

@@ -455,7 +455,7 @@ test("[R11.17] the highest attempt there is, claimed for somebody in another's n
   assert.deepEqual(world.join("dan", { board: "b1", via: 0 }).refusals, []);
 });
 
-test("[R3.4] what an abandoned connection left does not pass for the newest, also if it comes in two bursts", () => {
+test("[R3.4] [R3.12] what an abandoned connection left does not pass for the newest, also if it comes in two bursts", () => {
   const beatMs = CONSTANTS.heartbeatMs;
   const peer = new Peer("a" as InstanceId, 3, CONSTANTS, 0);
   assert(peer.isNewestBeat(3, 100, 1, 0));

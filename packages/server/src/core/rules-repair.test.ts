@@ -139,7 +139,7 @@ test("[R5.4] of too many owners a question to all names the largest slices, and 
     assert.ok(message.kind === "sync" && message.asks === "all" && message.held.length === 2);
 });
 
-test("[R5.14] [R5.15] changes that were missed are told again by themselves, also to some who hold more", () => {
+test("[R5.15] [R5.16] changes that were missed are told again by themselves, also to some who hold more", () => {
   const { world, ana } = settled({ instances: 4 });
   for (let member = 0; member < 20; member++) world.join(`guest${member}`, { board: "b1", via: 0 });
   world.advance(3_000);
@@ -161,7 +161,7 @@ test("[R5.14] [R5.15] changes that were missed are told again by themselves, als
   assert.equal(world.instance(1).counted.replay, 1);
 });
 
-test("[R5.14] the whole slice is told to one that holds nothing of it, is too far behind, or would need more changes than there are members", () => {
+test("[R5.14] [R5.17] the whole slice is told to one that holds nothing of it, is too far behind, or would need more changes than there are members", () => {
   const answerTo = (changes: number, members: number, constants: Partial<Constants> = {}) => {
     const { world, ana } = settled({ constants });
     for (let member = 1; member < members; member++) world.join(`guest${member}`, { board: "b1", via: 0 });
@@ -181,7 +181,7 @@ test("[R5.14] the whole slice is told to one that holds nothing of it, is too fa
   assert.equal(answerTo(12, 20, { replayBytesMax: 1_000 }), "snapshot");
 });
 
-test("[R5.14] joins and leaves that were missed are told again: attempts end as with the first word of them", () => {
+test("[R5.16] joins and leaves that were missed are told again: attempts end as with the first word of them", () => {
   const { world, ben } = settled();
   const guests = Array.from({ length: 8 }, (_, index) => world.join(`guest${index}`, { board: "b1", via: 0 }));
   world.advance(3_000);

@@ -32,7 +32,7 @@ function lose(world: World, loses: (delivery: Delivery) => boolean): void {
 // Quiet connections.
 
 for (const status of ["active", "idle"] as const) {
-  test(`[R11.18, R11.19] a connection from which nothing comes is shown as reconnecting, and then as ${status} again: no leave, no join`, () => {
+  test(`[R11.18] [R11.19] a connection from which nothing comes is shown as reconnecting, and then as ${status} again: no leave, no join`, () => {
     const { world, ana, zoe } = watched();
     if (status === "idle") ana.update({ status });
     world.untilEqual(SHOWN_MS);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
-import { B1, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
+import { asksBy, B1, lose, loseNothing, saidBy, settled } from "../testing/settled.ts";
 import { eachSeed, type Recorded, type World } from "../testing/world.ts";
 import { memberOf, type WorldMember } from "../testing/world-client.ts";
 import { CONSTANTS } from "./constants.ts";
@@ -98,7 +98,7 @@ for (const beat of [2 ** 31, 2 ** 50, Number.MAX_SAFE_INTEGER]) {
   });
 }
 
-test("[R3.4] heartbeats of an abandoned connection come in one burst, and are not taken for a peer that goes on", () => {
+test("[R3.12] heartbeats of an abandoned connection come in one burst, and are not taken for a peer that goes on", () => {
   eachSeed(10, (seed) => {
     const { world } = settled({ seed });
     const { instanceId } = world.instance(1);
@@ -112,6 +112,24 @@ test("[R3.4] heartbeats of an abandoned connection come in one burst, and are no
     forge(world, instanceId, 1, { kind: "snapshot", seq: 99, part: 0, parts: 1, entries: [], ended: [] }, B1);
     assert.deepEqual([(world.instance(0).counted.old_link ?? 0) - before, world.difference()], [10, undefined]);
   });
+});
+
+test("[R3.13] a peer whose beat goes back is in doubt also where nothing of it is held", () => {
+  const { world } = settled();
+  world.join("dan", { board: "b2", via: 0 });
+  world.advance(2_000);
+  forge(world, world.instance(1).instanceId, 1, heartbeat(2 ** 31));
+  // The forged beat is far ahead: that is a doubt, too, and over by now. The third beat below it comes after 1 s at the earliest.
+  world.advance(900);
+  const said = world.record("publish");
+  world.advance(1_500);
+  assert.deepEqual(
+    asksBy(said, 0)
+      .map(({ boardId }) => boardId)
+      .toSorted()
+      .slice(0, 2),
+    [B1, "b2"],
+  );
 });
 
 test("[R3.2] the first message of a new connection makes the old one old, heartbeat or not", () => {

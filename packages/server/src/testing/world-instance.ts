@@ -77,7 +77,7 @@ export class WorldInstance {
   endedAt: Millis = Number.POSITIVE_INFINITY;
   /** When both links were last up. */
   connectedAt: Millis = Number.POSITIVE_INFINITY;
-  /** When it first said, since it last noticed so, that it may have missed words (R15.8). */
+  /** When it first said, since it last noticed so, that it may have missed words (R15.38). */
   saidMissingAt: Millis = Number.NEGATIVE_INFINITY;
   isReady = false;
   isDegraded = false;

@@ -302,7 +302,7 @@ export class World {
     return this.instances.every((instance) => !instance.canRun || ended.every((one) => isKnown(instance, one)));
   }
 
-  /** When the last of the running instances said that it may have missed words (R15.8); Infinity: one is not connected, or has not said it since. */
+  /** When the last of the running instances said that it may have missed words (R15.38); Infinity: one is not connected, or has not said it since. */
   get saidMissingAt(): Millis {
     const times = this.instances.map(({ canRun, isConnected, isDegraded, connectedAt, saidMissingAt }) => {
       if (!canRun) return Number.NEGATIVE_INFINITY;

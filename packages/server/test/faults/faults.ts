@@ -33,7 +33,7 @@ const KEPT_MS = 4500;
 const GIVEN_UP_MS = 3500;
 /** A dead instance is given up within 5 s (R7.9); so are members whose instance said goodbye (R12.2). */
 const GONE_MS = 5000;
-/** Redis is back: connections are tried every second at least (R9.5), and rosters are right 2 s later. */
+/** Redis is back: connections are tried every second at least (R9.31), and rosters are right 2 s later. */
 const RECONNECTED_MS = 3000;
 /** A silent connection is noticed after four beats without an echo (R9.1). */
 const NOTICED_MS = 2600;
