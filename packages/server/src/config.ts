@@ -129,7 +129,7 @@ export const SETTINGS = {
     unit: "name",
     allowed: "a host name, with a rediss:// REDIS_URL",
     meaning:
-      "The name for which the certificates of Redis are, where they do not name the host that is connected to: nodes of a Cluster, and masters that Sentinels watch, are mostly known by their IP addresses. Not set: the host itself.",
+      "The name in the certificates of Redis, where that is not the host to which the service connects. Nodes of a Cluster, and masters that Sentinels watch, are mostly known by their IP addresses. Not set: the certificate must name the host itself.",
     schema: z
       .string()
       .regex(/^[A-Za-z0-9._-]{1,253}$/)
@@ -154,7 +154,7 @@ export const SETTINGS = {
     unit: "switch",
     allowed: "on, off; on with a redis-cluster:// REDIS_URL",
     meaning:
-      "Whether the messages of a board pass only through the one master of a Cluster that has the slot of its channel (sharded pub/sub, Redis 7), so that more masters carry more. The same at all instances: those with it and those without do not hear each other on boards.",
+      "Whether boards are spread over the masters of a Cluster (sharded pub/sub, Redis 7): the messages of a board then pass through one master only, so more masters carry more. Set it alike at all instances: those with it and those without do not hear each other on boards.",
     schema: z.enum(["on", "off"]),
   },
   REDIS_PREFIX: {

@@ -190,7 +190,7 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
   });
 
   void t.test(
-    "[R15.15] the channels of counts: counts stay as they were, nobody is told and nothing is degraded, and it mends itself",
+    "[R15.53] the channels of counts: counts stay as they were, nobody is told and nothing is degraded, and it mends itself",
     async (t) => {
       const { ill, rights, ana, ben } = await pair(t, "counts", ["counts-1"]);
       const zoe = await SessionClient.connect(t, ill.wsUrl);

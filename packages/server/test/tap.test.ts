@@ -149,5 +149,5 @@ test("a user who may not listen to all is told the right, and sees the global ch
   await redis.cli("ACL", "SETUSER", "least", "resetchannels");
   const refused = startTap(t, url, ["--board", "b"]);
   assert.equal(await refused.ended, 69);
-  assert.match(refused.output.stderr, /^presence-service: Redis lets this user not listen: not permitted/m);
+  assert.match(refused.output.stderr, /^presence-service: Redis does not let this user listen: not permitted/m);
 });

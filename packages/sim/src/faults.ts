@@ -9,7 +9,7 @@ import { CONSTANTS, HEALTHY, type Link, type Network } from "@presence-service/s
 /** One fault, as a schedule has it. Only what its kind takes is there. */
 export type Fault = {
   readonly fault: FaultName;
-  /** The so-manieth of the living instances, counted round. */
+  /** The number of an instance among those that live; above their count it begins again at the first. */
   readonly victim: number;
   readonly forMs: Millis;
   /** New connections are no better. */
@@ -168,7 +168,7 @@ export function living(world: Field): number[] {
   return world.instances.filter(({ state }) => state !== "gone").map(({ index }) => index);
 }
 
-/** The so-manieth of the living instances, counted round: a step means an instance whatever steps were left out before it. */
+/** The living instance of that number; above their count it begins again at the first. So a step means an instance, whichever steps before it were left out. */
 export function nth(world: Field, number: number): number {
   const alive = living(world);
   return alive[number % alive.length] ?? 0;

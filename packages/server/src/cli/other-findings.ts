@@ -32,7 +32,7 @@ export function otherFindings(others: Others, { now, receivers, own, isSpread, p
     return [{ check: "instances", status: "warning", text: `no instance is heard${elsewhere}`, advice }];
   }
   if (alive.length === 0)
-    return [{ check: "instances", status: "note", text: "no instance is heard: right before the first one is started" }];
+    return [{ check: "instances", status: "note", text: "no instance is heard; that is normal before the first one starts" }];
   const findings: Finding[] = [{ check: "instances", status: "ok", text: `heard: ${named(alive.map(([id]) => id))}${elsewhere}` }];
   const degraded = alive.filter(([, { status }]) => status === "degraded").map(([id]) => id);
   if (degraded.length > 0) {
@@ -88,7 +88,7 @@ const STRANGERS: Record<Why, readonly [Status, string, string]> = {
     "signed with another secret",
     "BUS_SECRET must be the same at all instances; during a change each lists both secrets.",
   ],
-  stale: ["warning", "rightly signed and old", "Redis stalled, or somebody repeats what was said."],
+  stale: ["warning", "whose signature is right but which are too old", "Redis stalled, or somebody repeats what was said."],
 };
 
 export function strangerFindings(others: Others): Finding[] {

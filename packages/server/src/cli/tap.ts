@@ -99,11 +99,11 @@ async function listen(connection: RedisConnection, { settings, boards }: TapOpti
     if (!isErrorReply(error)) return;
     const { reason } = explain(error);
     const rights = `ACL SETUSER … +psubscribe +subscribe &${settings.redisPrefix}:*`;
-    if (boards.length > 0) throw new PresenceError("BUS_REFUSED", `Redis lets this user not listen: ${reason}. Give it ${rights}`);
+    if (boards.length > 0) throw new PresenceError("BUS_REFUSED", `Redis does not let this user listen: ${reason}. Give it ${rights}`);
     tell(`may not listen to all channels: ${reason}. Showing ${channels.global} only; --board names others, or give the user ${rights}`);
     await connection.subscribe([channels.global]).catch((error) => {
       if (isErrorReply(error))
-        throw new PresenceError("BUS_REFUSED", `Redis lets this user not listen: ${explain(error).reason}. Give it ${rights}`);
+        throw new PresenceError("BUS_REFUSED", `Redis does not let this user listen: ${explain(error).reason}. Give it ${rights}`);
     });
   }
 }

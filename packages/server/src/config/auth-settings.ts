@@ -34,7 +34,8 @@ export const AUTH_SETTINGS = {
     default: "",
     unit: "path",
     allowed: "a file of public keys or certificates in PEM form, or of a JSON Web Key Set",
-    meaning: "The public keys of who signs tokens (RS256, PS256, ES256, EdDSA and their longer kin). Read at start.",
+    meaning:
+      "The public keys of the service that signs tokens (RS256, PS256, ES256, EdDSA, and RS, PS and ES with 384 or 512). Read at start.",
     schema: z.string().optional(),
   },
   AUTH_JWKS_URL: {

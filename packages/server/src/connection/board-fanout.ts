@@ -129,8 +129,9 @@ export class BoardFanout {
   }
 
   /**
-   * Whether so many members may be told so many bytes by that seat. Where a crowd has used up what the board may be told, each seat still
-   * has its share: all shares together are half of it, and what is taken from them the crowd does not get.
+   * Whether the member of that seat may cause these bytes to be sent to so many members. All on a board share one budget for that. When a
+   * crowd has used it up, each seat may still spend a share of its own from time to time. All shares together are half of the budget, and
+   * are charged to it.
    */
   affords(seat: Seat, bytes: number, members: number, now: Millis): boolean {
     const amount = bytes * members;
@@ -154,7 +155,7 @@ export class BoardFanout {
     seat.outbox.restart(now);
     let audience = this.#audiences.get(speech);
     if (audience === undefined) {
-      // From here on `change` tells of each member. Those who were told of before are the same to `set`.
+      // From here on `change` notes the area of each member. Before the first audience nobody noted any, so the roster is read once.
       if (this.#audiences.size === 0)
         for (const { actor, member } of this.#source.roster(this.boardId).entries) this.#areas.set(actor, member.area);
       audience = new Audience(

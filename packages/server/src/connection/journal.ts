@@ -25,7 +25,8 @@ const NOTEWORTHY: ReadonlySet<number> = new Set(
 const RECYCLED = {
   unanswered: "Redis does not answer on this connection: replacing it",
   unechoed: "own messages do not come back through this connection to Redis: replacing it",
-  unheard: "no other instance hears this one, or none is left: connecting to Redis anew, in case this instance is the one that is cut off",
+  unheard:
+    "no other instance acknowledges this one, or all others are gone: replacing the publishing connection, in case this instance is the one that is cut off",
 };
 
 const DEGRADED: Record<DegradedWhy | "unsigned", string> = {
@@ -43,7 +44,7 @@ const DISTRUSTED: Record<Distrust, string> = {
   signature:
     "ignored a message that is signed with another secret: from an instance with another BUS_SECRET, or from somebody who does not know ours",
   stale:
-    "ignored a message that is rightly signed and old: Redis or this process stalled, the clock of an instance that has just started is wrong (that passes within a second), or somebody repeats what was said",
+    "ignored a message whose signature is right but which is too old: Redis or this process stalled, the clock of an instance that has just started is wrong (that passes within a second), or somebody repeats what was said",
 };
 
 const SPREADS =

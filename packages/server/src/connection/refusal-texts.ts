@@ -3,7 +3,8 @@
 import type { BoardRef, ErrorCode } from "@presence-service/protocol";
 import type { BoundName } from "../bounds.ts";
 
-export const OVERDRAWN = "this connection asks for more work than one may. Its messages are read later; if it goes on, it is closed";
+export const OVERDRAWN =
+  "this connection asks for more work than its budget allows; its messages are read later, and if that goes on the connection is closed";
 
 export const REFUSALS: Record<ErrorCode, string> = {
   bad_message: "this message cannot be decoded, or one of its fields breaks a limit",
@@ -12,7 +13,7 @@ export const REFUSALS: Record<ErrorCode, string> = {
   bad_state: "the state would be larger than stateBytesMax, or nested too deeply",
   not_joined: "this connection is not on that board",
   too_many_boards: "this connection is on as many boards as one may be; leave one first",
-  superseded: "a newer join has this session",
+  superseded: "a newer join of this session has replaced this one",
   unauthorized: "the token does not allow this",
   too_fast: "this connection sends more joins, updates or broadcasts than it may; send fewer",
   unavailable: "the service cannot find out at the moment who you are or what you may do; try again later",

@@ -22,8 +22,9 @@ import {
 } from "./occupancy.ts";
 
 /**
- * The part of this instance in telling the counts of a board. `first`: of the live instances by whose entries members are shown it has the
- * lowest id. `beside`: another one has. `none`: it has no members there. `unknown`: it does not know everybody there.
+ * Whether it is for this instance to tell the counts of a board. `first`: yes, its id is the lowest of the live instances by whose entries
+ * members are shown. `beside`: it has members there, and so has an instance with a lower id. `none`: it has no members there. `unknown`: it
+ * does not know everybody there.
  */
 export type Teller = "first" | "beside" | "none" | "unknown";
 

@@ -10,8 +10,8 @@ export type Keep = <T>(value: T) => T;
 export type Kept = { checkpoint(keep: Keep): void };
 
 /**
- * All values of that part, in order. They are not copies: write them down before the part changes, all at once and in a way that keeps Maps,
- * Sets, `undefined` and Infinity, and objects that are the same object (a structured clone).
+ * All values of that part, in order. They are not copies, so write them down before the part changes. Write them as one structured clone: it
+ * keeps Maps, Sets, `undefined` and Infinity, and an object that occurs twice stays one object.
  */
 export function written(part: Kept): unknown[] {
   const values: unknown[] = [];

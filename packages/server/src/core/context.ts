@@ -33,7 +33,7 @@ export interface PeersBelief {
   livenessOf(instanceId: InstanceId): Liveness;
   /** The number of instances that may answer: they were heard lately, strangers (R8) included. */
   readonly livePeers: number;
-  /** How long ago that was, in the peer's own time; undefined: that cannot be said (R23). */
+  /** How long ago it was `at` by the time that the peer tells of itself; undefined: the peer has told no time (R23). */
   sinceAt(instanceId: InstanceId, at: Millis, now: Millis): Millis | undefined;
   /** The period that a peer announced. */
   beaconMsOf(instanceId: InstanceId): Millis;

@@ -86,12 +86,12 @@ export class Hearing {
     }
   }
 
-  /** Acknowledges peers that fell silent, as they may be mute and learn it by this first; and a few live peers in turn. */
+  /** Acknowledges a few live peers in turn, and a few that fell silent: these may be mute, and acknowledgements are the first sign of that. */
   takeAcks(): Ack[] {
     const { acksPerBeat, silentBeats } = this.#constants;
-    // Only they are expected to acknowledge each other: of the rest few beats are heard.
+    // Only near peers are expected to acknowledge each other, as few beats of the others are heard.
     const live = [...this.#peers].filter((peer) => peer.isProven && peer.isAround && this.#peers.isNear(peer));
-    // When peers die, those that are left are passed over once or twice before turns are shorter.
+    // When peers die, turns become shorter by and by only: the first turns after it still pass over some of the peers that are left.
     this.#turn = Math.max(Math.ceil(live.filter(({ state }) => state === "up").length / acksPerBeat), this.#turn - 0.1);
     // While own beats do not come back, an unheard peer may be beating well: then nothing is acknowledged.
     if (this.#beats.unechoed > 1) return [];

@@ -1,4 +1,4 @@
-/** What a core tells those who run the service, and what it does when they trust nothing of a peer. */
+/** The inspection of a core: what it tells those who run the service, and what the core does when they trust nothing of a peer. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -238,7 +238,7 @@ export class Peers implements PeersBelief {
     const accused: Accused[] = [];
     for (const peer of this.#peers.values()) {
       if (!peer.isAround) {
-        // Given up since it was said to be down: that is said once more.
+        // This instance has said that the peer is down, and has given it up since. It says so once more, as one message may be lost.
         if (peer.accusation?.isDown && ++peer.accusation.times === 2) accused.push(accusationOf(peer));
         continue;
       }
@@ -261,7 +261,7 @@ export class Peers implements PeersBelief {
     if (peer.state === "up" && peer.accusers.size >= accusersMin) this.#fade(peer, "suspect");
     if (peer.state !== "suspect") return;
     const suspectBeats = this.#beats.round - peer.suspectIn;
-    // Where words that it is down were lost, it has still had the time to answer those that it is silent.
+    // The words that it is down may be lost. Then those that it is silent are enough, once the peer has had the time of a down peer to answer.
     const isBelieved =
       (downs >= accusersMin && suspectBeats >= refuteBeats) || (peer.accusers.size >= accusersMin && suspectBeats >= downBeats);
     if (!isBelieved && age < downBeats) return;

@@ -45,9 +45,11 @@ export class Pulse implements BusBelief {
   #isRefused: Record<Link, boolean> = { publisher: false, subscriber: false };
   #recycledAt: Record<Link, Millis> = { publisher: Number.NEGATIVE_INFINITY, subscriber: Number.NEGATIVE_INFINITY };
   #beatAt: Millis = NEVER;
-  /** Own beats from one that is said to all to the next, usually and this time; and those since the last one. */
+  /** One of so many own beats is said to all. */
   #stride = 1;
+  /** As many as `#stride`, or fewer where that has just grown: own beats from the last one to all to the next one to all. */
   #pause = 1;
+  /** Own beats since the last one to all. */
   #since = 0;
   readonly #random: Random;
   /** So many of the next beats are for all, since others do not seem to hear this instance. */
@@ -331,7 +333,10 @@ export class Pulse implements BusBelief {
     this.#host.emit({ kind: "counted", what: "mute" });
   }
 
-  /** A connection over which own beats have come back has failed anew, and is not one that does not help. */
+  /**
+   * How long to leave a link alone after its last replacement. Own beats have come back since: that replacement helped, and this is a new
+   * failure, so there is nothing to wait for.
+   */
   #pauseOf(link: Link): Millis {
     return this.#beats.echoedAt > this.#recycledAt[link] ? 0 : this.#constants.recycleMsMin;
   }

@@ -62,7 +62,7 @@ export class Sessions {
     this.#absences = new Absences(context.constants.falseLeaveMs);
   }
 
-  /** From now on others' joins are shown as they happen: those before were told to this instance late, and by no fault. */
+  /** The board is open here. Joins at other instances are measured from now on: of earlier ones this instance could only hear late. */
   opened(now: Millis): void {
     this.#knowsSince = now;
   }

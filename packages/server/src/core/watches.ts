@@ -49,7 +49,7 @@ export class Watches {
   #gatherAt: Millis = Number.NEGATIVE_INFINITY;
   #renewAt: Millis = NEVER;
   #renewedAt: Millis = Number.NEGATIVE_INFINITY;
-  /** A peer has asked what is wanted. It may not have heard either what was asked of it. */
+  /** A peer has said that it may have missed wants. It may have missed asks as well, so boards that count 0 are asked about again. */
   #isAsked = false;
   #listenAt: Millis = NEVER;
 
@@ -170,7 +170,7 @@ export class Watches {
       watch.heardAt = now;
       if (members === 0) this.#heardEmpty(watch, from, now);
       else {
-        // An ask that was not said yet is said all the same: the others have to hear what is wanted.
+        // If the first ask has not left yet, it still has to: it also tells the others what is wanted.
         if (watch.asks > 0) this.#believe(watch);
         this.#noteTeller(watch, from);
         this.#set(watch, { members, users });
@@ -178,7 +178,7 @@ export class Watches {
     }
   }
 
-  /** Whoever says so has no members there, and may have missed those of others: these are asked. */
+  /** An instance says that nobody is there. It has no members there itself, and may have missed those of others, so the others are asked. */
   #heardEmpty(watch: Watch, from: InstanceId, now: Millis): void {
     if ((watch.counts?.members ?? 0) === 0) return;
     if (watch.teller === from) this.#set(watch, EMPTY);

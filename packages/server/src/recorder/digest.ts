@@ -1,8 +1,8 @@
-/** A number that stands for a series of answers of a core. Of what people wrote it knows nothing, so that it is the same with placeholders. */
+/** A number that stands for a series of answers of a core. It leaves out what people wrote, so placeholders do not change it. */
 
-/** The names of fields under which that stands. */
+/** The fields that hold what people wrote. */
 const CONTENT = new Set(["username", "avatar", "area", "state", "data", "patch", "text"]);
-/** Of a text so many characters count, spread over it: ids differ in each. */
+/** So many characters of a text count, spread over its length. Ids differ at each place, so these are enough. */
 const CHARS_MAX = 8;
 
 export class Digest {

@@ -24,9 +24,12 @@ const CLASSES: readonly Chars[] = [
   range(0xe000, 0xffff),
   range(0x1_0000, 0x10_ffff),
 ];
-/** Up to so many texts of one form each has a placeholder of its own; above, two having the same one is as good as impossible. */
+/**
+ * Where a form allows up to so many texts, no two of them get the same placeholder. Where it allows more, two could, which is as good as
+ * impossible.
+ */
 const PERMUTED_MAX = 2 ** 48;
-/** Of longer texts the rest is the same for all. */
+/** So many characters of a placeholder are drawn. The rest of a longer one is the same for all. */
 const DRAWN_MAX = 16;
 
 export class Placeholders {

@@ -56,8 +56,8 @@ export class RecordedCore extends Core {
   }
 
   /**
-   * A copy of the tapes as they are now, oldest first. In memory a checkpoint holds what the core holds; it gets its placeholders here, and
-   * the event loop has its turn meanwhile.
+   * A copy of the tapes as they are now, oldest first. A checkpoint in memory holds what people wrote. Only the copy has placeholders in its
+   * place. To make them takes long, so the event loop has its turn meanwhile.
    */
   async recorded(): Promise<Segment[]> {
     const copies = [this.#former, this.#tape].flatMap((tape) =>

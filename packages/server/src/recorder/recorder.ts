@@ -83,7 +83,7 @@ export class Recorder {
       { why, file, ...(isWhole ? { replay: `npm run sim -- --replay ${file}` } : { log: `npm run sim -- --replay ${file} --trace 0` }) },
       isWhole
         ? "wrote a recording of the last minutes of this instance"
-        : "wrote a log of the last minutes of this instance: it is too large for a checkpoint in RECORDER_BYTES, so they cannot be repeated",
+        : "wrote the last minutes of this instance as a log only: a checkpoint does not fit into RECORDER_BYTES or would take too long, so they cannot be replayed",
     );
     return file;
   }

@@ -49,7 +49,7 @@ export const OPEN_MS_MAX = 2000;
 /** As long as a publish may be unanswered (R9): a Redis that does not hang answers in order and within a millisecond. */
 const ANSWER_MS_MAX = CONSTANTS.unansweredMsMax;
 
-/** Whoever is asked where others are is one of several, or is asked again soon. */
+/** How long to wait for a node or Sentinel that is asked where the others are: there are several to ask, and they are asked again soon. */
 export const ASK_MS_MAX = 1000;
 
 /** A health page need not wait for longer: by then Redis is not healthy. */

@@ -164,7 +164,7 @@ export class Shard {
     const now = performance.now();
     if (now - this.#recycledAt >= CONSTANTS.recycleMsMin) {
       this.#recycledAt = now;
-      // Both lead to one server. That one of them works would have to be proved over the other.
+      // Both connections lead to one server, and an echo passes through both: it does not show which of them has failed.
       for (const link of ["publisher", "subscriber"] as const) this.#bus.recycle(link);
     }
     if (this.#isLost) return;

@@ -24,11 +24,14 @@ export type Spread = {
 
 /** The masters have this long to be there at the start. */
 const OPEN_MS_MAX = 2000;
-/** Nodes are asked for the slots so often; more often while something is wrong, as a failover takes seconds at most, or else for long. */
+/**
+ * How often nodes are asked where the slots are. While something is wrong they are asked more often, but only so many times: a failover takes
+ * seconds, and what is still wrong then lasts.
+ */
 const ASK_MS = 1000;
 const ASK_SOON_MS = 200;
 const ASK_SOON_TIMES = 50;
-/** A node that says where a slot is knows better than others, until these have learned it, or for so long. */
+/** A node has said that a slot has moved. It is believed against the others until they say the same, or for so long. */
 const MOVED_MS = 2000;
 
 const NOWHERE: Place = { host: "", port: 0 };

@@ -355,7 +355,7 @@ export class Judge {
     return `${viewer} ${what} (${when})`;
   }
 
-  /** Those who left, and whom no client shows or may still show when it is back, only cost time. One who is shown again all the same is then a stranger. */
+  /** Forgets people who have left and whom no client shows, nor will when it is back: they only cost time. If a client shows one of them again all the same, that person is a stranger. */
   #forget(): void {
     const shown = new Set([...this.#people.values()].flatMap(({ goneAt, view }) => (goneAt === undefined ? [...view.keys()] : [])));
     for (const [name, { goneAt }] of this.#people) if (goneAt !== undefined && !shown.has(name)) this.#people.delete(name);

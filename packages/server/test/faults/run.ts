@@ -47,7 +47,7 @@ export async function runFaults(
       withinMs: CALM_MS_MAX,
     });
   for (const fault of faults) {
-    // First, so that by the answers of the instances those clients know that they have to come back.
+    // This resets connections. The questions of the next line reach their instances later, so `calm` does not begin while clients believe that they are connected.
     stage.gather();
     await stage.whole();
     await calm();
