@@ -76,7 +76,7 @@ export class BusLine implements BusListener {
     return performance.now() - this.#othersSignedAt < SIGNED_LATELY_MS;
   }
 
-  /** How many other instances spread their boards over a Cluster and this one does not, or the other way round (R9.29). */
+  /** How many other instances spread their boards over a Cluster and this one does not, or the other way round (R9.32). */
   get apart(): number {
     const since = performance.now() - APART_LATELY_MS;
     for (const [from, at] of this.#apart) if (at < since) this.#apart.delete(from);

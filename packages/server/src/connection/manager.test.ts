@@ -109,7 +109,7 @@ test("[R13.2] bytes on our channels that cannot be read are counted and have no 
   assert.deepEqual(ana.socket.takeFrames(), []);
 });
 
-test("[R9.29] an instance whose boards are spread otherwise is named in the log and counted, on both sides, until it is like this one", async () => {
+test("[R9.32] an instance whose boards are spread otherwise is named in the log and counted, on both sides, until it is like this one", async () => {
   const one = await Desk.open();
   const two = await Desk.open({ beside: one });
   one.clock.advance(1000);

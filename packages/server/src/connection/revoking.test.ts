@@ -36,7 +36,7 @@ test("[R24.1] a revoked user is put out at every instance, and comes in again wi
   }
 });
 
-test("[R24.3] [R24.4] an instance that comes later is told within 3 s, and puts out whom it had let in", async () => {
+test("[R24.3] [R24.4] [R24.7] an instance that comes later is told within 3 s, and puts out whom it had let in", async () => {
   const here = await Desk.open({ authenticate });
   const then = here.clock.wallNow();
   const old = `eve ${then - 1000}`;
