@@ -1,6 +1,7 @@
 /**
  * The attacks that the service has to withstand, each with its defence and the tests that make it: `npm run attacks` runs them, `-- --list`
- * only lists them, `-- token` those whose threat has that word. At the end: packages with known holes, licences, and a list of all packages (SBOM).
+ * only lists them, `-- token` takes those whose threat has that word. At the end, or with `-- --packages` alone: packages with known holes, licences, and
+ * a list of all packages (SBOM).
  */
 
 import { spawnSync } from "node:child_process";
@@ -18,13 +19,16 @@ const ALLOWED = /^(MIT|ISC|Apache-2\.0|BSD-[23]-Clause|0BSD|BlueOak-1\.0\.0)$/;
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 const wanted = ATTACKS.filter(({ threat }) => words.every((word) => threat.includes(word)));
-for (const { threat, defence, tests } of wanted) console.log(`${threat}\n  defence: ${defence}\n  tests:   ${tests.join("\n           ")}`);
+const isPackagesOnly = process.argv.includes("--packages");
+if (!isPackagesOnly)
+  for (const { threat, defence, tests } of wanted)
+    console.log(`${threat}\n  defence: ${defence}\n  tests:   ${tests.join("\n           ")}`);
 if (process.argv.includes("--list")) process.exit(0);
 
 /** @type {string[]} */
 const failed = [];
 const files = [...new Set(wanted.flatMap(({ tests }) => tests))];
-check("tests", node24(), ["scripts/test.js", ...files]);
+if (!isPackagesOnly) check("tests", node24(), ["scripts/test.js", ...files]);
 if (words.length === 0) {
   audit();
   packages();

@@ -17,7 +17,7 @@ export type Bound = {
 
 export const BOUNDS = {
   connectionsPerAddress: {
-    default: 10_000,
+    default: 20_000,
     min: 1,
     max: 1_000_000,
     unit: "connections",
@@ -87,12 +87,12 @@ export const BOUNDS = {
       "Boards that all connections of one network address watch, each counted for each; a further one is answered unavailable. A hundred people with lists of a thousand.",
   },
   membersPerBoard: {
-    default: 10_000,
+    default: 20_000,
     min: 1,
     max: 1_000_000,
     unit: "members",
     meaning:
-      "Members of a board, at all instances together. A join of somebody who is not on it yet is answered unavailable, and asked again by the client until there is room; instances that hear of each other's members a moment later let in a few more. The default is the largest board that was measured.",
+      "Members of a board, at all instances together. A join of somebody who is not on it yet is answered unavailable, and asked again by the client until there is room; instances that hear of each other's members a moment later let in a few more. The default is twice the largest board that was measured.",
   },
   workPerConnection: {
     default: 2000,

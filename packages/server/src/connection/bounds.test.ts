@@ -21,7 +21,7 @@ test("the defaults of settings are the rates and budgets that docs/OPERATIONS.md
   assert.deepEqual(budgetsOf(bounds), BUDGETS);
   for (const name of BOUND_NAMES) assert.equal(bounds[name], BOUNDS[name].default);
   assert.equal(Object.keys(LIMIT_SETTINGS).length, BOUND_NAMES.length);
-  assert.equal(LIMIT_SETTINGS.CONNECTIONS_PER_ADDRESS.default, "10000");
+  assert.equal(LIMIT_SETTINGS.CONNECTIONS_PER_ADDRESS.default, "20000");
 });
 
 test("a limit that is none, or out of its range, is refused", () => {
