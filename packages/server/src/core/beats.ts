@@ -14,7 +14,7 @@ export type BeatEcho = {
   /** It is later than all that came back before. */
   readonly isNew: boolean;
   /** An earlier beat has not come back, and will not. */
-  readonly hasSkipped: boolean;
+  readonly skipped: number;
   /** It came so shortly after the one before that peers are judged only once for both. */
   readonly isBurst: boolean;
 };
@@ -85,8 +85,8 @@ export class Beats {
     const sentAt = this.#sentAt.get(beat);
     for (const older of this.#sentAt.keys()) if (older <= beat) this.#sentAt.delete(older);
     const ms = sentAt === undefined ? undefined : now - sentAt;
-    if (beat <= this.#echoedBeat) return { ms, isNew: false, hasSkipped: false, isBurst: false };
-    const hasSkipped = beat > this.#echoedBeat + 1;
+    if (beat <= this.#echoedBeat) return { ms, isNew: false, skipped: 0, isBurst: false };
+    const skipped = beat - this.#echoedBeat - 1;
     // After a stall of Redis all messages come in one burst, perhaps own echoes before the beats of others: then peers are judged once.
     const isBurst = now - this.echoedAt < this.intervalMs / 2;
     this.echoMs = ms ?? this.echoMs;
@@ -100,7 +100,7 @@ export class Beats {
       this.#roundBeats.push(beat);
       if (this.#roundBeats.length > this.#staleAckBeats) this.#roundBeats.shift();
     }
-    return { ms, isNew: true, hasSkipped, isBurst };
+    return { ms, isNew: true, skipped, isBurst };
   }
 }
 

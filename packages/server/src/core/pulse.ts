@@ -207,15 +207,17 @@ export class Pulse implements BusBelief {
       this.#recoveryBeat = NEVER;
       this.#settlingSince = now;
       this.#host.emit({ kind: "ready" });
-    } else if (beat >= this.#recoveryBeat || (echo.hasSkipped && !this.#isBroken)) this.#recover(now);
+    } else if (beat >= this.#recoveryBeat || (echo.skipped > 0 && !this.#isBroken))
+      this.#recover(now, beat < this.#recoveryBeat && echo.skipped === 1);
     if (echo.isBurst) return;
     this.#peers.judge(now);
     this.#judgeHearing(now);
   }
 
-  #recover(now: Millis): void {
+  /** `isOfOneLoss`: a single own beat was lost on the way, so those of others have been coming all the time. */
+  #recover(now: Millis, isOfOneLoss = false): void {
     this.#recoveryBeat = NEVER;
-    this.#peers.beCalm();
+    if (!isOfOneLoss) this.#peers.beCalm();
     this.#isBroken = false;
     if (this.#blindSince !== undefined) this.#host.emit({ kind: "measured", what: "blind", scope: "all", ms: now - this.#blindSince });
     this.#blindSince = undefined;
