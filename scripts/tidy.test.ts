@@ -531,14 +531,21 @@ function unknownFiles(checked: readonly SourceFile[]): string[] {
     const steps = [...text.matchAll(/(?<!\*)\*([\w-]+\/[\w-]+|[a-z]+(?:-[a-z]+)*)\*(?!\*)/g)].flatMap((match) =>
       missing([match[1] ?? ""], match.index),
     );
-    const rows = [...text.matchAll(/^\| `…\/(?:([\w/]+)\/)?\{([\w,-]+)\}/gm)].flatMap(({ 1: folder, 2: names = "", index }) =>
-      missing(
-        names.split(",").map((name) => (folder === undefined ? name : `${folder}/${name}`)),
-        index,
+    // All names of the first column, but folders: of `…/core/{a,b}` these are core/a and core/b.
+    const rows = [...text.matchAll(/^\| (`(?:…|packages)\/[^|]*) \|/gm)].flatMap(({ 1: cell = "", index }) =>
+      [...cell.matchAll(/`(?:…\/)?([\w./-]*)(?:\{([\w,-]+)\})?(?:\.ts)?`/g)].flatMap(({ 1: before = "", 2: names }) =>
+        missing(
+          (names?.split(",") ?? [""]).map((name) => (before + name).replace(/\.ts$/, "")).filter((name) => !isFolder(name)),
+          index,
+        ),
       ),
     );
     return [...found, ...steps, ...rows];
   });
+}
+
+function isFolder(name: string): boolean {
+  return paths().some((path) => `/${path}`.includes(`/${name.replace(/\/$/, "")}/`));
 }
 
 /** The anchors that GitHub makes of headings. */
