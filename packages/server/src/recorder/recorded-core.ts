@@ -149,11 +149,6 @@ export class RecordedCore extends Core {
     return checkpoint.length > room ? undefined : checkpoint;
   }
 
-  /** Of the last checkpoint. */
-  get checkpointCost(): { readonly ms: number; readonly bytes: number } {
-    return this.#last;
-  }
-
   #judge(effect: Effect): void {
     if (effect.kind === "counted" && effect.what === "divergence") this.#options.trouble("divergence");
     if (effect.kind !== "peer" || !effect.isProven) return;
