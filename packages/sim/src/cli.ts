@@ -14,7 +14,7 @@ import { runCampaign } from "./campaign.ts";
 import type { TroubleName } from "./faults.ts";
 import { type Options, readOptions } from "./options.ts";
 import { loadPeerCore, mixing, type PeerCore } from "./peer-core.ts";
-import { printing, replay as replayOf } from "./replay.ts";
+import { printing, replay } from "./replay.ts";
 import { type Outcome, type RunOptions, runSchedule } from "./run.ts";
 import { drawSchedule, printSchedule, readSchedule, type Schedule } from "./schedule.ts";
 import { shrink } from "./shrink.ts";
@@ -85,7 +85,7 @@ async function runAll(options: Options): Promise<boolean> {
 function replayRecording({ traceFrom, json }: Options, path: string): boolean {
   const recording = readRecording(readFileSync(path));
   const { instanceId, why, at, version } = recording;
-  const replayed = replayOf(recording, traceFrom === undefined ? undefined : printing(traceFrom, console.log));
+  const replayed = replay(recording, traceFrom === undefined ? undefined : printing(traceFrom, console.log));
   const { calls, unrepeated, checkpoints, difference } = replayed;
   if (json) console.log(JSON.stringify({ instanceId, why, at, version, ...replayed }));
   else {
@@ -97,7 +97,7 @@ function replayRecording({ traceFrom, json }: Options, path: string): boolean {
   return difference === undefined;
 }
 
-async function replay(options: Options, path: string): Promise<boolean> {
+async function runFile(options: Options, path: string): Promise<boolean> {
   const { peerCore } = options;
   const makeCore = peerCore === undefined ? undefined : mixing(await loadPeerCore(peerCore));
   const schedule = readSchedule(readFileSync(path, "utf8"));

@@ -41,8 +41,8 @@ export type RunOptions = {
   readonly ablation?: Ablation | undefined;
   /** Default: true. The hash is a seventh of the work. */
   readonly hashes?: boolean;
-  /** Gets the World before anything has happened, to watch it. */
   readonly makeCore?: ((options: CoreOptions) => Core) | undefined;
+  /** Gets the World before anything has happened, to watch it. */
   readonly look?: ((world: World) => void) | undefined;
 };
 

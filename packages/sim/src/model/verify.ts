@@ -26,12 +26,12 @@ export async function verify(model: Model, settings: readonly string[]): Promise
   try {
     const run = (program: string, args: readonly string[]) => promisify(execFile)(program, args, { cwd: folder, maxBuffer: 1 << 26 });
     await run("spin", ["-a", ...settings.map((setting) => `-D${setting}`), join(MODELS, `${model}.pml`)]);
-    const isAboutEver = model === "slice";
+    const checksLiveness = model === "slice";
     // Without a clause something is wrong soon: there compiling takes longest.
     const optimized = settings.some((setting) => setting.startsWith("OFF_")) ? "-O0" : "-O1";
     // Fairness: each part of the model goes on, if it can.
-    await run("cc", ["-w", optimized, ...(isAboutEver ? ["-DNFAIR=3"] : ["-DSAFETY"]), "-o", "pan", "pan.c"]);
-    const { stdout } = await run("./pan", ["-m1000000", ...(isAboutEver ? ["-a", "-f"] : ["-E"])]);
+    await run("cc", ["-w", optimized, ...(checksLiveness ? ["-DNFAIR=3"] : ["-DSAFETY"]), "-o", "pan", "pan.c"]);
+    const { stdout } = await run("./pan", ["-m1000000", ...(checksLiveness ? ["-a", "-f"] : ["-E"])]);
     const states = /^ *([\d.e+]+) states, stored/m.exec(stdout)?.[1];
     const errors = /errors: (\d+)/.exec(stdout)?.[1];
     if (states === undefined || errors === undefined || stdout.includes("search depth too small"))
