@@ -50,6 +50,10 @@ test("[C6] a roster counts as settling until everybody who lost a connection cam
   assert.ok(CONSTANTS.settlingMs >= GRACE_MS.full);
 });
 
+test("[R23.6] a member that comes back within the longest grace has not left", () => {
+  assert.ok(CONSTANTS.falseLeaveMs >= GRACE_MS.full);
+});
+
 test("[R9.5] a connection to Redis has time to be opened and to prove itself before it is replaced again", () => {
   assert.ok(CONSTANTS.recycleMsMin > OPEN_MS_MAX + CONSTANTS.heartbeatMs);
 });
