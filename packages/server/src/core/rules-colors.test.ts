@@ -67,7 +67,7 @@ test("[R18.10] where the members of a person have got different colours, all tak
   world.network.faults = { ...world.network.faults, loses: ({ to, from }) => to !== from };
   const [first = "", second = ""] = ALIKE;
   const user = memberIdOf(first);
-  world.join(second, { board: "b1", via: 0 });
+  world.join(second, { board: "b1", via: 1 });
   world.join(first, { board: "b1", via: 0 });
   world.join("phone", { board: "b1", via: 1, user });
   world.advance(100);
