@@ -32,7 +32,7 @@ try {
     options.replay !== undefined
       ? replayRecording(options, options.replay)
       : options.schedule !== undefined
-        ? await replay(options, options.schedule)
+        ? await runFile(options, options.schedule)
         : options.ablations.length > 0
           ? ablateAll(options)
           : await runAll(options);
