@@ -10,7 +10,7 @@ import { ROOT } from "./node-24.js";
 import "./setup.js";
 
 /** Each package comes after those whose types it needs. */
-const PACKAGES = ["protocol", "client", "server"];
+const PACKAGES = ["protocol", "client", "react", "server"];
 
 for (const name of PACKAGES) {
   const folder = join(ROOT, "packages", name);

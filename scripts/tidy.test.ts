@@ -18,7 +18,8 @@ const SCOPE = "@presence-service/";
 const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
   protocol: [],
   client: ["protocol"],
-  demo: ["client", "protocol"],
+  react: ["client"],
+  demo: ["react", "client", "protocol"],
   server: ["protocol"],
   bench: ["client", "protocol"],
   conformance: ["protocol"],
@@ -118,7 +119,7 @@ type Rule = {
 
 const RULES: Rule[] = [
   {
-    name: "imports between packages go one way: demo → client → protocol ← server",
+    name: "imports between packages go one way: demo → react → client → protocol ← server",
     check: eachImport(production, (file, specifier) => {
       const from = packageOf(file.path);
       if (specifier.startsWith("."))

@@ -1,5 +1,6 @@
 /** Browser and Node client of the presence service. Importing it does nothing; see `createPresence`. */
 
+export type { JsonObject } from "@presence-service/protocol";
 export { createPresence } from "./client.ts";
 export {
   createDriver,

@@ -1,0 +1,46 @@
+/** Mounts elements in the page of page.ts, with React's `act` around everything that may render. */
+
+import "./page.ts";
+import type { Presence } from "@presence-service/client";
+import { act, createElement, type FunctionComponent, type ReactElement, type ReactNode, StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { Board, PresenceProvider } from "../src/index.ts";
+import type { Service } from "./service.ts";
+
+export type Rendered = { readonly container: HTMLElement; show(element: ReactNode): Promise<void>; unmount(): Promise<void> };
+
+export async function render(element: ReactNode): Promise<Rendered> {
+  const container = document.body.appendChild(document.createElement("div"));
+  const root = createRoot(container);
+  const show = async (next: ReactNode) => act(async () => root.render(next));
+  await show(element);
+  return { container, show, unmount: async () => act(async () => root.unmount()) };
+}
+
+export async function advance(service: Service, ms = 500): Promise<void> {
+  await act(async () => service.advance(ms));
+}
+
+/** The tree of an app: a client, a board, and what is in it. */
+export function onBoard(client: Presence, children: ReactNode, id = "desk", username = "me"): ReactElement {
+  return createElement(PresenceProvider, { client }, createElement(Board, { id, username }, children));
+}
+
+export function strict(children: ReactNode): ReactElement {
+  return createElement(StrictMode, null, children);
+}
+
+/** A component that shows what `read` gives as JSON and counts its renders. */
+export function reader(read: () => unknown): { readonly Reader: FunctionComponent; renders: number; readonly last: () => unknown } {
+  let last: unknown;
+  const counted = {
+    renders: 0,
+    last: () => last,
+    Reader: () => {
+      counted.renders++;
+      last = read();
+      return createElement("pre", null, JSON.stringify(last));
+    },
+  };
+  return counted;
+}
