@@ -3,6 +3,7 @@
 import type { JsonObject, Presence } from "@presence-service/client";
 import { createContext, createElement, type ReactElement, type ReactNode, useContext, useEffect, useMemo, useRef } from "react";
 import { BoardStore } from "./board-store.ts";
+import { useLatest } from "./latest.ts";
 
 const ClientContext = createContext<Presence | null>(null);
 const StoreContext = createContext<BoardStore | null>(null);
@@ -31,11 +32,8 @@ export function Board({ id, username, state, observe = false, children }: BoardP
   const store = useMemo(() => new BoardStore(client, id, observe), [client, id, observe]);
   const options = { ...(username !== undefined && { username }), ...(state !== undefined && { state }) };
   // Only taking the board reads them: a new state object with each render must not take it anew.
-  const latest = useRef(options);
-  useEffect(() => {
-    latest.current = options;
-  });
-  useEffect(() => store.take(latest.current), [store]);
+  const latest = useLatest(options);
+  useEffect(() => store.take(latest.current), [store, latest]);
   const named = useRef(username);
   useEffect(() => {
     if (username !== undefined && username !== named.current) store.board()?.rename(username);

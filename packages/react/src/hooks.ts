@@ -15,9 +15,10 @@ import type {
   Recipient,
   User,
 } from "@presence-service/client";
-import { useCallback, useEffect, useInsertionEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { useClient, useStore, useStoreIfAny } from "./board.ts";
 import { NOT_TAKEN } from "./board-store.ts";
+import { useLatest } from "./latest.ts";
 import { shallowEqual, useSelected } from "./selected.ts";
 import { NO_COUNTS, WatchStore } from "./watch-store.ts";
 
@@ -152,23 +153,18 @@ export function useFollow(listener?: (followed: Followed) => void): Follow {
       stop();
       const board = store.board();
       if (!board) return;
+      let told: Member | null = null;
       stopLast.current = board.follow(member, (followed) => {
-        setFollowing(followed.ended === undefined ? followed.member : null);
+        const now = followed.ended === undefined ? followed.member : null;
+        // React may render once more for a state that is the same.
+        if (now !== told) setFollowing(now);
+        told = now;
         latest.current?.(followed);
       });
     },
     [store, stop, latest],
   );
-  // Also when the board is another one.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it also ends when the board is another one
   useEffect(() => stop, [store, stop]);
   return useMemo(() => ({ following, follow, stop }), [following, follow, stop]);
-}
-
-/** The value of the last render, for callbacks that run later. */
-function useLatest<T>(value: T): { readonly current: T } {
-  const latest = useRef(value);
-  useInsertionEffect(() => {
-    latest.current = value;
-  });
-  return latest;
 }

@@ -2,7 +2,7 @@
 
 import "./page.ts";
 import type { Presence } from "@presence-service/client";
-import { act, createElement, type FunctionComponent, type ReactElement, type ReactNode, StrictMode } from "react";
+import { act, createElement, type ReactElement, type ReactNode, StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Board, PresenceProvider } from "../src/index.ts";
 import type { Service } from "./service.ts";
@@ -30,17 +30,18 @@ export function strict(children: ReactNode): ReactElement {
   return createElement(StrictMode, null, children);
 }
 
-/** A component that shows what `read` gives as JSON and counts its renders. */
-export function reader(read: () => unknown): { readonly Reader: FunctionComponent; renders: number; readonly last: () => unknown } {
-  let last: unknown;
-  const counted = {
-    renders: 0,
-    last: () => last,
-    Reader: () => {
-      counted.renders++;
-      last = read();
-      return createElement("pre", null, JSON.stringify(last));
-    },
+export type Reading = { renders: number; readonly element: ReactElement };
+
+/** An element that shows what `read`, which may use hooks, gives as JSON. Its renders are counted, in StrictMode twice each. */
+export function reading(read: () => unknown): Reading {
+  const count = () => {
+    counted.renders++;
+    return read();
   };
+  const counted = { renders: 0, element: createElement(Reader, { read: count }) };
   return counted;
+}
+
+function Reader({ read }: { readonly read: () => unknown }): ReactElement {
+  return createElement("pre", null, JSON.stringify(read()));
 }

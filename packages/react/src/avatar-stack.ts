@@ -1,0 +1,246 @@
+/**
+ * The people on the board as a row of avatars, in one order for all viewers, with a button for those who have no room. The row takes the
+ * same room whoever comes and goes.
+ */
+
+import type { User } from "@presence-service/client";
+import {
+  type CSSProperties,
+  createElement,
+  type KeyboardEvent,
+  type ReactElement,
+  type ReactNode,
+  useEffect,
+  useId,
+  useRef,
+  useState,
+} from "react";
+import { useUsers } from "./hooks.ts";
+import { inkOn } from "./ink.ts";
+
+export type AvatarStackProps = {
+  /** So many avatars are shown (5); if there are more people, the place after them is a button "+n" that lists the rest. */
+  readonly max?: number | undefined;
+  /** In pixels (32). */
+  readonly size?: number | undefined;
+  /** Oneself is left out. */
+  readonly others?: boolean | undefined;
+  /** Makes each avatar a button: to follow that person, say. */
+  readonly onSelect?: ((user: User) => void) | undefined;
+  /** What is inside an avatar; by default the picture, or the first letter of the name. */
+  readonly renderAvatar?: ((user: User) => ReactNode) | undefined;
+  /** What a screen reader calls one person, and all of them; as in another language. */
+  readonly nameOf?: ((user: User) => string) | undefined;
+  readonly label?: ((count: number) => string) | undefined;
+  readonly className?: string | undefined;
+  readonly style?: CSSProperties | undefined;
+};
+
+/** Neighbours cover this part of each other. */
+const OVERLAP = 0.25;
+
+export function AvatarStack({
+  max = 5,
+  size = 32,
+  others = false,
+  onSelect,
+  renderAvatar = pictureOf,
+  nameOf = plainNameOf,
+  label = plainLabel,
+  className,
+  style,
+}: AvatarStackProps): ReactElement {
+  const users = useUsers((all) => (others ? all.filter(({ isSelf }) => !isSelf) : all));
+  const [shown, rest] = [users.slice(0, max), users.slice(max)];
+  const step = size * (1 - OVERLAP);
+  // Room for all places, also for those that are empty.
+  const room: CSSProperties = { position: "relative", boxSizing: "content-box", width: step * max + size, height: size };
+  const list: CSSProperties = { listStyle: "none", margin: 0, padding: 0 };
+  const item = (at: number): CSSProperties => ({ position: "absolute", top: 0, insetInlineStart: at * step, width: size, height: size });
+  const moveFocus = useArrowKeys();
+  return createElement(
+    "div",
+    {
+      className: className ?? "presence-avatars",
+      role: "group",
+      "aria-label": label(users.length),
+      style: { ...room, ...style },
+      onKeyDown: moveFocus,
+    },
+    createElement(
+      "ul",
+      // Safari calls a list without bullets no list, unless it is told.
+      { role: "list", style: list },
+      shown.map((user, at) =>
+        createElement("li", { key: user.userId, style: item(at) }, createElement(Avatar, { user, size, onSelect, renderAvatar, nameOf })),
+      ),
+    ),
+    rest.length === 0
+      ? null
+      : createElement("div", { style: item(shown.length) }, createElement(Rest, { rest, size, onSelect, nameOf, label })),
+  );
+}
+
+type Parts = Pick<AvatarStackProps, "onSelect"> & {
+  readonly size: number;
+  readonly renderAvatar: (user: User) => ReactNode;
+  readonly nameOf: (user: User) => string;
+  readonly label: (count: number) => string;
+};
+
+function Avatar({ user, size, onSelect, renderAvatar, nameOf }: Omit<Parts, "label"> & { readonly user: User }): ReactElement {
+  const isIdle = user.members.every(({ status }) => status === "idle");
+  const colors = { "--presence-color": user.color, "--presence-ink": inkOn(user.color) } as CSSProperties;
+  const look = {
+    className: "presence-avatar",
+    title: nameOf(user),
+    "aria-label": nameOf(user),
+    "data-user": user.userId,
+    "data-idle": isIdle || undefined,
+    style: { ...ROUND, ...colors, width: size, height: size, fontSize: size * 0.45, background: user.color, color: inkOn(user.color) },
+  };
+  const inside = createElement("span", { "aria-hidden": true, style: INSIDE }, renderAvatar(user));
+  // Without something to do it is no stop of the Tab key.
+  return onSelect
+    ? createElement("button", { type: "button", ...look, onClick: () => onSelect(user) }, inside)
+    : createElement("span", { role: "img", ...look }, inside);
+}
+
+const ROUND: CSSProperties = {
+  position: "relative",
+  display: "grid",
+  placeItems: "center",
+  boxSizing: "border-box",
+  margin: 0,
+  padding: 0,
+  border: 0,
+  borderRadius: "50%",
+  lineHeight: 1,
+};
+const INSIDE: CSSProperties = {
+  position: "absolute",
+  inset: 0,
+  display: "grid",
+  placeItems: "center",
+  overflow: "hidden",
+  borderRadius: "inherit",
+};
+const PICTURE: CSSProperties = { position: "absolute", inset: 0, width: "100%", height: "100%", objectFit: "cover" };
+
+/** The letter stays below the picture: it is there while the picture loads, and if it never does. */
+function pictureOf({ username, avatar }: User): ReactNode {
+  const letter = ([...username.trim()][0] ?? "?").toUpperCase();
+  if (avatar === undefined || !/^(?:https?:|data:image\/|\/|\.)/i.test(avatar)) return letter;
+  return [
+    letter,
+    createElement("img", {
+      key: avatar,
+      src: avatar,
+      alt: "",
+      referrerPolicy: "no-referrer",
+      style: PICTURE,
+      onError: (event: { currentTarget: HTMLElement }) => event.currentTarget.remove(),
+    }),
+  ];
+}
+
+function plainNameOf({ username, isSelf, members }: User): string {
+  const name = username === "" ? "Somebody" : username;
+  const notes = [...(isSelf ? ["you"] : []), ...(members.every(({ status }) => status === "idle") ? ["away"] : [])];
+  return notes.length === 0 ? name : `${name} (${notes.join(", ")})`;
+}
+
+function plainLabel(count: number): string {
+  return count === 1 ? "1 person here" : `${count} people here`;
+}
+
+type RestProps = Omit<Parts, "renderAvatar"> & { readonly rest: readonly User[] };
+
+function Rest({ rest, size, onSelect, nameOf, label }: RestProps): ReactElement {
+  const id = useId();
+  const [isOpen, setOpen] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (!isOpen) return;
+    const elsewhere = ({ target }: Event) => !box.current?.contains(target as Node) && setOpen(false);
+    document.addEventListener("pointerdown", elsewhere);
+    document.addEventListener("focusin", elsewhere);
+    return () => {
+      document.removeEventListener("pointerdown", elsewhere);
+      document.removeEventListener("focusin", elsewhere);
+    };
+  }, [isOpen]);
+  const closed = (event: KeyboardEvent) => {
+    if (event.key !== "Escape" || !isOpen) return;
+    event.stopPropagation();
+    setOpen(false);
+    button.current?.focus();
+  };
+  const look = { width: size, height: size, fontSize: size * 0.4 };
+  return createElement(
+    "div",
+    { ref: box, onKeyDown: closed },
+    createElement(
+      "button",
+      {
+        ref: button,
+        type: "button",
+        className: "presence-avatar presence-avatar-rest",
+        "aria-expanded": isOpen,
+        "aria-controls": isOpen ? id : undefined,
+        "aria-label": `+${rest.length}: ${label(rest.length)}`,
+        style: { ...ROUND, ...look },
+        onClick: () => setOpen(!isOpen),
+      },
+      `+${rest.length}`,
+    ),
+    isOpen
+      ? createElement(
+          "ul",
+          { id, role: "list", className: "presence-avatar-list", tabIndex: 0, "aria-label": label(rest.length), style: LIST },
+          rest.map((user) =>
+            createElement(
+              "li",
+              { key: user.userId, "data-user": user.userId },
+              onSelect ? createElement("button", { type: "button", onClick: () => onSelect(user) }, nameOf(user)) : nameOf(user),
+            ),
+          ),
+        )
+      : null,
+  );
+}
+
+/** Above the page, so that it moves nothing. */
+const LIST: CSSProperties = {
+  position: "absolute",
+  zIndex: 1,
+  top: "calc(100% + 4px)",
+  insetInlineEnd: 0,
+  maxHeight: "15rem",
+  minWidth: "10rem",
+  margin: 0,
+  padding: "0.5rem 0.75rem",
+  overflow: "auto",
+  listStyle: "none",
+};
+
+/** Arrow keys, Home and End go through the buttons of the row. */
+function useArrowKeys(): (event: KeyboardEvent<HTMLElement>) => void {
+  return (event) => {
+    const buttons = [...event.currentTarget.querySelectorAll<HTMLElement>("button")];
+    const at = buttons.indexOf(event.target as HTMLElement);
+    if (at < 0) return;
+    const isBackward = getComputedStyle(event.currentTarget).direction === "rtl";
+    const steps: Record<string, number> = {
+      ArrowRight: isBackward ? at - 1 : at + 1,
+      ArrowLeft: isBackward ? at + 1 : at - 1,
+      Home: 0,
+      End: buttons.length - 1,
+    };
+    const next = buttons[steps[event.key] ?? -1];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  };
+}
