@@ -51,7 +51,7 @@ export function Cursors({ area, isHidden = false, renderCursor, smooth, classNam
   useEffect(() => (isHidden ? undefined : layer.watch(isSmooth)), [layer, isHidden, isSmooth]);
   useEffect(() => {
     const element = area?.element();
-    if (element && getComputedStyle(element).position === "static") element.style.position = "relative";
+    if (element && ["", "static"].includes(getComputedStyle(element).position)) element.style.position = "relative";
   }, [area]);
   const shown = useSyncExternalStore(layer.subscribe, layer.snapshot, () => NOBODY);
   return createElement(
