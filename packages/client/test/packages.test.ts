@@ -22,7 +22,20 @@ const app = mkdtempSync(join(tmpdir(), "presence-app-"));
 const tarballs = new Map<string, string>();
 
 /** Of the repository; the packages themselves are the packed ones. */
-const TOOLS = ["@prometheus-io", "@redis", "@types", "react", "react-dom", "pino", "ws", "zod", "vite", "vitest", "typescript", "typescript-5.4"];
+const TOOLS = [
+  "@prometheus-io",
+  "@redis",
+  "@types",
+  "react",
+  "react-dom",
+  "pino",
+  "ws",
+  "zod",
+  "vite",
+  "vitest",
+  "typescript",
+  "typescript-5.4",
+];
 
 const APP = `import { createPresence } from "@presence-service/client";
 export const presence = createPresence({ url: "ws://localhost:3001" });

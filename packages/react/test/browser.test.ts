@@ -4,10 +4,9 @@
  */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { test } from "node:test";
@@ -61,7 +60,8 @@ test("two pages on two instances", { timeout: 90_000 }, async (t) => {
   board.on("user_left", ({ member }) => left.push(member.username));
   const [ana, ben] = [await open(one.wsUrl, "Ana", "light"), await open(two.wsUrl, "Ben", "dark")];
   const cursorOf = (page: Page, name: string) => page.locator(".presence-cursor", { hasText: name });
-  for (const page of [ana, ben]) await eventually(async () => /Ana/.test(await names(page)) && /Ben/.test(await names(page)), { what: "both are there" });
+  for (const page of [ana, ben])
+    await eventually(async () => /Ana/.test(await names(page)) && /Ben/.test(await names(page)), { what: "both are there" });
 
   await t.test("a cursor at rest is where its owner points, within 2 px", async () => {
     for (const [x, y] of [
@@ -82,7 +82,14 @@ test("two pages on two instances", { timeout: 90_000 }, async (t) => {
 
   await t.test("people who come move nothing, and axe finds nothing", async (t) => {
     const before = [await box(ben, "#beside"), await box(ben, ".presence-avatars"), await box(ben, "#area")];
-    const guests = ["Chloé", "Dai", "Eli"].map((username) => createPresence({ url: one.wsUrl, name: username }).board("desk", { username }));
+    const guests = ["Chloé", "Dai", "Eli"].map((username) => {
+      const presence = createPresence({ url: one.wsUrl, name: username });
+      presence.board("desk", { username });
+      return presence;
+    });
+    t.after(() => {
+      for (const guest of guests) guest.close();
+    });
     await ben.locator(".presence-avatar-rest").waitFor();
     await eventually(async () => (await ben.locator(".presence-avatar-rest").textContent()) === "+3", { what: "six people" });
     await ben.locator(".presence-avatar-rest").click();
@@ -103,7 +110,7 @@ test("two pages on two instances", { timeout: 90_000 }, async (t) => {
       await page.screenshot({ path: shot });
       t.diagnostic(`screenshot: ${shot}`);
     }
-    for (const guest of guests) guest.leave();
+    for (const guest of guests) guest.close();
     await eventually(() => left.length === 3, { what: "the guests have left" });
   });
 
@@ -115,7 +122,10 @@ test("two pages on two instances", { timeout: 90_000 }, async (t) => {
     await eventually(async () => /Ben/.test(await names(ana)), { what: "Ana is back" });
     // Longer than the second after which a board that was given back is left.
     await new Promise((resolve) => setTimeout(resolve, 1_500));
-    assert.deepEqual(left.filter((name) => name === "Ana" || name === "Ben"), []);
+    assert.deepEqual(
+      left.filter((name) => name === "Ana" || name === "Ben"),
+      [],
+    );
     await ana.locator("#mount").click();
     await eventually(() => left.includes("Ana"), { what: "one who stays away leaves" });
   });

@@ -14,23 +14,32 @@ function App() {
   return createElement(
     PresenceProvider,
     { client: presence },
-    createElement("h1", null, "A board"),
-    createElement("button", { id: "key", type: "button", onClick: () => setKey(key + 1) }, "another key"),
-    createElement("button", { id: "mount", type: "button", onClick: () => setShown(!isShown) }, "mount"),
-    isShown ? createElement(Board, { key, id: "desk", username: query.get("name") ?? "" }, createElement(Desk)) : null,
+    createElement(
+      "main",
+      null,
+      createElement("h1", null, "A board"),
+      createElement("button", { id: "key", type: "button", onClick: () => setKey(key + 1) }, "another key"),
+      createElement("button", { id: "mount", type: "button", onClick: () => setShown(!isShown) }, "mount"),
+      isShown ? createElement(Board, { key, id: "desk", username: query.get("name") ?? "" }, createElement(Desk)) : null,
+    ),
   );
 }
 
 function Desk() {
-  const area = useCursorArea<HTMLElement>();
+  const area = useCursorArea<HTMLDivElement>();
   const names = useUsers((users) => users.map(({ username }) => username).join(", "));
   return createElement(
     "div",
     null,
-    createElement("div", { id: "bar" }, createElement(AvatarStack, { max: 3, onSelect: () => {} }), createElement("span", { id: "beside" }, "beside")),
+    createElement(
+      "div",
+      { id: "bar" },
+      createElement(AvatarStack, { max: 3, onSelect: () => {} }),
+      createElement("span", { id: "beside" }, "beside"),
+    ),
     createElement(ConnectionStatus),
     createElement("p", { id: "names" }, names),
-    createElement("main", { ref: area.ref, id: "area", "aria-label": "the board" }, createElement(Cursors, { area })),
+    createElement("div", { ref: area.ref, id: "area" }, createElement(Cursors, { area })),
   );
 }
 
