@@ -27,9 +27,9 @@ export type AvatarStackProps = {
   readonly others?: boolean | undefined;
   /** Makes each avatar a button: to follow that person, say. */
   readonly onSelect?: ((user: User) => void) | undefined;
-  /** What is inside an avatar; by default the picture, or the first letter of the name. */
+  /** Draws the inside of an avatar; by default the picture, or the first letter of the name. */
   readonly renderAvatar?: ((user: User) => ReactNode) | undefined;
-  /** What a screen reader calls one person, and all of them; as in another language. */
+  /** The words of a screen reader for one person, and below for all of them; as in another language. */
   readonly nameOf?: ((user: User) => string) | undefined;
   readonly label?: ((count: number) => string) | undefined;
   readonly className?: string | undefined;
@@ -159,6 +159,7 @@ type RestProps = Omit<Parts, "renderAvatar"> & { readonly rest: readonly User[] 
 function Rest({ rest, size, onSelect, nameOf, label }: RestProps): ReactElement {
   const id = useId();
   const [isOpen, setOpen] = useState(false);
+  const [opensLeft, setOpensLeft] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -191,14 +192,24 @@ function Rest({ rest, size, onSelect, nameOf, label }: RestProps): ReactElement 
         "aria-controls": isOpen ? id : undefined,
         "aria-label": `+${rest.length}: ${label(rest.length)}`,
         style: { ...ROUND, ...look },
-        onClick: () => setOpen(!isOpen),
+        onClick: () => {
+          setOpensLeft((button.current?.getBoundingClientRect().left ?? 0) > window.innerWidth / 2);
+          setOpen(!isOpen);
+        },
       },
       `+${rest.length}`,
     ),
     isOpen
       ? createElement(
           "ul",
-          { id, role: "list", className: "presence-avatar-list", tabIndex: 0, "aria-label": label(rest.length), style: LIST },
+          {
+            id,
+            role: "list",
+            className: "presence-avatar-list",
+            tabIndex: 0,
+            "aria-label": label(rest.length),
+            style: { ...LIST, ...(opensLeft ? { right: 0 } : { left: 0 }) },
+          },
           rest.map((user) =>
             createElement(
               "li",
@@ -211,12 +222,11 @@ function Rest({ rest, size, onSelect, nameOf, label }: RestProps): ReactElement 
   );
 }
 
-/** Above the page, so that it moves nothing. */
+/** Above the page, so that it moves nothing; towards the middle of the window, so that it is not cut. */
 const LIST: CSSProperties = {
   position: "absolute",
   zIndex: 1,
   top: "calc(100% + 4px)",
-  insetInlineEnd: 0,
   maxHeight: "15rem",
   minWidth: "10rem",
   margin: 0,

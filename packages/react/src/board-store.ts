@@ -1,11 +1,11 @@
 /**
  * One board as the components below one `<Board>` see it. Rendering creates it and takes nothing: the board is taken by an effect, since
- * React may throw a render away. What components ask for before that waits for it. React knows nothing of this file.
+ * React may throw a render away. Wishes of components before that wait for it. Nothing here depends on React.
  */
 
 import type { Board, BoardOptions, BoardSnapshot, JsonObject, Presence, Stop } from "@presence-service/client";
 
-/** What is shown on a server, while hydrating, and until the board is taken. */
+/** Shown on a server, while hydrating, and until the board is taken. */
 export const NOT_TAKEN: BoardSnapshot = Object.freeze({
   status: "connecting",
   self: null,

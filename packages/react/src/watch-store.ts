@@ -1,4 +1,4 @@
-/** The counts of several boards as an external store: watched while a component listens. React knows nothing of this file. */
+/** The counts of several boards as an external store: watched while a component listens. Nothing here depends on React. */
 
 import type { Occupancy, Presence, Stop, Watch } from "@presence-service/client";
 

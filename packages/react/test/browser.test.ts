@@ -93,6 +93,8 @@ test("two pages on two instances", { timeout: 90_000 }, async (t) => {
     await ben.locator(".presence-avatar-rest").waitFor();
     await eventually(async () => (await ben.locator(".presence-avatar-rest").textContent()) === "+3", { what: "six people" });
     await ben.locator(".presence-avatar-rest").click();
+    const list = await box(ben, ".presence-avatar-list");
+    assert.ok(list.x >= 0 && list.x + list.width <= 800, "the list is not cut");
     assert.deepEqual([await box(ben, "#beside"), await box(ben, ".presence-avatars"), await box(ben, "#area")], before);
     await pointAt(ana, 0.5, 0.6);
     await ana.locator(".presence-avatar").first().waitFor();

@@ -42,7 +42,7 @@ test("each block of the guide and of the README is valid TypeScript", { timeout:
 });
 
 function blocksOf(markdown: string): { readonly file: string; readonly code: string }[] {
-  return [...markdown.matchAll(/^```tsx(?: file=(\w+)\.tsx?)?\n([\s\S]*?)^```/gm)].map(([, name = "readme", code = ""]) => ({
+  return [...markdown.matchAll(/^```tsx(?: file=(\w+))?\n([\s\S]*?)^```/gm)].map(([, name = "readme", code = ""]) => ({
     file: `${name}.tsx`,
     code,
   }));
