@@ -98,7 +98,7 @@ export const ABLATIONS: readonly Ablation[] = [
     constants: { occupancySilentMs: FOREVER },
   },
   {
-    rule: "R15.8",
+    rule: "R15.38",
     missedBy: "occupancy",
     off: "an instance that may have missed what is wanted says so",
     hears: heard(beats(({ wanting: _, ...one }) => one)),

@@ -34,7 +34,13 @@ before(async () => {
   const redisUrl = redis.url.replace("redis://", `redis://presence:${secret("redis")}@`);
   writeFileSync(join(folder, "bus-secret"), secret("bus"));
   const log = { LOG_LEVEL: "trace", LOG_FORMAT: "json" };
-  const env = { ...log, AUTH_SECRET: secret("auth"), BUS_SECRET_FILE: join(folder, "bus-secret"), TOKEN_IN_URL: "on" };
+  const env = {
+    ...log,
+    AUTH_SECRET: secret("auth"),
+    ADMIN_TOKEN: secret("admin"),
+    BUS_SECRET_FILE: join(folder, "bus-secret"),
+    TOKEN_IN_URL: "on",
+  };
   const narrowEnv = { TRUSTED_PROXIES: "127.0.0.1,::1", CONNECTIONS_PER_ADDRESS: "2", ...log };
   // A flag is the worst place for a secret: every user of the machine can read it until the process has started.
   [guarded, narrow] = await Promise.all([
