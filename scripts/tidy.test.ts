@@ -4,14 +4,12 @@
  */
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { paths, ROOT, readRepository, type SourceFile } from "./repository.ts";
 import { codeOf, commentsOf, importsOf, lineOf } from "./source-text.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SCOPE = "@presence-service/";
 
 /** The packages that each package may import. No package imports demo, bench, conformance or sim. */
@@ -106,7 +104,6 @@ const IDS = new Set([
   ...idsIn("packages/server/src/testing/view.ts", /\((S\d)\)/g),
 ]);
 
-type SourceFile = { readonly path: string; readonly text: string };
 type Rule = {
   readonly name: string;
   /** `path:line: the problem and how to fix it`, one per finding. */
@@ -573,33 +570,4 @@ function blanked(text: string): string {
 /** A file with the docstring that every file needs, so that a sample breaks one rule only. */
 function sample(path: string, text: string): SourceFile {
   return { path, text: `/** A sample. */\n${text}\n` };
-}
-
-/** All text files that are tracked by git, or would be. */
-function readRepository(): SourceFile[] {
-  return paths()
-    .filter((path) => existsSync(join(ROOT, path)))
-    .map((path) => ({ path, text: readFileSync(join(ROOT, path), "utf8") }))
-    .filter(({ text }) => !text.includes("\0"));
-}
-
-function paths(): string[] {
-  try {
-    const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
-      cwd: ROOT,
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    return [...new Set(listed.toString().split("\0").filter(Boolean))];
-  } catch {
-    return below("");
-  }
-}
-
-/** All files below a folder, for a copy of the repository without git. */
-function below(folder: string): string[] {
-  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
-    if (["node_modules", "dist", ".git", ".env"].includes(entry.name)) return [];
-    const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
-    return entry.isDirectory() ? below(path) : entry.isFile() ? [path] : [];
-  });
 }
