@@ -246,6 +246,8 @@ export const FAULTS: readonly Fault[] = [
       await redis.cli("SET", "a", "1");
       await redis.cli("FLUSHALL");
       assert.equal(await redis.cli("DBSIZE"), 0);
+      // By itself it is over before somebody has resumed.
+      await wait(3000);
       return ["the data base is empty"];
     },
   },
