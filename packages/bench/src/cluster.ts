@@ -18,6 +18,8 @@ const LOOK_EVERY_MS = 50;
 /** USER_HZ, the unit of times in /proc: 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
 const PAGE_BYTES = 4096;
+const PORT_MIN = 20_000;
+const PORT_MAX = 32_000;
 
 type Run = (command: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
 
@@ -138,11 +140,19 @@ export function cpuSecondsOf(pid: number | "self"): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
+/**
+ * A port that no server has now. It is below the range that the system uses for outgoing connections (from 32768): thousands of clients
+ * use those, and one of them would take the port before the server does.
+ */
 async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve, reject) => probe.once("error", reject).listen(0, resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once("error", () => resolve(false));
+      probe.listen(port, () => probe.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
+  throw new Error(`no free port found between ${PORT_MIN} and ${PORT_MAX}`);
 }
