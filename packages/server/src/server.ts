@@ -32,7 +32,7 @@ import { isRecorderBytes, type RecorderOptions } from "./recorder/recorder.ts";
 import type { RedisTls } from "./redis/client.ts";
 import { RedisPubSub } from "./redis/pubsub.ts";
 import { ShardedPubSub } from "./redis/sharded.ts";
-import { clusterOf, type RedisSentinel, topologyOf } from "./redis/topology.ts";
+import { clusterOf, type RedisSentinel, topologyOf } from "./redis/target.ts";
 import { type Logger, SILENT } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { VERSION } from "./version.ts";
@@ -48,7 +48,7 @@ export type { HttpHandler } from "./edge/http.ts";
 export { PresenceError } from "./errors.ts";
 export type { RecorderOptions } from "./recorder/recorder.ts";
 export type { RedisTls } from "./redis/client.ts";
-export type { RedisSentinel } from "./redis/topology.ts";
+export type { RedisSentinel } from "./redis/target.ts";
 export type { Logger } from "./telemetry/log.ts";
 
 export type PresenceServerOptions = (ListenOptions | AttachOptions) & {

@@ -7,7 +7,7 @@ import { MemoryBus } from "../src/bus/memory.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
 import { ShardedPubSub } from "../src/redis/sharded.ts";
 import { slotOf } from "../src/redis/slot.ts";
-import { clusterOf, topologyOf } from "../src/redis/topology.ts";
+import { clusterOf, topologyOf } from "../src/redis/target.ts";
 import { busContract, bytes, hasCode, Recorder } from "./bus-contract.ts";
 import { eventually, HAS_VALKEY, RedisCluster, RedisProcess, Sentinels } from "./harness/index.ts";
 

@@ -8,7 +8,7 @@ import { type TestContext, test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { UNANSWERED_BYTES_MAX, UNANSWERED_MAX } from "../src/redis/outgoing.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
-import { topologyOf } from "../src/redis/topology.ts";
+import { topologyOf } from "../src/redis/target.ts";
 import { bytes, hasCode, Recorder } from "./bus-contract.ts";
 import { eventually, FaultProxy, freePort, RedisProcess } from "./harness/index.ts";
 

@@ -8,7 +8,7 @@ import { after, type TestContext, test } from "node:test";
 import { type Channel, Channels } from "../src/bus/bus.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
 import { ShardedPubSub } from "../src/redis/sharded.ts";
-import { clusterOf, type RedisTarget, topologyOf } from "../src/redis/topology.ts";
+import { clusterOf, type RedisTarget, topologyOf } from "../src/redis/target.ts";
 import { bytes, hasCode, Recorder } from "./bus-contract.ts";
 import { eventually, FaultProxy, freePort, Instance, RedisCluster, RedisProcess, Sentinels, Team } from "./harness/index.ts";
 

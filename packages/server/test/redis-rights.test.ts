@@ -9,7 +9,7 @@ import { after, type TestContext, test } from "node:test";
 import type { BoardId } from "@presence-service/protocol";
 import { BusRefused } from "../src/bus/bus.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
-import { topologyOf } from "../src/redis/topology.ts";
+import { topologyOf } from "../src/redis/target.ts";
 import { bytes, Recorder } from "./bus-contract.ts";
 import { eventually, freePort, Instance, RedisProcess, SessionClient, throughout } from "./harness/index.ts";
 

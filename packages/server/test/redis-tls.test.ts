@@ -9,7 +9,7 @@ import { type TestContext, test } from "node:test";
 import { type Channel, Channels } from "../src/bus/bus.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
 import { ShardedPubSub } from "../src/redis/sharded.ts";
-import { clusterOf, type RedisTarget, topologyOf } from "../src/redis/topology.ts";
+import { clusterOf, type RedisTarget, topologyOf } from "../src/redis/target.ts";
 import { createPresenceServer } from "../src/server.ts";
 import { bytes, hasCode, Recorder } from "./bus-contract.ts";
 import { eventually, freePort, Instance, RedisCluster, RedisProcess, type Reply } from "./harness/index.ts";

@@ -14,7 +14,7 @@ import type { BusMessage } from "../core/messages.ts";
 import { PresenceError } from "../errors.ts";
 import { isErrorReply, type RedisConnection } from "../redis/client.ts";
 import { explain } from "../redis/failure.ts";
-import { topologyOf } from "../redis/topology.ts";
+import { topologyOf } from "../redis/target.ts";
 import { inWords } from "../redis/url.ts";
 import { escapeUnprintable } from "../telemetry/redact.ts";
 

@@ -6,8 +6,8 @@
 import type { BoardId, InstanceId, MemberId, Millis } from "@presence-service/protocol";
 import { type Keep, keepEach } from "./checkpoint.ts";
 import type { Context, Liveness } from "./context.ts";
-import type { SliceHeld } from "./inspection.ts";
 import type { Held, SliceEntry, Sync } from "./messages.ts";
+import type { SliceHeld } from "./reasons.ts";
 import { Replica } from "./replica.ts";
 import type { Silence } from "./silence.ts";
 
