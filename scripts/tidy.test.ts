@@ -255,8 +255,11 @@ const RULES: Rule[] = [
     good: { path: "packages/client/src/index.ts", text: 'export * from "./client.ts";\n' },
   },
   {
-    name: "no sentence of a comment begins with Who, Whose, Whom or What, unless it is a question",
-    check: (files) => files.filter(({ path }) => PLAIN_COMMENTS.some((folder) => path.startsWith(folder))).flatMap(headlessSentences),
+    name: "no sentence of a comment or a document begins with Who, Whose, Whom or What, unless it is a question",
+    check: (files) =>
+      files
+        .filter(({ path }) => path.endsWith(".md") || PLAIN_COMMENTS.some((folder) => path.startsWith(folder)))
+        .flatMap(headlessSentences),
     bad: sample("scripts/a.ts", "const a = 1;\n// A client joins\n// once. Who joins twice\n// is refused."),
     good: sample(
       "scripts/a.ts",
@@ -459,9 +462,10 @@ function onlyIn(owner: string, named: RegExp): Rule["check"] {
 }
 
 function headlessSentences({ path, text }: SourceFile): string[] {
-  if (!/\.[jt]s$/.test(path)) return [];
-  return commentsOf(text).flatMap((comment) =>
-    [...comment.text.matchAll(/(?:^|[.:;!?][)"'`]*\s|\n *\n|[-–—] )\s*((?:Who|Whose|Whom|What)\b.*?(?:[.!?](?!\S)|$))/gs)].flatMap(
+  if (!/\.(?:[jt]s|md)$/.test(path)) return [];
+  const prose = path.endsWith(".md") ? [{ text: withoutCode(text), index: 0 }] : commentsOf(text);
+  return prose.flatMap((comment) =>
+    [...comment.text.matchAll(/(?:^|[.:;!?|][)"'`]*\s|\n *\n|[-–—] )\s*((?:Who|Whose|Whom|What)\b.*?(?:[.!?](?!\S)|$))/gs)].flatMap(
       (match) => {
         const sentence = match[1] ?? "";
         if (sentence.endsWith("?")) return [];
@@ -486,7 +490,7 @@ function deadLinks(checked: readonly SourceFile[]): string[] {
   return checked
     .filter(({ path }) => path.endsWith(".md"))
     .flatMap(({ path, text }) => {
-      const prose = text.replace(/^(```|~~~)[\s\S]*?^\1/gm, blanked).replace(/`[^`\n]*`/g, blanked);
+      const prose = withoutCode(text);
       return [...prose.matchAll(/\]\(([^)\s]+)(?:\s+"[^"]*")?\)/g)].flatMap((match) => {
         const target = match[1] ?? "";
         if (/^[a-z][a-z+.-]*:/.test(target)) return [];
@@ -561,6 +565,10 @@ function anchorsOf(markdown: string): Set<string> {
     anchors.add(unique);
   }
   return anchors;
+}
+
+function withoutCode(markdown: string): string {
+  return markdown.replace(/^(```|~~~)[\s\S]*?^\1/gm, blanked).replace(/`[^`\n]*`/g, blanked);
 }
 
 function blanked(text: string): string {

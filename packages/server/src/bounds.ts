@@ -100,7 +100,7 @@ export const BOUNDS = {
     max: 1_000_000,
     unit: "work a second",
     meaning:
-      "Messages and bytes of one connection, in work (ten times as much at once): 1 000 moves a second, where a hand makes 60. What is above it its address lends; what nobody pays for is read later.",
+      "Messages and bytes of one connection, in work (ten times as much at once): 1 000 moves a second, where a hand makes 60. Its address lends it more; whatever is not paid for is read later.",
   },
   workPerAddress: {
     default: 250_000,

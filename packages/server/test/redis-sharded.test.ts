@@ -9,7 +9,7 @@ import { SLOTS, slotOf } from "../src/redis/slot.ts";
 import { eventually, Instance, RedisCluster, type RedisProcess, Team, throughout } from "./harness/index.ts";
 
 const EQUAL_MS = 3000;
-/** Four beats of a shard without an echo, and the half second until somebody looks at a page (R9.26). */
+/** Four beats of a master without an echo, and the half second until somebody looks at a page (R9.26). */
 const NOTICED_MS = 3000;
 const MASTERS = 3;
 

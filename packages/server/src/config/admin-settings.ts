@@ -38,7 +38,7 @@ export const ADMIN_SETTINGS = {
     unit: "list",
     allowed: ADMIN_TOKENS_ALLOWED,
     meaning:
-      "Who shows one of these as a bearer token may use the admin API, and read metrics and the whole of /health. Several, so that one can replace another; the log names them, and shows none. Not set: the admin API is on a loopback ADMIN_PORT only, for everybody on that machine.",
+      "Requests with one of these as a bearer token may use the admin API, and read metrics and the whole of /health. Several, so that one can replace another; the log names them, and shows none. Not set: the admin API is on a loopback ADMIN_PORT only, for everybody on that machine.",
     schema: z
       .string()
       .default("")

@@ -66,7 +66,7 @@ export const AUTH_SETTINGS = {
     unit: "boards",
     allowed: GRANTS_FORM,
     meaning:
-      "What clients without a token may do, where tokens are needed: read (observe), write (be shown), event (broadcast). Not set: nothing.",
+      "The rights of clients without a token, where tokens are needed: read (observe), write (be shown), event (broadcast). Not set: nothing.",
     schema: z
       .string()
       .optional()

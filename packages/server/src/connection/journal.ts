@@ -102,8 +102,7 @@ export class Journal {
 
   /** This instance closes a connection. */
   closes({ code, meaning }: CloseReason): void {
-    const key = String(code);
-    if (key in this.#metrics.closes) this.#metrics.closes[key as keyof Metrics["closes"]]++;
+    this.#metrics.closes[`${code}` as keyof Metrics["closes"]]++;
     if (NOTEWORTHY.has(code)) this.#warn({ code }, `closing clients: ${meaning}`);
   }
 

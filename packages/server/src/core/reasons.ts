@@ -1,4 +1,4 @@
-/** What each part of a board knows of why a member is shown, or is not: the answers of an inspection, without the parts that give them. */
+/** The answers of an inspection of one board: why a member is shown, or is not. Here are the shapes alone; each part of a board fills in what it knows. */
 
 import type { InstanceId, Member, Millis, Status } from "@presence-service/protocol";
 import type { Liveness } from "./context.ts";

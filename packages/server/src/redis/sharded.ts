@@ -10,8 +10,8 @@ import { PresenceError } from "../errors.ts";
 import { within } from "../within.ts";
 import type { Dialer } from "./client.ts";
 import type { ClusterTopology, Slots } from "./cluster.ts";
+import { MasterBus, type MasterBusHost } from "./master-bus.ts";
 import { RedisPubSub } from "./pubsub.ts";
-import { Shard, type ShardHost } from "./shard.ts";
 import { numberInSlots, SLOTS, slotOf } from "./slot.ts";
 import { inWords, type Place } from "./url.ts";
 
@@ -37,7 +37,7 @@ const MOVED_MS = 2000;
 const NOWHERE: Place = { host: "", port: 0 };
 
 /** A spread channel that is wanted. */
-type Wanted = { readonly slot: number; shard: Shard | undefined };
+type Wanted = { readonly slot: number; bus: MasterBus | undefined };
 
 type Moved = { readonly to: Place; readonly until: number };
 
@@ -50,7 +50,7 @@ export class ShardedPubSub implements Bus {
   readonly #classic: RedisPubSub;
   readonly #wanted = new Map<Channel, Wanted>();
   /** By address. */
-  readonly #shards = new Map<string, Shard>();
+  readonly #buses = new Map<string, MasterBus>();
   /** The master of each slot, as nodes last told. */
   #masters: readonly (Place | undefined)[] = [];
   readonly #moved = new Map<number, Moved>();
@@ -79,9 +79,9 @@ export class ShardedPubSub implements Bus {
     this.#listener = listener;
     // If nobody answers, the classic connections tell why.
     await this.#ask();
-    const opened = [...this.#shards.values()].map((shard) => shard.opened);
+    const opened = [...this.#buses.values()].map((bus) => bus.opened);
     await within(OPEN_MS_MAX, Promise.all(opened), () => {});
-    for (const { refusal } of this.#shards.values()) {
+    for (const { refusal } of this.#buses.values()) {
       if (refusal === undefined) continue;
       await this.close();
       throw new PresenceError(
@@ -118,37 +118,37 @@ export class ShardedPubSub implements Bus {
 
   publish(channel: Channel, message: Uint8Array): Promise<number | undefined> {
     if (!this.#spread.isSpread(channel)) return this.#classic.publish(channel, message);
-    const shard = this.#isStarted && !this.#isClosed ? this.#shardOf(this.#wanted.get(channel)?.slot ?? slotOf(channel)) : undefined;
+    const bus = this.#isStarted && !this.#isClosed ? this.#busOf(this.#wanted.get(channel)?.slot ?? slotOf(channel)) : undefined;
     return (
-      shard?.publish(channel, message) ?? Promise.reject(new PresenceError("BUS_DOWN", "no node of the Cluster is known for this channel"))
+      bus?.publish(channel, message) ?? Promise.reject(new PresenceError("BUS_DOWN", "no node of the Cluster is known for this channel"))
     );
   }
 
   subscribe(channel: Channel): void {
     if (!this.#spread.isSpread(channel)) return this.#classic.subscribe(channel);
     if (this.#wanted.has(channel) || this.#isClosed) return;
-    const wanted: Wanted = { slot: slotOf(channel), shard: undefined };
+    const wanted: Wanted = { slot: slotOf(channel), bus: undefined };
     this.#wanted.set(channel, wanted);
     this.#settle(channel, wanted);
-    if (!this.#isStarted || wanted.shard?.isLost === false) return;
+    if (!this.#isStarted || wanted.bus?.isLost === false) return;
     setImmediate(() => {
-      if (this.#wanted.get(channel) === wanted && wanted.shard?.isLost !== false) this.#tellLost([channel], wanted.shard);
+      if (this.#wanted.get(channel) === wanted && wanted.bus?.isLost !== false) this.#tellLost([channel], wanted.bus);
     });
   }
 
   unsubscribe(channel: Channel): void {
     if (!this.#spread.isSpread(channel)) return this.#classic.unsubscribe(channel);
-    this.#wanted.get(channel)?.shard?.unsubscribe(channel);
+    this.#wanted.get(channel)?.bus?.unsubscribe(channel);
     this.#wanted.delete(channel);
     this.#ended.delete(channel);
   }
 
   resubscribe(channel: Channel): void {
     if (!this.#spread.isSpread(channel)) return this.#classic.resubscribe(channel);
-    this.#wanted.get(channel)?.shard?.resubscribe(channel);
+    this.#wanted.get(channel)?.bus?.resubscribe(channel);
   }
 
-  /** The core judges the classic connections; a shard judges its own. */
+  /** The core judges the classic connections; a bus judges its own. */
   recycle(link: Link): void {
     this.#classic.recycle(link);
   }
@@ -164,14 +164,14 @@ export class ShardedPubSub implements Bus {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    await Promise.all([this.#classic, ...this.#shards.values()].map((part) => part.close()));
+    await Promise.all([this.#classic, ...this.#buses.values()].map((part) => part.close()));
   }
 
   // Where the slots are.
 
-  #shardOf(slot: number): Shard | undefined {
+  #busOf(slot: number): MasterBus | undefined {
     const place = this.#moved.get(slot)?.to ?? this.#masters[slot];
-    return place && this.#shards.get(inWords(place));
+    return place && this.#buses.get(inWords(place));
   }
 
   #ask(): Promise<void> {
@@ -180,7 +180,7 @@ export class ShardedPubSub implements Bus {
     this.#asking ??= this.#askOnce().finally(() => {
       this.#asking = undefined;
       if (this.#isClosed) return;
-      const isDoubtful = [...this.#shards.values()].some((shard) => shard.isDoubtful) || this.#masters.length === 0;
+      const isDoubtful = [...this.#buses.values()].some((bus) => bus.isDoubtful) || this.#masters.length === 0;
       this.#soon = isDoubtful || this.#moved.size > 0 ? this.#soon + 1 : 0;
       const isSoon = this.#soon > 0 && this.#soon <= ASK_SOON_TIMES;
       this.#timer = setTimeout(() => void this.#ask(), this.#isUrgent ? 0 : isSoon ? ASK_SOON_MS : ASK_MS);
@@ -213,26 +213,26 @@ export class ShardedPubSub implements Bus {
       if (place !== undefined) places.set(inWords(place), place);
     }
     for (const [address, place] of places) {
-      if (!this.#shards.has(address)) this.#shards.set(address, new Shard(place, this.#dialer, this.#host));
+      if (!this.#buses.has(address)) this.#buses.set(address, new MasterBus(place, this.#dialer, this.#host));
     }
     let hasMoved = false;
     const unserved: Channel[] = [];
     for (const [channel, wanted] of this.#wanted) {
-      const { shard } = wanted;
+      const { bus } = wanted;
       if (!this.#settle(channel, wanted)) {
-        if (this.#ended.has(channel)) shard?.resubscribe(channel);
+        if (this.#ended.has(channel)) bus?.resubscribe(channel);
         continue;
       }
-      hasMoved ||= shard !== undefined;
-      if (wanted.shard === undefined) unserved.push(channel);
+      hasMoved ||= bus !== undefined;
+      if (wanted.bus === undefined) unserved.push(channel);
     }
     if (unserved.length > 0) this.#tellLost(unserved, undefined);
     if (hasMoved) this.#host.linked();
-    for (const [address, shard] of this.#shards) {
-      if (places.has(address)) this.#findEcho(shard);
+    for (const [address, bus] of this.#buses) {
+      if (places.has(address)) this.#findEcho(bus);
       else {
-        this.#shards.delete(address);
-        void shard.close();
+        this.#buses.delete(address);
+        void bus.close();
       }
     }
     this.#ended.clear();
@@ -240,32 +240,32 @@ export class ShardedPubSub implements Bus {
 
   /** Subscribes the channel where its slot is. Answers whether that is not where it was. */
   #settle(channel: Channel, wanted: Wanted): boolean {
-    const shard = this.#shardOf(wanted.slot);
-    if (shard === wanted.shard) return false;
-    wanted.shard?.unsubscribe(channel);
-    wanted.shard = shard;
-    shard?.subscribe(channel);
+    const bus = this.#busOf(wanted.slot);
+    if (bus === wanted.bus) return false;
+    wanted.bus?.unsubscribe(channel);
+    wanted.bus = bus;
+    bus?.subscribe(channel);
     return true;
   }
 
-  #findEcho(shard: Shard): void {
-    const isHere = (channel: Channel) => this.#shardOf(slotOf(channel)) === shard;
-    if (shard.echo !== undefined && isHere(shard.echo)) {
-      if (this.#ended.has(shard.echo)) shard.resubscribe(shard.echo);
+  #findEcho(bus: MasterBus): void {
+    const isHere = (channel: Channel) => this.#busOf(slotOf(channel)) === bus;
+    if (bus.echo !== undefined && isHere(bus.echo)) {
+      if (this.#ended.has(bus.echo)) bus.resubscribe(bus.echo);
       return;
     }
     const { echoPrefix } = this.#spread;
-    const nth = numberInSlots(echoPrefix, this.#echoNth, (slot) => this.#shardOf(slot) === shard);
+    const nth = numberInSlots(echoPrefix, this.#echoNth, (slot) => this.#busOf(slot) === bus);
     if (nth !== undefined) this.#echoNth = nth + 1;
-    shard.echo = nth === undefined ? undefined : `${echoPrefix}${nth}`;
+    bus.echo = nth === undefined ? undefined : `${echoPrefix}${nth}`;
   }
 
-  /** `shard` undefined: there is none. */
-  #tellLost(channels: readonly Channel[], shard: Shard | undefined): void {
-    if (!this.#isClosed) this.#listener?.lost(channels, shard?.cause ?? UNSERVED);
+  /** `bus` undefined: there is none. */
+  #tellLost(channels: readonly Channel[], bus: MasterBus | undefined): void {
+    if (!this.#isClosed) this.#listener?.lost(channels, bus?.cause ?? UNSERVED);
   }
 
-  readonly #host: ShardHost = {
+  readonly #host: MasterBusHost = {
     listener: {
       message: (channel, message) => this.#listener?.message(channel, message),
       subscribed: (channel) => this.#listener?.subscribed(channel),
@@ -276,7 +276,7 @@ export class ShardedPubSub implements Bus {
       if (this.#isStarted) this.#relinks++;
     },
     lostLink: () => this.#askSoon(),
-    lost: (shard) => this.#tellLost([...shard.channels], shard),
+    lost: (bus) => this.#tellLost([...bus.channels], bus),
     ended: (channel) => {
       this.#ended.add(channel);
       this.#moved.delete(slotOf(channel));

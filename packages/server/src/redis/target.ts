@@ -1,4 +1,4 @@
-/** What is behind a REDIS_URL, with the credentials for it: chooses among a standalone server, Sentinels and a Cluster. It connects to nothing. */
+/** From a REDIS_URL and its credentials to the topology that it names: a standalone server, Sentinels or a Cluster. It connects to nothing. */
 
 import { PresenceError } from "../errors.ts";
 import { Dialer, type RedisTls } from "./client.ts";

@@ -5,7 +5,7 @@
  */
 
 import { monitorEventLoopDelay, type Histogram as Ticks } from "node:perf_hooks";
-import { ERROR_CODES } from "@presence-service/protocol";
+import { CLOSE, ERROR_CODES } from "@presence-service/protocol";
 import { Counter, Gauge, Histogram, Registry } from "@prometheus-io/client";
 
 type Entry = {
@@ -35,6 +35,10 @@ const BUS_KINDS = [
   "hook",
 ] as const;
 const CLIENT_KINDS = ["hello", "join", "leave", "cursor", "update", "broadcast", "heartbeat", "auth", "page", "watch", "look"] as const;
+/** Those with which an instance ends connections: the other two come from clients only. */
+const CLOSE_CODES = Object.values(CLOSE)
+  .filter((reason) => reason !== CLOSE.normal && reason !== CLOSE.noStatus)
+  .map(({ code }) => `${code}` as const);
 const LINKS = ["publisher", "subscriber"] as const;
 const MODES = ["memory", "standalone", "sentinel", "cluster"] as const;
 
@@ -283,7 +287,7 @@ export const METRICS = {
     type: "counter",
     help: "Connections that this instance closed, by close code; docs/PROTOCOL.md says what they mean.",
     label: "code",
-    values: ["1001", "1009", "1011", "4000", "4001", "4008", "4401", "4403", "4409", "4410", "4411"],
+    values: CLOSE_CODES,
   },
 
   // The process.

@@ -13,14 +13,14 @@ import { RedisPubSub } from "./pubsub.ts";
 import { Standalone } from "./topology.ts";
 import { inWords, type Place } from "./url.ts";
 
-export type ShardHost = {
+export type MasterBusHost = {
   readonly listener: Pick<BusListener, "message" | "subscribed" | "refused" | "attemptFailed">;
   /** Messages that are published here go over another connection from now on. */
   linked(): void;
   /** A connection was lost. */
   lostLink(): void;
   /** Own beats do not come back. */
-  lost(shard: Shard): void;
+  lost(bus: MasterBus): void;
   /** The master has ended the subscription to that channel. */
   ended(channel: Channel): void;
   /** The master says that this slot is elsewhere. */
@@ -30,14 +30,14 @@ export type ShardHost = {
 /** A slot, and the address of the node that has it. No host: it is that of the node which answers. */
 const MOVED = /\bMOVED (\d+) (\S*):(\d+)/;
 
-export class Shard {
+export class MasterBus {
   readonly place: Place;
   /** Why the channel of the beats cannot be subscribed. */
   refusal: Cause | undefined;
   /** Both connections have been up. */
   readonly opened: Promise<void>;
   readonly #bus: RedisPubSub;
-  readonly #host: ShardHost;
+  readonly #host: MasterBusHost;
   readonly #channels = new Set<Channel>();
   readonly #timer: NodeJS.Timeout;
   #echo: Channel | undefined;
@@ -46,7 +46,7 @@ export class Shard {
   #isLost = false;
   #recycledAt = Number.NEGATIVE_INFINITY;
 
-  constructor(place: Place, dialer: Dialer, host: ShardHost) {
+  constructor(place: Place, dialer: Dialer, host: MasterBusHost) {
     this.place = place;
     this.#host = host;
     this.#bus = new RedisPubSub(new Standalone({ place }, dialer), (channel) => host.ended(channel));
