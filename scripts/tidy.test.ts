@@ -145,6 +145,12 @@ const RULES: Rule[] = [
     good: sample("packages/server/src/connection/a.ts", 'import { Core } from "../core/core.ts";'),
   },
   {
+    name: "no file imports, by whichever way, itself",
+    check: circles,
+    bad: sample("packages/client/src/a.ts", 'import type { A } from "./a.ts";'),
+    good: sample("packages/client/src/a.ts", 'import type { B } from "./b.ts";'),
+  },
+  {
     name: "the checker of the fault suite imports nothing but the form of its log: it must not share a mistake with the service",
     check: eachImport(
       (path) => /^packages\/server\/test\/faults\/(?:checker|log)\.ts$/.test(path),
@@ -459,6 +465,26 @@ function onlyIn(owner: string, named: RegExp): Rule["check"] {
     (path) => production(path) && path !== owner,
     (_file, specifier) => (named.test(specifier) ? `only ${owner} may import ${specifier}` : undefined),
   );
+}
+
+/** Imports of types count: a reader has to follow them as well. The simulated World and its parts know each other. */
+function circles(checked: readonly SourceFile[]): string[] {
+  const imports = new Map(
+    checked
+      .filter(({ path }) => production(path) && !path.startsWith("packages/server/src/testing/"))
+      .map(({ path, text }) => [
+        path,
+        importsOf(text).flatMap(({ specifier }) => (specifier.startsWith(".") ? [normalize(join(dirname(path), specifier))] : [])),
+      ]),
+  );
+  const reached = (from: string) => {
+    const found = new Set(imports.get(from));
+    for (const path of found) for (const next of imports.get(path) ?? []) found.add(next);
+    return found;
+  };
+  return [...imports.keys()]
+    .filter((path) => reached(path).has(path))
+    .map((path) => `${path}: imports itself through others; move what both need to a file of its own`);
 }
 
 function headlessSentences({ path, text }: SourceFile): string[] {
