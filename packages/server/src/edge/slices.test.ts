@@ -38,6 +38,26 @@ test("a pause takes effect within a read, and nothing is lost or out of order", 
   assert.equal(sliced, bytes.length, "short reads are not counted");
 });
 
+test("a socket that closes while it is paused hands on a short rest, and no long one", async () => {
+  for (const [rest, expected] of [
+    [SLICE_BYTES, SLICE_BYTES],
+    [3 * SLICE_BYTES, 0],
+  ] as const) {
+    const socket = socketThatReads();
+    let handed = 0;
+    // As the WebSocket library does.
+    socket.on("close", () => {
+      handed = socket.readableLength === 0 ? 0 : socket.read(socket.readableLength).length;
+    });
+    sliceReads(socket, { sliced() {} });
+    socket.pause();
+    socket.push(Buffer.alloc(rest));
+    socket.destroy();
+    await nextTurn();
+    assert.equal(handed, expected);
+  }
+});
+
 test("bytes that came with the upgrade request are put back in pieces", async () => {
   for (const length of [0, 1, SLICE_BYTES, SLICE_BYTES + 1, 3 * SLICE_BYTES]) {
     const socket = socketThatReads();
