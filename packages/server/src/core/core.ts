@@ -27,7 +27,7 @@ import { Deadlines } from "./deadlines.ts";
 import type { ConnectionId, Counts, Effect, Input, Place, RosterView } from "./effects.ts";
 import { Groups } from "./groups.ts";
 import { Hearing } from "./hearing.ts";
-import { Inspection, type Stats } from "./inspection.ts";
+import { type Inspection, inspectionOf, type Stats } from "./inspection.ts";
 import type { BusMessage, Cursors, Kick, Moves } from "./messages.ts";
 import type { Occupants } from "./occupancy.ts";
 import { Peers } from "./peers.ts";
@@ -132,7 +132,7 @@ export class Core {
     this.#watches = new Watches(this.#context);
     this.#census = new Census(this.#context);
     const inspected = { ...parts, boards, peers: this.#peers, hearing: this.#hearing, pulse: this.#pulse, watches: this.#watches };
-    this.inspection = new Inspection({ ...inspected, degradedBoards: () => this.#degraded.size });
+    this.inspection = inspectionOf({ ...inspected, degradedBoards: () => this.#degraded.size });
   }
 
   /** For `written` and `restore`: a core that is restored does from then on what this one would have done. */

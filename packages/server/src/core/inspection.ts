@@ -56,6 +56,10 @@ type Parts = {
 };
 
 /** It holds nothing of its own, so a checkpoint of the core does without it. */
+export function inspectionOf(parts: Parts): Inspection {
+  return new Inspection(parts);
+}
+
 export class Inspection {
   readonly #parts: Parts;
 

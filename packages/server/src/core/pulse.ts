@@ -205,8 +205,9 @@ export class Pulse implements BusBelief {
     if (!this.#isReady) {
       this.#isReady = true;
       this.#recoveryBeat = NEVER;
-      this.#settlingSince = now;
       this.#host.emit({ kind: "ready" });
+      // Boards that were opened meanwhile may have asked while nothing could be published.
+      this.#askAll(now);
     } else if (beat >= this.#recoveryBeat || (echo.skipped > 0 && !this.#isBroken))
       this.#recover(now, beat < this.#recoveryBeat && echo.skipped === 1);
     if (echo.isBurst) return;

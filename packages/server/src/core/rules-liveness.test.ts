@@ -511,6 +511,21 @@ test("[R9.10] a skipped own beat is answered with a question to everybody", () =
   world.until(() => asksOfAll(said, 1).length > 0, heartbeatMs + 50);
 });
 
+test("[R9.10] an instance that opened a board before it could publish asks everybody there with its first echo", () => {
+  eachSeed(20, (seed) => {
+    const { world } = settled({ seed });
+    world.advance(20_000);
+    const newcomer = world.start();
+    world.network.cut(newcomer, { links: ["publisher"] });
+    const cara = world.join("cara", { board: B1, via: newcomer });
+    world.advance(2_000);
+    assert.deepEqual(cara.roster(), ["cara"]);
+    world.network.mend(newcomer);
+    world.untilEqual(2_000);
+    assert.deepEqual(cara.roster(), ["ana", "ben", "cara"]);
+  });
+});
+
 test("[R9.10] late echoes of beats from before the outage do not end it: they come from a connection that was given up", () => {
   eachSeed(20, (seed) => {
     const { world } = settled({ seed });

@@ -335,6 +335,7 @@ test("[R8.8] an instance that has just started doubts nobody: it asks on its boa
   world.advance(60_000);
   const said = world.record("publish");
   const late = world.start();
+  world.until(() => world.instance(late).core.inspection.stats(world.now).status === "ready", 2_000);
   world.join("dan", { board: "b1", via: late });
   world.advance(5_000);
   const asks = saidBy(said, late, "sync").map(({ message }) => message.kind === "sync" && message.asks);
