@@ -13,10 +13,11 @@ import type { Misses } from "./sdk-driver.ts";
 import { SdkPeople } from "./sdk-people.ts";
 
 /**
- * A client notices a connection that is dead after 25 s at the latest, and waits for a while before it connects anew; its former instance gives it
- * up after 40 s. A cluster that heals needs its own time meanwhile.
+ * A client notices a connection that is dead after 25 s at the latest, and waits for a while before it connects anew. Its former instance gives the dead
+ * connection up after 65 s where nobody looks (45 s until it asks and 20 s for the answer), and its member is shown for a grace of 15 s more. A cluster
+ * that heals needs its own time meanwhile.
  */
-const EQUAL_MS_MAX: Millis = 60_000;
+const EQUAL_MS_MAX: Millis = 85_000;
 const WATCH_MS: Millis = 20_000;
 const LOOK_MS: Millis = 100;
 

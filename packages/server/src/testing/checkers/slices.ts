@@ -29,7 +29,8 @@ export function watchSlices(world: World): void {
     const contradiction = told.hear(message);
     if (contradiction !== undefined) fail("S4", contradiction);
     // An empty slice begins where the counter stands, which may be the number of a change on another board.
-    const isChange = message.kind === "delta" || message.kind === "snapshot";
+    const isEmptyBeginning = before === 0 && message.kind === "snapshot" && message.entries.length === 0;
+    const isChange = message.kind === "delta" || (message.kind === "snapshot" && !isEmptyBeginning);
     if (!isChange && told.seq < (highest.get(key) ?? 0)) fail("R2", "goes back");
     if (isChange && told.seq > before) {
       const number = `${instance.index} ${told.seq}`;
