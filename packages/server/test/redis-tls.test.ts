@@ -1,18 +1,16 @@
 /** TLS to a real Redis that asks for client certificates: each way to fail has its own message, and the right settings work. */
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { type Channel, Channels } from "../src/bus/bus.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
 import { ShardedPubSub } from "../src/redis/sharded.ts";
 import { clusterOf, type RedisTarget, topologyOf } from "../src/redis/target.ts";
 import { createPresenceServer } from "../src/server.ts";
 import { bytes, hasCode, Recorder } from "./bus-contract.ts";
-import { eventually, freePort, Instance, RedisCluster, RedisProcess, type Reply } from "./harness/index.ts";
+import { certificates, eventually, freePort, Instance, RedisCluster, RedisProcess, type Reply } from "./harness/index.ts";
 
 test("rediss:// to a Redis that asks for client certificates", { timeout: 120_000 }, async (t) => {
   const folder = certificates(t);
@@ -176,23 +174,3 @@ test("REDIS_TLS_NAME: a Redis whose certificate does not name its address is tak
     what: "the command and the library meet on that Redis",
   });
 });
-
-/** Two authorities; certificates of the first for the server, one of them without its address, and a client, of the second for a stranger. */
-function certificates(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "presence-tls-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const openssl = (...args: string[]) => void execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });
-  const key = (name: string) => ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", `${name}.key`];
-  for (const name of ["ca", "other"]) openssl("req", "-x509", ...key(name), "-out", `${name}.pem`, "-days", "2", "-subj", `/CN=${name}`);
-  const sign = (name: string, authority: string, names: string) => {
-    writeFileSync(join(folder, `${name}.ext`), `subjectAltName=${names}`);
-    openssl("req", "-new", ...key(name), "-out", `${name}.csr`, "-subj", `/CN=${name}`);
-    const by = ["-CA", `${authority}.pem`, "-CAkey", `${authority}.key`, "-CAcreateserial"];
-    openssl("x509", "-req", "-in", `${name}.csr`, ...by, "-out", `${name}.pem`, "-days", "2", "-extfile", `${name}.ext`);
-  };
-  sign("server", "ca", "IP:127.0.0.1,DNS:redis.example");
-  sign("named", "ca", "DNS:redis.example");
-  sign("client", "ca", "DNS:client");
-  sign("stranger", "other", "DNS:client");
-  return folder;
-}

@@ -27,7 +27,7 @@ class Place {
   readonly #tab: Tab;
   /** The members shown, by the events alone. */
   readonly #shown = new Map<string, string>();
-  /** Of each sender's connection the last event. */
+  /** The last event, of each sender's connection and over each own one. */
   readonly #waves = new Map<string, number>();
 
   constructor(tab: Tab, board: Board<State, Events>, isObserver: boolean, own: Own) {
@@ -77,7 +77,7 @@ class Place {
   #waved(username: string, { number, by, over, for: whom }: Wave): void {
     if (username !== by) this.#fail("R3.11", `hears ${username} say what ${by} said`);
     if (whom !== undefined && whom !== this.board.self?.memberId) this.#fail("R21.1", `hears an event that is for ${whom}`);
-    const key = `${by} ${over}`;
+    const key = `${by} ${over} ${this.#tab.connections}`;
     const last = this.#waves.get(key) ?? -1;
     if (number <= last) this.#fail("R21.5", `hears event ${number} of ${by} after ${last}`);
     this.#waves.set(key, number);
@@ -120,6 +120,11 @@ export class Tab {
 
   get isOpen(): boolean {
     return this.#presence.status !== "closed";
+  }
+
+  /** The number of connections that it has opened. */
+  get connections(): number {
+    return this.#driver.connections;
   }
 
   take(boardId: string, observes: boolean): void {

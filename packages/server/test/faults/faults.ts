@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { setTimeout as wait } from "node:timers/promises";
 import { eventually, type FaultProxy, type RedisProcess } from "../harness/index.ts";
 import type { Bounds } from "./log.ts";
-import { isAlive, processState, type Stage, type Topology } from "./stage.ts";
+import { isAlive, processState, type Stage, TOPOLOGIES, type Topology } from "./stage.ts";
 
 export type Fault = {
   readonly name: string;
@@ -23,14 +23,18 @@ export type Fault = {
 
 /** The instance that suffers. */
 const VICTIM = 0;
-const ALL: readonly Topology[] = ["standalone", "signed", "sentinel", "cluster"];
-const SINGLE: readonly Topology[] = ["standalone", "signed"];
+const ALL = TOPOLOGIES;
+const SINGLE: readonly Topology[] = ["standalone", "signed", "tls"];
+const CLUSTERS: readonly Topology[] = ["cluster", "sharded"];
 /** The grace of a lost connection (C2). */
 const GRACE_MS = 15_000;
 /** Members whose instance said goodbye are kept for 5 s (R12.2). */
 const KEPT_MS = 4500;
-/** Eight beats, less the time since the last one (R7.9): the people of a dead instance who come back sooner are not shown leaving. */
-const GIVEN_UP_MS = 3500;
+/**
+ * The people of a dead instance who come back sooner are not shown leaving (R7.9): eight beats of a viewer after the last one of the dead are 3.5 s at
+ * least, and that last one was up to 0.5 s before its end.
+ */
+const GIVEN_UP_MS = 3000;
 /** A dead instance is given up within 5 s (R7.9); so are members whose instance said goodbye (R12.2). */
 const GONE_MS = 5000;
 /** Redis is back: connections are tried every second at least (R9.31), and rosters are right 2 s later. */
@@ -390,7 +394,7 @@ export const FAULTS: readonly Fault[] = [
   ),
   {
     name: "Cluster node kill -9",
-    topologies: ["cluster"],
+    topologies: CLUSTERS,
     bounds: outage(0, 3000),
     strike: async (stage, mended) => {
       const node = await nodeOf(stage, "publisherAt");
@@ -403,7 +407,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "Cluster master kill -9, its replica takes over",
-    topologies: ["cluster"],
+    topologies: CLUSTERS,
     bounds: outage(4000, 3000),
     strike: async (stage, mended) => {
       const { master, replica } = await masterAndReplica(stage);
@@ -419,14 +423,14 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "Cluster node SIGSTOP 6 s",
-    topologies: ["cluster"],
+    topologies: CLUSTERS,
     bounds: outage(NOTICED_MS, 3000),
     strike: async (stage) => stopServerFor(await nodeOf(stage, "subscriberAt"), OUTAGE_MS),
     after: restartNodes,
   },
   {
     name: "CLUSTER FAILOVER",
-    topologies: ["cluster"],
+    topologies: CLUSTERS,
     bounds: outage(0, 1000),
     strike: async (stage, mended) => {
       const { master, replica } = await masterAndReplica(stage);
@@ -440,7 +444,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "a slot moves",
-    topologies: ["cluster"],
+    topologies: CLUSTERS,
     bounds: outage(0, 1000),
     strike: async (stage, mended) => {
       const masters = await mastersOf(stage);

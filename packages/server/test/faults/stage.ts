@@ -6,9 +6,20 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { eventually, FaultProxy, Instance, RedisCluster, RedisProcess, type Scope, Sentinels } from "../harness/index.ts";
+import { join } from "node:path";
+import {
+  certificates,
+  eventually,
+  FaultProxy,
+  freePort,
+  Instance,
+  RedisCluster,
+  RedisProcess,
+  type Scope,
+  Sentinels,
+} from "../harness/index.ts";
 
-export const TOPOLOGIES = ["standalone", "signed", "sentinel", "cluster"] as const;
+export const TOPOLOGIES = ["standalone", "signed", "tls", "sentinel", "cluster", "sharded"] as const;
 export type Topology = (typeof TOPOLOGIES)[number];
 
 const INSTANCES = 3;
@@ -16,6 +27,8 @@ const SECRET = "the-secret-of-the-fault-suite-32-characters";
 
 type Servers = {
   readonly redisUrl: (nth: number) => string;
+  /** Settings of the instances. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Between each instance and Redis. */
   readonly links?: readonly FaultProxy[];
   readonly redis?: RedisProcess;
@@ -143,8 +156,8 @@ export class Stage {
   }
 
   #launch(nth: number, port?: number): Promise<Instance> {
-    const env = this.topology === "signed" ? { BUS_SECRET: SECRET } : {};
-    return Instance.start(this.#scope, { redisUrl: this.#servers.redisUrl(nth), ...(port !== undefined && { port }), env });
+    const { redisUrl, env = {} } = this.#servers;
+    return Instance.start(this.#scope, { redisUrl: redisUrl(nth), ...(port !== undefined && { port }), env });
   }
 }
 
@@ -153,13 +166,35 @@ async function startServers(scope: Scope, topology: Topology): Promise<Servers> 
     const sentinels = await Sentinels.start(scope);
     return { sentinels, redisUrl: () => sentinels.url };
   }
-  if (topology === "cluster") {
+  if (topology === "cluster" || topology === "sharded") {
     const cluster = await RedisCluster.start(scope);
-    return { cluster, redisUrl: () => cluster.url };
+    return { cluster, redisUrl: () => cluster.url, ...(topology === "sharded" && { env: { REDIS_SHARDED: "on" } }) };
   }
+  if (topology === "tls") return startWithTls(scope);
   const redis = await RedisProcess.start(scope);
-  const links = await Promise.all(Array.from({ length: INSTANCES }, () => FaultProxy.start(scope, { target: redis.port })));
-  return { redis, links, redisUrl: (nth) => `redis://127.0.0.1:${links[nth]?.port}` };
+  const links = await linksTo(scope, redis.port);
+  const env = topology === "signed" ? { BUS_SECRET: SECRET } : {};
+  return { redis, links, env, redisUrl: (nth) => `redis://127.0.0.1:${links[nth]?.port}` };
+}
+
+/** A Redis that asks for client certificates. */
+async function startWithTls(scope: Scope): Promise<Servers> {
+  const folder = certificates(scope);
+  const file = (name: string) => join(folder, name);
+  const port = await freePort();
+  const redis = await RedisProcess.start(scope, {
+    args: [
+      ...["--tls-port", String(port), "--tls-auth-clients", "yes"],
+      ...["--tls-cert-file", file("server.pem"), "--tls-key-file", file("server.key"), "--tls-ca-cert-file", file("ca.pem")],
+    ],
+  });
+  const links = await linksTo(scope, port);
+  const env = { REDIS_TLS_CA: file("ca.pem"), REDIS_TLS_CERT: file("client.pem"), REDIS_TLS_KEY: file("client.key") };
+  return { redis, links, env, redisUrl: (nth) => `rediss://127.0.0.1:${links[nth]?.port}` };
+}
+
+function linksTo(scope: Scope, target: number): Promise<FaultProxy[]> {
+  return Promise.all(Array.from({ length: INSTANCES }, () => FaultProxy.start(scope, { target })));
 }
 
 /** The letter that the system shows for a process: T while it is stopped. Linux only. */

@@ -1,3 +1,4 @@
+export * from "./certificates.ts";
 export * from "./classic-client.ts";
 export * from "./cluster.ts";
 export * from "./crowd.ts";
