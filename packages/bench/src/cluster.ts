@@ -24,7 +24,7 @@ const PORT_MAX = 32_000;
 type Run = (command: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
 
 export class Cluster {
-  readonly redis: Process;
+  redis: Process;
   readonly instances: Instance[] = [];
   readonly #folder: string;
   readonly #redisPort: number;
@@ -43,9 +43,7 @@ export class Cluster {
       core === undefined ? spawn(command, args, options) : spawn("taskset", ["--cpu-list", String(core), command, ...args], options);
     const folder = mkdtempSync(join(tmpdir(), "presence-bench-"));
     const redisPort = await freePort();
-    const redisArgs = ["--port", String(redisPort), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
-    const redis = new Process(run("redis-server", redisArgs, { stdio: "ignore" }));
-    const cluster = new Cluster(redis, redisPort, folder, run);
+    const cluster = new Cluster(redisOn(redisPort, folder, run), redisPort, folder, run);
     try {
       for (let nth = 0; nth < count; nth++) await cluster.#launch();
       await Promise.all(cluster.instances.map((instance) => instance.ready()));
@@ -63,6 +61,11 @@ export class Cluster {
     return instance;
   }
 
+  /** A new Redis in the place of one that was killed. It is about to listen when this returns. */
+  replaceRedis(): void {
+    this.redis = redisOn(this.#redisPort, this.#folder, this.#run);
+  }
+
   async #launch(): Promise<Instance> {
     const port = await freePort();
     const redisUrl = `redis://127.0.0.1:${this.#redisPort}`;
@@ -78,6 +81,11 @@ export class Cluster {
     for (const child of [...this.instances, this.redis]) child.kill();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+function redisOn(port: number, folder: string, run: Run): Process {
+  const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
+  return new Process(run("redis-server", args, { stdio: "ignore" }));
 }
 
 export class Process {
