@@ -135,4 +135,3 @@ async function run(): Promise<string> {
 console.log("| boards | all connected, ms after Redis is started | rosters right | since connected |");
 console.log("|---|---|---|---|");
 for (let nth = 0; nth < Number(values.runs); nth++) console.log(await run());
-process.exit(0);

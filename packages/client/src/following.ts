@@ -1,4 +1,4 @@
-/** A member whom the app follows: tells where it is, until the follow ends. Which areas are looked at meanwhile is decided in membership.ts. */
+/** A member whom the app follows: tells where it is, until the follow ends. Which areas are looked at meanwhile is decided in looking.ts. */
 
 import type { AnyCursorMove, AnyMember } from "./core/board-view.ts";
 import type { Followed } from "./types.ts";

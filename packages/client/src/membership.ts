@@ -21,14 +21,14 @@ import {
 import { type AnyCursorMove, type AnyMember, BoardView, type Changes } from "./core/board-view.ts";
 import { CursorPacer } from "./core/cursor-pacer.ts";
 import { JustLeft } from "./core/just-left.ts";
-import { areasOf, following, type Look } from "./core/look.ts";
+import type { Look } from "./core/look.ts";
 import { type Own, OwnSide } from "./core/own-side.ts";
 import { CursorPlayer, type Frames } from "./cursor-player.ts";
 import type { Driver } from "./driver.ts";
-import { Following } from "./following.ts";
 import { Holdings, type Join } from "./holdings.ts";
 import { checkState } from "./input.ts";
 import { Listeners } from "./listeners.ts";
+import { Looking } from "./looking.ts";
 import { Pages } from "./pages.ts";
 import type { BoardSnapshot, Followed, MemberPage, PresenceError, PresenceStatus, Stop } from "./types.ts";
 
@@ -84,10 +84,7 @@ export class Membership {
   #isObserver: boolean;
   readonly #pages = new Pages();
   readonly #justLeft: JustLeft;
-  #look: Look;
-  /** The look that the service was told on this place, as JSON. */
-  #toldLook = AS_AT_FIRST;
-  #following: Following | undefined;
+  readonly #looking: Looking;
   /** The members that we knew when the connection was lost, until we are told the board again. */
   #holdings: Holdings | undefined;
   #place: "outside" | { readonly board: BoardRef } | "over" = "outside";
@@ -110,6 +107,14 @@ export class Membership {
     this.changed = this.#listeners();
     this.moved = this.#listeners();
     this.#player = new CursorPlayer(this.#view, host, this.#listeners());
+    this.#looking = new Looking({
+      view: this.#view,
+      board: () => this.board,
+      ownArea: () => (this.#isObserver ? undefined : this.#side.saidArea),
+      send: (message) => host.send(message),
+      tell: (changes) => this.#tell(changes),
+      watchCursors: (listener) => this.watchCursors(listener),
+    });
   }
 
   get status(): PresenceStatus {
@@ -150,9 +155,9 @@ export class Membership {
     } else {
       this.#pacer.lost();
       this.#isDegraded = false;
-      this.#toldLook = AS_AT_FIRST;
+      this.#looking.forget();
     }
-    this.#lookAround();
+    this.#looking.around();
   }
 
   joined(message: Extract<ServerMessage, { kind: "joined" }>): void {
@@ -160,7 +165,7 @@ export class Membership {
     const isRenamed = this.#side.joined();
     this.#place = { board: message.board };
     this.#pacer.joined();
-    this.#lookAround();
+    this.#looking.around();
     const known = this.#holdings?.now(message) ?? [];
     this.#holdings = undefined;
     const changes = this.#view.joined({ ...message, roster: [...message.roster, ...known] }, this.#host.graceMs, this.#host.now());
@@ -254,7 +259,7 @@ export class Membership {
   refresh(): void {
     const { status } = this;
     const version = this.#version;
-    if (status === "closed") this.#following?.end("stopped");
+    if (status === "closed") this.#looking.endFollow("stopped");
     if (this.#told.version === version && this.#told.status === status) return;
     this.#told = { version, status };
     this.changed.emit();
@@ -297,7 +302,7 @@ export class Membership {
 
   /** `seenAgo`: the move belongs to a path, and the pointer was there so many milliseconds ago. */
   move(at: Point | null, seenAgo?: Millis): void {
-    if (at !== null) this.#following?.end("moved");
+    if (at !== null) this.#looking.endFollow("moved");
     const now = this.#host.now();
     this.#pacer.move(at, seenAgo === undefined ? undefined : now - seenAgo);
     this.#sendCursor(now);
@@ -331,46 +336,12 @@ export class Membership {
   }
 
   setLook(look: Look): void {
-    this.#look = look;
-    this.#lookAround();
+    this.#looking.set(look);
   }
 
-  follow(given: AnyMember, listener: (followed: Followed<object>) => void): Stop {
-    this.#following?.end("stopped");
+  follow(member: AnyMember, listener: (followed: Followed<object>) => void): Stop {
     const listeners = this.#listeners<Followed<object>>();
-    const member = this.#view.other(given.memberId);
-    let stop: Stop | undefined;
-    const follow = new Following(
-      member ?? given,
-      (followed) => listeners.call(listener, followed),
-      () => {
-        stop?.();
-        if (this.#following !== follow) return;
-        this.#following = undefined;
-        this.#lookAround();
-      },
-    );
-    if (member === undefined) follow.end("left");
-    else this.#following = follow;
-    follow.begin();
-    // The listener may have ended it.
-    if (this.#following === follow) stop = this.watchCursors((moved) => follow.moved(moved));
-    if (this.#following === follow) this.#lookAround();
-    else stop?.();
-    return () => follow.end("stopped");
-  }
-
-  /** Looks at the areas that the app wants, and at that of the member whom we follow. The service is told where it does not know. */
-  #lookAround(): void {
-    const own = this.#isObserver ? undefined : this.#side.saidArea;
-    const look = this.#following ? following(this.#look, own, this.#following.area) : this.#look;
-    const words = look === undefined ? {} : look === "all" ? { all: true } : { areas: look };
-    const told = JSON.stringify(words);
-    if (typeof this.#place === "object" && told !== this.#toldLook) {
-      this.#toldLook = told;
-      this.#host.send({ kind: "look", board: this.#place.board, ...words });
-    }
-    this.#tell(this.#view.look(areasOf(look, own)));
+    return this.#looking.follow(member, (followed) => listeners.call(listener, followed));
   }
 
   rename(username: string): void {
@@ -445,7 +416,7 @@ export class Membership {
     else this.#host.rearm();
     if (update === undefined || update === "join" || update.area === undefined) return;
     this.#pacer.hidden();
-    this.#lookAround();
+    this.#looking.around();
   }
 
   /** Shows the app what it wants shown of us. */
@@ -513,19 +484,9 @@ export class Membership {
       this.moved.emit(moved);
       this.#player.moved(moved, sentAt, paths);
     }
-    if (events.length > 0) this.#followOn();
+    if (events.length > 0) this.#looking.changed();
     this.refresh();
     this.#sendCursor(this.#host.now());
-  }
-
-  /** The member whom we follow may have changed, be in another area, or be gone. */
-  #followOn(): void {
-    const follow = this.#following;
-    if (follow === undefined) return;
-    const member = this.#view.other(follow.memberId);
-    if (member === undefined) return follow.end("left");
-    follow.changed(member);
-    if (this.#following === follow) this.#lookAround();
   }
 
   #emit(name: string, event: unknown): void {
@@ -538,8 +499,6 @@ export class Membership {
 }
 
 const NOTHING: Changes = { events: [], moved: [] };
-/** We have said no `look`. */
-const AS_AT_FIRST = "{}";
 
 /** The snapshot of a board that we have left: it shows no member. */
 export const CLOSED: BoardSnapshot<never> = Object.freeze({
