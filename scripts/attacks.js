@@ -8,8 +8,15 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { node24, ROOT } from "./node-24.js";
-import "./setup.js";
+import "./usage.js";
+
+const { values, positionals: words } = parseArgs({
+  allowPositionals: true,
+  options: { list: { type: "boolean", default: false }, packages: { type: "boolean", default: false } },
+});
+await import("./setup.js");
 
 /** @type {{ threat: string, defence: string, tests: string[] }[]} */
 const ATTACKS = JSON.parse(readFileSync(join(ROOT, "packages/server/test/attacks/attacks.json"), "utf8"));
@@ -17,13 +24,12 @@ const ATTACKS = JSON.parse(readFileSync(join(ROOT, "packages/server/test/attacks
 /** Licences that ask for no more than a notice. */
 const ALLOWED = /^(MIT|ISC|Apache-2\.0|BSD-[23]-Clause|0BSD|BlueOak-1\.0\.0)$/;
 
-const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 const wanted = ATTACKS.filter(({ threat }) => words.every((word) => threat.includes(word)));
-const isPackagesOnly = process.argv.includes("--packages");
+const isPackagesOnly = values.packages;
 if (!isPackagesOnly)
   for (const { threat, defence, tests } of wanted)
     console.log(`${threat}\n  defence: ${defence}\n  tests:   ${tests.join("\n           ")}`);
-if (process.argv.includes("--list")) process.exit(0);
+if (values.list) process.exit(0);
 
 /** @type {string[]} */
 const failed = [];

@@ -1,11 +1,13 @@
 /**
- * The fault suite, `npm run faults` or `npm run faults -- --topology standalone --only SIGSTOP`: docs/RELIABILITY.md. It finds a Node that
- * runs TypeScript, and leaves everything else to packages/server/test/faults.
+ * The fault suite, `npm run faults` or `npm run faults -- --topology standalone --only SIGSTOP`. docs/RELIABILITY.md explains it.
+ *
+ *   --topology tls,cluster   of standalone, signed, tls, sentinel, cluster and sharded; else all
+ *   --only "kill,SIGSTOP"    faults whose names contain one of these; --list prints all
+ *   --seconds 1.5            for so long people work in peace before each fault, and after it
+ *   --json                   a verdict a line, with bounds, evidence and every false leave
+ *   --judge FILE             judges the log of an earlier run again
  */
 
-import { join } from "node:path";
-import { node24, ROOT, runToEnd } from "./node-24.js";
-import "./setup.js";
+import { runTool } from "./tool.js";
 
-const cli = join(ROOT, "packages/server/test/faults/cli.ts");
-process.exitCode = await runToEnd(node24(), ["--conditions=presence-source", cli, ...process.argv.slice(2)]);
+await runTool(import.meta.filename, "packages/server/test/faults/cli.ts");

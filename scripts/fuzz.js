@@ -1,8 +1,11 @@
-/** Feeds all decoders inputs that nobody meant, `npm run fuzz -- --inputs 10000000`: packages/server/test/attacks/fuzz.ts. */
+/**
+ * Feeds all decoders inputs that nobody meant, `npm run fuzz -- --inputs 10000000`: packages/server/test/attacks/fuzz.ts.
+ *
+ *   --inputs 1000000    for each decoder
+ *   --seed 1            else a new one, which is printed
+ *   --only "the bus"    decoders with these words in their name
+ */
 
-import { join } from "node:path";
-import { node24, ROOT, runToEnd } from "./node-24.js";
-import "./setup.js";
+import { runTool } from "./tool.js";
 
-const cli = join(ROOT, "packages/server/test/attacks/fuzz-cli.ts");
-process.exitCode = await runToEnd(node24(), ["--conditions=presence-source", cli, ...process.argv.slice(2)]);
+await runTool(import.meta.filename, "packages/server/test/attacks/fuzz-cli.ts");

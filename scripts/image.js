@@ -8,14 +8,17 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { parseArgs } from "node:util";
 import { continueOnNode24, ROOT } from "./node-24.js";
+import "./usage.js";
 
+const { values } = parseArgs({ options: { dry: { type: "boolean", default: false } } });
 await continueOnNode24();
 
 const FILE = "deploy/docker/Dockerfile";
 const READY_MS_MAX = 15_000;
 
-const hasDocker = !process.argv.includes("--dry") && spawnSync("docker", ["info"], { stdio: "ignore" }).status === 0;
+const hasDocker = !values.dry && spawnSync("docker", ["info"], { stdio: "ignore" }).status === 0;
 if (hasDocker) {
   const { status } = spawnSync("docker", ["build", "--file", FILE, "--tag", "presence-service", "."], { cwd: ROOT, stdio: "inherit" });
   process.exit(status ?? 1);

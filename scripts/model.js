@@ -1,11 +1,5 @@
-/**
- * `npm run model`: verifies the formal models of the rules within large bounds: docs/decisions/014-models.md. It finds a Node that runs
- * TypeScript, and leaves everything else to packages/sim.
- */
+/** `npm run model`, without options: verifies the formal models of the rules within large bounds. docs/decisions/014-models.md explains them. */
 
-import { join } from "node:path";
-import { node24, ROOT, runToEnd } from "./node-24.js";
-import "./setup.js";
+import { runTool } from "./tool.js";
 
-const cli = join(ROOT, "packages/sim/src/model/cli.ts");
-process.exitCode = await runToEnd(node24(), ["--conditions=presence-source", cli, ...process.argv.slice(2)]);
+await runTool(import.meta.filename, "packages/sim/src/model/cli.ts");

@@ -5,6 +5,7 @@
 
 import { parseArgs } from "node:util";
 import { node24, runToEnd } from "./node-24.js";
+import "./usage.js";
 
 const CONDITION = "--conditions=presence-source";
 if (!process.execArgv.includes(CONDITION)) {

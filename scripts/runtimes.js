@@ -7,8 +7,11 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { continueOnNode24, ROOT } from "./node-24.js";
+import "./usage.js";
 
+const { positionals } = parseArgs({ allowPositionals: true });
 await continueOnNode24();
 
 /** The newest of each line that npm offers as a package; 22.18.0 is the oldest that the service allows. */
@@ -41,7 +44,7 @@ if (packageName === "") {
   process.exit(1);
 }
 
-const versions = process.argv.length > 2 ? process.argv.slice(2) : VERSIONS;
+const versions = positionals.length > 0 ? positionals : VERSIONS;
 /** @type {string[]} */
 const failed = [];
 for (const version of versions) {

@@ -1,11 +1,18 @@
 /**
- * The simulator, `npm run sim -- --seed 7` or `npm run sim -- --runs 1000 --trouble redis,links`: CONTRIBUTING.md. It finds a Node that
- * runs TypeScript, and leaves everything else to packages/sim.
+ * The simulator, `npm run sim -- --seed 7` or `npm run sim -- --runs 1000 --trouble redis,links`. CONTRIBUTING.md explains it.
+ *
+ *   --seed 7, --runs 100          the first seed, and how many of each kind of trouble
+ *   --trouble redis,links         kinds of trouble; an unknown one is answered with all that there are
+ *   --world large, --instances 4, --boards 4, --people 12
+ *   --clients sdk                 SDK clients on whole instances
+ *   --peer-core DIR               every second instance runs the core of another checkout
+ *   --workers 2, --progress FILE  threads; a file that says how far it is
+ *   --schedule FILE, --trace 0    runs the steps of a file; prints everything from that virtual millisecond on
+ *   --replay FILE                 repeats a recording of an instance
+ *   --ablate R6, --ablate all     switches rules off, and looks for a run or a test that misses them
+ *   --json, --no-shrink           a line of JSON for each run; failing schedules stay as they are
  */
 
-import { join } from "node:path";
-import { node24, ROOT, runToEnd } from "./node-24.js";
-import "./setup.js";
+import { runTool } from "./tool.js";
 
-const cli = join(ROOT, "packages/sim/src/cli.ts");
-process.exitCode = await runToEnd(node24(), ["--conditions=presence-source", cli, ...process.argv.slice(2)]);
+await runTool(import.meta.filename, "packages/sim/src/cli.ts");

@@ -1,8 +1,10 @@
 /** `npm run model`: verifies the models within larger bounds than the tests do, one after another, and prints how many states each has. */
 
+import { parseArgs } from "node:util";
 import { WHOLE } from "./rules.ts";
 import { verify } from "./verify.ts";
 
+parseArgs({ options: {} });
 for (const { model, larger } of WHOLE) {
   const startedAt = performance.now();
   const { states, wrong } = await verify(model, larger);
