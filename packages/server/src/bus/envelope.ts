@@ -69,6 +69,7 @@ import type {
   Want,
 } from "../core/messages.ts";
 import { type BoardHash, WANT_BOARDS_MAX } from "../core/occupancy.ts";
+import { pack, unpack } from "./packing.ts";
 
 export type RedisMessage = {
   readonly from: InstanceId;
@@ -115,8 +116,11 @@ const SNAPSHOT_PARTS_MAX = 4096;
 export function encodeRedisMessage({ from, link, message }: RedisMessage): Uint8Array<ArrayBuffer> {
   const { tag, write } = KINDS[message.kind] as Kind<BusMessage>;
   writeSender(writer.reset().u8(MAGIC | VERSION), from);
-  write(writer.varint(link).u8(tag), message);
-  return writer.finish();
+  const head = writer.varint(link).length;
+  write(writer.u8(tag), message);
+  const bytes = writer.finish();
+  const packed = PACKED_KINDS.has(message.kind) ? pack(bytes.subarray(head)) : undefined;
+  return packed === undefined ? bytes : writer.reset().bytes(bytes.subarray(0, head)).u8(PACKED).bytes(packed).finish();
 }
 
 /** Never throws. Takes time linear in `bytes` and keeps no view of them. Bytes after the last known field, of a later release, are skipped. */
@@ -128,13 +132,24 @@ export function decodeRedisMessage(bytes: Uint8Array): Decoded {
   reader.reset(bytes).u8();
   const from = readSender(reader);
   const link = reader.varint(U32_MAX);
-  const tag = reader.u8();
+  let tag = reader.u8();
+  if (tag === PACKED) {
+    const unpacked = unpack(reader.bytes(reader.remaining));
+    if (unpacked === undefined) return INVALID;
+    // A packed message in a packed one has no reader.
+    tag = reader.reset(unpacked).u8();
+  }
   if (reader.failed) return INVALID;
   const read = READERS[tag];
   if (read === undefined) return OTHER_VERSION;
   const message = read(reader);
   return reader.failed ? INVALID : { ok: true, value: { from, link, message } };
 }
+
+/** Stands for the tag: the rest is the tag and the message, packed. */
+const PACKED = 0x7f;
+/** The kinds that are long, and of which many are sent only where somebody has missed something. */
+const PACKED_KINDS: ReadonlySet<BusMessage["kind"]> = new Set(["snapshot", "replay"]);
 
 const FOREIGN: Decoded = { ok: false, why: "foreign" };
 const OTHER_VERSION: Decoded = { ok: false, why: "version" };
