@@ -6,7 +6,7 @@
 
 import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { BOARDS_PER_CONNECTION_MAX, type BoardId, decodeServerBinary, encodeBinary } from "@presence-service/protocol";
+import { BOARDS_PER_CONNECTION_MAX, type BoardId, type BoardRef, decodeServerBinary, encodeBinary } from "@presence-service/protocol";
 import { Cluster, type Instance } from "./cluster.ts";
 import { BenchSocket } from "./socket.ts";
 
@@ -26,7 +26,7 @@ const SETTLE_MS = 5_000;
 class Crowd {
   readonly boardIds: readonly BoardId[];
   /** By board: who is shown, by actor. */
-  readonly shown = new Map<number, Map<number, string>>();
+  readonly shown = new Map<BoardRef, Map<number, string>>();
   readonly #socket: BenchSocket;
 
   private constructor(socket: BenchSocket, own: readonly BoardId[]) {

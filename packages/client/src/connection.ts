@@ -18,9 +18,10 @@ import {
 } from "@presence-service/protocol";
 import { Backoff } from "./core/backoff.ts";
 import { Pulse } from "./core/pulse.ts";
-import type { Driver, DriverSocket } from "./driver.ts";
+import type { Driver, DriverSocket, SocketEvents } from "./driver.ts";
 import { freeKey, type Identity, openIdentity, renewIdentity, takeKey } from "./identity.ts";
 import type { PresenceError, PresenceErrorCode, PresenceOptions, PresenceStatus } from "./types.ts";
+import { unpacking } from "./unpacking.ts";
 
 const PROTOCOL = "presence.v2";
 /** An attempt to connect fails after this time: from its start, token included, to `welcome`. */
@@ -92,6 +93,7 @@ export interface ConnectionEvents {
 
 export class Connection {
   readonly #driver: Driver;
+  #unpack: Driver["unpack"];
   readonly #options: PresenceOptions<never>;
   readonly #events: ConnectionEvents;
   readonly #backoff = new Backoff();
@@ -117,6 +119,7 @@ export class Connection {
 
   constructor(driver: Driver, options: PresenceOptions<never>, events: ConnectionEvents) {
     this.#driver = driver;
+    this.#unpack = driver.unpack?.bind(driver);
     this.#options = options;
     this.#events = events;
   }
@@ -308,23 +311,36 @@ export class Connection {
     const isMine = () => "socket" in this.#state && this.#state.socket === socket;
     const isBySubprotocol = this.#way === "subprotocol";
     let socket: DriverSocket;
+    const events: SocketEvents = {
+      opened: (protocol) => {
+        if (!isMine()) return;
+        if (protocol !== "" || !isBySubprotocol) return this.#greet(socket, identity, token, giveUpAt);
+        // Browsers fail such a handshake; other runtimes open a socket whose other end speaks something else.
+        socket.close(CLOSE.normal.code);
+        this.#dropped(CLOSE.lost.code, HEADER_LOST, "elsewhere");
+        this.#events.settled();
+      },
+      received: (bytes) => isMine() && this.#received(bytes),
+      closed: (code) => {
+        if (!isMine()) return;
+        this.#dropped(code);
+        this.#events.settled();
+      },
+    };
+    const broken = (error: unknown) => {
+      if (!isMine()) return;
+      // Whatever is wrong with it, the next connection does without.
+      this.#unpack = undefined;
+      this.#replace(`a packed message is broken: ${String(error)}`);
+      this.#events.settled();
+    };
+    const unpack = this.#unpack;
     try {
-      socket = this.#driver.connect(this.#url, isBySubprotocol ? PROTOCOL : undefined, {
-        opened: (protocol) => {
-          if (!isMine()) return;
-          if (protocol !== "" || !isBySubprotocol) return this.#greet(socket, identity, token, giveUpAt);
-          // Browsers fail such a handshake; other runtimes open a socket whose other end speaks something else.
-          socket.close(CLOSE.normal.code);
-          this.#dropped(CLOSE.lost.code, HEADER_LOST, "elsewhere");
-          this.#events.settled();
-        },
-        received: (bytes) => isMine() && this.#received(bytes),
-        closed: (code) => {
-          if (!isMine()) return;
-          this.#dropped(code);
-          this.#events.settled();
-        },
-      });
+      socket = this.#driver.connect(
+        this.#url,
+        isBySubprotocol ? PROTOCOL : undefined,
+        unpack === undefined ? events : unpacking(events, unpack, broken),
+      );
     } catch (error) {
       return this.#end("bad_url", `cannot connect to "${this.#options.url}": ${String(error)}`);
     }
@@ -338,7 +354,12 @@ export class Connection {
 
   #greet(socket: DriverSocket, identity: Identity, token: string | undefined, giveUpAt: Millis): void {
     this.#state = { phase: "greeting", giveUpAt, socket, identity };
-    this.send({ kind: "hello", resumeToken: identity.resumeToken, ...(token !== undefined && { token }) });
+    this.send({
+      kind: "hello",
+      resumeToken: identity.resumeToken,
+      ...(token !== undefined && { token }),
+      ...(this.#unpack && { packs: true }),
+    });
     this.#events.greeted();
     this.#events.settled();
   }

@@ -4,6 +4,7 @@
  */
 
 import type { Bytes, Millis } from "@presence-service/protocol";
+import { inflaterOf } from "./inflater.ts";
 
 export interface Driver {
   /** Begins to connect, without a subprotocol if none is given. Never calls `events` before it has returned. Throws if the URL is no good. */
@@ -23,6 +24,8 @@ export interface Driver {
   randomBytes(count: number): Uint8Array;
   /** SHA-256. Absent: not to be had here, as in pages without TLS. A client that comes back is then told the whole roster. */
   hash?(bytes: Bytes): Promise<ArrayBuffer>;
+  /** Raw DEFLATE, of at most `SERVER_MESSAGE_BYTES_MAX` bytes unpacked; rejects anything else. Absent: long messages come as they are. */
+  unpack?(bytes: Bytes): Promise<Bytes>;
   /** Storage in which a session survives a page reload; absent: sessions do not survive. */
   readonly sessions?: SessionStorage;
   /** Absent: there is no page. Returns a function that ends the watching. */
@@ -93,6 +96,7 @@ export function createDriver(options: { readonly WebSocket?: WebSocketClass } = 
     );
   const sessions = pageSessions();
   const now = sleeplessClock();
+  const unpack = inflaterOf(globalThis);
   return {
     connect: (url, protocol, events) => connect(Socket, url, protocol, events),
     now,
@@ -109,6 +113,7 @@ export function createDriver(options: { readonly WebSocket?: WebSocketClass } = 
     random: Math.random,
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
     ...(globalThis.crypto?.subtle && { hash: (bytes: Bytes) => crypto.subtle.digest("SHA-256", bytes) }),
+    ...(unpack && { unpack }),
     ...(sessions && { sessions }),
     ...(typeof window === "object" && typeof document === "object" && { watchPage }),
     report: calmReport(now),

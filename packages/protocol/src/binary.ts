@@ -13,6 +13,12 @@ import type { BinaryMessage, ClientMessage, CursorPath, CursorPathOf, ServerMess
 import { BARE_HEAD_MAX, readMoves, readX, readY, writeMoves } from "./moves.ts";
 import { PATH_KEY, path, writePaths } from "./paths.ts";
 
+/**
+ * Stands for the type of a message to a client that has said `packs` in its hello: the rest of the bytes is one whole message of any other type in raw
+ * DEFLATE (RFC 1951), of SERVER_MESSAGE_BYTES_MAX bytes at most.
+ */
+export const PACKED = 0x7f;
+
 const writer = new Writer(1024);
 const reader = new Reader(new Uint8Array(0));
 

@@ -68,7 +68,10 @@ type Body<K> = Omit<Extract<BinaryMessage, { kind: K }>, "kind">;
 export type MessageFields<T> = { readonly tag: number; readonly body: Struct<T> };
 
 export const MESSAGE_FIELDS: { readonly [K in BinaryMessage["kind"]]: MessageFields<Body<K>> } = {
-  hello: { tag: 0x01, body: struct<Body<"hello">>({ token: optional(1, token), resumeToken: optional(2, f.resumeToken) }) },
+  hello: {
+    tag: 0x01,
+    body: struct<Body<"hello">>({ token: optional(1, token), resumeToken: optional(2, f.resumeToken), packs: optional(3, f.bool) }),
+  },
   join: {
     tag: 0x02,
     body: struct<Body<"join">>({

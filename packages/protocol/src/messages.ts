@@ -15,8 +15,11 @@ export type BoardRef = number | BoardId;
 export type Recipients = { readonly memberIds?: readonly MemberId[] | undefined; readonly userIds?: readonly string[] | undefined };
 
 export type ClientMessage =
-  /** First message of a connection: says which session this is. Without a resumeToken the service makes one. */
-  | { readonly kind: "hello"; readonly token?: string; readonly resumeToken?: ResumeToken }
+  /**
+   * First message of a connection: says which session this is. Without a resumeToken the service makes one. `packs`: long messages may come packed
+   * (`PACKED`); it means nothing in JSON.
+   */
+  | { readonly kind: "hello"; readonly token?: string; readonly resumeToken?: ResumeToken; readonly packs?: boolean }
   /** Enter a board, or replace my entry there. `attempt` is higher than in any join this session sent before. */
   | {
       readonly kind: "join";

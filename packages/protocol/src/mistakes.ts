@@ -50,6 +50,7 @@ const LIMITS: Readonly<Record<FieldName, string>> = {
   after: "must be a memberId: 16 bytes; in JSON 32 lower-case hex digits",
   boards: `must be up to ${limits.WATCHED_BOARDS_MAX} ids of boards, of 1 to ${limits.BOARD_ID_BYTES_MAX} characters of A–Z a–z 0–9 . _ ~ : @ / - each`,
   off: "must be true or false; in presence.v2 1 or 0",
+  packs: "must be true or false; in presence.v2 1 or 0",
   at: "must be a place; in JSON x and y, or hidden: true",
   path: `must be a stamp and up to ${limits.PATH_POINTS_MAX} earlier places, each 1 to ${limits.PATH_MS_MAX} ms before`,
 };

@@ -126,7 +126,10 @@ const heldEntry: Arbitrary<HeldEntry> = record(
 export function clientMessages(boards: "number" | "id"): ByKind<ClientMessage> {
   const board: Arbitrary<BoardRef> = boards === "number" ? u32 : boardId;
   return {
-    hello: record({ kind: fc.constant("hello"), token: text(TOKEN_BYTES_MAX), resumeToken }, { requiredKeys: ["kind"] }),
+    hello: record(
+      { kind: fc.constant("hello"), token: text(TOKEN_BYTES_MAX), resumeToken, packs: fc.boolean() },
+      { requiredKeys: ["kind"] },
+    ),
     join: record(
       {
         kind: fc.constant("join"),

@@ -67,6 +67,7 @@ const namesOf = (...held: Member[]) =>
 const messages: [name: string, Direction, BinaryMessage][] = [
   ["hello", "client to server", { kind: "hello", token: "abc", resumeToken }],
   ["hello, anonymous and new", "client to server", { kind: "hello" }],
+  ["hello, unpacks messages", "client to server", { kind: "hello", resumeToken, packs: true }],
   ["join", "client to server", { kind: "join", boardId, attempt: 1, username: "Ana", status: "active", state: { tool: "pen" } }],
   [
     "join, in an area",

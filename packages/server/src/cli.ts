@@ -8,6 +8,7 @@ import { networkInterfaces } from "node:os";
 import { inspect } from "node:util";
 import { examine } from "./cli/doctor.ts";
 import { type Finding, findingInWords, reportAsJson, verdictInWords, verdictOn } from "./cli/finding.ts";
+import { openTelemetryTracer } from "./cli/open-telemetry.ts";
 import { tap } from "./cli/tap.ts";
 import { subcommandHelp } from "./config/subcommands.ts";
 import { type Command, helpText, possibleSecrets, readCommand, type Settings } from "./config.ts";
@@ -130,6 +131,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     else void server?.record().catch(() => {});
   });
   const rights = settings.auth && tokenRights({ ...settings.auth, lifeMaxS: settings.tokenLifeMaxS, log });
+  const tracer = await openTelemetryTracer();
   server = await createPresenceServer({
     port: settings.port,
     ...(settings.host === undefined ? {} : { host: settings.host }),
@@ -148,6 +150,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     ...rights,
     ...(settings.webhooks === undefined ? {} : { webhooks: settings.webhooks }),
     tokenLifeMs: settings.tokenLifeMaxS * 1000,
+    ...(tracer && { tracer }),
     ...(settings.admin === undefined ? {} : { admin: { ...settings.admin, ...(rights && { authorize: rights.administer }) } }),
     log,
   });

@@ -35,6 +35,7 @@ import { ShardedPubSub } from "./redis/sharded.ts";
 import { clusterOf, type RedisSentinel, topologyOf } from "./redis/target.ts";
 import { type Logger, SILENT } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
+import type { Tracer } from "./telemetry/tracing.ts";
 import { VERSION } from "./version.ts";
 import { post, readWebhookSecrets, WEBHOOK_SECRETS_ALLOWED } from "./webhooks/delivery.ts";
 import { readHookWords, Webhooks } from "./webhooks/webhooks.ts";
@@ -115,6 +116,11 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
    * at all instances. Neither is logged. Default: nothing is posted.
    */
   readonly webhooks?: { readonly url: string; readonly secret: string };
+  /**
+   * A tracer of OpenTelemetry, as `trace.getTracer("presence-service")` of `@opentelemetry/api` gives it: a span for each join, from the client's message
+   * to the roster that answers it. Default: nothing is traced.
+   */
+  readonly tracer?: Tracer;
   /** No token that `authenticate` believes may live longer: for so long `revoke` is remembered. Default: a day. */
   readonly tokenLifeMs?: number;
 };
@@ -248,6 +254,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     authorize,
     recorder,
     tokenLifeMs: options.tokenLifeMs,
+    tracer: options.tracer,
     ...(hooks && {
       hooks: {
         own: (effect) => hooks.own(effect),

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { type Board, type CursorMove, createPresence } from "@presence-service/client";
+import { type Board, type CursorMove, createDriver, createPresence } from "@presence-service/client";
 import type { BoardId } from "@presence-service/protocol";
 import {
   ClassicClient,
@@ -72,6 +72,30 @@ test("two instances, one Redis", { timeout: 120_000 }, async (t) => {
     await eventually(() => cleo.cursorOf("doc-2", "ben")?.y === 6, { what: "cleo sees ben's cursor" });
     assert.equal(cleo.has("user_joined", { board: 2 }), false);
     nobodyWasMisled(ana, ben, cleo);
+  });
+
+  await t.test("the roster of a board with many on it comes packed, from each instance and to the SDK", async (t) => {
+    const crowd = await Promise.all(
+      Array.from({ length: 80 }, (_, nth) => SessionClient.connect(t, (nth % 2 === 0 ? one : two).wsUrl, { encoding: "binary" })),
+    );
+    await Promise.all(crowd.map((client, nth) => client.join("many", `user ${nth}`, { tool: "pen" })));
+    const everybody = crowd.map((_, nth) => `user ${nth}`).sort();
+    let packed = 0;
+    const driver = createDriver();
+    const unpack = driver.unpack ?? assert.fail("this runtime unpacks nothing");
+    driver.unpack = (bytes) => {
+      packed++;
+      return unpack(bytes);
+    };
+    const presence = createPresence<State, Events>({ url: two.wsUrl, driver });
+    t.after(() => presence.close());
+    const board = presence.board("many", { username: "late" });
+    await eventually(() => String(namesOf(board).sort()) === String(everybody), { what: () => `all are seen, not ${namesOf(board)}` });
+    assert.ok(packed > 0);
+    const [first] = crowd;
+    first?.move("many", 1, 2);
+    first?.leave("many");
+    await eventually(() => board.others.length === 79, { what: "one has left" });
   });
 
   await t.test("binary, JSON and classic clients on one board see each other", async (t) => {

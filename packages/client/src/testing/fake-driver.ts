@@ -4,6 +4,7 @@
  */
 
 import {
+  type Bytes,
   CLIENT_MESSAGE_BYTES_MAX,
   type ClientMessage,
   decodeClientBinary,
@@ -110,6 +111,8 @@ export class FakeDriver implements Driver {
   readonly sessions?: SessionStorage;
   /** For tests that need it, before the first board: this package has no hash of its own. */
   hash?: (bytes: Uint8Array) => Promise<ArrayBuffer>;
+  /** For tests that need it, before the client is made. */
+  unpack?: (bytes: Uint8Array) => Promise<Bytes>;
   page: PageEvents | undefined;
   /** Until this time, timers do not fire: a hidden tab. */
   timersSleepUntil = 0;

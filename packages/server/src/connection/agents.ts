@@ -283,6 +283,7 @@ function isSamePerson(a: AgentWish, b: AgentWish): boolean {
 
 /** An agent hears nothing: its seat is never admitted, so of its way of speaking only this is asked. */
 const NOBODY: SeatHolder = {
+  packs: false,
   speech: { refOf: ({ boardId }) => boardId } as Pick<Speech, "refOf"> as Speech,
   socket: {
     queuedBytes: 0,

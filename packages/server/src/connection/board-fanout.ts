@@ -11,6 +11,7 @@ import { Draft } from "../speech/draft.ts";
 import type { ClientSocket } from "../speech/socket.ts";
 import { type Speech, type Teller, TOLD_NOTHING, type Told } from "../speech/speech.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { JoinSpan } from "../telemetry/tracing.ts";
 import { ALL_AREAS, Areas, type MovesByArea } from "./areas.ts";
 import { type AddressAccount, Pool, PRICE, type Rates, type Work } from "./budget.ts";
 import { CursorFrames } from "./cursor-frames.ts";
@@ -21,6 +22,8 @@ import { Pace } from "./ticker.ts";
 export interface SeatHolder {
   readonly speech: Speech;
   readonly socket: ClientSocket;
+  /** Its client reads packed messages. */
+  readonly packs: boolean;
   /** The pace that this client was told last. */
   cursorMs: Millis;
   /** Has the connection's boards flushed when its socket has drained. Idempotent. */
@@ -38,6 +41,8 @@ export class Seat {
   readonly outbox = new Outbox();
   /** Whether this client was told that other instances are not heard on this board. */
   isToldDegraded = false;
+  /** Of the join that is not answered yet, where somebody traces. */
+  span: JoinSpan | undefined;
   /** It was told the board: nothing else may be said of the board before that. */
   isTold = false;
   /** It sees the board, and its client is no member. */
@@ -430,17 +435,19 @@ class Audience {
     const draft = new Draft();
     const { held = "" } = seat;
     seat.held = undefined;
-    board(seat.actor, seat.told ?? TOLD_NOTHING, draft, held);
+    board(seat.actor, seat.told ?? TOLD_NOTHING, draft, held, holder.packs);
     if (seat.isToldDegraded !== degraded) this.teller.degraded(degraded, draft);
     seat.isToldDegraded = degraded;
     if (holder.cursorMs !== cursorMs) this.teller.pace(cursorMs, draft);
     holder.cursorMs = cursorMs;
     draft.writePieces(holder.socket, this.#metrics);
+    seat.span?.told();
+    seat.span = undefined;
     seat.told = undefined;
     seat.isTold = true;
     // The roster has the places of all members, and its client shows those in the areas at which it looks.
     seat.isOwedPlaces = false;
     seat.outbox.sentFresh(draft.bytes);
-    holder.owe(draft.bytes * PRICE.byteOfRoster + held.length * PRICE.heldDigit);
+    holder.owe((draft.bytes + draft.packedAway) * PRICE.byteOfRoster + held.length * PRICE.heldDigit);
   }
 }

@@ -10,12 +10,14 @@ import {
   type CursorPath,
   type ErrorCode,
   type Member,
+  type MemberId,
   ROSTER_MAX,
   SERVER_MESSAGE_BYTES_MAX,
   type ServerMessage,
   utf8Bytes,
 } from "@presence-service/protocol";
 import type { ConnectionId, Entrant } from "../core/effects.ts";
+import type { JoinSpan, Tracing } from "../telemetry/tracing.ts";
 import type { Identity, User } from "./auth.ts";
 import type { Seat, SeatHolder } from "./board-fanout.ts";
 import { type Account, type BUDGETS, PRICE, type Work } from "./budget.ts";
@@ -81,12 +83,17 @@ export class ClientBoards {
   giveBack(seat: Seat | undefined): void {
     if (seat === undefined) return;
     this.seats.splice(this.seats.indexOf(seat), 1);
-    this.#hub.boards.leave(seat);
+    this.#over(seat);
   }
 
   /** The connection has ended. */
   giveBackAll(): void {
-    for (const seat of this.seats.splice(0)) this.#hub.boards.leave(seat);
+    for (const seat of this.seats.splice(0)) this.#over(seat);
+  }
+
+  #over(seat: Seat): void {
+    seat.span?.givenUp();
+    this.#hub.boards.leave(seat);
   }
 
   /** Holds a message about a board that the client asks to enter. False: it is about no such board. */
@@ -111,13 +118,18 @@ export class ClientBoards {
       return this.#client.refuse("too_many_boards", boardId, LIMIT_TEXTS.boardsPerConnection(boardsPerConnection));
     const { who } = this.#client;
     if (who === undefined) return;
+    const span = this.#hub.tracing && this.#trace(this.#hub.tracing, message, who.identity.memberId);
     if (this.#hub.host.authorizes) this.#client.charge(PRICE.hostCall);
     const held = this.pending.begin(boardId);
     this.#hub.host.mayEnter(who.user, boardId, { observe: message.observe === true, watch: false }, (permission) => {
-      if (!this.pending.end(boardId, held)) return;
-      if (permission === "refused") this.#shutOut(boardId);
-      else if (permission === "unavailable") this.#client.refuse("unavailable", boardId);
-      else this.#enter(message, bytes, permission === "silently");
+      if (!this.pending.end(boardId, held)) return span?.givenUp();
+      if (permission === "refused") {
+        span?.refused("bad_board");
+        this.#shutOut(boardId);
+      } else if (permission === "unavailable") {
+        span?.refused("unavailable");
+        this.#client.refuse("unavailable", boardId);
+      } else this.#enter(message, bytes, permission === "silently", span);
       for (const later of held) this.#client.act(later.message, later.bytes);
     });
   }
@@ -213,26 +225,36 @@ export class ClientBoards {
     return boardId !== undefined && this.pending.has(boardId) ? boardId : undefined;
   }
 
-  #enter({ boardId, attempt, username, status, state, area, observe = false, held }: Join, bytes: number, isSilent: boolean): void {
+  #enter(
+    { boardId, attempt, username, status, state, area, observe = false, held }: Join,
+    bytes: number,
+    isSilent: boolean,
+    span: JoinSpan | undefined,
+  ): void {
     const { who, id } = this.#client;
     if (who === undefined) return;
     const { memberId, user } = who.identity;
     const { boards, bounds } = this.#hub;
     const { address } = this.#client.account;
     const audience = boards.audienceOf(boardId);
+    const isFull = (text: string) => {
+      span?.refused("unavailable");
+      this.#client.refuse("unavailable", boardId, text);
+    };
     if (!observe && boards.membersOn(boardId) >= bounds.membersPerBoard && !boards.isShown(boardId, memberId))
-      return this.#client.refuse("unavailable", boardId, LIMIT_TEXTS.membersPerBoard(bounds.membersPerBoard));
+      return isFull(LIMIT_TEXTS.membersPerBoard(bounds.membersPerBoard));
     let price = PRICE.join + bytes * audience * PRICE.byteShared;
     let seat = this.seatOn(boardId);
     if (seat === undefined) {
-      if (!boards.has(boardId) && !address.mayOpenBoard)
-        return this.#client.refuse("unavailable", boardId, LIMIT_TEXTS.boardsPerAddress(bounds.boardsPerAddress));
+      if (!boards.has(boardId) && !address.mayOpenBoard) return isFull(LIMIT_TEXTS.boardsPerAddress(bounds.boardsPerAddress));
       seat = boards.sit(this.#client, boardId, address);
       this.seats.push(seat);
       if (seat.fanout.seats === 1) price += PRICE.board;
     }
     if (!boards.takeJoin(seat)) price += PRICE.joinInCrowd;
     // From now on its messages are those of a member, or of an observer, also if the core has not answered.
+    seat.span?.givenUp();
+    seat.span = span;
     seat.isObserver = observe;
     seat.isSilent = isSilent;
     seat.held = held;
@@ -255,6 +277,16 @@ export class ClientBoards {
     };
     this.#hub.input({ kind: "join", connection: id, boardId, attempt, member });
     this.#client.charge(price);
+  }
+
+  #trace(tracing: Tracing, { boardId, observe = false }: Join, memberId: MemberId): JoinSpan | undefined {
+    const isBack = this.#hub.boards.isShown(boardId, memberId);
+    return tracing.begin(isBack ? "presence.resume" : "presence.join", {
+      "presence.board_id": boardId,
+      "presence.instance_id": this.#hub.instanceId,
+      "presence.encoding": this.#client.speech.encoding,
+      "presence.observe": observe,
+    });
   }
 
   /** The host refuses this client a board: if it is on that board already, it leaves. */

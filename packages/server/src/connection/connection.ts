@@ -57,6 +57,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   readonly socket: ClientSocket;
   /** The work that this connection has used and has to pay for (docs/decisions/003-budgets.md). */
   readonly account: Account;
+  packs = false;
   cursorMs: Millis;
   readonly #hub: Hub;
   /** The upgrade request, for the host's `authenticate`; undefined: the host has none, and 5 KB are saved. */
@@ -338,6 +339,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
       return this.act(message, data.length);
     }
     if (message.kind !== "hello") return this.refuse("bad_message", message.kind, "the first message of a connection must be hello");
+    this.packs = message.packs === true;
     this.#authenticate(message.token ?? this.#token, message.resumeToken ?? newResumeToken());
   }
 

@@ -4,6 +4,7 @@ import type { Bounds } from "../bounds.ts";
 import type { Clock } from "../clock.ts";
 import type { Input } from "../core/effects.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { Tracing } from "../telemetry/tracing.ts";
 import type { Budgets } from "./budget.ts";
 import type { Gate } from "./gate.ts";
 import type { Host } from "./host.ts";
@@ -18,6 +19,8 @@ export interface Hub {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly journal: Journal;
+  /** undefined: nobody traces. */
+  readonly tracing: Tracing | undefined;
   readonly host: Host;
   readonly gate: Gate;
   readonly bounds: Bounds;

@@ -20,6 +20,7 @@ import type { ClientSocket } from "../speech/socket.ts";
 import type { Speech } from "../speech/speech.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { type Tracer, Tracing } from "../telemetry/tracing.ts";
 import { Agents } from "./agents.ts";
 import { Alarm } from "./alarm.ts";
 import type { Authenticate, Authorize } from "./auth.ts";
@@ -48,6 +49,8 @@ export type ManagerOptions = {
   readonly seed: number;
   readonly authenticate?: Authenticate | undefined;
   readonly authorize?: Authorize | undefined;
+  /** undefined: nobody traces. */
+  readonly tracer?: Tracer | undefined;
   /** undefined: nothing is recorded. */
   readonly recorder?: RecorderOptions | undefined;
   /** For webhooks: changes of own slices, judgements of peers, and words that others said about them. */
@@ -76,6 +79,7 @@ export class ConnectionManager implements Hub {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly journal: Journal;
+  readonly tracing: Tracing | undefined;
   readonly host: Host;
   readonly lobby: Lobby<Connection>;
   readonly revoking: Revoking;
@@ -128,6 +132,7 @@ export class ConnectionManager implements Hub {
     this.metrics = metrics;
     this.clock = clock;
     this.journal = new Journal(metrics, log);
+    this.tracing = options.tracer && new Tracing(options.tracer, log);
     this.revoking = new Revoking({
       lifeMs: options.tokenLifeMs ?? TOKEN_LIFE_MS,
       clock,

@@ -22,6 +22,8 @@ export class Draft {
   /** So many of the bytes are roster. */
   rosterBytes = 0;
   bytes = 0;
+  /** So many more they would be if nothing were packed. */
+  packedAway = 0;
   frames = 0;
   /** The number of cursors in it. */
   moves = 0;

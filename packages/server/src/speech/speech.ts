@@ -79,9 +79,9 @@ export interface Teller {
   cursors(moves: Moves, stamp: number, draft: Draft, paths?: readonly CursorPathOf[]): void;
   /**
    * Prepares a roster for many sockets. The result writes what a socket that believes `told` needs; `self` is its own actor; undefined: it
-   * observes. `held`: the list of members that its client holds from an earlier connection.
+   * observes. `held`: the list of members that its client holds from an earlier connection. `packs`: its client reads packed messages.
    */
-  board(roster: RosterView): (self: number | undefined, told: Told, draft: Draft, held?: string) => void;
+  board(roster: RosterView): (self: number | undefined, told: Told, draft: Draft, held?: string, packs?: boolean) => void;
   /** The belief of a socket that was told everything but this tick. */
   told(): Told;
   /** The tick is over. */

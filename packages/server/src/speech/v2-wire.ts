@@ -3,6 +3,7 @@
  * clients and messages. It decides neither what is told nor how long a message may be.
  */
 
+import { deflateRawSync } from "node:zlib";
 import {
   type BoardId,
   type BoardRef,
@@ -12,6 +13,7 @@ import {
   encodeCursors,
   encodeJson,
   HIDDEN,
+  PACKED,
   type RosterEntry,
   type ServerMessage,
   Writer,
@@ -29,6 +31,8 @@ export interface Wire<Ref extends BoardRef> {
   entry(board: Ref, entry: RosterEntry): Buffer;
   /** Entries as they stand in a row in a message, and all that comes after them. */
   rest(message: Listing, entries: readonly Buffer[]): Buffer;
+  /** A whole message in a packed frame, and its length before. undefined: its clients read none, or it would not be shorter. */
+  packed?(message: Listing, entries: readonly Buffer[]): { readonly frame: Buffer; readonly length: number } | undefined;
   /** The beginning of a frame, up to the rest. `count`: of all entries; `own`: the first entry, if it is not in the rest. */
   start(message: Listing, count: number, own: Buffer | undefined, rest: Buffer): Buffer;
 }
@@ -41,12 +45,24 @@ export const BINARY_WIRE: Wire<number> = {
     return Buffer.from(encodeBinary({ ...listing, roster: [entry] }).subarray(encodeBinary({ ...listing, roster: [] }).length));
   },
   rest: (message, entries) => Buffer.concat([...entries, encodeBinary(emptied(message)).subarray(encodeBinary(bare(message)).length)]),
+  packed(message, entries) {
+    const whole = Buffer.concat([headOf(message, entries.length), BINARY_WIRE.rest(message, entries)]);
+    const packed = deflateRawSync(whole, { level: PACKING_LEVEL });
+    return packed.length < whole.length ? { frame: binaryFrame(Buffer.concat([PACKED_TYPE, packed])), length: whole.length } : undefined;
+  },
   start(message, count, own, rest) {
-    const head = encodeBinary(bare(message)).subarray(0, -1);
-    const number = new Writer(8).varint(count).finish();
-    return binaryFrameStart(own === undefined ? Buffer.concat([head, number]) : Buffer.concat([head, number, own]), rest.length);
+    const head = headOf(message, count);
+    return binaryFrameStart(own === undefined ? head : Buffer.concat([head, own]), rest.length);
   },
 };
+
+const PACKED_TYPE = Buffer.of(PACKED);
+/** The fastest one: others save a tenth more and take twice as long. */
+const PACKING_LEVEL = 1;
+
+function headOf(message: Listing, count: number): Buffer {
+  return Buffer.concat([encodeBinary(bare(message)).subarray(0, -1), new Writer(8).varint(count).finish()]);
+}
 
 const COMMA = Buffer.from(",");
 const END = "]}";

@@ -54,6 +54,9 @@ export const JSON_TEXT: Speech = {
  * entry and the fields around the entries have the rest of the message for themselves.
  */
 const FIRST_PAGE_BYTES = 32 * 1024;
+/** A roster of more bytes is packed, for clients that read that; the pages after the first ones are not, as packing one takes a millisecond. */
+const PACK_FROM_BYTES = 1024;
+const PACKED_PAGES_MAX = 4;
 /** Bytes of entries in `roster`. */
 const PAGE_BYTES = SERVER_MESSAGE_BYTES_MAX - 1024;
 /** The same where the client holds members, and the bytes about these: together as many as above. A thousand members take 28 KB at most. */
@@ -73,6 +76,8 @@ type Roster = {
   readonly rest: Buffer;
   /** The messages after the first. */
   readonly more: readonly Buffer[];
+  /** So many bytes more they would be if none were packed. */
+  readonly packedAway: number;
   forObservers?: Buffer;
 };
 
@@ -188,10 +193,11 @@ class V2Teller<Ref extends BoardRef> implements Teller {
     const rosters = new Map<string, Roster>();
     let holdings: Holdings | undefined;
     let byActor: ReadonlyMap<number, RosterEntry> | undefined;
-    return (self, _told, draft, held = "") => {
+    return (self, _told, draft, held = "", packs = false) => {
       if (held !== "") holdings ??= new Holdings(listed);
-      const roster = rosters.get(held) ?? this.#roster(joined, listed, encode, holdings && { holdings, list: held });
-      rosters.set(held, roster);
+      const key = packs ? `packed ${held}` : held;
+      const roster = rosters.get(key) ?? this.#roster(joined, listed, encode, { packs, ...(holdings && { holdings, list: held }) });
+      rosters.set(key, roster);
       const { first, inFirst, more } = roster;
       if (self === undefined) {
         roster.forObservers ??= this.#whole({ ...roster.joined, self: ACTOR_MAX, observe: true }, first);
@@ -204,17 +210,22 @@ class V2Teller<Ref extends BoardRef> implements Teller {
         draft.add(roster.rest);
       }
       for (const page of more) draft.add(page);
+      draft.packedAway += roster.packedAway;
     };
   }
 
-  /** The whole roster, or the part of it that is new to a client which holds that list. */
+  /**
+   * The whole roster, or the part of it that is new to a client which holds that list. For clients that read packed messages `joined` has no entries but
+   * one's own, as these differ: all of them share the pages.
+   */
   #roster(
     joined: Joined,
     listed: readonly RosterEntry[],
     encode: (entry: RosterEntry) => Buffer,
-    holder: { readonly holdings: Holdings; readonly list: string } | undefined,
+    reader: { readonly packs: boolean; readonly holdings?: Holdings; readonly list?: string },
   ): Roster {
-    let { list = "", holdings } = holder ?? {};
+    let { list = "" } = reader;
+    const { holdings } = reader;
     let held = holdings?.find(list) ?? [];
     // In JSON the answer to a long list may be too long. The members that it then leaves out are told in full.
     while (this.#wire.frame({ ...joined, held }).length > HELD_BYTES_MAX) {
@@ -224,7 +235,10 @@ class V2Teller<Ref extends BoardRef> implements Teller {
     const known = new Set(held.map((entry) => entry?.actor));
     const told = listed.filter(({ actor }) => !known.has(actor));
     const message = { ...joined, ...(held.length > 0 && { held }) };
-    const [first = [], ...others] = pagesOf(told.map(encode), held.length > 0 ? HELD_FIRST_PAGE_BYTES : FIRST_PAGE_BYTES);
+    const entries = told.map(encode);
+    const isPacked = reader.packs && this.#wire.packed !== undefined && bytesOf(entries) > PACK_FROM_BYTES;
+    const firstBytes = held.length > 0 ? HELD_FIRST_PAGE_BYTES : FIRST_PAGE_BYTES;
+    const [first = [], ...others] = isPacked ? [[], ...pagesOf(entries, PAGE_BYTES)] : pagesOf(entries, firstBytes);
     const following = told.length - first.length;
     const whole: Joined = { ...message, ...(following > 0 && { following }) };
     return {
@@ -232,12 +246,20 @@ class V2Teller<Ref extends BoardRef> implements Teller {
       first,
       inFirst: new Set(told.slice(0, first.length).map(({ actor }) => actor)),
       rest: this.#wire.rest(whole, first),
-      more: others.map((page) => this.#page(page)),
+      ...this.#pages(others, isPacked),
     };
   }
 
-  #page(entries: readonly Buffer[]): Buffer {
-    return this.#whole({ kind: "roster", board: this.#ref, roster: [] }, entries);
+  #pages(pages: readonly Buffer[][], isPacked: boolean): { readonly more: Buffer[]; readonly packedAway: number } {
+    let packedAway = 0;
+    const more = pages.map((entries, nth) => {
+      const page = { kind: "roster", board: this.#ref, roster: [] } as const;
+      const packed = isPacked && nth < PACKED_PAGES_MAX ? this.#wire.packed?.(page, entries) : undefined;
+      if (packed === undefined) return this.#whole(page, entries);
+      packedAway += packed.length - packed.frame.length;
+      return packed.frame;
+    });
+    return { more, packedAway };
   }
 
   #whole(message: Listing, entries: readonly Buffer[]): Buffer {
@@ -255,6 +277,10 @@ class V2Teller<Ref extends BoardRef> implements Teller {
 function pathsTo(moves: Moves, paths: readonly CursorPathOf[]): readonly CursorPathOf[] {
   const moved = new Set(moves.filter((_, at) => at % 3 === 0));
   return paths.filter(({ actor }) => moved.has(actor));
+}
+
+function bytesOf(entries: readonly Buffer[]): number {
+  return entries.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Encoded entries in order, as many in each page as fit. */

@@ -27,7 +27,7 @@ import { FakeClock } from "./fake-clock.ts";
 import { FakeSocket } from "./fake-socket.ts";
 import { type BusEnd, LoopbackBus } from "./loopback-bus.ts";
 
-export type DeskOptions = Pick<ManagerOptions, "authenticate" | "authorize" | "bounds"> & {
+export type DeskOptions = Pick<ManagerOptions, "authenticate" | "authorize" | "bounds" | "tracer"> & {
   /** Another desk on the same bus and clock. */
   readonly beside?: Desk;
 };
@@ -125,7 +125,7 @@ export class Client {
     return this.#number.toString(16).padStart(32, "0") as ResumeToken;
   }
 
-  hello(more: { readonly token?: string; readonly resumeToken?: ResumeToken } = {}): void {
+  hello(more: { readonly token?: string; readonly resumeToken?: ResumeToken; readonly packs?: boolean } = {}): void {
     this.say({ kind: "hello", resumeToken: this.resumeToken, ...more });
   }
 

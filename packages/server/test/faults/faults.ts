@@ -279,9 +279,10 @@ export const FAULTS: readonly Fault[] = [
       const link = stage.link(VICTIM);
       const before = link.connections;
       assert.ok(before >= 2);
+      const { taken } = link;
       link.cut();
-      await eventually(() => link.connections < before, { what: "connections are gone" });
-      return [`${before} connections reset`];
+      await eventually(() => link.taken > taken, { what: "the instance connects anew" });
+      return [`${before} connections reset, and replaced`];
     },
   },
   {
@@ -357,9 +358,10 @@ export const FAULTS: readonly Fault[] = [
       const lane = stage.lane(VICTIM);
       const before = lane.connections;
       assert.ok(before >= 4);
+      const { taken } = lane;
       lane.cut();
-      await eventually(() => lane.connections < before, { what: "connections are gone" });
-      return [`${before} connections reset`];
+      await eventually(() => lane.taken > taken, { what: "clients connect anew" });
+      return [`${before} connections reset, and replaced`];
     },
   },
   {
@@ -367,11 +369,11 @@ export const FAULTS: readonly Fault[] = [
     topologies: ["standalone"],
     bounds: outage(0, RECONNECTED_MS),
     strike: async (stage) => {
-      const count = () => stage.lanes.reduce((sum, { connections }) => sum + connections, 0);
-      const before = count();
+      const before = stage.lanes.reduce((sum, { connections }) => sum + connections, 0);
+      const taken = stage.lanes.map((lane) => lane.taken);
       for (const lane of stage.lanes) lane.cut();
-      await eventually(() => count() < before, { what: "connections are gone" });
-      return [`${before} connections reset`];
+      await eventually(() => stage.lanes.every((lane, nth) => lane.taken > (taken[nth] ?? 0)), { what: "clients connect anew" });
+      return [`${before} connections reset, and replaced`];
     },
   },
   ...([["toTarget", "toClient"], ["toTarget"], ["toClient"]] as const).map(

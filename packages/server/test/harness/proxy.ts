@@ -95,6 +95,7 @@ export class FaultProxy {
   readonly toClient = new Direction();
   readonly #server: Server;
   /** With the target of each. */
+  #taken = 0;
   readonly #pairs = new Map<readonly [Socket, Socket], number>();
   #refuses = false;
   #target: number;
@@ -127,6 +128,11 @@ export class FaultProxy {
 
   get connections(): number {
     return this.#pairs.size;
+  }
+
+  /** The number of connections so far, those that have ended included: one that was cut and has come back at once shows here. */
+  get taken(): number {
+    return this.#taken;
   }
 
   /** Resets all open connections at both ends, or those of one link of an instance. New ones are still taken. */
@@ -174,6 +180,7 @@ export class FaultProxy {
 
   #link(client: Socket, target: Socket): void {
     const pair = [client, target] as const;
+    this.#taken++;
     this.#pairs.set(pair, this.#target);
     const there = this.toTarget.add(client, target);
     const back = this.toClient.add(target, client);
