@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { deflateRawSync } from "node:zlib";
 import {
   type CursorInput,
   decodeClassic,
@@ -30,7 +31,7 @@ const SLOW_MS = 50;
 const ALTERED_MAX = 6;
 
 type Decoder = {
-  readonly corpus: "binary" | "json" | "classic" | "bus" | "text";
+  readonly corpus: "binary" | "json" | "classic" | "bus" | "packed" | "text";
   /** Throws if something is wrong. */
   readonly decode: (bytes: Buffer) => void;
 };
@@ -64,6 +65,12 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
       const decoded = decodeRedisMessage(bytes);
       // A message that was understood can be said again, and is understood again.
       if (decoded.ok && !decodeRedisMessage(encodeRedisMessage(decoded.value)).ok) throw new Error("not understood again");
+    },
+  },
+  "the bus, packed": {
+    corpus: "packed",
+    decode(bytes) {
+      decodeRedisMessage(Buffer.concat([PACKED_HEAD, bytes]));
     },
   },
   "the bus, signed": { corpus: "bus", decode: (bytes) => void signing.check("presence:global" as Channel, bytes) },
@@ -188,11 +195,16 @@ function busExamples(): Buffer[] {
 }
 
 const bus = busExamples();
+/** Magic, sender, a short link number, and the kind that says "packed". */
+const PACKED_HEAD = Buffer.from("b13f2a9c517d044e8b9a660c1d2e3f4a5b027f", "hex");
+
 const CORPORA: Readonly<Record<Decoder["corpus"], readonly Buffer[]>> = {
   binary: of("hex", ["messages", "growth", "invalid"]),
   json: [...of("json", ["messages", "growth"]), ...of("text", ["invalid"])],
   classic: of("hex", ["classic"]),
   bus: [...bus, ...bus.map((message) => Buffer.from(signing.sign("presence:global" as Channel, message)))],
+  // Without what stands before it: that is the same for all.
+  packed: bus.map((message) => deflateRawSync(message.subarray(PACKED_HEAD.length - 1))),
   text: [
     "203.0.113.9, 10.0.0.1",
     '"[2001:db8::1]:443", unknown, ::ffff:10.0.0.1',
