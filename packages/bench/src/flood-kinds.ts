@@ -124,6 +124,7 @@ export const FLOODS = {
       return { kind: "watch", boards, ...(nth % 2 === 1 && { off: true }) };
     },
   },
+  "frozen readers": { protocol: "presence.v2", first: [HELLO, join(1, FLOOD_BOARD, "frozen")], isFrozen: true },
   "frozen readers on their board": { protocol: "presence.v2", first: [HELLO, join(1, THEIR_BOARD, "frozen")], isFrozen: true },
   handshakes: { isOver: true },
 } as const satisfies Record<string, Flood>;

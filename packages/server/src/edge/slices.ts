@@ -27,7 +27,8 @@ export function sliceReads(socket: Duplex, listener: SliceListener): void {
  * of a second. Only a socket that was paused for its excess, or cut off, holds so much.
  */
 function dropRest(this: Duplex): void {
-  if (this.readableLength > SLICE_BYTES) this.read();
+  // Without a length Node 26 gives one piece only.
+  if (this.readableLength > SLICE_BYTES) this.read(this.readableLength);
 }
 
 /** All sockets share this function, as there may be many thousands of them. */
