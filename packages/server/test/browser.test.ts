@@ -8,9 +8,10 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { PACKED } from "@presence-service/protocol";
 import axe from "axe-core";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
-import { ClassicClient, eventually, freePort, startCluster } from "./harness/index.ts";
+import { ClassicClient, eventually, freePort, SessionClient, startCluster } from "./harness/index.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 const FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
@@ -102,6 +103,25 @@ test("in a real browser", { timeout: 120_000 }, async (t) => {
     const shot = join(tmpdir(), "presence-phone.png");
     await ana.page.screenshot({ path: shot });
     t.diagnostic(`screenshot: ${shot}`);
+  });
+
+  await t.test("the roster of a board with many on it comes packed, and the page shows them all", async (t) => {
+    const crowd = await Promise.all(
+      Array.from({ length: 50 }, (_, nth) => SessionClient.connect(t, (nth % 2 === 0 ? one : two).wsUrl, { encoding: "binary" })),
+    );
+    await Promise.all(crowd.map((client, nth) => client.join("12", `user ${nth}`)));
+    const page = await (await browser.newContext({ viewport: VIEW })).newPage();
+    t.after(() => page.close());
+    let packed = 0;
+    page.on("websocket", (socket) =>
+      socket.on("framereceived", ({ payload }) => {
+        if (payload[0] === PACKED) packed++;
+      }),
+    );
+    await page.goto(`${two.url}/?board=12&name=Ana`);
+    const members = page.locator('[data-testid="member"]');
+    await eventually(async () => (await members.count()) === 51, { what: "all are listed" });
+    assert.ok(packed > 0);
   });
 
   await t.test("axe finds nothing on the page, and the list of people is scrolled with the keyboard", async (t) => {
