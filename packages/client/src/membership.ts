@@ -16,6 +16,7 @@ import {
   type Millis,
   type Point,
   type Recipients,
+  type RosterEntry,
   type ServerMessage,
 } from "@presence-service/protocol";
 import { type AnyCursorMove, type AnyMember, BoardView, type Changes } from "./core/board-view.ts";
@@ -57,6 +58,8 @@ export interface Host extends Frames {
 
 export type MembershipOptions = { readonly username: string; readonly state: JsonObject };
 
+type Joined = Extract<ServerMessage, { readonly kind: "joined" }>;
+
 /** Messages about one board, once it is joined. */
 export type BoardMessage = Extract<ServerMessage, { readonly board: BoardRef }>;
 
@@ -87,6 +90,10 @@ export class Membership {
   readonly #looking: Looking;
   /** The members that we knew when the connection was lost, until we are told the board again. */
   #holdings: Holdings | undefined;
+  /** We have a place on the board, and do not show its members yet. */
+  #isBeingTold = false;
+  /** We are told the board, and the first members come with the next message. */
+  #early: Joined | undefined;
   #place: "outside" | { readonly board: BoardRef } | "over" = "outside";
   /** The service has said `degraded` for this board alone. Ends with our place on the board. */
   #isDegraded = false;
@@ -160,12 +167,20 @@ export class Membership {
     this.#looking.around();
   }
 
-  joined(message: Extract<ServerMessage, { kind: "joined" }>): void {
+  joined(message: Joined): void {
     if (this.#place === "over") return;
+    // Nobody but ourselves is in it, and the others come next: an app that is told of the board finds them there.
+    this.#early = (message.following ?? 0) > 0 && message.roster.length <= 1 ? message : undefined;
+    if (this.#early === undefined) this.#joined(message);
+  }
+
+  #joined(message: Joined): void {
     const isRenamed = this.#side.joined();
     this.#place = { board: message.board };
     this.#pacer.joined();
+    this.#isBeingTold = true;
     this.#looking.around();
+    this.#isBeingTold = false;
     const known = this.#holdings?.now(message) ?? [];
     this.#holdings = undefined;
     const changes = this.#view.joined({ ...message, roster: [...message.roster, ...known] }, this.#host.graceMs, this.#host.now());
@@ -178,6 +193,7 @@ export class Membership {
   /** The connection is gone. */
   lost(): void {
     this.#pages.fail();
+    this.#early = undefined;
     if (this.#place === "over") return;
     this.#place = "outside";
     this.#side.forget();
@@ -210,10 +226,17 @@ export class Membership {
       case "joined":
         return this.joined(message);
       case "roster":
-        return this.#tell(this.#view.listed(message.roster));
+        return this.#listed(message.roster);
       case "paged":
         return this.#pages.answer({ members: message.members.map((member) => this.#view.read(member)), more: message.more });
     }
+  }
+
+  #listed(roster: readonly RosterEntry[]): void {
+    const early = this.#early;
+    this.#early = undefined;
+    if (early === undefined) return this.#tell(this.#view.listed(roster));
+    this.#joined({ ...early, roster: [...early.roster, ...roster], following: (early.following ?? 0) - roster.length });
   }
 
   /** Members at other instances cannot be heard on this board, or are heard again. */
@@ -257,6 +280,7 @@ export class Membership {
 
   /** Calls subscribers if the snapshot has changed. Also to be called when the connection's status may have changed. */
   refresh(): void {
+    if (this.#isBeingTold) return;
     const { status } = this;
     const version = this.#version;
     if (status === "closed") this.#looking.endFollow("stopped");
@@ -466,7 +490,9 @@ export class Membership {
   }
 
   #goOut(): void {
-    if (typeof this.#place === "object") this.#host.send({ kind: "leave", board: this.#place.board });
+    const board = this.board ?? this.#early?.board;
+    if (board !== undefined) this.#host.send({ kind: "leave", board });
+    this.#early = undefined;
     this.#side.forget();
     this.#pages.fail();
     this.#place = "over";
