@@ -10,18 +10,17 @@ import { join } from "node:path";
 import { readRecording } from "@presence-service/server/testing";
 import { testsThatMiss } from "./ablate-tests.ts";
 import type { Ablation } from "./ablations.ts";
-import { runCampaign } from "./campaign.ts";
+import { type Clients, runCampaign, runOf, type Tracing } from "./campaign.ts";
 import type { TroubleName } from "./faults.ts";
 import { type Options, readOptions } from "./options.ts";
 import { loadPeerCore, mixing, type PeerCore } from "./peer-core.ts";
 import { printing, replay } from "./replay.ts";
-import { type Outcome, type RunOptions, runSchedule } from "./run.ts";
+import { type Outcome, runSchedule } from "./run.ts";
 import { drawSchedule, printSchedule, readSchedule, type Schedule } from "./schedule.ts";
 import { shrink } from "./shrink.ts";
-import { trace } from "./trace.ts";
 
 /** A shrunk run is short, so most of these are done within seconds. */
-const SHRINK_TRIES_MAX = 3000;
+const SHRINK_TRIES_MAX: Readonly<Record<Clients, number>> = { model: 3000, sdk: 600 };
 /** Further failing runs are told, and not shrunk: they often have the same cause. */
 const SHRUNK_MAX = 3;
 const PROGRESS_RUNS = 200;
@@ -34,7 +33,7 @@ try {
       : options.schedule !== undefined
         ? await runFile(options, options.schedule)
         : options.ablations.length > 0
-          ? ablateAll(options)
+          ? await ablateAll(options)
           : await runAll(options);
   process.exitCode = isFine ? 0 : 1;
 } catch (error) {
@@ -58,21 +57,24 @@ async function runAll(options: Options): Promise<boolean> {
       `${runs} seeds of each kind from ${firstSeed} on, ${size.instances} instances, ${size.boards} boards, ${size.people} people`,
     );
   if (!json && peer !== undefined) console.log(`every second instance runs the core ${peer.name}`);
-  await runCampaign({ troubles, firstSeed, runs, size, hashes: json, peerCore, clients }, { workers, ...lookOf(options) }, (outcome) => {
-    const { trouble, seed, findings } = outcome;
-    outcomes.get(trouble)?.push(outcome);
-    count++;
-    if (json) console.log(JSON.stringify(outcome));
-    if (findings.length > 0) {
-      broken++;
-      if (!json)
-        explain(drawSchedule(trouble, seed, size), outcome, {
-          shrinks: options.shrinks && clients === "model" && broken <= SHRUNK_MAX,
-          peer,
-        });
-    }
-    if (progress !== undefined && count % PROGRESS_RUNS === 0) writeFileSync(progress, `${pace()}, ${broken} broke a promise\n`);
-  });
+  await runCampaign(
+    { troubles, firstSeed, runs, size, hashes: json, peerCore, clients },
+    { workers, tracing: tracingOf(options) },
+    async (outcome) => {
+      const { trouble, seed, findings } = outcome;
+      outcomes.get(trouble)?.push(outcome);
+      count++;
+      if (json) console.log(JSON.stringify(outcome));
+      if (findings.length > 0) {
+        broken++;
+        if (!json) {
+          const shrinks = options.shrinks && broken <= SHRUNK_MAX;
+          await explain(drawSchedule(trouble, seed, size), outcome, { clients, shrinks, peer });
+        }
+      }
+      if (progress !== undefined && count % PROGRESS_RUNS === 0) writeFileSync(progress, `${pace()}, ${broken} broke a promise\n`);
+    },
+  );
   if (!json) {
     console.log("kind            equal after ms: p50    p99    max   since connected: p50    p99    max   differed again   false leaves");
     for (const trouble of troubles) console.log(summary(trouble, outcomes.get(trouble) ?? []));
@@ -102,7 +104,7 @@ async function runFile(options: Options, path: string): Promise<boolean> {
   const makeCore = peerCore === undefined ? undefined : mixing(await loadPeerCore(peerCore));
   const schedule = readSchedule(readFileSync(path, "utf8"));
   const [ablation] = options.ablations;
-  const outcome = runSchedule(schedule, { ...lookOf(options), ablation, makeCore });
+  const outcome = await runOf(options.clients, tracingOf(options))(schedule, { ablation, makeCore });
   if (options.json) console.log(JSON.stringify(outcome));
   else {
     console.log(`${schedule.trouble}, seed ${schedule.seed}, ${schedule.steps.length} steps: hash ${outcome.hash}`);
@@ -111,12 +113,14 @@ async function runFile(options: Options, path: string): Promise<boolean> {
   return outcome.findings.length === 0;
 }
 
-function ablateAll(options: Options): boolean {
-  return options.ablations.map((ablation) => ablate(ablation, options)).every(Boolean);
+async function ablateAll(options: Options): Promise<boolean> {
+  let areAllMissed = true;
+  for (const ablation of options.ablations) areAllMissed = (await ablate(ablation, options)) && areAllMissed;
+  return areAllMissed;
 }
 
 /** Runs one seed of each kind of trouble after another until somebody misses the rule. */
-function ablate(ablation: Ablation, options: Options): boolean {
+async function ablate(ablation: Ablation, options: Options): Promise<boolean> {
   const { firstSeed, runs, troubles, size, json, shrinks } = options;
   const { rule, off } = ablation;
   const { missedBy } = ablation;
@@ -137,7 +141,7 @@ function ablate(ablation: Ablation, options: Options): boolean {
       if (finding === undefined) continue;
       if (json) console.log(JSON.stringify({ rule, off, runs: count, trouble, seed, finding }));
       else tell(`missed by run ${String(count).padStart(5)}, ${trouble} ${seed}: ${finding.broken}, ${finding.what.slice(0, 100)}`);
-      if (!json && shrinks && options.ablations.length === 1) explain(schedule, outcome, { shrinks }, ablation);
+      if (!json && shrinks && options.ablations.length === 1) await explain(schedule, outcome, { clients: "model", shrinks }, ablation);
       return true;
     }
   if (json) console.log(JSON.stringify({ rule, off, runs: count }));
@@ -146,36 +150,39 @@ function ablate(ablation: Ablation, options: Options): boolean {
 }
 
 /** Prints what went wrong, the shortest schedule in which it does, and how to see it. */
-function explain(
+async function explain(
   schedule: Schedule,
   outcome: Outcome,
-  { shrinks, peer }: { readonly shrinks: boolean; readonly peer?: PeerCore | undefined },
+  { clients, shrinks, peer }: { readonly clients: Clients; readonly shrinks: boolean; readonly peer?: PeerCore | undefined },
   ablation?: Ablation,
-): void {
-  const run = (candidate: Schedule) => runSchedule(candidate, { ablation, hashes: false, ...(peer && { makeCore: mixing(peer) }) });
+): Promise<void> {
+  const run = (candidate: Schedule) => runOf(clients)(candidate, { ablation, hashes: false, ...(peer && { makeCore: mixing(peer) }) });
   console.log(`${schedule.trouble} ${schedule.seed}:`);
   tellFindings(outcome);
   const broken = outcome.findings[0]?.broken;
-  const fails = (candidate: Schedule) => run(candidate).findings[0]?.broken === broken;
-  const shortest = shrinks ? shrink(schedule, { fails, triesMax: SHRINK_TRIES_MAX }) : schedule;
+  const fails = async (candidate: Schedule) => (await run(candidate)).findings[0]?.broken === broken;
+  const shortest = shrinks ? await shrink(schedule, { fails, triesMax: SHRINK_TRIES_MAX[clients] }) : schedule;
   const path = join(tmpdir(), `presence-sim-${schedule.trouble}-${schedule.seed}${ablation === undefined ? "" : `-${ablation.rule}`}.json`);
   writeFileSync(path, printSchedule(shortest));
   if (shrinks) {
     console.log(`  shrunk from ${schedule.steps.length} steps to ${shortest.steps.length}, on ${shortest.instances} instances:`);
     for (const step of shortest.steps) console.log(`    ${JSON.stringify(step)}`);
-    tellFindings(run(shortest));
+    tellFindings(await run(shortest));
   }
-  console.log(
-    `  npm run sim -- --schedule ${path}${ablation === undefined ? "" : ` --ablate ${ablation.rule}`}${peer === undefined ? "" : " --peer-core …"} --trace 0`,
-  );
+  const options = [
+    clients === "model" ? "" : ` --clients ${clients}`,
+    ablation === undefined ? "" : ` --ablate ${ablation.rule}`,
+    peer === undefined ? "" : " --peer-core …",
+  ];
+  console.log(`  npm run sim -- --schedule ${path}${options.join("")} --trace 0`);
 }
 
 function tellFindings({ findings }: Outcome): void {
   for (const { broken, what } of findings) console.log(`  ${broken}: ${what}`);
 }
 
-function lookOf({ traceFrom }: Options): RunOptions {
-  return traceFrom === undefined ? {} : { look: (world) => trace(world, traceFrom, console.log) };
+function tracingOf({ traceFrom }: Options): Tracing | undefined {
+  return traceFrom === undefined ? undefined : { traceFrom, print: console.log };
 }
 
 function summary(trouble: TroubleName, outcomes: readonly Outcome[]): string {

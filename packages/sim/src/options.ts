@@ -52,6 +52,9 @@ export function readOptions(args: readonly string[]): Options {
       "no-shrink": { type: "boolean", default: false },
     },
   });
+  if (values.clients === "sdk")
+    for (const option of ["ablate", "peer-core"] as const)
+      if (values[option] !== undefined) throw new Error(`--${option} is for the clients of the model: leave out --clients sdk`);
   const { seed, runs = seed === undefined ? "100" : "1", ablate, trace } = values;
   const size: Size = SIZES[one("world", values.world, SIZE_NAMES)];
   const number = (option: "instances" | "boards" | "people") => whole(option, values[option] ?? String(size[option]));

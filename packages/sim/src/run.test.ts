@@ -75,7 +75,7 @@ test("judgement of a run: rosters equal too late, or different again", () => {
   assert.deepEqual(told("none", { ...fine, equalMs: 0 }, ["ana left"]), ["S5: ana left"]);
 });
 
-test("a schedule is shrunk to the steps without which it does not fail, on as few instances, without losses", () => {
+test("a schedule is shrunk to the steps without which it does not fail, on as few instances, without losses", async () => {
   const schedule = drawSchedule("everything", 3, { ...SIZES.large, instances: 8 });
   const kills = schedule.steps.filter((step) => "fault" in step && step.forMs > 200);
   const moves = schedule.steps.filter((step) => "act" in step && step.act === "leave");
@@ -87,7 +87,7 @@ test("a schedule is shrunk to the steps without which it does not fail, on as fe
     const isThere = (step: Step | undefined) => steps.some((one) => isSame(one, step));
     return endsAt >= 5_000 && needed.every(isThere);
   };
-  const shortest = shrink(schedule, { fails, triesMax: 2_000 });
+  const shortest = await shrink(schedule, { fails, triesMax: 2_000 });
   assert.equal(shortest.steps.length, 2);
   const [first, second] = shortest.steps.map(({ at }) => at);
   assert.ok((first ?? 0) <= 100 && (second ?? 0) - (first ?? 0) <= 100, "nothing is waited for that does not matter");

@@ -35,8 +35,13 @@ export class TabStorage implements SessionStorage {
   }
 }
 
-/** A message that does not reach the SDK: no network does that to a WebSocket. To see that it is noticed. */
-export type Misses = (payload: Uint8Array) => boolean;
+/** On the connections of clients. */
+export type Tap = {
+  /** A message that does not reach the SDK: no network does that to a WebSocket. To see that it is noticed. */
+  readonly misses?: (payload: Uint8Array) => boolean;
+  /** Is told all that crosses a connection, and its beginning and end. `what`: a message, the number of an instance, or a close code. */
+  readonly hears?: (address: string, event: "connects to" | "opened" | "sends" | "receives" | "closed", what: Uint8Array | number) => void;
+};
 
 export class SdkDriver implements Driver {
   readonly sessions: TabStorage;
@@ -48,29 +53,49 @@ export class SdkDriver implements Driver {
   #page: PageEvents | undefined;
   #wire: Wire | undefined;
   #isGone = false;
-  readonly #misses: Misses;
+  readonly #tap: Tap;
 
-  constructor(world: WholeWorld, sessions: TabStorage, address: string, misses: Misses = () => false) {
+  constructor(world: WholeWorld, sessions: TabStorage, address: string, tap: Tap = {}) {
     this.#world = world;
     this.sessions = sessions;
     this.#address = address;
-    this.#misses = misses;
+    this.#tap = tap;
     this.#random = new Random(Math.floor(world.random.next() * 0xffff_ffff));
   }
 
   connect(_url: string, protocol: string | undefined, events: SocketEvents): DriverSocket {
     this.connections++;
-    const isMine = (act: () => void) => () => this.#isGone || act();
-    const wire = this.#instance().connect(
+    const { misses, hears } = this.#tap;
+    const instance = this.#instance();
+    hears?.(this.#address, "connects to", instance.index);
+    const wire = instance.connect(
       {
-        opened: isMine(() => events.opened(protocol ?? "")),
-        received: (payload) => this.#isGone || this.#misses(payload) || events.received(new Uint8Array(payload)),
-        closed: (code) => this.#isGone || events.closed(code),
+        opened: () => {
+          if (this.#isGone) return;
+          hears?.(this.#address, "opened", instance.index);
+          events.opened(protocol ?? "");
+        },
+        received: (payload) => {
+          if (this.#isGone || misses?.(payload)) return;
+          hears?.(this.#address, "receives", payload);
+          events.received(new Uint8Array(payload));
+        },
+        closed: (code) => {
+          if (this.#isGone) return;
+          hears?.(this.#address, "closed", code);
+          events.closed(code);
+        },
       },
       this.#address,
     );
     this.#wire = wire;
-    return { send: (bytes) => wire.send(bytes), close: (code) => wire.closeByClient(code) };
+    return {
+      send: (bytes) => {
+        hears?.(this.#address, "sends", bytes);
+        wire.send(bytes);
+      },
+      close: (code) => wire.closeByClient(code),
+    };
   }
 
   now(): Millis {

@@ -7,7 +7,7 @@ import { type Board, createPresence, type Presence, type Stop, type Watch } from
 import type { MemberId } from "@presence-service/protocol";
 import type { WholeWorld } from "@presence-service/server/testing";
 import { nth } from "./faults.ts";
-import { type Misses, SdkDriver, TabStorage } from "./sdk-driver.ts";
+import { SdkDriver, TabStorage, type Tap } from "./sdk-driver.ts";
 import type { Act } from "./workload.ts";
 
 type State = { readonly tool?: string };
@@ -104,14 +104,14 @@ export class Tab {
   readonly fail: (what: string) => void;
   readonly #world: WholeWorld;
   readonly #storage = new TabStorage();
-  readonly #misses: Misses | undefined;
+  readonly #tap: Tap;
   #driver: SdkDriver;
   #presence: Presence<State, Events>;
   #following: Stop = () => {};
 
-  constructor(name: string, world: WholeWorld, tell: Tell, fail: (what: string) => void, misses: Misses | undefined) {
+  constructor(name: string, world: WholeWorld, tell: Tell, fail: (what: string) => void, tap: Tap) {
     this.name = name;
-    this.#misses = misses;
+    this.#tap = tap;
     this.#world = world;
     this.tell = (line) => tell(`${name} ${line}`);
     this.fail = fail;
@@ -209,7 +209,7 @@ export class Tab {
   }
 
   #open(): [SdkDriver, Presence<State, Events>] {
-    const driver = new SdkDriver(this.#world, this.#storage, `192.0.2.${this.name}`, this.#misses);
+    const driver = new SdkDriver(this.#world, this.#storage, `192.0.2.${this.name}`, this.#tap);
     return [driver, createPresence<State, Events>({ url: "wss://presence.test", driver, idleAfterMs: false })];
   }
 
@@ -237,11 +237,11 @@ export class SdkPeople {
   readonly #tabs = new Map<string, Tab>();
   readonly #tell: Tell;
   readonly #fail: (what: string) => void;
-  readonly #misses: Misses | undefined;
+  readonly #tap: Tap;
   #events = 0;
 
-  constructor(world: WholeWorld, tell: Tell, fail: (what: string) => void, misses?: Misses) {
-    this.#misses = misses;
+  constructor(world: WholeWorld, tell: Tell, fail: (what: string) => void, tap: Tap = {}) {
+    this.#tap = tap;
     this.#world = world;
     this.#tell = tell;
     this.#fail = fail;
@@ -253,7 +253,7 @@ export class SdkPeople {
 
   act(step: Act): void {
     const { who, board } = step;
-    const tab = this.#tabs.get(who) ?? new Tab(who, this.#world, this.#tell, this.#fail, this.#misses);
+    const tab = this.#tabs.get(who) ?? new Tab(who, this.#world, this.#tell, this.#fail, this.#tap);
     this.#tabs.set(who, tab);
     switch (step.act) {
       case "join":

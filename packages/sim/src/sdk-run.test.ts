@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeServerBinary } from "@presence-service/protocol";
 import { TROUBLE_NAMES } from "./faults.ts";
-import { drawSchedule, SIZES } from "./schedule.ts";
+import { drawSchedule, type Schedule, SIZES } from "./schedule.ts";
 import { runWithSdk } from "./sdk-run.ts";
+import { shrink } from "./shrink.ts";
 
 const SEEDS = 2;
 
@@ -15,11 +16,39 @@ for (const trouble of TROUBLE_NAMES)
     }
   });
 
-test("a seed gives the same run of SDK clients every time, to the last thing that an app is told", async () => {
+test("a seed gives the same run of SDK clients every time, to the last thing that an app is told, also while it is traced", async () => {
   const run = (seed: number) => runWithSdk(drawSchedule("everything", seed, SIZES.small));
   const first = await run(1);
   assert.deepEqual(await run(1), first);
   assert.notEqual((await run(2)).hash, first.hash);
+  const lines: string[] = [];
+  assert.deepEqual(await runWithSdk(drawSchedule("everything", 1, SIZES.small), { print: (_, line) => lines.push(line) }), first);
+  for (const seen of [/^step \{"fault":/, /^p\d connects to \d$/, /^p\d → join /, /^p\d ← joined /, /^p\d closed \d+$/, /^p\d b\d \+p\d$/])
+    assert.ok(
+      lines.some((line) => seen.test(line)),
+      String(seen),
+    );
+});
+
+/** Shrunk from `--trouble none --seed 2003`. */
+const NOBODY_LOOKS: Schedule = {
+  ...drawSchedule("none", 2003, SIZES.small),
+  instances: 2,
+  endsAt: 7_112,
+  steps: [
+    { at: 0, act: "join", who: "p1", board: "b1", via: 1 },
+    { at: 0, act: "join", who: "p3", board: "b1", via: 1 },
+    { at: 5_050, act: "lose_abandoned", who: "p3", board: "b1", via: 2 },
+    { at: 5_587, act: "update", who: "p1", board: "b1", via: 0, status: "idle", area: "", tool: "pen" },
+    { at: 7_112, act: "leave", who: "p3", board: "b1", via: 1 },
+  ],
+};
+
+// Nobody else is active, so p3 is asked every 45 s whether it is there. Its goodbye is lost with its connection.
+test("[L1] a connection that is dead where nobody looks is given up after 65 s, and its member is shown for a grace of 15 s more", async () => {
+  const { findings, equalMs = 0 } = await runWithSdk(NOBODY_LOOKS);
+  assert.deepEqual(findings, []);
+  assert.ok(equalMs > 60_000 && equalMs <= 80_000, `${equalMs}`);
 });
 
 test("[L1] an SDK client that misses messages is found out", async () => {
@@ -28,7 +57,20 @@ test("[L1] an SDK client that misses messages is found out", async () => {
     const misses = (payload: Uint8Array) => decodeServerBinary(payload)?.kind === kind && count++ % 2 === 0;
     let found = false;
     for (let seed = 1; seed <= 10 && !found; seed++)
-      found = (await runWithSdk(drawSchedule("none", seed, SIZES.small), { misses })).findings.some(({ broken }) => broken === "L1");
+      found = (await runWithSdk(drawSchedule("none", seed, SIZES.small), { tap: { misses } })).findings.some(
+        ({ broken }) => broken === "L1",
+      );
     assert.ok(found, kind);
   }
+});
+
+test("a failing run of SDK clients is shrunk", async () => {
+  const misses = (payload: Uint8Array) => decodeServerBinary(payload)?.kind === "user_left";
+  const breaks = async (schedule: Schedule) => (await runWithSdk(schedule, { tap: { misses } })).findings[0]?.broken;
+  const schedule = drawSchedule("none", 1, SIZES.small);
+  const broken = await breaks(schedule);
+  assert.ok(broken !== undefined);
+  const shortest = await shrink(schedule, { fails: async (candidate) => (await breaks(candidate)) === broken, triesMax: 60 });
+  assert.ok(shortest.steps.length < schedule.steps.length / 2, `${shortest.steps.length} of ${schedule.steps.length} steps`);
+  assert.equal(await breaks(shortest), broken);
 });

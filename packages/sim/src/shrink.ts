@@ -6,37 +6,42 @@
 import type { Schedule, Step } from "./schedule.ts";
 
 export type ShrinkOptions = {
-  readonly fails: (schedule: Schedule) => boolean;
+  readonly fails: (schedule: Schedule) => boolean | Promise<boolean>;
   /** Runs at most; what is shortest by then is the answer. */
   readonly triesMax: number;
 };
 
-export function shrink(schedule: Schedule, { fails, triesMax }: ShrinkOptions): Schedule {
+export async function shrink(schedule: Schedule, { fails, triesMax }: ShrinkOptions): Promise<Schedule> {
   let best = schedule;
   let tries = 0;
-  const attempt = (candidate: Schedule) => {
+  const attempt: Attempt = async (candidate) => {
     if (tries >= triesMax) return false;
     tries++;
-    if (!fails(candidate)) return false;
+    if (!(await fails(candidate))) return false;
     best = candidate;
     return true;
   };
   for (let size = Number.POSITIVE_INFINITY; sizeOf(best) < size; ) {
     size = sizeOf(best);
-    dropSteps(() => best, attempt);
-    for (const simpler of [calmer, sooner, shorter, fewerInstances]) while (simpler(best).some(attempt));
-    for (let index = 0; index < best.steps.length; index++) while (attemptStep(() => best, index, attempt));
+    await dropSteps(() => best, attempt);
+    for (const simpler of [calmer, sooner, shorter, fewerInstances]) while (await attemptOne(simpler(best), attempt));
+    for (let index = 0; index < best.steps.length; index++) while (await attemptStep(() => best, index, attempt));
   }
   return best;
 }
 
-type Attempt = (candidate: Schedule) => boolean;
+type Attempt = (candidate: Schedule) => Promise<boolean>;
 
-function dropSteps(best: () => Schedule, attempt: Attempt): void {
+async function attemptOne(candidates: readonly Schedule[], attempt: Attempt): Promise<boolean> {
+  for (const candidate of candidates) if (await attempt(candidate)) return true;
+  return false;
+}
+
+async function dropSteps(best: () => Schedule, attempt: Attempt): Promise<void> {
   for (let length = Math.ceil(best().steps.length / 2); length >= 1; length = Math.floor(length / 2))
     for (let from = 0; from < best().steps.length; ) {
       const { steps } = best();
-      if (!attempt({ ...best(), steps: [...steps.slice(0, from), ...steps.slice(from + length)] })) from += length;
+      if (!(await attempt({ ...best(), steps: [...steps.slice(0, from), ...steps.slice(from + length)] }))) from += length;
     }
 }
 
@@ -73,7 +78,7 @@ function fewerInstances(schedule: Schedule): Schedule[] {
 }
 
 /** A shorter fault. */
-function attemptStep(best: () => Schedule, index: number, attempt: Attempt): boolean {
+async function attemptStep(best: () => Schedule, index: number, attempt: Attempt): Promise<boolean> {
   const step = best().steps[index];
   if (step === undefined || !("fault" in step) || step.forMs <= 100) return false;
   const shorterStep: Step = { ...step, forMs: Math.floor(step.forMs / 2) };
