@@ -58,7 +58,7 @@ export async function runCampaign(
 ): Promise<void> {
   if (workers === 1) for await (const outcome of outcomesOf({ campaign, from: 0, step: 1 }, tracing)) await tell(outcome);
   else {
-    // To tell of one failing run may take further runs of it, in this thread.
+    // A failing run is told with further runs of it, in this thread: one after the other.
     let told = Promise.resolve();
     const tellNext = (outcome: Outcome) => {
       told = told.then(() => tell(outcome));

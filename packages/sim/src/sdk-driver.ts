@@ -10,6 +10,8 @@ import { Random, TIMER_LATE_MS, type WholeWorld, type Wire } from "@presence-ser
 
 /** The part of a tab that survives a reload: sessionStorage, and the locks of the page that holds it. */
 export class TabStorage implements SessionStorage {
+  /** Sockets so far, of all pages of the tab. */
+  connections = 0;
   readonly taken = new Set<string>();
   readonly #texts = new Map<string, string>();
   readonly #locks = new Set<string>();
@@ -45,8 +47,6 @@ export type Tap = {
 
 export class SdkDriver implements Driver {
   readonly sessions: TabStorage;
-  /** Sockets so far. */
-  connections = 0;
   readonly #world: WholeWorld;
   readonly #random: Random;
   readonly #address: string;
@@ -64,7 +64,7 @@ export class SdkDriver implements Driver {
   }
 
   connect(_url: string, protocol: string | undefined, events: SocketEvents): DriverSocket {
-    this.connections++;
+    this.sessions.connections++;
     const { misses, hears } = this.#tap;
     const instance = this.#instance();
     hears?.(this.#address, "connects to", instance.index);

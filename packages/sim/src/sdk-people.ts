@@ -11,7 +11,7 @@ import { SdkDriver, TabStorage, type Tap } from "./sdk-driver.ts";
 import type { Act } from "./workload.ts";
 
 type State = { readonly tool?: string };
-/** `over`: the connection of the sender, by number. */
+/** `over`: the connection of the sender, by number; each page of a tab has others. */
 type Wave = { readonly number: number; readonly by: string; readonly over: number; readonly for?: string };
 type Events = { readonly wave: Wave };
 type Own = { status: "active" | "idle"; area: string; tool: string };
@@ -122,9 +122,9 @@ export class Tab {
     return this.#presence.status !== "closed";
   }
 
-  /** The number of connections that it has opened. */
+  /** The number of connections that it has opened, before reloads too. */
   get connections(): number {
-    return this.#driver.connections;
+    return this.#storage.connections;
   }
 
   take(boardId: string, observes: boolean): void {
@@ -169,7 +169,7 @@ export class Tab {
   wave(boardId: string, number: number, to: string | undefined): void {
     const { board } = this.places.get(boardId) ?? {};
     if (board === undefined) return;
-    const said = { number, by: this.name, over: this.#driver.connections };
+    const said = { number, by: this.name, over: this.connections };
     if (to === undefined) return void board.broadcast("wave", said);
     const whom = board.others.find(({ username }) => username === to);
     if (whom !== undefined) board.to(whom).broadcast("wave", { ...said, for: whom.memberId });
