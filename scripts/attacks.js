@@ -25,6 +25,10 @@ const ATTACKS = JSON.parse(readFileSync(join(ROOT, "packages/server/test/attacks
 const ALLOWED = /^(MIT|ISC|Apache-2\.0|BSD-[23]-Clause|0BSD|BlueOak-1\.0\.0)$/;
 
 const wanted = ATTACKS.filter(({ threat }) => words.every((word) => threat.includes(word)));
+if (wanted.length === 0) {
+  console.error(`attacks: no threat has ${words.join(" ")} in it: --list prints all`);
+  process.exit(64);
+}
 const isPackagesOnly = values.packages;
 if (!isPackagesOnly)
   for (const { threat, defence, tests } of wanted)

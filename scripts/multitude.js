@@ -5,7 +5,7 @@
 
 import { parseArgs } from "node:util";
 import { node24, runToEnd } from "./node-24.js";
-import "./usage.js";
+import { numberOf } from "./usage.js";
 
 const CONDITION = "--conditions=presence-source";
 if (!process.execArgv.includes(CONDITION)) {
@@ -22,8 +22,8 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
   },
 });
-const instances = Number(values.instances);
-const world = multitude({ instances, seed: Number(values.seed), lossRate: Number(values.loss) });
+const instances = numberOf("instances", values.instances);
+const world = multitude({ instances, seed: numberOf("seed", values.seed), lossRate: numberOf("loss", values.loss) });
 const accused = accusationsOf(world);
 const third = Array.from({ length: Math.floor(instances / 3) }, (_, index) => 3 * index + 1);
 

@@ -5,7 +5,7 @@
 
 import { parseArgs } from "node:util";
 import { node24, runToEnd } from "./node-24.js";
-import "./usage.js";
+import { numberOf } from "./usage.js";
 
 const CONDITION = "--conditions=presence-source";
 if (!process.execArgv.includes(CONDITION)) {
@@ -27,18 +27,15 @@ const { values } = parseArgs({
     changes: { type: "string", default: "1" },
   },
 });
-const [instances, members, boards, lossRate, seed] = [values.instances, values.members, values.boards, values.loss, values.seed].map(
-  Number,
-);
-const ms = Number(values.hours) * 3_600_000;
+const instances = numberOf("instances", values.instances);
 const measured = peace({
-  instances: instances ?? 10,
-  members: members ?? 100,
-  boards: boards ?? 2,
-  lossRate: lossRate ?? 0,
-  seed: seed ?? 1,
-  ms,
-  changeMs: 1000 / Number(values.changes),
+  instances,
+  members: numberOf("members", values.members),
+  boards: numberOf("boards", values.boards),
+  lossRate: numberOf("loss", values.loss),
+  seed: numberOf("seed", values.seed),
+  ms: numberOf("hours", values.hours) * 3_600_000,
+  changeMs: 1000 / numberOf("changes", values.changes),
 });
 console.log(
   `${instances} instances, ${values.loss} lost, ${Math.round(measured.memberHours)} member-hours: ${measured.falseLeaves} false leaves`,

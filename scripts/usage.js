@@ -15,6 +15,16 @@ export function toolEnv(file) {
   return { ...process.env, [FILE]: file };
 }
 
+/**
+ * The number that an option holds. Another text is refused as an unknown option is.
+ * @param {string} option @param {string} text
+ */
+export function numberOf(option, text) {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && Number.isFinite(value)) return value;
+  throw Object.assign(new Error(`--${option} is ${text}; it must be a number from 0 on`), { code: "ERR_PARSE_ARGS_INVALID_OPTION_VALUE" });
+}
+
 /** Prints the usage and ends, if it is asked for. */
 function answerHelp() {
   if (!process.argv.slice(2).some((arg) => arg === "--help" || arg === "-h")) return;
@@ -36,7 +46,7 @@ process.on("uncaughtException", (error) => {
     console.error(error);
     process.exit(1);
   }
-  console.error(`${error.message.split(". ")[0]}. The tool says of itself:\n\n${usage()}`);
+  console.error(`${error.message.split(". ")[0]?.replace(/\.$/, "")}. The tool says of itself:\n\n${usage()}`);
   process.exit(EX_USAGE);
 });
 answerHelp();

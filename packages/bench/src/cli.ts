@@ -1,6 +1,19 @@
 /**
- * The load generator: starts a Redis and instances, connects clients, prints tables. Without arguments it makes the runs of
- * docs/BENCHMARKS.md, in three and a half minutes; `--help` lists the arguments for other runs.
+ * The load generator, `npm run bench -w packages/bench`: starts a Redis and instances, connects clients, prints tables. Without options it makes the runs of
+ * docs/BENCHMARKS.md, in three and a half minutes. With any of these it makes one run.
+ *
+ *   --users N      people per instance                       (50)
+ *   --board N      members of one board, instances together  (all)
+ *   --areas N      areas into which a board is divided       (1: none)
+ *   --moves N      moves per second of each                  (20)
+ *   --moving N     the share of them that moves              (1)
+ *   --seconds N    measured time                             (10)
+ *   --warm-up N    seconds before that, not measured         (5)
+ *   --instances N                                            (2)
+ *   --protocol P   binary or classic                         (binary)
+ *   --pinned       instances and Redis on one core, the generator on another (Linux)
+ *   --idle N       instead: memory and CPU of N idle connections, on boards of --board (10)
+ *   --status S     of idle connections: idle or active       (idle)
  */
 
 import { execFileSync } from "node:child_process";
@@ -10,24 +23,8 @@ import type { Protocol, Status } from "./clients.ts";
 import { Cluster } from "./cluster.ts";
 import { idle } from "./idle.ts";
 import { type Load, run } from "./load.ts";
+import { numberOf, wrong } from "./options.ts";
 import { idleTable, loadTable } from "./report.ts";
-
-const HELP = `npm run bench -w packages/bench -- [options]
-
-Without options: the runs of docs/BENCHMARKS.md. With any of these: one run.
-  --users N      people per instance                       (50)
-  --board N      members of one board, instances together  (all)
-  --areas N      areas into which a board is divided       (1: none)
-  --moves N      moves per second of each                  (20)
-  --moving N     the share of them that moves              (1)
-  --seconds N    measured time                             (10)
-  --warm-up N    seconds before that, not measured         (5)
-  --instances N                                            (2)
-  --protocol P   binary or classic                         (binary)
-  --pinned       instances and Redis on one core, the generator on another (Linux)
-  --idle N       instead: memory and CPU of N idle connections, on boards of --board (10)
-  --status S     of idle connections: idle or active       (idle)
-`;
 
 const STANDARD: readonly Omit<Load, "seconds" | "warmUpSeconds">[] = [
   { protocol: "binary", usersPerInstance: 1, boardSize: 2, movesPerSecond: 20, moving: 1 },
@@ -55,40 +52,42 @@ const { values } = parseArgs({
     idle: { type: "string" },
     pinned: { type: "boolean" },
     status: { type: "string", default: "idle" },
-    help: { type: "boolean" },
   },
 });
 
-if (values.help) process.stdout.write(HELP);
+const { protocol, status } = values;
+if (status !== "idle" && status !== "active") throw wrong(`--status is ${status}; it must be idle or active`);
+if (protocol !== "binary" && protocol !== "classic") throw wrong(`--protocol is ${protocol}; it must be binary or classic`);
+const instances = numberOf("instances", values.instances);
+console.log(`${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores, Node ${process.version}, everything on this machine\n`);
+if (process.argv.length === 2) await standard(instances);
+else if (values.idle !== undefined)
+  console.log(idleTable([await measureIdle(instances, protocol, numberOf("idle", values.idle), boardSize(10), status)]));
 else {
-  const { protocol, status } = values;
-  if (status !== "idle" && status !== "active") throw new Error(`--status is ${status}; it must be idle or active`);
-  if (protocol !== "binary" && protocol !== "classic") throw new Error(`--protocol is ${protocol}; it must be binary or classic`);
-  const instances = numberOf("instances");
-  console.log(`${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores, Node ${process.version}, everything on this machine\n`);
-  if (process.argv.length === 2) await standard(instances);
-  else if (values.idle !== undefined)
-    console.log(idleTable([await measureIdle(instances, protocol, numberOf("idle"), boardSize(10), status)]));
-  else {
-    const usersPerInstance = numberOf("users");
-    const load: Load = {
-      protocol,
-      usersPerInstance,
-      boardSize: boardSize(usersPerInstance * instances),
-      areas: numberOf("areas"),
-      movesPerSecond: numberOf("moves"),
-      moving: numberOf("moving"),
-      seconds: numberOf("seconds"),
-      warmUpSeconds: numberOf("warm-up"),
-    };
-    console.log(loadTable([await measure(instances, load)]));
-  }
+  const usersPerInstance = numberOf("users", values.users);
+  const load: Load = {
+    protocol,
+    usersPerInstance,
+    boardSize: boardSize(usersPerInstance * instances),
+    areas: numberOf("areas", values.areas),
+    movesPerSecond: numberOf("moves", values.moves),
+    moving: numberOf("moving", values.moving),
+    seconds: numberOf("seconds", values.seconds),
+    warmUpSeconds: numberOf("warm-up", values["warm-up"]),
+  };
+  console.log(loadTable([await measure(instances, load)]));
 }
 
 async function standard(instances: number): Promise<void> {
   const results = [];
   for (const load of STANDARD)
-    results.push(await measure(instances, { ...load, seconds: numberOf("seconds"), warmUpSeconds: numberOf("warm-up") }));
+    results.push(
+      await measure(instances, {
+        ...load,
+        seconds: numberOf("seconds", values.seconds),
+        warmUpSeconds: numberOf("warm-up", values["warm-up"]),
+      }),
+    );
   console.log(`${loadTable(results)}\n`);
   const idleResults = [];
   for (const protocol of ["binary", "classic"] as const)
@@ -122,11 +121,5 @@ async function withCluster<T>(instances: number, use: (cluster: Cluster) => Prom
 }
 
 function boardSize(fallback: number): number {
-  return values.board === undefined ? fallback : numberOf("board");
-}
-
-function numberOf(name: Exclude<keyof typeof values, "help" | "protocol" | "pinned" | "status">): number {
-  const value = Number(values[name]);
-  if (!(value > 0)) throw new Error(`--${name} is ${values[name]}; it must be a number above 0`);
-  return value;
+  return values.board === undefined ? fallback : numberOf("board", values.board);
 }

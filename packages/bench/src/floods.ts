@@ -14,6 +14,7 @@ import { Cluster, type Instance } from "./cluster.ts";
 import { FLOODS } from "./flood-kinds.ts";
 import { Histogram } from "./histogram.ts";
 import { gather, Moves, walk } from "./load.ts";
+import { numberOf } from "./options.ts";
 import { BenchSocket } from "./socket.ts";
 
 const FLOODER = fileURLToPath(new URL("flooder.ts", import.meta.url));
@@ -30,14 +31,15 @@ const { values } = parseArgs({
     from: { type: "string", default: "127.0.0.1" },
   },
 });
-const seconds = Number(values.seconds);
+const seconds = numberOf("seconds", values.seconds);
+const sizes = values.sockets.split(",").map((text) => numberOf("sockets", text));
 const kinds = values.kinds?.split(";") ?? Object.keys(FLOODS);
 
 console.log(
   "| flood | sockets | local p50 / p99 ms before | during | cross p99 ms before | during | leaves shown | moves that arrived | cores | MB/s out | RSS MB | throttled |",
 );
 console.log("|---|---|---|---|---|---|---|---|---|---|---|---|");
-for (const kind of kinds) for (const sockets of values.sockets.split(",").map(Number)) console.log(await measure(kind, sockets));
+for (const kind of kinds) for (const sockets of sizes) console.log(await measure(kind, sockets));
 
 async function measure(kind: string, sockets: number): Promise<string> {
   const cluster = await Cluster.start(2);

@@ -7,10 +7,11 @@ import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type BoardId, decodeServerBinary, encodeBinary } from "@presence-service/protocol";
 import { Cluster } from "./cluster.ts";
+import { numberOf } from "./options.ts";
 import { BenchSocket } from "./socket.ts";
 
 const { values } = parseArgs({ options: { members: { type: "string", default: "10000" } } });
-const members = Number(values.members);
+const members = numberOf("members", values.members);
 const BOARD = "large" as BoardId;
 const CONNECTS_AT_ONCE = 50;
 const VISITS = 50;

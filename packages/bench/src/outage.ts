@@ -8,6 +8,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { BOARDS_PER_CONNECTION_MAX, type BoardId, type BoardRef, decodeServerBinary, encodeBinary } from "@presence-service/protocol";
 import { Cluster, type Instance } from "./cluster.ts";
+import { numberOf } from "./options.ts";
 import { BenchSocket } from "./socket.ts";
 
 const { values } = parseArgs({
@@ -17,7 +18,8 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "4" },
   },
 });
-const boardIds = Array.from({ length: Number(values.boards) }, (_, nth) => `board-${nth}` as BoardId);
+const [boards, runs, seconds] = [numberOf("boards", values.boards), numberOf("runs", values.runs), numberOf("seconds", values.seconds, 0)];
+const boardIds = Array.from({ length: boards }, (_, nth) => `board-${nth}` as BoardId);
 const LOOK_MS = 10;
 const DONE_MS_MAX = 30_000;
 const SETTLE_MS = 5_000;
@@ -111,7 +113,7 @@ async function run(): Promise<string> {
     for (const crowd of leave) crowd.leave();
     const come = await everywhere(first, "dora");
     await until("the newcomers are on their boards", () => come.every((crowd) => crowd.shown.size === crowd.boardIds.length));
-    await wait(Number(values.seconds) * 1000);
+    await wait(seconds * 1000);
     if (stay.some((crowd) => crowd.shows("ana,cleo,dora"))) throw new Error("rosters were right without Redis");
     cluster.replaceRedis();
     const startedAt = performance.now();
@@ -134,4 +136,4 @@ async function run(): Promise<string> {
 
 console.log("| boards | all connected, ms after Redis is started | rosters right | since connected |");
 console.log("|---|---|---|---|");
-for (let nth = 0; nth < Number(values.runs); nth++) console.log(await run());
+for (let nth = 0; nth < runs; nth++) console.log(await run());

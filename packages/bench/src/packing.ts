@@ -8,6 +8,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type BoardId, encodeBinary } from "@presence-service/protocol";
 import { Cluster, type Instance } from "./cluster.ts";
+import { numberOf } from "./options.ts";
 import { BenchSocket } from "./socket.ts";
 
 const { values } = parseArgs({
@@ -17,8 +18,9 @@ const { values } = parseArgs({
     runs: { type: "string", default: "5" },
   },
 });
-const members = Number(values.members);
-const joins = Number(values.joins);
+const members = numberOf("members", values.members);
+const joins = numberOf("joins", values.joins);
+const runs = numberOf("runs", values.runs);
 const BOARD = "packing" as BoardId;
 const APART_MS = 50;
 const CONNECTS_AT_ONCE = 50;
@@ -62,7 +64,7 @@ async function newcomers(instance: Instance, packs: boolean, apartMs: number): P
 console.log("| newcomers | packed | bytes of the roster | CPU of the instance, ms a newcomer |");
 console.log("|---|---|---|---|");
 const rows = new Map<string, { bytes: number[]; cpuMs: number[] }>();
-for (let run = 0; run < Number(values.runs); run++) {
+for (let run = 0; run < runs; run++) {
   const cluster = await Cluster.start(1);
   const [instance] = cluster.instances;
   if (instance === undefined) throw new Error("no instance");

@@ -20,12 +20,13 @@ import {
   type ServerMessage,
 } from "@presence-service/protocol";
 import { Cluster } from "./cluster.ts";
+import { numberOf } from "./options.ts";
 import { BenchSocket } from "./socket.ts";
 
 const { values } = parseArgs({
   options: { members: { type: "string", default: "1000" }, instances: { type: "string", default: "1" }, without: { type: "boolean" } },
 });
-const count = Number(values.members);
+const count = numberOf("members", values.members);
 const BOARD = "return" as BoardId;
 const CONNECTS_AT_ONCE = 50;
 const SETTLE_MS = 3000;
@@ -149,7 +150,7 @@ class Person {
   }
 }
 
-const instances = Number(values.instances);
+const instances = numberOf("instances", values.instances);
 const cluster = await Cluster.start(instances);
 try {
   const people = Array.from({ length: count }, (_, nth) => new Person(nth));

@@ -7,6 +7,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type BoardId, encodeBinary } from "@presence-service/protocol";
 import { Cluster } from "./cluster.ts";
+import { numberOf } from "./options.ts";
 import { BenchSocket } from "./socket.ts";
 
 const BOARD_SIZE = 10;
@@ -14,7 +15,7 @@ const WAVE = 200;
 const STOP_MS_MAX = 60_000;
 
 const { values } = parseArgs({ options: { clients: { type: "string", default: "5000" } } });
-const count = Number(values.clients);
+const count = numberOf("clients", values.clients);
 const cluster = await Cluster.start(2);
 try {
   const [stopping] = cluster.instances;

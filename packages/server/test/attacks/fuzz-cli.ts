@@ -11,8 +11,12 @@ const { values } = parseArgs({
   },
 });
 const [inputs, seed] = [Number(values.inputs), Number(values.seed)];
+const names = Object.keys(DECODERS).filter((name) => name.includes(values.only));
+if (!(inputs > 0)) end("--inputs must be a number above 0");
+if (!Number.isInteger(seed)) end("--seed must be a whole number");
+if (names.length === 0) end(`--only must be part of one of ${Object.keys(DECODERS).join("; ")}`);
 console.log(`seed ${seed}\n\n| decoder | inputs | inputs/s | found |\n|---|---|---|---|`);
-for (const name of Object.keys(DECODERS).filter((name) => name.includes(values.only))) {
+for (const name of names) {
   const startedAt = performance.now();
   const found = fuzz(name, inputs, seed);
   const perSecond = Math.round((1000 * inputs) / (performance.now() - startedAt));
@@ -20,4 +24,9 @@ for (const name of Object.keys(DECODERS).filter((name) => name.includes(values.o
   if (found === undefined) continue;
   console.log(found);
   process.exitCode = 1;
+}
+
+function end(problem: string): never {
+  console.error(`fuzz: ${problem}`);
+  process.exit(64);
 }

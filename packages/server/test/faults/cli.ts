@@ -42,6 +42,7 @@ const topologies = values.topology
   .map((name) => TOPOLOGIES.find((known) => known === name) ?? end(`--topology must be of ${TOPOLOGIES}`));
 const peaceMs = Number(values.seconds) * 1000;
 if (!(peaceMs >= 0)) end("--seconds must be a number");
+if (!FAULTS.some(({ name }) => isWanted(name))) end(`no fault has ${values.only} in its name: --list prints all`);
 
 if (values.list) {
   for (const { name, topologies } of FAULTS) console.log(`${name}: ${topologies.join(", ")}`);
