@@ -41,7 +41,10 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 export function createPresence<State extends object = JsonObject, Events extends object = JsonObject>(
   options: PresenceOptions<State>,
 ): Presence<State, Events> {
-  if (typeof (options as unknown as { url: unknown } | undefined)?.url !== "string")
+  const { url } = (options ?? {}) as { url?: unknown };
+  const addresses: unknown[] = Array.isArray(url) ? url : [url];
+  const isGiven = addresses.length > 0 && addresses.every((each) => typeof each === "string" && each !== "");
+  if (!isGiven && typeof url !== "function")
     throw new TypeError('createPresence needs the address of the service: createPresence({ url: "wss://presence.example.com" })');
   const client = new Client(options as PresenceOptions<never>);
   // Inside the SDK a state is a plain JSON object, since the wire does not know the app's types. This cast is the border.

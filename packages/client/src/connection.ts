@@ -94,6 +94,12 @@ export interface ConnectionEvents {
 export class Connection {
   readonly #driver: Driver;
   #unpack: Driver["unpack"];
+  /** Of the present attempt, or the last one. */
+  #address = "";
+  /** The place of the next one in a list. */
+  #nth = 0;
+  /** The error if one of the app's functions does not answer in time. */
+  #waitsFor: PresenceError | undefined;
   readonly #options: PresenceOptions<never>;
   readonly #events: ConnectionEvents;
   readonly #backoff = new Backoff();
@@ -174,8 +180,8 @@ export class Connection {
     switch (this.#state.phase) {
       case "preparing":
         this.#retry("backoff");
-        if (typeof this.#options.token !== "function") return;
-        return this.#events.failed({ code: "token_failed", message: "no token: token() has given none for 10 s" });
+        if (this.#waitsFor === undefined) return;
+        return this.#events.failed(this.#waitsFor);
       case "opening":
         return this.#replace(NO_ANSWER);
       case "greeting":
@@ -270,7 +276,8 @@ export class Connection {
     this.#goodbye = undefined;
     const preparing: State = { phase: "preparing", giveUpAt: this.#driver.now() + CONNECT_TIMEOUT_MS };
     this.#state = preparing;
-    this.#key ??= takeKey(this.#driver, this.#options.url, this.#options.name);
+    const { url, name } = this.#options;
+    this.#key ??= takeKey(this.#driver, typeof url === "string" ? url : typeof url === "function" ? "" : (url[0] ?? ""), name);
     this.#identity ??= this.#makeIdentity(this.#driver, this.#key);
     const pending = this.#identity;
     const identified = pending.catch((error: unknown) => {
@@ -278,13 +285,24 @@ export class Connection {
       if (this.#identity === pending) this.#identity = undefined;
       return Promise.reject({ code: "no_random", message: `${NO_RANDOM}: ${String(error)}` });
     });
-    const authorized = this.#nextToken().catch((error: unknown) =>
-      Promise.reject({ code: "token_failed", message: `no token: ${String(error)}` }),
+    const fails = (code: "token_failed" | "url_failed", what: string) => (error: unknown) =>
+      Promise.reject({ code, message: `${what}: ${String(error)}` });
+    const asked = [this.#nextToken(), this.#nextAddress()] as const;
+    const authorized = asked[0].catch(fails("token_failed", "no token"));
+    const located = asked[1].catch(fails("url_failed", "no address of the service"));
+    this.#waitsFor =
+      typeof url === "function" ? { code: "url_failed", message: "no address of the service: url() has given none for 10 s" } : undefined;
+    located.then(
+      () => {
+        if (this.#state === preparing) this.#waitsFor = typeof this.#options.token === "function" ? NO_TOKEN : undefined;
+      },
+      () => {},
     );
-    Promise.all([identified, authorized]).then(
-      ([identity, token]) => {
+    Promise.all([identified, authorized, located]).then(
+      ([identity, token, address]) => {
         if (this.#state !== preparing) return;
         this.#token = token;
+        this.#address = address;
         this.#open(identity, token, preparing.giveUpAt);
         this.#events.settled();
       },
@@ -295,6 +313,14 @@ export class Connection {
         this.#events.settled();
       },
     );
+  }
+
+  async #nextAddress(): Promise<string> {
+    const { url } = this.#options;
+    const given: unknown = typeof url === "function" ? await url() : typeof url === "string" ? url : url[this.#nth % url.length];
+    if (typeof given !== "string" || given === "")
+      throw new TypeError(`url() must give an address, not ${given === "" ? "an empty one" : typeof given}`);
+    return given;
   }
 
   async #nextToken(): Promise<string | undefined> {
@@ -342,13 +368,13 @@ export class Connection {
         unpack === undefined ? events : unpacking(events, unpack, broken),
       );
     } catch (error) {
-      return this.#end("bad_url", `cannot connect to "${this.#options.url}": ${String(error)}`);
+      return this.#end("bad_url", `cannot connect to "${this.#address}": ${String(error)}`);
     }
     this.#state = { phase: "opening", giveUpAt, socket, identity };
   }
 
   get #url(): string {
-    const { url } = this.#options;
+    const url = this.#address;
     return this.#way === "subprotocol" ? url : `${url}${url.includes("?") ? "&" : "?"}encoding=${PROTOCOL}`;
   }
 
@@ -464,12 +490,16 @@ export class Connection {
   /** An attempt failed. The next one asks for the encoding in the other way, unless this way has worked before: then it was a restart. */
   #missed(trouble: string): void {
     this.#failures++;
-    if (this.#provenWay === undefined || this.#failures >= FAILURES_REPORTED) {
+    this.#nth++;
+    const { url: given } = this.#options;
+    // Each address of a list is tried in one way before the other way has its turn.
+    const isRoundOver = this.#failures % (typeof given === "object" ? given.length : 1) === 0;
+    if (isRoundOver && (this.#provenWay === undefined || this.#failures >= FAILURES_REPORTED)) {
       this.#way = this.#way === "subprotocol" ? "query" : "subprotocol";
     }
     if (this.#failures !== FAILURES_REPORTED) return;
     // The rest of the URL may hold a secret of the app.
-    const url = this.#options.url.replace(/[?#].*/, "");
+    const url = this.#address.replace(/[?#].*/, "");
     this.#events.failed({ code: "unreachable", message: `cannot reach ${url}, trying again. ${trouble}` });
   }
 
@@ -506,6 +536,7 @@ export class Connection {
 
 const NO_SOCKET =
   "No connection could be made. Does the host exist, does the path lead to the service, does it allow this page's origin, and does the page's Content-Security-Policy allow it (connect-src)? The browser's console says which";
+const NO_TOKEN: PresenceError = { code: "token_failed", message: "no token: token() has given none for 10 s" };
 const NO_ANSWER = "No connection was made within 10 s. Does the host exist, and does a firewall let WebSockets pass?";
 const NO_WELCOME = "There is a WebSocket, but no welcome came within 10 s. Is that the presence service?";
 const HEADER_LOST =

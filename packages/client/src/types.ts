@@ -38,6 +38,7 @@ export type PresenceErrorCode =
   | "abuse"
   | "ended"
   | "token_failed"
+  | "url_failed"
   | "no_random"
   | "unreachable"
   | "bad_url";
@@ -275,8 +276,11 @@ export interface Presence<State extends object = JsonObject, Events extends obje
 }
 
 export type PresenceOptions<State extends object = JsonObject> = {
-  /** `ws:` or `wss:`. */
-  readonly url: string;
+  /**
+   * `ws:` or `wss:`. Of a list the next one is tried where a connect fails, and the first one again after the last. A function is called on every connect;
+   * a failure of it is an `error` event `url_failed`, and the connect is tried again later.
+   */
+  readonly url: string | readonly string[] | (() => string | Promise<string>);
   /**
    * A string, or a function that is called on every connect and before the old token expires. A failure is an `error` event
    * `token_failed`, and the connect is tried again later. If the service
