@@ -172,7 +172,7 @@ export class Peers implements PeersBelief {
     if (peer === undefined) return false;
     const isHeartbeat = message.kind === "heartbeat";
     if (isHeartbeat ? peer.isNewestBeat(link, message.beat, this.#beats.round, now) : peer.isOfNewestLink(link, this.#beats.round))
-      return isHeartbeat || peer.isAround;
+      return isHeartbeat || peer.isAround || (peer.state === "left" && saysLeavesOnly(message));
     // A heartbeat of the same link that is not newer is a repeat, and is not counted.
     if (link < peer.link) this.#host.emit({ kind: "counted", what: "old_link" });
     return false;
@@ -360,6 +360,11 @@ export class Peers implements PeersBelief {
   #tell({ instanceId, isProven }: Peer, state: Peer["state"]): void {
     this.#host.emit({ kind: "peer", instanceId, state, isProven });
   }
+}
+
+/** R12.9. */
+function saysLeavesOnly(message: BusMessage): boolean {
+  return message.kind === "delta" && message.ops.every(({ op }) => op === "del");
 }
 
 /** In one message: 1.2 KB. */

@@ -453,6 +453,23 @@ test("[R12.2] people of an instance that said goodbye are shown as reconnecting,
   assert.equal(bob.session.connection.isOpen, false);
 });
 
+// With sharded pub/sub a goodbye and the leaves before it come from two servers. Seen by `npm run faults -- --topology sharded --only rolling`.
+test("[R12.9] a leave that a goodbye has overtaken is heeded", () => {
+  const { world, ana, zoe } = watched();
+  const { instanceId } = world.instance(0);
+  const said = world.record("publish");
+  lose(world, ({ from, to, message }) => from === 0 && to === 2 && message.kind === "delta");
+  ana.leave();
+  world.stop(0);
+  world.advance(100);
+  assert.deepEqual(zoe.roster(), ["ana", "zoe"]);
+  const leave = said.find(({ instance, message }) => instance === 0 && message.kind === "delta")?.message;
+  assert.ok(leave?.kind === "delta");
+  world.instance(2).receive(() => ({ kind: "heard", boardId: zoe.boardId, from: instanceId, link: 1, message: leave }));
+  world.advance(10);
+  assert.deepEqual(zoe.roster(), ["zoe"]);
+});
+
 test("[R12.3] late words of an instance that said goodbye bring nobody back", () => {
   const { world, ana, zoe } = watched();
   const { instanceId } = world.instance(0);
