@@ -20,6 +20,8 @@ import { BenchSocket } from "./socket.ts";
 const FLOODER = fileURLToPath(new URL("flooder.ts", import.meta.url));
 const PEOPLE = { protocol: "binary", usersPerInstance: 10, boardSize: 20 } as const;
 const MOVES_PER_SECOND = 20;
+/** A thousand have joined one board by then. */
+const FROZEN_AFTER_MS = 20_000;
 /** Members with 4 KB of state each on a board that any client may join. */
 const LARGE_BOARD = 400;
 
@@ -66,7 +68,8 @@ async function measure(kind: string, sockets: number): Promise<string> {
         stdio: "inherit",
       },
     );
-    await wait(2000);
+    // Readers are measured once they are there: their joins are a flood of another kind.
+    await wait(kind.startsWith("frozen") ? FROZEN_AFTER_MS : 2000);
     [local, cross] = [new Histogram(), new Histogram()];
     const made = moves.made;
     const cpu = flooded.cpuSeconds();
