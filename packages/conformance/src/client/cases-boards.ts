@@ -1,11 +1,12 @@
 /** Cases about a client: what it shows of a board, and what it says there. */
 
 import { readFileSync } from "node:fs";
-import { type Bytes, CLOSE, type ServerMessage } from "@presence-service/protocol";
+import { deflateRawSync } from "node:zlib";
+import { type Bytes, CLOSE, encodeBinary, PACKED, type ServerMessage } from "@presence-service/protocol";
 import { expect, expectEqual } from "../cases.ts";
 import { pause } from "../waiting.ts";
 import { BOARD, type ClientCase, type Play, play, start } from "./play.ts";
-import { joined, type Line, ME, member } from "./stage.ts";
+import { joined, type Line, ME, member, welcome } from "./stage.ts";
 
 type InvalidVector = { readonly encoding: string; readonly direction: string; readonly hex?: string; readonly text?: string };
 
@@ -366,13 +367,32 @@ export const CLIENT_BOARD_CASES: readonly ClientCase[] = [
     }),
   },
   {
+    name: "a packed roster is read in its place, by a client that says packs",
+    says: "Unpack a message before you read the next one.",
+    run: play(async (own) => {
+      const { program, stage } = own;
+      program.do({ do: "join", board: BOARD, username: "Me", state: {} });
+      const line = await stage.line(1);
+      const { packs, resumeToken } = await line.heard("hello");
+      line.say(welcome(resumeToken === undefined ? {} : { resumeToken }));
+      const whole = joined(await line.heard("join"), WITH_BEN);
+      // A client that does not say so is never sent one.
+      if (!packs || !line.isBinary) return line.say(whole);
+      line.say({ ...whole, roster: whole.roster.filter(({ actor }) => actor === whole.self), following: whole.roster.length });
+      const roster = encodeBinary({ kind: "roster", board, roster: whole.roster });
+      line.raw(Uint8Array.of(PACKED, ...deflateRawSync(roster)));
+      line.say({ kind: "user_joined", board, actor: 200, member: CLEO });
+      await program.shows(BOARD, ["Me", "Ben", CLEO.username]);
+    }),
+  },
+  {
     name: "fields and messages of a later release are skipped",
     says: "A client that does not know a message of the service ignores it.",
     run: play(async (own) => {
       const { program, stage } = own;
       program.do({ do: "join", board: BOARD, username: "Me", state: {} });
       const line = await stage.line(1);
-      const unknown = line.isBinary ? Uint8Array.of(0x7f, 1, 0xff, 0) : '{"kind":"kit-later","board":"doc-42","members":[1,2]}';
+      const unknown = line.isBinary ? Uint8Array.of(0xfe, 1, 0xff, 0) : '{"kind":"kit-later","board":"doc-42","members":[1,2]}';
       const later = (message: ServerMessage) => {
         line.raw(unknown);
         line.sayLater(message);
