@@ -426,13 +426,11 @@ function leavesPackage(path: string, specifier: string): boolean {
 }
 
 function eachFile(concerns: (path: string) => boolean, judge: (file: SourceFile) => string | undefined): Rule["check"] {
-  return (checked) =>
-    checked
-      .filter(({ path }) => concerns(path))
-      .flatMap((file) => {
-        const problem = judge(file);
-        return problem === undefined ? [] : [`${file.path}: ${problem}`];
-      });
+  const problemsOf = (file: SourceFile) => {
+    const problem = judge(file);
+    return problem === undefined ? [] : [`${file.path}: ${problem}`];
+  };
+  return (checked) => checked.filter(({ path }) => concerns(path)).flatMap(problemsOf);
 }
 
 function eachImport(
@@ -469,22 +467,17 @@ function onlyIn(owner: string, named: RegExp): Rule["check"] {
 
 /** Imports of types count: a reader has to follow them as well. The simulated World and its parts know each other. */
 function circles(checked: readonly SourceFile[]): string[] {
-  const imports = new Map(
-    checked
-      .filter(({ path }) => production(path) && !path.startsWith("packages/server/src/testing/"))
-      .map(({ path, text }) => [
-        path,
-        importsOf(text).flatMap(({ specifier }) => (specifier.startsWith(".") ? [normalize(join(dirname(path), specifier))] : [])),
-      ]),
-  );
+  const concerned = checked.filter(({ path }) => production(path) && !path.startsWith("packages/server/src/testing/"));
+  const importsIn = ({ path, text }: SourceFile) =>
+    importsOf(text).flatMap(({ specifier }) => (specifier.startsWith(".") ? [normalize(join(dirname(path), specifier))] : []));
+  const imports = new Map(concerned.map((file) => [file.path, importsIn(file)]));
   const reached = (from: string) => {
-    const found = new Set(imports.get(from));
+    const found = new Set(imports.get(from)); // grows while it is read
     for (const path of found) for (const next of imports.get(path) ?? []) found.add(next);
     return found;
   };
-  return [...imports.keys()]
-    .filter((path) => reached(path).has(path))
-    .map((path) => `${path}: imports itself through others; move what both need to a file of its own`);
+  const bad = [...imports.keys()].filter((path) => reached(path).has(path));
+  return bad.map((path) => `${path}: imports itself through others; move what both need to a file of its own`);
 }
 
 function headlessSentences({ path, text }: SourceFile): string[] {

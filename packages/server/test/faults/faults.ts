@@ -30,10 +30,7 @@ const CLUSTERS: readonly Topology[] = ["cluster", "sharded"];
 const GRACE_MS = 15_000;
 /** Members whose instance said goodbye are kept for 5 s (R12.2). */
 const KEPT_MS = 4500;
-/**
- * The people of a dead instance who come back sooner are not shown leaving (R7.9): eight beats of a viewer after the last one of the dead are 3.5 s at
- * least, and that last one was up to 0.5 s before its end.
- */
+/** Whoever comes back sooner is not shown leaving (R7.9): 3.5 s at least after the last beat of the dead instance, which was up to 0.5 s before its end. */
 const GIVEN_UP_MS = 3000;
 /** A dead instance is given up within 5 s (R7.9); so are members whose instance said goodbye (R12.2). */
 const GONE_MS = 5000;
@@ -279,9 +276,7 @@ export const FAULTS: readonly Fault[] = [
       const link = stage.link(VICTIM);
       const before = link.connections;
       assert.ok(before >= 2);
-      const { taken } = link;
-      link.cut();
-      await eventually(() => link.taken > taken, { what: "the instance connects anew" });
+      await cutAnew(link);
       return [`${before} connections reset, and replaced`];
     },
   },
@@ -358,9 +353,7 @@ export const FAULTS: readonly Fault[] = [
       const lane = stage.lane(VICTIM);
       const before = lane.connections;
       assert.ok(before >= 4);
-      const { taken } = lane;
-      lane.cut();
-      await eventually(() => lane.taken > taken, { what: "clients connect anew" });
+      await cutAnew(lane);
       return [`${before} connections reset, and replaced`];
     },
   },
@@ -369,11 +362,8 @@ export const FAULTS: readonly Fault[] = [
     topologies: ["standalone"],
     bounds: outage(0, RECONNECTED_MS),
     strike: async (stage) => {
-      const before = stage.lanes.reduce((sum, { connections }) => sum + connections, 0);
-      const taken = stage.lanes.map((lane) => lane.taken);
-      for (const lane of stage.lanes) lane.cut();
-      await eventually(() => stage.lanes.every((lane, nth) => lane.taken > (taken[nth] ?? 0)), { what: "clients connect anew" });
-      return [`${before} connections reset, and replaced`];
+      await Promise.all(stage.lanes.map(cutAnew));
+      return [`the connections of ${stage.lanes.length} instances were reset, and came back`];
     },
   },
   ...([["toTarget", "toClient"], ["toTarget"], ["toClient"]] as const).map(
@@ -600,4 +590,11 @@ async function restartNodes({ cluster }: Stage): Promise<void> {
     },
     { what: "each replica follows its master", withinMs: 20_000 },
   );
+}
+
+/** Resets all connections, and waits until one has come back. */
+async function cutAnew(proxy: FaultProxy): Promise<void> {
+  const { taken } = proxy;
+  proxy.cut();
+  await eventually(() => proxy.taken > taken, { what: "somebody connects anew" });
 }
