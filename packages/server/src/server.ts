@@ -376,7 +376,6 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       server?.close();
       server?.closeAllConnections();
     }
-    metrics.close();
     isClosed();
   };
   const close = () => {

@@ -43,3 +43,19 @@ test("[R9.2] late, it waits until what is in the sockets was read, and looks aga
   clock.advance(10_000);
   assert.deepEqual(rings, [2000, 10_000]);
 });
+
+test("it tells how late the timer was, whether or not it rings", () => {
+  const clock = new FakeClock(0);
+  const late: number[] = [];
+  const alarm = new Alarm(
+    clock,
+    () => {},
+    (ms) => late.push(ms),
+  );
+  alarm.set(100);
+  clock.advance(100);
+  alarm.set(200);
+  clock.stall(2000);
+  clock.turn();
+  assert.deepEqual(late, [0, 1900]);
+});

@@ -12,13 +12,16 @@ const LATE_MS = 50;
 export class Alarm {
   readonly #clock: Clock;
   readonly #ring: () => void;
+  readonly #late: ((ms: Millis) => void) | undefined;
   #at: Millis = Number.POSITIVE_INFINITY;
   #armedFor: Millis = Number.POSITIVE_INFINITY;
   #cancel: (() => void) | undefined;
 
-  constructor(clock: Clock, ring: () => void) {
+  /** `late`: told how late each timer went off, which is how late the event loop was. */
+  constructor(clock: Clock, ring: () => void, late?: (ms: Millis) => void) {
     this.#clock = clock;
     this.#ring = ring;
+    this.#late = late;
   }
 
   /** Rings once at that time and never before; Infinity: not at all. Replaces the time set before. */
@@ -36,7 +39,9 @@ export class Alarm {
   }
 
   readonly #due = () => {
-    if (this.#clock.now() - this.#armedFor > LATE_MS) this.#clock.afterReads(this.#look);
+    const lateMs = this.#clock.now() - this.#armedFor;
+    this.#late?.(lateMs);
+    if (lateMs > LATE_MS) this.#clock.afterReads(this.#look);
     else this.#look();
   };
 

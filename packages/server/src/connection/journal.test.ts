@@ -6,9 +6,8 @@ import { CLOSE } from "@presence-service/protocol";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { Journal } from "./journal.ts";
 
-test("each close code with which an instance ends a connection is counted by itself", async (t) => {
+test("each close code with which an instance ends a connection is counted by itself", async () => {
   const metrics = createMetrics({ version: "test" });
-  t.after(() => metrics.close());
   const quiet = { error() {}, warn() {}, info() {}, debug() {} };
   const journal = new Journal(metrics, quiet as never);
   const { normal: _normal, noStatus: _noStatus, ...own } = CLOSE;

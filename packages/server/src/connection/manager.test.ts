@@ -94,6 +94,7 @@ test("[R9.2] after a pause of the process the bus is heard before anybody is jud
     assert.deepEqual([metrics.downs, metrics.recycles.subscriber, metrics.degraded], [0, 0, 0]);
     assert.equal(manager.stats().peers[0]?.state, "up");
   }
+  assert(one.metrics.eventLoopDelay().p99 > 1, "that the loop stood still is told");
 });
 
 test("[R13.2] bytes on our channels that cannot be read are counted and have no effect", async () => {

@@ -161,8 +161,9 @@ export class ConnectionManager implements Hub {
       input: (input) => this.input(input),
     });
     this.watching = new Watching({ core: this.#core, clock, input: (input) => this.input(input) });
-    this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: this.#line.oldestUnansweredMs() }));
-    this.#step = new Alarm(clock, () => this.#visit());
+    const late = (ms: Millis) => metrics.timerWasLate(ms);
+    this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: this.#line.oldestUnansweredMs() }), late);
+    this.#step = new Alarm(clock, () => this.#visit(), late);
     this.gate = new Gate(clock, metrics, bounds);
     this.ready = new Promise((resolve) => {
       this.#becameReady = resolve;

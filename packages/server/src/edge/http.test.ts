@@ -45,7 +45,6 @@ async function serve(t: TestContext, overrides: Partial<HttpDependencies> = {}):
   const server = createServer(handler).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => {
-    metrics.close();
     server.closeAllConnections();
     server.close();
   });
@@ -307,7 +306,6 @@ test("a browser that opens the WebSocket's path is told what it is", async (t) =
 
 test("mounted behind somebody who has answered already, it does no harm", async (t) => {
   const metrics = createMetrics({ version: "0" });
-  t.after(() => metrics.close());
   const handler = createHttpHandler({
     report: () => REPORT,
     state: () => ({ status: "ok", links: "11" }),

@@ -4,8 +4,8 @@
  * Prometheus text on each scrape. No metric has a label per board, user or address: clients could fill our memory with those.
  */
 
-import { monitorEventLoopDelay, type Histogram as Ticks } from "node:perf_hooks";
-import { CLOSE, ERROR_CODES } from "@presence-service/protocol";
+import { createHistogram } from "node:perf_hooks";
+import { CLOSE, ERROR_CODES, type Millis } from "@presence-service/protocol";
 import { Counter, Gauge, Histogram, Registry } from "@prometheus-io/client";
 
 type Entry = {
@@ -294,7 +294,7 @@ export const METRICS = {
   loopDelay: {
     name: "presence_event_loop_delay_seconds",
     type: "gauge",
-    help: "How late the event loop was in the last 10 s or since the last scrape, whichever is longer.",
+    help: "How late timers went off, and so the event loop was, in the last 10 s or since the last scrape, whichever is longer.",
     label: "quantile",
     values: ["0.5", "0.99"],
   },
@@ -389,8 +389,8 @@ export type Metrics = Fields &
     expose(): Promise<string>;
     /** The event loop's delay in seconds, as in `presence_event_loop_delay_seconds`. */
     eventLoopDelay(): LoopDelay;
-    /** Stops measuring the event loop. */
-    close(): void;
+    /** A timer went off so late. */
+    timerWasLate(ms: Millis): void;
   };
 
 export function createMetrics(options: { readonly version: string }): Metrics {
@@ -413,7 +413,7 @@ export function createMetrics(options: { readonly version: string }): Metrics {
       return registry.metrics();
     },
     eventLoopDelay: () => loop.read(),
-    close: () => loop.close(),
+    timerWasLate: (ms) => loop.wasLate(ms),
   };
   for (const [field, entry] of Object.entries(METRICS)) register(registers, entry, () => metrics[field as keyof Fields]);
   return metrics;
@@ -483,22 +483,25 @@ function readProcess(metrics: Fields, loop: LoopMonitor): void {
 
 export type LoopDelay = { readonly p50: number; readonly p99: number };
 
-/** At 20 ms these ticks were most of the wake-ups of an instance at rest, and a third of its CPU. A turn of 100 ms still shows as 50 ms or more. */
-export const LOOP_RESOLUTION_MS = 50;
 const LOOP_WINDOW_MS = 10_000;
 
-/** The event loop's delay over the last full window, or over the current one while there is none. No timer ends a window: a read does. */
-class LoopMonitor {
-  readonly #histogram = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+/**
+ * How late timers went off in the last full window, or in the current one while there is none. They are timers that the instance has anyway,
+ * four a second at least: timers for this purpose alone were most of the wake-ups of an instance at rest. No timer ends a window: a read does.
+ */
+export class LoopMonitor {
+  /** In µs. */
+  readonly #histogram = createHistogram();
   #since = performance.now();
   #last: LoopDelay | undefined;
 
-  constructor() {
-    this.#histogram.enable();
+  wasLate(ms: Millis): void {
+    this.#histogram.record(Math.max(1, Math.round(1000 * ms)));
   }
 
   read(): LoopDelay {
-    const current = loopDelayIn(this.#histogram);
+    const seconds = (percentile: number) => (this.#histogram.count === 0 ? 0 : this.#histogram.percentile(percentile) / 1e6);
+    const current = { p50: seconds(50), p99: seconds(99) };
     if (performance.now() - this.#since >= LOOP_WINDOW_MS) {
       this.#last = current;
       this.#since = performance.now();
@@ -506,14 +509,4 @@ class LoopMonitor {
     }
     return this.#last ?? current;
   }
-
-  close(): void {
-    this.#histogram.disable();
-  }
-}
-
-/** Node measures the time between two ticks of a timer, in ns: the delay is the part of it that exceeds the interval. */
-export function loopDelayIn(ticks: Pick<Ticks, "count" | "percentile">): LoopDelay {
-  const seconds = (percentile: number) => Math.max(0, ticks.percentile(percentile) / 1e9 - LOOP_RESOLUTION_MS / 1000);
-  return ticks.count === 0 ? { p50: 0, p99: 0 } : { p50: seconds(50), p99: seconds(99) };
 }

@@ -57,8 +57,6 @@ export class Desk {
     this.#clients = nth * 1_000_000;
     this.clock = beside?.clock ?? new FakeClock();
     this.bus = beside?.bus ?? new LoopbackBus(this.clock);
-    // Nobody reads the metrics from outside, so the event loop of the tests needs no measuring.
-    this.metrics.close();
     this.end = this.bus.connect();
     this.manager = new ConnectionManager({
       ...options,

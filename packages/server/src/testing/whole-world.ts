@@ -53,7 +53,6 @@ export class WholeInstance {
     this.#around = around;
     this.#bus = new NetworkBus({ index, instanceId }, around.network, CHANNELS, (act) => this.#run(act));
     const metrics = createMetrics({ version: "sim" });
-    metrics.close();
     this.manager = new ConnectionManager({
       bus: this.#bus,
       instanceId,
