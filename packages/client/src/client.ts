@@ -21,6 +21,7 @@ import { Idleness } from "./core/idleness.ts";
 import { createDriver, type Driver } from "./driver.ts";
 import { boardIdOf, boardIdsOf, checkState, jsonObjectOf, nameOf } from "./input.ts";
 import { type Host, Membership, type MembershipOptions } from "./membership.ts";
+import { parsed } from "./parsed.ts";
 import type { Presence, PresenceError, PresenceOptions, PresenceStatus } from "./types.ts";
 import { type WatchHandle, Watching } from "./watching.ts";
 
@@ -30,6 +31,8 @@ const GRACE_MS_DEFAULT = 15_000;
 const BROADCASTS = { perSecond: 50, burst: 100 };
 /** A board taken again within this time was never left. A framework that mounts a component anew needs a task or two for it. */
 const RELEASE_MS = 1_000;
+/** Users need not be told of an outage that is over by then. */
+const LOST_MS = 5_000;
 /** As long as somebody may read, or look away, without touching anything. */
 const IDLE_AFTER_MS = 5 * 60_000;
 /** For drivers without `nextFrame`. */
@@ -76,6 +79,8 @@ class Client {
   #cursorMs: Millis | undefined;
   /** The user is away, as all boards are told. */
   #isAway = false;
+  /** There was a connection, and there is none. Told at `tellAt`; Infinity: it has been told. */
+  #outage: { readonly since: Millis; tellAt: Millis } | undefined;
   #timer: { readonly at: Millis; readonly cancel: () => void } | undefined;
 
   constructor(options: PresenceOptions<never>) {
@@ -248,8 +253,8 @@ class Client {
         return membership.joined(message);
       }
       case "announcement":
-        if (message.board !== undefined) return this.#joined.get(message.board)?.announced(message.text);
-        return this.#each((membership) => membership.announced(message.text));
+        if (message.board !== undefined) return this.#joined.get(message.board)?.happened("announcement", { text: message.text });
+        return this.#each((membership) => membership.happened("announcement", { text: message.text }));
       case "error":
         return this.#failed(message);
       case "degraded":
@@ -329,6 +334,7 @@ class Client {
     this.#running.connection.tick(now);
     this.#watching.tick(now);
     this.#setAway(this.#running.idleness, now);
+    this.#tellOutage(this.#running, now);
     this.#each((membership) => {
       membership.tick(now);
       membership.refresh();
@@ -336,10 +342,25 @@ class Client {
     this.#arm();
   }
 
+  /** Most outages are over before anybody needs to be told. */
+  #tellOutage({ driver, connection }: Running, now: Millis): void {
+    if (connection.status === "reconnecting") {
+      this.#outage ??= { since: now, tellAt: now + LOST_MS };
+      if (now < this.#outage.tellAt) return;
+      this.#outage.tellAt = Number.POSITIVE_INFINITY;
+      const isOffline = driver.isOnline?.() === false;
+      return this.#each((membership) => membership.happened("lost", { isOffline }));
+    }
+    const outage = this.#outage;
+    this.#outage = undefined;
+    if (outage?.tellAt === Number.POSITIVE_INFINITY)
+      this.#each((membership) => membership.happened("restored", { afterMs: now - outage.since }));
+  }
+
   #arm(): void {
     if (!this.#running || this.#isClosed) return;
     const { driver, connection, idleness } = this.#running;
-    let at = Math.min(connection.deadline, this.#watching.deadline);
+    let at = Math.min(connection.deadline, this.#watching.deadline, this.#outage?.tellAt ?? Number.POSITIVE_INFINITY);
     if (!this.#isAway && this.#memberships.size > 0) at = Math.min(at, idleness.deadline);
     for (const { deadline, leaveAt } of this.#memberships.values()) at = Math.min(at, deadline, leaveAt);
     // A timer that fires too early costs one call of `#tick`. Setting it anew for every cursor move would cost more.
@@ -394,9 +415,9 @@ class Client {
       parseState(state) {
         if (!client.#options.parseState) return state;
         try {
-          return client.#options.parseState(state);
+          return parsed(client.#options.parseState, state);
         } catch (error) {
-          driver.report("parseState threw; it must return a state for every input", error);
+          driver.report("parseState refused a state; it must return one for every input", error);
           return {};
         }
       },

@@ -18,6 +18,7 @@ import {
 } from "@presence-service/protocol";
 import { Backoff } from "./core/backoff.ts";
 import { Pulse } from "./core/pulse.ts";
+import { type Debug, debugOf } from "./debugging.ts";
 import type { Driver, DriverSocket, SocketEvents } from "./driver.ts";
 import { freeKey, type Identity, openIdentity, renewIdentity, takeKey } from "./identity.ts";
 import type { PresenceError, PresenceErrorCode, PresenceOptions, PresenceStatus } from "./types.ts";
@@ -102,6 +103,7 @@ export class Connection {
   #waitsFor: PresenceError | undefined;
   readonly #options: PresenceOptions<never>;
   readonly #events: ConnectionEvents;
+  readonly #debug: Debug | undefined;
   readonly #backoff = new Backoff();
   #state: State = { phase: "idle" };
   /** The key of our session in storage. */
@@ -128,6 +130,7 @@ export class Connection {
     this.#unpack = driver.unpack?.bind(driver);
     this.#options = options;
     this.#events = events;
+    this.#debug = debugOf(options.debug, (problem, error) => driver.report(problem, error));
   }
 
   get status(): PresenceStatus {
@@ -246,6 +249,7 @@ export class Connection {
   /** `false`: not sent, since there is no connection. */
   send(message: ClientMessage): boolean {
     if (this.#state.phase !== "greeting" && this.#state.phase !== "open") return false;
+    this.#debug?.("→", message);
     this.#state.socket.send(encodeBinary(message));
     if (this.#state.phase === "open" && this.#state.pulse.used(this.#driver.now())) this.#events.hastened();
     return true;
@@ -333,6 +337,7 @@ export class Connection {
   }
 
   #open(identity: Identity, token: string | undefined, giveUpAt: Millis): void {
+    this.#debug?.(`connects to ${bare(this.#address)}`);
     // Ignore events of a socket that we have given up.
     const isMine = () => "socket" in this.#state && this.#state.socket === socket;
     const isBySubprotocol = this.#way === "subprotocol";
@@ -394,6 +399,7 @@ export class Connection {
     const now = this.#driver.now();
     if (this.#state.phase === "open") this.#state.pulse.heard(now);
     const message = decodeServerBinary(bytes);
+    this.#debug?.(message ? "←" : "← a message that this release does not know", message);
     // An unknown message comes from a newer service: ignore it.
     if (message) this.#handle(message, now);
     this.#events.settled();
@@ -460,6 +466,7 @@ export class Connection {
       this.#renewals = 0;
     }
     const { code: reason, retry, meaning } = closeReason(this.#goodbye?.code ?? code);
+    this.#debug?.(`the connection has ended with ${code}: ${trouble ?? meaning}`);
     if (reason === CLOSE.superseded.code || code === CLOSE.superseded.code) this.#renew();
     else if (reason === CLOSE.unauthorized.code && this.#hasAnotherToken) {
       this.#refused = { token: this.#token };
@@ -498,9 +505,7 @@ export class Connection {
       this.#way = this.#way === "subprotocol" ? "query" : "subprotocol";
     }
     if (this.#failures !== FAILURES_REPORTED) return;
-    // The rest of the URL may hold a secret of the app.
-    const url = this.#address.replace(/[?#].*/, "");
-    this.#events.failed({ code: "unreachable", message: `cannot reach ${url}, trying again. ${trouble}` });
+    this.#events.failed({ code: "unreachable", message: `cannot reach ${bare(this.#address)}, trying again. ${trouble}` });
   }
 
   #renew(): void {
@@ -516,6 +521,7 @@ export class Connection {
 
   #waitFor(delayMs: Millis, isImposed: boolean): void {
     const since = this.#driver.now();
+    this.#debug?.(`connects again in ${Math.round(delayMs)} ms`);
     this.#state = { phase: "waiting", since, retryAt: since + delayMs, isImposed };
   }
 
@@ -532,6 +538,11 @@ export class Connection {
     );
     this.#identity = undefined;
   }
+}
+
+/** The rest of the address may hold a secret of the app. */
+function bare(address: string): string {
+  return address.replace(/[?#].*/, "");
 }
 
 const NO_SOCKET =

@@ -26,6 +26,8 @@ export interface Driver {
   hash?(bytes: Bytes): Promise<ArrayBuffer>;
   /** Raw DEFLATE, of at most `SERVER_MESSAGE_BYTES_MAX` bytes unpacked; rejects anything else. Absent: long messages come as they are. */
   unpack?(bytes: Bytes): Promise<Bytes>;
+  /** Whether there is a network, as far as the runtime knows. Absent: it does not know. */
+  isOnline?(): boolean;
   /** Storage in which a session survives a page reload; absent: sessions do not survive. */
   readonly sessions?: SessionStorage;
   /** Absent: there is no page. Returns a function that ends the watching. */
@@ -114,6 +116,7 @@ export function createDriver(options: { readonly WebSocket?: WebSocketClass } = 
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
     ...(globalThis.crypto?.subtle && { hash: (bytes: Bytes) => crypto.subtle.digest("SHA-256", bytes) }),
     ...(unpack && { unpack }),
+    isOnline: () => globalThis.navigator?.onLine !== false,
     ...(sessions && { sessions }),
     ...(typeof window === "object" && typeof document === "object" && { watchPage }),
     report: calmReport(now),

@@ -11,6 +11,7 @@ export {
   type SocketEvents,
   type WebSocketClass,
 } from "./driver.ts";
+export { type CanvasView, canvasSpace, elementSpace, type PointerPlace, type Space } from "./spaces.ts";
 export type {
   Addressed,
   Board,
@@ -35,6 +36,7 @@ export type {
   PresenceStatus,
   Recipient,
   RosterEvents,
+  StandardSchema,
   Stop,
   User,
   Watch,

@@ -36,6 +36,8 @@ const RESERVED: { readonly [N in keyof BoardEvents]: true } = {
   user_updated: true,
   user_left: true,
   announcement: true,
+  lost: true,
+  restored: true,
   error: true,
 };
 

@@ -31,7 +31,7 @@ import { checkState } from "./input.ts";
 import { Listeners } from "./listeners.ts";
 import { Looking } from "./looking.ts";
 import { Pages } from "./pages.ts";
-import type { BoardSnapshot, Followed, MemberPage, PresenceError, PresenceStatus, Stop } from "./types.ts";
+import type { BoardEvents, BoardSnapshot, Followed, MemberPage, PresenceError, PresenceStatus, Stop } from "./types.ts";
 
 /** The part of the client that a membership uses. */
 export interface Host extends Frames {
@@ -267,8 +267,9 @@ export class Membership {
     return this.#side.isUnanswered;
   }
 
-  announced(text: string): void {
-    this.#emit("announcement", { text });
+  /** Tells the app what concerns the connection, or what an operator says. */
+  happened<N extends "announcement" | "lost" | "restored">(name: N, event: BoardEvents[N]): void {
+    this.#emit(name, event);
   }
 
   /** The whole client is closed. */

@@ -30,7 +30,7 @@ export type User<State extends object = JsonObject> = {
  */
 export type PresenceStatus = "connecting" | "connected" | "degraded" | "reconnecting" | "closed";
 
-/** The service's codes (`unknown`: of a later release), and some of the SDK's own. README.md says how the SDK handles each. */
+/** The service's codes (`unknown`: of a later release), and some of the SDK's own. docs/ERRORS.md has a heading for each: what the SDK does, and what is left for the app. */
 export type PresenceErrorCode =
   | ErrorCode
   | "unknown"
@@ -88,6 +88,13 @@ export type RosterEvents<State extends object = JsonObject> = {
 export type BoardEvents<State extends object = JsonObject> = RosterEvents<State> & {
   /** A message from the operator, as plain text. */
   readonly announcement: { readonly text: string };
+  /**
+   * The connection has been lost for 5 s: time to tell the user, as most are back by then (`status` is `reconnecting` at once). `isOffline`:
+   * the runtime says that there is no network.
+   */
+  readonly lost: { readonly isOffline: boolean };
+  /** There is a connection again, so long after it was lost. Only after `lost`. */
+  readonly restored: { readonly afterMs: number };
   readonly error: PresenceError;
 };
 
@@ -275,6 +282,20 @@ export interface Presence<State extends object = JsonObject, Events extends obje
   close(): void;
 }
 
+/** The interface that libraries of schemas have in common (standardschema.dev, version 1), as far as the SDK uses it. */
+export type StandardSchema<Output> = {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>;
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
+  };
+};
+
+type StandardResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly { readonly message: string; readonly path?: readonly unknown[] | undefined }[] };
+
 export type PresenceOptions<State extends object = JsonObject> = {
   /**
    * `ws:` or `wss:`. Of a list the next one is tried where a connect fails, and the first one again after the last. A function is called on every connect;
@@ -301,8 +322,13 @@ export type PresenceOptions<State extends object = JsonObject> = {
   readonly justLeftMs?: number;
   /** Others' cursors move evenly (default), or `false`: they are told as they come. `cursors.subscribe` may say otherwise. */
   readonly smooth?: boolean;
-  /** Checks the states of others; must return a State for every input. If it throws, that is reported and the state is shown as `{}`. */
-  readonly parseState?: (state: JsonObject) => State;
+  /**
+   * Checks the states of others: a function that returns a State for every input, or a schema of a library that follows Standard Schema (Zod, Valibot,
+   * ArkType), not an asynchronous one. If it throws or finds issues, that is reported and the state is shown as `{}`.
+   */
+  readonly parseState?: ((state: JsonObject) => State) | StandardSchema<State>;
+  /** Tells each message and what becomes of the connection, in a line of words, without tokens: to the console, or to a function of yours. */
+  readonly debug?: boolean | ((line: string) => void);
   /** Socket, clock, storage and randomness; the default is right for browsers and for Node 22 and later. */
   readonly driver?: Driver;
 };

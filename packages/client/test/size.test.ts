@@ -1,4 +1,4 @@
-/** How large the SDK is in an app's bundle. It holds the figure that we have reached; it is not the figure that we want. */
+/** How large the SDK is in the bundle of an app that imports `createPresence`. It holds the figure that we have reached; it is not the figure that we want. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,8 +6,13 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
 
-/** 25.6 KB (25 626 bytes) as Vite 8.3.8 bundles and minifies it; whoever makes it larger says here why. */
-const GZIP_BYTES_MAX = 25_900;
+/**
+ * 26 151 bytes as Vite 8.3.8 bundles and minifies it; whoever makes it larger says here why. It was 25 626: `debug`, schemas for states, and the
+ * events `lost` and `restored` are 500 bytes.
+ */
+const GZIP_BYTES_MAX = 26_400;
+
+const INDEX = fileURLToPath(import.meta.resolve("../src/index.ts"));
 
 test("the SDK in a bundle is no larger than it was, after gzip", async () => {
   const built = await build({
@@ -17,8 +22,15 @@ test("the SDK in a bundle is no larger than it was, after gzip", async () => {
     build: {
       write: false,
       minify: true,
-      rollupOptions: { input: fileURLToPath(import.meta.resolve("../src/index.ts")), preserveEntrySignatures: "strict" },
+      rollupOptions: { input: "app", preserveEntrySignatures: "strict" },
     },
+    plugins: [
+      {
+        name: "app",
+        resolveId: (id) => (id === "app" ? id : undefined),
+        load: (id) => (id === "app" ? `export { createPresence } from ${JSON.stringify(INDEX)};` : undefined),
+      },
+    ],
   });
   assert(!Array.isArray(built) && "output" in built);
   const bytes = gzipSync(built.output.map((part) => ("code" in part ? part.code : "")).join("")).length;
