@@ -185,7 +185,7 @@ export class ConnectionManager implements Hub {
 
   /** Connects to the bus. Resolves when it is connected, and rejects as `Bus.start` does. To be called once. */
   async start(): Promise<void> {
-    this.#step.set(this.clock.now() + STEP_MS);
+    this.#setStep();
     await this.#line.start();
   }
 
@@ -440,8 +440,13 @@ export class ConnectionManager implements Hub {
 
   #visit(): void {
     const now = this.clock.now();
-    this.#step.set(now + STEP_MS);
+    this.#setStep();
     this.boards.adapt(this.clock.load());
     if (this.lobby.visit(now)) this.gate.tidy(now);
+  }
+
+  /** Steps are on the grid of the beacons (R6), so that an instance at rest wakes up once for both. */
+  #setStep(): void {
+    this.#step.set(Math.floor(this.clock.now() / STEP_MS + 1) * STEP_MS);
   }
 }
