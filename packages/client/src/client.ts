@@ -118,7 +118,7 @@ class Client {
     const running = this.#run();
     const handle = this.#watching.watch(ids);
     if (this.#isClosed) handle.stop();
-    else running.connection.start();
+    else this.#start(running);
     this.#tick();
     return handle;
   }
@@ -133,7 +133,7 @@ class Client {
     held.handles++;
     if (observes) held.observing++;
     held.setObserving(held.observing === held.handles);
-    if (!this.#isClosed) running.connection.start();
+    if (!this.#isClosed) this.#start(running);
     this.#tick();
     const membership = held;
     return new BoardHandle(
@@ -188,7 +188,7 @@ class Client {
     if (this.#running) return this.#running;
     const driver = this.#options.driver ?? createDriver();
     const connection = new Connection(driver, this.#options, {
-      isWanted: () => this.#watching.isWanted || [...this.#memberships.values()].some(({ handles }) => handles > 0),
+      isWanted: () => this.#isWanted,
       greeted: () => {
         this.#each((membership) => membership.join());
         this.#watching.greeted();
@@ -229,6 +229,20 @@ class Client {
         });
     this.#running = { driver, connection, idleness, stopWatching };
     return this.#running;
+  }
+
+  /** Some board needs the connection. */
+  get #isWanted(): boolean {
+    return this.#watching.isWanted || [...this.#memberships.values()].some(({ handles }) => handles > 0);
+  }
+
+  #start({ driver, connection }: Running): void {
+    const shown = driver.shown?.();
+    if (shown === undefined) return connection.start();
+    void shown.then(() => {
+      if (!this.#isClosed && this.#isWanted) connection.start();
+      this.#tick();
+    });
   }
 
   #setAway(idleness: Idleness, now: Millis): void {

@@ -28,6 +28,11 @@ export interface Driver {
   unpack?(bytes: Bytes): Promise<Bytes>;
   /** Whether there is a network, as far as the runtime knows. Absent: it does not know. */
   isOnline?(): boolean;
+  /**
+   * Resolves when the page is shown; undefined: it is. A browser may load a page before its user has chosen it, and then drop it: nobody is on
+   * it, so it does not connect.
+   */
+  shown?(): Promise<void> | undefined;
   /** Storage in which a session survives a page reload; absent: sessions do not survive. */
   readonly sessions?: SessionStorage;
   /** Absent: there is no page. Returns a function that ends the watching. */
@@ -118,7 +123,7 @@ export function createDriver(options: { readonly WebSocket?: WebSocketClass } = 
     ...(unpack && { unpack }),
     isOnline: () => globalThis.navigator?.onLine !== false,
     ...(sessions && { sessions }),
-    ...(typeof window === "object" && typeof document === "object" && { watchPage }),
+    ...(typeof window === "object" && typeof document === "object" && { watchPage, shown }),
     report: calmReport(now),
   };
 }
@@ -200,6 +205,11 @@ function pageSessions(): SessionStorage | undefined {
   } catch {
     return undefined; // storage is forbidden here, as in sandboxed frames
   }
+}
+
+function shown(): Promise<void> | undefined {
+  if (!(document as { readonly prerendering?: boolean }).prerendering) return undefined;
+  return new Promise((resolve) => document.addEventListener("prerenderingchange", () => resolve(), { once: true }));
 }
 
 function watchPage(events: PageEvents): () => void {

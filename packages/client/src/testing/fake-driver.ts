@@ -110,6 +110,7 @@ export class FakeDriver implements Driver {
   readonly reports: string[] = [];
   readonly sessions?: SessionStorage;
   isOnline?: () => boolean;
+  shown?: () => Promise<void>;
   /** For tests that need it, before the first board: this package has no hash of its own. */
   hash?: (bytes: Uint8Array) => Promise<ArrayBuffer>;
   /** For tests that need it, before the client is made. */
