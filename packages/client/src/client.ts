@@ -189,6 +189,7 @@ class Client {
     const driver = this.#options.driver ?? createDriver();
     const connection = new Connection(driver, this.#options, {
       isWanted: () => this.#isWanted,
+      firstBoard: () => this.#memberships.keys().next().value,
       greeted: () => {
         this.#each((membership) => membership.join());
         this.#watching.greeted();

@@ -4,6 +4,7 @@
  */
 
 import {
+  type BoardId,
   CLOSE,
   type ClientMessage,
   closeReason,
@@ -16,6 +17,7 @@ import {
   TOKEN_BYTES_MAX,
   TokenBucket,
 } from "@presence-service/protocol";
+import { hashOf, withQuery } from "./address.ts";
 import { Backoff } from "./core/backoff.ts";
 import { Pulse } from "./core/pulse.ts";
 import { type Debug, debugOf } from "./debugging.ts";
@@ -78,6 +80,8 @@ type Open = Extract<State, { phase: "open" }>;
 export interface ConnectionEvents {
   /** Is there any board to connect for? Asked before each attempt. */
   isWanted(): boolean;
+  /** The board whose people are to be on one instance, if it matters. */
+  firstBoard(): BoardId | undefined;
   /** hello is on its way; joins may follow without waiting. */
   greeted(): void;
   received(message: ServerMessage): void;
@@ -379,8 +383,9 @@ export class Connection {
   }
 
   get #url(): string {
-    const url = this.#address;
-    return this.#way === "subprotocol" ? url : `${url}${url.includes("?") ? "&" : "?"}encoding=${PROTOCOL}`;
+    const board = this.#options.affinity ? this.#events.firstBoard() : undefined;
+    const url = board === undefined ? this.#address : withQuery(this.#address, "b", hashOf(board));
+    return this.#way === "subprotocol" ? url : withQuery(url, "encoding", PROTOCOL);
   }
 
   #greet(socket: DriverSocket, identity: Identity, token: string | undefined, giveUpAt: Millis): void {

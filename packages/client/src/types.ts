@@ -309,6 +309,11 @@ export type PresenceOptions<State extends object = JsonObject> = {
    */
   readonly token?: string | ((refused?: string) => string | Promise<string>);
   /**
+   * `true`: the URL gets a parameter `b`, a hash of the first board that is taken, so that a load balancer can bring all people of a board to one
+   * instance (deploy/README.md). Presence is the same without it; it only saves messages between instances. Default `false`.
+   */
+  readonly affinity?: boolean;
+  /**
    * The name of this client among several of one page. Each keeps its session across a reload; clients without a name are told apart
    * by the order in which they connect.
    */

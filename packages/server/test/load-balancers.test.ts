@@ -33,7 +33,7 @@ after(async () => {
 type Person = ReturnType<typeof enter>;
 
 function enter(t: Scope, port: number, board: string, username: string, affinity = true) {
-  const presence = createPresence({ url: `ws://127.0.0.1:${port}/ws${affinity ? `?b=${board}` : ""}` });
+  const presence = createPresence({ url: `ws://127.0.0.1:${port}/ws`, affinity });
   t.after(() => presence.close());
   const handle = presence.board(board, { username });
   const left: string[] = [];
@@ -65,7 +65,7 @@ for (const name of NAMES) {
     assert.ok(instancesOf(people).size > 1);
   });
 
-  test(`${name}: all who write one board into their URL are on the same instance`, async (t) => {
+  test(`${name}: all whose SDK writes the board into the URL are on the same instance`, async (t) => {
     const crowd = Array.from({ length: 9 }, (_, nth) => enter(t, ports[name], `${name}-meeting`, `person ${nth}`));
     await see(crowd, 8);
     assert.equal(instancesOf(crowd).size, 1);
