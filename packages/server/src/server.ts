@@ -272,7 +272,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   });
 
   const report = (): HealthReport => {
-    const { status, degradedWhy, boards, degradedBoards, own, shown, observers, watched, echoMs, peers } = manager.stats();
+    const { status, degradedWhy, boards, boardsWhole, degradedBoards, own, shown, observers, watched, echoMs, peers } = manager.stats();
     const isDegraded = degradedWhy !== undefined || degradedBoards > 0 || manager.apart > 0;
     const degraded = isDegraded ? degradation(degradedWhy, degradedBoards, manager) : null;
     return {
@@ -293,6 +293,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       },
       peers,
       boards,
+      boardsWhole,
       members: { own, shown },
       observers,
       watched,
@@ -467,12 +468,13 @@ function recently(report: () => HealthReport): () => HealthReport {
   };
 }
 
-function readGauges(metrics: Metrics, { degraded, redis, peers, boards, members, observers, watched }: HealthReport): void {
+function readGauges(metrics: Metrics, { degraded, redis, peers, boards, boardsWhole, members, observers, watched }: HealthReport): void {
   metrics.degradedBoards = degraded?.boards ?? 0;
   metrics.oldestUnansweredSeconds = redis.oldestUnansweredMs / 1000;
   metrics.peers = { up: 0, deaf: 0, suspect: 0, down: 0 };
   for (const { state } of peers) metrics.peers[state]++;
   metrics.boards = boards;
+  metrics.boardsWhole = boardsWhole;
   metrics.members = { ...members };
   metrics.observers = observers;
   metrics.watched = watched;

@@ -20,7 +20,11 @@ test("two instances on one bus show each other's people and cursors", async () =
   one.clock.advance(50);
   const [cursors] = ana.socket.takeMessages();
   assert.deepEqual(cursors?.kind === "cursors" && cursors.moves[0]?.at, { x: 3, y: 4 });
-  assert.deepEqual([one.manager.stats().peers[0]?.state, one.manager.stats().shown], ["up", 2]);
+  const { peers, shown, boards, boardsWhole } = one.manager.stats();
+  assert.deepEqual([peers[0]?.state, shown, boards, boardsWhole], ["up", 2, 1, 0]);
+  one.enter("binary", "alone", "Ana");
+  one.clock.advance(50);
+  assert.deepEqual([one.manager.stats().boards, one.manager.stats().boardsWhole], [2, 1]);
   await Promise.resolve(); // Redis answers publishers
   assert.ok(one.metrics.received.cursors > 0 && one.metrics.received.delta + one.metrics.received.snapshot > 0);
   assert.ok(two.metrics.published.cursors > 0 && one.metrics.echoes > 0);

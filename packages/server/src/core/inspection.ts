@@ -19,6 +19,8 @@ export type Stats = {
   readonly degradedWhy: DegradedWhy | undefined;
   /** Boards that have local members, or that linger. */
   readonly boards: number;
+  /** The number of these boards whose members are all connected here: nothing of them crosses the bus but signs of life. */
+  readonly boardsWhole: number;
   /** The number of these boards on which other instances are not heard, or do not hear this one (R9). */
   readonly degradedBoards: number;
   /** Members, summed over boards: connected here, and shown wherever they are connected. */
@@ -72,16 +74,19 @@ export class Inspection {
     let own = 0;
     let shown = 0;
     let observers = 0;
+    let boardsWhole = 0;
     for (const board of boards.values()) {
       own += board.own;
       shown += board.roster.members;
       observers += board.observers;
+      if (board.own > 0 && board.own === board.roster.members) boardsWhole++;
     }
     const { isReady, degradedWhy } = pulse;
     return {
       status: !isReady ? "starting" : degradedWhy === undefined ? "ready" : "degraded",
       degradedWhy,
       boards: boards.size,
+      boardsWhole,
       degradedBoards: degradedBoards(),
       own,
       shown,

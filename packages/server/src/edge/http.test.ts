@@ -31,6 +31,7 @@ const REPORT: HealthReport = {
   },
   peers: [],
   boards: 1,
+  boardsWhole: 1,
   members: { own: 2, shown: 3 },
   observers: 0,
   watched: 0,

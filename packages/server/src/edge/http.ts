@@ -49,6 +49,8 @@ export type HealthReport = {
     readonly lastHeardMs: number;
   }[];
   readonly boards: number;
+  /** Boards whose members are all connected here. */
+  readonly boardsWhole: number;
   readonly members: { readonly own: number; readonly shown: number };
   /** Clients connected here that observe, summed over boards. */
   readonly observers: number;

@@ -179,6 +179,11 @@ export const METRICS = {
   },
 
   // People.
+  boardsWhole: {
+    name: "presence_boards_whole",
+    type: "gauge",
+    help: "Boards of presence_boards whose members are all connected here: their messages reach nobody over Redis. Affinity makes them many.",
+  },
   boards: { name: "presence_boards", type: "gauge", help: "Boards with people of this instance, or lingering after the last one." },
   members: {
     name: "presence_members",
