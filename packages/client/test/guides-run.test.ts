@@ -4,14 +4,19 @@
  */
 
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { createPresence, type JsonObject } from "@presence-service/client";
 import type { Page } from "playwright-core";
 import { eventually, Instance } from "../../server/test/harness/index.ts";
+import { components } from "./guides/components.ts";
 import { Guide } from "./guides/guide.ts";
 import { Program } from "./guides/program.ts";
 import { Site } from "./guides/site.ts";
 
 const URL_OF_GUIDES = "ws://localhost:3001";
+const HTTP_OF_GUIDES = "http://localhost:3001";
 const PIXELS_OFF_MAX = 2;
 
 test("quick-start: two pages see each other, and the program says who comes and goes", { timeout: 60_000 }, async (t) => {
@@ -37,6 +42,76 @@ test("quick-start: two pages see each other, and the program says who comes and 
   program.stop("SIGINT");
   assert.equal(await program.ended, 0);
   await here(ben, ["Ben"]);
+});
+
+test("agents: one that answers, by the SDK, and one that works, by the admin API", { timeout: 60_000 }, async (t) => {
+  const env = { AUTH_SECRET: "a-secret-of-these-tests-of-32-bytes", ADMIN_TOKEN: "an-admin-token-of-these-tests-of-32-bytes" };
+  const instance = await Instance.start(t, { redisUrl: "memory:", env: { ...env, AUTH_ANONYMOUS: "doc-42=write+event" } });
+  const guide = Guide.named("agents");
+  const folder = guide.unpack(t, { [URL_OF_GUIDES]: instance.wsUrl, [HTTP_OF_GUIDES]: instance.url });
+  const presence = createPresence<JsonObject, Record<string, unknown>>({ url: instance.wsUrl });
+  t.after(() => presence.close());
+  const board = presence.board("doc-42", { username: "Ana" });
+  const said: unknown[] = [];
+  const doing = new Set<unknown>();
+  for (const name of ["answer", "translated"]) board.on(name, ({ member, data }) => said.push([member.username, data]));
+  board.on("user_updated", ({ member }) => doing.add(member.state["doing"]));
+  const agents = () => board.others.filter(({ kind }) => kind === "agent").map(({ username, userId }) => `${username}, ${userId}`);
+
+  const agent = new Program(t, folder, "agent.ts", env);
+  await eventually(() => agents().join() === "Word counter, word-counter", { what: "the agent is there" });
+  assert(board.broadcast("ask", { text: "to be or not to be" }));
+  for (const line of guide.output("agent")) await agent.printed(line);
+  await eventually(() => said.length > 0, { what: "it answers" });
+  assert.deepEqual(said.splice(0), [["Word counter", { text: "6 words" }]]);
+  agent.stop("SIGTERM");
+  assert.equal(await agent.ended, 0);
+  await eventually(() => agents().length === 0, { what: "it is gone at once", withinMs: 2000 });
+
+  const cursors: string[] = [];
+  board.cursors.subscribe((moved) => cursors.push(...moved.map(({ member }) => member.username)));
+  const worker = new Program(t, folder, "worker.ts", env);
+  for (const line of guide.output("worker")) await worker.printed(line);
+  assert.equal(await worker.ended, 0);
+  await eventually(() => said.length === 2 && agents().length === 0, { what: "it has worked, and left" });
+  const translated = ["TO BE", "OR NOT TO BE"].map((text, page) => ["Translator", { page, text }]);
+  assert.deepEqual(said, translated);
+  assert(cursors.includes("Translator"));
+  assert(doing.has("counting for Ana"));
+});
+
+test("vue-and-svelte: a page in Vue and one in Svelte see each other", { timeout: 60_000 }, async (t) => {
+  const instance = await Instance.start(t, { redisUrl: "memory:" });
+  const folder = Guide.named("vue-and-svelte").unpack(t, { [URL_OF_GUIDES]: instance.wsUrl });
+  const html = (script: string) => `<!doctype html><main></main><script type="module">${script}</script>`;
+  const vue = 'import { createApp } from "vue"; import Desk from "/Desk.vue"; window.app = createApp(Desk, { name: "Ana" });';
+  writeFileSync(join(folder, "vue.html"), html(`${vue} window.app.mount("main");`));
+  const svelte = 'import { mount, unmount } from "svelte"; import Page from "/Page.svelte"; const target = document.querySelector("main");';
+  const app = 'const page = mount(Page, { target, props: { name: "Ben" } }); window.app = { unmount: () => unmount(page) };';
+  writeFileSync(join(folder, "svelte.html"), html(`${svelte} ${app}`));
+  const site = await Site.open(t, folder, [components()]);
+  const [ana, ben] = [await site.visit("vue.html"), await site.visit("svelte.html")];
+  for (const page of [ana, ben]) await here(page, ["Ana", "Ben"]);
+  for (const [mover, viewer, name] of [
+    [ana, ben, "Ana"],
+    [ben, ana, "Ben"],
+  ] as const) {
+    const surface = (await mover.locator("main > div").boundingBox()) ?? assert.fail("the surface is shown");
+    await mover.mouse.move(surface.x + 200, surface.y + 100);
+    await at(viewer, ".cursor", surface.x + 200, surface.y + 100);
+    assert.equal(await viewer.locator(".cursor").textContent(), name);
+    assert.equal(await viewer.locator("#pens").textContent(), "0 draw");
+    await mover.locator("button").click();
+    await eventually(async () => (await viewer.locator("#pens").textContent()) === "1 draw", { what: `${name} draws` });
+  }
+  for (const [leaver, viewer, name] of [
+    [ana, ben, "Ben"],
+    [ben, undefined, ""],
+  ] as const) {
+    await leaver.evaluate("app.unmount()");
+    if (viewer !== undefined) await here(viewer, [name]);
+  }
+  await eventually(async () => (await instance.metrics())('presence_members{scope="own"}') === 0, { what: "both have left" });
 });
 
 /** The page lists these people, in whatever order they came. */

@@ -14,6 +14,7 @@ const OPTIONS = {
   module: "ESNext",
   moduleResolution: "Bundler",
   jsx: "react-jsx",
+  moduleDetection: "force",
   strict: true,
   noUncheckedIndexedAccess: true,
   allowJs: true,

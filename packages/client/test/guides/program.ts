@@ -1,4 +1,4 @@
-/** A program of a guide, run as its reader runs it: `node name.ts` in the folder of the guide. */
+/** A program of a guide, run by Node in the folder of the guide, as its reader runs it. */
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";

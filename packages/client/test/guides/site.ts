@@ -26,6 +26,8 @@ export class Site {
       logLevel: "error",
       cacheDir: `${folder}/.vite`,
       plugins,
+      // Dependencies are served as they are: found one by one, some would be bundled twice, and be two of each.
+      optimizeDeps: { noDiscovery: true },
       resolve: { conditions: ["presence-source", "module", "browser", "development"] },
       server: { host: "127.0.0.1", port: 0, hmr: false, fs: { strict: false } },
     });
