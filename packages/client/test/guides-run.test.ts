@@ -17,6 +17,26 @@ import { Site } from "./guides/site.ts";
 
 const URL_OF_GUIDES = "ws://localhost:3001";
 const HTTP_OF_GUIDES = "http://localhost:3001";
+/** Whether the layer of cursors is painted at a place. */
+const ALPHA_AT = ([x, y]: readonly [number, number]) =>
+  (document.querySelector("canvas")?.getContext("2d")?.getImageData(x, y, 1, 1).data[3] ?? 0) > 100;
+const THINGS = `<!doctype html><style>body { margin: 0 } [data-thing] { float: left; width: 150px; height: 60px; margin: 10px }</style>
+<main>${["one", "two", "three", "four", "five"].map((name) => `<p data-thing="${name}">${name}</p>`).join("")}</main>
+<i id="cursor" style="position: absolute; top: 0; left: 0" hidden></i>
+<script type="module">
+import { createPresence } from "@presence-service/client";
+import { placeOf, pointAtThings } from "/things.ts";
+const board = createPresence({ url: "URL" }).board("doc-42");
+const [page, cursor] = [document.documentElement, document.querySelector("#cursor")];
+pointAtThings(board, page);
+board.cursors.subscribe((moved) => {
+  for (const { member, x, y, hidden } of moved) {
+    const place = placeOf(page, member.area, x, y);
+    cursor.hidden = hidden || place === undefined;
+    cursor.style.translate = \`\${place?.left}px \${place?.top}px\`;
+  }
+});
+</script>`;
 const PIXELS_OFF_MAX = 2;
 
 test("quick-start: two pages see each other, and the program says who comes and goes", { timeout: 60_000 }, async (t) => {
@@ -114,6 +134,59 @@ test("vue-and-svelte: a page in Vue and one in Svelte see each other", { timeout
   await eventually(async () => (await instance.metrics())('presence_members{scope="own"}') === 0, { what: "both have left" });
 });
 
+test("canvas: cursors are at the same place of the world in every view, and a view can be followed", { timeout: 60_000 }, async (t) => {
+  const instance = await Instance.start(t, { redisUrl: "memory:" });
+  const folder = Guide.named("canvas").unpack(t, { [URL_OF_GUIDES]: instance.wsUrl });
+  const site = await Site.open(t, folder);
+  const [ana, ben] = [await site.visit("?name=Ana"), await site.visit("?name=Ben")];
+  // Its cursor has a tip there, and nothing to the left of it.
+  const isDrawn = (page: Page, x: number, y: number) => page.evaluate(ALPHA_AT, [x + 4, y + 2] as const);
+  const seen = (page: Page, x: number, y: number) =>
+    eventually(async () => (await isDrawn(page, x, y)) && !(await isDrawn(page, x - 6, y)), { what: `a cursor points at ${x}, ${y}` });
+  await ana.mouse.move(299, 200);
+  await ana.mouse.move(300, 200);
+  await seen(ben, 300, 200);
+
+  // Ben pans: the place of the world is elsewhere on his screen. Then he zooms, around the place where his pointer is.
+  await ben.mouse.move(100, 100);
+  await ben.mouse.wheel(150, 50);
+  await seen(ben, 150, 150);
+  await ben.keyboard.down("Control");
+  await ben.mouse.wheel(0, -200 * Math.log(2));
+  await ben.keyboard.up("Control");
+  await seen(ben, 200, 200);
+  // A place beyond the first window, and beyond two bytes.
+  await ana.mouse.wheel(100_000, -50_000);
+  await ana.mouse.move(400, 300);
+  await eventually(async () => !(await isDrawn(ben, 200, 200)), { what: "Ana is elsewhere" });
+
+  await ben.locator("#follow").click();
+  await seen(ben, 400, 300);
+  assert.equal(await ben.locator("#follow").textContent(), "Following Ana");
+  await ana.mouse.wheel(-50, -50);
+  await ana.mouse.move(420, 320);
+  await seen(ben, 420, 320);
+  await ben.mouse.move(500, 500);
+  await eventually(async () => (await ben.locator("#follow").textContent()) === "Follow", { what: "a move of his own ends it" });
+});
+
+test("canvas: a cursor on a thing is on the same thing in a layout of another width", { timeout: 60_000 }, async (t) => {
+  const instance = await Instance.start(t, { redisUrl: "memory:" });
+  const folder = Guide.named("canvas").unpack(t);
+  writeFileSync(join(folder, "index.html"), THINGS.replace("URL", instance.wsUrl));
+  const site = await Site.open(t, folder);
+  const [ana, ben] = [await site.visit("?name=Ana"), await site.visit("?name=Ben")];
+  await ben.setViewportSize({ width: 350, height: 600 });
+  for (const thing of ["three", "five"]) {
+    const [here, there] = await Promise.all([ana, ben].map((page) => page.locator(`[data-thing=${thing}]`).boundingBox()));
+    assert(here && there && here.y !== there.y, "the things have other places");
+    await ana.mouse.move(here.x + here.width / 4, here.y + here.height / 2);
+    await at(ben, "#cursor", there.x + there.width / 4, there.y + there.height / 2);
+  }
+  await ana.mouse.move(790, 590);
+  await ben.locator("#cursor").waitFor({ state: "hidden" });
+});
+
 /** The page lists these people, in whatever order they came. */
 async function here(page: Page, names: readonly string[]): Promise<void> {
   const shown = async () => (await page.locator("#people").textContent())?.replace("Here: ", "").split(", ").sort().join(", ");
@@ -124,7 +197,7 @@ async function here(page: Page, names: readonly string[]): Promise<void> {
 async function at(page: Page, selector: string, x: number, y: number): Promise<void> {
   await eventually(
     async () => {
-      const box = await page.locator(selector).boundingBox();
+      const box = await page.locator(selector).boundingBox({ timeout: 1000 });
       return box !== null && Math.hypot(box.x - x, box.y - y) < PIXELS_OFF_MAX;
     },
     { what: `${selector} is at ${x}, ${y}`, withinMs: 10_000 },

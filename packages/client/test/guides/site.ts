@@ -44,7 +44,7 @@ export class Site {
     const problems: string[] = [];
     page.on("pageerror", (error) => problems.push(String(error)));
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type()) && !message.location().url.endsWith("/favicon.ico")) problems.push(message.text());
+      if (message.type() === "error" && !message.location().url.endsWith("/favicon.ico")) problems.push(message.text());
     });
     this.#scope.after(() => assert.deepEqual(problems, []));
     await page.goto(`${this.#address}${search}`);
