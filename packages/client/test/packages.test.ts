@@ -5,21 +5,15 @@
  */
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
 import { publint } from "publint";
+import { PACKAGES, type PackedApp, packApp, ROOT, run } from "./packed.ts";
 
-const run = promisify(execFile);
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const PACKAGES = ["protocol", "client", "react", "server"] as const;
-const app = mkdtempSync(join(tmpdir(), "presence-app-"));
-const tarballs = new Map<string, string>();
+let packed: PackedApp;
+let app: string;
 
 /** Of the repository; the packages themselves are the packed ones. */
 const TOOLS = [
@@ -62,18 +56,8 @@ export const back = decodeServerBinary(encodeBinary({ kind: "heartbeat" }));
 `;
 
 before(async () => {
-  await run(process.execPath, ["scripts/build.js"], { cwd: ROOT });
-  mkdirSync(join(app, "node_modules/@presence-service"), { recursive: true });
-  for (const name of PACKAGES) {
-    const folder = join(app, "node_modules/@presence-service", name);
-    const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", app], { cwd: join(ROOT, "packages", name) });
-    const tarball = join(app, /"filename": "([^"]+)"/.exec(stdout)?.[1] ?? "");
-    tarballs.set(name, tarball);
-    mkdirSync(folder);
-    await run("tar", ["-xzf", tarball, "--strip-components=1", "-C", folder]);
-  }
-  for (const tool of TOOLS) symlinkSync(join(ROOT, "node_modules", tool), join(app, "node_modules", tool));
-  writeFileSync(join(app, "package.json"), JSON.stringify({ name: "app", private: true, type: "module" }));
+  packed = await packApp(TOOLS);
+  app = packed.folder;
   writeFileSync(join(app, "app.js"), APP);
   writeFileSync(join(app, "vite-app.js"), VITE_APP);
   writeFileSync(join(app, "typed.ts"), TYPED_APP);
@@ -86,11 +70,11 @@ before(async () => {
   );
 });
 
-after(() => rmSync(app, { recursive: true, force: true }));
+after(() => packed.remove());
 
 test("a tarball holds the built files, the documents and the licence, and no sources", async () => {
   for (const name of PACKAGES) {
-    const { stdout } = await run("tar", ["-tzf", tarballs.get(name) ?? ""]);
+    const { stdout } = await run("tar", ["-tzf", packed.tarballs.get(name) ?? ""]);
     const files = stdout.trim().split("\n");
     for (const wanted of ["package/LICENSE", "package/README.md", "package/package.json"])
       assert.ok(files.includes(wanted), `${name}: ${wanted}`);
@@ -160,7 +144,7 @@ test("publint and Are The Types Wrong find nothing", async () => {
     // Only the sources of this repository have it, under a condition of our own: packages/sim takes the World from there.
     // A style sheet has no types.
     const excludeEntrypoints = ["./testing", "./styles.css"];
-    const checked = await checkPackage(createPackageFromTarballData(readFileSync(tarballs.get(name) ?? "")), { excludeEntrypoints });
+    const checked = await checkPackage(createPackageFromTarballData(readFileSync(packed.tarballs.get(name) ?? "")), { excludeEntrypoints });
     assert.ok(checked.types, `${name} has types`);
     // These packages are ES modules only: older resolution, and `require` in older Nodes, are not served.
     const problems = checked.problems.filter(({ kind }) => kind !== "CJSResolvesToESM");
