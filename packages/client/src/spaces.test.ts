@@ -47,7 +47,7 @@ test("canvas: each viewer pans and zooms as they like, and sees the pointer at t
   let view: CanvasView = { x: -1000.5, y: 20, zoom: 4 };
   const mine = canvasSpace(elementOf({}), () => view);
   const move = told(mine, 2 + 40, 2 + 80);
-  assert.deepEqual(move.point, { x: (-1000.5 + 10) * 16, y: (20 + 20) * 16 });
+  assert.deepEqual(move.point, { x: (-1000.5 + 10) * 8, y: (20 + 20) * 8 });
   view = { x: -1000, y: 0, zoom: 0.5 };
   assert.deepEqual(mine.drawnAt(move), { x: 9.5 * 0.5, y: 40 * 0.5 });
 });

@@ -18,8 +18,8 @@ export type Space = {
 /** The part of a canvas that is seen: which of its points is in the element's top left corner, and CSS pixels per unit of the canvas. */
 export type CanvasView = { readonly x: number; readonly y: number; readonly zoom: number };
 
-/** Places are kept to 1/16 of a unit of the canvas, up to 134 million units away from its origin. */
-const STEPS_PER_UNIT = 16;
+/** Places are kept to an eighth of a unit, up to 268 million units away from the origin. A cursor that moves 2 048 units between two of its places jumps. */
+const STEPS_PER_UNIT = 8;
 
 /**
  * Fractions of the element's padding box: everybody points at the same part of it, however large it is at each. Give it the content, not
@@ -41,18 +41,19 @@ export function elementSpace(element: HTMLElement): Space {
 
 /**
  * Units of a canvas without end. Each user has a view of their own, which `view` tells; draw all cursors anew when it changes, with the
- * last move of each.
+ * last move of each. `stepsPerUnit`: how finely places are kept, the same for everybody on the board. A step is one integer of the wire, of
+ * which places from 0 to 65 535 are the cheapest, and 16 384 between two places of a cursor are shown as a jump.
  */
-export function canvasSpace(element: HTMLElement, view: () => CanvasView): Space {
+export function canvasSpace(element: HTMLElement, view: () => CanvasView, stepsPerUnit: number = STEPS_PER_UNIT): Space {
   return {
     placeOf(pointer) {
       const { x, y, zoom } = view();
       const at = within(element, pointer);
-      return [(x + at.x / zoom) * STEPS_PER_UNIT, (y + at.y / zoom) * STEPS_PER_UNIT, { units: "integer" }];
+      return [(x + at.x / zoom) * stepsPerUnit, (y + at.y / zoom) * stepsPerUnit, { units: "integer" }];
     },
     drawnAt({ point }) {
       const { x, y, zoom } = view();
-      return { x: (point.x / STEPS_PER_UNIT - x) * zoom, y: (point.y / STEPS_PER_UNIT - y) * zoom };
+      return { x: (point.x / stepsPerUnit - x) * zoom, y: (point.y / stepsPerUnit - y) * zoom };
     },
   };
 }
