@@ -1,5 +1,5 @@
 /**
- * Pages that a browser keeps or loads without showing them: the back/forward cache, and pages that are prerendered.
+ * Pages that a browser keeps or loads without showing them (the back/forward cache, prerendering), and workers, which have no page.
  * Runs alone: a browser draws for it.
  */
 
@@ -26,8 +26,8 @@ const APP = `import { createPresence } from ${JSON.stringify(fileURLToPath(impor
 const query = new URLSearchParams(location.search);
 const board = createPresence({ url: query.get("url") }).board("desk", { username: query.get("name") });
 // Connecting takes less, with the 300 ms for which a session may be waited for.
-setTimeout(() => fetch("/waited?ahead=" + document.prerendering), 1500);
-window.told = { restored: 0, names: () => board.others.map(({ username }) => username), status: () => board.status };
+setTimeout(() => fetch("/waited?ahead=" + globalThis.document?.prerendering), 1500);
+globalThis.told = { restored: 0, names: () => board.others.map(({ username }) => username), status: () => board.status };
 addEventListener("pageshow", ({ persisted }) => { if (persisted) told.restored++; });
 `;
 
@@ -43,6 +43,18 @@ test("pages that are kept and pages that are loaded ahead", { timeout: 90_000 },
   board.on("user_joined", ({ member }) => seen.push(`+${member.username}`));
   board.on("user_left", ({ member }) => seen.push(`-${member.username}`));
   const query = (name: string) => new URLSearchParams({ url: one.wsUrl, name });
+
+  await t.test("a worker is on a board as a page is", async (t) => {
+    const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    t.after(() => browser.close());
+    const page = await browser.newPage();
+    await page.goto(`${site.address}/elsewhere`);
+    await page.evaluate((path) => void new Worker(path, { type: "module" }), `/app.js?${query("Worker")}`);
+    await eventually(() => board.others[0]?.username === "Worker" && board.others[0].status === "active", { what: "the worker is seen" });
+    await browser.close();
+    await eventually(() => board.others.length === 0, { what: "and is gone with its page", withinMs: 30_000 });
+    seen.length = 0;
+  });
 
   await t.test("back to a page that the browser kept: the same member, without a leave", async (t) => {
     const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
