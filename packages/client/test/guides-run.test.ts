@@ -4,18 +4,20 @@
  */
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createPresence, type JsonObject } from "@presence-service/client";
 import type { Page } from "playwright-core";
-import { eventually, Instance } from "../../server/test/harness/index.ts";
+import { eventually, freePort, Instance } from "../../server/test/harness/index.ts";
 import { components } from "./guides/components.ts";
 import { Guide } from "./guides/guide.ts";
 import { Program } from "./guides/program.ts";
 import { Site } from "./guides/site.ts";
 
 const URL_OF_GUIDES = "ws://localhost:3001";
+const SECRET = "a-secret-of-these-tests-of-32-bytes";
 const HTTP_OF_GUIDES = "http://localhost:3001";
 /** Whether the layer of cursors is painted at a place. */
 const ALPHA_AT = ([x, y]: readonly [number, number]) =>
@@ -65,7 +67,7 @@ test("quick-start: two pages see each other, and the program says who comes and 
 });
 
 test("agents: one that answers, by the SDK, and one that works, by the admin API", { timeout: 60_000 }, async (t) => {
-  const env = { AUTH_SECRET: "a-secret-of-these-tests-of-32-bytes", ADMIN_TOKEN: "an-admin-token-of-these-tests-of-32-bytes" };
+  const env = { AUTH_SECRET: SECRET, ADMIN_TOKEN: "an-admin-token-of-these-tests-of-32-bytes" };
   const instance = await Instance.start(t, { redisUrl: "memory:", env: { ...env, AUTH_ANONYMOUS: "doc-42=write+event" } });
   const guide = Guide.named("agents");
   const folder = guide.unpack(t, { [URL_OF_GUIDES]: instance.wsUrl, [HTTP_OF_GUIDES]: instance.url });
@@ -186,6 +188,50 @@ test("canvas: a cursor on a thing is on the same thing in a layout of another wi
   await ana.mouse.move(790, 590);
   await ben.locator("#cursor").waitFor({ state: "hidden" });
 });
+
+test("many-documents: counts of boards that one is not on, and who of a team is where", { timeout: 60_000 }, async (t) => {
+  const instance = await Instance.start(t, { redisUrl: "memory:", env: { AUTH_SECRET: SECRET, AUTH_ANONYMOUS: "*=read+write" } });
+  const guide = Guide.named("many-documents");
+  const folder = guide.unpack(t, { [URL_OF_GUIDES]: instance.wsUrl });
+  for (const _window of [1, 2]) {
+    const presence = createPresence({ url: instance.wsUrl, token: tokenOf("Ana") });
+    t.after(() => presence.close());
+    presence.board("doc-42");
+  }
+  const list = new Program(t, folder, "list.ts");
+  for (const line of guide.output("list")) await list.printed(line);
+
+  const ana = new Program(t, folder, "team.ts", {}, ["Ana", "doc-42"]);
+  await ana.printed("Ana is in doc-42");
+  const ben = new Program(t, folder, "team.ts", {}, ["Ben", "doc-43"]);
+  for (const line of guide.output("team")) await ben.printed(line);
+});
+
+test("from-socket-io: the code after the move does what the code before it did", { timeout: 60_000 }, async (t) => {
+  const port = await freePort();
+  const guide = Guide.named("from-socket-io");
+  const folder = guide.unpack(t, { "redis://localhost:6379": "memory:", ":3000/": `:${port}/`, "listen(3000)": `listen(${port})` });
+  new Program(t, folder, "server.ts");
+  const ana = new Program(t, folder, "client.ts", {}, ["Ana"]);
+  await ana.printed("Here: Ana");
+  const ben = new Program(t, folder, "client.ts", {}, ["Ben"]);
+  for (const line of guide.output("client")) await ana.printed(line);
+  await ben.printed("Ana points at 0.5, 0.5");
+  // Killed, as a page is reloaded: nobody is shown leaving, and the same person is in one window more until the lost one is over.
+  const before = ana.lines.length;
+  ben.stop("SIGKILL");
+  const again = new Program(t, folder, "client.ts", {}, ["Ben"]);
+  await again.printed("Here: Ana, Ben");
+  assert.deepEqual(new Set(ana.lines.slice(before).filter((line) => line.startsWith("Here"))), new Set(["Here: Ana, Ben"]));
+});
+
+/** By the lines of docs/AUTH.md. */
+function tokenOf(name: string): string {
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const claims = { sub: name, name, boards: { "*": ["write"] }, exp: Math.floor(Date.now() / 1000) + 3600 };
+  const text = `${encode({ alg: "HS256" })}.${encode(claims)}`;
+  return `${text}.${createHmac("sha256", SECRET).update(text).digest("base64url")}`;
+}
 
 /** The page lists these people, in whatever order they came. */
 async function here(page: Page, names: readonly string[]): Promise<void> {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -59,7 +59,7 @@ test("a block without a file, of an unknown language or with a mistake is found"
 async function compile(folder: string, files: ReadonlyMap<string, string>): Promise<void> {
   const types = [...files.values()].some((code) => /\bnode:|\bprocess\./.test(code)) ? ["node"] : [];
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: { ...OPTIONS, types } }));
-  writeFileSync(join(folder, "styles.d.ts"), 'declare module "*.css";\n');
+  copyFileSync(new URL("./guides/others.d.ts", import.meta.url), join(folder, "others.d.ts"));
   for (const [name, code] of files) {
     const [, stem, language = ""] = /^(.*)\.(vue|svelte|html)$/.exec(name) ?? [];
     if (stem === undefined) continue;

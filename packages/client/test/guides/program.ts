@@ -12,9 +12,9 @@ export class Program {
   readonly ended: Promise<number | null>;
   readonly stop: (signal: NodeJS.Signals) => void;
 
-  constructor(scope: Scope, folder: string, name: string, env: Readonly<Record<string, string>> = {}) {
+  constructor(scope: Scope, folder: string, name: string, env: Readonly<Record<string, string>> = {}, args: readonly string[] = []) {
     // The condition leads to our sources, as the packages need not have been built.
-    const child = spawn(process.execPath, ["--conditions=presence-source", "--disable-warning=ExperimentalWarning", name], {
+    const child = spawn(process.execPath, ["--conditions=presence-source", "--disable-warning=ExperimentalWarning", name, ...args], {
       cwd: folder,
       env: { ...process.env, NODE_OPTIONS: "", ...env },
       stdio: ["ignore", "pipe", "pipe"],
