@@ -63,10 +63,7 @@ export class Guide {
 
   /** Writes the files into a folder that ends with the test. `replaced`: addresses of the guide, and those of the test. */
   unpack(scope: Scope, replaced: Readonly<Record<string, string>> = {}): string {
-    const folder = mkdtempSync(join(tmpdir(), "presence-guide-"));
-    scope.after(() => rmSync(folder, { recursive: true, force: true }));
-    symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
-    writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
+    const folder = appFolder(scope);
     for (const [name, code] of this.files())
       writeFileSync(
         join(folder, name),
@@ -74,6 +71,15 @@ export class Guide {
       );
     return folder;
   }
+}
+
+/** A folder as that of an app in which the packages are installed. It ends with the test. */
+export function appFolder(scope: Scope): string {
+  const folder = mkdtempSync(join(tmpdir(), "presence-guide-"));
+  scope.after(() => rmSync(folder, { recursive: true, force: true }));
+  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  return folder;
 }
 
 function blocksOf(markdown: string): Block[] {
