@@ -72,7 +72,7 @@ function writeForCompiler(folder: string, files: ReadonlyMap<string, string>): v
   }
 }
 
-/** What the compiler says of all files below the folder. */
+/** The errors of the compiler in all files below the folder; empty: it is content. */
 async function compiled(app: string): Promise<string> {
   writeFileSync(join(app, "tsconfig.json"), JSON.stringify({ compilerOptions: OPTIONS }));
   copyFileSync(new URL("./guides/others.d.ts", import.meta.url), join(app, "others.d.ts"));
