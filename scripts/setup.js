@@ -1,5 +1,5 @@
 /**
- * Makes a fresh clone ready: dependencies, demo page and, with `--tests`, the programs that tests start. It does only the steps that
+ * Makes a fresh clone ready: dependencies, pages and, with `--tests`, the programs that tests start. It does only the steps that
  * are needed and prints each of them. It runs on Node 20 with nothing installed, so it imports only modules of Node.
  */
 
@@ -21,7 +21,8 @@ const TEST_PROGRAMS = {
 };
 
 installDependencies();
-buildDemo();
+buildPage("demo", "demo page");
+buildPage("inspector", "Inspector");
 if (process.argv.includes("--tests")) installTestPrograms();
 
 function installDependencies() {
@@ -33,17 +34,21 @@ function installDependencies() {
   run("npm", args, "Check the network and the npm registry setting (`npm config get registry`), then run the command again.");
 }
 
-function buildDemo() {
-  const demo = join(ROOT, "packages/demo");
-  if (!existsSync(join(demo, "index.html")) || !existsSync(join(demo, "vite.config.ts"))) return;
-  const built = modified(join(demo, "dist/index.html"));
-  const sources = ["packages/demo", "packages/client/src", "packages/protocol/src"].map((folder) => newest(join(ROOT, folder)));
+/**
+ * @param {string} name of its package
+ * @param {string} called
+ */
+function buildPage(name, called) {
+  const page = join(ROOT, "packages", name);
+  if (!existsSync(join(page, "index.html")) || !existsSync(join(page, "vite.config.ts"))) return;
+  const built = modified(join(page, "dist/index.html"));
+  const sources = [page, join(ROOT, "packages/client/src"), join(ROOT, "packages/protocol/src")].map(newest);
   if (built > Math.max(...sources)) return;
-  step("building the demo page");
+  step(`building the ${called}`);
   run(
     "npm",
-    ["run", "build", "--silent", "--workspace=packages/demo", "--", "--logLevel=warn"],
-    "The messages above say what is wrong in packages/demo.",
+    ["run", "build", "--silent", `--workspace=packages/${name}`, "--", "--logLevel=warn"],
+    `The messages above say what is wrong in packages/${name}.`,
   );
 }
 

@@ -12,12 +12,13 @@ import { codeOf, commentsOf, importsOf, lineOf } from "./source-text.ts";
 
 const SCOPE = "@presence-service/";
 
-/** The packages that each package may import. No package imports demo, bench, conformance or sim. */
+/** The packages that each package may import. No package imports demo, inspector, bench, conformance or sim. */
 const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
   protocol: [],
   client: ["protocol"],
   react: ["client"],
   demo: ["react", "client", "protocol"],
+  inspector: ["client", "protocol"],
   server: ["protocol"],
   bench: ["client", "protocol"],
   conformance: ["protocol"],

@@ -142,6 +142,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     redisSentinel: settings.redisSentinel,
     busSecret: settings.busSecret,
     demo: settings.demo,
+    inspector: settings.inspector,
     trustedProxies: settings.trustedProxies,
     limits: settings.limits,
     recorder: settings.recorder,

@@ -41,6 +41,7 @@ test("bare defaults", () => {
     redisSentinel: {},
     busSecret: "",
     demo: true,
+    inspector: true,
     recorder: { bytes: 16 * 2 ** 20, content: false },
     auth: undefined,
     tokenLifeMaxS: 86_400,
@@ -88,6 +89,16 @@ test("an empty variable is not set, and unknown variables are nobody's business"
   const found = settings({ env: { WS_PORT: "", REDIS_URL: "", PATH: "/bin", WS_PROT: "1" }, dotEnv: { WS_PORT: "7" } });
   assert.equal(found.port, 7);
   assert.equal(found.redisUrl, "redis://localhost:6379");
+});
+
+test("the Inspector is where the admin API is, and in a trial, unless it is switched off", () => {
+  const has = (env: Record<string, string>) => settings({ env }).inspector;
+  assert.deepEqual([has({}), has({ NODE_ENV: "production" }), has({ INSPECTOR: "off" })], [true, false, false]);
+  for (const admin of [{ ADMIN_PORT: "9000" }, { ADMIN_TOKEN: "x".repeat(32) }]) {
+    assert.equal(has({ NODE_ENV: "production", ...admin }), true);
+    assert.equal(has({ NODE_ENV: "production", INSPECTOR: "off", ...admin }), false);
+  }
+  assert.equal(has({ NODE_ENV: "production", INSPECTOR: "on" }), true);
 });
 
 test("the demo page is off in production, unless asked for", () => {

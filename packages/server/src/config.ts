@@ -43,8 +43,9 @@ export type Settings = {
   readonly redisSentinel: { readonly username?: string; readonly password?: string };
   /** A list, as `readSecrets` takes it; empty: none. Never logged. */
   readonly busSecret: string;
-  /** Whether the demo page is served. */
+  /** Whether the demo page is served, and the Inspector. */
   readonly demo: boolean;
+  readonly inspector: boolean;
   readonly recorder: RecorderOptions;
   /** undefined: no token is needed. Never logged. */
   readonly auth: AuthSettings | undefined;
@@ -384,11 +385,14 @@ export function commandOf(sources: {
     REDIS_TLS_NAME,
     BUS_SECRET,
     DEMO,
+    INSPECTOR,
     TRUSTED_PROXIES,
   } = parsed.data;
   const { RECORDER_BYTES, RECORDER_DIR, RECORDER_CONTENT } = parsed.data;
   const nodeEnv = sources.env["NODE_ENV"] || sources.dotEnv["NODE_ENV"];
-  const demo = DEMO === "auto" ? nodeEnv !== "production" && auth === undefined : DEMO === "on";
+  const isTrial = nodeEnv !== "production" && auth === undefined;
+  const demo = DEMO === "auto" ? isTrial : DEMO === "on";
+  const inspector = INSPECTOR === "auto" ? isTrial || admin !== undefined : INSPECTOR === "on";
   const settings: Settings = {
     port: WS_PORT,
     host: WS_HOST,
@@ -401,6 +405,7 @@ export function commandOf(sources: {
     redisSentinel: { ...(username !== undefined && { username }), ...(password !== undefined && { password }) },
     busSecret: BUS_SECRET,
     demo,
+    inspector,
     recorder: { bytes: RECORDER_BYTES, content: RECORDER_CONTENT === "on", ...(RECORDER_DIR !== undefined && { dir: RECORDER_DIR }) },
     auth,
     tokenLifeMaxS: parsed.data.AUTH_TOKEN_LIFE_MAX,
@@ -480,6 +485,7 @@ const SCHEMA = z.object({
   AUTH_SECRET_FILE: SETTINGS.AUTH_SECRET_FILE.schema,
   ADMIN_TOKEN_FILE: SETTINGS.ADMIN_TOKEN_FILE.schema,
   DEMO: SETTINGS.DEMO.schema,
+  INSPECTOR: SETTINGS.INSPECTOR.schema,
   TRUSTED_PROXIES: SETTINGS.TRUSTED_PROXIES.schema,
   ...LIMIT_SCHEMAS,
   RECORDER_BYTES: SETTINGS.RECORDER_BYTES.schema,

@@ -22,8 +22,9 @@ import { type AnnounceOptions, announcementOf, type KickOptions, kickOf, revocat
 import type { DegradedWhy } from "./core/effects.ts";
 import { descriptorLimit, shareDescriptors } from "./edge/descriptors.ts";
 import { hostRule } from "./edge/hosts.ts";
-import { createHttpHandler, DEMO_DIR, type HealthReport, type HttpHandler, type Sight } from "./edge/http.ts";
+import { createHttpHandler, type HealthReport, type HttpHandler, type Sight } from "./edge/http.ts";
 import { listen } from "./edge/listen.ts";
+import { DEMO, INSPECTOR } from "./edge/pages.ts";
 import { pathOf } from "./edge/paths.ts";
 import { acceptUpgrades } from "./edge/websocket.ts";
 import { PresenceError } from "./errors.ts";
@@ -76,6 +77,11 @@ export type PresenceServerOptions = (ListenOptions | AttachOptions) & {
   readonly busSecret?: string;
   /** Serves the demo page at `/`, if it has been built. Default: no. */
   readonly demo?: boolean;
+  /**
+   * Serves the Inspector at `/inspector/`, if it has been built: where the admin API is, and without one on `handler`. On an admin port of its
+   * own it takes WebSockets there too, for the connection that the Inspector shows. Default: no.
+   */
+  readonly inspector?: boolean;
   /** Default: silence. */
   readonly log?: Logger;
   /** Without it every client may connect, and each session is a person of its own. */
@@ -312,6 +318,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     healthCheck: () => bus.healthCheck(),
     metrics,
     addressOf,
+    instanceId,
   };
   const isOwnHost = hostRule([...(allowedOrigins ?? []), ...(admin?.host === undefined ? [] : [admin.host])]);
   const isOpen = admin === undefined && authenticate === undefined;
@@ -319,6 +326,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const api =
     admin &&
     createApi({
+      instanceId,
       calls: allCalls({ instanceId, manager, hearing, drain: () => void close() }),
       tokens: adminTokens,
       isTrusted: adminTokens.isEmpty,
@@ -331,7 +339,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const handler = createHttpHandler({
     ...pages,
     admin: admin?.port === undefined ? api : undefined,
-    demoDir: options.demo === true ? DEMO_DIR : undefined,
+    pages: [...(options.demo ? [DEMO] : []), ...(options.inspector && admin?.port === undefined ? [INSPECTOR] : [])],
     sightOf(request): Sight {
       if (admin !== undefined && admin.port === undefined && isKnown(request)) return "all";
       if (!isOwnHost(request.headers.host)) return "elsewhere";
@@ -341,6 +349,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const insideHandler = createHttpHandler({
     ...pages,
     admin: api,
+    pages: options.inspector ? [INSPECTOR] : [],
     sightOf: (request) => (isOwnHost(request.headers.host) || isKnown(request) ? "all" : "elsewhere"),
   });
 
@@ -360,7 +369,11 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
       : { server: own as Server, paths: ["/", "/ws", "/presence"], isAlone: true };
   for (const server of [own, inside]) if (server !== undefined) server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
   const descriptors = shareDescriptors(own, { limit: descriptorLimit(), dropped: () => metrics.socketsDropped++, log });
-  const stopUpgrades = acceptUpgrades(where.server, { manager, isServing, tokenInUrl, isAllowed, addressOf, descriptors, log, ...where });
+  const taking = { manager, isServing, tokenInUrl, addressOf, descriptors, log };
+  const stopUpgrades = [acceptUpgrades(where.server, { ...taking, isAllowed, ...where })];
+  // The Inspector's own connection goes where the Inspector comes from, and no other page may use that way.
+  if (inside !== undefined && options.inspector)
+    stopUpgrades.push(acceptUpgrades(inside, { ...taking, isAllowed: originRule(undefined), paths: ["/presence"], isAlone: true }));
 
   let closing: Promise<void> | undefined;
   let isClosed = () => {};
@@ -372,7 +385,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     await hooks?.stop();
     await bus.close();
     // Upgrades are taken until the bus is closed, so that clients are told to come back later.
-    stopUpgrades();
+    for (const stop of stopUpgrades) stop();
     for (const server of [own, inside]) {
       server?.close();
       server?.closeAllConnections();

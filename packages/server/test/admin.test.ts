@@ -108,10 +108,35 @@ test("an operator sees why, puts people out, tells them something, and no strang
     }
   });
 
+  await t.test("of pages only those of the service itself may call, and they need a token as well", async () => {
+    const statusOf = async (headers: Record<string, string>, bearer: string | null = TOKEN) =>
+      (await one.ask("/announcements", { method: "POST", body: {}, bearer, headers })).status;
+    // 400: the call is looked at, and an announcement has a text.
+    const [own, neighbour] = [one.base, one.base.replace(/\d+$/, "1")];
+    assert.equal(await statusOf({ origin: own }), 400);
+    assert.equal(await statusOf({ origin: own, "sec-fetch-site": "same-origin" }), 400);
+    assert.equal(await statusOf({ origin: "https://presence.example", "sec-fetch-site": "same-origin" }), 400, "a proxy has changed Host");
+    assert.equal(await statusOf({ origin: own }, null), 401);
+    for (const origin of [neighbour, one.instance.url, "https://evil.example", "null"]) {
+      assert.equal(await statusOf({ origin }), 403, origin);
+      for (const site of ["same-site", "cross-site", "none"]) assert.equal(await statusOf({ origin, "sec-fetch-site": site }), 403, origin);
+    }
+    const answer = await one.ask("/instances");
+    assert.equal(answer.headers.get("x-presence-instance"), answer.body.self);
+    assert.equal((await one.ask("/instances", { bearer: null })).headers.get("x-presence-instance"), null);
+  });
+
   await t.test("boards, rosters, and why a member is shown", async () => {
     const { boards } = (await one.ask("/boards")).body;
     assert.deepEqual(boards.map(forms.board.parse.bind(forms.board)), [
       { boardId: BOARD, own: 1, members: 2, users: 2, observers: 0, degraded: false },
+    ]);
+    const found = async (query: string) => (await one.ask(`/boards?${query}`)).body.boards?.length;
+    assert.deepEqual(await Promise.all(["holds=doc-4", "holds=doc-5", "by=members", `by=members&after=${BOARD}`].map(found)), [
+      1,
+      0,
+      1,
+      undefined,
     ]);
     const board = (await one.ask(AT)).body;
     assert.deepEqual(

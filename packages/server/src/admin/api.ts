@@ -1,14 +1,16 @@
 /**
  * Answers requests of those who run the service: who calls, whether they may, whether what they say has the right form, and then the call
- * itself. No page of a browser may call, from any origin. It does not know what a call does: calls-*.ts do.
+ * itself. Of the pages of a browser only our own may call, the Inspector. It does not know what a call does: calls-*.ts do.
  */
 
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { z } from "zod";
 import type { AddressOf } from "../address.ts";
 import type { HostRule } from "../edge/hosts.ts";
+import { INSTANCE_HEADER } from "../edge/http.ts";
 import { pathOf, queryOf } from "../edge/paths.ts";
 import { PresenceError } from "../errors.ts";
+import { originRule } from "../origins.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
 import type { Call, Caller } from "./call.ts";
 import { openApiOf } from "./openapi.ts";
@@ -21,6 +23,7 @@ export type Administer = (
 ) => Promise<{ readonly userId: string; readonly issuedAt?: number | undefined; mayAdminister(boardId: string): boolean } | undefined>;
 
 export type ApiOptions = {
+  readonly instanceId: string;
   readonly calls: readonly Call[];
   readonly tokens: AdminTokens;
   /** Whoever reaches this listener may call: it is on loopback, and there is no token. */
@@ -48,8 +51,7 @@ export function createApi(options: ApiOptions): (request: IncomingMessage, respo
   const answer = async (request: IncomingMessage): Promise<{ status: number; body?: unknown }> => {
     const { method = "GET", headers } = request;
     const path = pathOf(request.url);
-    // A browser names the origin of a page with every call that could change something.
-    if (headers.origin !== undefined) throw new Problem("forbidden", "Pages may not call the admin API.");
+    if (isForeignPage(headers)) throw new Problem("forbidden", "Pages may not call the admin API, except the Inspector of this service.");
     const caller = await callerOf(options, request);
     if (caller === undefined) {
       warn(
@@ -85,7 +87,7 @@ export function createApi(options: ApiOptions): (request: IncomingMessage, respo
 
   return (request, response) => {
     answer(request)
-      .then(({ status, body }) => send(response, status, "application/json", body))
+      .then(({ status, body }) => send(response, status, "application/json", body, { [INSTANCE_HEADER]: options.instanceId }))
       .catch((error: unknown) => {
         const problem = problemOf(error);
         if (problem.problem === "internal") log.error({ err: error }, "a call of the admin API failed; the service goes on");
@@ -94,6 +96,17 @@ export function createApi(options: ApiOptions): (request: IncomingMessage, respo
       // The caller has gone.
       .catch(() => {});
   };
+}
+
+const isOfSameHost = originRule(undefined);
+
+/**
+ * A browser names the origin of a page with every call that could change something. It also says whether that is the origin of the address
+ * that is called, as the page sees it; so a proxy may rewrite `Host`. Browsers leave that out where there is no TLS, except on this machine.
+ */
+function isForeignPage(headers: IncomingHttpHeaders): boolean {
+  const { origin, "sec-fetch-site": site } = headers;
+  return origin !== undefined && (site === undefined ? !isOfSameHost(headers) : site !== "same-origin");
 }
 
 async function callerOf(

@@ -24,14 +24,16 @@ export function boardCalls({ instanceId, manager }: Inside): Call[] {
       method: "GET",
       path: "/boards",
       id: "listBoards",
-      summary: "The boards of this instance, by id",
+      summary: "The boards of this instance, by id, or the largest ones",
       right: "operator",
       params: forms.NOTHING,
-      query: forms.paged,
+      query: forms.boardsWanted,
       body: undefined,
       answers: { 200: z.strictObject({ boards: z.array(forms.board), more: z.boolean() }) },
-      act({ query: { after, limit } }) {
-        const boards = inspection.boards(after, limit + 1);
+      act({ query: { after, limit, holds, by } }) {
+        if (by === "members" && after !== undefined)
+          throw new Problem("bad_request", "query.after: pages go by id; leave it out, or ask for by=id.");
+        const boards = by === "members" ? inspection.largest(limit + 1, holds) : inspection.boards(after, limit + 1, holds);
         return { status: 200, body: { boards: boards.slice(0, limit), more: boards.length > limit } };
       },
     }),

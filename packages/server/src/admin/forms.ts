@@ -40,6 +40,14 @@ export const paged = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(100).meta({ description: "At most so many" }),
 });
 
+export const boardsWanted = paged.extend({
+  holds: z.string().max(128).optional().meta({ description: "Only boards whose ids hold this text" }),
+  by: z
+    .enum(["id", "members"])
+    .default("id")
+    .meta({ description: "members: those with most of them come first, and there are no further pages" }),
+});
+
 const count = z.int().min(0);
 const ms = z.int().min(0).meta({ description: "Milliseconds" });
 const standing = z.enum(["live", "fading", "gone"]).meta({ description: "How that instance is judged here" });

@@ -44,6 +44,14 @@ export const ADMIN_SETTINGS = {
       .default("")
       .refine((text) => text === "" || readAdminTokens(text) !== undefined),
   },
+  INSPECTOR: {
+    default: "auto",
+    unit: "switch",
+    allowed: "auto, on, off",
+    meaning:
+      "Whether the Inspector, a page for those who run the service, is served at /inspector/: on ADMIN_PORT if that is set, else on WS_PORT. auto: yes where there is an admin API or the demo page is served unless somebody switches it off.",
+    schema: z.enum(["auto", "on", "off"]),
+  },
   AUTH_TOKEN_LIFE_MAX: {
     default: "86400",
     unit: "seconds",

@@ -46,6 +46,22 @@ test("why a member is shown: whose entry it is, and since when its owner has sai
   assert.equal(core.inspection.board("b2" as BoardId), undefined);
 });
 
+test("boards are found by a part of their ids, and the largest ones first", () => {
+  const world = new World({ seed: 1, instances: 1 });
+  const join = (name: string, board: string) => world.join(name, { board, via: 0 });
+  join("ana", "doc/1");
+  join("ben", "doc/2");
+  join("cleo", "doc/2");
+  join("dan", "map/1");
+  world.advance(100);
+  const { inspection } = world.instance(0).core;
+  const ids = (boards: readonly { readonly boardId: string }[]) => boards.map(({ boardId }) => boardId);
+  assert.deepEqual(ids(inspection.boards(undefined, 9, "doc")), ["doc/1", "doc/2"]);
+  assert.deepEqual(ids(inspection.boards("doc/1", 9, "/1")), ["map/1"]);
+  assert.deepEqual(ids(inspection.largest(1)), ["doc/2"]);
+  assert.deepEqual(ids(inspection.largest(9, "doc")), ["doc/2", "doc/1"]);
+});
+
 test("a peer of whom nothing is trusted is asked for all of its slice, and its members stay shown until it has come", () => {
   const { world, ana, core, peer, ben } = two();
   const resyncs = () => world.instance(0).counted.resync ?? 0;

@@ -97,10 +97,19 @@ export class Inspection {
     };
   }
 
-  /** Up to `count` boards in the order of their ids: those after that id, or the first ones. */
-  boards(after: string | undefined, count: number): BoardStats[] {
-    const ids = [...this.#parts.boards.keys()].filter((boardId) => after === undefined || boardId > after).sort();
+  /** Up to `count` boards whose ids hold that text, in the order of their ids: those after that id, or the first ones. */
+  boards(after: string | undefined, count: number, held = ""): BoardStats[] {
+    const ids = [...this.#parts.boards.keys()]
+      .filter((boardId) => boardId.includes(held) && (after === undefined || boardId > after))
+      .sort();
     return ids.slice(0, count).flatMap((boardId) => this.board(boardId) ?? []);
+  }
+
+  /** Up to `count` of them, those with most members first. */
+  largest(count: number, held = ""): BoardStats[] {
+    const { boards } = this.#parts;
+    const found = [...boards].filter(([boardId]) => boardId.includes(held)).sort(([, a], [, b]) => b.roster.members - a.roster.members);
+    return found.slice(0, count).flatMap(([boardId]) => this.board(boardId) ?? []);
   }
 
   /** undefined: this instance is not on that board. */

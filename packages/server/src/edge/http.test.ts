@@ -42,7 +42,15 @@ async function serve(t: TestContext, overrides: Partial<HttpDependencies> = {}):
   const metrics = createMetrics({ version: "0" });
   const { report = () => REPORT } = overrides;
   const state = () => ({ status: report().status, links: "11" });
-  const handler = createHttpHandler({ report, state, healthCheck: async () => 0.25, metrics, addressOf: addressRule([]), ...overrides });
+  const handler = createHttpHandler({
+    report,
+    state,
+    healthCheck: async () => 0.25,
+    metrics,
+    addressOf: addressRule([]),
+    instanceId: "i",
+    ...overrides,
+  });
   const server = createServer(handler).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => {
@@ -155,7 +163,7 @@ test("strangers see that the instance is well, and not whom it hears; a page of 
   const peers = [{ instanceId: "peer 1", state: "up" as const, lastHeardMs: 1 }];
   const report = () => ({ ...REPORT, peers, status: "degraded" as const });
   let sight: Sight = "brief";
-  const { base } = await serve(t, { report, sightOf: () => sight, demoDir: pathToFileURL(`${folder}/`) });
+  const { base } = await serve(t, { report, sightOf: () => sight, pages: [{ at: "/", folders: [pathToFileURL(`${folder}/`)] }] });
   for (sight of ["brief", "elsewhere"] as const) {
     const health = await fetch(`${base}/health`);
     assert.deepEqual([health.status, await health.json()], [200, { status: "degraded", ready: true, degraded: true }]);
@@ -211,7 +219,14 @@ test("a client that sends many requests ahead of the answers is cut off; a few a
 test("many clients that ask without pause get a thousand answers a second, and a later one waits for its turn", async () => {
   const state = () => ({ status: "ok" as const, links: "11" });
   const metrics = { contentType: "text/plain", expose: async () => "", eventLoopDelay: () => ({ p50: 0, p99: 0 }) };
-  const handler = createHttpHandler({ report: () => REPORT, state, healthCheck: async () => 0, metrics, addressOf: addressRule([]) });
+  const handler = createHttpHandler({
+    report: () => REPORT,
+    state,
+    healthCheck: async () => 0,
+    metrics,
+    addressOf: addressRule([]),
+    instanceId: "i",
+  });
   // No sockets are used here: 700 answers would take 10 ms if none of them waited.
   const ask = () =>
     new Promise<void>((resolve) => {
@@ -266,7 +281,7 @@ test("unknown paths are 404, other methods 405, a page that fails 500; none may 
 });
 
 test("without the page, / says what this is", async (t) => {
-  const { base } = await serve(t, { demoDir: new URL("file:///nonexistent/dist/") });
+  const { base } = await serve(t, { pages: [{ at: "/", folders: [new URL("file:///nonexistent/dist/")] }] });
   const response = await fetch(base);
   assert.match(response.headers.get("content-type") ?? "", /^text\/plain/);
   assert.match(await response.text(), /presence service/);
@@ -278,7 +293,7 @@ test("the page's files: types, caching, validation, HEAD and a content security 
   mkdirSync(join(folder, "assets"));
   writeFileSync(join(folder, "index.html"), "<!doctype html><p>Ä");
   writeFileSync(join(folder, "assets", "index-abc123.js"), "export {};");
-  const { base, port } = await serve(t, { demoDir: pathToFileURL(`${folder}/`) });
+  const { base, port } = await serve(t, { pages: [{ at: "/", folders: [pathToFileURL(`${folder}/`)] }] });
 
   const page = await fetch(`${base}/?board=demo`);
   assert.equal(await page.text(), "<!doctype html><p>Ä");
@@ -299,6 +314,34 @@ test("the page's files: types, caching, validation, HEAD and a content security 
   assert.equal(await rawStatus(port, "/assets/"), 404);
 });
 
+test("a page in a folder of its own has its files below it, and its address ends with a slash", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "presence page-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, "assets"));
+  writeFileSync(join(folder, "index.html"), "<!doctype html>");
+  writeFileSync(join(folder, "assets", "index-abc123.js"), "export {};");
+  const unbuilt = new URL("file:///nonexistent/dist/");
+  const { base, port } = await serve(t, { pages: [{ at: "/inspector", folders: [unbuilt, pathToFileURL(`${folder}/`)] }] });
+  const response = await fetch(`${base}/inspector?x`, { redirect: "manual" });
+  // Relative, as a proxy may have added a prefix.
+  assert.deepEqual([response.status, response.headers.get("location")], [308, "inspector/"]);
+  const page = await fetch(`${base}/inspector/?board=b`);
+  assert.deepEqual([page.status, await page.text()], [200, "<!doctype html>"]);
+  assert.match(page.headers.get("content-security-policy") ?? "", /default-src 'self'/);
+  assert.equal((await fetch(`${base}/inspector/assets/index-abc123.js`)).status, 200);
+  assert.deepEqual([await rawStatus(port, "/assets/index-abc123.js"), await rawStatus(port, "/inspector/../x")], [404, 404]);
+});
+
+test("those who may see all are told which instance answers, and strangers are not", async (t) => {
+  let sight: Sight = "all";
+  const { base } = await serve(t, { sightOf: () => sight });
+  const named = async () =>
+    Promise.all(["/health", "/metrics"].map(async (path) => (await fetch(base + path)).headers.get("x-presence-instance")));
+  assert.deepEqual(await named(), ["i", "i"]);
+  sight = "brief";
+  assert.deepEqual(await named(), [null, null]);
+});
+
 test("a browser that opens the WebSocket's path is told what it is", async (t) => {
   const { base } = await serve(t);
   const response = await fetch(`${base}/ws`);
@@ -313,6 +356,7 @@ test("mounted behind somebody who has answered already, it does no harm", async 
     healthCheck: async () => 0,
     metrics,
     addressOf: addressRule([]),
+    instanceId: "i",
   });
   const server = createServer((request, response) => {
     response.end("the host's");

@@ -1,15 +1,12 @@
 /**
- * Plain HTTP on the WebSocket's port: health, metrics and the demo page, as one route table. It only reads. Upgrades never
+ * Plain HTTP on the WebSocket's port: health, metrics and our pages, as one route table. It only reads. Upgrades never
  * come here, and pages of other origins may read nothing here.
  */
 
-import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { extname, join, relative, sep } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { AddressOf } from "../address.ts";
 import type { Mode } from "../bus/bus.ts";
+import { type Page, pageRoutes, type Reply, type Route } from "./pages.ts";
 import { isAt, pathOf } from "./paths.ts";
 import { Turns } from "./turns.ts";
 
@@ -72,8 +69,10 @@ export type HttpDependencies = {
   };
   /** The address that a request counts for: addresses take turns. */
   readonly addressOf: AddressOf;
-  /** Folder of the built demo page; undefined: not served. */
-  readonly demoDir?: URL | undefined;
+  /** The instance that answers, for those who may see all: behind a load balancer each answer may be of another one. */
+  readonly instanceId: string;
+  /** Pages that are served here. */
+  readonly pages?: readonly Page[];
   /** How much of this instance is shown to that request; not given: all to everybody. */
   readonly sightOf?: (request: IncomingMessage) => Sight;
   /** Answers requests below /admin/; undefined: nothing is there. */
@@ -88,12 +87,6 @@ export type Sight = "all" | "brief" | "elsewhere";
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** The folder of the demo page, if it has been built. */
-export const DEMO_DIR = new URL("../../../demo/dist/", import.meta.url);
-
-type Reply = { readonly status: number; readonly type: string; readonly body: string | Buffer; readonly headers?: Record<string, string> };
-type Route = (request: IncomingMessage) => Reply | Promise<Reply>;
-
 export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
   const { sightOf = () => "all" } = dependencies;
   const health = renderedOnce(healthRoute(dependencies), () => Object.values(dependencies.state()).join());
@@ -101,7 +94,7 @@ export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
     status: 200,
     type: dependencies.metrics.contentType,
     body: Buffer.from(await dependencies.metrics.expose()),
-    headers: UNCACHED,
+    headers: { ...UNCACHED, [INSTANCE_HEADER]: dependencies.instanceId },
   }));
   const routes = new Map<string, Route>([
     ["/livez", () => text(200, "ok\n")],
@@ -110,7 +103,7 @@ export function createHttpHandler(dependencies: HttpDependencies): HttpHandler {
     ["/metrics", (request) => (sightOf(request) === "all" ? metrics(request) : HIDDEN)],
     ["/", () => text(200, WHAT_THIS_IS)],
     ["/ws", () => ({ ...text(426, "WebSockets connect here; see docs/PROTOCOL.md.\n"), headers: { ...UNCACHED, upgrade: "websocket" } })],
-    ...(dependencies.demoDir === undefined ? [] : staticRoutes(dependencies.demoDir)).map(([path, route]): [string, Route] => [
+    ...pageRoutes(dependencies.pages ?? []).map(([path, route]): [string, Route] => [
       path,
       (request) => (sightOf(request) === "elsewhere" ? FOREIGN : route(request)),
     ]),
@@ -204,6 +197,9 @@ function renderedOnce(render: () => Promise<Reply>, state: () => string = () => 
 
 const UNCACHED = { "cache-control": "no-store" };
 
+/** Names the instance that answers: for the Inspector, whose requests a load balancer may spread. Strangers are not told. */
+export const INSTANCE_HEADER = "x-presence-instance";
+
 const WHAT_THIS_IS = `This is a presence service: it tells people on a board who else is there and where they point.
 WebSockets connect to this same address. For people who run it: /health, /livez, /readyz, /metrics.
 The demo page is not served here: it is switched off (DEMO), or has not been built.
@@ -273,7 +269,7 @@ function healthRoute(dependencies: HttpDependencies): () => Promise<Reply> {
       redis: { ...report.redis, ...pingResult },
       eventLoop: { delayP50Ms: rounded(p50 * 1000), delayP99Ms: rounded(p99 * 1000) },
     });
-    return { ...reply, body: Buffer.from(reply.body) };
+    return { ...reply, body: Buffer.from(reply.body), headers: { ...UNCACHED, [INSTANCE_HEADER]: dependencies.instanceId } };
   };
 }
 
@@ -289,56 +285,4 @@ async function pinged(answer: Promise<number>): Promise<{ pingMs: number | null;
 
 function rounded(ms: number): number {
   return Math.round(ms * 100) / 100;
-}
-
-const TYPES: Record<string, string> = {
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript; charset=utf-8",
-  ".css": "text/css; charset=utf-8",
-  ".svg": "image/svg+xml",
-  ".png": "image/png",
-  ".ico": "image/x-icon",
-  ".json": "application/json; charset=utf-8",
-  ".map": "application/json; charset=utf-8",
-  ".webmanifest": "application/manifest+json",
-  ".woff2": "font/woff2",
-};
-
-/** All files of the page come from this server, and its WebSockets go there. No other page may hold it in a frame. */
-const CONTENT_SECURITY_POLICY =
-  "default-src 'self'; connect-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
-
-/** Routes of the files in a folder, which are few and small: read once, served from memory. None if the folder does not exist. */
-function staticRoutes(folder: URL): [string, Route][] {
-  const root = fileURLToPath(folder);
-  let files: string[];
-  try {
-    const entries = readdirSync(root, { recursive: true, withFileTypes: true });
-    files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  } catch {
-    return [];
-  }
-  return files.flatMap((file): [string, Route][] => {
-    const name = relative(root, file).replaceAll(sep, "/");
-    const route = staticRoute(name, readFileSync(file));
-    return name === "index.html"
-      ? [
-          ["/", route],
-          ["/index.html", route],
-        ]
-      : [[`/${name}`, route]];
-  });
-}
-
-function staticRoute(name: string, body: Buffer): Route {
-  const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
-  const headers = {
-    etag,
-    // Names under assets/ contain a hash of the content; the page that names them is always asked for anew.
-    "cache-control": name.startsWith("assets/") ? "public, max-age=31536000, immutable" : "no-cache",
-    "content-security-policy": CONTENT_SECURITY_POLICY,
-  };
-  const type = TYPES[extname(name)] ?? "application/octet-stream";
-  return (request) =>
-    request.headers["if-none-match"] === etag ? { status: 304, type, body: "", headers } : { status: 200, type, body, headers };
 }

@@ -6,6 +6,11 @@ export function pathOf(target = "/"): string {
   return path.replace(/(?<=[^/])\/$/, "") || "/";
 }
 
+/** Whether the path ends with a slash. */
+export function isSlashed(target = "/"): boolean {
+  return (target.split(/[?#]/, 1)[0] ?? "").endsWith("/");
+}
+
 export function queryOf(target = "/"): URLSearchParams {
   const at = target.indexOf("?");
   return new URLSearchParams(at < 0 ? "" : target.slice(at + 1));

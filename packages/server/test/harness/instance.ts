@@ -21,7 +21,7 @@ const RENDERED_MS = 1000;
 const SHOWN_LINES_MAX = 40;
 /** Settings in the environment of the tests, which instances must not inherit. */
 const SETTINGS =
-  /^(?:REDIS_|BUS_|WS_|LOG_|ADMIN_|WEBHOOK_|AUTH|ALLOWED_|TOKEN_IN_|DEMO|DRAIN_|TRUSTED_|[A-Z]+_PER_|CONNECTIONS_|HELLO_|RECORDER_|NODE_TEST_CONTEXT$|NODE_OPTIONS$|NODE_ENV$)/;
+  /^(?:REDIS_|BUS_|WS_|LOG_|ADMIN_|WEBHOOK_|AUTH|ALLOWED_|TOKEN_IN_|DEMO|INSPECTOR|DRAIN_|TRUSTED_|[A-Z]+_PER_|CONNECTIONS_|HELLO_|RECORDER_|NODE_TEST_CONTEXT$|NODE_OPTIONS$|NODE_ENV$)/;
 
 export type InstanceOptions = {
   /** Not given: the service's own default. */
