@@ -65,7 +65,7 @@ const SERVER_IMPORTS: Record<string, readonly string[]> = {
     "version",
     "within",
   ],
-  admin: ["edge", "connection", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
+  admin: ["edge", "connection", "bus", "core", "telemetry", "errors", "address", "origins", "clock", "version"],
   webhooks: ["core", "telemetry", "clock"],
   edge: ["connection", "speech", "bus", "core", "telemetry", "errors", "address", "origins", "clock", "version"],
   connection: ["speech", "recorder", "bus", "core", "telemetry", "bounds", "errors", "clock"],

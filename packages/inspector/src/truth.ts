@@ -1,0 +1,146 @@
+/**
+ * How far what an instance shows was from the truth (rule R23 of docs/REPLICATION.md), beside what is promised in docs/OPERATIONS.md, "How true it is".
+ * The judgement is pure; below it is the table.
+ */
+
+import { el } from "./dom.ts";
+import { above, boundOf, countOf, type Histogram, type Samples, since } from "./exposition.ts";
+import { counted, duration } from "./words.ts";
+
+export type Truth = {
+  readonly question: string;
+  /** Since the instance started. */
+  readonly answer: string;
+  /** Within the last two minutes, or as long as the page is open. */
+  readonly lately: string;
+  readonly promise: string;
+  /** undefined: nothing was measured. */
+  readonly isKept: boolean | undefined;
+};
+
+type Measure = {
+  readonly question: string;
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly promise: string;
+  readonly words: (histogram: Histogram) => string;
+  readonly isKept: (histogram: Histogram) => boolean;
+};
+
+const times = (histogram: Histogram) => {
+  const count = countOf(histogram);
+  if (count === 0) return "none";
+  const [most, all] = [boundOf(histogram, 0.99), boundOf(histogram, 1)];
+  return most === all ? `${count}, all within ${seconds(all)}` : `${count}, 99 % within ${seconds(most)}, all within ${seconds(all)}`;
+};
+const spells = (histogram: Histogram) => {
+  const count = countOf(histogram);
+  return count === 0 ? "never" : `${counted(count, "time")}, ${duration(histogram.sum * 1000)} together`;
+};
+
+const MEASURES: readonly Measure[] = [
+  {
+    question: "Ghosts: shown after they had left",
+    name: "presence_ghost_seconds",
+    labels: { cause: "left" },
+    promise: "0.05 s as a rule, 18 s at most",
+    words: times,
+    isKept: (histogram) => above(histogram, 18) === 0,
+  },
+  {
+    question: "Ghosts: shown after their instance had died",
+    name: "presence_ghost_seconds",
+    labels: { cause: "lost" },
+    promise: "5 s at most",
+    words: times,
+    isKept: (histogram) => above(histogram, 5) === 0,
+  },
+  {
+    question: "Newcomers elsewhere, until shown here",
+    name: "presence_join_visible_seconds",
+    promise: "99 % within 0.05 s",
+    words: times,
+    isKept: (histogram) => above(histogram, 0.05) <= countOf(histogram) / 100,
+  },
+  {
+    question: "Shown leaving, though they were there",
+    name: "presence_false_leave_seconds",
+    labels: { how: "kept" },
+    promise: "never, unless an instance is cut off",
+    words: spells,
+    isKept: (histogram) => countOf(histogram) === 0,
+  },
+  {
+    question: "Shown leaving, and back by themselves",
+    name: "presence_false_leave_seconds",
+    labels: { how: "resumed" },
+    promise: "their instance was lost; no promise",
+    words: spells,
+    isKept: () => true,
+  },
+  {
+    question: "Blind: nothing of the others was heard",
+    name: "presence_blind_seconds",
+    labels: { scope: "all" },
+    promise: "ends 2 s after Redis is back",
+    words: spells,
+    isKept: () => true,
+  },
+  {
+    question: "Blind on single boards",
+    name: "presence_blind_seconds",
+    labels: { scope: "board" },
+    promise: "ends 3 s after a right comes back",
+    words: spells,
+    isKept: () => true,
+  },
+];
+
+export function truthsOf(now: Samples, before: Samples): Truth[] {
+  const measured = MEASURES.map(({ question, name, labels, promise, words, isKept }) => {
+    const histogram = now.histogram(name, labels);
+    const lately = since(histogram, before.histogram(name, labels));
+    const count = countOf(histogram);
+    return { question, answer: words(histogram), lately: words(lately), promise, isKept: count === 0 ? undefined : isKept(histogram) };
+  });
+  const divergences = now.value("presence_slice_divergences_total") ?? 0;
+  const recent = divergences - (before.value("presence_slice_divergences_total") ?? 0);
+  const told = (count: number) => (count === 0 ? "never" : counted(count, "time"));
+  const contradicted: Truth = {
+    question: "Slices that contradicted their owner",
+    answer: told(divergences),
+    lately: told(recent),
+    promise: "never",
+    isKept: divergences === 0,
+  };
+  return [...measured, contradicted];
+}
+
+/** Whether this instance is blind at the moment; empty: it is not. */
+export function blindNow(samples: Samples): string {
+  const boards = samples.value("presence_degraded_boards") ?? 0;
+  if (samples.value("presence_unheard") === 1) return "Others are heard, and none hears this instance.";
+  if (samples.value("presence_degraded") === 1) return "This instance hears no other one at the moment.";
+  return boards > 0 ? `Others are not heard on ${counted(boards, "board")} at the moment.` : "";
+}
+
+export function showTruths(body: HTMLElement, truths: readonly Truth[]): void {
+  const verdict = (isKept: boolean | undefined) => (isKept === undefined ? "–" : isKept ? "✓ kept" : "✗ broken");
+  body.replaceChildren(
+    ...truths.map(({ question, answer, lately, promise, isKept }) =>
+      el(
+        "tr",
+        { class: isKept === false ? "broken" : undefined },
+        el("th", { scope: "row" }, question),
+        el("td", {}, answer),
+        el("td", {}, lately),
+        el("td", {}, promise),
+        el("td", {}, verdict(isKept)),
+      ),
+    ),
+  );
+}
+
+function seconds(bound: number | undefined): string {
+  return bound === Number.POSITIVE_INFINITY ? "more than the last bound" : `${bound} s`;
+}
