@@ -63,7 +63,7 @@ export function countOf({ upTo }: Histogram): number {
   return upTo.at(-1) ?? 0;
 }
 
-/** What was observed between both. */
+/** The values that were observed between both. */
 export function since(now: Histogram, before: Histogram): Histogram {
   return { bounds: now.bounds, upTo: now.upTo.map((count, at) => count - (before.upTo[at] ?? 0)), sum: now.sum - before.sum };
 }

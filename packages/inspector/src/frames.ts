@@ -16,7 +16,7 @@ export type Frame = {
 };
 
 const SHOWN_MAX = 300;
-const SUMMARY_LENGTH_MAX = 140;
+const SUMMARY_LENGTH_MAX = 400;
 const TEXT_LENGTH_MAX = 20_000;
 const SECRETS = new Set(["token", "resumeToken"]);
 /** Kinds that come all the time. */
@@ -53,8 +53,6 @@ export class FrameLog {
 
   constructor() {
     byId("frames-clear").addEventListener("click", () => this.#list.replaceChildren());
-    this.#hidesBusy.addEventListener("change", () => this.#list.classList.toggle("calm", this.#hidesBusy.checked));
-    this.#list.classList.toggle("calm", this.#hidesBusy.checked);
   }
 
   add(frame: Frame): void {
@@ -65,7 +63,9 @@ export class FrameLog {
       this.#counts.out++;
       this.#counts.bytesOut += frame.bytes;
     }
-    if (!this.#stands.checked) this.#fresh.push(frame);
+    // Those that come all the time would push all others out of the list.
+    const isWanted = !this.#stands.checked && !(this.#hidesBusy.checked && BUSY.has(frame.kind));
+    if (isWanted) this.#fresh.push(frame);
     // A list that nobody looks at does not grow.
     if (this.#fresh.length > SHOWN_MAX) this.#fresh.shift();
     if (this.#isDrawing) return;
@@ -100,13 +100,13 @@ function itemOf({ at, direction, kind, bytes, unpacked, text }: Frame): HTMLElem
     el("span", { class: "size" }, size),
     el("span", { class: "summary" }, oneLine === "{}" ? "" : oneLine.slice(0, SUMMARY_LENGTH_MAX)),
   ];
-  const properties = { class: `frame ${direction}${BUSY.has(kind) ? " busy" : ""}`, "data-kind": kind };
+  const properties = { class: `frame ${direction}`, "data-kind": kind };
   if (direction === "line") return el("li", properties, el("div", { class: "head" }, ...head));
   const details = el("details", {}, el("summary", { class: "head" }, ...head));
   // Most are never unfolded.
   details.addEventListener(
     "toggle",
-    () => details.append(el("pre", {}, text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX)}…` : text)),
+    () => details.append(el("pre", { tabindex: 0 }, text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX)}…` : text)),
     { once: true },
   );
   return el("li", properties, details);

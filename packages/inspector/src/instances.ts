@@ -77,12 +77,13 @@ export function showPeers(table: HTMLElement, peers: readonly Peer[]): void {
 export function showFacts(list: HTMLElement, health: Health): void {
   const { instanceId, version, uptimeMs, redis, connections, members, boards, observers, watched } = health;
   const ms = (value: number | null) => (value === null ? "–" : `${value} ms`);
+  const server = redis?.mode === "memory" ? undefined : redis;
   const facts: [string, string | undefined][] = [
     ["Instance", instanceId],
     ["Release", version && `${version}, up for ${duration(uptimeMs ?? 0)}`],
     ["Redis", redis && (redis.mode === "memory" ? "none: this instance is alone" : `${redis.address} (${redis.mode})`)],
-    ["Links", redis && `publisher ${redis.publisher}, subscriber ${redis.subscriber}`],
-    ["Redis answers in", redis && `${ms(redis.pingMs)}; there and back through pub/sub ${ms(redis.echoMs)}`],
+    ["Links", server && `publisher ${server.publisher}, subscriber ${server.subscriber}`],
+    ["Redis answers in", server && `${ms(server.pingMs)}; there and back through pub/sub ${ms(server.echoMs)}`],
     ["Here", connections === undefined ? undefined : [counted(connections, "connection"), counted(members?.own ?? 0, "member")].join(", ")],
     [
       "Shown",

@@ -15,7 +15,7 @@ export type LineWatch = {
   happened(what: "connecting" | "opened" | "closed" | "cut", code?: number): void;
 };
 
-type Waiting = { readonly dueAt: number; readonly run: () => void };
+type Waiting = { readonly dueAt: number; readonly run: () => void; readonly isClose: boolean };
 
 /** A busy board that is paused for long: then the line is cut, and the SDK gets a fresh roster. */
 const WAITING_MAX = 5000;
@@ -116,16 +116,16 @@ export class Line {
         const wasOver = isOver;
         end();
         if (wasOver) return;
-        this.#after(() => socket.close(code));
+        this.#after(() => socket.close(code), true);
         this.#watch.happened("closed", code);
       },
     };
   }
 
-  #after(run: () => void): void {
+  #after(run: () => void, isClose = false): void {
     if (!this.#isPaused && this.#delayMs === 0 && this.#waiting.length === 0) return run();
     const last = this.#waiting.at(-1)?.dueAt ?? 0;
-    this.#waiting.push({ dueAt: Math.max(last, this.#base.now() + this.#delayMs), run });
+    this.#waiting.push({ dueAt: Math.max(last, this.#base.now() + this.#delayMs), run, isClose });
     // Not within this call: it may be one of the SDK's.
     if (this.#waiting.length > WAITING_MAX) this.#base.setTimer(() => this.#overflow(), 0);
     else this.#pump();
@@ -133,7 +133,8 @@ export class Line {
 
   #overflow(): void {
     if (this.#waiting.length <= WAITING_MAX) return;
-    this.#waiting.length = 0;
+    // Sockets that the SDK has given up are closed all the same.
+    this.#waiting.splice(0, this.#waiting.length, ...this.#waiting.filter(({ isClose }) => isClose));
     this.cut();
   }
 

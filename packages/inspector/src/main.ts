@@ -12,7 +12,7 @@ import { Plots } from "./plots.ts";
 import { repeat } from "./poll.ts";
 import { Roster } from "./roster.ts";
 import { Service } from "./service.ts";
-import { blindNow, showTruths, truthsOf } from "./truth.ts";
+import { hearingNow, showTruths, truthsOf } from "./truth.ts";
 import { counted, short } from "./words.ts";
 
 const EVERY_MS = 1000;
@@ -71,7 +71,7 @@ async function watch(): Promise<void> {
   setText(
     byId("hearing-note"),
     access === "off"
-      ? "The peers of this instance, by /health. The admin API knows who hears whom."
+      ? `${health?.peers?.length === 0 ? "This instance knows no other one" : "The peers of this instance"}, by /health. The admin API knows who hears whom.`
       : "Each row says how long ago that instance last acknowledged the one of the column.",
   );
   byId("measured").hidden = metrics.kind !== "ok";
@@ -84,7 +84,7 @@ async function watch(): Promise<void> {
   const [before, latest] = [taken[0], taken.at(-1)];
   if (before === undefined || latest === undefined) return;
   showTruths(byId("truths"), truthsOf(latest.samples, before.samples));
-  setText(byId("blind"), blindNow(latest.samples) || "Other instances are heard.");
+  setText(byId("blind"), hearingNow(latest.samples));
   setText(
     byId("measured-where"),
     history.instances.length <= 1

@@ -53,7 +53,7 @@ export class OwnConnection {
       this.#board?.moveCursor((clientX - left) / width, (clientY - top) / height);
     });
     pad.addEventListener("pointerleave", () => this.#board?.hideCursor());
-    // What waits on the line grows without an event.
+    // The number of frames that wait grows without an event.
     setInterval(() => this.#show(), 500);
     this.#show();
   }
@@ -86,6 +86,8 @@ export class OwnConnection {
   }
 
   #disconnect(): void {
+    // Else the goodbye would wait too.
+    this.#line.isPaused = false;
     this.#presence?.close();
     this.#presence = undefined;
     this.#board = undefined;

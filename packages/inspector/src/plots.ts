@@ -17,25 +17,25 @@ const meanMs = (name: string) => (taken: readonly Taken[]) => meanOf(taken, name
 
 const DRAWN: readonly Drawn[] = [
   {
-    title: "Frames to clients",
+    title: "Frames sent",
     unit: "/s",
     help: "presence_client_frames_total",
     points: rate((samples) => samples.value("presence_client_frames_total") ?? 0),
   },
   {
-    title: "Cursors to clients",
+    title: "Cursors sent",
     unit: "/s",
     help: "presence_cursors_delivered_total",
     points: rate((samples) => samples.value("presence_cursors_delivered_total") ?? 0),
   },
   {
-    title: "Messages of clients",
+    title: "Messages in",
     unit: "/s",
     help: "presence_client_messages_total, all kinds",
     points: rate((samples) => samples.sum("presence_client_messages_total")),
   },
   {
-    title: "Bytes to clients",
+    title: "Bytes sent",
     unit: "B/s",
     help: "presence_client_bytes_total",
     points: rate((samples) => samples.value("presence_client_bytes_total") ?? 0),
@@ -53,7 +53,7 @@ const DRAWN: readonly Drawn[] = [
     points: rate((samples) => samples.sum("presence_bus_received_total")),
   },
   {
-    title: "Redis, there and back",
+    title: "Redis echo",
     unit: "ms",
     help: "presence_bus_echo_seconds, the mean of each second",
     points: meanMs("presence_bus_echo_seconds"),
@@ -65,13 +65,13 @@ const DRAWN: readonly Drawn[] = [
     points: meanMs("presence_join_visible_seconds"),
   },
   {
-    title: "Event loop, p99 late",
+    title: "Event loop p99",
     unit: "ms",
     help: "presence_event_loop_delay_seconds, quantile 0.99",
     points: gauge((samples) => (samples.value("presence_event_loop_delay_seconds", { quantile: "0.99" }) ?? 0) * 1000),
   },
   {
-    title: "Processor",
+    title: "CPU",
     unit: "%",
     help: "process_cpu_seconds_total; 100 is one core",
     points: rate((samples) => (samples.value("process_cpu_seconds_total") ?? 0) * 100),

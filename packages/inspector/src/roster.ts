@@ -130,7 +130,7 @@ export class Roster {
       el("span", { class: "name" }),
       el("small", { class: "facts" }),
     );
-    const evict = el("button", { type: "button", class: "quiet", onclick: () => this.#ask(memberId) }, "Evict");
+    const evict = el("button", { type: "button", class: "quiet evict", onclick: () => this.#ask(memberId) }, "Evict");
     return el("li", { "data-member": memberId }, why, evict);
   }
 

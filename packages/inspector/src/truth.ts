@@ -116,12 +116,13 @@ export function truthsOf(now: Samples, before: Samples): Truth[] {
   return [...measured, contradicted];
 }
 
-/** Whether this instance is blind at the moment; empty: it is not. */
-export function blindNow(samples: Samples): string {
+/** Whether this instance hears the others at the moment. */
+export function hearingNow(samples: Samples): string {
   const boards = samples.value("presence_degraded_boards") ?? 0;
   if (samples.value("presence_unheard") === 1) return "Others are heard, and none hears this instance.";
   if (samples.value("presence_degraded") === 1) return "This instance hears no other one at the moment.";
-  return boards > 0 ? `Others are not heard on ${counted(boards, "board")} at the moment.` : "";
+  if (boards > 0) return `Others are not heard on ${counted(boards, "board")} at the moment.`;
+  return samples.sum("presence_peers") === 0 ? "This instance knows no other one." : "Other instances are heard.";
 }
 
 export function showTruths(body: HTMLElement, truths: readonly Truth[]): void {
@@ -132,10 +133,10 @@ export function showTruths(body: HTMLElement, truths: readonly Truth[]): void {
         "tr",
         { class: isKept === false ? "broken" : undefined },
         el("th", { scope: "row" }, question),
+        el("td", {}, verdict(isKept)),
+        el("td", {}, promise),
         el("td", {}, answer),
         el("td", {}, lately),
-        el("td", {}, promise),
-        el("td", {}, verdict(isKept)),
       ),
     ),
   );
