@@ -46,8 +46,8 @@ export function meanOf(taken: readonly Taken[], name: string): Point[] {
   const read = (samples: Samples) => [samples.value(`${name}_sum`) ?? 0, samples.value(`${name}_count`) ?? 0] as const;
   return between(taken, (now, before) => {
     const [[sum, count], [sumBefore, countBefore]] = [read(now), read(before)];
-    return (sum - sumBefore) / (count - countBefore);
-  }).filter(({ value }) => value >= 0 && Number.isFinite(value));
+    return count > countBefore ? (sum - sumBefore) / (count - countBefore) : Number.NaN;
+  }).filter(({ value }) => !Number.isNaN(value));
 }
 
 export function gaugeOf(taken: readonly Taken[], read: (samples: Samples) => number): Point[] {

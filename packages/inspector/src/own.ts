@@ -14,9 +14,10 @@ export class OwnConnection {
   readonly #line = new Line(this.#driver, {
     passed: (direction, bytes) => this.#passed(direction, bytes),
     happened: (what, code) => {
+      const at = Date.now();
       this.#turn = this.#turn.then(() =>
         this.#log.add({
-          at: Date.now(),
+          at,
           direction: "line",
           kind: LINE_WORDS[what],
           bytes: 0,

@@ -14,7 +14,7 @@ export type Truth = {
   /** Within the last two minutes, or as long as the page is open. */
   readonly lately: string;
   readonly promise: string;
-  /** undefined: nothing was measured. */
+  /** undefined: nothing was measured, or nothing is promised that this measure could tell. */
   readonly isKept: boolean | undefined;
 };
 
@@ -24,9 +24,12 @@ type Measure = {
   readonly labels?: Readonly<Record<string, string>>;
   readonly promise: string;
   readonly words: (histogram: Histogram) => string;
-  readonly isKept: (histogram: Histogram) => boolean;
+  /** undefined: it cannot be said. */
+  readonly isKept: (histogram: Histogram) => boolean | undefined;
 };
 
+const measured = (isKept: (histogram: Histogram) => boolean) => (histogram: Histogram) =>
+  countOf(histogram) === 0 ? undefined : isKept(histogram);
 const times = (histogram: Histogram) => {
   const count = countOf(histogram);
   if (count === 0) return "none";
@@ -45,7 +48,7 @@ const MEASURES: readonly Measure[] = [
     labels: { cause: "left" },
     promise: "0.05 s as a rule, 18 s at most",
     words: times,
-    isKept: (histogram) => above(histogram, 18) === 0,
+    isKept: measured((histogram) => above(histogram, 18) === 0),
   },
   {
     question: "Ghosts: shown after their instance had died",
@@ -53,14 +56,14 @@ const MEASURES: readonly Measure[] = [
     labels: { cause: "lost" },
     promise: "5 s at most",
     words: times,
-    isKept: (histogram) => above(histogram, 5) === 0,
+    isKept: measured((histogram) => above(histogram, 5) === 0),
   },
   {
     question: "Newcomers elsewhere, until shown here",
     name: "presence_join_visible_seconds",
     promise: "99 % within 0.05 s",
     words: times,
-    isKept: (histogram) => above(histogram, 0.05) <= countOf(histogram) / 100,
+    isKept: measured((histogram) => above(histogram, 0.05) <= countOf(histogram) / 100),
   },
   {
     question: "Shown leaving, though they were there",
@@ -76,7 +79,7 @@ const MEASURES: readonly Measure[] = [
     labels: { how: "resumed" },
     promise: "their instance was lost; no promise",
     words: spells,
-    isKept: () => true,
+    isKept: () => undefined,
   },
   {
     question: "Blind: nothing of the others was heard",
@@ -84,7 +87,7 @@ const MEASURES: readonly Measure[] = [
     labels: { scope: "all" },
     promise: "ends 2 s after Redis is back",
     words: spells,
-    isKept: () => true,
+    isKept: () => undefined,
   },
   {
     question: "Blind on single boards",
@@ -92,16 +95,15 @@ const MEASURES: readonly Measure[] = [
     labels: { scope: "board" },
     promise: "ends 3 s after a right comes back",
     words: spells,
-    isKept: () => true,
+    isKept: () => undefined,
   },
 ];
 
 export function truthsOf(now: Samples, before: Samples): Truth[] {
-  const measured = MEASURES.map(({ question, name, labels, promise, words, isKept }) => {
+  const answers = MEASURES.map(({ question, name, labels, promise, words, isKept }) => {
     const histogram = now.histogram(name, labels);
     const lately = since(histogram, before.histogram(name, labels));
-    const count = countOf(histogram);
-    return { question, answer: words(histogram), lately: words(lately), promise, isKept: count === 0 ? undefined : isKept(histogram) };
+    return { question, answer: words(histogram), lately: words(lately), promise, isKept: isKept(histogram) };
   });
   const divergences = now.value("presence_slice_divergences_total") ?? 0;
   const recent = divergences - (before.value("presence_slice_divergences_total") ?? 0);
@@ -113,7 +115,7 @@ export function truthsOf(now: Samples, before: Samples): Truth[] {
     promise: "never",
     isKept: divergences === 0,
   };
-  return [...measured, contradicted];
+  return [...answers, contradicted];
 }
 
 /** Whether this instance hears the others at the moment. */
