@@ -4,6 +4,7 @@
  */
 
 import { paint } from "./colour.ts";
+import type { Person } from "./people.ts";
 
 type Cursor = {
   readonly element: HTMLElement;
@@ -40,7 +41,7 @@ export class CursorLayer {
   }
 
   /** Sets the people who may have a cursor, with name and colour. The cursors of all others are removed. */
-  people(people: readonly { readonly id: string; readonly name: string; readonly colour: string; readonly faded: boolean }[]): void {
+  people(people: readonly (Pick<Person, "id" | "name" | "colour"> & { readonly faded: boolean })[]): void {
     const gone = new Set(this.#cursors.keys());
     for (const { id, name, colour, faded } of people) {
       gone.delete(id);

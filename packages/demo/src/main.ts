@@ -1,41 +1,42 @@
-/** The demo page: one board, its people with their instances, and their cursors. Connects the SDK with the parts beside this file. */
+/** The demo page: one board of two pages, its people, and what they do. Connects the SDK with the parts beside this file. */
 
-import { createPresence } from "@presence-service/client";
+import { createPresence, type Stop } from "@presence-service/client";
+import { AvatarStack } from "./avatar-stack.ts";
+import { Bots } from "./bots.ts";
 import { CursorLayer } from "./cursor-layer.ts";
-import { connectionText, instancesText, personOf, type State } from "./people.ts";
-import { boardId, chooseName, cleanName, initialName, madeUpName, neighbourPort, pageAddress, serverUrl, tellsPaths } from "./place.ts";
+import { byId, isShortcut } from "./element.ts";
+import { FollowSign } from "./follow.ts";
+import { NameField } from "./name-field.ts";
+import { Notes } from "./notes.ts";
+import { Pages } from "./pages.ts";
+import { connectionText, displayName, instancesText, peopleOf } from "./people.ts";
+import { boardId, initialName, initialNote, initialPage, keepNote, keepPage, madeUpName, serverUrl, tellsPaths } from "./place.ts";
 import { followPointer } from "./pointer.ts";
 import { Reactions, readReaction } from "./reactions.ts";
 import { RosterPanel } from "./roster-panel.ts";
+import { Selection } from "./selection.ts";
 import { watchService } from "./service.ts";
+import { areaOf, type Events, type Note, type PageId, pageOf, readState, type State, shortId } from "./state.ts";
+import { offerWindows } from "./windows.ts";
 
-type Events = { reaction: { emoji: string; x: number; y: number } };
+const JUST_LEFT_MS = 5000;
+const AVATARS_MAX = 4;
 
-const byId = (id: string): HTMLElement => {
-  const element = document.getElementById(id);
-  if (element === null) throw new Error(`index.html has no #${id}`);
-  return element;
-};
-
-const surface = byId("surface");
-const cursors = new CursorLayer(byId("cursors"));
-const roster = new RosterPanel({ list: byId("roster"), dots: byId("dots"), count: byId("count") });
-
-const presence = createPresence<State, Events>({
-  url: serverUrl,
-  parseState: ({ instance }) => ({ instance: typeof instance === "string" ? shortId(instance) : "" }),
-});
+const presence = createPresence<State, Events>({ url: serverUrl, parseState: readState, justLeftMs: JUST_LEFT_MS });
 let name = initialName();
+let page = initialPage();
 const board = enter();
+board.area(areaOf(page));
 
 /** The name in the page's address may be invalid; then the page takes another one. */
 function enter() {
-  const state = { instance: "" };
+  const note = initialNote();
+  const state: State = { instance: "", ...(note && { note }) };
   try {
     return presence.board(boardId, { username: name, state });
   } catch (error) {
     name = madeUpName();
-    complain(`You are ${name}: ${messageOf(error)}.`);
+    complain(`You are ${name}: ${error instanceof Error ? error.message : String(error)}.`);
     return presence.board(boardId, { username: name, state });
   }
 }
@@ -45,58 +46,19 @@ function complain(problem: string): void {
   byId("problem").hidden = problem === "";
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
+// Ours, which the others see: a name, a page of the board, a place, a note, a selection.
 
-// People and the connection.
-
-/** The page shows that the service is unreachable, until it is connected. */
-let isUnreachable = false;
-/** The number of instances, as our instance last gave it: itself and those it hears. */
-let knownInstances: number | undefined;
-/** That served us when we last looked. */
-let servedBy = "";
-let askAgain = () => {};
-
-function render(): void {
-  const { self, others, users, status } = board;
-  const ours = { status, instance: shortId(presence.instanceId) };
-  const people = users.flatMap(({ members }) => members).map((member) => personOf(member, member === self, ours));
-  roster.show(people);
-  cursors.people(
-    people.filter(({ isSelf }) => !isSelf).map((one) => ({ ...one, faded: one.status === "reconnecting" || one.status === "unknown" })),
-  );
-
-  if (isUnreachable && status === "connected") {
-    isUnreachable = false;
-    complain("");
-  }
-  byId("status").dataset["status"] = status;
-  byId("status").textContent = connectionText(status, navigator.onLine);
-  byId("degraded").hidden = status !== "degraded";
-  byId("hint").hidden = others.length > 0;
-
-  const { instance } = ours;
-  if (instance !== "" && instance !== servedBy) {
-    servedBy = instance;
-    askAgain();
-  }
-  byId("instance").textContent = instance || "–";
-  byId("instance").title = presence.instanceId ?? "";
-  byId("instances").textContent = instancesText(status, knownInstances);
-  if (self !== null && instance !== "" && self.state.instance !== instance) board.update({ instance });
-}
-
-function shortId(instanceId: string | undefined): string {
-  return (instanceId ?? "").slice(0, 8);
-}
-
-board.subscribe(render);
-for (const change of ["online", "offline"]) addEventListener(change, render);
-render();
-
-// Cursors and reactions.
+const surface = byId("surface");
+const nameField = new NameField(name, (wanted) => board.rename(wanted), complain);
+const pages = new Pages((chosen) => {
+  unfollow();
+  turnTo(chosen);
+});
+const notes = new Notes(byId("notes"), initialNote(), (note: Note | undefined) => {
+  keepNote(note);
+  board.update({ note: note ?? null });
+});
+const selection = new Selection(surface, (thing) => board.update({ selected: thing ?? null }));
 
 let place = { x: 0.5, y: 0.5 };
 followPointer(surface, {
@@ -107,12 +69,41 @@ followPointer(surface, {
   left: () => board.hideCursor(),
 });
 
+const reactions = new Reactions(surface, byId("reactions"), (emoji) => {
+  const reaction = { emoji, ...place };
+  reactions.show(reaction);
+  board.broadcast("reaction", reaction);
+});
+board.on("reaction", ({ member, data }) => {
+  const reaction = readReaction(data);
+  if (reaction !== undefined && pageOf(member.area) === page) reactions.show(reaction);
+});
+
+const putNote = () => notes.put(page, place.x, place.y);
+byId("put-note").addEventListener("click", putNote);
+addEventListener("keydown", (event) => {
+  if (event.key !== "n" || !isShortcut(event)) return;
+  event.preventDefault();
+  putNote();
+});
+
+function turnTo(chosen: PageId): void {
+  page = chosen;
+  keepPage(page);
+  board.area(areaOf(page));
+  later();
+}
+
+// Theirs, which we see.
+
+const cursors = new CursorLayer(byId("cursors"));
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 const drawCursors = () =>
   board.cursors.subscribe(
     (moved) => {
       for (const { member, x, y, hidden } of moved) {
-        if (hidden) cursors.hide(member.memberId);
+        // While we follow somebody, cursors of two pages are told.
+        if (hidden || pageOf(member.area) !== page) cursors.hide(member.memberId);
         else cursors.move(member.memberId, x, y);
       }
     },
@@ -124,68 +115,94 @@ reducedMotion.addEventListener("change", () => {
   stopDrawing = drawCursors();
 });
 
-const reactions = new Reactions(surface, byId("reactions"), (emoji) => {
-  const reaction = { emoji, ...place };
-  reactions.show(reaction);
-  board.broadcast("reaction", reaction);
-});
+const roster = new RosterPanel((id) => follow(id));
+const avatars = new AvatarStack(byId("avatars"), AVATARS_MAX, { follow: (id) => follow(id), showAll: () => roster.open() });
+const followSign = new FollowSign(() => unfollow());
+let followed: string | undefined;
+let unfollow: Stop = () => {};
 
-board.on("reaction", ({ data }) => {
-  const reaction = readReaction(data);
-  if (reaction !== undefined) reactions.show(reaction);
-});
+/** Turns the page when they do, until we move. Asked for the same person again it stops. */
+function follow(id: string): void {
+  const member = board.others.find(({ memberId }) => memberId === id);
+  if (member === undefined || followed === id) return unfollow();
+  unfollow = board.follow(member, ({ member: { area, memberId, username, color }, ended }) => {
+    followed = ended === undefined ? memberId : undefined;
+    followSign.show(ended === undefined ? { name: displayName(username), colour: color } : undefined);
+    const theirs = pageOf(area);
+    if (ended === undefined && theirs !== undefined && theirs !== page) turnTo(theirs);
+    later();
+  });
+}
 
+// The whole picture, drawn at most once a frame.
+
+/** The page shows that the service is unreachable, until it is connected. */
+let isUnreachable = false;
+/** The number of instances, as our instance last gave it: itself and those it hears. */
+let knownInstances: number | undefined;
+/** That served us when we last looked. */
+let servedBy = "";
+let isDue = false;
+
+function later(): void {
+  if (isDue) return;
+  isDue = true;
+  requestAnimationFrame(render);
+}
+
+function render(): void {
+  isDue = false;
+  const { self, others, status } = board;
+  const instance = shortId(presence.instanceId);
+  const people = peopleOf(board.snapshot(), { status, instance });
+  const isCluster = knownInstances !== undefined && knownInstances > 1;
+  roster.show(people, followed, isCluster || status === "degraded");
+  avatars.show(people, followed);
+  pages.show(page, people);
+  selection.show(people);
+  notes.show(people, page);
+  cursors.people(
+    people
+      .filter(({ isSelf, status }) => !isSelf && status !== "left")
+      .map((one) => ({ ...one, faded: one.status !== "active" || (followed !== undefined && one.id !== followed) })),
+  );
+
+  if (isUnreachable && status === "connected") {
+    isUnreachable = false;
+    complain("");
+  }
+  byId("status").dataset["status"] = status;
+  byId("status").textContent = connectionText(status, navigator.onLine);
+  byId("degraded").hidden = status !== "degraded";
+  byId("hint").hidden = others.length > 0;
+  if (instance !== "" && instance !== servedBy) {
+    servedBy = instance;
+    askAgain();
+  }
+  byId("instance").textContent = instance || "–";
+  byId("instance").title = presence.instanceId ?? "";
+  byId("instances").textContent = instancesText(status, knownInstances);
+  if (self !== null && instance !== "" && self.state.instance !== instance) board.update({ instance });
+}
+
+const windows = offerWindows();
+const askAgain = watchService(({ isAlone, instances }) => {
+  byId("alone").hidden = !isAlone;
+  knownInstances = instances;
+  windows.neighbour(instances > 1, board.self?.username ?? name);
+  later();
+});
+new Bots(() => ({ url: serverUrl, board: boardId, page }));
+byId("board").textContent = boardId;
+
+board.subscribe(later);
+for (const change of ["online", "offline"]) addEventListener(change, later);
 board.on("error", ({ code, message }) => {
   // Without a network there is nothing to look for at the service; the sign at the top says what it is.
   if (code === "unreachable" && !navigator.onLine) return;
   complain(message);
   isUnreachable = code === "unreachable";
   // The SDK has gone back to the last accepted name.
-  if (code === "bad_username" && board.self !== null) keepName(board.self.username);
+  if (code === "bad_username" && board.self !== null) nameField.keep(board.self.username);
 });
-
-// The page itself.
-
-const nameField = byId("name") as HTMLInputElement;
-nameField.value = name;
-nameField.addEventListener("change", () => {
-  const wanted = cleanName(nameField.value);
-  try {
-    if (wanted === "") return;
-    board.rename(wanted);
-    complain("");
-    keepName(wanted);
-  } catch (error) {
-    complain(`Your name stays ${name}: ${messageOf(error)}.`);
-  } finally {
-    nameField.value = name;
-  }
-});
-nameField.addEventListener("keydown", (event) => {
-  if (event.key === "Enter") nameField.blur();
-});
-
-function keepName(chosen: string): void {
-  name = chosen;
-  nameField.value = chosen;
-  chooseName(chosen);
-  // Remove the name from the address, or a reload would bring it back.
-  history.replaceState(null, "", pageAddress());
-}
-
-const toggle = byId("toggle");
-toggle.addEventListener("click", () => toggle.setAttribute("aria-expanded", String(toggle.getAttribute("aria-expanded") !== "true")));
-
-byId("board").textContent = boardId;
-(byId("another-tab") as HTMLAnchorElement).href = pageAddress();
-
-askAgain = watchService(({ isAlone, instances }) => {
-  byId("alone").hidden = !isAlone;
-  knownInstances = instances;
-  render();
-  const port = neighbourPort();
-  // Only if there is a second instance. The ports are those of `npm run cluster`.
-  byId("another-instance").hidden = port === undefined || instances < 2;
-  byId("another-port").textContent = port ?? "";
-  if (port !== undefined) (byId("another-instance") as HTMLAnchorElement).href = pageAddress(port);
-});
+later();

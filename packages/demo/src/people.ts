@@ -1,31 +1,38 @@
 /** How this page shows a member. If the page itself is cut off, it must not show the others as cut off. */
 
-import type { Member, PresenceStatus } from "@presence-service/client";
-
-/** `instance`: the first part of the id of the instance that serves a page; others' is untrusted text. */
-export type State = { readonly instance: string };
+import type { BoardSnapshot, Member, PresenceStatus } from "@presence-service/client";
+import { type Note, type PageId, pageOf, type State } from "./state.ts";
 
 export type Person = {
   readonly id: string;
   readonly name: string;
   readonly colour: string;
-  /** `unknown`: the member cannot be heard, because of this page's own connection. */
-  readonly status: Member["status"] | "unknown";
+  /** `unknown`: the member cannot be heard, because of this page's own connection. `left`: shown for a moment, and not here any more. */
+  readonly status: Member["status"] | "unknown" | "left";
   /** Text beside the name; may be empty. */
   readonly remark: string;
   /** Empty: not known yet. */
   readonly instance: string;
+  /** Where on the board; undefined: nowhere on it. */
+  readonly page: PageId | undefined;
+  readonly selected: string | undefined;
+  readonly note: Note | undefined;
   readonly isSelf: boolean;
 };
 
-/** `ours`: how this page is connected, and to which instance. */
-export function personOf(
-  member: Member<State>,
-  isSelf: boolean,
-  ours: { readonly status: PresenceStatus; readonly instance: string },
-): Person {
-  const { instance } = member.state;
-  const base = { id: member.memberId, name: displayName(member.username), colour: member.color, instance, isSelf };
+/** How this page is connected, and to which instance. */
+type Ours = { readonly status: PresenceStatus; readonly instance: string };
+
+/** Everybody, in the order that all viewers see, and after them those who have just left. */
+export function peopleOf({ users, self, justLeft }: BoardSnapshot<State>, ours: Ours): Person[] {
+  const here = users.flatMap(({ members }) => members).map((member) => personOf(member, member === self, ours));
+  return [...here, ...justLeft.map((member): Person => ({ ...personOf(member, false, ours), status: "left", remark: "just left" }))];
+}
+
+export function personOf(member: Member<State>, isSelf: boolean, ours: Ours): Person {
+  const { instance, selected, note } = member.state;
+  const page = pageOf(member.area);
+  const base = { id: member.memberId, name: displayName(member.username), colour: member.color, instance, page, selected, note, isSelf };
   if (ours.status === "reconnecting") {
     // No instance serves us now, and on a narrow list the words need its place.
     return isSelf
@@ -40,6 +47,10 @@ export function personOf(
 /** A name of spaces and invisible characters counts as no name. */
 export function displayName(username: string): string {
   return /[^\s\p{Cf}\p{Zs}]/u.test(username) ? username : "Anonymous";
+}
+
+export function initial(name: string): string {
+  return ([...name][0] ?? "?").toUpperCase();
 }
 
 /** For the sign at the top. `isOnline`: the browser has a network, so it is the service that does not answer. */

@@ -1,4 +1,4 @@
-/** Follows the pointer, pen or finger over an element, in fractions of it. */
+/** Follows the pointer, pen, finger or keyboard over an element, in fractions of it. */
 
 export type PointerListener = {
   /** `ago`: so many milliseconds before now. A fast pointer is at several places between two frames; they are told in order. */
@@ -11,8 +11,12 @@ const FINGER_LINGERS_MS = 3000;
 
 export function followPointer(element: HTMLElement, listener: PointerListener): void {
   let lingering: ReturnType<typeof setTimeout> | undefined;
+  let last = { x: Number.NaN, y: Number.NaN };
   const move = (event: PointerEvent) => {
     if (!event.isPrimary) return;
+    // Browsers also say that the pointer moved when what is under it did.
+    if (event.type === "pointermove" && event.clientX === last.x && event.clientY === last.y) return;
+    last = { x: event.clientX, y: event.clientY };
     clearTimeout(lingering);
     const box = element.getBoundingClientRect();
     const all = event.getCoalescedEvents?.() ?? [];
@@ -32,6 +36,12 @@ export function followPointer(element: HTMLElement, listener: PointerListener): 
   element.addEventListener("pointermove", move);
   element.addEventListener("pointerleave", leave);
   element.addEventListener("pointercancel", leave);
+  // People without a pointer show where they are too: at what they have reached by the keyboard.
+  element.addEventListener("focusin", ({ target }) => {
+    if (!(target instanceof Element) || !target.matches("[data-thing]:focus-visible")) return;
+    const [box, at] = [element.getBoundingClientRect(), target.getBoundingClientRect()];
+    listener.moved(within((at.x + at.width / 2 - box.x) / box.width), within((at.y + at.height / 2 - box.y) / box.height), 0);
+  });
 }
 
 function within(fraction: number): number {

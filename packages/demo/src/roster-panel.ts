@@ -1,76 +1,77 @@
-/** The list of people: name, colour, status, and which instance serves them. Elements are kept while their member is there. */
+/** The list of people: name, colour, status, page, and which instance serves them. Elements are kept while their member is there. */
 
 import { paint } from "./colour.ts";
-import type { Person } from "./people.ts";
+import { arrange, byId, make, makeButton } from "./element.ts";
+import { initial, type Person } from "./people.ts";
 
-const DOTS_MAX = 5;
+type Row = { readonly item: HTMLLIElement; readonly parts: Record<(typeof PARTS)[number], HTMLElement>; shown: string };
+
+const PARTS = ["avatar", "who", "state", "where"] as const;
 
 export class RosterPanel {
-  readonly #list: HTMLElement;
-  readonly #dots: HTMLElement;
-  readonly #count: HTMLElement;
-  readonly #items = new Map<string, HTMLLIElement>();
+  readonly #list = byId("roster");
+  readonly #rows = new Map<string, Row>();
+  readonly #follow: (id: string) => void;
 
-  constructor(elements: { list: HTMLElement; dots: HTMLElement; count: HTMLElement }) {
-    this.#list = elements.list;
-    this.#dots = elements.dots;
-    this.#count = elements.count;
+  constructor(follow: (id: string) => void) {
+    this.#follow = follow;
+    const toggle = byId("toggle");
+    toggle.addEventListener("click", () => this.open(toggle.ariaExpanded !== "true"));
   }
 
-  show(people: readonly Person[]): void {
-    const gone = new Set(this.#items.keys());
-    const own = people.find(({ isSelf }) => isSelf)?.instance;
-    for (const person of people) {
-      gone.delete(person.id);
-      const item = this.#items.get(person.id) ?? this.#add(person.id);
-      fill(item, person, own);
-      this.#list.append(item);
-    }
-    for (const id of gone) {
-      this.#items.get(id)?.remove();
-      this.#items.delete(id);
-    }
-    this.#count.textContent = people.length === 0 ? "Nobody yet" : people.length === 1 ? "1 here" : `${people.length} here`;
-    this.#dots.replaceChildren(
-      ...people.slice(0, DOTS_MAX).map((person) => {
-        const dot = document.createElement("i");
-        dot.textContent = initial(person.name);
-        paint(dot, person.colour);
-        return dot;
-      }),
-    );
+  /** On a narrow screen the panel is a sheet that opens upwards; on a wide one it is always there. */
+  open(isOpen = true): void {
+    byId("toggle").ariaExpanded = String(isOpen);
+    if (isOpen) this.#list.focus();
   }
 
-  #add(id: string): HTMLLIElement {
-    const item = document.createElement("li");
-    item.dataset["testid"] = "member";
-    for (const className of ["dot", "who", "state", "where"]) {
-      const part = document.createElement("span");
-      part.className = className;
-      item.append(part);
-    }
-    this.#items.set(id, item);
+  /** `showsInstances`: there are several, so that it means something which one serves whom. */
+  show(people: readonly Person[], followed: string | undefined, showsInstances: boolean): void {
+    const self = people.find(({ isSelf }) => isSelf);
+    const own = showsInstances ? self?.instance : undefined;
+    const items = people.map((person) => {
+      const elsewhere = person.page === self?.page ? "" : (person.page ?? "");
+      return this.#shown(person, person.remark || elsewhere, person.id === followed, own);
+    });
+    const ids = new Set(people.map(({ id }) => id));
+    for (const id of this.#rows.keys()) if (!ids.has(id)) this.#rows.delete(id);
+    arrange(this.#list, items);
+    const here = people.filter(({ status }) => status !== "left").length;
+    byId("count").textContent = here === 0 ? "Nobody yet" : `${here} here`;
+  }
+
+  #shown(person: Person, remark: string, isFollowed: boolean, own: string | undefined): HTMLLIElement {
+    const row = this.#rows.get(person.id) ?? this.#add(person);
+    const { instance, name, status, isSelf } = person;
+    // A hundred rows are looked at for each change of one.
+    const shown = JSON.stringify([instance, name, status, remark, person.colour, isFollowed, own]);
+    if (row.shown === shown) return row.item;
+    row.shown = shown;
+    const { item, parts } = row;
+    Object.assign(item.dataset, { name, instance, status, self: String(isSelf), followed: String(isFollowed) });
+    paint(item, person.colour);
+    parts.avatar.textContent = initial(name);
+    parts.who.textContent = name;
+    parts.state.textContent = remark;
+    parts.where.textContent = own === undefined ? "" : instance;
+    parts.where.classList.toggle("same", instance === own);
+    parts.where.title = instance === "" ? "" : `served by instance ${instance}${instance === own ? ", like you" : ""}`;
     return item;
   }
-}
 
-function fill(item: HTMLLIElement, person: Person, ownInstance: string | undefined): void {
-  const [dot, who, state, where] = item.children;
-  if (dot === undefined || who === undefined || state === undefined || where === undefined) return;
-  item.dataset["name"] = person.name;
-  item.dataset["instance"] = person.instance;
-  item.dataset["status"] = person.status;
-  item.dataset["self"] = String(person.isSelf);
-  paint(item, person.colour);
-  dot.textContent = initial(person.name);
-  who.textContent = person.name;
-  state.textContent = person.remark;
-  where.textContent = person.instance;
-  where.classList.toggle("same", person.instance === ownInstance);
-  (where as HTMLElement).title =
-    person.instance === "" ? "" : `served by instance ${person.instance}${person.instance === ownInstance ? ", like you" : ""}`;
-}
-
-function initial(name: string): string {
-  return ([...name][0] ?? "?").toUpperCase();
+  #add({ id, isSelf }: Person): Row {
+    const item = make("li", "");
+    item.dataset["testid"] = "member";
+    const parts = Object.fromEntries(PARTS.map((part) => [part, make("span", part)])) as Row["parts"];
+    const inside = isSelf ? make("div", "row") : makeButton("row");
+    if (!isSelf) {
+      inside.title = "Follow";
+      inside.addEventListener("click", () => this.#follow(id));
+    }
+    inside.append(...PARTS.map((part) => parts[part]));
+    item.append(inside);
+    const row: Row = { item, parts, shown: "" };
+    this.#rows.set(id, row);
+    return row;
+  }
 }
