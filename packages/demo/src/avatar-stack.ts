@@ -12,9 +12,10 @@ export class AvatarStack {
   readonly #follow: (id: string) => void;
   readonly #avatars = new Map<string, HTMLButtonElement>();
   readonly #rest: HTMLButtonElement;
-  readonly #max: number;
+  readonly #max: () => number;
 
-  constructor(row: HTMLElement, max: number, actions: { readonly follow: (id: string) => void; readonly showAll: () => void }) {
+  /** `max`: so many have room beside the button for the rest; asked whenever somebody comes or goes. */
+  constructor(row: HTMLElement, max: () => number, actions: { readonly follow: (id: string) => void; readonly showAll: () => void }) {
     this.#row = row;
     this.#max = max;
     this.#follow = actions.follow;
@@ -25,7 +26,7 @@ export class AvatarStack {
 
   show(people: readonly Person[], followed: string | undefined): void {
     const others = people.filter(({ isSelf, status }) => !isSelf && status !== "left");
-    const shown = others.slice(0, this.#max).map((person) => this.#shown(person, person.id === followed));
+    const shown = others.slice(0, this.#max()).map((person) => this.#shown(person, person.id === followed));
     for (const [id, avatar] of this.#avatars) if (!shown.includes(avatar)) this.#avatars.delete(id);
     const rest = others.length - shown.length;
     this.#rest.textContent = `+${rest}`;

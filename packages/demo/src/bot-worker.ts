@@ -6,7 +6,9 @@ import type { BotsHere, BotsWanted } from "./bots.ts";
 /** One bot is started in each, and all of them move: as often as a hand is told. */
 const STEP_MS = 40;
 /** No bot is started while so many are connecting, so that a service that refuses them is not asked for all at once. */
-const CONNECTING_MAX = 5;
+const CONNECTING_MAX = 10;
+
+const FULL = "the service lets in no more (CONNECTIONS_PER_ADDRESS)";
 
 const bots: Bot[] = [];
 let wanted: BotsWanted | undefined;
@@ -24,7 +26,11 @@ setInterval(() => {
   if (bots.length < wanted.count && connecting < CONNECTING_MAX) bots.push(new Bot(bots.length, wanted));
   const now = performance.now();
   for (const bot of bots) bot.step(now);
-  tell({ count: bots.filter(({ isHere }) => isHere).length, problem: bots.find(({ problem }) => problem !== "")?.problem ?? "" });
+  const count = bots.filter(({ isHere }) => isHere).length;
+  const problem = bots.find((bot) => bot.problem !== undefined)?.problem;
+  // A browser does not tell why a WebSocket was refused. Where others are let in, the service can be reached.
+  const isFull = problem?.code === "unreachable" && count > 0;
+  tell({ count, problem: isFull ? FULL : (problem?.message ?? "") });
 }, STEP_MS);
 
 function tell(here: BotsHere): void {

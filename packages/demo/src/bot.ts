@@ -1,6 +1,6 @@
 /** One bot: a member like others, who wanders from place to place, rests, reacts, selects things; some have a note, some are idle. */
 
-import { type Board, createPresence, type Presence } from "@presence-service/client";
+import { type Board, createPresence, type Presence, type PresenceError } from "@presence-service/client";
 import type { BotsWanted } from "./bots.ts";
 import { REACTIONS } from "./reactions.ts";
 import { areaOf, type Events, PAGES, type State, shortId } from "./state.ts";
@@ -21,8 +21,8 @@ export class Bot {
   #began = 0;
   #lasts = 0;
   #rests = Math.random() * REST_MS_MAX;
-  /** Why it is not here; empty: it is, or is coming. */
-  problem = "";
+  /** Why it is not here; undefined: it is, or is coming. */
+  problem: PresenceError | undefined;
 
   /** Every fifth bot is on the other page of the board, every tenth is idle and every twentieth has a note. */
   constructor(nth: number, { url, board, page }: BotsWanted) {
@@ -39,8 +39,8 @@ export class Bot {
     this.#board.look([NOWHERE]);
     if (this.#isIdle) this.#board.setStatus("idle");
     this.#board.subscribe(() => this.#changed());
-    this.#board.on("error", ({ message }) => {
-      this.problem = message;
+    this.#board.on("error", (error) => {
+      this.problem = error;
     });
   }
 
@@ -71,7 +71,7 @@ export class Bot {
   }
 
   #changed(): void {
-    if (this.isHere) this.problem = "";
+    if (this.isHere) this.problem = undefined;
     const instance = shortId(this.#board.instanceId);
     if (this.isHere && this.#board.self?.state.instance !== instance) this.#board.update({ instance });
   }

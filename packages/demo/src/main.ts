@@ -8,6 +8,7 @@ import { byId, isShortcut } from "./element.ts";
 import { FollowSign } from "./follow.ts";
 import { NameField } from "./name-field.ts";
 import { Notes } from "./notes.ts";
+import { Notices } from "./notices.ts";
 import { Pages } from "./pages.ts";
 import { connectionText, displayName, instancesText, peopleOf } from "./people.ts";
 import { boardId, initialName, initialNote, initialPage, keepNote, keepPage, madeUpName, serverUrl, tellsPaths } from "./place.ts";
@@ -20,9 +21,11 @@ import { areaOf, type Events, type Note, type PageId, pageOf, readState, type St
 import { offerWindows } from "./windows.ts";
 
 const JUST_LEFT_MS = 5000;
-const AVATARS_MAX = 4;
+/** As style.css has it. */
+const PHONE = matchMedia("(max-width: 45em)");
 
 const presence = createPresence<State, Events>({ url: serverUrl, parseState: readState, justLeftMs: JUST_LEFT_MS });
+const notices = new Notices();
 let name = initialName();
 let page = initialPage();
 const board = enter();
@@ -36,20 +39,19 @@ function enter() {
     return presence.board(boardId, { username: name, state });
   } catch (error) {
     name = madeUpName();
-    complain(`You are ${name}: ${error instanceof Error ? error.message : String(error)}.`);
+    notices.problem(`You are ${name}: ${error instanceof Error ? error.message : String(error)}.`);
     return presence.board(boardId, { username: name, state });
   }
-}
-
-function complain(problem: string): void {
-  byId("problem").textContent = problem;
-  byId("problem").hidden = problem === "";
 }
 
 // Ours, which the others see: a name, a page of the board, a place, a note, a selection.
 
 const surface = byId("surface");
-const nameField = new NameField(name, (wanted) => board.rename(wanted), complain);
+const nameField = new NameField(
+  name,
+  (wanted) => board.rename(wanted),
+  (problem) => notices.problem(problem),
+);
 const pages = new Pages((chosen) => {
   unfollow();
   turnTo(chosen);
@@ -116,7 +118,10 @@ reducedMotion.addEventListener("change", () => {
 });
 
 const roster = new RosterPanel((id) => follow(id));
-const avatars = new AvatarStack(byId("avatars"), AVATARS_MAX, { follow: (id) => follow(id), showAll: () => roster.open() });
+const avatars = new AvatarStack(byId("avatars"), () => (PHONE.matches ? 3 : 8), {
+  follow: (id) => follow(id),
+  showAll: () => roster.open(),
+});
 const followSign = new FollowSign(() => unfollow());
 let followed: string | undefined;
 let unfollow: Stop = () => {};
@@ -169,11 +174,11 @@ function render(): void {
 
   if (isUnreachable && status === "connected") {
     isUnreachable = false;
-    complain("");
+    notices.problem("");
   }
   byId("status").dataset["status"] = status;
   byId("status").textContent = connectionText(status, navigator.onLine);
-  byId("degraded").hidden = status !== "degraded";
+  notices.show("degraded", status === "degraded");
   byId("hint").hidden = others.length > 0;
   if (instance !== "" && instance !== servedBy) {
     servedBy = instance;
@@ -187,7 +192,7 @@ function render(): void {
 
 const windows = offerWindows();
 const askAgain = watchService(({ isAlone, instances }) => {
-  byId("alone").hidden = !isAlone;
+  notices.show("alone", isAlone);
   knownInstances = instances;
   windows.neighbour(instances > 1, board.self?.username ?? name);
   later();
@@ -196,11 +201,12 @@ new Bots(() => ({ url: serverUrl, board: boardId, page }));
 byId("board").textContent = boardId;
 
 board.subscribe(later);
+PHONE.addEventListener("change", later);
 for (const change of ["online", "offline"]) addEventListener(change, later);
 board.on("error", ({ code, message }) => {
   // Without a network there is nothing to look for at the service; the sign at the top says what it is.
   if (code === "unreachable" && !navigator.onLine) return;
-  complain(message);
+  notices.problem(message);
   isUnreachable = code === "unreachable";
   // The SDK has gone back to the last accepted name.
   if (code === "bad_username" && board.self !== null) nameField.keep(board.self.username);

@@ -1,19 +1,18 @@
 /** The tabs of the board's pages, with how many others are on each. Knows nothing of the SDK: `chosen` says which page the user wants. */
 
-import { byId, make, makeButton } from "./element.ts";
+import { byId } from "./element.ts";
 import type { Person } from "./people.ts";
 import { PAGES, type PageId } from "./state.ts";
 
 export class Pages {
-  readonly #tabs = new Map<PageId, { readonly button: HTMLButtonElement; readonly count: HTMLElement; readonly page: HTMLElement }>();
+  readonly #tabs = new Map<PageId, { readonly button: HTMLElement; readonly count: HTMLElement; readonly page: HTMLElement }>();
 
   constructor(chosen: (page: PageId) => void) {
     for (const id of PAGES) {
-      const button = makeButton("tab", id);
-      const count = make("span", "count");
-      button.append(count);
+      const button = byId("pages").querySelector<HTMLElement>(`[data-page="${id}"]`);
+      const count = button?.querySelector<HTMLElement>(".count");
+      if (!button || !count) throw new Error(`index.html has no tab for the page ${id}`);
       button.addEventListener("click", () => chosen(id));
-      byId("pages").append(button);
       this.#tabs.set(id, { button, count, page: byId(`page-${id}`) });
     }
   }
@@ -26,7 +25,7 @@ export class Pages {
       const others = people.filter((person) => person.page === id && !person.isSelf && person.status !== "left").length;
       // The place of the number is kept, so that nothing beside it moves.
       count.textContent = others === 0 ? "" : String(others);
-      button.ariaLabel = `${id}: ${others === 1 ? "1 other" : `${others} others`}`;
+      button.title = others === 1 ? "1 other person" : `${others} other people`;
     }
   }
 }
