@@ -32,10 +32,10 @@ const board = createPresence({ url: "URL" }).board("doc-42");
 const [page, cursor] = [document.documentElement, document.querySelector("#cursor")];
 pointAtThings(board, page);
 board.cursors.subscribe((moved) => {
-  for (const { member, x, y, hidden } of moved) {
-    const place = placeOf(page, member.area, x, y);
-    cursor.hidden = hidden || place === undefined;
-    cursor.style.translate = \`\${place?.left}px \${place?.top}px\`;
+  for (const move of moved) {
+    const place = placeOf(page, move);
+    cursor.hidden = move.hidden || place === undefined;
+    cursor.style.translate = \`\${place?.x}px \${place?.y}px\`;
   }
 });
 </script>`;
