@@ -102,6 +102,28 @@ test("agents: one that answers, by the SDK, and one that works, by the admin API
   assert(doing.has("counting for Ana"));
 });
 
+test("react: two windows of the app see each other, and a reaction arrives", { timeout: 60_000 }, async (t) => {
+  const instance = await Instance.start(t, { redisUrl: "memory:" });
+  const folder = Guide.named("react").unpack(t, { [URL_OF_GUIDES]: instance.wsUrl });
+  writeFileSync(
+    join(folder, "main.tsx"),
+    'import { createRoot } from "react-dom/client"; import { App } from "./App"; createRoot(document.querySelector("main")!).render(<App />);',
+  );
+  writeFileSync(join(folder, "index.html"), '<!doctype html><main></main><script type="module" src="/main.tsx"></script>');
+  const bundled = ["react", "react-dom/client", "react/jsx-runtime", "react/jsx-dev-runtime"];
+  const site = await Site.open(t, folder, { bundled });
+  const [one, two] = [await site.visit(), await site.visit()];
+  const said: string[] = [];
+  two.on("console", (message) => said.push(message.text()));
+  await eventually(async () => (await two.locator(".presence-avatar").count()) === 2, { what: "both are shown", withinMs: 10_000 });
+  await one.mouse.move(400, 300);
+  await two.locator(".presence-cursor-name", { hasText: "Ana" }).waitFor();
+  await one.getByText("Pen").click();
+  await two.getByText("1 others draw").waitFor();
+  await one.getByText("🎉").click();
+  await eventually(() => said.includes("Ana 🎉"), { what: "the reaction arrives" });
+});
+
 test("vue-and-svelte: a page in Vue and one in Svelte see each other", { timeout: 60_000 }, async (t) => {
   const instance = await Instance.start(t, { redisUrl: "memory:" });
   const folder = Guide.named("vue-and-svelte").unpack(t, { [URL_OF_GUIDES]: instance.wsUrl });
@@ -111,7 +133,7 @@ test("vue-and-svelte: a page in Vue and one in Svelte see each other", { timeout
   const svelte = 'import { mount, unmount } from "svelte"; import Page from "/Page.svelte"; const target = document.querySelector("main");';
   const app = 'const page = mount(Page, { target, props: { name: "Ben" } }); window.app = { unmount: () => unmount(page) };';
   writeFileSync(join(folder, "svelte.html"), html(`${svelte} ${app}`));
-  const site = await Site.open(t, folder, [components()]);
+  const site = await Site.open(t, folder, { plugins: [components()] });
   const [ana, ben] = [await site.visit("vue.html"), await site.visit("svelte.html")];
   for (const page of [ana, ben]) await here(page, ["Ana", "Ben"]);
   for (const [mover, viewer, name] of [
