@@ -32,7 +32,7 @@ export const ACCESS_TEXTS: { readonly [of in Access]: { readonly title: string; 
   },
   off: {
     title: "The admin API is off",
-    text: "Boards, rosters and who hears whom come from it. Set ADMIN_TOKEN to a secret of 32 characters or more (openssl rand -hex 32) and start the instance again; or set ADMIN_PORT, and open /inspector/ on that port of this machine. Below is what the service shows without it.",
+    text: "Boards, rosters and who hears whom come from it. Set ADMIN_TOKEN to a secret of 32 characters or more (openssl rand -hex 32) and start the instance again; or set ADMIN_PORT, to 9000 say, and open http://localhost:9000/inspector/ on its machine. Below is what the service shows without it.",
   },
   foreign: {
     title: "The service does not answer under this name",
