@@ -105,6 +105,22 @@ test("`npm run build` makes packages that a plain Node runs", { timeout: 60_000 
   const command = join(packedServer, manifest("server").bin["presence-service"] ?? "");
   const { stdout: version } = await run(process.execPath, [command, "--version"], { cwd: folder });
   assert.equal(version, `${manifest("server").version}\n`);
+
+  // The Inspector comes with the server, although its sources are a package of their own.
+  const packedPort = await freePort();
+  const packedService = spawn(process.execPath, [command], {
+    cwd: folder,
+    env: { ...env, WS_PORT: String(packedPort) },
+    stdio: "ignore",
+  });
+  t.after(() => packedService.kill("SIGKILL"));
+  const page = `http://localhost:${packedPort}/inspector/`;
+  const html = await eventually(async () => (await fetch(page).catch(() => undefined))?.text(), {
+    what: "the packed server answers",
+    withinMs: 15_000,
+  });
+  const [, script] = /src="(\.\/assets\/[^"]+\.js)"/.exec(html ?? "") ?? assert.fail(html);
+  assert.equal((await fetch(new URL(script ?? "", page))).status, 200);
 });
 
 type Manifest = { readonly name: string; readonly version: string; readonly type: string; readonly bin: Record<string, string> };
