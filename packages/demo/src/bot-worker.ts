@@ -1,12 +1,10 @@
-/** The worker of the bots: as many as are wanted, started a few at a time. Each is a real client with a WebSocket of its own. */
+/** The worker of the bots: as many as are wanted, one after the other. Each is a real client with a WebSocket of its own. */
 
 import { Bot } from "./bot.ts";
 import type { BotsHere, BotsWanted } from "./bots.ts";
 
-/** One bot is started in each, and all of them move: as often as a hand is told. */
+/** All of them move as often as a hand is told. */
 const STEP_MS = 40;
-/** No bot is started while so many are connecting, so that a service that refuses them is not asked for all at once. */
-const CONNECTING_MAX = 10;
 
 const FULL = "the service lets in no more (CONNECTIONS_PER_ADDRESS)";
 
@@ -22,8 +20,8 @@ addEventListener("message", ({ data }: MessageEvent<BotsWanted>) => {
 
 setInterval(() => {
   if (wanted === undefined) return;
-  const connecting = bots.filter(({ isHere }) => !isHere).length;
-  if (bots.length < wanted.count && connecting < CONNECTING_MAX) bots.push(new Bot(bots.length, wanted));
+  // One comes after the other. So they have one order for all viewers, and a service that refuses one is not asked for all of them.
+  if (bots.length < wanted.count && bots.every(({ isHere }) => isHere)) bots.push(new Bot(bots.length, wanted));
   const now = performance.now();
   for (const bot of bots) bot.step(now);
   const count = bots.filter(({ isHere }) => isHere).length;

@@ -23,10 +23,17 @@ export type Person = {
 /** How this page is connected, and to which instance. */
 type Ours = { readonly status: PresenceStatus; readonly instance: string };
 
-/** Everybody, in the order that all viewers see, and after them those who have just left. */
+/** Everybody, in the order that all viewers see. Those who have just left keep their places. */
 export function peopleOf({ users, self, justLeft }: BoardSnapshot<State>, ours: Ours): Person[] {
-  const here = users.flatMap(({ members }) => members).map((member) => personOf(member, member === self, ours));
-  return [...here, ...justLeft.map((member): Person => ({ ...personOf(member, false, ours), status: "left", remark: "just left" }))];
+  const members = users.flatMap((user) => user.members);
+  for (const gone of justLeft) {
+    const next = members.findIndex(({ joinedAt }) => joinedAt > gone.joinedAt);
+    members.splice(next < 0 ? members.length : next, 0, gone);
+  }
+  return members.map((member) => {
+    const person = personOf(member, member === self, ours);
+    return justLeft.includes(member) ? { ...person, status: "left", remark: "just left" } : person;
+  });
 }
 
 export function personOf(member: Member<State>, isSelf: boolean, ours: Ours): Person {
