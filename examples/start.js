@@ -1,18 +1,25 @@
 /**
  * `npm start` in the folder of an example: makes the packages and installs them there as they would come from the registry, starts the
- * service on port 3001 unless one is there, and then the example itself (`npm run dev`). It does only the steps that are needed.
+ * service on port 3001 (`WS_PORT`) unless one is there, and then the example itself (`npm run dev`). It does only the steps that are needed.
  */
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, delimiter, dirname, join } from "node:path";
 import { node24, ROOT } from "../scripts/node-24.js";
 import "../scripts/setup.js";
 
-const SERVICE = "http://localhost:3001";
+const HOST = `localhost:${process.env.WS_PORT ?? 3001}`;
 const READY_MS_MAX = 30_000;
 const example = process.cwd();
 const shell = process.platform === "win32";
+const url = `ws://${HOST}`;
+/** Whichever Node runs this, the example runs on one that has all it needs. Each kind of example reads one of these addresses. */
+const env = {
+  ...process.env,
+  PATH: `${dirname(node24())}${delimiter}${process.env.PATH}`,
+  ...(process.env.WS_PORT && { PRESENCE_URL: url, VITE_PRESENCE_URL: url, NEXT_PUBLIC_PRESENCE_URL: url }),
+};
 /** @type {import("node:child_process").ChildProcess[]} */
 const children = [];
 let isEnding = false;
@@ -36,20 +43,21 @@ if (installed < Math.max(modified(join(example, "package.json")), ...names.map((
 }
 for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.on(signal, () => end(0));
 if (!(await isServing())) {
-  console.error(`example: starting the service at ${SERVICE}`);
+  console.error(`example: starting the service on ${HOST}`);
   start(node24(), ["scripts/start.js"], ROOT);
   const startedAt = Date.now();
   while (!(await isServing())) {
-    if (Date.now() - startedAt > READY_MS_MAX) fail(`no service answers at ${SERVICE}; the lines above say why`);
+    if (Date.now() - startedAt > READY_MS_MAX) fail(`no service answers on ${HOST}; the lines above say why`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 start("npm", ["run", "dev", "--silent"], example);
 
+/** Something else may listen there: the start of a service then says so. */
 async function isServing() {
   try {
-    const health = await fetch(`${SERVICE}/livez`);
-    return health.ok;
+    const health = /** @type {{ status?: string }} */ (await (await fetch(`http://${HOST}/health`)).json());
+    return typeof health.status === "string";
   } catch {
     return false;
   }
@@ -57,7 +65,7 @@ async function isServing() {
 
 /** The end of one is the end of all. */
 function start(/** @type {string} */ program, /** @type {string[]} */ args, /** @type {string} */ cwd) {
-  const child = spawn(program, args, { cwd, stdio: "inherit", shell: shell && program === "npm" });
+  const child = spawn(program, args, { cwd, env, stdio: "inherit", shell: shell && program === "npm" });
   child.once("exit", (code) => end(code ?? 0));
   child.once("error", ({ message }) => fail(message));
   children.push(child);

@@ -6,7 +6,9 @@ const STEP_MS = 50;
 const RADIUS = 0.06;
 const TURN_MS = 4_000;
 
-const presence = createPresence({ url: process.env.PRESENCE_URL ?? "ws://localhost:3001" });
+const url = process.env.PRESENCE_URL ?? "ws://localhost:3001";
+console.log(`Robo goes to the board "example" at ${url}`);
+const presence = createPresence({ url });
 const board = presence.board("example", { username: "Robo", state: { doing: "waiting for somebody" } });
 board.on("user_joined", ({ member }) => console.log(`${member.username} is here`));
 board.on("user_left", ({ member }) => console.log(`${member.username} has left`));

@@ -11,13 +11,16 @@ import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { chromium, type Page } from "playwright-core";
 import { preview } from "vite";
-import { eventually, Instance } from "../../server/test/harness/index.ts";
+import { eventually, freePort, Instance } from "../../server/test/harness/index.ts";
 import { createPresence } from "../src/index.ts";
 import { type PackedApp, packApp, ROOT, run } from "./packed.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 const FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
 const OURS = "@presence-service/";
+const PIXELS_OFF_MAX = 3;
+/** Without this process's conditions, which lead to our sources. */
+const ENV: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: "", NODE_ENV: "production" };
 const EXAMPLES = readdirSync(join(ROOT, "examples")).filter((name) => existsSync(join(ROOT, "examples", name, "package.json")));
 
 let packed: PackedApp;
@@ -28,7 +31,7 @@ before(async () => {
 after(() => packed.remove());
 
 test("each example starts by one command, has a README, and names exact versions of what this repository has", () => {
-  assert.deepEqual(EXAMPLES, ["canvas", "node-agent", "react", "vanilla"]);
+  assert.deepEqual(EXAMPLES, ["canvas", "nextjs", "node-agent", "react", "vanilla"]);
   for (const name of EXAMPLES) {
     const { scripts } = manifestOf(name);
     assert.equal(scripts["start"], "node ../start.js", name);
@@ -36,39 +39,51 @@ test("each example starts by one command, has a README, and names exact versions
     assert.match(readFileSync(join(ROOT, "examples", name, "README.md"), "utf8"), /npm start/, name);
     for (const [dependency, version] of Object.entries(dependenciesOf(name))) {
       if (dependency.startsWith(OURS)) assert.equal(version, `file:../../packages/${dependency.slice(OURS.length)}`, name);
-      else assert.equal(version, versionHere(dependency), `${dependency} in examples/${name}/package.json`);
+      else if (name !== "nextjs") assert.equal(version, versionHere(dependency), `${dependency} in examples/${name}/package.json`);
     }
   }
 });
 
 for (const name of ["vanilla", "react"]) {
   test(`${name}: two pages see each other's cursors`, { timeout: 90_000 }, async (t) => {
-    const { ana, ben, problems } = await openTwo(t, name);
-    const [cursor, area] = name === "react" ? [".presence-cursor", "main"] : [".cursor", "#page"];
-    await pointAt(ana, area, 0.25, 0.5);
-    await pointAt(ben, area, 0.75, 0.75);
-    for (const [page, other, x, y] of [
-      [ana, "Ben", 0.75, 0.75],
-      [ben, "Ana", 0.25, 0.5],
-    ] as const) {
-      const shown = page.locator(cursor, { hasText: other });
-      await eventually(
-        async () => {
-          const [at, box] = [await shown.boundingBox(), await page.locator(area).boundingBox()];
-          return at !== null && box !== null && Math.hypot(at.x - box.x - x * box.width, at.y - box.y - y * box.height) < 3;
-        },
-        { what: `${other}'s cursor is where ${other} points` },
-      );
-    }
-    await shoot(t, ben, name);
-    await ana.close();
-    await ben.locator(cursor).waitFor({ state: "detached" });
-    assert.deepEqual(problems, []);
+    const instance = await Instance.start(t, { redisUrl: "memory:" });
+    await seeEachOther(t, name, await built(t, name, instance.wsUrl));
   });
 }
 
+const NEXT = join(ROOT, "examples/nextjs");
+const skip = existsSync(join(NEXT, "node_modules/next"))
+  ? false
+  : "Next.js takes 370 MB, and is not installed: cd examples/nextjs && npm install";
+
+test("nextjs: two pages see each other's cursors, and the server's page is an empty board", { timeout: 240_000, skip }, async (t) => {
+  const instance = await Instance.start(t, { redisUrl: "memory:" });
+  // In its own folder: Next.js follows no link that leads out of it.
+  for (const name of ["protocol", "client", "react"])
+    cpSync(join(packed.folder, "node_modules", OURS, name), join(NEXT, "node_modules", OURS, name), { recursive: true });
+  const env = { ...ENV, NEXT_TELEMETRY_DISABLED: "1", NEXT_PUBLIC_PRESENCE_URL: instance.wsUrl };
+  await runBuild(NEXT, env);
+  const port = await freePort();
+  const server = spawn(process.execPath, ["node_modules/next/dist/bin/next", "start", "--port", String(port)], {
+    cwd: NEXT,
+    env,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  t.after(() => void server.kill("SIGKILL"));
+  const address = `http://localhost:${port}/`;
+  const page = () =>
+    fetch(address).then(
+      (response) => response.text(),
+      () => "",
+    );
+  await eventually(async () => (await page()) !== "", { what: "Next.js listens", withinMs: 30_000 });
+  assert.match(await page(), /Plan for spring/);
+  await seeEachOther(t, "nextjs", address);
+});
+
 test("canvas: a cursor is at its place of the canvas, however each has panned and zoomed", { timeout: 90_000 }, async (t) => {
-  const { ana, ben, problems } = await openTwo(t, "canvas");
+  const instance = await Instance.start(t, { redisUrl: "memory:" });
+  const { ana, ben, problems } = await openTwo(t, await built(t, "canvas", instance.wsUrl));
   // A canvas has no elements: the arguments of fillText tell where a name is.
   const isNameAt = async (x: number, y: number) => {
     const drawn = await ben.evaluate(() => (window as unknown as { drawn: [string, number, number][] }).drawn.at(-1));
@@ -98,7 +113,7 @@ test("node-agent: it goes to where somebody points, and leaves when it is stoppe
   const folder = copy("node-agent");
   const agent = spawn(process.execPath, ["agent.js"], {
     cwd: folder,
-    env: { ...process.env, NODE_OPTIONS: "", PRESENCE_URL: instance.wsUrl },
+    env: { ...ENV, PRESENCE_URL: instance.wsUrl },
     stdio: ["ignore", "ignore", "inherit"],
   });
   t.after(() => void agent.kill("SIGKILL"));
@@ -117,16 +132,46 @@ test("node-agent: it goes to where somebody points, and leaves when it is stoppe
   assert.deepEqual(left, ["Robo left"]);
 });
 
-/** Builds the example and opens it as Ana and Ben, on an instance of its own. */
-async function openTwo(t: TestContext, name: string): Promise<{ ana: Page; ben: Page; problems: string[] }> {
-  const instance = await Instance.start(t, { redisUrl: "memory:" });
+/** Ana and Ben point at two places of the page, and each sees the other's cursor there, until Ana leaves. */
+async function seeEachOther(t: TestContext, name: string, address: string): Promise<void> {
+  const { ana, ben, problems } = await openTwo(t, address);
+  const [cursor, area] = name === "vanilla" ? [".cursor", "#page"] : [".presence-cursor", "main"];
+  await pointAt(ana, area, 0.25, 0.5);
+  await pointAt(ben, area, 0.75, 0.75);
+  for (const [page, other, x, y] of [
+    [ana, "Ben", 0.75, 0.75],
+    [ben, "Ana", 0.25, 0.5],
+  ] as const) {
+    const shown = page.locator(cursor, { hasText: other });
+    await eventually(
+      async () => {
+        const [at, box] = [await shown.boundingBox(), await page.locator(area).boundingBox()];
+        return at !== null && box !== null && Math.hypot(at.x - box.x - x * box.width, at.y - box.y - y * box.height) < PIXELS_OFF_MAX;
+      },
+      { what: `${other}'s cursor is where ${other} points` },
+    );
+  }
+  await shoot(t, ben, name);
+  await ana.close();
+  await ben.locator(cursor).waitFor({ state: "detached" });
+  assert.deepEqual(problems, []);
+}
+
+/** The address of the example, built and served. */
+async function built(t: TestContext, name: string, wsUrl: string): Promise<string> {
   const folder = copy(name);
-  // Not this process's conditions, which lead to our sources.
-  const env = { ...process.env, NODE_OPTIONS: "", NODE_ENV: "production", VITE_PRESENCE_URL: instance.wsUrl };
-  await run("npm", ["run", "build", "--silent"], { cwd: folder, env }).catch(({ stdout, stderr }) => assert.fail(`${stdout}${stderr}`));
+  await runBuild(folder, { ...ENV, VITE_PRESENCE_URL: wsUrl });
   const site = await preview({ root: folder, configFile: false, logLevel: "error", preview: { host: "localhost", port: 0 } });
   t.after(() => site.close());
-  const address = site.resolvedUrls?.local[0] ?? assert.fail("the preview has no address");
+  return site.resolvedUrls?.local[0] ?? assert.fail("the preview has no address");
+}
+
+async function runBuild(cwd: string, env: NodeJS.ProcessEnv): Promise<void> {
+  await run("npm", ["run", "build", "--silent"], { cwd, env }).catch(({ stdout, stderr }) => assert.fail(`${stdout}${stderr}`));
+}
+
+/** Two browsers that show it, as Ana and as Ben. */
+async function openTwo(t: TestContext, address: string): Promise<{ ana: Page; ben: Page; problems: string[] }> {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   t.after(() => browser.close());
   const problems: string[] = [];
