@@ -551,9 +551,9 @@ function bare(address: string): string {
 }
 
 const NO_SOCKET =
-  "No connection could be made. Does the host exist, does the path lead to the service, does it allow this page's origin, and does the page's Content-Security-Policy allow it (connect-src)? The browser's console says which";
+  "No connection could be made. Does the service run there, does the path lead to it, does it allow this page's origin, and does the page's Content-Security-Policy allow it (connect-src)? The browser's console says which";
 const NO_TOKEN: PresenceError = { code: "token_failed", message: "no token: token() has given none for 10 s" };
-const NO_ANSWER = "No connection was made within 10 s. Does the host exist, and does a firewall let WebSockets pass?";
+const NO_ANSWER = "No connection was made within 10 s. Does the service run there, and does a firewall let WebSockets pass?";
 const NO_WELCOME = "There is a WebSocket, but no welcome came within 10 s. Is that the presence service?";
 const HEADER_LOST =
   "A proxy on the way removes the header Sec-WebSocket-Protocol. Let it pass; ?encoding=presence.v2 in the URL, which is tried instead, did not help";

@@ -99,7 +99,7 @@ export function createDriver(options: { readonly WebSocket?: WebSocketClass } = 
   const Socket = options.WebSocket ?? (globalThis.WebSocket as WebSocketClass | undefined);
   if (!Socket)
     throw new Error(
-      'This runtime has no WebSocket. Pass one: createPresence({ driver: createDriver({ WebSocket }) }), with the class of the package "ws"',
+      'This runtime has no WebSocket; Node has one from 22 on. Pass one: createPresence({ driver: createDriver({ WebSocket }) }), with the class of the package "ws"',
     );
   const sessions = pageSessions();
   const now = sleeplessClock();

@@ -82,7 +82,7 @@ test("a way that has worked is not given up for a restart", async () => {
 
 test("after the third failure the app gets one error with the reason and advice, without secrets", async () => {
   const cases: readonly [fail: (driver: FakeDriver) => Promise<unknown>, reason: RegExp][] = [
-    [async (driver) => driver.socket.drop(1006), /Does the host exist.*Content-Security-Policy.*connect-src/],
+    [async (driver) => driver.socket.drop(1006), /Does the service run there.*Content-Security-Policy.*connect-src/],
     [(driver) => driver.advance(10_000), /No connection was made within 10 s/],
     [
       async (driver) => {

@@ -1,7 +1,7 @@
 /** A folder with our packages as an app gets them: packed and unpacked, without our sources, beside tools of this repository. */
 
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,16 +22,16 @@ export type PackedApp = {
   readonly remove: () => void;
 };
 
-/** Builds and packs all packages. Nothing is downloaded. */
+/** Builds and packs all packages, as `npm run build` does. Nothing is downloaded. */
 export async function packApp(tools: readonly string[]): Promise<PackedApp> {
   const folder = mkdtempSync(join(tmpdir(), "presence-app-"));
   const tarballs = new Map<string, string>();
   await run(process.execPath, ["scripts/build.js"], { cwd: ROOT });
   mkdirSync(join(folder, "node_modules/@presence-service"), { recursive: true });
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
   for (const name of PACKAGES) {
     const unpacked = join(folder, "node_modules/@presence-service", name);
-    const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], { cwd: join(ROOT, "packages", name) });
-    const tarball = join(folder, /"filename": "([^"]+)"/.exec(stdout)?.[1] ?? "");
+    const tarball = join(ROOT, "dist", `presence-service-${name}-${version}.tgz`);
     tarballs.set(name, tarball);
     mkdirSync(unpacked);
     await run("tar", ["-xzf", tarball, "--strip-components=1", "-C", unpacked]);
