@@ -22,7 +22,7 @@ const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
   server: ["protocol"],
   bench: ["client", "protocol"],
   conformance: ["protocol"],
-  sim: ["client", "protocol", "server/testing"],
+  sim: ["client", "protocol", "server/world"],
 };
 
 /** The server's folders and top-level files, outermost first: cli → server → edge → connection → bus → core, and connection → speech → core. */
@@ -44,6 +44,7 @@ const SERVER_IMPORTS: Record<string, readonly string[]> = {
     "version",
     "within",
   ],
+  "test-server": ["testing", "connection", "speech", "core", "bounds"],
   testing: ["server", "edge", "connection", "speech", "recorder", "bus", "core", "telemetry", "errors", "address", "clock", "version"],
   server: [
     "admin",

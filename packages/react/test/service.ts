@@ -1,7 +1,7 @@
 /** The real service in this process, on a clock that the test moves, and clients of the real SDK that are connected to it. */
 
 import { createPresence, type Driver, type JsonObject, type Presence, type PresenceOptions } from "@presence-service/client";
-import { Desk } from "@presence-service/server/testing";
+import { Desk } from "@presence-service/server/world";
 
 /** Shorter than any pace of the service. */
 const STEP_MS = 5;

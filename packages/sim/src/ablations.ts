@@ -6,7 +6,7 @@
  */
 
 import type { InstanceId } from "@presence-service/protocol";
-import type { Bends, Constants, Effect, Input } from "@presence-service/server/testing";
+import type { Bends, Constants, Effect, Input } from "@presence-service/server/world";
 
 export type Ablation = Bends & {
   readonly rule: string;

@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readRecording } from "@presence-service/server/testing";
+import { readRecording } from "@presence-service/server/world";
 import { testsThatMiss } from "./ablate-tests.ts";
 import type { Ablation } from "./ablations.ts";
 import { type Clients, runCampaign, runOf, type Tracing } from "./campaign.ts";

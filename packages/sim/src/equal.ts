@@ -1,7 +1,7 @@
 /** L1: when all trouble is over, the roster of every client becomes right in time, and stays right. It judges nothing: run.ts does. */
 
 import type { Millis } from "@presence-service/protocol";
-import { CONSTANTS, differenceInObservers, type World } from "@presence-service/server/testing";
+import { CONSTANTS, differenceInObservers, type World } from "@presence-service/server/world";
 import { living } from "./faults.ts";
 
 export type Recovery = {

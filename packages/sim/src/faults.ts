@@ -4,7 +4,7 @@
  */
 
 import type { BoardId, Millis } from "@presence-service/protocol";
-import { CONSTANTS, HEALTHY, type Link, type Network } from "@presence-service/server/testing";
+import { CONSTANTS, HEALTHY, type Link, type Network } from "@presence-service/server/world";
 
 /** One fault, as a schedule has it. Only what its kind takes is there. */
 export type Fault = {

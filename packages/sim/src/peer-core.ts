@@ -8,7 +8,7 @@ import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { Core, type CoreOptions, decodeRedisMessage, type Effect, encodeRedisMessage, type Input } from "@presence-service/server/testing";
+import { Core, type CoreOptions, decodeRedisMessage, type Effect, encodeRedisMessage, type Input } from "@presence-service/server/world";
 
 type Codec = { readonly encodeRedisMessage: typeof encodeRedisMessage; readonly decodeRedisMessage: typeof decodeRedisMessage };
 export type PeerCore = {

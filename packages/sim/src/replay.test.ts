@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { type CoreOptions, RecordedCore, type Recording, readRecording, recordingAsBytes } from "@presence-service/server/testing";
+import { type CoreOptions, RecordedCore, type Recording, readRecording, recordingAsBytes } from "@presence-service/server/world";
 import { TROUBLE_NAMES, type TroubleName } from "./faults.ts";
 import { replay } from "./replay.ts";
 import { runSchedule } from "./run.ts";

@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { deserialize, serialize } from "node:v8";
 import type { Millis } from "@presence-service/protocol";
-import { type Call, Core, callsOf, Digest, type Recording, restore, written } from "@presence-service/server/testing";
+import { type Call, Core, callsOf, Digest, type Recording, restore, written } from "@presence-service/server/world";
 
 export type Replayed = {
   readonly calls: number;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HEALTHY, World, watchHeld } from "@presence-service/server/testing";
+import { HEALTHY, World, watchHeld } from "@presence-service/server/world";
 import { ABLATIONS } from "./ablations.ts";
 import { TROUBLE_NAMES, type TroubleName } from "./faults.ts";
 import { judge, runSchedule } from "./run.ts";

@@ -17,7 +17,7 @@ import {
   watchKicks,
   watchLeaves,
   watchSlices,
-} from "@presence-service/server/testing";
+} from "@presence-service/server/world";
 import type { Ablation } from "./ablations.ts";
 import { type Recovery, recover, untilTold } from "./equal.ts";
 import { befall, endTrouble, lastsMs, TROUBLES, type Trouble, type TroubleName } from "./faults.ts";

@@ -4,7 +4,7 @@
  */
 
 import type { Millis } from "@presence-service/protocol";
-import { type Faults, Random } from "@presence-service/server/testing";
+import { type Faults, Random } from "@presence-service/server/world";
 import { FAULTS, type Fault, type FaultKind, type FaultName, type Taken, TROUBLES, type Trouble, type TroubleName } from "./faults.ts";
 import { type Act, drawAct, drawPlaces } from "./workload.ts";
 

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import type { Driver, DriverSocket, PageEvents, SessionStorage, SocketEvents } from "@presence-service/client";
 import { CLOSE, type Millis } from "@presence-service/protocol";
-import { Random, TIMER_LATE_MS, type WholeWorld, type Wire } from "@presence-service/server/testing";
+import { Random, TIMER_LATE_MS, type WholeWorld, type Wire } from "@presence-service/server/world";
 
 /** The part of a tab that survives a reload: sessionStorage, and the locks of the page that holds it. */
 export class TabStorage implements SessionStorage {

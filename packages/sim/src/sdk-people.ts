@@ -5,7 +5,7 @@
 
 import { type Board, createPresence, type Presence, type Stop, type Watch } from "@presence-service/client";
 import type { MemberId } from "@presence-service/protocol";
-import type { WholeWorld } from "@presence-service/server/testing";
+import type { WholeWorld } from "@presence-service/server/world";
 import { nth } from "./faults.ts";
 import { SdkDriver, TabStorage, type Tap } from "./sdk-driver.ts";
 import type { Act } from "./workload.ts";

@@ -5,7 +5,7 @@
 
 import { createHash } from "node:crypto";
 import type { Millis } from "@presence-service/protocol";
-import { Random, WholeWorld } from "@presence-service/server/testing";
+import { Random, WholeWorld } from "@presence-service/server/world";
 import { befall, endTrouble, lastsMs } from "./faults.ts";
 import type { Finding, Outcome } from "./run.ts";
 import type { Schedule } from "./schedule.ts";

@@ -4,7 +4,7 @@
  */
 
 import { decodeClientBinary, decodeServerBinary, type Millis } from "@presence-service/protocol";
-import type { WholeWorld } from "@presence-service/server/testing";
+import type { WholeWorld } from "@presence-service/server/world";
 import type { Step } from "./schedule.ts";
 import type { Tap } from "./sdk-driver.ts";
 

@@ -4,7 +4,7 @@
  */
 
 import type { Millis } from "@presence-service/protocol";
-import type { World, WorldInstance } from "@presence-service/server/testing";
+import type { World, WorldInstance } from "@presence-service/server/world";
 
 const FAULTS = ["stopRedis", "startRedis", "cut", "hang", "reset", "mute", "split", "deafen", "dropSubscription", "mend"] as const;
 const VERBS = ["kill", "pause", "resume", "stop"] as const;

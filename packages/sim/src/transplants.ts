@@ -4,7 +4,7 @@
  */
 
 import { deserialize, serialize } from "node:v8";
-import { Core, type CoreOptions, Random, restore, written } from "@presence-service/server/testing";
+import { Core, type CoreOptions, Random, restore, written } from "@presence-service/server/world";
 
 export type TransplantOptions = {
   readonly seed: number;

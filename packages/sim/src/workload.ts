@@ -4,7 +4,7 @@
  */
 
 import type { BoardId, Json, Millis, Recipients } from "@presence-service/protocol";
-import { GRACE_MS, memberIdOf, type Random, type Traced, type World, type WorldMember } from "@presence-service/server/testing";
+import { GRACE_MS, memberIdOf, type Random, type Traced, type World, type WorldMember } from "@presence-service/server/world";
 import { nth } from "./faults.ts";
 
 /** A person does this, or a host does it to them. If their connection is gone they come back instead, by the instance that `via` names. */

@@ -1,4 +1,4 @@
-/** The door through which packages/sim takes the World, and the numbers and types of the core that it needs. */
+/** The door through which packages/sim takes the World, and the numbers and types of the core that it needs. Apps have ../test-server. */
 
 export { decodeRedisMessage, encodeRedisMessage } from "../bus/envelope.ts";
 export { GRACE_MS } from "../connection/timing.ts";
@@ -20,7 +20,8 @@ export { differenceInOrder } from "./checkers/order.ts";
 export { watchSlices } from "./checkers/slices.ts";
 export { Desk } from "./desk.ts";
 export { type Faults, HEALTHY, type Network } from "./network.ts";
-export { TIMER_LATE_MS, type WholeInstance, WholeWorld } from "./whole-world.ts";
+export { TIMER_LATE_MS, type WholeInstance } from "./whole-instance.ts";
+export { WholeWorld } from "./whole-world.ts";
 export type { Wire } from "./wire.ts";
 export { World } from "./world.ts";
 export { memberIdOf, type WorldMember } from "./world-client.ts";

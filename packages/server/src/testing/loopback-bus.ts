@@ -6,14 +6,14 @@ import type { Clock } from "../clock.ts";
 import { PresenceError } from "../errors.ts";
 
 export class LoopbackBus {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, "afterReads">;
   readonly #ends: BusEnd[] = [];
   /** Publishing fails, and nothing is delivered. */
   isDown = false;
   /** Publishing is rejected with this error. */
   refusal: Error | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Pick<Clock, "afterReads">) {
     this.#clock = clock;
   }
 
@@ -53,14 +53,19 @@ export class BusEnd implements Bus {
     this.#bus = bus;
   }
 
+  /** As `wanted`. */
+  get channels(): ReadonlySet<Channel> {
+    return this.wanted;
+  }
+
   at(): undefined {}
 
   async start(listener: BusListener): Promise<void> {
     this.listener = listener;
     this.publisherLink = 1;
     this.#bus.later(() => {
-      listener.linkUp("publisher", 1);
-      listener.linkUp("subscriber", 1);
+      this.listener?.linkUp("publisher", 1);
+      this.listener?.linkUp("subscriber", 1);
     });
   }
 
@@ -104,5 +109,8 @@ export class BusEnd implements Bus {
     return 0;
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.wanted.clear();
+    this.listener = undefined;
+  }
 }

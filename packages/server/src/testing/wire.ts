@@ -15,7 +15,14 @@ export type WireEvents = {
   readonly closed: (code: number) => void;
 };
 
-const LATENCY_MS = [0.5, 30] as const;
+export type WireSurroundings = {
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  /** Each message takes something from … to, one way. */
+  readonly latencyMs?: readonly [from: Millis, to: Millis];
+};
+
+const LATENCY_MS: readonly [from: Millis, to: Millis] = [0.5, 30];
 /** The WebSocket library waits so long for the other side's close frame. */
 const CLOSING_MS: Millis = 30_000;
 
@@ -23,6 +30,7 @@ export class Wire implements ClientSocket {
   readonly queuedBytes = 0;
   readonly #clock: VirtualClock;
   readonly #random: Random;
+  readonly #latencyMs: readonly [from: Millis, to: Millis];
   readonly #client: WireEvents;
   /** Lets the process of the instance do something, now or when it goes on. */
   readonly #run: (act: () => void) => void;
@@ -33,11 +41,12 @@ export class Wire implements ClientSocket {
   #isClosedAtClient = false;
   #isClosedAtServer = false;
 
-  constructor(client: WireEvents, run: (act: () => void) => void, around: { readonly clock: VirtualClock; readonly random: Random }) {
+  constructor(client: WireEvents, run: (act: () => void) => void, { clock, random, latencyMs = LATENCY_MS }: WireSurroundings) {
     this.#client = client;
     this.#run = run;
-    this.#clock = around.clock;
-    this.#random = around.random;
+    this.#clock = clock;
+    this.#random = random;
+    this.#latencyMs = latencyMs;
   }
 
   // The network.
@@ -92,7 +101,7 @@ export class Wire implements ClientSocket {
   close({ code }: CloseReason): void {
     this.#closeClient(code);
     if (this.#isSilent) this.#clock.after(CLOSING_MS, () => this.#run(() => this.#ended(code)));
-    else this.#clock.after(2 * LATENCY_MS[1], () => this.#run(() => this.#ended(code)));
+    else this.#clock.after(2 * this.#latencyMs[1], () => this.#run(() => this.#ended(code)));
   }
 
   terminate(): void {
@@ -138,7 +147,7 @@ export class Wire implements ClientSocket {
   }
 
   #pass(to: "client" | "server", arrive: () => void): void {
-    this.#arrivesAt[to] = Math.max(this.#arrivesAt[to], this.#clock.now + this.#random.between(...LATENCY_MS));
+    this.#arrivesAt[to] = Math.max(this.#arrivesAt[to], this.#clock.now + this.#random.between(...this.#latencyMs));
     this.#clock.at(this.#arrivesAt[to], () => this.#isSilent || arrive());
   }
 }
