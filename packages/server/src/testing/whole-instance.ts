@@ -64,7 +64,6 @@ export class WholeInstance {
     this.#way = way;
     this.#bus = way.connect((act) => this.#run(act));
     const metrics = createMetrics({ version: VERSION });
-    metrics.close();
     this.manager = new ConnectionManager({
       ...host,
       bus: this.#bus,
