@@ -9,7 +9,7 @@ export type Protocol = "binary" | "classic";
 export type Status = "active" | "idle";
 
 /** Called for each position of another client that arrives. */
-export type Seen = (viewer: Client, move: number) => void;
+export type Seen = (viewer: { readonly instance: number }, move: number) => void;
 
 export abstract class Client {
   readonly socket: BenchSocket;

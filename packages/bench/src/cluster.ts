@@ -1,5 +1,5 @@
 /**
- * The measured cluster: a Redis and instances of the service, as processes of their own on this machine. It measures their cost and knows
+ * The measured cluster: a Redis and instances of the service, or of another program, as processes of their own on this machine. It measures their cost and knows
  * nothing of the load. Linux only, since costs are read from /proc.
  */
 
@@ -21,6 +21,21 @@ const PAGE_BYTES = 4096;
 const PORT_MIN = 20_000;
 const PORT_MAX = 32_000;
 
+/** The program that an instance runs. */
+export type Program = {
+  readonly args: readonly string[];
+  /** The environment beside that of this process. */
+  readonly env: (port: number, redisUrl: string) => Readonly<Record<string, string>>;
+  /** It answers 200 here once it is ready. */
+  readonly readyPath: string;
+};
+
+export const OURS: Program = {
+  args: ["--conditions=presence-source", SERVER_CLI],
+  env: (port, redisUrl) => ({ WS_PORT: String(port), REDIS_URL: redisUrl, LOG_LEVEL: "error", DEMO: "off" }),
+  readyPath: "/readyz",
+};
+
 type Run = (command: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
 
 export class Cluster {
@@ -29,21 +44,23 @@ export class Cluster {
   readonly #folder: string;
   readonly #redisPort: number;
   readonly #run: Run;
+  readonly #program: Program;
 
-  private constructor(redis: Process, redisPort: number, folder: string, run: Run) {
+  private constructor(redis: Process, redisPort: number, folder: string, run: Run, program: Program) {
     this.redis = redis;
     this.#redisPort = redisPort;
     this.#folder = folder;
     this.#run = run;
+    this.#program = program;
   }
 
   /** The instances are ready when this returns. The caller must call `stop()`, also when it fails. With `core`, all processes share that one. */
-  static async start(count: number, core?: number): Promise<Cluster> {
+  static async start(count: number, core?: number, program: Program = OURS): Promise<Cluster> {
     const run: Run = (command, args, options) =>
       core === undefined ? spawn(command, args, options) : spawn("taskset", ["--cpu-list", String(core), command, ...args], options);
     const folder = mkdtempSync(join(tmpdir(), "presence-bench-"));
     const redisPort = await freePort();
-    const cluster = new Cluster(redisOn(redisPort, folder, run), redisPort, folder, run);
+    const cluster = new Cluster(redisOn(redisPort, folder, run), redisPort, folder, run, program);
     try {
       for (let nth = 0; nth < count; nth++) await cluster.#launch();
       await Promise.all(cluster.instances.map((instance) => instance.ready()));
@@ -69,9 +86,13 @@ export class Cluster {
   async #launch(): Promise<Instance> {
     const port = await freePort();
     const redisUrl = `redis://127.0.0.1:${this.#redisPort}`;
-    const env = { ...process.env, WS_PORT: String(port), REDIS_URL: redisUrl, LOG_LEVEL: "error", DEMO: "off" };
-    const options: SpawnOptions = { env, cwd: this.#folder, stdio: ["ignore", "inherit", "inherit"] };
-    const instance = new Instance(this.#run(process.execPath, ["--conditions=presence-source", SERVER_CLI], options), port);
+    const { args, env, readyPath } = this.#program;
+    const options: SpawnOptions = {
+      env: { ...process.env, ...env(port, redisUrl) },
+      cwd: this.#folder,
+      stdio: ["ignore", "inherit", "inherit"],
+    };
+    const instance = new Instance(this.#run(process.execPath, args, options), port, readyPath);
     this.instances.push(instance);
     return instance;
   }
@@ -125,16 +146,18 @@ export class Instance extends Process {
   }
 
   readonly port: number;
+  readonly #readyPath: string;
 
-  constructor(child: ChildProcess, port: number) {
+  constructor(child: ChildProcess, port: number, readyPath: string) {
     super(child);
     this.port = port;
+    this.#readyPath = readyPath;
   }
 
   async ready(): Promise<void> {
     const deadline = performance.now() + READY_MS_MAX;
     while (performance.now() < deadline && !this.hasEnded) {
-      const answer = await fetch(`http://127.0.0.1:${this.port}/readyz`).catch(() => undefined);
+      const answer = await fetch(`http://127.0.0.1:${this.port}${this.#readyPath}`).catch(() => undefined);
       if (answer?.ok) return;
       await wait(LOOK_EVERY_MS);
     }

@@ -9,7 +9,6 @@ import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type BoardId, encodeBinary } from "@presence-service/protocol";
-import type { Client } from "./clients.ts";
 import { Cluster, type Instance } from "./cluster.ts";
 import { FLOODS } from "./flood-kinds.ts";
 import { Histogram } from "./histogram.ts";
@@ -51,7 +50,7 @@ async function measure(kind: string, sockets: number): Promise<string> {
     let cross = new Histogram();
     let leaves = 0;
     const moves = new Moves();
-    const clients = await gather(cluster, PEOPLE, (viewer: Client, move: number) => {
+    const clients = await gather(cluster, PEOPLE, (viewer, move) => {
       (moves.sentBy(move) === viewer.instance ? local : cross).add(performance.now() - moves.sentAt(move));
     });
     for (const client of clients) client.left = () => leaves++;

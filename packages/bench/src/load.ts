@@ -4,7 +4,7 @@
  */
 
 import { setTimeout as wait } from "node:timers/promises";
-import { BinaryClient, ClassicClient, type Client, type Protocol, type Status } from "./clients.ts";
+import { BinaryClient, ClassicClient, type Client, type Protocol, type Seen, type Status } from "./clients.ts";
 import { type Cluster, cpuSecondsOf } from "./cluster.ts";
 import { Histogram } from "./histogram.ts";
 import { BenchSocket } from "./socket.ts";
@@ -74,7 +74,7 @@ export async function run(cluster: Cluster, load: Load): Promise<Result> {
   let delivered = 0;
   let local = new Histogram();
   let remote = new Histogram();
-  const seen = (viewer: Client, move: number) => {
+  const seen: Seen = (viewer, move) => {
     delivered++;
     (moves.sentBy(move) === viewer.instance ? local : remote).add(performance.now() - moves.sentAt(move));
   };
@@ -124,7 +124,7 @@ type Crowd = Pick<Load, "protocol" | "usersPerInstance" | "boardSize" | "status"
 export async function gather(
   cluster: Cluster,
   { protocol, usersPerInstance, boardSize, status = "active", areas = 1 }: Crowd,
-  seen: (viewer: Client, move: number) => void,
+  seen: Seen,
 ): Promise<Client[]> {
   const clients: Client[] = [];
   const instances = cluster.instances.length;

@@ -1,6 +1,6 @@
 /**
  * A WebSocket client for measuring: a bare TCP socket and a frame parser that allocates nothing per message, so that receiving costs
- * little. It works with our own server only, which neither masks nor fragments.
+ * little. It works with servers that do not fragment messages.
  */
 
 import { connect, type Socket } from "node:net";
@@ -15,6 +15,8 @@ const CLOSE = 8;
 export class BenchSocket {
   onMessage: Listener = () => {};
   bytesRead = 0;
+  /** How often the system had bytes for it: a lower bound of how often the server has written. */
+  reads = 0;
   /** Why the connection ended; undefined: it is open. */
   ended: string | undefined;
   readonly #socket: Socket;
@@ -31,14 +33,14 @@ export class BenchSocket {
   }
 
   /** `protocol`: the subprotocol to offer; undefined: none. `address`: what a proxy in front would say of the client. */
-  static open(port: number, protocol: string | undefined, address?: string): Promise<BenchSocket> {
+  static open(port: number, protocol: string | undefined, address?: string, path = "/"): Promise<BenchSocket> {
     return new Promise((resolve, reject) => {
       const socket = connect({ port, host: "127.0.0.1", noDelay: true });
       const opened = new BenchSocket(socket);
       const offer = protocol === undefined ? "" : `Sec-WebSocket-Protocol: ${protocol}\r\n`;
       const forwarded = address === undefined ? "" : `X-Forwarded-For: ${address}\r\n`;
       socket.write(
-        `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n${offer}${forwarded}\r\n`,
+        `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n${offer}${forwarded}\r\n`,
       );
       let answer = EMPTY;
       const read = (chunk: Buffer) => {
@@ -49,7 +51,10 @@ export class BenchSocket {
         if (!answer.toString("latin1", 0, 12).endsWith("101")) return reject(new Error(`refused: ${answer.toString("latin1", 0, end)}`));
         socket.on("data", (bytes: Buffer) => opened.#read(bytes));
         resolve(opened);
-        if (answer.length > end + 4) opened.#read(answer.subarray(end + 4));
+        if (answer.length === end + 4) return;
+        // Those who wait for this promise first set their listener.
+        opened.#unread = answer.subarray(end + 4);
+        setImmediate(() => opened.#read(EMPTY));
       };
       socket.on("data", read);
       socket.once("close", () => reject(new Error(opened.ended)));
@@ -58,10 +63,27 @@ export class BenchSocket {
 
   /** Up to 125 bytes are sent without a copy; only joins are longer. */
   send(payload: Uint8Array): void {
+    this.#send(0x82, payload);
+  }
+
+  sendText(text: string): void {
+    this.#send(0x81, Buffer.from(text));
+  }
+
+  /** Reads nothing more until `resume()`. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  #send(head: number, payload: Uint8Array): void {
     const isShort = payload.length < 126;
     const start = isShort ? 6 : 8;
     const frame = Buffer.allocUnsafe(start + payload.length);
-    frame[0] = 0x82;
+    frame[0] = head;
     frame[1] = 0x80 | (isShort ? payload.length : 126);
     if (!isShort) frame.writeUInt16BE(payload.length, 2);
     // A mask of zeros leaves the payload as it is.
@@ -76,6 +98,7 @@ export class BenchSocket {
 
   #read(chunk: Buffer): void {
     this.bytesRead += chunk.length;
+    this.reads++;
     const bytes = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk]);
     let at = 0;
     while (at + 2 <= bytes.length) {

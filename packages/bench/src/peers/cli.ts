@@ -1,0 +1,94 @@
+/**
+ * This service beside others, in the same harness and in turn: `npm run peers -w packages/bench -- --scenario small-boards --peers naive,y-websocket`.
+ * Peers are installed when they are first needed, with the versions of their lock files. How it is measured: docs/BENCHMARKS.md.
+ *
+ *   --scenario S    hot-board, small-boards
+ *   --peers A,B     of naive, y-websocket, socket-io, hocuspocus (all)
+ *   --repeats N     runs of each, in turn (5)
+ *   --seconds N     measured time of a run (10)
+ *   --warm-up N     seconds before that, not measured (5)
+ *   --late-max MS   a run is thrown away if the generator did more than 1 % of what was due later than this (5)
+ *   --pinned        instances and Redis on the first core, the generator on the second (Linux)
+ */
+
+import { execFileSync } from "node:child_process";
+import { parseArgs } from "node:util";
+import { Cluster } from "../cluster.ts";
+import { numberOf } from "../options.ts";
+import { fixed } from "../report.ts";
+import { type Comparison, comparisonTables, type Entry } from "./comparison.ts";
+import { type Contender, install, ours, oursAlone, peers, peersNamed } from "./contenders.ts";
+import type { Run } from "./figures.ts";
+import { type Load, scenarioNamed } from "./scenarios.ts";
+
+const { values } = parseArgs({
+  options: {
+    scenario: { type: "string", default: "small-boards" },
+    peers: { type: "string", default: peers.map(({ name }) => name).join(",") },
+    repeats: { type: "string", default: "5" },
+    seconds: { type: "string", default: "10" },
+    "warm-up": { type: "string", default: "5" },
+    "late-max": { type: "string", default: "5" },
+    pinned: { type: "boolean", default: false },
+  },
+});
+const INSTANCES = 2;
+/** For one repeat of one contender. */
+const ATTEMPTS_MAX = 3;
+const repeats = numberOf("repeats", values.repeats);
+const lateMsMax = numberOf("late-max", values["late-max"]);
+const times = { seconds: numberOf("seconds", values.seconds), warmUpSeconds: numberOf("warm-up", values["warm-up"], 0) };
+const loads = scenarioNamed(values.scenario);
+const chosen = peersNamed(values.peers.split(",").filter(Boolean));
+const contenders = [ours, ...(chosen.some(({ isAlone }) => isAlone) ? [oursAlone] : []), ...chosen];
+
+// Both for our own instances: people have addresses of their own.
+process.env["TRUSTED_PROXIES"] = "127.0.0.1";
+process.env["NODE_ENV"] = "production";
+if (values.pinned) execFileSync("taskset", ["--all-tasks", "--cpu-list", "--pid", "1", String(process.pid)], { stdio: "ignore" });
+for (const contender of contenders) install(contender);
+
+for (const load of loads) console.log(`${comparisonTables(await compare(load))}\n`);
+
+async function compare(load: Load): Promise<Comparison> {
+  const entries: Entry[] = contenders.map(({ name }) => ({ name, runs: [], thrown: [] }));
+  for (let repeat = 0; repeat < repeats; repeat++)
+    for (let turn = 0; turn < contenders.length; turn++) {
+      // Each repeat begins with another one.
+      const at = (turn + repeat) % contenders.length;
+      const [contender, entry] = [contenders[at] as Contender, entries[at] as Entry];
+      entry.runs.push(await goodRun(contender, load, entry.thrown));
+    }
+  return { title: load.title, entries };
+}
+
+async function goodRun(contender: Contender, load: Load, thrown: string[]): Promise<Run | undefined> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const run = await measure(contender, load).catch((error: Error) => error.message);
+    const why = typeof run === "string" ? run : run.lateP99 > lateMsMax ? `the generator was ${fixed(run.lateP99, 1)} ms late` : undefined;
+    console.error(`${contender.name}: ${typeof run === "string" ? run : lineOf(run)}${why === undefined ? "" : `; thrown away: ${why}`}`);
+    if (typeof run !== "string" && why === undefined) return run;
+    thrown.push(why ?? "");
+  }
+  return undefined;
+}
+
+function lineOf({ figures, lateP50, lateP99, generator }: Run): string {
+  const told = Object.entries(figures).map(([name, value]) => `${name} ${fixed(value, 2)}`);
+  return `${told.join(", ")}; generator ${fixed(generator, 2)} of a core, late p50 ${fixed(lateP50, 2)}, p99 ${fixed(lateP99, 2)} ms`;
+}
+
+async function measure({ program, isAlone, enter }: Contender, load: Load): Promise<Run> {
+  const cluster = await Cluster.start(isAlone ? 1 : INSTANCES, values.pinned ? 0 : undefined, program);
+  const stop = () => {
+    cluster.stop();
+    process.exit(1);
+  };
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  try {
+    return await load.run(cluster, enter, times);
+  } finally {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+    cluster.stop();
+  }
+}

@@ -1,0 +1,59 @@
+/** The result of a run: named figures, of which less is better unless it is said, and how late the generator was. */
+
+import type { Histogram } from "../histogram.ts";
+
+export type Measure = {
+  readonly title: string;
+  readonly digits: number;
+  /** A ratio of it between two services says nothing. */
+  readonly noRatio?: boolean;
+};
+
+export const MEASURES = {
+  cpu: { title: "CPU s per million updates, with Redis", digits: 2 },
+  localP50: { title: "local p50 ms", digits: 2 },
+  localP99: { title: "local p99 ms", digits: 2 },
+  crossP50: { title: "cross p50 ms", digits: 2 },
+  crossP99: { title: "cross p99 ms", digits: 2 },
+  arrived: { title: "% of moves × viewers that arrived", digits: 1, noRatio: true },
+  bytes: { title: "bytes per update", digits: 1 },
+  cores: { title: "cores: instances and Redis", digits: 2 },
+  rss: { title: "RSS MB of the instances", digits: 0 },
+  joinP50: { title: "join p50 ms", digits: 1 },
+  joinP99: { title: "join p99 ms", digits: 1 },
+  allMs: { title: "all joined after ms", digits: 0 },
+  stormCpu: { title: "CPU s, with Redis", digits: 2 },
+  stormKb: { title: "KB for each", digits: 1 },
+  rssEach: { title: "RSS KB per connection", digits: 1 },
+  idlePercent: { title: "% of a core, with Redis", digits: 2 },
+} as const satisfies Record<string, Measure>;
+
+export type MeasureName = keyof typeof MEASURES;
+export type Figures = Partial<Record<MeasureName, number>>;
+
+export type Run = {
+  readonly figures: Figures;
+  /** Of the generator, in ms: so late it did what was due, and so much is in the latencies. */
+  readonly lateP50: number;
+  readonly lateP99: number;
+  /** Of one core. */
+  readonly generator: number;
+  /** All that was sent to the clients, for the physical limit. */
+  readonly sent?: Sent;
+};
+
+export type Sent = {
+  readonly sockets: number;
+  readonly boardSize: number;
+  readonly seconds: number;
+  readonly writes: number;
+  readonly bytes: number;
+};
+
+/** Without those of which there is none. */
+export function latencies(local: Histogram, cross: Histogram): Figures {
+  return {
+    ...(local.count > 0 && { localP50: local.quantile(0.5), localP99: local.quantile(0.99) }),
+    ...(cross.count > 0 && { crossP50: cross.quantile(0.5), crossP99: cross.quantile(0.99) }),
+  };
+}
