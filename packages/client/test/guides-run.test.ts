@@ -1,5 +1,6 @@
 /**
- * The code of the guides does what the guides say, on a real instance: programs print it, pages show it in a real browser.
+ * The code of the guides does what the guides say, with packed packages and on a real instance: programs print it, pages show it in a
+ * real browser.
  * Runs alone: a browser draws for it.
  */
 
@@ -7,14 +8,16 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, type TestContext, test } from "node:test";
 import { createPresence, type JsonObject } from "@presence-service/client";
 import type { Page } from "playwright-core";
+import { createPresenceServer } from "../../server/src/server.ts";
 import { eventually, freePort, Instance } from "../../server/test/harness/index.ts";
 import { components } from "./guides/components.ts";
 import { Guide } from "./guides/guide.ts";
 import { Program } from "./guides/program.ts";
 import { Site } from "./guides/site.ts";
+import { type PackedApp, packApp } from "./packed.ts";
 
 const URL_OF_GUIDES = "ws://localhost:3001";
 const SECRET = "a-secret-of-these-tests-of-32-bytes";
@@ -41,10 +44,19 @@ board.cursors.subscribe((moved) => {
 </script>`;
 const PIXELS_OFF_MAX = 2;
 
+/** The packages that apps of the guides have besides ours, and those that the packed server needs. */
+const TOOLS = ["react", "react-dom", "vue", "svelte", "@prometheus-io", "@redis", "jose", "pino", "ws", "zod"];
+
+let packed: PackedApp;
+before(async () => {
+  packed = await packApp(TOOLS);
+});
+after(() => packed.remove());
+
 test("quick-start: two pages see each other, and the program says who comes and goes", { timeout: 60_000 }, async (t) => {
-  const instance = await Instance.start(t, { redisUrl: "memory:" });
+  const url = await service(t);
   const guide = Guide.named("quick-start");
-  const folder = guide.unpack(t, { [URL_OF_GUIDES]: instance.wsUrl });
+  const folder = guide.unpack(packed.folder, { [URL_OF_GUIDES]: url });
   const site = await Site.open(t, folder);
   const program = new Program(t, folder, "watch.ts");
   const ben = await site.visit("?name=Ben");
@@ -70,7 +82,7 @@ test("agents: one that answers, by the SDK, and one that works, by the admin API
   const env = { AUTH_SECRET: SECRET, ADMIN_TOKEN: "an-admin-token-of-these-tests-of-32-bytes" };
   const instance = await Instance.start(t, { redisUrl: "memory:", env: { ...env, AUTH_ANONYMOUS: "doc-42=write+event" } });
   const guide = Guide.named("agents");
-  const folder = guide.unpack(t, { [URL_OF_GUIDES]: instance.wsUrl, [HTTP_OF_GUIDES]: instance.url });
+  const folder = guide.unpack(packed.folder, { [URL_OF_GUIDES]: instance.wsUrl, [HTTP_OF_GUIDES]: instance.url });
   const presence = createPresence<JsonObject, Record<string, unknown>>({ url: instance.wsUrl });
   t.after(() => presence.close());
   const board = presence.board("doc-42", { username: "Ana" });
@@ -103,11 +115,11 @@ test("agents: one that answers, by the SDK, and one that works, by the admin API
 });
 
 test("react: two windows of the app see each other, and a reaction arrives", { timeout: 60_000 }, async (t) => {
-  const instance = await Instance.start(t, { redisUrl: "memory:" });
-  const folder = Guide.named("react").unpack(t, { [URL_OF_GUIDES]: instance.wsUrl });
+  const url = await service(t);
+  const folder = Guide.named("react").unpack(packed.folder, { [URL_OF_GUIDES]: url });
   writeFileSync(
     join(folder, "main.tsx"),
-    'import { createRoot } from "react-dom/client"; import { App } from "./App"; createRoot(document.querySelector("main")!).render(<App />);',
+    'import { createRoot } from "react-dom/client"; import App from "./App"; createRoot(document.querySelector("main")!).render(<App />);',
   );
   writeFileSync(join(folder, "index.html"), '<!doctype html><main></main><script type="module" src="/main.tsx"></script>');
   const bundled = ["react", "react-dom/client", "react/jsx-runtime", "react/jsx-dev-runtime"];
@@ -125,8 +137,8 @@ test("react: two windows of the app see each other, and a reaction arrives", { t
 });
 
 test("vue-and-svelte: a page in Vue and one in Svelte see each other", { timeout: 60_000 }, async (t) => {
-  const instance = await Instance.start(t, { redisUrl: "memory:" });
-  const folder = Guide.named("vue-and-svelte").unpack(t, { [URL_OF_GUIDES]: instance.wsUrl });
+  const url = await service(t);
+  const folder = Guide.named("vue-and-svelte").unpack(packed.folder, { [URL_OF_GUIDES]: url });
   const html = (script: string) => `<!doctype html><main></main><script type="module">${script}</script>`;
   const vue = 'import { createApp } from "vue"; import Desk from "/Desk.vue"; window.app = createApp(Desk, { name: "Ana" });';
   writeFileSync(join(folder, "vue.html"), html(`${vue} window.app.mount("main");`));
@@ -155,12 +167,15 @@ test("vue-and-svelte: a page in Vue and one in Svelte see each other", { timeout
     await leaver.evaluate("app.unmount()");
     if (viewer !== undefined) await here(viewer, [name]);
   }
-  await eventually(async () => (await instance.metrics())('presence_members{scope="own"}') === 0, { what: "both have left" });
+  const presence = createPresence({ url });
+  t.after(() => presence.close());
+  const board = presence.observe("doc-42");
+  await eventually(() => board.status === "connected" && board.memberCount === 0, { what: "both have left" });
 });
 
 test("canvas: cursors are at the same place of the world in every view, and a view can be followed", { timeout: 60_000 }, async (t) => {
-  const instance = await Instance.start(t, { redisUrl: "memory:" });
-  const folder = Guide.named("canvas").unpack(t, { [URL_OF_GUIDES]: instance.wsUrl });
+  const url = await service(t);
+  const folder = Guide.named("canvas").unpack(packed.folder, { [URL_OF_GUIDES]: url });
   const site = await Site.open(t, folder);
   const [ana, ben] = [await site.visit("?name=Ana"), await site.visit("?name=Ben")];
   // Its cursor has a tip there, and nothing to the left of it.
@@ -195,9 +210,9 @@ test("canvas: cursors are at the same place of the world in every view, and a vi
 });
 
 test("canvas: a cursor on a thing is on the same thing in a layout of another width", { timeout: 60_000 }, async (t) => {
-  const instance = await Instance.start(t, { redisUrl: "memory:" });
-  const folder = Guide.named("canvas").unpack(t);
-  writeFileSync(join(folder, "index.html"), THINGS.replace("URL", instance.wsUrl));
+  const url = await service(t);
+  const folder = Guide.named("canvas").unpack(packed.folder);
+  writeFileSync(join(folder, "index.html"), THINGS.replace("URL", url));
   const site = await Site.open(t, folder);
   const [ana, ben] = [await site.visit("?name=Ana"), await site.visit("?name=Ben")];
   await ben.setViewportSize({ width: 350, height: 600 });
@@ -214,7 +229,7 @@ test("canvas: a cursor on a thing is on the same thing in a layout of another wi
 test("many-documents: counts of boards that one is not on, and who of a team is where", { timeout: 60_000 }, async (t) => {
   const instance = await Instance.start(t, { redisUrl: "memory:", env: { AUTH_SECRET: SECRET, AUTH_ANONYMOUS: "*=read+write" } });
   const guide = Guide.named("many-documents");
-  const folder = guide.unpack(t, { [URL_OF_GUIDES]: instance.wsUrl });
+  const folder = guide.unpack(packed.folder, { [URL_OF_GUIDES]: instance.wsUrl });
   for (const _window of [1, 2]) {
     const presence = createPresence({ url: instance.wsUrl, token: tokenOf("Ana") });
     t.after(() => presence.close());
@@ -232,7 +247,11 @@ test("many-documents: counts of boards that one is not on, and who of a team is 
 test("from-socket-io: the code after the move does what the code before it did", { timeout: 60_000 }, async (t) => {
   const port = await freePort();
   const guide = Guide.named("from-socket-io");
-  const folder = guide.unpack(t, { "redis://localhost:6379": "memory:", ":3000/": `:${port}/`, "listen(3000)": `listen(${port})` });
+  const folder = guide.unpack(packed.folder, {
+    "redis://localhost:6379": "memory:",
+    ":3000/": `:${port}/`,
+    "listen(3000)": `listen(${port})`,
+  });
   new Program(t, folder, "server.ts");
   const ana = new Program(t, folder, "client.ts", {}, ["Ana"]);
   await ana.printed("Here: Ana");
@@ -246,6 +265,13 @@ test("from-socket-io: the code after the move does what the code before it did",
   await again.printed("Here: Ana, Ben");
   assert.deepEqual(new Set(ana.lines.slice(before).filter((line) => line.startsWith("Here"))), new Set(["Here: Ana, Ben"]));
 });
+
+/** An instance in this process, for guides that need no settings. */
+async function service(t: TestContext): Promise<string> {
+  const server = await createPresenceServer({ port: 0, host: "127.0.0.1", redisUrl: "memory:" });
+  t.after(() => server.close());
+  return `ws://127.0.0.1:${server.port}`;
+}
 
 /** By the lines of docs/AUTH.md. */
 function tokenOf(name: string): string {

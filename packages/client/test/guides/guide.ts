@@ -61,9 +61,10 @@ export class Guide {
     return shown.code.trimEnd().split("\n");
   }
 
-  /** Writes the files into a folder that ends with the test. `replaced`: addresses of the guide, and those of the test. */
-  unpack(scope: Scope, replaced: Readonly<Record<string, string>> = {}): string {
-    const folder = appFolder(scope);
+  /** Writes the files into a folder of their own inside an app's. `replaced`: addresses of the guide, and those of the test. */
+  unpack(app: string, replaced: Readonly<Record<string, string>> = {}): string {
+    const folder = mkdtempSync(join(app, "guide-"));
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
     for (const [name, code] of this.files())
       writeFileSync(
         join(folder, name),
@@ -73,7 +74,7 @@ export class Guide {
   }
 }
 
-/** A folder as that of an app in which the packages are installed. It ends with the test. */
+/** A folder with all that this repository has installed. It ends with the test. */
 export function appFolder(scope: Scope): string {
   const folder = mkdtempSync(join(tmpdir(), "presence-guide-"));
   scope.after(() => rmSync(folder, { recursive: true, force: true }));

@@ -13,8 +13,7 @@ export class Program {
   readonly stop: (signal: NodeJS.Signals) => void;
 
   constructor(scope: Scope, folder: string, name: string, env: Readonly<Record<string, string>> = {}, args: readonly string[] = []) {
-    // The condition leads to our sources, as the packages need not have been built.
-    const child = spawn(process.execPath, ["--conditions=presence-source", "--disable-warning=ExperimentalWarning", name, ...args], {
+    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", name, ...args], {
       cwd: folder,
       env: { ...process.env, NODE_OPTIONS: "", ...env },
       stdio: ["ignore", "pipe", "pipe"],
