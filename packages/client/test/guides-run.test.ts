@@ -25,7 +25,7 @@ const HTTP_OF_GUIDES = "http://localhost:3001";
 /** Whether the layer of cursors is painted at a place. */
 const ALPHA_AT = ([x, y]: readonly [number, number]) =>
   (document.querySelector("canvas")?.getContext("2d")?.getImageData(x, y, 1, 1).data[3] ?? 0) > 100;
-const THINGS = `<!doctype html><style>body { margin: 0 } [data-thing] { float: left; width: 150px; height: 60px; margin: 10px }</style>
+const THINGS = `<!doctype html><style>body { margin: 0 } [data-thing] { float: left; width: 150px; height: 60px; margin: 10px; border: 8px solid }</style>
 <main>${["one", "two", "three", "four", "five"].map((name) => `<p data-thing="${name}">${name}</p>`).join("")}</main>
 <i id="cursor" style="position: absolute; top: 0; left: 0" hidden></i>
 <script type="module">
