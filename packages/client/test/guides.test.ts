@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -40,6 +40,14 @@ test("each block of the guides is a file, and the compiler is content with it", 
   const app = appFolder(t);
   for (const [page, guide] of guides) writeForCompiler(join(app, page), guide.files());
   assert.equal(await compiled(app), "");
+});
+
+test("the index has every guide", () => {
+  const index = readFileSync(join(ROOT, "docs/guides/README.md"), "utf8");
+  for (const page of Guide.pages()) {
+    const name = /^docs\/guides\/(?!README)(.*)$/.exec(page)?.[1];
+    if (name !== undefined) assert(index.includes(`](${name})`), `docs/guides/README.md has no row for ${name}`);
+  }
 });
 
 test("a block without a file, of an unknown language or with a mistake is found", { timeout: 120_000 }, async (t) => {
