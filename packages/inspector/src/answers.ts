@@ -63,6 +63,8 @@ export type Member = {
   readonly joinedAt: number;
   readonly area?: string;
   readonly state: object;
+  /** The instance to which it is connected, in a list of members. */
+  readonly owner?: string | null;
 };
 
 export type Members = { readonly members: readonly Member[]; readonly more: boolean };

@@ -53,3 +53,33 @@ export function keep<T>(
   }
   KEPT.set(parent, now);
 }
+
+export type Cell = string | { readonly text: string; readonly title?: string; readonly class?: string };
+
+/** Rows of a table, of which the first cell names the row; `isHead`: each names its column. Their elements stay, so that a reader can select what does not change. */
+export function showRows(
+  body: HTMLElement,
+  rows: readonly { readonly key: string; readonly class?: string; readonly cells: readonly Cell[] }[],
+  isHead = false,
+): void {
+  keep(body, rows, {
+    key: ({ key }) => key,
+    make: ({ key }) => el("tr", { "data-key": key }),
+    fill: (row, { cells, class: name = "" }) => {
+      if (row.className !== name) row.className = name;
+      while (row.childElementCount > cells.length) row.lastElementChild?.remove();
+      while (row.childElementCount < cells.length) row.append(cellOf(isHead ? "col" : row.childElementCount === 0 ? "row" : ""));
+      cells.forEach((cell, at) => {
+        const { text, title = "", class: kind = "" } = typeof cell === "string" ? { text: cell } : cell;
+        const element = row.children[at] as HTMLElement;
+        setText(element, text);
+        if (element.title !== title) element.title = title;
+        if (element.className !== kind) element.className = kind;
+      });
+    },
+  });
+}
+
+function cellOf(scope: "row" | "col" | ""): HTMLElement {
+  return scope === "" ? el("td") : el("th", { scope });
+}

@@ -106,6 +106,10 @@ test("the matrix: rows hear, columns are heard; a pair that was not told is none
     hears: [{ instanceId: SELF, heard: PEER, agoMs: 20_000 }],
   }).map(({ cells }) => cells);
   assert.equal(old?.kind, "old");
+  // A large cluster: an instance acknowledges those that are near, and in turn.
+  const many = Array.from({ length: 60 }, (_, nth) => ({ instanceId: `${nth}`.padStart(8, "a"), state: "up" as const, lastHeardMs: 1 }));
+  const [first] = matrixOf({ self: SELF, peers: many, hears: [{ instanceId: SELF, heard: "aaaaaa10", agoMs: 20_000 }] });
+  assert.deepEqual(new Set(first?.cells.map(({ kind }) => kind)), new Set(["self", "far", "fresh"]));
 });
 
 test("why a member is shown, in sentences", () => {

@@ -1,77 +1,70 @@
 /** The instance that answers, and a matrix of who hears whom. */
 
 import type { Health, Instances, Peer } from "./answers.ts";
-import { el, setText } from "./dom.ts";
+import { el, setText, showRows } from "./dom.ts";
 import { counted, duration, short } from "./words.ts";
 
-/** In a large cluster an instance is acknowledged every few seconds only. */
-const FRESH_MS = 15_000;
+/** A heartbeat acknowledges three peers in turn, and comes at least once a second (rules R7, R10): two turns and some slack. */
+const freshMs = (peers: number) => 2000 + 2000 * Math.ceil(peers / 3);
+/** In larger clusters an instance acknowledges near ones only, so nothing follows from a pair that is missing. */
+const NEAR_PEERS = 50;
 
-export type Cell = { readonly text: string; readonly kind: "self" | "fresh" | "old" | "none"; readonly label: string };
-export type Row = { readonly instanceId: string; readonly state: string; readonly cells: readonly Cell[] };
+type Hearing = { readonly text: string; readonly kind: "self" | "fresh" | "old" | "none" | "far"; readonly label: string };
+export type Row = { readonly instanceId: string; readonly state: string; readonly cells: readonly Hearing[] };
 
 /** Rows hear, columns are heard. */
 export function matrixOf({ self, peers, hears }: Instances): Row[] {
   const states = new Map(peers.map(({ instanceId, state }) => [instanceId, state as string]));
   const all = [self, ...[...states.keys()].sort()];
+  const isSmall = peers.length <= NEAR_PEERS;
   const acks = new Map(hears.map(({ instanceId, heard, agoMs }) => [`${instanceId} ${heard}`, agoMs]));
   return all.map((instanceId) => ({
     instanceId,
     state: instanceId === self ? "this one" : (states.get(instanceId) ?? ""),
-    cells: all.map((heard): Cell => {
+    cells: all.map((heard): Hearing => {
       if (heard === instanceId) return { text: "·", kind: "self", label: "itself" };
       const agoMs = acks.get(`${instanceId} ${heard}`);
       const pair = `${short(instanceId)} hears ${short(heard)}`;
       if (agoMs === undefined)
-        return { text: "no", kind: "none", label: `${short(instanceId)} has not said for a minute that it hears ${short(heard)}` };
-      return { text: duration(agoMs), kind: agoMs <= FRESH_MS ? "fresh" : "old", label: `${pair}: it said so ${duration(agoMs)} ago` };
+        return {
+          text: isSmall ? "no" : "–",
+          kind: isSmall ? "none" : "far",
+          label: `${short(instanceId)} has not said for a minute that it hears ${short(heard)}`,
+        };
+      return {
+        text: duration(agoMs),
+        kind: agoMs <= freshMs(peers.length) ? "fresh" : "old",
+        label: `${pair}: it said so ${duration(agoMs)} ago`,
+      };
     }),
   }));
 }
 
-export function showMatrix(table: HTMLElement, rows: readonly Row[]): void {
-  const head = el(
-    "tr",
-    {},
-    el("td", {}, "hears ↓ \u2007 heard →"),
-    ...rows.map(({ instanceId }) => el("th", { scope: "col", title: instanceId }, el("code", {}, short(instanceId)))),
+export function showMatrix(head: HTMLElement, body: HTMLElement, rows: readonly Row[]): void {
+  const heard = rows.map(({ instanceId }) => ({ text: short(instanceId), title: instanceId, class: "id" }));
+  showRows(head, [{ key: "head", cells: ["hears ↓ heard →", ...heard] }], true);
+  showRows(
+    body,
+    rows.map(({ instanceId, state, cells }) => ({
+      key: instanceId,
+      cells: [
+        { text: `${short(instanceId)} ${state}`, title: instanceId, class: `id ${state}` },
+        ...cells.map(({ text, kind, label }) => ({ text, title: label, class: `hearing ${kind}` })),
+      ],
+    })),
   );
-  const body = rows.map(({ instanceId, state, cells }) =>
-    el(
-      "tr",
-      { "data-instance": instanceId },
-      el(
-        "th",
-        { scope: "row", title: instanceId },
-        el("code", {}, short(instanceId)),
-        " ",
-        el("small", { class: `state ${state}` }, state),
-      ),
-      ...cells.map(({ text, kind, label }) => el("td", { class: `hearing ${kind}`, title: label }, text)),
-    ),
-  );
-  table.replaceChildren(el("thead", {}, head), el("tbody", {}, ...body));
 }
 
 /** Where the admin API is off, /health still names the peers. */
-export function showPeers(table: HTMLElement, peers: readonly Peer[]): void {
-  const rows = peers.map(({ instanceId, state, lastHeardMs }) =>
-    el(
-      "tr",
-      { "data-instance": instanceId },
-      el("th", { scope: "row", title: instanceId }, el("code", {}, short(instanceId))),
-      el("td", {}, state),
-      el("td", {}, `${duration(lastHeardMs)} ago`),
-    ),
+export function showPeers(head: HTMLElement, body: HTMLElement, peers: readonly Peer[]): void {
+  showRows(head, peers.length === 0 ? [] : [{ key: "head", cells: ["instance", "state", "last heard"] }], true);
+  showRows(
+    body,
+    peers.map(({ instanceId, state, lastHeardMs }) => ({
+      key: instanceId,
+      cells: [{ text: short(instanceId), title: instanceId, class: "id" }, { text: state, class: state }, `${duration(lastHeardMs)} ago`],
+    })),
   );
-  const head = el(
-    "tr",
-    {},
-    el("th", { scope: "col" }, "instance"),
-    el("th", { scope: "col" }, "state"),
-    el("th", { scope: "col" }, "last heard"),
-  );
-  table.replaceChildren(el("thead", {}, head), el("tbody", {}, ...rows));
 }
 
 export function showFacts(list: HTMLElement, health: Health): void {

@@ -50,7 +50,7 @@ async function lookInside(): Promise<void> {
   askAt = NEEDS_TOKEN.includes(access) ? Number.POSITIVE_INFINITY : access === "off" ? performance.now() + OFF_MS : 0;
   show();
   if (answer.kind === "ok") {
-    showMatrix(byId("matrix"), matrixOf(answer.body));
+    showMatrix(byId("matrix-head"), byId("matrix"), matrixOf(answer.body));
     await Promise.all([showBoards(), roster.refresh()]);
   }
 }
@@ -67,7 +67,7 @@ async function watch(): Promise<void> {
   setText(byId("degraded"), health?.degraded?.reason ?? "");
   byId("degraded").hidden = told.kind !== "ok" || !health?.degraded;
   byId("instances").hidden = health?.instanceId === undefined;
-  if (access === "off" && health?.peers !== undefined) showPeers(byId("matrix"), health.peers);
+  if (access === "off" && health?.peers !== undefined) showPeers(byId("matrix-head"), byId("matrix"), health.peers);
   setText(
     byId("hearing-note"),
     access === "off"
@@ -106,7 +106,9 @@ function show(): void {
   setText(byId("access-title"), title);
   setText(byId("access-text"), text);
   byId("token-form").hidden = !NEEDS_TOKEN.includes(access);
-  byId("inside").hidden = access !== "open";
+  // An instance that is silent for a moment does not take away what was seen.
+  if (access === "open") byId("inside").hidden = false;
+  else if (access !== "silent" && access !== "failing") byId("inside").hidden = true;
   byId("forget").hidden = !service.hasToken;
 }
 

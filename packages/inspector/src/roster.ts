@@ -1,9 +1,9 @@
 /** One board: whose slices are held, who is shown, why a member is, and putting one off. */
 
 import type { BoardDetail, Member, Members, Reasons } from "./answers.ts";
-import { byId, el, keep, setText } from "./dom.ts";
+import { byId, el, keep, setText, showRows } from "./dom.ts";
 import type { Service } from "./service.ts";
-import { claimRows, shownAt, whyInWords } from "./why.ts";
+import { ownerCell, showClaims, shownAt, whyInWords } from "./why.ts";
 import { counted, duration, short } from "./words.ts";
 
 const PAGE = 100;
@@ -66,7 +66,9 @@ export class Roster {
     const isGone = board.kind === "refused" && board.status === 404;
     setText(byId("board-gone"), isGone ? "Nobody who is connected to the instance that answered is on this board any more." : "");
     if (board.kind === "ok") this.#showSlices(board.body, asked);
-    this.#showMembers(members.kind === "ok" ? members.body : { members: [], more: false });
+    // Silence changes nothing. A board that is not there has no members.
+    if (members.kind === "ok") this.#showMembers(members.body, members.instance);
+    else if (isGone) this.#showMembers({ members: [], more: false }, "");
     if (reasons !== undefined && memberId === this.#member) {
       if (reasons.kind === "ok") this.#showReasons(reasons.body, reasons.instance);
       else this.#showNoReasons(reasons.kind === "refused" ? reasons.detail : "");
@@ -78,22 +80,22 @@ export class Roster {
       byId("board-facts"),
       `${counted(members, "member")} (${counted(users, "user")}), ${own} connected here, ${counted(observers, "observer")}${degraded ? "; other instances are not heard on it" : ""}`,
     );
-    byId("slices").replaceChildren(
-      ...slices.map(({ owner, members, seq, standing, wordMs, isInDoubt }) =>
-        el(
-          "tr",
-          { "data-owner": owner },
-          el("th", { scope: "row", title: owner }, el("code", {}, short(owner)), owner === asked ? " (this one)" : ""),
-          el("td", {}, String(members)),
-          el("td", {}, String(seq)),
-          el("td", {}, isInDoubt ? `${standing}, in doubt` : standing),
-          el("td", {}, owner === asked ? "–" : `${duration(wordMs)} ago`),
-        ),
-      ),
+    showRows(
+      byId("slices"),
+      slices.map(({ owner, members, seq, standing, wordMs, isInDoubt }) => ({
+        key: owner,
+        cells: [
+          ownerCell(owner, asked),
+          String(members),
+          String(seq),
+          isInDoubt ? `${standing}, in doubt` : standing,
+          owner === asked ? "–" : `${duration(wordMs)} ago`,
+        ],
+      })),
     );
   }
 
-  #showMembers({ members, more }: Members): void {
+  #showMembers({ members, more }: Members, asked: string): void {
     this.#last = members.at(-1)?.memberId ?? "";
     byId("members-next").hidden = !more;
     byId("members-first").hidden = this.#after === "";
@@ -101,11 +103,12 @@ export class Roster {
       key: ({ memberId }) => memberId,
       make: ({ memberId }) => this.#item(memberId),
       fill: (item, member) => {
-        const { memberId, username, userId, color, status, kind, area } = member;
+        const { memberId, username, userId, color, status, kind, area, owner } = member;
         (item.querySelector(".dot") as HTMLElement).style.backgroundColor = color;
         const [name, facts] = [item.querySelector(".name"), item.querySelector(".facts")];
         if (name) setText(name, username === "" ? "(no name)" : username);
-        const more = [status, ...(kind === "agent" ? ["agent"] : []), ...(area ? [`in ${area}`] : []), `user ${userId}`];
+        const where = owner == null ? "moving" : owner === asked ? "here" : `at ${short(owner)}`;
+        const more = [status, where, ...(kind === "agent" ? ["agent"] : []), ...(area ? [`in ${area}`] : []), `user ${userId}`];
         if (facts) setText(facts, more.join(" · "));
         const [why, evict] = item.querySelectorAll("button");
         why?.setAttribute("aria-pressed", String(memberId === this.#member));
@@ -144,7 +147,7 @@ export class Roster {
     const member = reasons.shown?.member ?? this.#members.get(this.#member);
     setText(byId("why-name"), member?.username ?? this.#member);
     setText(byId("why-words"), whyInWords(reasons, asked).join(" "));
-    byId("claims").replaceChildren(...claimRows(reasons.claims, asked));
+    showClaims(byId("claims"), reasons.claims, asked);
     byId("claims-table").hidden = reasons.claims.length === 0;
     setText(byId("why-instances"), `At the instances: ${shownAt(reasons)}`);
     setText(byId("why-member"), JSON.stringify(member ?? {}, null, 1));

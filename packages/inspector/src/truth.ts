@@ -3,7 +3,7 @@
  * The judgement is pure; below it is the table.
  */
 
-import { el } from "./dom.ts";
+import { showRows } from "./dom.ts";
 import { above, boundOf, countOf, type Histogram, type Samples, since } from "./exposition.ts";
 import { counted, duration } from "./words.ts";
 
@@ -129,19 +129,12 @@ export function hearingNow(samples: Samples): string {
 
 export function showTruths(body: HTMLElement, truths: readonly Truth[]): void {
   const verdict = (isKept: boolean | undefined) => (isKept === undefined ? "–" : isKept ? "✓ kept" : "✗ broken");
-  body.replaceChildren(
-    ...truths.map(({ question, answer, lately, promise, isKept }) =>
-      el(
-        "tr",
-        { class: isKept === false ? "broken" : undefined },
-        el("th", { scope: "row" }, question),
-        el("td", {}, verdict(isKept)),
-        el("td", {}, promise),
-        el("td", {}, answer),
-        el("td", {}, lately),
-      ),
-    ),
-  );
+  const rows = truths.map(({ question, answer, lately, promise, isKept }) => ({
+    key: question,
+    class: isKept === false ? "broken" : "",
+    cells: [question, verdict(isKept), promise, answer, lately],
+  }));
+  showRows(body, rows);
 }
 
 function seconds(bound: number | undefined): string {

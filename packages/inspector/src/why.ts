@@ -1,7 +1,7 @@
 /** Why a member is shown, in sentences and as a table of its entries. The sentences are pure; they say no more than the answer does. */
 
 import type { Claim, Reasons } from "./answers.ts";
-import { el } from "./dom.ts";
+import { type Cell, showRows } from "./dom.ts";
 import { counted, duration, short } from "./words.ts";
 
 const STANDINGS = { live: "lives", fading: "has fallen silent", gone: "is given up" } as const;
@@ -46,19 +46,23 @@ function heardOf({ wordMs, heartbeatMs, isInDoubt }: Claim): string[] {
   ];
 }
 
-export function claimRows(claims: readonly Claim[], asked: string): HTMLElement[] {
-  return claims.map(({ owner, attempt, seq, status, standing, wordMs, isInDoubt, graceMs }) =>
-    el(
-      "tr",
-      { "data-owner": owner },
-      el("th", { scope: "row", title: owner }, el("code", {}, short(owner)), owner === asked ? " (this one)" : ""),
-      el("td", {}, String(attempt)),
-      el("td", {}, String(seq)),
-      el("td", {}, graceMs === null ? status : `${status}, ${duration(graceMs)} left`),
-      el("td", {}, isInDoubt ? `${standing}, in doubt` : standing),
-      el("td", {}, owner === asked ? "–" : `${duration(wordMs)} ago`),
-    ),
-  );
+export function showClaims(body: HTMLElement, claims: readonly Claim[], asked: string): void {
+  const rows = claims.map(({ owner, attempt, seq, status, standing, wordMs, isInDoubt, graceMs }) => ({
+    key: `${owner} ${attempt}`,
+    cells: [
+      ownerCell(owner, asked),
+      String(attempt),
+      String(seq),
+      graceMs === null ? status : `${status}, ${duration(graceMs)} left`,
+      isInDoubt ? `${standing}, in doubt` : standing,
+      owner === asked ? "–" : `${duration(wordMs)} ago`,
+    ],
+  }));
+  showRows(body, rows);
+}
+
+export function ownerCell(owner: string, asked: string): Cell {
+  return { text: owner === asked ? `${short(owner)} this one` : short(owner), title: owner, class: "id" };
 }
 
 /** As far as the one that answered knows. */

@@ -159,6 +159,12 @@ test("an operator sees why, puts people out, tells them something, and no strang
     assert((claim?.heartbeatMs ?? 9999) < 3000);
     const own = forms.reasons.parse((await one.ask(`${AT}/members/${ana.memberId}`)).body);
     assert.deepEqual([own.shown?.owner, own.claims[0]?.graceMs], [self, null]);
+    const owners = new Map(
+      members
+        .map((member: unknown) => forms.memberShown.parse(member))
+        .map(({ memberId, owner }: { memberId: string; owner: string | null }) => [memberId, owner]),
+    );
+    assert.deepEqual([owners.get(ana.memberId), owners.get(ben.memberId)], [self, peers[0]?.instanceId]);
     assert.equal((await one.ask(`${AT}/members/${"0".repeat(32)}`)).status, 404);
     await eventually(async () => forms.instances.parse((await one.ask("/instances")).body).hears.length === 2, {
       what: "each hears the other",

@@ -53,8 +53,8 @@ test("the Inspector in a real browser", { timeout: 180_000 }, async (t) => {
   await t.test("instances and who hears whom; boards, searched; a member of another instance, and why it is shown", async (t) => {
     const { page, problems } = await open(t, browser, `${one.url}/inspector/`);
     await enter(page);
-    const hearing = (from: string, nth: number) => page.locator(`#matrix tr[data-instance="${from}"] td`).nth(nth);
-    await page.locator(`#matrix tr[data-instance="${idOfTwo}"]`).waitFor();
+    const hearing = (from: string, nth: number) => page.locator(`#matrix tr[data-key="${from}"] td`).nth(nth);
+    await page.locator(`#matrix tr[data-key="${idOfTwo}"]`).waitFor();
     await eventually(async () => (await page.locator("#matrix .fresh").count()) === 2, { what: "each hears the other" });
     assert.match((await hearing(idOfOne, 1).textContent()) ?? "", /^\d+\.\d s$/);
     assert.equal(await hearing(idOfOne, 0).textContent(), "·");
@@ -64,12 +64,15 @@ test("the Inspector in a real browser", { timeout: 180_000 }, async (t) => {
     await page.fill("#search", "doc-4");
     await chooseBoard(page);
     assert.match((await page.locator("#board-facts").textContent()) ?? "", /^2 members \(2 users\), 1 connected here/);
+    const facts = async (name: string) => (await memberNamed(page, name).locator(".facts").textContent()) ?? "";
+    assert.match(await facts(XSS), new RegExp(`^active · at ${idOfTwo.slice(0, 8)} · user `));
+    assert.match(await facts("Ana"), /^active · here · user /);
     await memberNamed(page, XSS).locator("button.member").click();
     const words = page.locator("#why-words");
     await eventually(async () => (await words.textContent())?.includes(`Instance ${idOfTwo.slice(0, 8)} says so, which lives.`), {
       what: "it says whose word it is",
     });
-    assert.equal(await page.locator(`#claims tr[data-owner="${idOfTwo}"]`).count(), 1);
+    assert.equal(await page.locator(`#claims tr[data-key="${idOfTwo} 1"]`).count(), 1);
     await memberNamed(page, "Ana").locator("button.member").click();
     await eventually(async () => (await words.textContent())?.includes("It is connected to this instance"), { what: "ana is here" });
     assert.equal(await page.locator('img[src="x"]').count(), 0);

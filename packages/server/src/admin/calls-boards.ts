@@ -64,11 +64,16 @@ export function boardCalls({ instanceId, manager }: Inside): Call[] {
       params: BOARD,
       query: forms.paged,
       body: undefined,
-      answers: { 200: z.strictObject({ members: z.array(forms.member), more: z.boolean() }) },
+      answers: { 200: z.strictObject({ members: z.array(forms.memberShown), more: z.boolean() }) },
       act({ params: { boardId }, query: { after, limit } }) {
         found(boardId);
-        const members = manager.page(boardId as BoardId, after as MemberId | undefined, limit + 1);
-        return { status: 200, body: { members: members.slice(0, limit), more: members.length > limit } };
+        const page = manager.page(boardId as BoardId, after as MemberId | undefined, limit + 1);
+        const at = now();
+        const members = page.slice(0, limit).map((member) => {
+          const owner = inspection.why(boardId as BoardId, member.memberId, at)?.shown?.owner ?? null;
+          return { ...member, owner };
+        });
+        return { status: 200, body: { members, more: page.length > limit } };
       },
     }),
     call({

@@ -65,6 +65,10 @@ export const member = z
   })
   .meta({ description: "A member, as clients see it" });
 
+export const memberShown = member.extend({
+  owner: instanceId.nullable().meta({ description: "The instance to which it is connected. null: its session moves" }),
+});
+
 export const board = z.strictObject({
   boardId: z.string(),
   own: count.meta({ description: "Members connected to this instance" }),
