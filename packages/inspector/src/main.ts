@@ -105,7 +105,10 @@ function show(): void {
   panel.dataset["access"] = access;
   setText(byId("access-title"), title);
   setText(byId("access-text"), text);
-  byId("token-form").hidden = !NEEDS_TOKEN.includes(access);
+  const needsToken = NEEDS_TOKEN.includes(access);
+  byId("token-form").hidden = !needsToken;
+  // Whoever types at once types into this field, and not a secret into another one.
+  if (needsToken && document.activeElement === document.body) byId("token").focus();
   // An instance that is silent for a moment does not take away what was seen.
   if (access === "open") byId("inside").hidden = false;
   else if (access !== "silent" && access !== "failing") byId("inside").hidden = true;

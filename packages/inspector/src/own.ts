@@ -82,7 +82,11 @@ export class OwnConnection {
       return this.#fail(error instanceof Error ? error.message : String(error));
     }
     this.#board.subscribe(() => this.#show());
-    this.#board.on("error", ({ code, message }) => this.#fail(`${code}: ${message}`));
+    this.#board.on("error", ({ code, message }) => {
+      const isRefused = code === "unauthorized";
+      if (isRefused) byId<HTMLDetailsElement>("own-more").open = true;
+      this.#fail(`${code}: ${message}${isRefused ? ". Disconnect, and enter the token of a user above." : ""}`);
+    });
     this.#show();
   }
 

@@ -186,7 +186,8 @@ test("in memory it warns that it is alone, serves health, and stops with 0 on SI
   assert.equal((await ended).code, 0);
 });
 
-test("DEMO=off: / names the service", async (t) => {
-  const { base } = await startReady(t, { DEMO: "off" });
+test("DEMO=off: / names the service; INSPECTOR=off: the Inspector is not there", async (t) => {
+  const { base } = await startReady(t, { DEMO: "off", INSPECTOR: "off" });
+  assert.equal((await fetch(`${base.replace(/\/$/, "")}/inspector/`)).status, 404);
   assert.match(await (await fetch(base)).text(), /^This is a presence service/);
 });

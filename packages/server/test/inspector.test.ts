@@ -37,7 +37,8 @@ test("the Inspector in a real browser", { timeout: 180_000 }, async (t) => {
     await page.getByText("This service asks for a token").waitFor();
     assert.equal(await page.locator("#inside").isVisible(), false);
     assert.equal(await page.locator("#measured").isVisible(), false);
-    await page.fill("#token", `${TOKEN}x`);
+    // The field has the focus already.
+    await page.keyboard.type(`${TOKEN}x`);
     await page.keyboard.press("Enter");
     await page.getByText("That token is not right").waitFor();
     await enter(page);
@@ -163,10 +164,11 @@ test("the Inspector in a real browser", { timeout: 180_000 }, async (t) => {
     await frames("joined").locator("summary").click();
     assert.ok((await frames("joined").locator("pre").textContent())?.includes(JSON.stringify(XSS)), "names are text here too");
 
+    const leaves = ana.count("user_left");
     await page.click("#own-cut");
     await eventually(async () => (await frames("welcome").count()) === 2, { what: "it comes back by itself", withinMs: 10_000 });
     assert.equal(await frames("it is cut").count(), 1);
-    assert.equal(ana.has("user_left", { reason: "left" }) && !ana.names(BOARD).includes("Inga"), false, "nobody sees it leave");
+    assert.equal(ana.count("user_left"), leaves, "nobody sees it leave");
 
     const seen = await frames("user_joined").count();
     await page.click("#own-pause");
@@ -227,11 +229,8 @@ test("where the admin API is off, the Inspector says so; on a loopback port it n
   timeout: 90_000,
 }, async (t) => {
   const adminPort = await freePort();
-  const [plain, split, closed] = await Promise.all([
-    Instance.start(t, { redisUrl: "memory:" }),
-    Instance.start(t, { redisUrl: "memory:", env: { ADMIN_PORT: String(adminPort) } }),
-    Instance.start(t, { redisUrl: "memory:", env: { INSPECTOR: "off" } }),
-  ]);
+  const plain = await Instance.start(t, { redisUrl: "memory:" });
+  const split = await Instance.start(t, { redisUrl: "memory:", env: { ADMIN_PORT: String(adminPort) } });
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   t.after(() => browser.close());
 
@@ -246,7 +245,7 @@ test("where the admin API is off, the Inspector says so; on a loopback port it n
   });
 
   await t.test("a loopback port: all of it, calls that change something too", async (t) => {
-    for (const url of [split.url, closed.url]) assert.equal((await fetch(`${url}/inspector/`)).status, 404);
+    assert.equal((await fetch(`${split.url}/inspector/`)).status, 404);
     const ana = await SessionClient.connect(t, split.wsUrl);
     await ana.join("b1", "Ana");
     const { page, problems } = await open(t, browser, `http://localhost:${adminPort}/inspector/#board=b1`);
