@@ -15,7 +15,7 @@ let told = "";
 addEventListener("message", ({ data }: MessageEvent<BotsWanted>) => {
   wanted = data;
   // Those who came last leave first.
-  for (const bot of bots.splice(data.count)) bot.leave();
+  for (const bot of bots.splice(data.count).reverse()) bot.leave();
 });
 
 setInterval(() => {

@@ -38,10 +38,10 @@ test("the bots of the demo page", { timeout: 180_000 }, async (t) => {
     assert.ok(cursors > BOTS / 2);
     assert.ok(quantile(0.5) < MEDIAN_MS_MAX, `${quantile(0.5)} ms between frames`);
 
+    assert.deepEqual(await ana.shifts(), []);
     await ana.bots(1);
     await ben.$("#count", { hasText: "3 here" }).waitFor();
     assert.deepEqual([...ana.problems, ...ben.problems], []);
-    assert.deepEqual(await ana.shifts(), []);
   });
 
   await t.test("where the service refuses some of them, the page says how many are here and why", async (t) => {

@@ -75,7 +75,7 @@ export class Window {
     return this.page.evaluate(() => (window as unknown as Watched).shifts);
   }
 
-  /** The faults that axe finds; the page must have been opened with `bypassCSP`, as axe is a script of another origin. */
+  /** The findings of axe. The page must have been opened with `bypassCSP`, as axe is a script of another origin. */
   async axe(): Promise<string[]> {
     await this.page.addScriptTag({ content: axe.source });
     return this.page.evaluate(async () => {
