@@ -8,8 +8,8 @@ export class FollowSign {
   readonly #frame = byId("follow");
   readonly #name = byId("followed");
 
+  /** People without a pointer press Escape, or the avatar again. */
   constructor(stop: () => void) {
-    byId("unfollow").addEventListener("click", stop);
     addEventListener("keydown", ({ key }) => {
       if (key === "Escape") stop();
     });

@@ -81,12 +81,12 @@ board.on("reaction", ({ member, data }) => {
   if (reaction !== undefined && pageOf(member.area) === page) reactions.show(reaction);
 });
 
-const putNote = () => notes.put(page, place.x, place.y);
-byId("put-note").addEventListener("click", putNote);
+// The button is at the edge, and so is the pointer that has pressed it.
+byId("put-note").addEventListener("click", () => notes.put(page, 0.5, 0.5));
 addEventListener("keydown", (event) => {
   if (event.key !== "n" || !isShortcut(event)) return;
   event.preventDefault();
-  putNote();
+  notes.put(page, place.x, place.y);
 });
 
 function turnTo(chosen: PageId): void {

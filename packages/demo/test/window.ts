@@ -15,8 +15,8 @@ export const PHONE = { width: 390, height: 844 };
 type Watched = { readonly shifts: string[]; readonly axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
 type Shift = { readonly value: number; readonly sources: readonly { readonly node: Element | null }[] };
 
-export async function launch(t: TestContext): Promise<Browser> {
-  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
+export async function launch(t: TestContext, flags: readonly string[] = []): Promise<Browser> {
+  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: [...FLAGS, ...flags] });
   t.after(() => browser.close());
   return browser;
 }
