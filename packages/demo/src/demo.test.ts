@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inkOn } from "./colour.ts";
-import { connectionText, displayName, instancesText, personOf } from "./people.ts";
+import { connectionText, displayName, instancesText, peopleOf, personOf } from "./people.ts";
 import { readReaction } from "./reactions.ts";
 import { serverUrl } from "./server-url.ts";
+import { areaOf, NOTE_LENGTH_MAX, PAGES, pageOf, readState } from "./state.ts";
 
 test("text on a colour is black or white, whichever can be read", () => {
   assert.equal(inkOn("#ffffff"), "#000");
@@ -98,4 +99,50 @@ test("a link cannot lead the page to another service than the one that it comes 
   for (const asked of ["/ws", "ws://board.example:3001/ws", "http://board.example:3001/ws?token=x"])
     assert.equal(serverUrl(asked, page), "ws://board.example:3001/ws", asked);
   assert.equal(serverUrl(null, "https://board.example/"), "wss://board.example/");
+});
+
+test("whatever somebody else wrote as their state, a state comes out, with no more of a note than fits", () => {
+  const note = { text: "Hello", x: 0, y: 1, page: "picture" };
+  assert.deepEqual(readState({ instance: "0123456789", selected: "redis", note, more: 1 }), {
+    instance: "01234567",
+    selected: "redis",
+    note,
+  });
+  assert.deepEqual(readState({}), { instance: "" });
+  assert.deepEqual(readState({ instance: 1, selected: null, note: "Hello" }), { instance: "" });
+  for (const bad of [{ text: 1 }, { x: -0.1 }, { y: 1.1 }, { x: "0" }, { page: "attic" }, { page: null }])
+    assert.equal(readState({ note: { ...note, ...bad } }).note, undefined, JSON.stringify(bad));
+  assert.equal(readState({ note: { ...note, text: "😀".repeat(1000) } }).note?.text, "😀".repeat(NOTE_LENGTH_MAX));
+});
+
+test("people of an app without areas are on the first page, and those of another app's area on none", () => {
+  for (const page of PAGES) assert.equal(pageOf(areaOf(page) ?? undefined), page);
+  assert.deepEqual([pageOf(undefined), pageOf(""), pageOf("slide-3")], ["diagram", "diagram", undefined]);
+});
+
+test("those who have just left keep their places in the list, and are not there any more", () => {
+  const member = (name: string, joinedAt: number) =>
+    ({
+      memberId: name as never,
+      userId: name,
+      username: name,
+      color: "#336699",
+      status: "active",
+      kind: "person",
+      joinedAt,
+      state: { instance: "a" },
+    }) as const;
+  const [ana, ben, cleo, dan] = [member("Ana", 1), member("Ben", 2), member("Cleo", 3), member("Dan", 4)];
+  const users = [ana, cleo].map((one) => ({ userId: one.userId, username: one.username, color: one.color, isSelf: false, members: [one] }));
+  const snapshot = { status: "connected", self: cleo, others: [ana], users, justLeft: [ben, dan], memberCount: 2, userCount: 2 } as const;
+  const people = peopleOf(snapshot, { status: "connected", instance: "a" });
+  assert.deepEqual(
+    people.map(({ name, status, isSelf }) => [name, status, isSelf]),
+    [
+      ["Ana", "active", false],
+      ["Ben", "left", false],
+      ["Cleo", "active", true],
+      ["Dan", "left", false],
+    ],
+  );
 });

@@ -99,6 +99,13 @@ test("the board of the demo page", { timeout: 180_000 }, async (t) => {
     await ana.page.keyboard.press("3");
     await ben.$('[data-testid="reaction"]').first().waitFor();
     assert.equal(await ben.$('[data-testid="reaction"]').first().textContent(), "🎉");
+    await ben.$(".tab", { hasText: "Picture" }).click();
+    await ana.page.keyboard.press("2");
+    await ana.$(".tab", { hasText: "Picture" }).click();
+    await ben.$('[data-testid="member"][data-name="Ana"] .state:empty').waitFor({ state: "attached" });
+    await ana.page.keyboard.press("4");
+    await ben.$('[data-testid="reaction"]', { hasText: "❤️" }).waitFor();
+    assert.equal(await ben.$('[data-testid="reaction"]', { hasText: "👍" }).count(), 0, "that was on the other page");
     await ana.page.keyboard.press("n");
     await ana.page.keyboard.type("1 2");
     await ana.page.keyboard.press("Control+2");

@@ -60,7 +60,8 @@ test("in a real browser", { timeout: 120_000 }, async (t) => {
     await ana.page.reload();
     await eventually(async () => (await member(ben.page, "Ana").getAttribute("data-status")) === "active", { what: "Ana is back" });
     await ana.page.close();
-    await member(ben.page, "Ana").waitFor({ state: "detached", timeout: 8000 });
+    await ben.page.locator('[data-testid="member"][data-name="Ana"][data-status="left"]').waitFor({ timeout: 8000 });
+    await member(ben.page, "Ana").waitFor({ state: "detached" });
     assert.deepEqual([...ana.problems, ...ben.problems], []);
   });
 
