@@ -22,9 +22,11 @@ export class Bots {
     this.#field.value = "0";
     this.#show(NONE);
     this.#field.addEventListener("input", () => this.#show(`${this.#wanted} bots`));
-    this.#field.addEventListener("change", () => this.#want({ count: this.#wanted, ...where() }));
-    // They leave with the page, and are not waited for.
+    const want = () => this.#want({ count: this.#wanted, ...where() });
+    this.#field.addEventListener("change", want);
+    // They leave with the page, and are not waited for. The browser may bring the page back.
     addEventListener("pagehide", () => this.#worker?.postMessage({ count: 0, ...where() } satisfies BotsWanted));
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#worker && want());
   }
 
   get #wanted(): number {

@@ -157,7 +157,7 @@ function later(): void {
 
 function render(): void {
   isDue = false;
-  const { self, others, status } = board;
+  const { others, status } = board;
   const instance = shortId(presence.instanceId);
   const people = peopleOf(board.snapshot(), { status, instance });
   const isCluster = knownInstances !== undefined && knownInstances > 1;
@@ -187,7 +187,12 @@ function render(): void {
   byId("instance").textContent = instance || "–";
   byId("instance").title = presence.instanceId ?? "";
   byId("instances").textContent = instancesText(status, knownInstances);
-  if (self !== null && instance !== "" && self.state.instance !== instance) board.update({ instance });
+}
+
+/** The others are told which instance serves us; also while this page is hidden, and draws nothing. */
+function tellInstance(): void {
+  const instance = shortId(presence.instanceId);
+  if (instance !== "" && board.self !== null && board.self.state.instance !== instance) board.update({ instance });
 }
 
 const windows = offerWindows();
@@ -201,6 +206,7 @@ new Bots(() => ({ url: serverUrl, board: boardId, page }));
 byId("board").textContent = boardId;
 
 board.subscribe(later);
+board.subscribe(tellInstance);
 PHONE.addEventListener("change", later);
 for (const change of ["online", "offline"]) addEventListener(change, later);
 board.on("error", ({ code, message }) => {

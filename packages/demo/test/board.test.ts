@@ -107,9 +107,9 @@ test("the board of the demo page", { timeout: 180_000 }, async (t) => {
     await ben.$('[data-testid="reaction"]', { hasText: "❤️" }).waitFor();
     assert.equal(await ben.$('[data-testid="reaction"]', { hasText: "👍" }).count(), 0, "that was on the other page");
     await ana.page.keyboard.press("n");
-    await ana.page.keyboard.type("1 2");
-    await ana.page.keyboard.press("Control+2");
-    assert.equal(await ana.$('[data-testid="reaction"]').filter({ hasText: /👋|👍/ }).count(), 0, "what is typed is no shortcut");
+    await ana.page.keyboard.type("1 5");
+    await ana.page.keyboard.press("Control+5");
+    assert.equal(await ana.$('[data-testid="reaction"]').filter({ hasText: /👋|😂/ }).count(), 0, "what is typed is no shortcut");
   });
 
   await t.test("members who are idle, or have just left, are greyed, and people of no page of ours harm nobody", async (t) => {
@@ -178,6 +178,11 @@ test("the board of the demo page", { timeout: 180_000 }, async (t) => {
     await ana.$("#put-note").tap();
     await ana.$("#notes textarea").fill("by thumb");
     await ben.$('[data-testid="note"]', { hasText: "by thumb" }).waitFor();
+    const note = (await ana.$(".note.own").boundingBox()) ?? assert.fail("there is no note");
+    await ana.drag([note.x + 30, note.y + 15], [note.x + 70, note.y - 105]);
+    await eventually(async () => Math.abs(((await ana.$(".note.own").boundingBox())?.y ?? 0) - note.y + 120) < 2, {
+      what: "a finger has moved the note",
+    });
     await ana.$("#toggle").tap();
     await ana.member("Ben").tap();
     await ana.$("#followed", { hasText: "Ben" }).waitFor();

@@ -66,6 +66,17 @@ export class Window {
     await this.page.mouse.move(...(await this.at(x, y)), { steps: 4 });
   }
 
+  /** By finger, which rests at the end: after a throw the browser takes the next tap for the end of it. */
+  async drag([fromX, fromY]: readonly [number, number], [toX, toY]: readonly [number, number]): Promise<void> {
+    const touch = await this.page.context().newCDPSession(this.page);
+    const steps = [0, 0.25, 0.5, 0.75, 1, 1, 1].map((part) => ({ x: fromX + part * (toX - fromX), y: fromY + part * (toY - fromY) }));
+    for (const [at, point] of steps.entries()) {
+      await touch.send("Input.dispatchTouchEvent", { type: at === 0 ? "touchStart" : "touchMove", touchPoints: [point] });
+      await this.page.evaluate(() => new Promise(requestAnimationFrame));
+    }
+    await touch.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  }
+
   async bots(count: number): Promise<void> {
     await this.$("#bots").fill(String(count));
   }
