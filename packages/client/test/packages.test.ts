@@ -5,11 +5,13 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
+import { build } from "esbuild";
 import { publint } from "publint";
+import webpack from "webpack";
 import { PACKAGES, type PackedApp, packApp, ROOT, run } from "./packed.ts";
 
 let packed: PackedApp;
@@ -33,6 +35,10 @@ const TOOLS = [
 
 const APP = `import { createPresence } from "@presence-service/client";
 export const presence = createPresence({ url: "ws://localhost:3001" });
+`;
+const REACT_APP = `import { Cursors } from "@presence-service/react";
+import { presence } from "./app.js";
+console.log(presence.status, typeof Cursors);
 `;
 const VITE_APP = `import { build, createServer } from "vite";
 const options = { root: import.meta.dirname, logLevel: "error", configFile: false };
@@ -59,6 +65,8 @@ before(async () => {
   packed = await packApp(TOOLS);
   app = packed.folder;
   writeFileSync(join(app, "app.js"), APP);
+  writeFileSync(join(app, "printing.js"), `${APP}console.log(presence.status);\n`);
+  writeFileSync(join(app, "react-app.js"), REACT_APP);
   writeFileSync(join(app, "vite-app.js"), VITE_APP);
   writeFileSync(join(app, "typed.ts"), TYPED_APP);
   // Only the types of the packages: they must be valid without any other types that an app has installed.
@@ -100,6 +108,31 @@ test("Vite builds an app with the client, and its dev server finds it", async ()
   const { stdout } = await run(process.execPath, ["vite-app.js"], { cwd: app });
   assert.equal(stdout, "connecting\n");
 });
+
+for (const [name, bundle] of [
+  ["esbuild", bundleWithEsbuild],
+  ["webpack", bundleWithWebpack],
+] as const) {
+  test(`${name} bundles client and React parts, and leaves out what is not used`, { timeout: 60_000 }, async () => {
+    const bundled = join(app, `${name}.mjs`);
+    await bundle(bundled);
+    const { stdout } = await run(process.execPath, [bundled], { cwd: app });
+    assert.equal(stdout, "connecting function\n");
+    const code = readFileSync(bundled, "utf8");
+    assert.match(code, /presence\.v2/);
+    assert.doesNotMatch(code, /presence-avatar/, "the avatar stack, which the app does not import");
+  });
+}
+
+for (const [name, args] of [
+  ["bun", ["run"]],
+  ["deno", ["run", "--allow-all"]],
+] as const) {
+  test(`${name} finds the client`, { skip: without(name) }, async () => {
+    const { stdout } = await run(name, [...args, "printing.js"], { cwd: app });
+    assert.equal(stdout, "connecting\n");
+  });
+}
 
 test("Vitest finds the client", { timeout: 60_000 }, async () => {
   const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
@@ -155,3 +188,34 @@ test("publint and Are The Types Wrong find nothing", async () => {
     );
   }
 });
+
+async function bundleWithEsbuild(outfile: string): Promise<void> {
+  await build({
+    absWorkingDir: app,
+    entryPoints: ["react-app.js"],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    outfile,
+    logLevel: "silent",
+  });
+}
+
+async function bundleWithWebpack(outfile: string): Promise<void> {
+  const compiler = webpack({
+    context: app,
+    entry: "./react-app.js",
+    mode: "production",
+    target: ["web", "es2022"],
+    output: { path: app, filename: basename(outfile) },
+  });
+  const problems = await new Promise<string>((resolve, reject) => {
+    compiler?.run((error, stats) => (error ? reject(error) : resolve(stats?.toString({ all: false, errors: true, warnings: true }) ?? "")));
+  });
+  assert.equal(problems, "");
+}
+
+function without(program: string): string | false {
+  const isThere = (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));
+  return isThere ? false : `${program} is not installed`;
+}
