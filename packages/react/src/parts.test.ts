@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { act, createElement, Fragment, Profiler, Suspense, use } from "react";
+import { act, createElement, Fragment, Profiler, Suspense } from "react";
 import { hydrateRoot } from "react-dom/client";
 import { renderToString } from "react-dom/server";
 import { advance, onBoard, reading, render, strict } from "../test/rendered.ts";
@@ -194,11 +194,15 @@ test("what is suspended on a board keeps it, and shows the roster of then when i
   const service = await Service.open();
   const ana = service.presence().board("desk", { username: "Ana" });
   let arrive: (text: string) => void = () => {};
+  let title: string | undefined;
   const late = new Promise<string>((resolve) => {
     arrive = resolve;
+  }).then((text) => {
+    title = text;
   });
   const reader = reading(() => {
-    const title = use(late);
+    // React 18 has no `use`.
+    if (title === undefined) throw late;
     return useUsers((users) => users.map(({ username }) => `${title} ${username}`));
   });
   const tree = onBoard(service.presence(), createElement(Suspense, { fallback: "…" }, reader.element));
