@@ -12,6 +12,7 @@ import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/co
 import { build } from "esbuild";
 import { publint } from "publint";
 import webpack from "webpack";
+import { reportOf, pathOf as reportPathOf } from "../../../scripts/api.js";
 import { PACKAGES, type PackedApp, packApp, ROOT, run } from "./packed.ts";
 
 let packed: PackedApp;
@@ -167,6 +168,14 @@ test("the types are understood by TypeScript 5.4 and by ours, in both ways of re
       const checked = run(process.execPath, [join(ROOT, "node_modules", compiler), ...options, "typed.ts"], { cwd: app });
       await checked.catch(({ stdout }) => assert.fail(`${compiler} ${module.join(" ")}\n${stdout}`));
     }
+  }
+});
+
+test("each package exports what its api.md says", () => {
+  for (const name of PACKAGES) {
+    const report = reportOf(join(app, "node_modules/@presence-service", name));
+    const kept = readFileSync(reportPathOf(name), "utf8");
+    assert.equal(report, kept, `packages/${name}/api.md is not that of the code: run \`npm run api\`, and look at the diff`);
   }
 });
 
