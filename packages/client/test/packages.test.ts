@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
@@ -92,6 +92,16 @@ test("a tarball holds the built files, the documents and the licence, and no sou
       [],
       name,
     );
+  }
+});
+
+test("all packages have one version, and name each other in it", () => {
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  for (const name of readdirSync(join(ROOT, "packages"))) {
+    const manifest = JSON.parse(readFileSync(join(ROOT, "packages", name, "package.json"), "utf8"));
+    assert.equal(manifest.version, version, name);
+    for (const [other, wanted] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }))
+      if (other.startsWith("@presence-service/")) assert.equal(wanted, version, `${other} in packages/${name}/package.json`);
   }
 });
 
