@@ -73,7 +73,7 @@ export async function cursors(cluster: Cluster, enter: Enter, load: CursorLoad, 
       lateP50: lateness.quantile(0.5),
       lateP99: lateness.quantile(0.99),
       generator: (after.generator - before.generator) / measured,
-      sent: { sockets: boards * boardSize, boardSize, seconds: measured, writes: after.reads - before.reads, bytes },
+      sent: { sockets: boards * boardSize, boardSize, seconds: measured, writes: after.reads - before.reads, bytes, updates: delivered },
     };
   } finally {
     await walk?.stop();

@@ -48,6 +48,8 @@ export type Sent = {
   readonly seconds: number;
   readonly writes: number;
   readonly bytes: number;
+  /** Of others' places, that arrived. */
+  readonly updates: number;
 };
 
 /** Without those of which there is none. */
