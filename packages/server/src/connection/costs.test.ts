@@ -1,0 +1,183 @@
+/**
+ * Moves, joins and rest cost so much, in counts and not in seconds, so that the same work costs the same everywhere: writes to sockets, frames that were made, bytes,
+ * and messages on the bus. Two instances on a fake clock. A bound is the count of today and a little; lower it when the count falls, and raise it only
+ * for a reason that the commit tells.
+ */
+
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { type Client, Desk } from "../testing/desk.ts";
+
+type Count = "updates" | "writes" | "frames" | "bytes" | "publishes" | "busBytes";
+type Counts = Record<Count, number>;
+
+const NOTHING: Counts = { updates: 0, writes: 0, frames: 0, bytes: 0, publishes: 0, busBytes: 0 };
+
+const MOVE_EVERY_MS = 50;
+const MOVED_MS = 4000;
+
+class Room {
+  readonly desks: readonly Desk[];
+  /** By board. */
+  readonly people: Client[][] = [];
+  readonly #self = new Map<Client, number>();
+  #counts: Counts = { ...NOTHING };
+  moves = 0;
+
+  private constructor(desks: readonly Desk[]) {
+    this.desks = desks;
+  }
+
+  static async open(instances: number): Promise<Room> {
+    const first = await Desk.open();
+    const others = [];
+    while (others.length < instances - 1) others.push(await Desk.open({ beside: first }));
+    first.clock.advance(3000);
+    return new Room([first, ...others]);
+  }
+
+  get #clock() {
+    return this.#first.clock;
+  }
+
+  get #first(): Desk {
+    return this.desks[0] ?? assert.fail("no instance");
+  }
+
+  /** Neighbours are on different instances, of the first `spread`. */
+  enter(board: string, count: number, spread = this.desks.length): void {
+    const people = Array.from({ length: count }, (_, nth) => {
+      const client = (this.desks[nth % spread] ?? this.#first).connect("binary");
+      client.hello();
+      client.join(board, `person ${nth}`);
+      this.#clock.advance(1);
+      return client;
+    });
+    this.people.push(people);
+  }
+
+  /** All of the movers move every 50 ms, evenly spread over time. */
+  walk(movers: readonly (readonly [Client, string])[], forMs: number): void {
+    const stepMs = MOVE_EVERY_MS / movers.length;
+    for (let atMs = 0; atMs < forMs; atMs += MOVE_EVERY_MS)
+      for (const [client, board] of movers) {
+        client.move(board, this.moves % 60_000, 1);
+        this.moves++;
+        this.#clock.advance(stepMs);
+      }
+  }
+
+  /** Heartbeats are answered, a tenth of a second later. */
+  rest(ms: number): void {
+    for (let left = ms; left > 0; left -= 100) {
+      this.#clock.advance(100);
+      for (const client of this.#collect()) client.say({ kind: "heartbeat" });
+    }
+  }
+
+  /** Since the last time. */
+  async take(): Promise<Counts> {
+    this.#clock.advance(MOVE_EVERY_MS);
+    // The bus counts a message once it was taken, which is a promise.
+    await new Promise(setImmediate);
+    this.#collect();
+    const counts = { ...this.#counts, ...this.#takeMetrics() };
+    this.#counts = { ...NOTHING };
+    return counts;
+  }
+
+  /** Counts what was written, and returns those who were asked for a sign of life. */
+  #collect(): Client[] {
+    const clients = this.people.flat();
+    const written = clients.flatMap(({ socket }) => socket.written);
+    this.#counts.writes += written.length;
+    this.#counts.frames += new Set(written).size;
+    this.#counts.bytes += written.reduce((sum, { length }) => sum + length, 0);
+    return clients.filter((client) => this.#hear(client));
+  }
+
+  #takeMetrics() {
+    let [publishes, busBytes] = [0, 0];
+    for (const { metrics } of this.desks) {
+      for (const kind of Object.keys(metrics.published) as (keyof typeof metrics.published)[]) {
+        publishes += metrics.published[kind];
+        metrics.published[kind] = 0;
+      }
+      busBytes += metrics.busBytes.out;
+      metrics.busBytes.out = 0;
+    }
+    return { publishes, busBytes };
+  }
+
+  #hear(client: Client): boolean {
+    const messages = client.socket.takeMessages();
+    for (const message of messages) {
+      if (message.kind === "joined") this.#self.set(client, message.self);
+      if (message.kind !== "cursors") continue;
+      this.#counts.updates += message.moves.filter(({ actor, at }) => at !== null && actor !== this.#self.get(client)).length;
+    }
+    return messages.some(({ kind }) => kind === "heartbeat");
+  }
+}
+
+/** Each count divided, and not more than its bound. */
+function assertAtMost(t: TestContext, what: string, counts: Counts, divisor: number, bounds: Partial<Counts>): void {
+  const each = Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, Number((count / divisor).toFixed(4))]));
+  t.diagnostic(`${what}: ${JSON.stringify(each)}`);
+  const over = Object.entries(bounds).filter(([name, bound]) => (each[name] ?? 0) > bound);
+  assert.deepEqual(
+    over.map(([name, bound]) => `${each[name]} ${name} ${what}, at most ${bound}`),
+    [],
+  );
+}
+
+/** On two instances, of which each board has people on the first `spread`. */
+async function walked(boards: number, size: number, moving: number, spread = 2): Promise<{ counts: Counts; moves: number }> {
+  const room = await Room.open(2);
+  for (let board = 0; board < boards; board++) room.enter(`b${board}`, size, spread);
+  const movers = room.people.flatMap((people, board) => people.slice(0, size * moving).map((client) => [client, `b${board}`] as const));
+  // Joins, and ticks that a board at rest has saved up, are over.
+  room.walk(movers, 1000);
+  await room.take();
+  room.moves = 0;
+  room.walk(movers, MOVED_MS);
+  const counts = await room.take();
+  assert.equal(counts.updates, room.moves * (size - 1), "each move has arrived at each other member");
+  return { counts, moves: room.moves };
+}
+
+test("ten on one board of two instances: the cost of a move", async (t) => {
+  const { counts, moves } = await walked(1, 10, 1);
+  assertAtMost(t, "per move", counts, moves, { writes: 9.05, frames: 2.02, bytes: 110, publishes: 1.05, busBytes: 27.5 });
+});
+
+test("a hundred on one board of two instances: the cost of a move", async (t) => {
+  const { counts, moves } = await walked(1, 100, 1);
+  assertAtMost(t, "per move", counts, moves, { writes: 6.5, frames: 0.13, bytes: 630, publishes: 0.07, busBytes: 7 });
+});
+
+test("thirty boards of ten on two instances, a fifth moves: the cost of a move", async (t) => {
+  const { counts, moves } = await walked(30, 10, 0.2);
+  assertAtMost(t, "per move", counts, moves, { writes: 9.2, frames: 2.05, bytes: 113, publishes: 1.05, busBytes: 28 });
+});
+
+test("ten on one board, all on one of two instances: nobody hears their moves on the bus", async (t) => {
+  const { counts, moves } = await walked(1, 10, 1, 1);
+  assertAtMost(t, "per move", counts, moves, { writes: 9.05, frames: 1.01, bytes: 110, publishes: 0.03, busBytes: 0.9 });
+});
+
+test("ten boards of ten at rest: the cost of a second", async (t) => {
+  const room = await Room.open(2);
+  for (let board = 0; board < 10; board++) room.enter(`b${board}`, 10);
+  room.rest(60_000);
+  await room.take();
+  room.rest(60_000);
+  assertAtMost(t, "per second", await room.take(), 60, { writes: 21, frames: 2.2, bytes: 63, publishes: 5.6, busBytes: 180 });
+});
+
+test("a hundred join one board of two instances: the cost of a join", async (t) => {
+  const room = await Room.open(2);
+  await room.take();
+  room.enter("b0", 100);
+  assertAtMost(t, "per join", await room.take(), 100, { writes: 7.8, frames: 2.6, bytes: 4800, publishes: 1.15, busBytes: 80 });
+});
