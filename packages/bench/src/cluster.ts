@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 
 /** The server of this repository, or of another version to compare with. */
 const SERVER_CLI = process.env["PRESENCE_CLI"] ?? fileURLToPath(new URL("../../server/src/cli.ts", import.meta.url));
-const READY_MS_MAX = 20_000;
+const READY_MS_MAX = 60_000;
 const LOOK_EVERY_MS = 50;
 /** USER_HZ, the unit of times in /proc: 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;

@@ -26,7 +26,6 @@ class AwarenessPerson extends Person {
   readonly #before: Uint8Array;
   readonly #id: number;
   readonly #idBytes: readonly number[];
-  #clock = 0;
   #position = "null";
   #saidAt = 0;
 
@@ -49,7 +48,7 @@ class AwarenessPerson extends Person {
   say(): void {
     this.#saidAt = performance.now();
     const state = Buffer.from(`{"user":{"name":"user ${this.place.nth}","color":"${COLOR}"},"cursor":${this.#position}}`);
-    const update = [1, ...this.#idBytes, ...varint(++this.#clock), ...varint(state.length)];
+    const update = [1, ...this.#idBytes, ...varint(nextClock(this.place.nth)), ...varint(state.length)];
     this.tell([AWARENESS, ...varint(update.length + state.length), ...update], state);
   }
 
@@ -108,6 +107,15 @@ const reader = {
     }
   },
 };
+
+/** By the number of the person. It goes on when somebody comes back, as that of a page does: a state with an older clock is ignored. */
+const clocks = new Map<number, number>();
+
+function nextClock(nth: number): number {
+  const clock = (clocks.get(nth) ?? 0) + 1;
+  clocks.set(nth, clock);
+  return clock;
+}
 
 function varint(value: number): number[] {
   return value < 0x80 ? [value] : [0x80 | (value & 0x7f), ...varint(Math.floor(value / 128))];

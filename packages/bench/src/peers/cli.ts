@@ -7,7 +7,8 @@
  *   --repeats N     runs of each, in turn (5)
  *   --seconds N     measured time of a run (10)
  *   --warm-up N     seconds before that, not measured (5)
- *   --late-max MS   a run is thrown away if the generator did more than 1 % of what was due later than this (5)
+ *   --late-max MS   a run is thrown away if the generator did more than 1 % of what was due later than this (5),
+ *                   and later than a fifth of the p99 that was measured
  *   --scale N       so much of the people, to try the tool (1)
  *   --write FOLDER  writes tables, JSON and pictures there too, as docs/benchmarks
  *   --pinned        instances and Redis on the first core, the generator on the second (Linux)
@@ -21,7 +22,7 @@ import { numberOf } from "../options.ts";
 import { fixed } from "../report.ts";
 import { type Comparison, comparisonTables, type Entry, LIMIT } from "./comparison.ts";
 import { type Contender, install, ours, oursAlone, peers, peersNamed, versionsOf } from "./contenders.ts";
-import type { Run } from "./figures.ts";
+import { type Run, tooLate } from "./figures.ts";
 import { Limit } from "./limit.ts";
 import { thisMachine } from "./machine.ts";
 import { pageHead, type Results, write } from "./output.ts";
@@ -76,7 +77,7 @@ limit?.remove();
 function commandFor(scenario: string): string {
   const options = { ...values, scenario, write: undefined };
   const given = Object.entries(options).flatMap(([name, value]) =>
-    value === undefined || value === false ? [] : `--${name}${value === true ? "" : ` ${value}`}`,
+    value === undefined || value === false ? [] : `--${name}${value === true ? "" : ` ${value || '""'}`}`,
   );
   return `npm run peers -w packages/bench -- ${given.join(" ")}`;
 }
@@ -100,7 +101,7 @@ async function compare(load: Load): Promise<Comparison> {
 async function goodRun(contender: Contender, load: Load, thrown: string[]): Promise<Run | undefined> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const run = await measure(contender, load).catch((error: Error) => error.message);
-    const why = typeof run === "string" ? run : run.lateP99 > lateMsMax ? `the generator was ${fixed(run.lateP99, 1)} ms late` : undefined;
+    const why = typeof run === "string" ? run : tooLate(run, lateMsMax);
     console.error(`${contender.name}: ${typeof run === "string" ? run : lineOf(run)}${why === undefined ? "" : `; thrown away: ${why}`}`);
     if (typeof run !== "string" && why === undefined) return run;
     thrown.push(why ?? "");
@@ -109,8 +110,9 @@ async function goodRun(contender: Contender, load: Load, thrown: string[]): Prom
 }
 
 function lineOf({ figures, lateP50, lateP99, generator }: Run): string {
+  const late = lateP99 === undefined ? "" : `, late p50 ${fixed(lateP50 ?? 0, 2)}, p99 ${fixed(lateP99, 2)} ms`;
   const told = Object.entries(figures).map(([name, value]) => `${name} ${fixed(value, 2)}`);
-  return `${told.join(", ")}; generator ${fixed(generator, 2)} of a core, late p50 ${fixed(lateP50, 2)}, p99 ${fixed(lateP99, 2)} ms`;
+  return `${told.join(", ")}; generator ${fixed(generator, 2)} of a core${late}`;
 }
 
 async function measure({ program, isAlone, enter }: Contender, load: Load): Promise<Run> {

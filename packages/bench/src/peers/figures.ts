@@ -33,9 +33,9 @@ export type Figures = Partial<Record<MeasureName, number>>;
 
 export type Run = {
   readonly figures: Figures;
-  /** Of the generator, in ms: so late it did what was due, and so much is in the latencies. */
-  readonly lateP50: number;
-  readonly lateP99: number;
+  /** Of the generator, in ms: so late it did what was due, and so much is in the latencies. Absent: nothing was due. */
+  readonly lateP50?: number;
+  readonly lateP99?: number;
   /** Of one core. */
   readonly generator: number;
   /** All that was sent to the clients, for the physical limit. */
@@ -51,6 +51,15 @@ export type Sent = {
   /** Of others' places, that arrived. */
   readonly updates: number;
 };
+
+/** A service that is overrun is measured all the same: what it has piled up then comes in one go, and the generator is late, but for a part of the latency only. */
+const LATE_SHARE_MAX = 0.2;
+
+/** Undefined: the generator was on time, to a part of the latencies or to `lateMsMax`. */
+export function tooLate({ figures, lateP99 = 0 }: Run, lateMsMax: number): string | undefined {
+  const longest = Math.max(figures.localP99 ?? 0, figures.crossP99 ?? 0, figures.joinP99 ?? 0);
+  return lateP99 <= Math.max(lateMsMax, LATE_SHARE_MAX * longest) ? undefined : `the generator was ${lateP99.toFixed(1)} ms late`;
+}
 
 /** Without those of which there is none. */
 export function latencies(local: Histogram, cross: Histogram): Figures {

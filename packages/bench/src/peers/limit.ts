@@ -43,8 +43,6 @@ export class Limit {
     const bytesEach = bytes / updates;
     return {
       figures: { cpu: (cpu * 1e6) / updates, localP50: p50, localP99: p99, bytes: bytesEach, cores: cpu / took },
-      lateP50: 0,
-      lateP99: 0,
       generator: 0,
     };
   }

@@ -1,7 +1,7 @@
 /** A comparison as an SVG picture: for each measure a bar for each contender, as long as its median, with the range of its runs. */
 
 import { fixed } from "../report.ts";
-import { type Comparison, measuresIn, spreadIn } from "./comparison.ts";
+import { type Comparison, measuresIn, type Spread, spreadIn } from "./comparison.ts";
 import { MEASURES, type MeasureName } from "./figures.ts";
 
 const WIDTH = 760;
@@ -10,6 +10,7 @@ const VALUES_WIDTH = 90;
 const BARS_WIDTH = WIDTH - NAMES_WIDTH - VALUES_WIDTH;
 const ROW = 22;
 const HEAD = 34;
+const TITLE = 40;
 /** Longer ones among these are drawn on a scale of powers of ten. */
 const LOGARITHMIC_FROM = 30;
 const STYLE = `text{font:13px system-ui,sans-serif;fill:#1f2328}.title{font-weight:600;font-size:15px}.measure{font-weight:600}
@@ -17,9 +18,13 @@ const STYLE = `text{font:13px system-ui,sans-serif;fill:#1f2328}.title{font-weig
 
 export function plot(comparison: Comparison): string {
   const measures = measuresIn(comparison);
-  const blockHeight = HEAD + comparison.entries.length * ROW;
-  const height = 40 + measures.length * blockHeight + 10;
-  const blocks = measures.map((name, nth) => `<g transform="translate(0 ${40 + nth * blockHeight})">${block(comparison, name)}</g>`);
+  let height = TITLE;
+  const blocks = measures.map((name) => {
+    const spreads = comparison.entries.map((entry) => ({ name: entry.name, ...spreadIn(entry, name) })).filter(({ count }) => count > 0);
+    const drawn = `<g transform="translate(0 ${height})">${block(spreads, name)}</g>`;
+    height += HEAD + spreads.length * ROW;
+    return drawn;
+  });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escaped(comparison.title)}">
 <style>${STYLE}</style><rect class="page" width="100%" height="100%"/>
 <text class="title" x="10" y="24">${escaped(comparison.title)}</text>
@@ -28,9 +33,8 @@ ${blocks.join("\n")}
 `;
 }
 
-function block({ entries }: Comparison, measure: MeasureName): string {
+function block(spreads: readonly (Spread & { readonly name: string })[], measure: MeasureName): string {
   const { title, digits } = MEASURES[measure];
-  const spreads = entries.map((entry) => ({ name: entry.name, ...spreadIn(entry, measure) })).filter(({ count }) => count > 0);
   const highest = Math.max(...spreads.map(({ high }) => high));
   const lowest = Math.min(...spreads.map(({ low }) => low).filter((low) => low > 0));
   const isLogarithmic = highest / lowest > LOGARITHMIC_FROM;

@@ -35,8 +35,6 @@ export async function still(cluster: Cluster, enter: Enter, crowd: Crowd, { seco
         idlePercent: (100 * (after.instances - before.instances + after.redis - before.redis)) / measured,
         rss: rssAfter,
       },
-      lateP50: 0,
-      lateP99: 0,
       generator: (after.generator - before.generator) / measured,
     };
   } finally {
