@@ -62,6 +62,25 @@ export const names = board.others.map((member: Member<State>) => member.state.to
 export const back = decodeServerBinary(encodeBinary({ kind: "heartbeat" }));
 `;
 
+const MEETING = `import { createPresence } from "@presence-service/client";
+import { createTestServer } from "@presence-service/server/testing";
+const server = await createTestServer();
+const [ana, ben] = ["Ana", "Ben"].map((username) =>
+  createPresence({ url: "ws://test", driver: server.driver() }).board("doc-42", { username }));
+await server.advance(1_000);
+console.log(...[...ana.others, ...ben.others].map((member) => member.username));
+`;
+const TYPED_TEST = `import { createPresence, type Driver } from "@presence-service/client";
+import { createTestServer, type TestDriver, type TestServer } from "@presence-service/server/testing";
+const server: TestServer = await createTestServer({ authenticate: (token) => (token ? { userId: token } : undefined), instances: 2 });
+const page: TestDriver = server.driver({ instance: 1 });
+const driver: Driver = page;
+createPresence({ url: "ws://test", driver, token: async () => "ana" });
+await server.advance(1_000);
+page.disconnect({ silently: true });
+export const names: string[] = server.members("doc-42").map((member) => member.username);
+`;
+
 before(async () => {
   packed = await packApp(TOOLS);
   app = packed.folder;
@@ -70,6 +89,8 @@ before(async () => {
   writeFileSync(join(app, "react-app.js"), REACT_APP);
   writeFileSync(join(app, "vite-app.js"), VITE_APP);
   writeFileSync(join(app, "typed.ts"), TYPED_APP);
+  writeFileSync(join(app, "typed-test.ts"), TYPED_TEST);
+  writeFileSync(join(app, "meeting.js"), MEETING);
   // Only the types of the packages: they must be valid without any other types that an app has installed.
   mkdirSync(join(app, "no-types"));
   writeFileSync(join(app, "index.html"), '<!doctype html><script type="module" src="/app.js"></script>');
@@ -145,6 +166,19 @@ for (const [name, args] of [
   });
 }
 
+test("the test server is in the package of the server, and the simulator is not", { timeout: 60_000 }, async () => {
+  const { stdout: files } = await run("tar", ["-tzf", packed.tarballs.get("server") ?? ""]);
+  const unwanted = /\/(?:world|network|desk|claims)[\w-]*\.|\/checkers\//;
+  assert.deepEqual(
+    files.split("\n").filter((file) => unwanted.test(file)),
+    [],
+  );
+  for (const conditions of [[], ["--conditions=development"]]) {
+    const { stdout } = await run(process.execPath, [...conditions, "meeting.js"], { cwd: app });
+    assert.equal(stdout, "Ben Ana\n", conditions.join());
+  }
+});
+
 test("Vitest finds the client", { timeout: 60_000 }, async () => {
   const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
   const { stdout } = await run(process.execPath, [vitest, "run", "--root", app, "--no-color"], {
@@ -177,6 +211,12 @@ test("the types are understood by TypeScript 5.4 and by ours, in both ways of re
       ];
       const checked = run(process.execPath, [join(ROOT, "node_modules", compiler), ...options, "typed.ts"], { cwd: app });
       await checked.catch(({ stdout }) => assert.fail(`${compiler} ${module.join(" ")}\n${stdout}`));
+      // The types of the server need those of Node, whose own are not ours to check.
+      const ofNode = options.map((option) => (option === "no-types" ? "node_modules/@types" : option === "false" ? "true" : option));
+      const typed = run(process.execPath, [join(ROOT, "node_modules", compiler), ...ofNode, "--types", "node", "typed-test.ts"], {
+        cwd: app,
+      });
+      await typed.catch(({ stdout }) => assert.fail(`${compiler} ${module.join(" ")}\n${stdout}`));
     }
   }
 });
@@ -195,7 +235,7 @@ test("publint and Are The Types Wrong find nothing", async () => {
     assert.deepEqual(messages, [], name);
     // Only the sources of this repository have it, under a condition of our own: packages/sim takes the World from there.
     // A style sheet has no types.
-    const excludeEntrypoints = ["./testing", "./styles.css"];
+    const excludeEntrypoints = ["./world", "./styles.css"];
     const checked = await checkPackage(createPackageFromTarballData(readFileSync(packed.tarballs.get(name) ?? "")), { excludeEntrypoints });
     assert.ok(checked.types, `${name} has types`);
     // These packages are ES modules only: older resolution, and `require` in older Nodes, are not served.
