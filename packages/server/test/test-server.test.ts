@@ -152,6 +152,19 @@ test("the host's functions are asked as by the real server, with the headers of 
   assert.deepEqual(server.members("doc"), []);
 });
 
+test("tokens end by the service's own time, which begins with the real one", async () => {
+  let tokens = 0;
+  const server: TestServer = await createTestServer({ authenticate: () => ({ userId: "u-1", expiresAt: server.now + 120_000 }) });
+  assert.ok(Math.abs(server.now - Date.now()) < 10_000);
+  const ana = open(server, "Ana", server.driver(), { token: () => (tokens++ < 2 ? "good" : Promise.reject(new Error("no more"))) });
+  await server.advance(50_000);
+  assert.equal(tokens, 1);
+  await server.advance(20_000);
+  assert.equal(tokens, 2);
+  await server.advance(200_000);
+  assert.notEqual(ana.board.status, "connected");
+});
+
 test("a kick is as that of the real server, and a wrong one rejects", async () => {
   const { server, ana, ben } = await two();
   await server.kick({ memberId: ana.board.self?.memberId ?? "", boardId: "doc" });

@@ -57,17 +57,19 @@ export class TestServer {
   readonly #random = new Random(1);
   readonly #bus = new LoopbackBus({ afterReads: (callback) => this.#clock.after(0, callback) });
   readonly #instances: WholeInstance[] = [];
-  readonly #startedAt = Date.now();
+  /** The time since 1970 when the virtual time began: once all instances have warmed up, it is that of the real clock. */
+  readonly #beganAt: Millis;
   #drivers = 0;
 
   /** Only `createTestServer` makes one. */
   constructor(options: TestServerOptions) {
     this.#options = options;
+    this.#beganAt = Date.now() - (options.instances ?? 1) * STARTS_MS - WARM_UP_MS;
   }
 
   /** The time of the service, in milliseconds since 1970: the time at which it was created, and all that was advanced since. */
   get now(): number {
-    return this.#startedAt + this.#clock.now;
+    return this.#beganAt + this.#clock.now;
   }
 
   /** A new page, for `createPresence({ url, driver })`. Several clients may share one, as those of a page do. */
@@ -139,7 +141,7 @@ export class TestServer {
         index,
         instanceId: `00000000-0000-4000-8000-${String(index + 1).padStart(12, "0")}` as InstanceId,
         seed: index,
-        wallAheadMs: this.#startedAt,
+        wallAheadMs: this.#beganAt,
         host: { authenticate, authorize, bounds: boundsOf(limits) },
       },
       { clock: this.#clock, random: this.#random, latencyMs: [LATENCY_MS, LATENCY_MS] },
