@@ -152,6 +152,7 @@ test("a lost connection is told after a while, to screen readers too, and not at
   assert.equal(status.textContent, "");
   await later(1_000);
   assert.equal(status.textContent, "Connection lost. Trying again…");
+  service.mend();
   await advance(service, 5_000);
   assert.equal(status.textContent, "");
   await unmount();

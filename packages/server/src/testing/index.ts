@@ -18,7 +18,6 @@ export { watchHeld, watchLeaves } from "./checkers/leaves.ts";
 export { differenceInObservers } from "./checkers/observers.ts";
 export { differenceInOrder } from "./checkers/order.ts";
 export { watchSlices } from "./checkers/slices.ts";
-export { Desk } from "./desk.ts";
 export { type Faults, HEALTHY, type Network } from "./network.ts";
 export { TIMER_LATE_MS, type WholeInstance } from "./whole-instance.ts";
 export { WholeWorld } from "./whole-world.ts";
