@@ -61,13 +61,14 @@ test("states of documents travel as they are, nulls and all, under the name and 
   const text = ana.doc.getText("text");
   text.insert(0, "hello");
   const [anchor, head] = [1, 3].map((at) => Y.createRelativePositionFromTypeIndex(text, at));
-  ana.awareness.setLocalStateField("user", { name: "Ben", color: "#000000", role: "author" });
+  ana.awareness.setLocalStateField("user", { name: "Ben", color: "#000000", colorLight: "red;x:y", role: "author" });
   ana.awareness.setLocalStateField("cursor", { anchor, head });
   await server.advance(200);
   const seen = ben.awareness.getStates().get(ana.doc.clientID);
   assert.deepEqual(seen?.["cursor"], JSON.parse(JSON.stringify({ anchor, head })));
   assert.equal(seen?.["cursor"].anchor.type, null);
-  assert.deepEqual(seen?.["user"], { name: "Ana", color: ana.board.self?.color, role: "author" });
+  const { color } = ana.board.self ?? assert.fail();
+  assert.deepEqual(seen?.["user"], { name: "Ana", color, colorLight: `${color}33`, role: "author" });
   assert.deepEqual(ben.log, ["change  other ", "update  other "]);
   assert.ok(JSON.stringify(ana.board.self?.state).length < 400);
   assert.ok(JSON.stringify(seen?.["cursor"]).length < 300, "as the guide says");
