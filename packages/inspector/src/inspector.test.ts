@@ -62,6 +62,12 @@ test("a promise is kept, broken, or was never put to the test", () => {
   assert.deepEqual([ghostsOf([100, 100, 100])?.isKept, ghostsOf([100, 100, 100])?.answer], [true, "100, all within 0.05 s"]);
   assert.equal(ghostsOf([999, 1000, 1000])?.answer, "1000, 99 % within 0.05 s, all within 18 s");
   assert.equal(ghostsOf([9, 9, 10])?.isKept, false);
+  const joinsOf = (soon: number, all: number) => {
+    const name = "presence_join_visible_seconds_bucket";
+    const samples = new Samples(`${name}{le="0.05"} ${soon}\n${name}{le="+Inf"} ${all}\n`);
+    return truthsOf(samples, samples).find(({ question }) => question.startsWith("Newcomers"))?.isKept;
+  };
+  assert.deepEqual([joinsOf(5, 5), joinsOf(4, 5), joinsOf(198, 200), joinsOf(197, 200)], [true, undefined, true, false]);
   assert.equal(hearingNow(new Samples("presence_degraded 1\n")), "This instance hears no other one at the moment.");
   assert.equal(hearingNow(new Samples('presence_peers{state="up"} 0\n')), "This instance knows no other one.");
   assert.equal(hearingNow(new Samples(textOf([0, 0, 0], 0))), "Other instances are heard.");
