@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { createPresence, type JsonObject } from "@presence-service/client";
@@ -17,7 +17,7 @@ import { components } from "./guides/components.ts";
 import { Guide } from "./guides/guide.ts";
 import { Program } from "./guides/program.ts";
 import { Site } from "./guides/site.ts";
-import { type PackedApp, packApp } from "./packed.ts";
+import { type PackedApp, packApp, ROOT } from "./packed.ts";
 
 const URL_OF_GUIDES = "ws://localhost:3001";
 const SECRET = "a-secret-of-these-tests-of-32-bytes";
@@ -52,6 +52,14 @@ before(async () => {
   packed = await packApp(TOOLS);
 });
 after(() => packed.remove());
+
+test("what the guides install is what `npm run build` has packed", () => {
+  const named = ["quick-start", "react"].flatMap((name) => [
+    ...readFileSync(join(ROOT, "docs/guides", `${name}.md`), "utf8").matchAll(/"\$PRESENCE"\/(\S+)/g),
+  ]);
+  assert.equal(named.length, 5);
+  for (const [, pattern = ""] of named) assert.equal(globSync(pattern, { cwd: ROOT }).length, 1, pattern);
+});
 
 test("quick-start: two pages see each other, and the program says who comes and goes", { timeout: 60_000 }, async (t) => {
   const url = await service(t);
