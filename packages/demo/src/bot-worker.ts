@@ -4,7 +4,7 @@ import { Bot } from "./bot.ts";
 import type { BotsHere, BotsWanted } from "./bots.ts";
 
 /** All of them move as often as a hand is told. */
-const STEP_MS = 40;
+const STEP_MS = 50;
 
 const FULL = "the service lets in no more (CONNECTIONS_PER_ADDRESS)";
 

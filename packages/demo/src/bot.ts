@@ -6,6 +6,8 @@ import { REACTIONS } from "./reactions.ts";
 import { areaOf, type Events, PAGES, type State, shortId } from "./state.ts";
 
 const NAMES = ["Ada", "Bo", "Cyd", "Dot", "Eno", "Fay", "Gus", "Hal", "Ivy", "Jo", "Kit", "Lux", "Max", "Nia", "Oz", "Pip"];
+/** So that the bots of two windows mostly have different names. */
+const FIRST_NAME = Math.floor(Math.random() * NAMES.length);
 const NOTES = ["Ship it?", "I like this one.", "Could this be blue?", "Back in five.", "See page two!", "+1"];
 /** Nobody is there, so the service sends a bot nobody's cursor. */
 const NOWHERE = "nowhere";
@@ -16,6 +18,9 @@ export class Bot {
   readonly #board: Board<State, Events>;
   readonly #isIdle: boolean;
   readonly #things: readonly string[];
+  /** As the others were told. */
+  #instance = "";
+  #selected: string | undefined;
   #from = { x: Math.random(), y: Math.random() };
   #to = this.#from;
   #began = 0;
@@ -32,7 +37,7 @@ export class Bot {
     this.#presence = createPresence({ url });
     const note = { text: NOTES[nth / 20] ?? "Hello", x: Math.random(), y: Math.random(), page: area };
     this.#board = this.#presence.board(board, {
-      username: `${NAMES[nth % NAMES.length]} bot ${nth + 1}`,
+      username: `${NAMES[(FIRST_NAME + nth) % NAMES.length]} bot ${nth + 1}`,
       state: { instance: "", ...(nth % 20 === 0 && { note }) },
     });
     this.#board.area(areaOf(area));
@@ -70,17 +75,24 @@ export class Bot {
     this.#rests = this.#isIdle ? Number.POSITIVE_INFINITY : REST_MS_MAX * Math.random();
   }
 
+  /** It never looks at who is here: lists of all, at a hundred bots, for each change of one, would be most of their work. */
   #changed(): void {
-    if (this.isHere) this.problem = undefined;
+    if (!this.isHere) return;
+    this.problem = undefined;
     const instance = shortId(this.#board.instanceId);
-    if (this.isHere && this.#board.self?.state.instance !== instance) this.#board.update({ instance });
+    if (instance === this.#instance) return;
+    this.#instance = instance;
+    this.#board.update({ instance });
   }
 
   /** Now and then, at the end of a way. */
   #act(): void {
     const chance = Math.random();
     if (chance < 0.03) this.#board.broadcast("reaction", { emoji: oneOf(REACTIONS), ...this.#to });
-    else if (chance < 0.06) this.#board.update({ selected: this.#board.self?.state.selected ? null : oneOf(this.#things) });
+    else if (chance < 0.06) {
+      this.#selected = this.#selected === undefined ? oneOf(this.#things) : undefined;
+      this.#board.update({ selected: this.#selected ?? null });
+    }
   }
 }
 
