@@ -44,8 +44,13 @@ function declarationsOf(/** @type {string} */ file, /** @type {string} */ dist) 
   const module = source && checker.getSymbolAtLocation(source);
   if (!source || !module) throw new Error(`api: ${file} exports nothing`);
   const printer = ts.createPrinter({ removeComments: true });
-  const exported = checker.getExportsOfModule(module).map((symbol) => /** @type {const} */ ([symbol.name, resolved(symbol)]));
+  const exported = checker.getExportsOfModule(module).map((symbol) => {
+    const isType = symbol.declarations?.every(ts.isTypeOnlyImportOrExportDeclaration) ?? false;
+    return /** @type {const} */ ([symbol.name, resolved(symbol), isType]);
+  });
   const all = new Set(exported.map(([, symbol]) => symbol));
+  // An app can call the constructor of a class that is exported as a value, and of no other one.
+  const values = new Set(exported.filter(([, , isType]) => !isType).map(([, symbol]) => symbol));
   /** @type {(readonly [string, string])[]} */
   const hidden = [];
   const shown = exported.map(([name, symbol]) => {
@@ -68,18 +73,27 @@ function declarationsOf(/** @type {string} */ file, /** @type {string} */ dist) 
   }
 
   function textOf(/** @type {ts.Symbol} */ symbol) {
-    const declarations = symbol.declarations ?? [];
-    for (const declaration of declarations) collect(declaration);
-    return declarations
+    return (symbol.declarations ?? [])
       .map((declaration) => {
-        // The statement around a variable.
-        const node = ts.isVariableDeclaration(declaration) ? declaration.parent.parent : declaration;
         const file = declaration.getSourceFile();
         if (!isOurs(file)) return `// ${symbol.name}: of ${packageOf(file.fileName)}\n`;
+        const seen = ts.isClassDeclaration(declaration) ? seenOf(declaration, values.has(symbol)) : declaration;
+        collect(seen);
+        // The statement around a variable.
+        const node = ts.isVariableDeclaration(seen) ? seen.parent.parent : seen;
         const text = printer.printNode(ts.EmitHint.Unspecified, node, file);
-        return `${shortened(text.replace(/^(?:export )?(?:declare )?/, "").replace(/^ *#private;\n/gm, ""))}\n`;
+        return `${shortened(text.replace(/^(?:export )?(?:declare )?/, ""))}\n`;
       })
       .join("");
+  }
+
+  /** A class without what an app cannot reach. @param {ts.ClassDeclaration} node @param {boolean} isValue */
+  function seenOf(node, isValue) {
+    const members = node.members.filter((member) => {
+      if (ts.isConstructorDeclaration(member)) return isValue;
+      return !(member.name && ts.isPrivateIdentifier(member.name));
+    });
+    return ts.factory.updateClassDeclaration(node, node.modifiers, node.name, node.typeParameters, node.heritageClauses, members);
   }
 
   function collect(/** @type {ts.Node} */ node) {
