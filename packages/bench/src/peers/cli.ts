@@ -84,8 +84,8 @@ function commandFor(scenario: string): string {
 
 async function compare(load: Load): Promise<Comparison> {
   const title = trial.scale === 1 ? load.title : `${load.title} (people × ${trial.scale})`;
-  const entries: Entry[] = contenders.map(({ name }) => ({ name, runs: [], thrown: [] }));
-  const limits: Entry = { name: LIMIT, runs: [], thrown: [] };
+  const entries: Entry[] = contenders.map(({ name, isAlone }) => ({ name, isAlone, runs: [], thrown: [] }));
+  const limits: Entry = { name: LIMIT, isAlone: true, runs: [], thrown: [] };
   for (let repeat = 0; repeat < repeats; repeat++)
     for (let turn = 0; turn < contenders.length; turn++) {
       // Each repeat begins with another one.

@@ -11,7 +11,12 @@ function runOf(figures: Figures, lateP99 = 0.5): Run {
 }
 
 function entryOf(name: string, ...cpu: readonly (number | undefined)[]): Entry {
-  return { name, runs: cpu.map((value) => (value === undefined ? undefined : runOf({ cpu: value }))), thrown: [] };
+  return {
+    name,
+    isAlone: name.includes("alone"),
+    runs: cpu.map((value) => (value === undefined ? undefined : runOf({ cpu: value }))),
+    thrown: [],
+  };
 }
 
 test("a spread is the median of an odd and of an even number, with the lowest and the highest", () => {
@@ -26,16 +31,19 @@ test("a ratio is of two runs of one repeat: where one of them is missing there i
 });
 
 test("peers are compared with ours, and ours with the limit", () => {
-  const entries = [entryOf("ours", 2), entryOf("naive", 4), entryOf("physical limit", 1)];
+  const entries = ["ours", "ours, alone", "naive", "y, alone", "physical limit"].map((name, nth) => entryOf(name, [2, 1, 4, 3, 1][nth]));
   const rows = comparisonTables({ title: "a load", entries })
     .split("\n")
-    .filter((line) => line.includes(" / "))
+    .filter((line) => /^\| [\w, ]+ \/ /.test(line))
     .map((line) => line.split("|").map((cell) => cell.trim()));
   assert.deepEqual(
     rows.map(([, name, ratio]) => [name, ratio]),
     [
       ["naive / ours", "2.00"],
+      ["y, alone / ours", "1.50"],
+      ["y, alone / ours, alone", "3.00"],
       ["ours / physical limit", "2.00"],
+      ["ours, alone / physical limit", "1.00"],
     ],
   );
 });

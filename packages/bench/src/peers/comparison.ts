@@ -5,6 +5,8 @@ import { type Figures, MEASURES, type Measure, type MeasureName, type Run } from
 
 export type Entry = {
   readonly name: string;
+  /** One instance without a bus. */
+  readonly isAlone: boolean;
   /** By repeat; undefined: none was good. */
   readonly runs: (Run | undefined)[];
   /** Runs that were thrown away, and why. */
@@ -49,9 +51,12 @@ export function comparisonTables(comparison: Comparison): string {
   const { title, entries } = comparison;
   const measures = measuresIn(comparison);
   const titles = measures.map((name) => MEASURES[name].title);
-  const late = ({ runs }: Entry) => shown(spreadOf(runs.flatMap((run) => run?.lateP99 ?? [])), 2);
+  const late = ({ runs }: Entry) => {
+    const [p50, p99] = (["lateP50", "lateP99"] as const).map((name) => spreadOf(runs.flatMap((run) => run?.[name] ?? [])).median);
+    return `${fixed(p50 ?? Number.NaN, 2)} / ${fixed(p99 ?? Number.NaN, 2)}`;
+  };
   const absolute = table(
-    ["", ...titles, "generator late, p99 ms", "good runs"],
+    ["", ...titles, "generator late, p50 / p99 ms", "good runs"],
     entries.map((entry) => [
       entry.name,
       ...measures.map((name) => shown(spreadIn(entry, name), MEASURES[name].digits)),
@@ -69,10 +74,10 @@ export function comparisonTables(comparison: Comparison): string {
   return `### ${title}\n\n${absolute}${relative}`;
 }
 
-/** Peers with ours, also with one instance of ours, which is the yardstick of peers that are one; and ours with what is possible. */
+/** Peers with ours; those that are one instance also with one of ours; and ours with what is possible. */
 function isCompared(entry: Entry, reference: Entry): boolean {
   const [isOurs, ofOurs] = [entry.name.startsWith("ours"), reference.name.startsWith("ours")];
-  return (isOurs && reference.name === LIMIT) || (ofOurs && !isOurs && entry.name !== LIMIT);
+  return (isOurs && reference.name === LIMIT) || (ofOurs && !isOurs && entry.name !== LIMIT && (entry.isAlone || !reference.isAlone));
 }
 
 function shown({ median, low, high, count }: Spread, digits: number): string {
