@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-/** The server of this repository, or of another version to compare with. */
+/** The server of this repository, from its sources; or, with its whole path, what was built of it (`dist/cli.js`) or another version to compare with. */
 const SERVER_CLI = process.env["PRESENCE_CLI"] ?? fileURLToPath(new URL("../../server/src/cli.ts", import.meta.url));
 const READY_MS_MAX = 60_000;
 const LOOK_EVERY_MS = 50;
@@ -31,7 +31,7 @@ export type Program = {
 };
 
 export const OURS: Program = {
-  args: ["--conditions=presence-source", SERVER_CLI],
+  args: SERVER_CLI.endsWith(".ts") ? ["--conditions=presence-source", SERVER_CLI] : [SERVER_CLI],
   env: (port, redisUrl) => ({ WS_PORT: String(port), REDIS_URL: redisUrl, LOG_LEVEL: "error", DEMO: "off" }),
   readyPath: "/readyz",
 };
