@@ -17,19 +17,62 @@ export type DriverOptions = {
   readonly headers?: Readonly<Record<string, string>>;
 };
 
-/** Close codes: of a page that goes, and of a connection that broke. */
-const [GOING_AWAY, LOST] = [1001, 1006];
+/** For `createPresence({ url, driver })`, and what happens to its page. */
+export interface TestDriver extends PageDriver {
+  /**
+   * The network of this page is gone: its connections break, and no new one can be made until `reconnect`. `silently`: neither end is told, as when
+   * a laptop leaves its Wi-Fi; the client and the service notice by the silence.
+   */
+  disconnect(how?: { readonly silently?: boolean }): void;
+  /** The network is back, and the page is told (`online`): its clients connect at once, or within 3 s if they wait for an answer. */
+  reconnect(): void;
+  /** Another tab covers the page. */
+  hide(): void;
+  /** The page can be seen again. */
+  show(): void;
+  /** Its user moves the pointer or presses a key. A user who does nothing for five minutes is `idle`. */
+  use(): void;
+  /**
+   * The page is gone: its tab is closed, or it is reloaded. Its clients do nothing any more. A `createPresence` with this driver afterwards is that of
+   * the page reloaded, and goes on with the sessions.
+   */
+  unload(): void;
+}
 
-/** A socket of the page, as `createPresence` wants it. */
-type Socket = { send(bytes: Uint8Array): void; close(code: number): void };
-type SocketEvents = { opened(protocol: string): void; received(bytes: Uint8Array): void; closed(code: number): void };
+/** The part that is for `createPresence`, as its `Driver`. */
+export interface PageDriver {
+  readonly sessions: PageSessions;
+  connect(url: string, protocol: string | undefined, events: PageSocketEvents): PageSocket;
+  now(): Millis;
+  setTimer(run: () => void, delayMs: Millis): () => void;
+  random(): number;
+  randomBytes(count: number): Uint8Array;
+  hash(bytes: Uint8Array): Promise<ArrayBuffer>;
+  isOnline(): boolean;
+  watchPage(events: PageEvents): () => void;
+  /** Prints a problem, as a page does. */
+  report(problem: string, error?: unknown): void;
+}
+
+type PageSocket = { send(bytes: Uint8Array): void; close(code: number): void };
+type PageSocketEvents = { opened(protocol: string): void; received(bytes: Uint8Array): void; closed(code: number): void };
 type PageEvents = { awake(isOnline: boolean): void; active(): void; blurred(): void; hidden(isHidden: boolean): void; ended(): void };
-/** Where a connection goes: to the service; to nobody, and it fails; into the void, and nothing is told. */
-type Network = "up" | "broken" | "silent";
-type Connect = (client: WireEvents, network: Network, request: { readonly url: URL; readonly protocol: string | undefined }) => Wire;
+type PageSessions = {
+  readonly taken: Set<string>;
+  load(key: string): string | null;
+  save(key: string, text: string): void;
+  claim(name: string): Promise<(() => void) | undefined>;
+};
 
-/** A page keeps the sessions of its clients over a reload. */
-class Sessions {
+/** Where a connection goes: to the service; to nobody, and it fails; into the void, and nothing is told. */
+export type PageNetwork = "up" | "broken" | "silent";
+type Connect = (client: WireEvents, network: PageNetwork, request: { readonly url: URL; readonly protocol: string | undefined }) => Wire;
+
+/** The close code of a page that goes. */
+const GOING_AWAY = 1001;
+
+/** A tab keeps the sessions of its clients over a reload. */
+class TabSessions implements PageSessions {
   readonly taken = new Set<string>();
   readonly #texts = new Map<string, string>();
   readonly #locks = new Set<string>();
@@ -54,21 +97,18 @@ class Sessions {
   }
 }
 
-/** A page that has not been unloaded. */
-type Page = { events: PageEvents | undefined; readonly wires: Set<Wire> };
+/** What ends when the page is unloaded. */
+type Loaded = { events: PageEvents | undefined; readonly wires: Set<Wire> };
 
-export class TestDriver {
-  readonly sessions = new Sessions();
+export class Page implements TestDriver {
+  readonly sessions = new TabSessions();
   readonly #clock: VirtualClock;
   readonly #random: Random;
   readonly #connect: Connect;
-  #network: Network = "up";
-  /** Ends the attempts to connect that nothing answers. */
-  readonly #unanswered = new Set<() => void>();
+  #network: PageNetwork = "up";
   #isHidden = false;
-  #page: Page = { events: undefined, wires: new Set() };
+  #loaded: Loaded = { events: undefined, wires: new Set() };
 
-  /** Only `server.driver()` makes one. */
   constructor(clock: VirtualClock, random: Random, connect: Connect) {
     this.#clock = clock;
     this.#random = random;
@@ -77,124 +117,105 @@ export class TestDriver {
 
   // For the test.
 
-  /**
-   * The network of this page is gone: its connections break, and no new one can be made until `reconnect`. `silently`: neither end is told, as when
-   * a laptop leaves its Wi-Fi; the client and the service notice by the silence.
-   */
   disconnect({ silently = false }: { readonly silently?: boolean } = {}): void {
     this.#network = silently ? "silent" : "broken";
-    for (const wire of this.#page.wires) {
+    for (const wire of this.#loaded.wires) {
       if (silently) wire.silence();
       else wire.breakOff();
     }
   }
 
-  /** The network is back, and the page is told (`online`): its clients connect at once. */
   reconnect(): void {
     this.#network = "up";
-    for (const fail of this.#unanswered) fail();
-    this.#unanswered.clear();
-    this.#page.events?.awake(true);
+    this.#loaded.events?.awake(true);
   }
 
-  /** Another tab covers the page. */
   hide(): void {
     this.#isHidden = true;
-    this.#page.events?.hidden(true);
+    this.#loaded.events?.hidden(true);
   }
 
-  /** The page can be seen again. */
   show(): void {
     this.#isHidden = false;
-    this.#page.events?.hidden(false);
-    this.#page.events?.awake(false);
+    this.#loaded.events?.hidden(false);
+    this.#loaded.events?.awake(false);
   }
 
-  /** Its user moves the pointer or presses a key. A user who does nothing for five minutes is `idle`. */
   use(): void {
-    this.#page.events?.active();
+    this.#loaded.events?.active();
   }
 
-  /**
-   * The page is gone: its tab is closed, or it is reloaded. Its clients do nothing any more. A `createPresence` with this driver afterwards is that of
-   * the page reloaded, and goes on with the sessions.
-   */
   unload(): void {
-    const { events, wires } = this.#page;
+    const { events, wires } = this.#loaded;
     events?.blurred();
     events?.ended();
     for (const wire of wires) wire.closeByClient(GOING_AWAY);
-    this.#page = { events: undefined, wires: new Set() };
+    this.#loaded = { events: undefined, wires: new Set() };
     this.sessions.unload();
   }
 
   // For `createPresence`.
 
-  /** For `createPresence`. */
-  connect(url: string, protocol: string | undefined, events: SocketEvents): Socket {
-    const page = this.#page;
-    const tell = (say: () => void) => page === this.#page && say();
+  connect(url: string, protocol: string | undefined, events: PageSocketEvents): PageSocket {
+    const loaded = this.#loaded;
+    const tell = (say: () => void) => loaded === this.#loaded && say();
     const client: WireEvents = {
       opened: () => tell(() => events.opened(protocol ?? "")),
       received: (payload) => tell(() => events.received(new Uint8Array(payload))),
       closed: (code) => {
-        page.wires.delete(wire);
+        loaded.wires.delete(wire);
         tell(() => events.closed(code));
       },
     };
-    if (this.#network === "silent") this.#unanswered.add(() => page.wires.has(wire) && client.closed(LOST));
     const wire = this.#connect(client, this.#network, { url: new URL(url), protocol });
-    page.wires.add(wire);
+    loaded.wires.add(wire);
     return {
       send: (bytes) => wire.send(bytes),
       close(code) {
-        page.wires.delete(wire);
+        loaded.wires.delete(wire);
         wire.closeByClient(code);
       },
     };
   }
 
-  /** The milliseconds since the server was created. */
   now(): Millis {
     return this.#clock.now;
   }
 
-  /** For `createPresence`. */
   setTimer(run: () => void, delayMs: Millis): () => void {
-    const page = this.#page;
+    const loaded = this.#loaded;
     let isOn = true;
-    this.#clock.after(Math.max(0, delayMs) + TIMER_LATE_MS, () => isOn && page === this.#page && run());
+    this.#clock.after(Math.max(0, delayMs) + TIMER_LATE_MS, () => isOn && loaded === this.#loaded && run());
     return () => {
       isOn = false;
     };
   }
 
-  /** For `createPresence`. */
   random(): number {
     return this.#random.next();
   }
 
-  /** For `createPresence`. */
   randomBytes(count: number): Uint8Array {
     return Uint8Array.from({ length: count }, () => Math.floor(this.#random.next() * 256));
   }
 
-  /** For `createPresence`. */
   async hash(bytes: Uint8Array): Promise<ArrayBuffer> {
     return Uint8Array.from(createHash("sha256").update(bytes).digest()).buffer;
   }
 
-  /** For `createPresence`. */
+  isOnline(): boolean {
+    return this.#network !== "broken";
+  }
+
   watchPage(events: PageEvents): () => void {
-    const page = this.#page;
-    page.events = events;
+    const loaded = this.#loaded;
+    loaded.events = events;
     if (this.#isHidden) events.hidden(true);
     return () => {
-      page.events = undefined;
+      loaded.events = undefined;
     };
   }
 
-  /** Prints a problem, as a page does. */
   report(problem: string, error?: unknown): void {
     console.error(`[presence] ${problem}`, ...(error === undefined ? [] : [error]));
   }

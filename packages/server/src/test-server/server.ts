@@ -17,7 +17,7 @@ import { settle } from "../testing/settle.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { WholeInstance } from "../testing/whole-instance.ts";
 import { Wire } from "../testing/wire.ts";
-import { type DriverOptions, TestDriver } from "./driver.ts";
+import { type DriverOptions, Page, type TestDriver } from "./driver.ts";
 
 export type TestServerOptions = {
   /** As in `createPresenceServer`: names the user of a token. Without it each client is a person of its own. */
@@ -30,6 +30,32 @@ export type TestServerOptions = {
   readonly instances?: number;
 };
 
+export interface TestServer {
+  /** The time of the service, in milliseconds since 1970: the time at which it was created, and all that was advanced since. */
+  readonly now: number;
+  /** A new page, for `createPresence({ url, driver })`. Several clients may share one, as those of a page do. */
+  driver(options?: DriverOptions): TestDriver;
+  /**
+   * Lets that much time pass: timers of the service and of all clients fire in their order, and promises settle in between. Awaiting anything else,
+   * a real `fetch` or `setTimeout` of the app, passes no time here.
+   */
+  advance(ms: number): Promise<void>;
+  /** The members that are shown on that board, by the order of their ids. */
+  members(boardId: string): Member[];
+  /** As the method of the real server: puts a person or a session out, of one board or of the service. */
+  kick(options: KickOptions): Promise<void>;
+  /** As the method of the real server: puts a person out and voids the tokens that they have. */
+  revoke(userId: string, reason?: string): Promise<void>;
+  /** As the method of the real server: tells the clients of all boards, or of one, a text. */
+  announce(text: string, options?: AnnounceOptions): Promise<void>;
+  /** That instance (by default the first) dies, as by `kill -9`: its clients' connections break, and they connect to another one if there is any. */
+  kill(instance?: number): void;
+  /** One more instance, which serves clients after a moment. Returns its number. */
+  start(): number;
+  /** Instances stop as for a deploy: they send their clients elsewhere and end. `instance` undefined: all. Time passes until they have. */
+  stop(instance?: number): Promise<void>;
+}
+
 /** A message takes so long, one way. */
 const LATENCY_MS = 1;
 /** Instances are started so long after one another. */
@@ -41,7 +67,7 @@ const WARM_UP_MS: Millis = 20_000;
 export async function createTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const { instances = 1 } = options;
   if (!Number.isInteger(instances) || instances < 1) throw new RangeError(`instances is ${instances}; it must be 1 or more`);
-  const server = new TestServer(options);
+  const server = new VirtualServer(options);
   for (let started = 0; started < instances; started++) {
     server.start();
     await server.advance(STARTS_MS);
@@ -50,7 +76,7 @@ export async function createTestServer(options: TestServerOptions = {}): Promise
   return server;
 }
 
-export class TestServer {
+class VirtualServer implements TestServer {
   readonly #options: TestServerOptions;
   readonly #clock = new VirtualClock();
   /** Always the same, so that a test gives the same every time. */
@@ -61,24 +87,21 @@ export class TestServer {
   readonly #beganAt: Millis;
   #drivers = 0;
 
-  /** Only `createTestServer` makes one. */
   constructor(options: TestServerOptions) {
     this.#options = options;
     this.#beganAt = Date.now() - (options.instances ?? 1) * STARTS_MS - WARM_UP_MS;
   }
 
-  /** The time of the service, in milliseconds since 1970: the time at which it was created, and all that was advanced since. */
   get now(): number {
     return this.#beganAt + this.#clock.now;
   }
 
-  /** A new page, for `createPresence({ url, driver })`. Several clients may share one, as those of a page do. */
   driver(options: DriverOptions = {}): TestDriver {
     const nth = this.#drivers++;
     const { instance = nth % Math.max(1, this.#instances.length), headers = {} } = options;
     this.#instance(instance);
     const around = { clock: this.#clock, random: this.#random, latencyMs: [LATENCY_MS, LATENCY_MS] } as const;
-    return new TestDriver(this.#clock, this.#random, (client, network, { url, protocol }) => {
+    return new Page(this.#clock, this.#random, (client, network, { url, protocol }) => {
       const request = requestOf(url, protocol, headers);
       const to = this.#balanced(instance);
       if (network === "up" && to !== undefined && speechFor(request, url.searchParams) === BINARY)
@@ -90,10 +113,6 @@ export class TestServer {
     });
   }
 
-  /**
-   * Lets that much time pass: timers of the service and of all clients fire in their order, and promises settle in between. Awaiting anything else,
-   * a real `fetch` or `setTimeout` of the app, passes no time here.
-   */
   async advance(ms: number): Promise<void> {
     const clock = this.#clock;
     const end = clock.now + ms;
@@ -105,33 +124,27 @@ export class TestServer {
     clock.jumpTo(end);
   }
 
-  /** The members that are shown on that board, by the order of their ids. */
   members(boardId: string): Member[] {
     if (!isBoardId(boardId)) throw new TypeError(`${JSON.stringify(boardId)} is no board id`);
     return this.#running().manager.page(boardId, undefined, Number.MAX_SAFE_INTEGER);
   }
 
-  /** As the method of the real server: puts a person or a session out, of one board or of the service. */
   async kick(options: KickOptions): Promise<void> {
     await this.#running().manager.tellAll(kickOf(options));
   }
 
-  /** As the method of the real server: puts a person out and voids the tokens that they have. */
   async revoke(userId: string, reason?: string): Promise<void> {
     await this.#running().manager.tellAll(revocationOf(userId, reason, this.now));
   }
 
-  /** As the method of the real server: tells the clients of all boards, or of one, a text. */
   async announce(text: string, options?: AnnounceOptions): Promise<void> {
     await this.#running().manager.tellAll(announcementOf(text, options));
   }
 
-  /** That instance dies, as by `kill -9`: its clients' connections break, and they connect to another one if there is any. */
   kill(instance = 0): void {
     this.#instance(instance).end();
   }
 
-  /** One more instance, which serves clients after a moment. Returns its number. */
   start(): number {
     const index = this.#instances.length;
     const end = this.#bus.connect();
@@ -151,7 +164,6 @@ export class TestServer {
     return index;
   }
 
-  /** Instances stop as for a deploy: they send their clients elsewhere and end. `instance` undefined: all. Time passes until they have. */
   async stop(instance?: number): Promise<void> {
     const some = instance === undefined ? this.#instances : [this.#instance(instance)];
     const left = new Set(some.filter(({ state }) => state !== "gone"));
