@@ -123,6 +123,25 @@ test("a page that is reloaded goes on with its sessions, and nobody sees a leave
   ana.driver.unload();
   await server.advance(4_000);
   assert.deepEqual(names(ben.board), []);
+  // A client that noticed the silence would connect again.
+  await server.advance(300_000);
+  assert.deepEqual(names(ben.board), []);
+});
+
+test("a page may be hidden, or without a network, before its client is made", async () => {
+  const { server, ana } = await two();
+  const [covered, offline, lost] = [server.driver(), server.driver(), server.driver()];
+  covered.hide();
+  offline.disconnect();
+  lost.disconnect({ silently: true });
+  const [, cleo, dai] = [open(server, "Bo", covered), open(server, "Cleo", offline), open(server, "Dai", lost)];
+  await server.advance(8_000);
+  assert.deepEqual(names(ana.board), ["Ben active", "Bo idle"]);
+  assert.deepEqual([cleo.board.status, dai.board.status], ["connecting", "connecting"]);
+  assert.deepEqual([cleo.log, dai.log], [["!unreachable"], []]);
+  for (const driver of [offline, lost]) driver.reconnect();
+  await server.advance(5_000);
+  assert.deepEqual([cleo.board.status, dai.board.status], ["connected", "connected"]);
 });
 
 test("the host's functions are asked as by the real server, with the headers of the page", async () => {

@@ -97,7 +97,7 @@ class TabSessions implements PageSessions {
   }
 }
 
-/** What ends when the page is unloaded. */
+/** The part of a page that ends when it is unloaded. */
 type Loaded = { events: PageEvents | undefined; readonly wires: Set<Wire> };
 
 export class Page implements TestDriver {
