@@ -29,6 +29,7 @@ const SELECTION = [
   "server/src/edge",
   "server/src/identity",
   "server/src/telemetry/log",
+  "server/test/test-server",
   "server/test/cli",
   "server/test/two-instances",
   "server/test/upgrades",
