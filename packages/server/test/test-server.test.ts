@@ -219,6 +219,23 @@ test("two instances: people on both see each other; one dies and its people move
   assert.throws(() => server.members("doc"), /no instance serves/);
 });
 
+test("[R9] without a bus clients are told that people may be missing, and see all again when it is back", async () => {
+  const { server, ana, ben } = await two({ instances: 2 });
+  const cleo = open(server, "Cleo", server.driver({ instance: 0 }));
+  await server.advance(1_000);
+  server.disconnectBus();
+  await server.advance(10_000);
+  assert.deepEqual([ana.board.status, ben.board.status], ["degraded", "degraded"]);
+  ana.board.update({ tool: "pen" });
+  await server.advance(1_000);
+  const toolOfAna = ({ board }: Page) => board.others.find(({ username }) => username === "Ana")?.state["tool"];
+  assert.deepEqual([toolOfAna(cleo), toolOfAna(ben)], ["pen", undefined]);
+  server.reconnectBus();
+  await server.advance(10_000);
+  assert.deepEqual([ana.board.status, ben.board.status], ["connected", "connected"]);
+  assert.deepEqual([toolOfAna(cleo), toolOfAna(ben)], ["pen", "pen"]);
+});
+
 test("each run gives the same; mistakes are told", async () => {
   const [one, other] = [await two(), await two()];
   const idOf = ({ ana }: typeof one) => ana.board.self?.memberId;

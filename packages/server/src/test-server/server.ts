@@ -50,6 +50,10 @@ export interface TestServer {
   announce(text: string, options?: AnnounceOptions): Promise<void>;
   /** That instance (by default the first) dies, as by `kill -9`: its clients' connections break, and they connect to another one if there is any. */
   kill(instance?: number): void;
+  /** Redis is out of reach, for all instances: clients are told `degraded`, and do not see what happens at other instances. */
+  disconnectBus(): void;
+  /** Redis is back. */
+  reconnectBus(): void;
   /** One more instance, which serves clients after a moment. Returns its number. */
   start(): number;
   /** Instances stop as for a deploy: they send their clients elsewhere and end. `instance` undefined: all. Time passes until they have. */
@@ -143,6 +147,14 @@ class VirtualServer implements TestServer {
 
   kill(instance = 0): void {
     this.#instance(instance).end();
+  }
+
+  disconnectBus(): void {
+    this.#bus.isDown = true;
+  }
+
+  reconnectBus(): void {
+    this.#bus.isDown = false;
   }
 
   start(): number {
