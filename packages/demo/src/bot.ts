@@ -19,7 +19,7 @@ export class Bot {
   readonly #isIdle: boolean;
   readonly #things: readonly string[];
   /** As the others were told. */
-  #instance = "";
+  #instance: string;
   #selected: string | undefined;
   #from = { x: Math.random(), y: Math.random() };
   #to = this.#from;
@@ -30,15 +30,16 @@ export class Bot {
   problem: PresenceError | undefined;
 
   /** Every fifth bot is on the other page of the board, every tenth is idle and every twentieth has a note. */
-  constructor(nth: number, { url, board, page }: BotsWanted) {
+  constructor(nth: number, { url, board, page, instance }: BotsWanted) {
     const area = nth % 5 === 4 ? (PAGES.find((other) => other !== page) ?? page) : page;
     this.#isIdle = nth % 10 === 5;
     this.#things = area === "diagram" ? ["you", "a", "redis", "b", "they"] : ["sun", "far-hill", "hill", "sea", "boat"];
+    this.#instance = instance;
     this.#presence = createPresence({ url });
     const note = { text: NOTES[nth / 20] ?? "Hello", x: Math.random(), y: Math.random(), page: area };
     this.#board = this.#presence.board(board, {
       username: `${NAMES[(FIRST_NAME + nth) % NAMES.length]} bot ${nth + 1}`,
-      state: { instance: "", ...(nth % 20 === 0 && { note }) },
+      state: { instance, ...(nth % 20 === 0 && { note }) },
     });
     this.#board.area(areaOf(area));
     this.#board.look([NOWHERE]);

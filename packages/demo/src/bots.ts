@@ -7,7 +7,14 @@ import { byId } from "./element.ts";
 import type { PageId } from "./state.ts";
 
 /** The worker is told the one and answers the other. `problem`: why some of them are not here; empty: none is missing, or they are coming. */
-export type BotsWanted = { readonly count: number; readonly url: string; readonly board: string; readonly page: PageId };
+export type BotsWanted = {
+  readonly count: number;
+  readonly url: string;
+  readonly board: string;
+  readonly page: PageId;
+  /** The instance that serves the page, and probably the bots too. */
+  readonly instance: string;
+};
 export type BotsHere = { readonly count: number; readonly problem: string };
 
 const NONE = "Each is a real client with a WebSocket of its own.";

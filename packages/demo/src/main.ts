@@ -202,7 +202,7 @@ const askAgain = watchService(({ isAlone, instances }) => {
   windows.neighbour(instances > 1, board.self?.username ?? name);
   later();
 });
-new Bots(() => ({ url: serverUrl, board: boardId, page }));
+new Bots(() => ({ url: serverUrl, board: boardId, page, instance: shortId(presence.instanceId) }));
 byId("board").textContent = boardId;
 
 board.subscribe(later);
