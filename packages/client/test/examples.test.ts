@@ -9,6 +9,7 @@ import { spawn } from "node:child_process";
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
+import axe from "axe-core";
 import { chromium, type Page } from "playwright-core";
 import { preview } from "vite";
 import { eventually, freePort, Instance } from "../../server/test/harness/index.ts";
@@ -218,7 +219,14 @@ async function pointAt(page: Page, area: string, x: number, y: number): Promise<
   for (const step of [20, 0]) await page.mouse.move(box.x + x * box.width - step, box.y + y * box.height - step);
 }
 
+/** A picture of it to look at, and what axe finds: people copy these pages. */
 async function shoot(t: TestContext, page: Page, name: string): Promise<void> {
+  await page.addScriptTag({ content: axe.source });
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
+    return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+  });
+  assert.deepEqual(found, []);
   const path = join(packed.folder, `../presence-example-${name}.png`);
   await page.screenshot({ path });
   t.diagnostic(`screenshot: ${path}`);
