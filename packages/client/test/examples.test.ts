@@ -86,9 +86,9 @@ test("canvas: a cursor is at its place of the canvas, however each has panned an
   const instance = await Instance.start(t, { redisUrl: "memory:" });
   const { ana, ben, problems } = await openTwo(t, await built(t, "canvas", instance.wsUrl));
   // A canvas has no elements: the arguments of fillText tell where a name is.
-  const isNameAt = async (x: number, y: number) => {
-    const drawn = await ben.evaluate(() => (window as unknown as { drawn: [string, number, number][] }).drawn.at(-1));
-    return drawn !== undefined && drawn[0] === "Ana" && Math.abs(drawn[1] - x) < 1 && Math.abs(drawn[2] - y) < 1;
+  const isNameAt = async (x: number, y: number, page = ben) => {
+    const drawn = await page.evaluate(() => (window as unknown as { drawn: [string, number, number][] }).drawn.at(-1));
+    return drawn !== undefined && Math.abs(drawn[1] - x) < 1 && Math.abs(drawn[2] - y) < 1;
   };
   await pointAt(ana, "#viewport", 0.5, 0.5);
   // A name is so far right of the tip, and below it.
@@ -97,6 +97,9 @@ test("canvas: a cursor is at its place of the canvas, however each has panned an
   await ben.mouse.move(300, 300);
   await ben.mouse.wheel(100, 60);
   await eventually(() => isNameAt(350 + right, 240 + down), { what: "Ben pans, and it stays at its place of the canvas" });
+  await eventually(() => isNameAt(400 + right, 360 + down, ana), {
+    what: "Ben's pointer rests, and points to another place of the canvas",
+  });
   await ben.keyboard.down("Control");
   await ben.mouse.wheel(0, -200 * Math.LN2);
   await ben.keyboard.up("Control");
