@@ -56,6 +56,27 @@ class Room {
     this.people.push(people);
   }
 
+  /** So many have been told the board. */
+  get joined(): number {
+    return this.people.flat().filter((client) => this.#self.has(client)).length;
+  }
+
+  /** All lose their connections, and come back one after another to the instance at which they were. */
+  comeBack(): void {
+    this.#collect();
+    this.people.forEach((people, at) => {
+      for (const client of people) client.close(1006);
+      this.#clock.advance(100);
+      this.people[at] = people.map((client, nth) => {
+        const again = (this.desks[nth % this.desks.length] ?? this.#first).connect("binary");
+        again.hello({ resumeToken: client.resumeToken });
+        again.join(`b${at}`, `person ${nth}`, 2);
+        this.#clock.advance(1);
+        return again;
+      });
+    });
+  }
+
   /** All of the movers move every 50 ms, evenly spread over time. */
   walk(movers: readonly (readonly [Client, string])[], forMs: number): void {
     const stepMs = MOVE_EVERY_MS / movers.length;
@@ -179,5 +200,18 @@ test("a hundred join one board of two instances: the cost of a join", async (t) 
   const room = await Room.open(2);
   await room.take();
   room.enter("b0", 100);
-  assertAtMost(t, "per join", await room.take(), 100, { writes: 7.8, frames: 2.6, bytes: 4800, publishes: 1.15, busBytes: 80 });
+  const counts = await room.take();
+  assert.equal(room.joined, 100);
+  assertAtMost(t, "per join", counts, 100, { writes: 7.8, frames: 2.6, bytes: 4800, publishes: 1.15, busBytes: 80 });
+});
+
+test("a hundred on one board of two instances lose their connections and come back: the cost of a return", async (t) => {
+  const room = await Room.open(2);
+  room.enter("b0", 100);
+  room.rest(5000);
+  await room.take();
+  room.comeBack();
+  const counts = await room.take();
+  assert.equal(room.joined, 100);
+  assertAtMost(t, "per return", counts, 100, { writes: 7.1, frames: 2.6, bytes: 6800, publishes: 2.1, busBytes: 150 });
 });
