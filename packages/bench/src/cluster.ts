@@ -123,6 +123,7 @@ export class Process {
 
   /** CPU time of all its threads, in user and system mode, since its start. */
   cpuSeconds(): number {
+    if (this.hasEnded) throw new Error(`a process has ended by itself: ${this.#child.spawnargs.join(" ")}`);
     return cpuSecondsOf(this.#child.pid ?? 0);
   }
 

@@ -9,8 +9,11 @@ import { createClient } from "redis";
 import { WebSocketServer } from "ws";
 
 const ME = randomUUID();
-const redis = await createClient({ url: process.env.REDIS_URL }).connect();
-const subscriber = await redis.duplicate().connect();
+/** Without a timeout for each command: a publish that waits for long would end the process. */
+const SETTINGS = { url: process.env.REDIS_URL, commandOptions: { timeout: 0 } };
+const client = () => createClient(SETTINGS).on("error", (error) => console.error(`naive: ${error.message}`));
+const redis = await client().connect();
+const subscriber = await client().connect();
 /** The clients here, by board. */
 const rooms = new Map();
 

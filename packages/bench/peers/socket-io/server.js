@@ -5,8 +5,11 @@ import { createAdapter } from "@socket.io/redis-adapter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
 
-const publisher = await createClient({ url: process.env.REDIS_URL }).connect();
-const subscriber = await publisher.duplicate().connect();
+/** Without a timeout for each command: a publish that waits for long would end the process. */
+const SETTINGS = { url: process.env.REDIS_URL, commandOptions: { timeout: 0 } };
+const client = () => createClient(SETTINGS).on("error", (error) => console.error(`socket-io: ${error.message}`));
+const publisher = await client().connect();
+const subscriber = await client().connect();
 const http = createServer((_request, response) => response.end("ready"));
 const io = new Server(http, { adapter: createAdapter(publisher, subscriber) });
 
