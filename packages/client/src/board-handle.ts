@@ -48,15 +48,15 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
   }
 
   get self(): AnyMember | null {
-    return this.snapshot().self;
+    return this.#shown.self;
   }
 
   get others(): readonly AnyMember[] {
-    return this.snapshot().others;
+    return this.#shown.others;
   }
 
   get users(): readonly User<object>[] {
-    return this.snapshot().users;
+    return this.#shown.users;
   }
 
   get justLeft(): readonly AnyMember[] {
@@ -64,11 +64,15 @@ export class BoardHandle implements Board<object, Record<string, unknown>> {
   }
 
   get memberCount(): number {
-    return this.snapshot().memberCount;
+    return this.#shown.memberCount;
   }
 
   get userCount(): number {
-    return this.snapshot().userCount;
+    return this.#shown.userCount;
+  }
+
+  get #shown(): Membership["shown"] {
+    return this.#isLeft ? CLOSED : this.#membership.shown;
   }
 
   snapshot(): BoardSnapshot<object> {

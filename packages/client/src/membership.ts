@@ -143,6 +143,11 @@ export class Membership {
     return this.#snapshot;
   }
 
+  /** The parts of a snapshot one by one. Each is made when it is asked for: oneself is to be had without the lists of all others. */
+  get shown(): Omit<BoardSnapshot<object>, "status" | "justLeft"> {
+    return this.status === "closed" ? CLOSED : this.#view;
+  }
+
   /** Both only rise. */
   get #version(): number {
     return this.#view.version + this.#justLeft.version;
