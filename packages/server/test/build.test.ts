@@ -55,6 +55,7 @@ test("every command in the documents exists", () => {
     const workspace = /(?:-w|--workspace)[ =](\S+)/.exec(line)?.[1] ?? ".";
     if (program === "npm" && first === "run") assert.ok(second in scriptsOf(workspace), line);
     else if (program === "npm" && (first === "start" || first === "test")) assert.ok(first in scriptsOf("."), line);
+    else if (program === "npm" && first === "install") for (const name of words.slice(2)) assert.ok(PUBLISHED.has(name), line);
     else if (program === "npx") assert.ok(ours.includes(first) || existsSync(join(ROOT, "node_modules/.bin", first)), line);
     else assert.ok(ours.includes(program) || OTHER_PROGRAMS.has(program), line);
   }
@@ -128,6 +129,9 @@ type Manifest = { readonly name: string; readonly version: string; readonly type
 function manifest(name: string): Manifest {
   return JSON.parse(readFileSync(join(ROOT, "packages", name, "package.json"), "utf8")) as Manifest;
 }
+
+/** Packages that a document may tell to install. */
+const PUBLISHED = new Set(["protocol", "client", "react", "server"].map((name) => `@presence-service/${name}`));
 
 /** Programs in documents that are neither npm's nor ours. */
 const OTHER_PROGRAMS = new Set(["redis-cli", "redis-server", "docker", "git", "node", "curl", "flock", "cd"]);
