@@ -598,23 +598,3 @@ test("without options, or without a url, createPresence says what it needs", () 
       message: /needs the address of the service: createPresence\(\{ url/,
     });
 });
-
-test("what a board shows is the same in parts and in its snapshot", async () => {
-  const { board, socket, driver } = await atDesk(["ana", "ben"]);
-  const same = () => {
-    const { self, others, users, memberCount, userCount } = board;
-    assert.deepEqual(
-      { ...board.snapshot(), status: "", justLeft: [] },
-      { self, others, users, memberCount, userCount, status: "", justLeft: [] },
-    );
-    for (const part of ["self", "others", "users"] as const) assert.equal(board[part], board.snapshot()[part], part);
-  };
-  same();
-  socket.serve({ kind: "user_left", board: 7, actor: 1, reason: "left" });
-  same();
-  socket.drop(1006);
-  same();
-  board.leave();
-  await driver.advance(RELEASE_MS);
-  same();
-});
