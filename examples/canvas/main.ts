@@ -1,4 +1,4 @@
-/** Who is here and where they point, on a canvas that each pans and zooms for themselves. */
+/** The people who are here and their cursors, on a canvas that each of them pans and zooms alone. */
 
 import { type CursorMove, canvasSpace, createPresence, type User } from "@presence-service/client";
 import { drawCanvas, drawCursor } from "./draw.ts";
