@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { type CoreOptions, RecordedCore, type Recording, readRecording, recordingAsBytes } from "@presence-service/server/world";
+import { type CoreOptions, FORMAT, RecordedCore, type Recording, readRecording, recordingAsBytes } from "@presence-service/server/world";
 import { TROUBLE_NAMES, type TroubleName } from "./faults.ts";
 import { replay } from "./replay.ts";
 import { runSchedule } from "./run.ts";
@@ -27,7 +27,7 @@ function recorded(trouble: TroubleName, { keepsContent = false } = {}): { readon
 async function recordingOf(core: RecordedCore): Promise<Recording> {
   const { instanceId } = core;
   const segments = await core.recorded();
-  return readRecording(gzipSync(recordingAsBytes({ format: 1, version: "1", instanceId, why: "test", at: 0, segments })));
+  return readRecording(gzipSync(recordingAsBytes({ format: FORMAT, version: "1", instanceId, why: "test", at: 0, segments })));
 }
 
 test("a recording is repeated to the last answer, and its core stands at each checkpoint as the recorded one did, whatever the trouble", async (t) => {

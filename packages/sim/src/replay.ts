@@ -65,21 +65,26 @@ export function printing(sinceMs: Millis, print: (line: string) => void): Look {
 }
 
 function tell(core: Core, call: Call, digest: Digest): unknown {
-  const answer = answerTo(core, call);
-  if (typeof answer === "boolean") digest.mix(answer ? 3 : 5);
-  else digest.add(answer);
-  return answer;
-}
-
-function answerTo(core: Core, call: Call): unknown {
   switch (call.kind) {
-    case "handle":
-      return core.handle(call.input, call.now, call.wallNow);
-    case "mark":
-      return core.markCursor(call.boardId, call.actor, call.x, call.y, call.now, call.path);
-    case "take":
-      return core.takeCursors(call.boardId);
-    case "takeOwn":
-      return core.takeOwnCursors(call.boardId, call.now);
+    case "handle": {
+      const effects = core.handle(call.input, call.now, call.wallNow);
+      digest.effects(effects);
+      return effects;
+    }
+    case "mark": {
+      const isNew = core.markCursor(call.boardId, call.actor, call.x, call.y, call.now, call.path);
+      digest.marked(isNew);
+      return isNew;
+    }
+    case "take": {
+      const moves = core.takeCursors(call.boardId);
+      digest.numbers(moves);
+      return moves;
+    }
+    case "takeOwn": {
+      const cursors = core.takeOwnCursors(call.boardId, call.now);
+      digest.own(cursors);
+      return cursors;
+    }
   }
 }

@@ -87,9 +87,9 @@ export class RecordedCore extends Core {
   override handle(input: Input, now: Millis, wallNow: Millis = 0): Effect[] {
     this.#now = now;
     const kept = this.#options.keepsContent || !mayHoldContent(input) ? input : this.#placeholders.hide(input);
-    const isKept = this.#write(() => this.#tape.handle(kept, now, wallNow));
+    const isKept = this.#tape.handle(kept, now, wallNow) || this.#write(() => this.#tape.handle(kept, now, wallNow));
     const effects = super.handle(input, now, wallNow);
-    this.#digest.add(effects);
+    this.#digest.effects(effects);
     if (isKept) this.#tape.digested(this.#digest.value);
     for (const effect of effects) this.#judge(effect);
     return effects;
@@ -98,21 +98,21 @@ export class RecordedCore extends Core {
   override markCursor(boardId: BoardId, actor: number, x: number, y: number, now: Millis, path?: CursorPath): boolean {
     if (!this.#tape.mark(boardId, actor, x, y, now, path)) this.#write(() => this.#tape.mark(boardId, actor, x, y, now, path));
     const isNew = super.markCursor(boardId, actor, x, y, now, path);
-    this.#digest.mix(isNew ? 3 : 5);
+    this.#digest.marked(isNew);
     return isNew;
   }
 
   override takeCursors(boardId: BoardId): ReturnType<Core["takeCursors"]> {
     if (!this.#tape.take(boardId)) this.#write(() => this.#tape.take(boardId));
     const moves = super.takeCursors(boardId);
-    this.#digest.add(moves);
+    this.#digest.numbers(moves);
     return moves;
   }
 
   override takeOwnCursors(boardId: BoardId, now: Millis): ReturnType<Core["takeOwnCursors"]> {
     if (!this.#tape.takeOwn(boardId, now)) this.#write(() => this.#tape.takeOwn(boardId, now));
     const cursors = super.takeOwnCursors(boardId, now);
-    this.#digest.add(cursors);
+    this.#digest.own(cursors);
     return cursors;
   }
 

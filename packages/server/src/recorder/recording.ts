@@ -1,5 +1,5 @@
 /**
- * The form of a recording: segments, each of a checkpoint and the calls after it. A call is a byte that says which, then its numbers; an
+ * The form of a recording: segments, each of a checkpoint and the calls after it. A call is a word that says which, then its numbers; an
  * input is JSON. Boards and instances go by numbers, each introduced before its first use. Every input carries a digest of all answers
  * since the segment began, so a replay knows where it differs.
  */
@@ -10,7 +10,7 @@ import type { BoardId, CursorPath, InstanceId, Millis } from "@presence-service/
 import type { Input } from "../core/effects.ts";
 import type { Cursors } from "../core/messages.ts";
 
-export const FORMAT = 1;
+export const FORMAT = 2;
 
 /** One call of a core that may change it. */
 export type Call =
@@ -45,22 +45,40 @@ export type Recording = {
 };
 
 const OP = { name: 0, handle: 1, cursors: 2, mark: 3, take: 4, takeOwn: 5, path: 6 } as const;
+/** A call begins with a word of 32 bits: these bits say which it is, and the bits above which board, if it is of one. */
+const OP_BITS = 3;
+const OP_MASK = (1 << OP_BITS) - 1;
 /** Names in one segment: they take memory beside it. */
 const NAMES_MAX = 10_000;
+const WORD_BYTES = 4;
+const NO_ROOM = -1;
 
-/** Writes calls into memory that it was given. Each method answers false if there is no room: then nothing was written. */
+/** To write a double as two words. */
+const DOUBLE = new Float64Array(1);
+const HALVES = new Int32Array(DOUBLE.buffer);
+
+/**
+ * Writes calls into memory that it was given. Each method answers false if there is no room: then the call was not written. Words are of 32 bits and
+ * written by assignment, as most calls are of moves and come by the thousand: the writing methods of `Buffer` cost several times as much.
+ */
 export class Tape {
   readonly #bytes: Buffer;
+  readonly #words: Int32Array;
   readonly #names = new Map<string, number>();
+  /** The name that was asked for last: on a busy board it is asked for again. */
+  #lastName = "";
+  #lastNumber = NO_ROOM;
+  /** In words. */
   #end: number;
   readonly checkpoint: Uint8Array | undefined;
 
-  /** `checkpoint` is copied to the front. */
+  /** `checkpoint` is copied to the front. `bytes` has to begin at a whole word of its memory. */
   constructor(bytes: Buffer, checkpoint: Uint8Array | undefined) {
     this.#bytes = bytes;
-    this.#end = checkpoint?.length ?? 0;
+    this.#words = new Int32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / WORD_BYTES));
+    this.#end = wordsOf(checkpoint?.length ?? 0);
     if (checkpoint !== undefined) bytes.set(checkpoint);
-    this.checkpoint = checkpoint && bytes.subarray(0, this.#end);
+    this.checkpoint = checkpoint && bytes.subarray(0, checkpoint.length);
   }
 
   /** Its memory, for the next tape. */
@@ -69,166 +87,181 @@ export class Tape {
   }
 
   get calls(): Uint8Array {
-    return this.#bytes.subarray(this.checkpoint?.length ?? 0, this.#end);
+    return this.#bytes.subarray(WORD_BYTES * wordsOf(this.checkpoint?.length ?? 0), WORD_BYTES * this.#end);
   }
 
   /** To be called before the core gets the input, as it may change the input. `digested` completes it. */
   handle(input: Input, now: Millis, wallNow: Millis): boolean {
-    if (input.kind === "heard" && input.message.kind === "cursors" && input.message.paths === undefined && input.boardId !== undefined) {
-      const { message, boardId, from, link } = input;
-      if (!this.#has(72 + 4 * message.moves.length, boardId, from)) return false;
-      const [board, owner] = [this.#nameOf(boardId), this.#nameOf(from)];
-      this.#begin(OP.cursors, now, wallNow);
-      this.#u32(board);
-      this.#u32(owner);
-      this.#f64(link);
-      this.#f64(message.seq);
-      this.#u32(message.moves.length);
-      for (const number of message.moves) this.#end = this.#bytes.writeInt32LE(number, this.#end);
-      return true;
-    }
+    if (input.kind === "heard" && input.message.kind === "cursors" && input.message.paths === undefined && input.boardId !== undefined)
+      return this.#cursors(input.message, input.boardId, input.from, input.link, now, wallNow);
     const json = JSON.stringify(input);
     // Three bytes a character at most.
-    if (!this.#has(25 + 3 * json.length)) return false;
+    if (!this.#has(7 + wordsOf(3 * json.length))) return false;
     this.#begin(OP.handle, now, wallNow);
-    const length = this.#bytes.write(json, this.#end + 4);
-    this.#u32(length);
-    this.#end += length;
+    this.#text(json);
+    return true;
+  }
+
+  #cursors({ seq, moves }: Cursors, boardId: BoardId, from: InstanceId, link: number, now: Millis, wallNow: Millis): boolean {
+    const room = 12 + moves.length;
+    const board = this.#numberOf(boardId, room);
+    const owner = board === NO_ROOM ? NO_ROOM : this.#numberOf(from, room);
+    if (owner === NO_ROOM) return false;
+    this.#begin(OP.cursors | (board << OP_BITS), now, wallNow);
+    this.#word(owner);
+    this.#double(link);
+    this.#double(seq);
+    this.#word(moves.length);
+    for (let nth = 0; nth < moves.length; nth++) this.#word(moves[nth] as number);
     return true;
   }
 
   mark(boardId: BoardId, actor: number, x: number, y: number, now: Millis, path?: CursorPath): boolean {
     if (path !== undefined) return this.#pathTo({ kind: "mark", boardId, actor, x, y, now, path });
-    if (!this.#has(25, boardId)) return false;
-    const board = this.#nameOf(boardId);
-    this.#bytes[this.#end++] = OP.mark;
-    this.#u32(board);
-    this.#u32(actor);
-    this.#end = this.#bytes.writeInt32LE(x, this.#end);
-    this.#end = this.#bytes.writeInt32LE(y, this.#end);
-    this.#f64(now);
+    const board = this.#numberOf(boardId, 6);
+    if (board === NO_ROOM) return false;
+    this.#word(OP.mark | (board << OP_BITS));
+    this.#word(actor);
+    this.#word(x);
+    this.#word(y);
+    this.#double(now);
     return true;
   }
 
   /** A move with a path is rare, and as JSON. */
   #pathTo(call: Extract<Call, { kind: "mark" }>): boolean {
     const json = JSON.stringify(call);
-    if (!this.#has(5 + 3 * json.length)) return false;
-    this.#bytes[this.#end++] = OP.path;
-    const length = this.#bytes.write(json, this.#end + 4);
-    this.#u32(length);
-    this.#end += length;
+    if (!this.#has(2 + wordsOf(3 * json.length))) return false;
+    this.#word(OP.path);
+    this.#text(json);
     return true;
   }
 
   take(boardId: BoardId): boolean {
-    if (!this.#has(5, boardId)) return false;
-    const board = this.#nameOf(boardId);
-    this.#bytes[this.#end++] = OP.take;
-    this.#u32(board);
+    const board = this.#numberOf(boardId, 1);
+    if (board === NO_ROOM) return false;
+    this.#word(OP.take | (board << OP_BITS));
     return true;
   }
 
   takeOwn(boardId: BoardId, now: Millis): boolean {
-    if (!this.#has(13, boardId)) return false;
-    const board = this.#nameOf(boardId);
-    this.#bytes[this.#end++] = OP.takeOwn;
-    this.#u32(board);
-    this.#f64(now);
+    const board = this.#numberOf(boardId, 3);
+    if (board === NO_ROOM) return false;
+    this.#word(OP.takeOwn | (board << OP_BITS));
+    this.#double(now);
     return true;
   }
 
   /** The digest of the answers, the one to the last input included. */
   digested(digest: number): void {
-    this.#bytes.writeInt32LE(digest, this.#digestAt);
+    this.#words[this.#digestAt] = digest;
   }
 
   #digestAt = 0;
 
-  #begin(op: number, now: Millis, wallNow: Millis): void {
-    this.#bytes[this.#end++] = op;
-    this.#f64(now);
-    this.#f64(wallNow);
-    this.#digestAt = this.#end;
-    this.#end += 4;
+  #begin(head: number, now: Millis, wallNow: Millis): void {
+    this.#word(head);
+    this.#double(now);
+    this.#double(wallNow);
+    this.#digestAt = this.#end++;
   }
 
-  #has(bytes: number, ...names: readonly string[]): boolean {
-    let needed = bytes;
-    for (const name of names) if (!this.#names.has(name)) needed += 5 + 3 * name.length;
-    return this.#end + needed <= this.#bytes.length && this.#names.size + names.length <= NAMES_MAX;
+  #has(words: number): boolean {
+    return this.#end + words <= this.#words.length;
   }
 
-  #nameOf(name: string): number {
-    const known = this.#names.get(name);
-    if (known !== undefined) return known;
+  /** Introduces the name, if it is new. `NO_ROOM`: so many words do not fit after it. */
+  #numberOf(name: string, words: number): number {
+    if (name !== this.#lastName) {
+      const number = this.#names.get(name) ?? this.#introduce(name, words);
+      if (number === NO_ROOM) return NO_ROOM;
+      this.#lastName = name;
+      this.#lastNumber = number;
+    }
+    return this.#end + words <= this.#words.length ? this.#lastNumber : NO_ROOM;
+  }
+
+  #introduce(name: string, words: number): number {
     const number = this.#names.size;
+    if (number >= NAMES_MAX || !this.#has(2 + wordsOf(3 * name.length) + words)) return NO_ROOM;
     this.#names.set(name, number);
-    this.#bytes[this.#end++] = OP.name;
-    const length = this.#bytes.write(name, this.#end + 4);
-    this.#u32(length);
-    this.#end += length;
+    this.#word(OP.name);
+    this.#text(name);
     return number;
   }
 
-  #u32(number: number): void {
-    this.#end = this.#bytes.writeUInt32LE(number, this.#end);
+  #text(text: string): void {
+    const length = this.#bytes.write(text, WORD_BYTES * (this.#end + 1));
+    this.#word(length);
+    this.#end += wordsOf(length);
   }
 
-  #f64(number: number): void {
-    this.#end = this.#bytes.writeDoubleLE(number, this.#end);
+  #word(number: number): void {
+    this.#words[this.#end++] = number;
+  }
+
+  #double(number: number): void {
+    DOUBLE[0] = number;
+    this.#word(HALVES[0] as number);
+    this.#word(HALVES[1] as number);
   }
 }
 
+function wordsOf(bytes: number): number {
+  return Math.ceil(bytes / WORD_BYTES);
+}
+
 export function* callsOf({ calls }: Segment): Iterable<Call> {
-  const bytes = Buffer.from(calls.buffer, calls.byteOffset, calls.length);
+  // A copy, as the words have to begin at a whole word.
+  const bytes = Buffer.from(calls);
+  const words = new Int32Array(new Uint8Array(calls).buffer, 0, Math.floor(calls.length / WORD_BYTES));
   const names: string[] = [];
   let at = 0;
-  const past = (size: number) => {
-    at += size;
-    return at - size;
+  const word = () => words[at++] as number;
+  const double = () => {
+    HALVES[0] = word();
+    HALVES[1] = word();
+    return DOUBLE[0] as number;
   };
-  const u32 = () => bytes.readUInt32LE(past(4));
-  const i32 = () => bytes.readInt32LE(past(4));
-  const f64 = () => bytes.readDoubleLE(past(8));
   const text = () => {
-    const length = u32();
-    const from = past(length);
-    return bytes.toString("utf8", from, at);
+    const length = word();
+    const from = WORD_BYTES * at;
+    at += wordsOf(length);
+    return bytes.toString("utf8", from, from + length);
   };
-  const name = () => names[u32()] as string;
-  while (at < bytes.length) {
-    const op = bytes[at++];
-    switch (op) {
+  while (at < words.length) {
+    const head = word();
+    const boardId = names[head >>> OP_BITS] as BoardId;
+    switch (head & OP_MASK) {
       case OP.name:
         names.push(text());
         break;
       case OP.handle: {
-        const [now, wallNow, digest] = [f64(), f64(), i32()];
+        const [now, wallNow, digest] = [double(), double(), word()];
         yield { kind: "handle", now, wallNow, digest, input: JSON.parse(text()) as Input };
         break;
       }
       case OP.cursors: {
-        const [now, wallNow, digest] = [f64(), f64(), i32()];
-        const [boardId, from, link, seq] = [name() as BoardId, name() as InstanceId, f64(), f64()];
-        const message: Cursors = { kind: "cursors", seq, moves: Array.from({ length: u32() }, i32) };
+        const [now, wallNow, digest] = [double(), double(), word()];
+        const [from, link, seq] = [names[word()] as InstanceId, double(), double()];
+        const message: Cursors = { kind: "cursors", seq, moves: Array.from({ length: word() }, word) };
         yield { kind: "handle", now, wallNow, digest, input: { kind: "heard", boardId, from, link, message } };
         break;
       }
       case OP.mark:
-        yield { kind: "mark", boardId: name() as BoardId, actor: u32(), x: i32(), y: i32(), now: f64() };
+        yield { kind: "mark", boardId, actor: word(), x: word(), y: word(), now: double() };
         break;
       case OP.path:
         yield JSON.parse(text()) as Call;
         break;
       case OP.take:
-        yield { kind: "take", boardId: name() as BoardId };
+        yield { kind: "take", boardId };
         break;
       case OP.takeOwn:
-        yield { kind: "takeOwn", boardId: name() as BoardId, now: f64() };
+        yield { kind: "takeOwn", boardId, now: double() };
         break;
       default:
-        throw new Error(`no call begins with ${op}: the file is damaged, or of another version`);
+        throw new Error(`no call begins with ${head & OP_MASK}: the file is damaged, or of another version`);
     }
   }
 }
