@@ -247,13 +247,13 @@ export class BusLine implements BusListener {
     if (checked.isSigned && !signing.isOn) this.#othersSign(bytes);
     const decoded = decodeRedisMessage(checked.bytes);
     if (!decoded.ok) return journal.ignored(channel, bytes.length, decoded.why);
-    const { from, message } = decoded.value;
+    const { from, link, message } = decoded.value;
     if (from !== instanceId) metrics.received[message.kind]++;
     if (message.kind === "heartbeat") this.#compare(from, message);
     journal.heard(channel, from === instanceId ? undefined : from, message);
     if (message.kind === "hook") return this.#options.hooked?.(from, message.words);
     this.#options.overheard(from, message);
-    input({ kind: "heard", boardId: channels.boardOf(channel), ...decoded.value });
+    input({ kind: "heard", boardId: channels.boardOf(channel), from, link, message });
   }
 
   #othersSign(bytes: Uint8Array): void {

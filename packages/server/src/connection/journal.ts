@@ -120,7 +120,7 @@ export class Journal {
   }
 
   changed(boardId: BoardId, change: RosterChange): void {
-    if (this.#isWordy) this.#log.debug({ board: boardId, actor: change.actor }, changeInWords(change));
+    if (this.#isWordy()) this.#log.debug({ board: boardId, actor: change.actor }, changeInWords(change));
   }
 
   // Other instances.
@@ -264,12 +264,12 @@ export class Journal {
   }
 
   publishes(channel: Channel, message: BusMessage): void {
-    if (this.#isWordy) this.#log.debug({ channel }, `publish: ${messageInWords(message)}`);
+    if (this.#isWordy()) this.#log.debug({ channel }, `publish: ${messageInWords(message)}`);
   }
 
   /** `from` undefined: an own message came back. */
   heard(channel: Channel, from: string | undefined, message: BusMessage): void {
-    if (this.#isWordy) this.#log.debug({ channel }, `${from === undefined ? "own echo" : `heard ${from}`}: ${messageInWords(message)}`);
+    if (this.#isWordy()) this.#log.debug({ channel }, `${from === undefined ? "own echo" : `heard ${from}`}: ${messageInWords(message)}`);
   }
 
   /** `claimed`: the instance that the message says it is from, proved by nothing. */
@@ -291,15 +291,15 @@ export class Journal {
 
   ignored(channel: Channel, bytes: number, why: "foreign" | "invalid" | "version"): void {
     this.#metrics.busDropped[why]++;
-    if (this.#isWordy) this.#log.debug({ channel, bytes }, `ignored a message that is ${why}`);
+    if (this.#isWordy()) this.#log.debug({ channel, bytes }, `ignored a message that is ${why}`);
   }
 
-  get #isWordy(): boolean {
+  #isWordy(): boolean {
     return this.#log.isLevelEnabled?.("debug") !== false;
   }
 
   #debug(fields: object, words: string): void {
-    if (this.#isWordy) this.#log.debug(fields, words);
+    if (this.#isWordy()) this.#log.debug(fields, words);
   }
 }
 

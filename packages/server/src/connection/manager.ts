@@ -301,11 +301,13 @@ export class ConnectionManager implements Hub {
 
   /** Effects of one input are carried out before the next input, also if they bring it about. */
   input(input: Input): void {
-    this.#inputs.push(input);
+    if (this.#isHandling || this.#inputs.length > 0) this.#inputs.push(input);
     if (this.#isHandling) return;
     this.#isHandling = true;
     try {
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      // Most inputs come alone, and need no list.
+      let next: Input | undefined = this.#inputs.length > 0 ? this.#inputs.shift() : input;
+      for (; next !== undefined; next = this.#inputs.length > 0 ? this.#inputs.shift() : undefined) {
         for (const effect of this.#core.handle(next, this.clock.now(), this.clock.wallNow())) this.#carryOut(effect);
       }
     } finally {

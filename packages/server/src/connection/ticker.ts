@@ -59,6 +59,8 @@ export class Ticker<B extends { readonly pace: Pace; readonly seats: number }> {
   #atTurnEnd: B[] = [];
   #load = 0;
   #level = 0;
+  /** The tick of that level. */
+  #leastTickMs: Millis = 0;
   #calmSamples = 0;
   #patience = CALM_SAMPLES_MIN;
   /** Samples since a level was left. */
@@ -106,22 +108,23 @@ export class Ticker<B extends { readonly pace: Pace; readonly seats: number }> {
       if (!this.#isBack)
         this.#patience = this.#sinceLeft > 2 * this.#patience ? CALM_SAMPLES_MIN : Math.min(2 * this.#patience, CALM_SAMPLES_MAX);
       this.#isBack = true;
-      this.#level = level;
+      this.#enter(level);
     }
     // A level that was left without harm is followed by the next one soon.
     if (this.#calmSamples < (this.#isBack ? this.#patience : CALM_SAMPLES_MIN)) return;
     this.#isBack = false;
-    this.#level--;
+    this.#enter(this.#level - 1);
     this.#calmSamples = 0;
     this.#sinceLeft = 0;
   }
 
-  stop(): void {
-    this.#alarm.set(Number.POSITIVE_INFINITY);
+  #enter(level: number): void {
+    this.#level = level;
+    this.#leastTickMs = LEVELS[level]?.tickMs ?? 0;
   }
 
-  get #leastTickMs(): Millis {
-    return LEVELS[this.#level]?.tickMs ?? 0;
+  stop(): void {
+    this.#alarm.set(Number.POSITIVE_INFINITY);
   }
 
   /** A frame every 16 ms for each person here, as far as what frames cost allows. */

@@ -104,7 +104,7 @@ export class Watching {
     if (board === undefined) return;
     const isFirst = board.told === undefined;
     (isFirst ? this.#due : this.#changed).add(boardId);
-    this.#tellBy(isFirst ? this.#soon : Math.max(this.#soon, this.#toldAt + CONSTANTS.occupancyMs));
+    this.#tellBy(isFirst ? this.#soon() : Math.max(this.#soon(), this.#toldAt + CONSTANTS.occupancyMs));
   }
 
   stop(): void {
@@ -115,10 +115,10 @@ export class Watching {
     const owed = this.#owed.get(watcher) ?? new Set();
     this.#owed.set(watcher, owed);
     for (const boardId of boards) owed.add(boardId);
-    this.#tellBy(this.#soon);
+    this.#tellBy(this.#soon());
   }
 
-  get #soon(): Millis {
+  #soon(): Millis {
     return this.#options.clock.now() + GATHER_MS;
   }
 

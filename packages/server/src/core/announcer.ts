@@ -111,7 +111,7 @@ export class Announcer {
       this.#beaconsAfterChange[0] ?? NEVER,
       this.#beaconUnechoedAt,
       this.#beaconAt,
-      this.#lateAt,
+      this.#lateAt(),
       this.#subject.silence.probeAt,
     );
   }
@@ -120,7 +120,7 @@ export class Announcer {
     if (now >= this.#answerAt) this.#answer(now);
     if (now >= this.#positionsAt) this.#sayPositions(now);
     this.#beaconIfDue(now);
-    if (now >= this.#lateAt) this.#judgeSubscription(now);
+    if (now >= this.#lateAt()) this.#judgeSubscription(now);
     if (this.#subject.silence.takeProbe(now)) this.#sayBeacon(now);
     if (now >= this.#repeatAt) this.#repeatPositions(now);
   }
@@ -307,7 +307,7 @@ export class Announcer {
   }
 
   /** When an own message that left and did not come back is late. */
-  get #lateAt(): Millis {
+  #lateAt(): Millis {
     return this.#isSubscribed ? this.#unechoedSince + this.#context.constants.boardUnechoedMs : NEVER;
   }
 

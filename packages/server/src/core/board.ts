@@ -110,7 +110,7 @@ export class Board {
   }
 
   /** No client of this instance is here, none within its grace either. */
-  get #isEmpty(): boolean {
+  #isEmpty(): boolean {
     return this.#slice.size === 0 && this.#observers.size === 0;
   }
 
@@ -167,7 +167,7 @@ export class Board {
 
   /** The board has been empty for so long that it may be forgotten. */
   isOver(now: Millis): boolean {
-    return this.#isEmpty && now >= this.#announcer.lingersUntil;
+    return this.#isEmpty() && now >= this.#announcer.lingersUntil;
   }
 
   deadline(): Millis {
@@ -177,7 +177,7 @@ export class Board {
       this.#silence.blindAt,
       this.#sessions.expiryAt,
       this.#opening?.by ?? NEVER,
-      this.#isEmpty ? this.#announcer.lingersUntil : NEVER,
+      this.#isEmpty() ? this.#announcer.lingersUntil : NEVER,
     );
   }
 

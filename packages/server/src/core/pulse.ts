@@ -132,15 +132,15 @@ export class Pulse implements BusBelief {
   }
 
   get spreadMs(): Millis {
-    return (this.#pairs / this.#constants.recoveryPairsPerSecond) * 1000;
+    return (this.#pairs() / this.#constants.recoveryPairsPerSecond) * 1000;
   }
 
   get beaconMs(): Millis {
-    return Math.max(this.#constants.beaconMsMin, (this.#pairs / this.#constants.beaconsPerSecond) * 1000);
+    return Math.max(this.#constants.beaconMsMin, (this.#pairs() / this.#constants.beaconsPerSecond) * 1000);
   }
 
   /** Boards times instances: the cost of asking all instances about all boards. */
-  get #pairs(): number {
+  #pairs(): number {
     return this.#host.boards + this.#peers.boards;
   }
 

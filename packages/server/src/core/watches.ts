@@ -190,13 +190,13 @@ export class Watches {
     if (this.#watches.size === 0) return;
     this.#isAsked = true;
     const { wantAgainMsMin, wantAgainMsMax } = this.#context.constants;
-    const at = now + this.#context.random.between(wantAgainMsMin, wantAgainMsMax) + this.#spreadMs;
+    const at = now + this.#context.random.between(wantAgainMsMin, wantAgainMsMax) + this.#spreadMs();
     this.#renewAt = Math.min(this.#renewAt, Math.max(at, this.#renewedAt + wantAgainMsMax));
   }
 
   /** Words about any board may have been missed, or wants. */
   missed(now: Millis): void {
-    const spreadMs = this.#spreadMs;
+    const spreadMs = this.#spreadMs();
     for (const watch of this.#watches.values()) this.#doubt(watch, now, spreadMs);
   }
 
@@ -255,7 +255,7 @@ export class Watches {
   }
 
   #want(hashes: readonly BoardHash[], answer: boolean): void {
-    const leaseMs = Math.round(this.#periodMs * this.#context.constants.wantLeasePeriods);
+    const leaseMs = Math.round(this.#periodMs() * this.#context.constants.wantLeasePeriods);
     for (const boards of pieces(hashes, WANT_BOARDS_MAX))
       this.#context.emit({ kind: "publish", boardId: undefined, message: { kind: "want", leaseMs, answer, boards } });
   }
@@ -263,7 +263,7 @@ export class Watches {
   /** Says again what is wanted. A board of which nothing was heard for long is asked about. */
   #renew(now: Millis): void {
     this.#renewedAt = now;
-    this.#renewAt = now + this.#periodMs;
+    this.#renewAt = now + this.#periodMs();
     const { occupancySilentMs } = this.#context.constants;
     const known: BoardHash[] = [];
     const unknown: BoardHash[] = [];
@@ -280,12 +280,12 @@ export class Watches {
     this.#want(unknown, true);
   }
 
-  get #periodMs(): Millis {
-    return Math.max(this.#context.constants.wantMs, this.#spreadMs);
+  #periodMs(): Millis {
+    return Math.max(this.#context.constants.wantMs, this.#spreadMs());
   }
 
   /** Over how much time to say all that is wanted, since every instance hears it. */
-  get #spreadMs(): Millis {
+  #spreadMs(): Millis {
     return ((this.#watches.size * this.#context.peers.livePeers) / this.#context.constants.wantsPerSecond) * 1000;
   }
 

@@ -69,7 +69,7 @@ export class MasterBus {
       },
       linkUp: (link) => {
         if (link === "publisher") host.linked();
-        if (this.#isUp) resolveOpened();
+        if (this.#isUp()) resolveOpened();
       },
       linkDown: () => host.lostLink(),
       lost: () => {},
@@ -89,10 +89,10 @@ export class MasterBus {
 
   /** Something is wrong, or may be. */
   get isDoubtful(): boolean {
-    return this.#isLost || !this.#isUp || this.#sent - this.#echoed > 1;
+    return this.#isLost || !this.#isUp() || this.#sent - this.#echoed > 1;
   }
 
-  get #isUp(): boolean {
+  #isUp(): boolean {
     return this.#bus.at("publisher") !== undefined && this.#bus.at("subscriber") !== undefined;
   }
 

@@ -55,7 +55,7 @@ export class RedisPubSub implements Bus {
   open(listener: BusListener): void {
     this.#isStarted = true;
     this.#subscriptions.reportTo(listener);
-    for (const link of this.#links) void link.start(listener);
+    for (const link of this.#links()) void link.start(listener);
   }
 
   async start(listener: BusListener): Promise<void> {
@@ -63,10 +63,10 @@ export class RedisPubSub implements Bus {
     const until = performance.now() + START_MS_MAX;
     this.#topology.watch((place) => {
       const at = inWords(place);
-      for (const link of this.#links) if (link.at !== undefined && link.at !== at) link.recycle(`the master is now at ${at}`);
+      for (const link of this.#links()) if (link.at !== undefined && link.at !== at) link.recycle(`the master is now at ${at}`);
     });
     // The links are opened one after the other: if Redis refuses one, it refuses the other as well, which would only double the log.
-    for (const link of this.#links) {
+    for (const link of this.#links()) {
       await within(until - performance.now(), link.start(listener), () => {});
       if (link.connection !== undefined) continue;
       const wasClosed = this.#closing !== undefined;
@@ -139,10 +139,10 @@ export class RedisPubSub implements Bus {
     if (this.#publisher.connection !== undefined) await this.#outgoing?.empty(CLOSE_MS_MAX);
     this.#subscriptions.close();
     this.#topology.close();
-    for (const link of this.#links) link.close();
+    for (const link of this.#links()) link.close();
   }
 
-  get #links(): readonly RedisLink[] {
+  #links(): readonly RedisLink[] {
     return [this.#publisher, this.#subscriber];
   }
 

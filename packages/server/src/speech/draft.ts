@@ -12,10 +12,16 @@ export type Written = { framesOut: number; bytesOut: number; cursorsDelivered: n
 /** Frames for one socket, at the place where they belong in the bytes for all. */
 type Private = { readonly at: number; readonly frame: Buffer };
 
+const NOTHING: readonly Private[] = [];
+const NO_HOLES: readonly number[] = [];
+
 /** Roster first, then cursors. */
 export class Draft {
   readonly #chunks: Buffer[] = [];
   #whole: Buffer | undefined;
+  /** The actor of the only hole so far, as when one member has moved: that needs no map. */
+  #holeOf: number | undefined;
+  #hole: readonly number[] = NO_HOLES;
   #holes: Map<number, number[]> | undefined;
   #private: Map<number, Private[]> | undefined;
   #rosterFrames = 0;
@@ -44,10 +50,22 @@ export class Draft {
 
   /** Leaves one frame out for that actor's own socket: the bytes from `start` to `end`. To be called in ascending order. */
   leaveOut(actor: number, start: number, end: number): void {
-    this.#holes ??= new Map();
+    if (this.#holes === undefined) {
+      if (this.#holeOf === undefined) {
+        this.#holeOf = actor;
+        this.#hole = [start, end];
+        return;
+      }
+      this.#holes = new Map([[this.#holeOf, [...this.#hole]]]);
+    }
     const known = this.#holes.get(actor);
     if (known === undefined) this.#holes.set(actor, [start, end]);
     else known.push(start, end);
+  }
+
+  #holesOf(actor: number): readonly number[] {
+    if (this.#holes !== undefined) return this.#holes.get(actor) ?? NO_HOLES;
+    return actor === this.#holeOf ? this.#hole : NO_HOLES;
   }
 
   /** Adds one frame for the sockets of these actors alone. To be called before `endRoster`. */
@@ -85,14 +103,12 @@ export class Draft {
   writeTo(socket: ClientSocket, actor: number, part: "all" | "roster", written: Written): void {
     const isWhole = part === "all";
     const end = isWhole ? this.bytes : this.rosterBytes;
-    const holes = this.#holes?.get(actor);
+    const holes = this.#holesOf(actor);
     let bytes = end;
     let frames = isWhole ? this.frames : this.#rosterFrames;
-    if (holes !== undefined) {
-      for (let at = 0; at < holes.length && (holes[at] ?? end) < end; at += 2) {
-        bytes -= (holes[at + 1] ?? end) - (holes[at] ?? end);
-        frames--;
-      }
+    for (let at = 0; at < holes.length && (holes[at] ?? end) < end; at += 2) {
+      bytes -= (holes[at + 1] ?? end) - (holes[at] ?? end);
+      frames--;
     }
     const own = this.#private?.get(actor) ?? NOTHING;
     for (const { frame } of own) bytes += frame.length;
@@ -102,7 +118,7 @@ export class Draft {
     written.framesOut += frames;
     if (isWhole) written.cursorsDelivered += this.moves;
     this.#whole ??= this.#joined();
-    if (holes !== undefined || own.length > 0) writeApart(this.#whole.subarray(0, end), holes ?? [], own, socket);
+    if (holes.length > 0 || own.length > 0) writeApart(this.#whole.subarray(0, end), holes, own, socket);
     else socket.write(isWhole ? this.#whole : this.#whole.subarray(0, end));
   }
 
@@ -120,8 +136,6 @@ export class Draft {
     return this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks, this.bytes);
   }
 }
-
-const NOTHING: readonly Private[] = [];
 
 /** Writes the bytes without the holes (their starts and ends, in one flat list), and each private frame at its place. */
 function writeApart(bytes: Buffer, holes: readonly number[], own: readonly Private[], socket: ClientSocket): void {
