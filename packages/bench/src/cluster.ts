@@ -23,6 +23,8 @@ const PORT_MAX = 32_000;
 
 /** The program that an instance runs. */
 export type Program = {
+  /** Node, if it is not said. */
+  readonly command?: string;
   readonly args: readonly string[];
   /** The environment beside that of this process. */
   readonly env: (port: number, redisUrl: string) => Readonly<Record<string, string>>;
@@ -86,13 +88,13 @@ export class Cluster {
   async #launch(): Promise<Instance> {
     const port = await freePort();
     const redisUrl = `redis://127.0.0.1:${this.#redisPort}`;
-    const { args, env, readyPath } = this.#program;
+    const { command = process.execPath, args, env, readyPath } = this.#program;
     const options: SpawnOptions = {
       env: { ...process.env, ...env(port, redisUrl) },
       cwd: this.#folder,
       stdio: ["ignore", "inherit", "inherit"],
     };
-    const instance = new Instance(this.#run(process.execPath, args, options), port, readyPath);
+    const instance = new Instance(this.#run(command, args, options), port, readyPath);
     this.instances.push(instance);
     return instance;
   }

@@ -3,7 +3,7 @@
  * Peers are installed when they are first needed, with the versions of their lock files. How it is measured: docs/BENCHMARKS.md.
  *
  *   --scenario S    hot-board, small-boards (default), mostly-idle, join-storm, reconnect-storm, slow-readers, idle, huge-board, or several
- *   --peers A,B     of naive, y-websocket, socket-io, hocuspocus (all)
+ *   --peers A,B     of naive, y-websocket, socket-io, hocuspocus, centrifugo (all; centrifugo where it is on the PATH)
  *   --repeats N     runs of each, in turn (5)
  *   --seconds N     measured time of a run (10)
  *   --warm-up N     seconds before that, not measured (5)
@@ -21,7 +21,7 @@ import { Cluster } from "../cluster.ts";
 import { numberOf } from "../options.ts";
 import { fixed } from "../report.ts";
 import { type Comparison, comparisonTables, type Entry, LIMIT } from "./comparison.ts";
-import { type Contender, install, ours, oursAlone, peers, peersNamed, versionsOf } from "./contenders.ts";
+import { type Contender, install, ours, oursAlone, peers, peersNamed, thoseHere, versionsOf } from "./contenders.ts";
 import { type Run, tooLate } from "./figures.ts";
 import { Limit } from "./limit.ts";
 import { thisMachine } from "./machine.ts";
@@ -52,7 +52,7 @@ const trial: Trial = {
   scale: numberOf("scale", values.scale),
 };
 const scenarios = values.scenario.split(",").map((name) => ({ name, loads: scenarioNamed(name) }));
-const chosen = peersNamed(values.peers.split(",").filter(Boolean));
+const chosen = thoseHere(peersNamed(values.peers.split(",").filter(Boolean)));
 const contenders = [ours, ...(chosen.some(({ isAlone }) => isAlone) ? [oursAlone] : []), ...chosen];
 
 // Both for our own instances: people have addresses of their own.

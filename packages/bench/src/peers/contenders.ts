@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 import { OURS, type Program } from "../cluster.ts";
 import { wrong } from "../options.ts";
 import { enterHocuspocus, enterYWebsocket } from "./awareness.ts";
+import { enterCentrifugo } from "./centrifugo.ts";
+import { said } from "./machine.ts";
 import { enterNaive } from "./naive.ts";
 import { enterOurs } from "./ours.ts";
 import type { Enter } from "./person.ts";
@@ -17,6 +19,8 @@ export type Contender = {
   readonly enter: Enter;
   /** It cannot be more than one instance. */
   readonly isAlone: boolean;
+  /** The version, which the program itself tells. Absent: its package.json does. Undefined: it is not on this machine. */
+  readonly version?: () => string | undefined;
 };
 
 const PEERS = fileURLToPath(new URL("../../peers/", import.meta.url));
@@ -35,6 +39,22 @@ export const peers: readonly Contender[] = [
   peer("y-websocket", enterYWebsocket, true),
   peer("socket-io", enterSocketIo),
   peer("hocuspocus", enterHocuspocus),
+  {
+    name: "centrifugo",
+    program: {
+      command: "centrifugo",
+      args: ["--config", `${PEERS}centrifugo/config.json`],
+      env: (port, redisUrl) => ({
+        CENTRIFUGO_HTTP_SERVER_ADDRESS: "127.0.0.1",
+        CENTRIFUGO_HTTP_SERVER_PORT: String(port),
+        CENTRIFUGO_ENGINE_REDIS_ADDRESS: redisUrl,
+      }),
+      readyPath: "/health",
+    },
+    enter: enterCentrifugo,
+    isAlone: false,
+    version: () => said("centrifugo", "version")?.split(" (")[0],
+  },
 ];
 
 export function peersNamed(names: readonly string[]): Contender[] {
@@ -50,6 +70,15 @@ function peer(name: string, enter: Enter, isAlone = false): Contender {
   return { name, program: { args: [`${PEERS}${name}/server.js`], env, readyPath: "/" }, enter, isAlone };
 }
 
+/** Of several, those that are on this machine. One that is not, and comes with no lock file, is left out with a word on it. */
+export function thoseHere(contenders: readonly Contender[]): Contender[] {
+  return contenders.filter(({ name, program, version }) => {
+    const isHere = version === undefined || version() !== undefined;
+    if (!isHere) console.error(`without ${name}: there is no ${program.command} on the PATH`);
+    return isHere;
+  });
+}
+
 /** With the versions of its lock file. */
 export function install({ name }: Contender): void {
   const cwd = `${PEERS}${name}`;
@@ -59,7 +88,8 @@ export function install({ name }: Contender): void {
 }
 
 /** `ws 8.23.0, redis 6.3.1`: what its package.json names. */
-export function versionsOf({ name }: Contender): string {
+export function versionsOf({ name, version }: Contender): string {
+  if (version !== undefined) return version() ?? "not here";
   const path = `${PEERS}${name}/package.json`;
   if (!existsSync(path)) return "this version";
   const { dependencies } = JSON.parse(readFileSync(path, "utf8")) as { dependencies: Record<string, string> };

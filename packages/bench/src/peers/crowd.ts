@@ -6,7 +6,12 @@ import { type Cluster, cpuSecondsOf } from "../cluster.ts";
 import { sum } from "../report.ts";
 import type { Enter, Person, Place } from "./person.ts";
 
-export type Crowd = { readonly boards: number; readonly boardSize: number };
+export type Crowd = {
+  readonly boards: number;
+  readonly boardSize: number;
+  /** The load is about who is on a board. */
+  readonly isKnown?: boolean;
+};
 
 const CONNECTS_AT_ONCE = 50;
 export const JOINED_MS_MAX = 60_000;
@@ -16,10 +21,10 @@ const QUIET_MS = 300;
 const QUIET_MS_MAX = 10_000;
 
 /** Neighbours on one board are on different instances. */
-export function placesOf(cluster: Cluster, { boards, boardSize }: Crowd, first = 0): Place[] {
+export function placesOf(cluster: Cluster, { boards, boardSize, isKnown = false }: Crowd, first = 0): Place[] {
   return Array.from({ length: boards * boardSize }, (_, at) => {
     const instance = at % cluster.instances.length;
-    return { port: cluster.instances[instance]?.port ?? 0, instance, board: `b${Math.floor(at / boardSize)}`, nth: first + at };
+    return { port: cluster.instances[instance]?.port ?? 0, instance, board: `b${Math.floor(at / boardSize)}`, nth: first + at, isKnown };
   });
 }
 

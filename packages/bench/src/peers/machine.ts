@@ -36,7 +36,8 @@ export function machineLine({ processor, cores, memoryGb, system, node, redis, c
   return `${processor}, ${cores} cores, ${memoryGb} GB, ${system}, Node ${node}, Redis ${redis}${of}; ${at.slice(0, 16).replace("T", " ")} UTC, load before ${loadBefore.toFixed(1)}`;
 }
 
-function said(command: string, ...args: readonly string[]): string | undefined {
+/** What a program prints; undefined: it cannot be run. */
+export function said(command: string, ...args: readonly string[]): string | undefined {
   try {
     return execFileSync(command, args, { stdio: ["ignore", "pipe", "ignore"] }).toString();
   } catch {

@@ -10,6 +10,8 @@ export type Place = {
   readonly board: string;
   /** The number of the person: no other one in the run has it. */
   readonly nth: number;
+  /** The load is about who is on the board: services that can do without that keep it here only. */
+  readonly isKnown: boolean;
 };
 
 export abstract class Person {

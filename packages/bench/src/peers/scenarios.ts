@@ -58,11 +58,11 @@ function moving(title: string, load: CursorLoad): Load {
 }
 
 function storms(title: string, load: StormLoad): Load {
-  return { title, run: (cluster, enter, trial) => storm(cluster, enter, scaled(load, trial)) };
+  return { title, run: (cluster, enter, trial) => storm(cluster, enter, scaled({ ...load, isKnown: true }, trial)) };
 }
 
 function stills(title: string, crowd: Crowd): Load {
-  return { title, run: (cluster, enter, trial) => still(cluster, enter, scaled(crowd, trial), trial) };
+  return { title, run: (cluster, enter, trial) => still(cluster, enter, scaled({ ...crowd, isKnown: true }, trial), trial) };
 }
 
 /** Fewer boards, or where there is one, fewer people on it. */

@@ -18,7 +18,7 @@ export type StormLoad = Crowd & {
 };
 
 /** The first people load code that all later ones use too. */
-const FIRST: Crowd = { boards: 1, boardSize: 10 };
+const FIRST: Crowd = { boards: 1, boardSize: 10, isKnown: true };
 
 export async function storm(cluster: Cluster, enter: Enter, load: StormLoad): Promise<Run> {
   const places = placesOf(cluster, load);
