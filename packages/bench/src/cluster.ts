@@ -44,13 +44,13 @@ export class Cluster {
   redis: Process;
   readonly instances: Instance[] = [];
   readonly #folder: string;
-  readonly #redisPort: number;
+  readonly redisPort: number;
   readonly #run: Run;
   readonly #program: Program;
 
   private constructor(redis: Process, redisPort: number, folder: string, run: Run, program: Program) {
     this.redis = redis;
-    this.#redisPort = redisPort;
+    this.redisPort = redisPort;
     this.#folder = folder;
     this.#run = run;
     this.#program = program;
@@ -82,12 +82,12 @@ export class Cluster {
 
   /** A new Redis in the place of one that was killed. It is about to listen when this returns. */
   replaceRedis(): void {
-    this.redis = redisOn(this.#redisPort, this.#folder, this.#run);
+    this.redis = redisOn(this.redisPort, this.#folder, this.#run);
   }
 
   async #launch(): Promise<Instance> {
     const port = await freePort();
-    const redisUrl = `redis://127.0.0.1:${this.#redisPort}`;
+    const redisUrl = `redis://127.0.0.1:${this.redisPort}`;
     const { command = process.execPath, args, env, readyPath } = this.#program;
     const options: SpawnOptions = {
       env: { ...process.env, ...env(port, redisUrl) },

@@ -68,7 +68,7 @@ for (const { name, loads } of scenarios) {
   const comparisons: Comparison[] = [];
   for (const load of loads) comparisons.push(await compare(load));
   const results: Results = { scenario: name, command: commandFor(name), machine, versions, comparisons };
-  console.log(`${[pageHead(results), ...comparisons.map(comparisonTables)].join("\n\n")}\n`);
+  console.log(`${[pageHead(results), ...comparisons.map((comparison) => comparisonTables(comparison))].join("\n\n")}\n`);
   // npm runs it in packages/bench, but a path is meant from where the user is.
   if (values.write !== undefined) write(resolve(process.env["INIT_CWD"] ?? "", values.write), results);
 }

@@ -47,7 +47,8 @@ export function measuresIn({ entries }: Comparison): MeasureName[] {
   return (Object.keys(MEASURES) as MeasureName[]).filter(has);
 }
 
-export function comparisonTables(comparison: Comparison): string {
+/** `isCompared` says of which entries there are ratios. */
+export function comparisonTables(comparison: Comparison, isCompared = isPeerOf): string {
   const { title, entries } = comparison;
   const measures = measuresIn(comparison);
   const titles = measures.map((name) => MEASURES[name].title);
@@ -75,7 +76,7 @@ export function comparisonTables(comparison: Comparison): string {
 }
 
 /** Peers with ours; those that are one instance also with one of ours; and ours with what is possible. */
-function isCompared(entry: Entry, reference: Entry): boolean {
+function isPeerOf(entry: Entry, reference: Entry): boolean {
   const [isOurs, ofOurs] = [entry.name.startsWith("ours"), reference.name.startsWith("ours")];
   return (isOurs && reference.name === LIMIT) || (ofOurs && !isOurs && entry.name !== LIMIT && (entry.isAlone || !reference.isAlone));
 }

@@ -9,6 +9,8 @@ import type { Enter, Person, Place } from "./person.ts";
 export type Crowd = {
   readonly boards: number;
   readonly boardSize: number;
+  /** All people of a board are on one instance, as where a load balancer takes the hash of the board. Else they are spread evenly. */
+  readonly affinity?: boolean;
   /** The load is about who is on a board. */
   readonly isKnown?: boolean;
 };
@@ -20,12 +22,20 @@ const LOOK_EVERY_MS = 5;
 const QUIET_MS = 300;
 const QUIET_MS_MAX = 10_000;
 
-/** Neighbours on one board are on different instances. */
-export function placesOf(cluster: Cluster, { boards, boardSize, isKnown = false }: Crowd, first = 0): Place[] {
+/** Neighbours on one board are on different instances, unless there is affinity. */
+export function placesOf(cluster: Cluster, { boards, boardSize, affinity = false, isKnown = false }: Crowd, first = 0): Place[] {
   return Array.from({ length: boards * boardSize }, (_, at) => {
-    const instance = at % cluster.instances.length;
-    return { port: cluster.instances[instance]?.port ?? 0, instance, board: `b${Math.floor(at / boardSize)}`, nth: first + at, isKnown };
+    const board = `b${Math.floor(at / boardSize)}`;
+    const instance = (affinity ? hashOf(board) : at) % cluster.instances.length;
+    return { port: cluster.instances[instance]?.port ?? 0, instance, board, nth: first + at, isKnown };
   });
+}
+
+/** FNV-1a, as the SDK asks a load balancer with. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash;
 }
 
 /** All are joined when this returns. */

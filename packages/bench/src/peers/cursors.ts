@@ -4,11 +4,12 @@
  */
 
 import { setTimeout as wait } from "node:timers/promises";
+import { BusMeter } from "../bus-counts.ts";
 import type { Seen } from "../clients.ts";
 import type { Cluster } from "../cluster.ts";
 import { Histogram } from "../histogram.ts";
 import { type Crowd, costsOf, gather, leave, noneLost, placesOf, residentMb } from "./crowd.ts";
-import { latencies, type Run } from "./figures.ts";
+import { busFigures, latencies, type Run } from "./figures.ts";
 import type { Enter } from "./person.ts";
 import { Walk } from "./walk.ts";
 
@@ -43,15 +44,18 @@ export async function cursors(cluster: Cluster, enter: Enter, load: CursorLoad, 
   const still = await gather(placesOf(cluster, { boards: 1, boardSize: frozen }, people.length), enter, () => {});
   for (const { socket } of still) socket.pause();
   const movers = people.filter((_, nth) => Math.floor((nth + 1) * moving) > Math.floor(nth * moving));
+  const meter = await BusMeter.open(cluster);
   try {
     walk = new Walk(movers, movesPerSecond);
     await wait(warmUpSeconds * 1000);
     walk.lateness = new Histogram();
+    const busBefore = await meter.take();
     const before = costsOf(cluster, people);
     from = before.at;
     await wait(seconds * 1000);
     const after = costsOf(cluster, people);
     to = after.at;
+    const bus = busFigures(busBefore, await meter.take());
     const { lateness } = walk;
     walk.lateness = new Histogram();
     const rss = residentMb(cluster);
@@ -68,6 +72,8 @@ export async function cursors(cluster: Cluster, enter: Enter, load: CursorLoad, 
         arrived: (100 * arrived) / (walk.dueWithin(from, to) * (boardSize - 1)),
         bytes: bytes / delivered,
         cores: cpu / measured,
+        ...bus,
+        redisCores: (after.redis - before.redis) / measured,
         rss,
       },
       lateP50: lateness.quantile(0.5),
@@ -76,6 +82,7 @@ export async function cursors(cluster: Cluster, enter: Enter, load: CursorLoad, 
       sent: { sockets: boards * boardSize, boardSize, seconds: measured, writes: after.reads - before.reads, bytes, updates: delivered },
     };
   } finally {
+    meter.close();
     await walk?.stop();
     leave([...people, ...still]);
   }

@@ -1,5 +1,6 @@
 /** The result of a run: named figures, of which less is better unless it is said, and how late the generator was. */
 
+import type { BusCounts } from "../bus-counts.ts";
 import type { Histogram } from "../histogram.ts";
 
 export type Measure = {
@@ -18,6 +19,10 @@ export const MEASURES = {
   arrived: { title: "% of moves × viewers that arrived", digits: 1, noRatio: true },
   bytes: { title: "bytes per update", digits: 1 },
   cores: { title: "cores: instances and Redis", digits: 2 },
+  redisCores: { title: "cores: Redis", digits: 3 },
+  publishes: { title: "publishes/s", digits: 0 },
+  deliveries: { title: "messages/s that Redis delivers", digits: 0 },
+  busKb: { title: "KB/s of Redis, in and out", digits: 1 },
   rss: { title: "RSS MB of the instances", digits: 0 },
   joinP50: { title: "join p50 ms", digits: 1 },
   joinP99: { title: "join p99 ms", digits: 1 },
@@ -59,6 +64,16 @@ const LATE_SHARE_MAX = 0.2;
 export function tooLate({ figures, lateP99 = 0 }: Run, lateMsMax: number): string | undefined {
   const longest = Math.max(figures.localP99 ?? 0, figures.crossP99 ?? 0, figures.joinP99 ?? 0);
   return lateP99 <= Math.max(lateMsMax, LATE_SHARE_MAX * longest) ? undefined : `the generator was ${lateP99.toFixed(1)} ms late`;
+}
+
+/** Per second, between two counts. */
+export function busFigures(before: BusCounts, after: BusCounts): Figures {
+  const seconds = (after.at - before.at) / 1000;
+  return {
+    publishes: (after.publishes - before.publishes) / seconds,
+    ...(after.deliveries !== undefined && { deliveries: (after.deliveries - (before.deliveries ?? 0)) / seconds }),
+    busKb: (after.bytesIn - before.bytesIn + after.bytesOut - before.bytesOut) / seconds / 1000,
+  };
 }
 
 /** Without those of which there is none. */
