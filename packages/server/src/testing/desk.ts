@@ -61,7 +61,7 @@ export class Desk {
     this.manager = new ConnectionManager({
       ...options,
       bus: this.end,
-      instanceId: `${1 + nth}0000000-0000-4000-8000-000000000000` as InstanceId,
+      instanceId: `${(1 + nth).toString(16)}0000000-0000-4000-8000-000000000000` as InstanceId,
       channels: new Channels("test"),
       signing: new Signing(""),
       clock: this.clock,
