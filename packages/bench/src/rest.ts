@@ -3,8 +3,8 @@
  * `npm run rest -w packages/bench`. On a fake clock `packages/server/src/connection/rest.test.ts` counts the same without that protocol.
  *
  *   --instances N,N   (2,4,10)
- *   --sizes N,N       members of a board, spread over all instances (2,10,100)
- *   --boards N        boards of each size (20)
+ *   --sizes N,N       members of a board, spread over all instances (2,10)
+ *   --boards N        boards of each size (100)
  *   --settle N        seconds after the joins, not measured (20)
  *   --seconds N       measured time (60)
  */
@@ -21,8 +21,8 @@ import { fixed, table } from "./report.ts";
 const { values } = parseArgs({
   options: {
     instances: { type: "string", default: "2,4,10" },
-    sizes: { type: "string", default: "2,10,100" },
-    boards: { type: "string", default: "20" },
+    sizes: { type: "string", default: "2,10" },
+    boards: { type: "string", default: "100" },
     settle: { type: "string", default: "20" },
     seconds: { type: "string", default: "60" },
   },

@@ -54,7 +54,7 @@ test("affinity: each move of people who are spread is a publish that four instan
 });
 
 test("rest: Redis counts two publishes a second of an instance", async () => {
-  const [idle = {}] = await rowsOf(REST_CLI, ..."--instances 2 --sizes 2 --settle 1 --seconds 5".split(" "));
+  const [idle = {}] = await rowsOf(REST_CLI, ..."--instances 2 --sizes 2 --boards 10 --settle 1 --seconds 5".split(" "));
   assert.ok(Math.abs(Number(idle["publishes"]) - 2) < 0.3, JSON.stringify(idle));
   // Of messages, and the protocol of Redis around them.
   assert.ok(Number(idle["bytes that Redis reads"]) < 200, JSON.stringify(idle));

@@ -38,7 +38,8 @@ export async function storm(cluster: Cluster, enter: Enter, load: StormLoad): Pr
     const coming: Promise<Person>[] = [];
     for (const [nth, place] of places.entries()) {
       const due = dueAt[nth] ?? 0;
-      if (due > performance.now()) await wait(due - performance.now());
+      const early = due - performance.now();
+      if (early > 0) await wait(early);
       lateness.add(performance.now() - due);
       coming.push(enter(place, () => {}));
     }
