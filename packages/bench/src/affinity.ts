@@ -1,5 +1,5 @@
 /**
- * What affinity saves: boards whose people are spread over all instances, and boards whose people are all on one, in turn, on real instances and a real Redis.
+ * The gain of affinity: boards whose people are spread over all instances, and boards whose people are all on one, in turn, on real instances and a real Redis.
  * `npm run affinity -w packages/bench`. People connect to the instance that a load balancer would choose, without one in between. How it is measured: docs/BENCHMARKS.md.
  *
  *   --instances N   (4)
@@ -87,15 +87,9 @@ async function goodRun(affinity: boolean, thrown: string[]): Promise<Run | undef
 
 async function measure(affinity: boolean): Promise<Run> {
   const cluster = await Cluster.start(instances, values.pinned ? 0 : undefined, OURS);
-  const stop = () => {
-    cluster.stop();
-    process.exit(1);
-  };
-  process.once("SIGINT", stop).once("SIGTERM", stop);
   try {
     return await cursors(cluster, enterOurs, { ...load, affinity }, times);
   } finally {
-    process.off("SIGINT", stop).off("SIGTERM", stop);
     cluster.stop();
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What has crossed Redis so far, as Redis itself and the instances count it: take the difference of two. Asking costs no more than it takes off again.
+ * The traffic of the bus so far, as Redis itself and the instances count it: take the difference of two. Asking costs no more than it takes off again.
  */
 
 import { connect, type Socket } from "node:net";
@@ -9,7 +9,7 @@ export type BusCounts = {
   readonly at: number;
   /** PUBLISH and SPUBLISH, also of scripts. */
   readonly publishes: number;
-  /** What Redis read and wrote on all its connections, but for these questions. */
+  /** Redis read and wrote so many on all its connections, but for these questions. */
   readonly bytesIn: number;
   readonly bytesOut: number;
   /** Messages that Redis has delivered to the instances, own ones that came back included. Only ours count them. */

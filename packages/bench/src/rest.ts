@@ -1,5 +1,5 @@
 /**
- * What instances and boards at rest cost on the bus, counted by Redis: bytes that it reads and writes, its own protocol included, and messages.
+ * The cost of instances and boards at rest on the bus, counted by Redis: bytes that it reads and writes, its own protocol included, and messages.
  * `npm run rest -w packages/bench`. On a fake clock `packages/server/src/connection/rest.test.ts` counts the same without that protocol.
  *
  *   --instances N,N   (2,4,10)

@@ -36,7 +36,7 @@ export function machineLine({ processor, cores, memoryGb, system, node, redis, c
   return `${processor}, ${cores} cores, ${memoryGb} GB, ${system}, Node ${node}, Redis ${redis}${of}; ${at.slice(0, 16).replace("T", " ")} UTC, load before ${loadBefore.toFixed(1)}`;
 }
 
-/** What a program prints; undefined: it cannot be run. */
+/** The output of a program; undefined: it cannot be run. */
 export function said(command: string, ...args: readonly string[]): string | undefined {
   try {
     return execFileSync(command, args, { stdio: ["ignore", "pipe", "ignore"] }).toString();

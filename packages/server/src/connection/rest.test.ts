@@ -1,5 +1,5 @@
 /**
- * What instances and boards at rest cost on the bus, in messages and bytes per second, counted on a fake clock: docs/REPLICATION.md has the table. Nothing is
+ * Instances and boards at rest cost so much on the bus, in messages and bytes per second, counted on a fake clock: docs/REPLICATION.md has the table. Nothing is
  * said of sockets. A bound is the count of today and a little; lower it when the count falls, and raise it only for a reason that the commit tells.
  */
 
@@ -75,7 +75,7 @@ function assertAtMost(t: TestContext, what: string, rest: Rest, bounds: Rest): v
   assert.deepEqual(over, [], `${what} costs more than ${JSON.stringify(bounds)}`);
 }
 
-/** What the boards add, for each of them and each instance that has members. */
+/** The cost that boards add, for each of them and each instance that has members. */
 async function boardsAdd(instances: number, size: number, spread: number): Promise<Rest> {
   const [none, some] = [await rest(instances), await rest(instances, BOARDS, size, spread)];
   const each = (count: keyof Rest) => (some[count] - none[count]) / (BOARDS * spread);
