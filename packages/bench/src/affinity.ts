@@ -77,10 +77,11 @@ console.log(
 
 async function goodRun(affinity: boolean, thrown: string[]): Promise<Run | undefined> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const run = await measure(affinity);
-    const why = tooLate(run, lateMsMax);
-    if (why === undefined) return run;
-    thrown.push(why);
+    const run = await measure(affinity).catch((error: Error) => error.message);
+    const why = typeof run === "string" ? run : tooLate(run, lateMsMax);
+    if (typeof run !== "string" && why === undefined) return run;
+    console.error(`thrown away: ${why}`);
+    thrown.push(why ?? "");
   }
   return undefined;
 }
