@@ -5,7 +5,6 @@
 
 import { isAbsolute } from "node:path";
 import { parseArgs } from "node:util";
-import { z } from "zod";
 import { isAddressRange } from "./address.ts";
 import type { Bounds } from "./bounds.ts";
 import { isChannelPrefix } from "./bus/bus.ts";
@@ -13,11 +12,12 @@ import { readSecrets, SECRETS_ALLOWED } from "./bus/signing.ts";
 import { ADMIN_SETTINGS, type AdminSettings, readAdmin } from "./config/admin-settings.ts";
 import { AUTH_SETTINGS, type AuthSettings, readAuth } from "./config/auth-settings.ts";
 import { readDotEnv } from "./config/dot-env.ts";
-import { LIMIT_SCHEMAS, LIMIT_SETTINGS, limitsIn } from "./config/limit-settings.ts";
+import { LIMIT_SETTINGS, limitsIn } from "./config/limit-settings.ts";
 import { FILE_SETTINGS, readSecretFiles, secretsRead } from "./config/secret-files.ts";
 import { similarTo } from "./config/similar.ts";
 import { flagsOf, isSubcommand, type OwnFlags, readOwnFlags, SUBCOMMANDS, type Subcommand } from "./config/subcommands.ts";
 import { type RedisTls, readTlsFiles } from "./config/tls-files.ts";
+import { anyText, like, listed, madeOf, oneOf, optional, type Read, text, type ValueOf, WRONG, whole } from "./config/values.ts";
 import { readWebhooks, WEBHOOK_SETTINGS, type WebhookSettings } from "./config/webhook-settings.ts";
 import { PresenceError } from "./errors.ts";
 import { isRecorderBytes, type RecorderOptions } from "./recorder/recorder.ts";
@@ -68,7 +68,7 @@ type Setting = {
   readonly unit: string;
   readonly allowed: string;
   readonly meaning: string;
-  readonly schema: z.ZodType<unknown, string | undefined>;
+  readonly read: Read<unknown>;
 };
 
 /** Every setting there is. `--help` and the table in docs/OPERATIONS.md are made of it. */
@@ -79,21 +79,14 @@ export const SETTINGS = {
     allowed: "a port number from 0 to 65535 (0: any free one)",
     meaning:
       "Where WebSockets, health, metrics and the demo page are served: one port, so that one rule of a load balancer or firewall covers it.",
-    schema: z
-      .string()
-      .regex(/^\d{1,5}$/)
-      .transform(Number)
-      .pipe(z.number().max(65_535)),
+    read: whole({ max: 65_535 }),
   },
   WS_HOST: {
     default: "",
     unit: "address",
     allowed: "an IP address or host name of this machine",
     meaning: "The interface to listen on. Not set: all of them, IPv4 and IPv6.",
-    schema: z
-      .string()
-      .regex(/^[A-Za-z0-9.:_%-]{1,255}$/)
-      .optional(),
+    read: optional(like(/^[A-Za-z0-9.:_%-]{1,255}$/)),
   },
   REDIS_URL: {
     default: "redis://localhost:6379",
@@ -101,7 +94,7 @@ export const SETTINGS = {
     allowed: `${REDIS_URL_FORMS}, or memory: for one instance alone`,
     meaning:
       "The Redis that all instances share: the bus between them, nothing is stored there. A name after the slash is that of a master that Sentinels watch, and the hosts are the Sentinels. memory: is a single instance without Redis, which sees nobody else's people.",
-    schema: z.string().refine((text) => text === "memory:" || redisUrlOf(text) !== undefined),
+    read: text((url) => url === "memory:" || redisUrlOf(url) !== undefined),
   },
   REDIS_TLS_CA: {
     default: "",
@@ -109,21 +102,21 @@ export const SETTINGS = {
     allowed: "a PEM file of certificates, with a rediss:// REDIS_URL",
     meaning:
       "The certificate authority of your own that signed the certificate of Redis. Only those in this file are trusted then. Not set: the public ones, and those of NODE_EXTRA_CA_CERTS.",
-    schema: z.string().optional(),
+    read: anyText,
   },
   REDIS_TLS_CERT: {
     default: "",
     unit: "path",
     allowed: "a PEM file of a certificate and the chain to its authority, together with REDIS_TLS_KEY",
     meaning: "The client certificate by which this instance shows Redis who it is, where Redis asks for one (tls-auth-clients).",
-    schema: z.string().optional(),
+    read: anyText,
   },
   REDIS_TLS_KEY: {
     default: "",
     unit: "path",
     allowed: "a PEM file of the private key of REDIS_TLS_CERT, without a passphrase",
     meaning: "Belongs to REDIS_TLS_CERT. Read at start, like the other two; a new certificate needs a restart.",
-    schema: z.string().optional(),
+    read: anyText,
   },
   REDIS_TLS_NAME: {
     default: "",
@@ -131,24 +124,21 @@ export const SETTINGS = {
     allowed: "a host name, with a rediss:// REDIS_URL",
     meaning:
       "The name in the certificates of Redis, where that is not the host to which the service connects. Nodes of a Cluster, and masters that Sentinels watch, are mostly known by their IP addresses. Not set: the certificate must name the host itself.",
-    schema: z
-      .string()
-      .regex(/^[A-Za-z0-9._-]{1,253}$/)
-      .optional(),
+    read: optional(like(/^[A-Za-z0-9._-]{1,253}$/)),
   },
   REDIS_SENTINEL_USERNAME: {
     default: "",
     unit: "text",
     allowed: "a user of the Sentinels, together with REDIS_SENTINEL_PASSWORD",
     meaning: "The user by whom the Sentinels are asked, where they have users (ACL) of their own. Not set: the default user.",
-    schema: z.string().optional(),
+    read: anyText,
   },
   REDIS_SENTINEL_PASSWORD: {
     default: "",
     unit: "text",
     allowed: "a password, as it is, with a REDIS_URL of Sentinels",
     meaning: "The password of the Sentinels, if they ask for one. The user and password in REDIS_URL are for the master alone.",
-    schema: z.string().optional(),
+    read: anyText,
   },
   REDIS_SHARDED: {
     default: "off",
@@ -156,14 +146,14 @@ export const SETTINGS = {
     allowed: "on, off; on with a redis-cluster:// REDIS_URL",
     meaning:
       "Whether boards are spread over the masters of a Cluster (sharded pub/sub, Redis 7): the messages of a board then pass through one master only, so more masters carry more. Set it alike at all instances: those with it and those without do not hear each other on boards.",
-    schema: z.enum(["on", "off"]),
+    read: oneOf(["on", "off"]),
   },
   REDIS_PREFIX: {
     default: "presence",
     unit: "text",
     allowed: "1 to 32 of a-z, 0-9 and -",
     meaning: "First part of every channel name. Deployments that share a Redis need one each, since pub/sub ignores the database number.",
-    schema: z.string().refine(isChannelPrefix),
+    read: text(isChannelPrefix),
   },
   BUS_SECRET: {
     default: "",
@@ -171,10 +161,7 @@ export const SETTINGS = {
     allowed: SECRETS_ALLOWED,
     meaning:
       "Signs what instances say to each other, so that nobody else who may publish on that Redis is believed. The first signs, all are believed; none at the end believes unsigned messages, too. Not set: everybody is believed.",
-    schema: z
-      .string()
-      .default("")
-      .refine((text) => readSecrets(text) !== undefined),
+    read: madeOf((list) => (readSecrets(list) === undefined ? undefined : list)),
   },
   ...AUTH_SETTINGS,
   ...ADMIN_SETTINGS,
@@ -185,21 +172,21 @@ export const SETTINGS = {
     unit: "level",
     allowed: LOG_LEVELS.join(", "),
     meaning: "The least important lines that are written. debug shows every join, leave, publish and bus message in words.",
-    schema: z.enum(LOG_LEVELS),
+    read: oneOf(LOG_LEVELS),
   },
   LOG_FORMAT: {
     default: "auto",
     unit: "format",
     allowed: LOG_FORMATS.join(", "),
     meaning: "json: one object per line, for log collectors. text: for people. auto: text on a terminal, json elsewhere.",
-    schema: z.enum(LOG_FORMATS),
+    read: oneOf(LOG_FORMATS),
   },
   DEMO: {
     default: "auto",
     unit: "switch",
     allowed: "auto, on, off",
     meaning: "Whether the demo page is served at /. auto: yes, unless NODE_ENV=production or clients need a token.",
-    schema: z.enum(["auto", "on", "off"]),
+    read: oneOf(["auto", "on", "off"]),
   },
   TRUSTED_PROXIES: {
     default: "",
@@ -207,16 +194,7 @@ export const SETTINGS = {
     allowed: "IP addresses and ranges such as 10.0.0.0/8, separated by commas",
     meaning:
       "The proxies whose X-Forwarded-For is believed. Not set: none, and everybody behind a proxy shares the budget of its address, which is made for 10 000 people but not for a flood.",
-    schema: z
-      .string()
-      .optional()
-      .transform((text) =>
-        (text ?? "")
-          .split(",")
-          .map((entry) => entry.trim())
-          .filter((entry) => entry !== ""),
-      )
-      .refine((entries) => entries.every(isAddressRange)),
+    read: madeOf((list) => (listed(list).every(isAddressRange) ? listed(list) : undefined)),
   },
   ...LIMIT_SETTINGS,
   RECORDER_BYTES: {
@@ -225,25 +203,21 @@ export const SETTINGS = {
     allowed: "0, or 1048576 to 1073741824",
     meaning:
       "Memory for the flight recorder: the last minutes of this instance, which SIGUSR2 or trouble writes to a file. 0: nothing is recorded.",
-    schema: z
-      .string()
-      .regex(/^\d{1,10}$/)
-      .transform(Number)
-      .refine(isRecorderBytes),
+    read: madeOf((digits) => (/^\d{1,10}$/.test(digits) && isRecorderBytes(Number(digits)) ? Number(digits) : undefined)),
   },
   RECORDER_DIR: {
     default: "",
     unit: "path",
     allowed: "an absolute path; the directory is made if it is missing",
     meaning: "Where recordings are written: the last ten stay. Not set: the system's directory for temporary files.",
-    schema: z.string().refine(isAbsolute).optional(),
+    read: optional(text(isAbsolute)),
   },
   RECORDER_CONTENT: {
     default: "off",
     unit: "switch",
     allowed: "on, off",
     meaning: "Whether recordings hold names, avatars, areas, states and events as they are. off: placeholders. Never tokens.",
-    schema: z.enum(["on", "off"]),
+    read: oneOf(["on", "off"]),
   },
 } as const satisfies Record<string, Setting>;
 
@@ -331,49 +305,28 @@ export function commandOf(sources: {
     origins.set(name, origin);
   }
   readSecretFiles(texts, origins, problems);
-  const parsed = SCHEMA.safeParse(texts);
-  if (!parsed.success) {
-    for (const name of new Set(parsed.error.issues.map((issue) => issue.path[0] as Name))) {
-      problems.push(describeProblem(name, texts[name] ?? "", origins.get(name) ?? ""));
-    }
-  }
+  const { values, wrong } = readValues(texts);
+  for (const name of wrong) problems.push(describeProblem(name, texts[name] ?? "", origins.get(name) ?? ""));
   const redisTls = readTlsFiles(
     { ca: texts.REDIS_TLS_CA, cert: texts.REDIS_TLS_CERT, key: texts.REDIS_TLS_KEY, isTls: /^rediss/i.test(texts.REDIS_URL ?? "") },
     problems,
   );
   problems.push(...wrongSentinel(texts), ...uselessHere(texts));
-  // Each by itself, so that one wrong value hides no other.
-  const auth = readAuth(
-    Object.fromEntries(keysOf(AUTH_SETTINGS).map((name) => [name, SETTINGS[name].schema.safeParse(texts[name]).data])),
-    problems,
-  );
-  const { ADMIN_PORT, ADMIN_HOST, ADMIN_TOKEN } = ADMIN_SETTINGS;
-  const admin = readAdmin(
-    {
-      ADMIN_PORT: ADMIN_PORT.schema.safeParse(texts.ADMIN_PORT).data,
-      ADMIN_HOST: ADMIN_HOST.schema.safeParse(texts.ADMIN_HOST).data,
-      ADMIN_TOKEN: ADMIN_TOKEN.schema.safeParse(texts.ADMIN_TOKEN).data,
-    },
-    parsed.data?.WS_PORT,
-    problems,
-  );
-  const { WEBHOOK_URL, WEBHOOK_SECRET } = WEBHOOK_SETTINGS;
-  const webhooks = readWebhooks(
-    {
-      WEBHOOK_URL: WEBHOOK_URL.schema.safeParse(texts.WEBHOOK_URL).data,
-      WEBHOOK_SECRET: WEBHOOK_SECRET.schema.safeParse(texts.WEBHOOK_SECRET).data,
-    },
-    problems,
-  );
+  // Each has the values that are right, so that one wrong value hides no other.
+  const auth = readAuth(values, problems);
+  const admin = readAdmin(values, values.WS_PORT, problems);
+  const webhooks = readWebhooks(values, problems);
   const own = readOwnFlags(flags, problems);
-  if (!parsed.success || problems.length > 0) {
+  if (problems.length > 0) {
     if (subcommand === "doctor") return { kind: "wrong", problems, flags: own };
     throw new PresenceError(
       "BAD_SETTINGS",
       `${problems.length === 1 ? "A setting is" : `${problems.length} settings are`} wrong:\n${problems.map((line) => `  - ${line}`).join("\n")}`,
     );
   }
-  const { REDIS_SENTINEL_USERNAME: username, REDIS_SENTINEL_PASSWORD: password } = parsed.data;
+  // There is no problem, so that every value is right.
+  const right = values as Values;
+  const { REDIS_SENTINEL_USERNAME: username, REDIS_SENTINEL_PASSWORD: password } = right;
   const {
     WS_PORT,
     WS_HOST,
@@ -387,8 +340,8 @@ export function commandOf(sources: {
     DEMO,
     INSPECTOR,
     TRUSTED_PROXIES,
-  } = parsed.data;
-  const { RECORDER_BYTES, RECORDER_DIR, RECORDER_CONTENT } = parsed.data;
+  } = right;
+  const { RECORDER_BYTES, RECORDER_DIR, RECORDER_CONTENT } = right;
   const nodeEnv = sources.env["NODE_ENV"] || sources.dotEnv["NODE_ENV"];
   const isTrial = nodeEnv !== "production" && auth === undefined;
   const demo = DEMO === "auto" ? isTrial : DEMO === "on";
@@ -408,13 +361,13 @@ export function commandOf(sources: {
     inspector,
     recorder: { bytes: RECORDER_BYTES, content: RECORDER_CONTENT === "on", ...(RECORDER_DIR !== undefined && { dir: RECORDER_DIR }) },
     auth,
-    tokenLifeMaxS: parsed.data.AUTH_TOKEN_LIFE_MAX,
+    tokenLifeMaxS: right.AUTH_TOKEN_LIFE_MAX,
     webhooks,
     admin,
-    allowedOrigins: parsed.data.ALLOWED_ORIGINS,
-    tokenInUrl: parsed.data.TOKEN_IN_URL === "on",
+    allowedOrigins: right.ALLOWED_ORIGINS,
+    tokenInUrl: right.TOKEN_IN_URL === "on",
     trustedProxies: TRUSTED_PROXIES,
-    limits: limitsIn(parsed.data),
+    limits: limitsIn(right),
   };
   const warnings = sources.warnings ?? [];
   return subcommand === undefined ? { kind: "run", settings, warnings } : { kind: subcommand, settings, warnings, flags: own };
@@ -448,50 +401,17 @@ function uselessHere({ REDIS_URL = "", REDIS_SHARDED, REDIS_TLS_NAME }: Partial<
   ];
 }
 
-const SCHEMA = z.object({
-  WS_PORT: SETTINGS.WS_PORT.schema,
-  WS_HOST: SETTINGS.WS_HOST.schema,
-  LOG_LEVEL: SETTINGS.LOG_LEVEL.schema,
-  LOG_FORMAT: SETTINGS.LOG_FORMAT.schema,
-  REDIS_URL: SETTINGS.REDIS_URL.schema,
-  REDIS_SENTINEL_USERNAME: SETTINGS.REDIS_SENTINEL_USERNAME.schema,
-  REDIS_SENTINEL_PASSWORD: SETTINGS.REDIS_SENTINEL_PASSWORD.schema,
-  REDIS_PREFIX: SETTINGS.REDIS_PREFIX.schema,
-  REDIS_SHARDED: SETTINGS.REDIS_SHARDED.schema,
-  REDIS_TLS_NAME: SETTINGS.REDIS_TLS_NAME.schema,
-  BUS_SECRET: SETTINGS.BUS_SECRET.schema,
-  REDIS_TLS_CA: SETTINGS.REDIS_TLS_CA.schema,
-  REDIS_TLS_CERT: SETTINGS.REDIS_TLS_CERT.schema,
-  REDIS_TLS_KEY: SETTINGS.REDIS_TLS_KEY.schema,
-  AUTH: SETTINGS.AUTH.schema,
-  AUTH_SECRET: SETTINGS.AUTH_SECRET.schema,
-  AUTH_PUBLIC_KEYS: SETTINGS.AUTH_PUBLIC_KEYS.schema,
-  AUTH_JWKS_URL: SETTINGS.AUTH_JWKS_URL.schema,
-  AUTH_ISSUER: SETTINGS.AUTH_ISSUER.schema,
-  AUTH_AUDIENCE: SETTINGS.AUTH_AUDIENCE.schema,
-  AUTH_ANONYMOUS: SETTINGS.AUTH_ANONYMOUS.schema,
-  ALLOWED_ORIGINS: SETTINGS.ALLOWED_ORIGINS.schema,
-  TOKEN_IN_URL: SETTINGS.TOKEN_IN_URL.schema,
-  ADMIN_PORT: SETTINGS.ADMIN_PORT.schema,
-  ADMIN_HOST: SETTINGS.ADMIN_HOST.schema,
-  ADMIN_TOKEN: SETTINGS.ADMIN_TOKEN.schema,
-  WEBHOOK_URL: SETTINGS.WEBHOOK_URL.schema,
-  WEBHOOK_SECRET: SETTINGS.WEBHOOK_SECRET.schema,
-  WEBHOOK_SECRET_FILE: SETTINGS.WEBHOOK_SECRET_FILE.schema,
-  AUTH_TOKEN_LIFE_MAX: SETTINGS.AUTH_TOKEN_LIFE_MAX.schema,
-  REDIS_URL_FILE: SETTINGS.REDIS_URL_FILE.schema,
-  REDIS_SENTINEL_PASSWORD_FILE: SETTINGS.REDIS_SENTINEL_PASSWORD_FILE.schema,
-  BUS_SECRET_FILE: SETTINGS.BUS_SECRET_FILE.schema,
-  AUTH_SECRET_FILE: SETTINGS.AUTH_SECRET_FILE.schema,
-  ADMIN_TOKEN_FILE: SETTINGS.ADMIN_TOKEN_FILE.schema,
-  DEMO: SETTINGS.DEMO.schema,
-  INSPECTOR: SETTINGS.INSPECTOR.schema,
-  TRUSTED_PROXIES: SETTINGS.TRUSTED_PROXIES.schema,
-  ...LIMIT_SCHEMAS,
-  RECORDER_BYTES: SETTINGS.RECORDER_BYTES.schema,
-  RECORDER_DIR: SETTINGS.RECORDER_DIR.schema,
-  RECORDER_CONTENT: SETTINGS.RECORDER_CONTENT.schema,
-} satisfies Record<Name, unknown>);
+type Values = { readonly [N in Name]: ValueOf<(typeof SETTINGS)[N]["read"]> };
+
+/** The values that are right; the names of the others are in `wrong`. */
+function readValues(texts: Partial<Record<Name, string>>): { readonly values: Partial<Values>; readonly wrong: readonly Name[] } {
+  const read = NAMES.map((name) => [name, SETTINGS[name].read(texts[name])] as const);
+  const isWrong = ([, value]: (typeof read)[number]) => value === WRONG;
+  return {
+    values: Object.fromEntries(read.filter((entry) => !isWrong(entry))) as Partial<Values>,
+    wrong: read.filter(isWrong).map(([name]) => name),
+  };
+}
 
 /** Never shown, not even where they are wrong. */
 const SECRETS: ReadonlySet<Name> = new Set(["BUS_SECRET", "AUTH_SECRET", "ADMIN_TOKEN", "WEBHOOK_SECRET", "WEBHOOK_URL"]);

@@ -1,8 +1,8 @@
 /** The settings for those who run the service: where its inside is shown, and to whom. */
 
 import { isIP } from "node:net";
-import { z } from "zod";
 import { ADMIN_TOKENS_ALLOWED, readAdminTokens } from "../admin/tokens.ts";
+import { like, madeOf, oneOf, optional, whole } from "./values.ts";
 
 export type AdminSettings = {
   /** undefined: it has no port of its own. */
@@ -19,19 +19,14 @@ export const ADMIN_SETTINGS = {
     allowed: "a port number from 0 to 65535 (0: any free one), other than WS_PORT",
     meaning:
       "Where the admin API, the metrics and the whole of /health are served. Then WS_PORT has none of them, and shows strangers only that the instance is well. Not set: they are on WS_PORT, with ADMIN_TOKEN.",
-    schema: z
-      .string()
-      .regex(/^\d{1,5}$/)
-      .transform(Number)
-      .pipe(z.number().max(65_535))
-      .optional(),
+    read: optional(whole({ max: 65_535 })),
   },
   ADMIN_HOST: {
     default: "127.0.0.1",
     unit: "address",
     allowed: "an IP address or host name of this machine; other than loopback with ADMIN_TOKEN only",
     meaning: "The interface for ADMIN_PORT. Loopback by default, as whoever reaches that port sees peers, addresses and metrics.",
-    schema: z.string().regex(/^[A-Za-z0-9.:_%-]{1,255}$/),
+    read: like(/^[A-Za-z0-9.:_%-]{1,255}$/),
   },
   ADMIN_TOKEN: {
     default: "",
@@ -39,10 +34,7 @@ export const ADMIN_SETTINGS = {
     allowed: ADMIN_TOKENS_ALLOWED,
     meaning:
       "Requests with one of these as a bearer token may use the admin API, and read metrics and the whole of /health. Several, so that one can replace another; the log names them, and shows none. Not set: the admin API is on a loopback ADMIN_PORT only, for everybody on that machine.",
-    schema: z
-      .string()
-      .default("")
-      .refine((text) => text === "" || readAdminTokens(text) !== undefined),
+    read: madeOf((list) => (list === "" || readAdminTokens(list) !== undefined ? list : undefined)),
   },
   INSPECTOR: {
     default: "auto",
@@ -50,7 +42,7 @@ export const ADMIN_SETTINGS = {
     allowed: "auto, on, off",
     meaning:
       "Whether the Inspector, a page for those who run the service, is served at /inspector/: on ADMIN_PORT if that is set, else on WS_PORT. auto: yes where there is an admin API or the demo page is served unless somebody switches it off.",
-    schema: z.enum(["auto", "on", "off"]),
+    read: oneOf(["auto", "on", "off"]),
   },
   AUTH_TOKEN_LIFE_MAX: {
     default: "86400",
@@ -58,11 +50,7 @@ export const ADMIN_SETTINGS = {
     allowed: "60 to 31536000",
     meaning:
       "How long a token may live, from iat (or from now) to exp; one that lives longer is refused. For so long every instance remembers whose tokens were revoked, so the same value belongs to all. A day is long for a token, which the SDK fetches anew without anybody noticing.",
-    schema: z
-      .string()
-      .regex(/^\d{2,8}$/)
-      .transform(Number)
-      .pipe(z.number().min(60).max(31_536_000)),
+    read: whole({ min: 60, max: 31_536_000 }),
   },
 } as const;
 

@@ -1,12 +1,12 @@
 /** The settings by which an instance knows people: keys for their tokens, what is open to everybody, and the pages that may connect. */
 
 import { readFileSync } from "node:fs";
-import { z } from "zod";
 import { PresenceError } from "../errors.ts";
 import { SECRET_BYTES_MIN, verifier } from "../identity/keys.ts";
 import { GRANTS_FORM, type Grant, readGrants } from "../identity/rights.ts";
 import type { TokenOptions } from "../identity/tokens.ts";
 import { originRule } from "../origins.ts";
+import { anyText, listed, madeOf, oneOf, optional, text } from "./values.ts";
 
 export type AuthSettings = Omit<TokenOptions, "log" | "lifeMaxS">;
 
@@ -17,18 +17,14 @@ export const AUTH_SETTINGS = {
     allowed: "auto, required",
     meaning:
       "auto: clients need a token if there is a key for tokens (AUTH_SECRET, AUTH_PUBLIC_KEYS or AUTH_JWKS_URL), and anybody may join any board if there is none. required: without a key the service does not start.",
-    schema: z.enum(["auto", "required"]),
+    read: oneOf(["auto", "required"]),
   },
   AUTH_SECRET: {
     default: "",
     unit: "list",
     allowed: `one or more secrets of ${SECRET_BYTES_MIN} bytes or more, separated by commas`,
     meaning: "The secret by which your backend signs tokens (JWT, HS256). All in the list are believed, so that one can replace another.",
-    schema: z
-      .string()
-      .optional()
-      .transform((text) => listed(text))
-      .refine((secrets) => secrets.every((secret) => Buffer.byteLength(secret) >= SECRET_BYTES_MIN)),
+    read: madeOf((list) => (listed(list).every((secret) => Buffer.byteLength(secret) >= SECRET_BYTES_MIN) ? listed(list) : undefined)),
   },
   AUTH_PUBLIC_KEYS: {
     default: "",
@@ -36,7 +32,7 @@ export const AUTH_SETTINGS = {
     allowed: "a file of public keys or certificates in PEM form, or of a JSON Web Key Set",
     meaning:
       "The public keys of the service that signs tokens (RS256, PS256, ES256, EdDSA, and RS, PS and ES with 384 or 512). Read at start.",
-    schema: z.string().optional(),
+    read: anyText,
   },
   AUTH_JWKS_URL: {
     default: "",
@@ -44,14 +40,14 @@ export const AUTH_SETTINGS = {
     allowed: "an https:// URL (http:// for localhost), with AUTH_ISSUER",
     meaning:
       "Where an identity provider publishes its public keys. They are fetched when needed, and again after 10 minutes or for a new key.",
-    schema: z.string().refine(isKeyUrl).optional(),
+    read: optional(text(isKeyUrl)),
   },
   AUTH_ISSUER: {
     default: "",
     unit: "text",
     allowed: "the value of the claim iss",
     meaning: "Only tokens of this issuer are believed. Not set: iss is not looked at.",
-    schema: z.string().optional(),
+    read: anyText,
   },
   AUTH_AUDIENCE: {
     default: "",
@@ -59,7 +55,7 @@ export const AUTH_SETTINGS = {
     allowed: "the value of the claim aud",
     meaning:
       "Only tokens for this audience are believed. Not set: aud is not looked at. Set it where one issuer signs tokens for several services.",
-    schema: z.string().optional(),
+    read: anyText,
   },
   AUTH_ANONYMOUS: {
     default: "",
@@ -67,11 +63,7 @@ export const AUTH_SETTINGS = {
     allowed: GRANTS_FORM,
     meaning:
       "The rights of clients without a token, where tokens are needed: read (observe), write (be shown), event (broadcast). Not set: nothing.",
-    schema: z
-      .string()
-      .optional()
-      .transform((text) => (text === undefined ? [] : readGrants(text)))
-      .refine((grants) => grants !== undefined),
+    read: madeOf((list) => (list === "" ? [] : readGrants(list))),
   },
   ALLOWED_ORIGINS: {
     default: "",
@@ -79,17 +71,14 @@ export const AUTH_SETTINGS = {
     allowed: "origins such as https://app.example.com, separated by commas, or * for all",
     meaning:
       "The pages that may connect. Not set: pages of the host that they connect to where tokens are needed (behind a proxy that rewrites Host, list them), and all elsewhere.",
-    schema: z
-      .string()
-      .optional()
-      .transform((text) => (text === undefined ? undefined : listed(text))),
+    read: optional(madeOf(listed)),
   },
   TOKEN_IN_URL: {
     default: "off",
     unit: "switch",
     allowed: "on, off",
     meaning: "Whether classic clients, which say no hello, may give their token as ?token=. URLs end up in logs.",
-    schema: z.enum(["on", "off"]),
+    read: oneOf(["on", "off"]),
   },
 } as const;
 
@@ -141,13 +130,6 @@ function keysAt(path: string, problems: string[]): string {
     problems.push(`The file that AUTH_PUBLIC_KEYS names cannot be read (${code}).`);
     return "";
   }
-}
-
-function listed(text = ""): string[] {
-  return text
-    .split(",")
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== "");
 }
 
 /** Whoever can change the answer can sign tokens, so it has to come over TLS. */

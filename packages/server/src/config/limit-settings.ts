@@ -1,7 +1,7 @@
 /** The limits of bounds.ts as settings: each under the same name, in capitals. */
 
-import { z } from "zod";
 import { BOUND_NAMES, BOUNDS, type BoundName, type Bounds } from "../bounds.ts";
+import { type Read, whole } from "./values.ts";
 
 /** `CONNECTIONS_PER_ADDRESS` of `connectionsPerAddress`. */
 type Capitals<Name extends string> = Name extends `${infer Head}${infer Rest}`
@@ -15,16 +15,11 @@ type LimitSetting = {
   readonly unit: string;
   readonly allowed: string;
   readonly meaning: string;
-  readonly schema: z.ZodType<number, string>;
+  readonly read: Read<number>;
 };
 type LimitSettings = { readonly [of in BoundName as Capitals<of>]: LimitSetting };
 
 export const LIMIT_SETTINGS = Object.fromEntries(BOUND_NAMES.map((name) => [capitals(name), settingOf(name)])) as LimitSettings;
-
-/** The schema of each. */
-export const LIMIT_SCHEMAS = Object.fromEntries(Object.entries(LIMIT_SETTINGS).map(([name, { schema }]) => [name, schema])) as {
-  readonly [of in keyof LimitSettings]: LimitSetting["schema"];
-};
 
 /** The limits among the values of settings that have been checked. */
 export function limitsIn(values: { readonly [of in keyof LimitSettings]: number }): Bounds {
@@ -42,10 +37,6 @@ function settingOf(name: BoundName): LimitSetting {
     unit,
     allowed: `${min} to ${max}`,
     meaning,
-    schema: z
-      .string()
-      .regex(/^\d{1,11}$/)
-      .transform(Number)
-      .pipe(z.number().min(min).max(max)),
+    read: whole({ min, max }),
   };
 }

@@ -1,7 +1,7 @@
 /** Settings that hold secrets may come from files, as orchestrators mount them. Neither contents nor paths are ever shown: a path may be the secret itself. */
 
 import { readFileSync } from "node:fs";
-import { z } from "zod";
+import { anyText } from "./values.ts";
 
 /** Each of these may be given as `NAME_FILE` instead. */
 const FILED = ["REDIS_URL", "REDIS_SENTINEL_PASSWORD", "BUS_SECRET", "AUTH_SECRET", "ADMIN_TOKEN", "WEBHOOK_SECRET"] as const;
@@ -12,7 +12,7 @@ function fileOf(name: (typeof FILED)[number]) {
     unit: "path",
     allowed: `a file that holds ${name} and nothing else`,
     meaning: `Instead of ${name}: the file that holds it. Spaces and line ends around it are left out. Read at start.`,
-    schema: z.string().optional(),
+    read: anyText,
   } as const;
 }
 

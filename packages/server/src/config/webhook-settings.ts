@@ -1,7 +1,7 @@
 /** The settings of webhooks: where events are posted, and how they are signed. */
 
-import { z } from "zod";
 import { readWebhookSecrets, WEBHOOK_SECRETS_ALLOWED } from "../webhooks/delivery.ts";
+import { optional, text } from "./values.ts";
 
 export type WebhookSettings = {
   readonly url: string;
@@ -16,17 +16,14 @@ export const WEBHOOK_SETTINGS = {
     allowed: "an https:// or http:// URL without a user, with WEBHOOK_SECRET",
     meaning:
       "Where it is posted when somebody joins or leaves a board, and when a board is entered first and left last: at least once, from one instance of the cluster. The same at all instances. Each join and leave then costs one small message to all of them.",
-    schema: z.string().refine(isReceiver).optional(),
+    read: optional(text(isReceiver)),
   },
   WEBHOOK_SECRET: {
     default: "",
     unit: "list",
     allowed: WEBHOOK_SECRETS_ALLOWED,
     meaning: "Signs each post (Standard Webhooks), by all of the list, so that one can replace another.",
-    schema: z
-      .string()
-      .refine((text) => readWebhookSecrets(text) !== undefined)
-      .optional(),
+    read: optional(text((list) => readWebhookSecrets(list) !== undefined)),
   },
 } as const;
 
