@@ -6,14 +6,11 @@
 
 import { networkInterfaces } from "node:os";
 import { inspect } from "node:util";
-import { examine } from "./cli/doctor.ts";
 import { type Finding, findingInWords, reportAsJson, verdictInWords, verdictOn } from "./cli/finding.ts";
 import { openTelemetryTracer } from "./cli/open-telemetry.ts";
-import { tap } from "./cli/tap.ts";
 import { subcommandHelp } from "./config/subcommands.ts";
 import { type Command, helpText, possibleSecrets, readCommand, type Settings } from "./config.ts";
 import { EXIT_STATUS, PresenceError } from "./errors.ts";
-import { tokenRights } from "./identity/tokens.ts";
 import { createPresenceServer, type PresenceServer } from "./server.ts";
 import { createLog, type Logger } from "./telemetry/log.ts";
 import { escapeUnprintable, redactSecrets, redactText, redactUrl } from "./telemetry/redact.ts";
@@ -29,14 +26,18 @@ const argv = process.argv.slice(2);
 // `ps` shows the command line to every user of the machine, and a flag may hold a password.
 process.title = "presence-service";
 
-try {
-  const command = readCommand(argv);
-  if (command.kind !== "run") onDefect((error) => process.stderr.write(`presence-service: ${described(error)}\n`));
-  await carryOut(command);
-} catch (error) {
-  const expected = error instanceof PresenceError;
-  process.stderr.write(`presence-service: ${expected ? error.message : described(error)}\n`);
-  process.exit(expected ? EXIT_STATUS[error.code] : EXIT_DEFECT);
+void main();
+
+async function main(): Promise<void> {
+  try {
+    const command = readCommand(argv);
+    if (command.kind !== "run") onDefect((error) => process.stderr.write(`presence-service: ${described(error)}\n`));
+    await carryOut(command);
+  } catch (error) {
+    const expected = error instanceof PresenceError;
+    process.stderr.write(`presence-service: ${expected ? error.message : described(error)}\n`);
+    process.exit(expected ? EXIT_STATUS[error.code] : EXIT_DEFECT);
+  }
 }
 
 function carryOut(command: Command): Promise<void> {
@@ -69,7 +70,11 @@ async function runDoctor(command: Extract<Command, { kind: "doctor" | "wrong" }>
   };
   process.stdout.on("error", () => process.exit(0));
   if (command.kind === "wrong") for (const text of command.problems) say({ check: "settings", status: "error", text });
-  else await examine({ settings: command.settings, warnings: command.warnings, boards: command.flags.boards }, say);
+  else
+    await (await import("./cli/doctor.ts")).examine(
+      { settings: command.settings, warnings: command.warnings, boards: command.flags.boards },
+      say,
+    );
   const verdict = verdictOn(findings);
   await print(isJson ? reportAsJson(findings) : verdictInWords(verdict));
   process.exit(["well", "warnings", "errors"].indexOf(verdict));
@@ -87,6 +92,7 @@ async function runTap({ settings, warnings, flags }: Extract<Command, { kind: "t
     if (isRead) process.stdout.write(line);
     return isRead;
   };
+  const { tap } = await import("./cli/tap.ts");
   await tap({ settings, ...flags }, { write, tell, signal: stopping.signal });
   process.exit(0);
 }
@@ -130,7 +136,8 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     // A failure is in the log.
     else void server?.record().catch(() => {});
   });
-  const rights = settings.auth && tokenRights({ ...settings.auth, lifeMaxS: settings.tokenLifeMaxS, log });
+  const identity = settings.auth && (await import("./identity/tokens.ts"));
+  const rights = settings.auth && identity?.tokenRights({ ...settings.auth, lifeMaxS: settings.tokenLifeMaxS, log });
   const tracer = await openTelemetryTracer();
   server = await createPresenceServer({
     port: settings.port,

@@ -7,8 +7,7 @@ import { randomInt, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import type { InstanceId, Json } from "@presence-service/protocol";
 import { addressRule } from "./address.ts";
-import { type Administer, createApi } from "./admin/api.ts";
-import { allCalls } from "./admin/calls.ts";
+import type { Administer } from "./admin/api.ts";
 import { HearingMap } from "./admin/hearing-map.ts";
 import { ADMIN_TOKENS_ALLOWED, AdminTokens, readAdminTokens } from "./admin/tokens.ts";
 import { type Bounds, boundsOf } from "./bounds.ts";
@@ -39,7 +38,6 @@ import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import type { Tracer } from "./telemetry/tracing.ts";
 import { VERSION } from "./version.ts";
 import { post, readWebhookSecrets, WEBHOOK_SECRETS_ALLOWED } from "./webhooks/delivery.ts";
-import { readHookWords, Webhooks } from "./webhooks/webhooks.ts";
 import { within } from "./within.ts";
 
 export type { Administer } from "./admin/api.ts";
@@ -226,6 +224,9 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
     throw new PresenceError("BAD_SETTINGS", `webhooks.secret cannot be used; allowed: ${WEBHOOK_SECRETS_ALLOWED}`);
   // These come first, as they refuse wrong options: nothing has been opened yet that would have to be closed.
   const isAllowed = originRule(allowedOrigins);
+  // Many instances have neither, and the forms of both come with Zod: 10 MB, and a tenth of a second of the start.
+  const hooking = options.webhooks && (await import("./webhooks/webhooks.ts"));
+  const calling = admin && { ...(await import("./admin/api.ts")), ...(await import("./admin/calls.ts")) };
   const channels = new Channels(redisPrefix);
   const bus = busOf(options, channels, instanceId);
   const signing = new Signing(busSecret);
@@ -237,7 +238,8 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const hooks =
     options.webhooks &&
     secrets &&
-    new Webhooks({
+    hooking &&
+    new hooking.Webhooks({
       url: options.webhooks.url,
       secrets,
       instanceId,
@@ -266,7 +268,7 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
         own: (effect) => hooks.own(effect),
         judged: ({ instanceId: peer, state }) => hooks.judged(peer, state),
         heard(from, words) {
-          const read = readHookWords(words);
+          const read = hooking?.readHookWords(words);
           if (read !== undefined) hooks.heard(from, read);
         },
       },
@@ -325,9 +327,9 @@ export async function createPresenceServer(options: PresenceServerOptions): Prom
   const isKnown = ({ headers }: IncomingMessage) => adminTokens.nameIn(headers.authorization) !== undefined;
   const api =
     admin &&
-    createApi({
+    calling?.createApi({
       instanceId,
-      calls: allCalls({ instanceId, manager, hearing, drain: () => void close() }),
+      calls: calling.allCalls({ instanceId, manager, hearing, drain: () => void close() }),
       tokens: adminTokens,
       isTrusted: adminTokens.isEmpty,
       administer: admin.authorize,

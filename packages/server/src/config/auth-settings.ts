@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { PresenceError } from "../errors.ts";
-import { SECRET_BYTES_MIN, verifier } from "../identity/keys.ts";
+import { keysOf, SECRET_BYTES_MIN } from "../identity/keys.ts";
 import { GRANTS_FORM, type Grant, readGrants } from "../identity/rights.ts";
 import type { TokenOptions } from "../identity/tokens.ts";
 import { originRule } from "../origins.ts";
@@ -109,7 +109,7 @@ export function readAuth(given: AuthValues, problems: string[]): AuthSettings | 
   // One identity provider signs for everybody who has an account there: its keys alone say nothing.
   if (jwksUrl !== undefined && issuer === undefined)
     problems.push("AUTH_JWKS_URL is set without AUTH_ISSUER: keys are believed for their issuer only.");
-  noteProblem(() => verifier({ secrets: secrets ?? [], publicKeys, jwksUrl }), problems);
+  noteProblem(() => keysOf({ secrets: secrets ?? [], publicKeys }), problems);
   return { secrets: secrets ?? [], publicKeys, jwksUrl, issuer, audience, anonymous };
 }
 

@@ -6,8 +6,9 @@
 import { errors, type JWTPayload } from "jose";
 import type { Authenticate, Authorize, User } from "../connection/auth.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
-import { type KeyOptions, KeysUnavailable, verifier } from "./keys.ts";
+import type { KeyOptions } from "./keys.ts";
 import { BOARDS_FORM, type Grant, grantsIn, mayOn } from "./rights.ts";
+import { KeysUnavailable, verifier } from "./verifier.ts";
 
 export type TokenOptions = KeyOptions & {
   /** A token must have this `iss` and this `aud`; undefined: they are not looked at. */
