@@ -1,5 +1,5 @@
 /**
- * Builds each published package, so that others can install it: JavaScript and types in its `dist/` (in the server's also the Inspector), and a tarball in the `dist/` of the root,
+ * Builds each published package, so that others can install it: JavaScript and types in its `dist/` (in the server's also the command as few files, and the Inspector), and a tarball in the `dist/` of the root,
  * as the registry would have it. Development runs the sources and needs no build.
  */
 
@@ -19,6 +19,7 @@ for (const name of PACKAGES) {
   const { status } = spawnSync(process.execPath, [tsc, "--project", join(folder, "tsconfig.build.json")], { stdio: "inherit" });
   if (status !== 0) process.exit(1);
   // npm packs a licence only from the package's own folder.
+  if (name === "server") await (await import("./bundle.js")).bundle();
   if (name === "server") cpSync(join(ROOT, "packages/inspector/dist"), join(folder, "dist/inspector"), { recursive: true });
   copyFileSync(join(ROOT, "LICENSE"), join(folder, "LICENSE"));
   console.log(`build: packages/${name}/dist`);

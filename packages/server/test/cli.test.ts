@@ -8,9 +8,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { eventually } from "./harness/index.ts";
-
-const CLI = new URL("../src/cli.ts", import.meta.url).pathname;
+import { CLI, eventually } from "./harness/index.ts";
 
 /** Runs outside of the repository, which may hold a developer's own `.env`. */
 function start(args: readonly string[], env: Record<string, string> = {}, cwd = tmpdir()) {

@@ -10,9 +10,8 @@ import { encodeRedisMessage } from "../src/bus/envelope.ts";
 import { Signing } from "../src/bus/signing.ts";
 import type { Heartbeat } from "../src/core/messages.ts";
 import { FROM } from "../src/testing/ana.ts";
-import { eventually, freePort, Instance, RedisCluster, RedisProcess, Sentinels } from "./harness/index.ts";
+import { CLI, eventually, freePort, Instance, RedisCluster, RedisProcess, Sentinels } from "./harness/index.ts";
 
-const CLI = new URL("../src/cli.ts", import.meta.url).pathname;
 const GLOBAL = "presence:global";
 const SECRET = "the-secret-of-these-tests-is-long-enough";
 const LEAST = ["resetkeys", "resetchannels", "&presence:*", "-@all", "+subscribe", "+unsubscribe", "+publish", "+ping", "+hello"];

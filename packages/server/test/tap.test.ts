@@ -8,10 +8,9 @@ import { test } from "node:test";
 import { encodeRedisMessage } from "../src/bus/envelope.ts";
 import { Signing } from "../src/bus/signing.ts";
 import { FROM } from "../src/testing/ana.ts";
-import { eventually, Instance, RedisProcess, type Scope, SessionClient } from "./harness/index.ts";
+import { CLI, eventually, Instance, RedisProcess, type Scope, SessionClient } from "./harness/index.ts";
 import { endWithProcess } from "./harness/scope.ts";
 
-const CLI = new URL("../src/cli.ts", import.meta.url).pathname;
 const SECRET = "the-secret-of-these-tests-is-long-enough";
 const GLOBAL = "presence:global";
 

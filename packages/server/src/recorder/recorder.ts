@@ -3,7 +3,6 @@
  * `npm run sim -- --replay FILE` repeats them.
  */
 
-import { mkdir, readdir, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -68,6 +67,8 @@ export class Recorder {
     const file = join(dir, name);
     let isWhole: boolean;
     try {
+      // Here, as it brings more of Node along than the whole recorder does: 3 MB.
+      const { mkdir, writeFile } = await import("node:fs/promises");
       const segments = await this.core.recorded();
       isWhole = segments.some(({ checkpoint }) => checkpoint !== undefined);
       const bytes = recordingAsBytes({ format: FORMAT, version: VERSION, instanceId, why, at, segments });
@@ -89,6 +90,7 @@ export class Recorder {
   }
 
   async #tidy(dir: string): Promise<void> {
+    const { readdir, unlink } = await import("node:fs/promises");
     const files = (await readdir(dir)).filter((name) => FILE.test(name)).sort();
     // Files of other users stay.
     await Promise.allSettled(files.slice(0, -FILES_MAX).map((name) => unlink(join(dir, name))));

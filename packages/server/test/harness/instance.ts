@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -13,7 +14,8 @@ import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
 import { endWithProcess, type Scope } from "./scope.ts";
 
-const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+/** The command from its sources; `PRESENCE_CLI=packages/server/bin/presence-service.cjs npm test` has the tests run what was built. */
+export const CLI = resolve(process.env["PRESENCE_CLI"] ?? fileURLToPath(new URL("../../src/cli.ts", import.meta.url)));
 const READY_MS_MAX = 15_000;
 /** The same value as in edge/http.ts. */
 const RENDERED_MS = 1000;
@@ -31,6 +33,8 @@ export type InstanceOptions = {
   /** Further settings; they win over the above. */
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** Another file of the command than `CLI`. */
+  readonly cli?: string;
   /** The limit of its file descriptors; not given: the limit of these tests. */
   readonly filesMax?: number;
 };
@@ -90,11 +94,11 @@ export class Instance {
   }
 
   /** Starts one without waiting: for tests about starting. */
-  static async launch(scope: Scope, { redisUrl, port, env, args = [], filesMax }: InstanceOptions = {}): Promise<Instance> {
+  static async launch(scope: Scope, { redisUrl, port, env, args = [], cli = CLI, filesMax }: InstanceOptions = {}): Promise<Instance> {
     const ownPort = port ?? (await freePort());
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !SETTINGS.test(name)));
     const redis = redisUrl === undefined ? {} : { REDIS_URL: redisUrl };
-    const command = [process.execPath, "--conditions=presence-source", CLI, ...args];
+    const command = [process.execPath, "--conditions=presence-source", cli, ...args];
     const limited = filesMax === undefined ? command : ["sh", "-c", `ulimit -n ${filesMax}; exec "$0" "$@"`, ...command];
     const child = spawn(limited[0] ?? "", limited.slice(1), {
       env: { ...inherited, ...redis, WS_PORT: String(ownPort), ...env },

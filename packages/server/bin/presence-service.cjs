@@ -1,14 +1,15 @@
 #!/usr/bin/env node
 /**
  * The command `presence-service`, before and after anything is built: npm links only commands whose file exists when it installs.
- * All else is in dist/cli.js.
+ * All else is in dist/command. A CommonJS file, as Node then does not load its loader of ES modules, which takes 1 MB.
  */
 
-import { existsSync } from "node:fs";
+const { existsSync } = require("node:fs");
+const { join } = require("node:path");
 
-const built = new URL("../dist/cli.js", import.meta.url);
+const built = join(__dirname, "../dist/command/cli.cjs");
 if (existsSync(built)) {
-  await import(built.href);
+  require(built);
 } else {
   console.error("presence-service: it has not been built yet. Run `npm run build` in the repository, then this command again.");
   process.exitCode = 69;
