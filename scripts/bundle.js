@@ -1,12 +1,12 @@
 /**
  * Makes the command `presence-service` into a few files, `packages/server/dist/command/`, with the packages that it needs: an instance then takes
- * two thirds of the memory, and starts in a third of the time (docs/decisions/024-bundled-command.md). What the library exports stays as it is.
+ * two thirds of the memory, and starts in a third of the time (docs/decisions/024-bundled-command.md). The exports of the library stay as they are.
  * Names and lines are kept, so that stack traces and debuggers show code that one can read.
  */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { builtinModules, createRequire } from "node:module";
-import { dirname, join, relative } from "node:path";
+import { join, relative } from "node:path";
 import { rolldown } from "rolldown";
 import { ROOT } from "./node-24.js";
 
@@ -28,7 +28,7 @@ exports.default = { ${driverCommands()
     .map((name) => `${name}: require("./${name}").default`)
     .join(", ")} };
 exports.NON_STICKY_COMMANDS = {};`,
-  // What the driver knows of each command, for its own cache and Cluster, which we do not use.
+  // Traits of each command, for the driver's own cache and Cluster, which we do not use.
   "@redis/client/dist/lib/command-metadata/command-metadata-data.js": "exports.COMMAND_METADATA = {};",
   "@prometheus-io/client/index.js": ["Registry", "Counter", "Gauge", "Histogram"]
     .map((name) => `exports.${name} = require("./lib/${name.toLowerCase()}");`)
@@ -48,12 +48,26 @@ const COPYRIGHTS = { "@redis/client": "Copyright (c) 2022-2025, Redis, inc." };
 
 /** @param {string} [folder] */
 export async function bundle(folder = join(SERVER, "dist/command")) {
+  const entry = join(SERVER, "src/cli.ts");
+  /** @type {Set<string>} Modules of every start. */
+  const early = new Set();
   const bundled = await rolldown({
-    input: { cli: join(SERVER, "src/cli.ts") },
+    cwd: ROOT,
+    input: { cli: entry },
     platform: "node",
     external: EXTERNAL,
     resolve: { conditionNames: ["presence-source", "node", "import", "default"] },
-    plugins: [parts(), later(), version()],
+    plugins: [
+      parts(),
+      later(),
+      version(),
+      {
+        name: "early",
+        buildEnd() {
+          follow(entry, this, early);
+        },
+      },
+    ],
     onLog(level, log) {
       throw new Error(`bundle: ${level}: ${log.message}`);
     },
@@ -62,6 +76,8 @@ export async function bundle(folder = join(SERVER, "dist/command")) {
     format: "cjs",
     minify: "dce-only",
     comments: false,
+    // Between files each name is asked for by a getter, so all that runs often has to be in one. By itself rolldown would part what is needed later, too.
+    codeSplitting: { groups: [{ name: "service", test: (id) => early.has(id) }] },
     entryFileNames: "[name].cjs",
     chunkFileNames: "[name].cjs",
   });
@@ -77,6 +93,18 @@ export async function bundle(folder = join(SERVER, "dist/command")) {
     writeFileSync(join(folder, file.fileName), ascii(file.code));
   }
   writeFileSync(join(folder, "THIRD-PARTY.txt"), notices([...packages].sort()));
+}
+
+/**
+ * Adds to `met` all that a module imports, by whichever way, but not what it loads later.
+ * @param {string} id
+ * @param {import("rolldown").PluginContext} context
+ * @param {Set<string>} met
+ */
+function follow(id, context, met) {
+  if (met.has(id)) return;
+  met.add(id);
+  for (const imported of context.getModuleInfo(id)?.importedIds ?? []) follow(imported, context, met);
 }
 
 /** @returns {import("rolldown").Plugin} */
@@ -143,6 +171,7 @@ function notices(folders) {
   return [`The command presence-service holds code of these packages, from the registry of npm.\n`, ...each].join(line);
 }
 
-const MIT = readFileSync(join(dirname(require.resolve("ws/package.json")), "LICENSE"), "utf8")
+/** Without the line of copyright. */
+const MIT = readFileSync(join(ROOT, "node_modules/ws/LICENSE"), "utf8")
   .replace(/^[\s\S]*?(?=Permission is)/, "")
   .trim();

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-/** The server of this repository, from its sources; or, with its whole path, what was built of it (`dist/cli.js`) or another version to compare with. */
+/** The server of this repository, from its sources; or, with its whole path, what was built of it (`bin/presence-service.cjs`) or another version to compare with. */
 const SERVER_CLI = process.env["PRESENCE_CLI"] ?? fileURLToPath(new URL("../../server/src/cli.ts", import.meta.url));
 const READY_MS_MAX = 60_000;
 const LOOK_EVERY_MS = 50;
