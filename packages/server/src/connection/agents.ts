@@ -300,5 +300,6 @@ const NOBODY: SeatHolder = {
   },
   cursorMs: 0,
   awaitDrain() {},
+  visitSoon() {},
   owe() {},
 };

@@ -28,6 +28,8 @@ export interface SeatHolder {
   cursorMs: Millis;
   /** Has the connection's boards flushed when its socket has drained. Idempotent. */
   awaitDrain(): void;
+  /** Something has changed that matters to its next visit. */
+  visitSoon(): void;
   /** Charges work that was done for this connection alone: it pays before more of it is read. */
   owe(work: Work): void;
 }
@@ -106,8 +108,8 @@ export class BoardFanout {
   readonly pace = new Pace();
   /** Seats given out, including those that wait for the core. */
   seats = 0;
-  /** It was found that nobody looks at this board, and nothing has changed since: most visits of idle clients need no more. */
-  isUnseen = false;
+  /** A seat's connection was found to be seen by nobody here, and is visited less often for that. */
+  hasUnseen = false;
   /** The address that brought the board here. */
   opener: AddressAccount | undefined;
   readonly #rates: Rates;
@@ -145,6 +147,12 @@ export class BoardFanout {
     seat.shareAt = now + (2 * amount * this.seats) / this.#rates.audience.perMs;
     this.#audience.charge(amount, now);
     return true;
+  }
+
+  /** Somebody may have come to look: all are visited. */
+  visitSoon(): void {
+    this.hasUnseen = false;
+    for (const { holder } of this.#seatOf.values()) holder.visitSoon();
   }
 
   takeJoin(now: Millis): boolean {

@@ -94,6 +94,7 @@ export class ClientBoards {
   #over(seat: Seat): void {
     seat.span?.givenUp();
     this.#hub.boards.leave(seat);
+    this.#client.visitSoon();
   }
 
   /** Holds a message about a board that the client asks to enter. False: it is about no such board. */

@@ -37,7 +37,7 @@ import type { Ending, Guest } from "./lobby.ts";
 import type { Newcomer, Standing } from "./newcomers.ts";
 import { OUTBOX } from "./outbox.ts";
 import { HONEST, LIMIT_TEXTS, OVERDRAWN, REFUSALS, refOf } from "./refusal-texts.ts";
-import { GRACE_MS, HEARTBEAT_MS, HURRY_MS, Idleness, Silence, type Watched } from "./timing.ts";
+import { GRACE_MS, HEARTBEAT_MS, Idleness, Silence, type Watched } from "./timing.ts";
 import { FOREVER, TokenLife } from "./token-life.ts";
 import { WatchedBoards } from "./watched-boards.ts";
 import type { Watcher } from "./watching.ts";
@@ -46,7 +46,7 @@ import type { Watcher } from "./watching.ts";
 const CURSOR: CursorInput = { board: 0, x: 0, y: 0, path: undefined };
 
 type State =
-  | { readonly phase: "greeting"; readonly until: Millis }
+  | { readonly phase: "greeting" }
   /** `user` is for `authorize`. */
   | { readonly phase: "open"; readonly identity: Identity; readonly user: User; readonly token: TokenLife }
   | { readonly phase: "ended" };
@@ -72,7 +72,8 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   #countedUser: string | undefined;
   /** Counts the fresh tokens that the host was asked about. */
   #renewals = 0;
-  readonly #silence = new Silence();
+  /** undefined: it is not open yet. */
+  #silence: Silence | undefined;
   /** The core was told that nothing comes from this client. */
   #isQuiet = false;
   /** Of a client that says no hello. */
@@ -103,14 +104,16 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     this.speech = client.speech;
     this.cursorMs = hub.boards.cursorMs;
     this.#request = hub.host.authenticates ? client.request : undefined;
-    this.#state = { phase: "greeting", until: hub.clock.now() + hub.bounds.helloMs };
+    this.#state = { phase: "greeting" };
     this.#idleness = client.speech.saysHello ? undefined : new Idleness();
     this.#token = client.token;
   }
 
   /** To be called once the hub knows the connection. A client that says no hello is identified here. */
   start(): void {
-    if (!this.speech.saysHello) this.#authenticate(this.#token, newResumeToken());
+    const { lobby, clock, bounds } = this.#hub;
+    if (this.speech.saysHello) lobby.callAt(this, clock.now() + bounds.helloMs);
+    else this.#authenticate(this.#token, newResumeToken());
   }
 
   get seats(): readonly Seat[] {
@@ -138,12 +141,6 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     return !this.speech.canResume;
   }
 
-  /** The client has still to say hello, or its token is about to run out. */
-  isInHurry(now: Millis): boolean {
-    const state = this.#state;
-    return state.phase === "greeting" || (state.phase === "open" && now + HURRY_MS >= state.token.dueAt);
-  }
-
   isMeant(whom: Whom): boolean {
     if (this.who === undefined) return false;
     const { memberId, user } = this.who.identity;
@@ -169,12 +166,13 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     if (this.#state.phase === "ended") return;
     if (this.#inbox === undefined) this.socket.pong(data);
     else this.#inbox.takePing(data);
+    if (!this.isKeepingUp) this.visitSoon();
     this.charge(PRICE.ping);
   }
 
   /** Any message, ping or pong is a sign of life. */
   #heard(): void {
-    this.#silence.heard();
+    this.#silence?.heard(this.#hub.lobby.step);
     if (!this.#isQuiet) return;
     this.#isQuiet = false;
     this.#hub.input({ kind: "quiet", connection: this.id, on: false });
@@ -191,21 +189,25 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
 
   // Called by the lobby, the gate and the manager.
 
-  /** To be called every VISIT_MS. */
-  visit(now: Millis): void {
-    if (this.#state.phase !== "open") return;
-    // A client that waits, or says no hello, needs each visit.
-    if (this.#inbox === undefined && this.#idleness === undefined && this.#silence.isSpared()) return;
-    if (this.isInHurry(now)) this.#hub.lobby.watch(this);
+  visit(now: Millis, step: number): number {
+    if (this.#state.phase !== "open" || this.#silence === undefined) return 1;
     if (this.#isHopeless(now)) {
       this.#hub.metrics.terminatedClients++;
-      return this.end(CLOSE.slowReader, "cut");
+      this.end(CLOSE.slowReader, "cut");
+      return 1;
     }
-    if (this.#idleness?.isOver(this.seats.length > 0)) return this.end(CLOSE.helloTimeout);
+    const isOnBoard = this.seats.length > 0;
+    if (this.#idleness?.isOver(isOnBoard)) {
+      this.end(CLOSE.helloTimeout);
+      return 1;
+    }
     // While the connection waits, its client is not read and so cannot be heard.
-    if (this.#inbox?.isWaiting) this.#silence.heard();
-    const finding = this.#silence.visit(this);
-    if (finding === "lost") return this.end(CLOSE.unresponsive, this.speech.isTold ? "close" : "cut");
+    if (this.#inbox?.isWaiting) this.#silence.heard(step);
+    const finding = this.#silence.visit(step, this);
+    if (finding === "lost") {
+      this.end(CLOSE.unresponsive, this.speech.isTold ? "close" : "cut");
+      return 1;
+    }
     if (finding === "quiet" || finding === "quiet_ask") {
       // It is said on each visit, as boards may have been entered since: a host may take its time to let a client in.
       this.#isQuiet = true;
@@ -213,6 +215,12 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     }
     if (this.#budgets !== undefined && Object.values(this.#budgets).every((bucket) => bucket.isFull(now))) this.#budgets = undefined;
     if (finding === "ask" || finding === "quiet_ask") this.#beat();
+    const isEachNeeded = this.#awaitsDrain || !this.isKeepingUp || this.#inbox?.isWaiting || (this.#idleness !== undefined && !isOnBoard);
+    return isEachNeeded ? 1 : this.#silence.rest(step, this);
+  }
+
+  visitSoon(): void {
+    this.#hub.lobby.visitSoon(this);
   }
 
   /** Somebody looks at one of this client's members, or may. An observer is shown to nobody. */
@@ -223,19 +231,21 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     return false;
   }
 
-  /** To be called several times a second while the connection `isInHurry`. */
-  hurry(now: Millis): void {
+  called(now: Millis): void {
     const state = this.#state;
-    if (state.phase === "greeting" && now >= state.until) return this.end(CLOSE.helloTimeout);
-    const due = state.phase === "open" ? state.token.due(now) : undefined;
-    if (due === "expired") this.end(CLOSE.unauthorized);
-    else if (due !== undefined) this.send({ kind: "token_expiring", expiresInMs: Math.round(due) });
+    if (state.phase === "greeting") return this.end(CLOSE.helloTimeout);
+    if (state.phase !== "open") return;
+    const due = state.token.due(now);
+    if (due === "expired") return this.end(CLOSE.unauthorized);
+    if (due !== undefined) this.send({ kind: "token_expiring", expiresInMs: Math.round(due) });
+    this.#hub.lobby.callAt(this, state.token.dueAt);
   }
 
   turn(now: Millis): Millis | undefined {
     if (this.#state.phase === "ended") return undefined;
     const at = this.account.mayGoOn(now);
     if (at > now) return at;
+    this.#silence?.heard(this.#hub.lobby.step);
     this.#inbox?.goOn();
     return undefined;
   }
@@ -245,6 +255,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     const seat = this.#boards.seatOn(boardId);
     if (as === "absent") this.#boards.giveBack(seat);
     else if (seat !== undefined) seat.isObserver = as === "observer";
+    this.visitSoon();
     this.refuse(code, boardId);
   }
 
@@ -279,6 +290,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     this.#hub.metrics.framesOut++;
     this.#hub.metrics.bytesOut += frame.length;
     this.socket.write(frame);
+    if (!this.isKeepingUp) this.visitSoon();
     return frame.length;
   }
 
@@ -302,6 +314,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   awaitDrain(): void {
     if (this.#awaitsDrain) return;
     this.#awaitsDrain = true;
+    this.visitSoon();
     this.socket.onceDrained(() => {
       this.#awaitsDrain = false;
       for (const { outbox, fanout } of this.seats) if (!outbox.isLive) this.#hub.boards.drained(fanout);
@@ -371,7 +384,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
         // A client that answers our answers would keep both of us busy for ever.
         if (!this.#isBeatUnanswered && this.isKeepingUp && this.take("echo")) {
           this.send({ kind: "heartbeat" });
-          this.#silence.answered();
+          this.#silence?.answered(this.#hub.lobby.step);
         }
         this.#isBeatUnanswered = false;
         return;
@@ -386,7 +399,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     const request = this.#request;
     if (request === undefined) return this.#open(undefined, resumeToken);
     // No time limit is needed here: if the host does not answer in time, host.ts answers `unavailable`.
-    this.#state = { phase: "greeting", until: Number.POSITIVE_INFINITY };
+    this.#hub.lobby.callAt(this, Number.POSITIVE_INFINITY);
     this.charge(PRICE.hostCall);
     let isAnswered = false;
     this.#hub.host.who(token, request, (who) => {
@@ -426,6 +439,8 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     this.cursorMs = this.#hub.boards.cursorMs;
     const token = known === undefined ? FOREVER : new TokenLife(known.expiresAt, this.#hub.clock.now());
     this.#state = { phase: "open", identity, user: known?.user ?? identity.user, token };
+    this.#silence = new Silence(this.#hub.lobby.step);
+    this.#hub.lobby.callAt(this, token.dueAt);
     this.send({
       kind: "welcome",
       memberId: identity.memberId,
@@ -451,10 +466,9 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
       if (known === undefined) return;
       const identity = renewed(this.#state.identity, known.person);
       if (identity === undefined) return this.end(CLOSE.unauthorized);
-      const now = this.#hub.clock.now();
-      const life = new TokenLife(known.expiresAt, now);
-      this.#state = { phase: "open", identity, user: known.user, token: life };
-      if (this.isInHurry(now)) this.#hub.lobby.watch(this);
+      const token = new TokenLife(known.expiresAt, this.#hub.clock.now());
+      this.#state = { phase: "open", identity, user: known.user, token };
+      this.#hub.lobby.callAt(this, token.dueAt);
       this.#boards.askAgain();
       this.#watched?.askAgain();
     });

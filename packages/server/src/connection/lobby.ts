@@ -1,17 +1,16 @@
 /**
- * All open connections of this instance. Each is visited in turn; when the instance stops, all are dismissed, and waited for until their
- * sockets are closed. A connection decides by itself what becomes of it.
+ * All open connections of this instance. Each is visited when something can be due; when the instance stops, all are dismissed, and waited
+ * for until their sockets are closed. A connection decides by itself what becomes of it.
  */
 
 import { CLOSE, type CloseReason, type Millis } from "@presence-service/protocol";
 import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { ConnectionId } from "../core/effects.ts";
-import { VISIT_MS } from "./timing.ts";
+import { STEPS_PER_VISIT, VISIT_MS } from "./timing.ts";
+import { Wheel } from "./wheel.ts";
 
-/** A turn of the wheel visits every connection once; a step visits a tenth, so that heartbeats do not leave in one burst. */
-const WHEEL = 10;
-export const STEP_MS = VISIT_MS / WHEEL;
+export const STEP_MS = VISIT_MS / STEPS_PER_VISIT;
 /** A client that does not answer our close frame is waited for so long: enough to have read it. */
 const CLOSING_MS_MAX = 2000;
 
@@ -26,29 +25,40 @@ export interface Guest {
   readonly id: ConnectionId;
   /** It has not said hello yet. */
   readonly isGreeting: boolean;
-  visit(now: Millis): void;
+  /** Answers how many visits later it needs the next one, if nobody says `visitSoon` before. */
+  visit(now: Millis, step: number): number;
+  /** The time has come that was given to `callAt`. */
+  called(now: Millis): void;
   /** It cannot come back to its session: when its connection ends, it is gone. */
   readonly isGoneForGood: boolean;
-  /** It has to be visited several times a second, by `hurry`. */
-  isInHurry(now: Millis): boolean;
-  hurry(now: Millis): void;
   dismiss(retryAfterMs: Millis): void;
   end(reason: CloseReason, how: Ending): void;
 }
 
 export class Lobby<G extends Guest> {
   readonly #clock: Clock;
-  /** By id, in the slots of the wheel. */
-  readonly #wheel = Array.from({ length: WHEEL }, () => new Map<ConnectionId, G>());
-  readonly #hurried = new Set<G>();
+  readonly #guests = new Map<ConnectionId, G>();
+  /**
+   * By steps, of which a pause of this process is one. Each guest has one step in ten, by its id, so that heartbeats do not leave in one
+   * burst. With ten thousand guests, most of what an idle one costs beside its heartbeats is to be looked at.
+   */
+  readonly #visits = new Wheel<G>(0);
+  /** By the clock, in STEP_MS. */
+  readonly #calls: Wheel<G>;
   /** Connections that have ended, but whose sockets are not closed yet. */
   readonly #closing = new Set<G>();
   #lastId: ConnectionId = 0;
-  #steps = 0;
+  #step = 0;
   #allClosed: () => void = () => {};
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#calls = new Wheel(Math.floor(clock.now() / STEP_MS));
+  }
+
+  /** The last step, which is the present one during visits. */
+  get step(): number {
+    return this.#step;
   }
 
   /** The id of the next connection. */
@@ -57,16 +67,16 @@ export class Lobby<G extends Guest> {
   }
 
   add(guest: G): void {
-    this.#slot(guest.id).set(guest.id, guest);
-    this.#hurried.add(guest);
+    this.#guests.set(guest.id, guest);
+    this.#visits.set(guest, this.#nextStepOf(guest));
   }
 
   of(id: ConnectionId): G | undefined {
-    return this.#slot(id).get(id);
+    return this.#guests.get(id);
   }
 
   all(): G[] {
-    return this.#wheel.flatMap((slot) => [...slot.values()]);
+    return [...this.#guests.values()];
   }
 
   /** Those that have said hello. */
@@ -74,19 +84,29 @@ export class Lobby<G extends Guest> {
     return this.all().filter(({ isGreeting }) => !isGreeting);
   }
 
-  /** Has the connection visited several times a second while it `isInHurry`. */
-  watch(guest: G): void {
-    this.#hurried.add(guest);
+  /** Something about the guest has changed: it is visited within VISIT_MS. */
+  visitSoon(guest: G): void {
+    const step = this.#nextStepOf(guest);
+    if ((this.#visits.stepOf(guest) ?? 0) > step) this.#visits.set(guest, step);
   }
 
-  /** To be called every STEP_MS. Answers whether every connection was visited since it last did. */
+  /** Has the guest `called` at that time, whatever its visits; replaces the time given before. */
+  callAt(guest: G, at: Millis): void {
+    if (at === Number.POSITIVE_INFINITY) this.#calls.delete(guest);
+    else this.#calls.set(guest, Math.ceil(at / STEP_MS));
+  }
+
+  /** To be called every STEP_MS. Answers whether that was a tenth time. */
   visit(now: Millis): boolean {
-    for (const guest of this.#hurried) {
-      if (guest.isInHurry(now)) guest.hurry(now);
-      else this.#hurried.delete(guest);
-    }
-    for (const guest of this.#slot(this.#steps++).values()) guest.visit(now);
-    return this.#steps % WHEEL === 0;
+    const step = ++this.#step;
+    this.#calls.turn(Math.floor(now / STEP_MS), (guest) => guest.called(now));
+    this.#visits.turn(step, (guest) => {
+      // Set before the visit, too: a guest may ask for one from within.
+      this.#visits.set(guest, step + STEPS_PER_VISIT);
+      const visits = guest.visit(now, step);
+      if (visits > 1 && this.#guests.has(guest.id)) this.#visits.set(guest, step + visits * STEPS_PER_VISIT);
+    });
+    return step % STEPS_PER_VISIT === 0;
   }
 
   /** Those who cannot come back to their session: unless they end before the goodbye, others keep them for nothing (R12.8). */
@@ -115,8 +135,9 @@ export class Lobby<G extends Guest> {
 
   /** The connection has ended; its socket is closed later. */
   ended(guest: G): void {
-    this.#slot(guest.id).delete(guest.id);
-    this.#hurried.delete(guest);
+    this.#guests.delete(guest.id);
+    this.#visits.delete(guest);
+    this.#calls.delete(guest);
     this.#closing.add(guest);
   }
 
@@ -126,7 +147,9 @@ export class Lobby<G extends Guest> {
     if (this.#closing.size === 0) this.#allClosed();
   }
 
-  #slot(nth: number): Map<ConnectionId, G> {
-    return this.#wheel[nth % WHEEL] as Map<ConnectionId, G>;
+  /** The next of the steps that are that guest's. */
+  #nextStepOf({ id }: G): number {
+    const next = this.#step + 1;
+    return next + ((((id - next) % STEPS_PER_VISIT) + STEPS_PER_VISIT) % STEPS_PER_VISIT);
   }
 }

@@ -134,9 +134,9 @@ export class LocalBoards {
 
   /** Whether somebody else looks at that board, here or at another instance. */
   isLookedAt({ fanout }: Seat, self: MemberId): boolean {
-    if (fanout.isUnseen && !this.#core.isDegraded) return false;
-    fanout.isUnseen = !this.#core.isLookedAt(fanout.boardId, undefined);
-    return !fanout.isUnseen && this.#core.isLookedAt(fanout.boardId, self);
+    const isLookedAt = this.#core.isLookedAt(fanout.boardId, self);
+    if (!isLookedAt) fanout.hasUnseen = true;
+    return isLookedAt;
   }
 
   /** False: updates and broadcasts on that board have used up its budget. */
@@ -151,6 +151,7 @@ export class LocalBoards {
   /** The core has let the connection of that seat in, as that actor or as an observer. */
   admit(seat: Seat, self: number | undefined): void {
     seat.fanout.admit(seat, self, this.#clock.now());
+    seat.holder.visitSoon();
     this.#ticker.local(seat.fanout);
     const { early } = seat;
     seat.early = undefined;
@@ -160,7 +161,7 @@ export class LocalBoards {
   changed(boardId: BoardId, change: RosterChange): void {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
-    board.isUnseen = false;
+    this.#looked(board);
     board.change(change);
     this.#ticker.local(board);
   }
@@ -176,7 +177,7 @@ export class LocalBoards {
   observed(boardId: BoardId): void {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
-    board.isUnseen = false;
+    this.#looked(board);
     board.observed();
     this.#ticker.local(board);
   }
@@ -185,7 +186,7 @@ export class LocalBoards {
   degraded(boardId: BoardId, on: boolean): void {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
-    board.isUnseen = false;
+    this.#looked(board);
     board.degraded(on);
     this.#ticker.local(board);
   }
@@ -194,6 +195,11 @@ export class LocalBoards {
   cursors(boardId: BoardId): void {
     const board = this.#boards.get(boardId);
     if (board !== undefined) this.#ticker.remote(board);
+  }
+
+  /** Who looks at that board may have changed. */
+  #looked(board: BoardFanout): void {
+    if (board.hasUnseen && this.#core.isLookedAt(board.boardId, undefined)) board.visitSoon();
   }
 
   // Called by the clock.

@@ -430,7 +430,10 @@ export class ConnectionManager implements Hub {
     this.journal.degraded(on, why === "unheard" && this.lacksSecret ? "unsigned" : why, this.#line.address, this.trouble);
     if (on === this.#isDegraded) return;
     this.#isDegraded = on;
-    for (const connection of this.lobby.greeted()) connection.send({ kind: "degraded", on });
+    for (const connection of this.lobby.greeted()) {
+      connection.send({ kind: "degraded", on });
+      connection.visitSoon(); // somebody may look whom this instance does not hear
+    }
   }
 
   #setBoardDegraded(boardId: BoardId, on: boolean): void {

@@ -11,10 +11,10 @@ import {
   type Finding,
   GRACE_MS,
   HEARTBEAT_MS,
-  HURRY_MS,
   QUIET_MS_MAX,
   SILENT_MS_MAX,
   Silence,
+  STEPS_PER_VISIT,
   UNSEEN_SILENT_MS_MAX,
   VISIT_MS,
 } from "./timing.ts";
@@ -62,30 +62,61 @@ test("the World's clients are given up as real ones are", () => {
   assert.deepEqual([HALF_OPEN_MS_MAX, QUIET_HALF_OPEN_MS_MAX], [SILENT_MS_MAX, QUIET_MS_MAX]);
 });
 
-/** The findings of that many visits, beginning with the first after a message. `seen(n)`: on the n-th visit. */
-function findings(visits: number, seen: (visit: number) => boolean, silence = new Silence()): Finding[] {
-  return Array.from({ length: visits }, (_, nth) => visit(silence, seen(nth + 1)));
-}
+/** A client that is visited on each of its steps, or on those alone on which something can be due, as the lobby does it. */
+class Visits {
+  /** How many were made. */
+  made = 0;
+  readonly #silence = new Silence(0);
+  readonly #isEach: boolean;
+  #step = 0;
+  #next = STEPS_PER_VISIT;
+  #wasSeen = false;
 
-function visit(silence: Silence, isSeen: boolean): Finding {
-  return silence.isSpared() ? "fine" : silence.visit({ isSeen });
+  constructor(isEach = true) {
+    this.#isEach = isEach;
+  }
+
+  heard(): void {
+    this.#silence.heard(this.#step);
+  }
+
+  answered(): void {
+    this.#silence.answered(this.#step);
+  }
+
+  /** `seen(n)`: on the n-th visit. */
+  findings(count: number, seen: (visit: number) => boolean): Finding[] {
+    return Array.from({ length: count }, (_, nth) => this.next(seen(nth + 1)));
+  }
+
+  /** `isSeen`: since the last visit. */
+  next(isSeen: boolean): Finding {
+    this.#step += STEPS_PER_VISIT;
+    if (isSeen && !this.#wasSeen) this.#next = this.#step;
+    this.#wasSeen = isSeen;
+    if (this.#step < this.#next && !this.#isEach) return "fine";
+    this.made++;
+    const finding = this.#silence.visit(this.#step, { isSeen });
+    this.#next = this.#step + this.#silence.rest(this.#step, { isSeen }) * STEPS_PER_VISIT;
+    return finding;
+  }
 }
 
 const isAsk = (finding: Finding) => finding.endsWith("ask");
 
 test("[C3] where somebody looks, a silent client is asked on the second visit and quiet from the third on", () => {
-  const silence = new Silence();
-  findings(7, () => true, silence);
-  silence.heard();
+  const visits = new Visits();
+  visits.findings(7, () => true);
+  visits.heard();
   assert.deepEqual(
-    findings(10, () => true, silence),
+    visits.findings(10, () => true),
     ["fine", "ask", "quiet", "quiet", "quiet", "quiet_ask", "quiet", "quiet", "quiet", "lost"],
   );
   assert.ok(QUIET_MS_MAX < 8_000);
 });
 
 test("[C3] where nobody looks, a silent client is asked every 45 s, again and again once it does not answer, and lost after 65 s", () => {
-  const all = findings(26, () => false);
+  const all = new Visits().findings(26, () => false);
   assert.deepEqual(
     all.flatMap((finding, nth) => (finding === "fine" ? [] : [`${(nth + 1) * VISIT_MS}: ${finding}`])),
     [`${HEARTBEAT_MS}: ask`, "55000: ask", `${UNSEEN_SILENT_MS_MAX}: lost`],
@@ -94,7 +125,7 @@ test("[C3] where nobody looks, a silent client is asked every 45 s, again and ag
 
 test("[C3] a silent client was asked twice before its connection counts as lost, whoever looks and from when on", () => {
   for (let comesAt = 0; comesAt < 30; comesAt++) {
-    const all = findings(40, (visit) => visit >= comesAt);
+    const all = new Visits().findings(40, (visit) => visit >= comesAt);
     const asked = all.slice(0, all.indexOf("lost")).filter(isAsk).length;
     assert.ok(all.includes("lost") && asked >= 2, `seen from ${comesAt}: ${all.join(" ")}`);
   }
@@ -102,7 +133,7 @@ test("[C3] a silent client was asked twice before its connection counts as lost,
 
 test("[C3] whoever comes to look at a dead client sees it as reconnecting within 8 s, and as gone within 25 s and its grace", () => {
   for (let comesAt = 1; comesAt < 20; comesAt++) {
-    const all = findings(40, (visit) => visit >= comesAt);
+    const all = new Visits().findings(40, (visit) => visit >= comesAt);
     const quietAfter = all.findIndex((finding) => finding.startsWith("quiet")) + 2 - comesAt;
     const lostAfter = all.indexOf("lost") + 2 - comesAt;
     assert.ok(quietAfter * VISIT_MS <= QUIET_MS_MAX || all.indexOf("lost") < comesAt, `seen from ${comesAt}: ${all.join(" ")}`);
@@ -113,12 +144,12 @@ test("[C3] whoever comes to look at a dead client sees it as reconnecting within
 test("[C3] nobody is quiet who was not asked: somebody comes to look at any moment", () => {
   for (let phase = 0; phase < 12; phase++) {
     for (let comesAt = 1; comesAt < 20; comesAt++) {
-      const silence = new Silence();
+      const visits = new Visits();
       // The client answers every question before the next visit.
       for (let nth = -phase; nth < 40; nth++) {
-        const finding = visit(silence, nth >= comesAt);
+        const finding = visits.next(nth >= comesAt);
         assert.ok(finding === "fine" || finding === "ask", `phase ${phase}, seen from ${comesAt}, visit ${nth}: ${finding}`);
-        if (finding === "ask") silence.heard();
+        if (finding === "ask") visits.heard();
       }
     }
   }
@@ -126,56 +157,50 @@ test("[C3] nobody is quiet who was not asked: somebody comes to look at any mome
 
 test("[C3] a client that talks all the time still hears from the service: every 10 s where somebody looks, every 45 s elsewhere", () => {
   const beats = (isSeen: boolean) => {
-    const silence = new Silence();
+    const visits = new Visits();
     return Array.from({ length: 360 }, () => {
-      silence.heard();
-      return visit(silence, isSeen);
+      visits.heard();
+      return visits.next(isSeen);
     }).filter(isAsk).length;
   };
   assert.deepEqual([beats(true), beats(false)], [90, 20]);
 });
 
 test("[C3] an answer to a client's question stands for a heartbeat, and leaves its silence as it is", () => {
-  const silence = new Silence();
-  const visits = HEARTBEAT_MS / VISIT_MS;
-  findings(visits - 1, () => false, silence);
-  silence.answered();
-  assert.deepEqual(
-    findings(visits, () => false, silence)
-      .map(isAsk)
-      .indexOf(true),
-    visits - 1,
-  );
+  const visits = new Visits();
+  const perBeat = HEARTBEAT_MS / VISIT_MS;
+  visits.findings(perBeat - 1, () => false);
+  visits.answered();
+  assert.equal(visits.findings(perBeat, () => false).findIndex(isAsk), perBeat - 1);
 });
 
-test("[C3] a spared visit finds what a visit would have found, and never two in a row are spared", () => {
-  for (const heardEvery of [1, 2, 3, 7, 50]) {
-    for (const seenEvery of [1, 2, 5, 50]) {
-      const [spared, visited] = [new Silence(), new Silence()];
-      let inARow = 0;
-      for (let nth = 1; nth < 200; nth++) {
-        const watched = { isSeen: nth % seenEvery === 0 };
-        if (nth % heardEvery === 0) for (const silence of [spared, visited]) silence.heard();
-        if (nth % 31 === 0) for (const silence of [spared, visited]) silence.answered();
-        const isSpared = spared.isSpared();
-        inARow = isSpared ? inARow + 1 : 0;
-        assert.ok(inARow < 2);
-        assert.equal(isSpared ? "fine" : spared.visit(watched), visited.visit(watched), `visit ${nth}, ${heardEvery}, ${seenEvery}`);
+test("[C3] visits that are left out would have found nothing, whoever looks and whatever the client says", () => {
+  for (const heardEvery of [1, 2, 3, 7, 11, 50]) {
+    for (const seenEvery of [1, 2, 5, 13, 50]) {
+      for (const answeredEvery of [4, 31, 1000]) {
+        const [some, each] = [new Visits(false), new Visits()];
+        for (let nth = 1; nth < 400; nth++) {
+          if (nth % heardEvery === 0) for (const visits of [some, each]) visits.heard();
+          if (nth % answeredEvery === 0) for (const visits of [some, each]) visits.answered();
+          // Somebody looks for three visits.
+          const isSeen = nth % seenEvery < 3;
+          assert.equal(some.next(isSeen), each.next(isSeen), `visit ${nth}, ${heardEvery}, ${seenEvery}, ${answeredEvery}`);
+        }
       }
     }
   }
 });
 
-test("[C3] half of the visits of an idle client are spared", () => {
-  const silence = new Silence();
-  let spared = 0;
-  for (let nth = 0; nth < 17; nth++) {
-    if (silence.isSpared()) spared++;
-    else silence.visit({ isSeen: false });
+test("[C3] messages between steps count from the next visit on, whatever the step", () => {
+  for (let at = 0; at < STEPS_PER_VISIT; at++) {
+    const silence = new Silence(at);
+    const findings = [1, 2, 3].map((nth) => silence.visit(nth * STEPS_PER_VISIT, { isSeen: true }));
+    assert.deepEqual(findings, ["fine", "ask", "quiet"], `heard after step ${at}`);
   }
-  assert.equal(spared, 9);
 });
 
-test("a token that runs out is noticed by two visits before", () => {
-  assert.ok(HURRY_MS > 2 * VISIT_MS);
+test("[C3] a client at which nobody looks is visited twice for each heartbeat that it answers", () => {
+  const visits = new Visits(false);
+  for (let nth = 1; nth <= 180; nth++) if (isAsk(visits.next(false))) visits.heard();
+  assert.equal(visits.made, 20);
 });

@@ -3,10 +3,12 @@
 import type { Grace, Millis } from "@presence-service/protocol";
 
 /**
- * How often each connection is visited. Silence is counted in visits and not in time: the n-th visit after a message comes up to n times
- * this after it, and a pause of this process makes nobody silent.
+ * How often a connection can be visited. Silence is counted in visits and not in time: the n-th visit after a message comes up to n times
+ * this after it, and a pause of this process makes nobody silent. A visit that would find nothing is left out, and counts all the same.
  */
 export const VISIT_MS = 2500;
+/** Visits are numbered by the steps of the lobby, of which every tenth is one connection's. */
+export const STEPS_PER_VISIT = 10;
 /** Every 18th visit brings a heartbeat, whatever the client says: it judges us by it. Proxies cut connections that are silent for 60 s. */
 const BEAT_VISITS = 18;
 export const HEARTBEAT_MS = BEAT_VISITS * VISIT_MS;
@@ -26,8 +28,6 @@ export const SILENT_MS_MAX = SILENT_VISITS_MAX * VISIT_MS;
 export const UNSEEN_SILENT_MS_MAX = (BEAT_VISITS + UNANSWERED_VISITS_MAX) * VISIT_MS;
 /** C2. The full grace is longer than a reconnect after a change of networks. */
 export const GRACE_MS: Record<Grace, Millis> = { none: 0, short: 3000, full: 15_000 };
-/** A connection whose token is due so soon is visited several times a second. Two visits of which one is spared are 5 s apart. */
-export const HURRY_MS = 4 * VISIT_MS;
 /** For clients on no board that say no hello but a heartbeat every 30 s: 37.5 to 40 s without a message. */
 const IDLE_VISITS_MAX = 40_000 / VISIT_MS;
 /** For the same clients: ten minutes in all, as a person who has left a board may enter another one. */
@@ -39,66 +39,74 @@ const BOARDLESS_VISITS_MAX = 600_000 / VISIT_MS;
  */
 export type Finding = "lost" | "quiet" | "quiet_ask" | "ask" | "fine";
 
-/** A client as its silence needs it. It is asked only when the answer matters: nearly all visits of idle clients find nothing. */
+/** A client as its silence needs it. It is asked only when the answer matters. */
 export interface Watched {
   /** Somebody looks at one of its members, or may. */
   readonly isSeen: boolean;
 }
 
-/** Whether a client is still there, judged by its silence (C3). */
+const NEVER = -1;
+
+/** Whether a client is still there, judged by its silence (C3). Steps are those of the lobby: a message costs one number. */
 export class Silence {
-  /** Visits since its last message. */
-  #silent = 0;
-  /** Visits since something was sent to it that proves that we are here. */
-  #unasked = 0;
-  /** Visits since the first heartbeat that is unanswered; undefined: there is none. */
-  #unanswered: number | undefined;
-  #wasSpared = false;
+  /** Of its last message. */
+  #heardAt: number;
+  /** When something was sent to it last that proves that we are here. */
+  #provenAt: number;
+  /** Of the first heartbeat that is unanswered. */
+  #askedAt = NEVER;
+
+  constructor(step: number) {
+    this.#heardAt = this.#provenAt = step;
+  }
 
   /** Something came from the client. */
-  heard(): void {
-    this.#silent = 0;
-    this.#unanswered = undefined;
+  heard(step: number): void {
+    this.#heardAt = step;
+    this.#askedAt = NEVER;
   }
 
   /** A question of the client was answered. */
-  answered(): void {
-    this.#unasked = 0;
+  answered(step: number): void {
+    this.#provenAt = step;
   }
 
-  /**
-   * To be called at the beginning of a visit. True: the client's silence finds nothing on this visit, whatever its boards are like, and the
-   * visit is over with this call. Two visits in a row are never spared, as they look after more than silence. With ten thousand idle
-   * clients, looking further is the greater part of what visits cost.
-   */
-  isSpared(): boolean {
-    const [silent, unasked] = [this.#silent + 1, this.#unasked + 1];
-    const isNeeded = silent % ASK_VISITS === 0 || unasked % BUSY_BEAT_VISITS === 0 || unasked >= BEAT_VISITS;
-    this.#wasSpared = !this.#wasSpared && !isNeeded && this.#unanswered === undefined;
-    if (!this.#wasSpared) return false;
-    this.#silent = silent;
-    this.#unasked = unasked;
-    return true;
-  }
-
-  /** To be called on each visit that is not spared. */
-  visit(client: Watched): Finding {
-    this.#silent++;
-    this.#unasked++;
-    if (this.#unanswered === undefined) {
+  /** To be called on each visit that may not be left out. */
+  visit(step: number, client: Watched): Finding {
+    const silent = visits(this.#heardAt, step);
+    const unasked = visits(this.#provenAt, step);
+    if (this.#askedAt === NEVER) {
       // Whether somebody looks matters on every other visit only.
-      const isSoon = this.#silent % ASK_VISITS === 0 || this.#unasked % BUSY_BEAT_VISITS === 0;
-      if (this.#unasked < BEAT_VISITS && !(isSoon && client.isSeen)) return "fine";
-      this.#unanswered = this.#unasked = 0;
+      const isSoon = silent % ASK_VISITS === 0 || unasked % BUSY_BEAT_VISITS === 0;
+      if (unasked < BEAT_VISITS && !(isSoon && client.isSeen)) return "fine";
+      this.#askedAt = this.#provenAt = step;
       return "ask";
     }
-    this.#unanswered++;
-    if (this.#silent >= SILENT_VISITS_MAX && this.#unanswered >= UNANSWERED_VISITS_MAX) return "lost";
-    const isQuiet = this.#silent >= QUIET_VISITS && client.isSeen;
-    if (this.#unasked < BUSY_BEAT_VISITS) return isQuiet ? "quiet" : "fine";
-    this.#unasked = 0;
+    if (silent >= SILENT_VISITS_MAX && visits(this.#askedAt, step) >= UNANSWERED_VISITS_MAX) return "lost";
+    const isQuiet = silent >= QUIET_VISITS && client.isSeen;
+    if (unasked < BUSY_BEAT_VISITS) return isQuiet ? "quiet" : "fine";
+    this.#provenAt = step;
     return isQuiet ? "quiet_ask" : "ask";
   }
+
+  /** After a visit: how many visits later one can find something again, if nobody comes to look before. What the client says only defers it. */
+  rest(step: number, client: Watched): number {
+    const silent = visits(this.#heardAt, step);
+    const unasked = visits(this.#provenAt, step);
+    if (this.#askedAt !== NEVER) {
+      if (client.isSeen) return 1;
+      const untilLost = Math.max(SILENT_VISITS_MAX - silent, UNANSWERED_VISITS_MAX - visits(this.#askedAt, step));
+      return Math.max(1, Math.min(BUSY_BEAT_VISITS - unasked, untilLost));
+    }
+    const untilBeat = Math.max(1, BEAT_VISITS - unasked);
+    if (!client.isSeen) return untilBeat;
+    return Math.min(untilBeat, ASK_VISITS - (silent % ASK_VISITS), BUSY_BEAT_VISITS - (unasked % BUSY_BEAT_VISITS));
+  }
+}
+
+/** The visits after that step, up to the present one. */
+function visits(since: number, step: number): number {
+  return Math.ceil((step - since) / STEPS_PER_VISIT);
 }
 
 /** Counts how long a client that says no hello has been on no board. */
