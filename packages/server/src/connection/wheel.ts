@@ -3,9 +3,40 @@
  * same however many there are, and a step touches those alone that are due. The caller says what a step is.
  */
 
+const NEVER = -1;
+
+/** A place in the ring of those that are due at one step. Who moves takes it along: ten thousand who move every few seconds leave no garbage. */
+class Ticket<G> {
+  /** undefined: this one only holds the ring together. */
+  readonly guest: G | undefined;
+  step = NEVER;
+  #before: Ticket<G> = this;
+  after: Ticket<G> = this;
+
+  constructor(guest?: G) {
+    this.guest = guest;
+  }
+
+  /** Leaves its ring for the end of that one. */
+  enter(ring: Ticket<G>, step: number): void {
+    this.leave();
+    this.step = step;
+    this.after = ring;
+    this.#before = ring.#before;
+    this.#before.after = ring.#before = this;
+  }
+
+  leave(): void {
+    this.step = NEVER;
+    this.#before.after = this.after;
+    this.after.#before = this.#before;
+    this.after = this.#before = this;
+  }
+}
+
 export class Wheel<G> {
-  readonly #due = new Map<number, Set<G>>();
-  readonly #stepOf = new Map<G, number>();
+  readonly #rings = new Map<number, Ticket<G>>();
+  readonly #tickets = new Map<G, Ticket<G>>();
   /** The present step: a later one is the first that can be set. */
   #step: number;
 
@@ -13,28 +44,25 @@ export class Wheel<G> {
     this.#step = step;
   }
 
-  /** undefined: never. */
+  /** undefined: it is not set. */
   stepOf(guest: G): number | undefined {
-    return this.#stepOf.get(guest);
+    const step = this.#tickets.get(guest)?.step;
+    return step === NEVER ? undefined : step;
   }
 
   /** Replaces the step that was set before. A step that is over means the next one. */
   set(guest: G, step: number): void {
-    this.delete(guest);
     const at = Math.max(step, this.#step + 1);
-    this.#stepOf.set(guest, at);
-    const due = this.#due.get(at);
-    if (due === undefined) this.#due.set(at, new Set([guest]));
-    else due.add(guest);
+    const ring = this.#rings.get(at) ?? new Ticket();
+    this.#rings.set(at, ring);
+    const ticket = this.#tickets.get(guest) ?? new Ticket(guest);
+    this.#tickets.set(guest, ticket);
+    ticket.enter(ring, at);
   }
 
   delete(guest: G): void {
-    const step = this.#stepOf.get(guest);
-    if (step === undefined) return;
-    this.#stepOf.delete(guest);
-    const due = this.#due.get(step);
-    due?.delete(guest);
-    if (due?.size === 0) this.#due.delete(step);
+    this.#tickets.get(guest)?.leave();
+    this.#tickets.delete(guest);
   }
 
   /**
@@ -43,13 +71,12 @@ export class Wheel<G> {
    */
   turn(until: number, call: (guest: G) => void): void {
     for (;;) {
-      const due = this.#due.get(this.#step);
-      for (const guest of due ?? []) {
-        due?.delete(guest);
-        this.#stepOf.delete(guest);
-        call(guest);
+      const ring = this.#rings.get(this.#step);
+      for (let ticket = ring?.after; ticket?.guest !== undefined; ticket = ring?.after) {
+        ticket.leave();
+        call(ticket.guest);
       }
-      this.#due.delete(this.#step);
+      this.#rings.delete(this.#step);
       if (this.#step >= until) return;
       this.#step++;
     }
