@@ -8,13 +8,16 @@ export interface Clock {
   now(): Millis;
   /** Time since the epoch. It may jump, so use it only to convert a time that somebody else gives, at the moment it is given. */
   wallNow(): Millis;
-  /** Calls back once, when so much time has passed. The returned function cancels that. */
+  /** Calls back once, when so much time has passed: not sooner if it is `LONG_MS` or more. The returned function cancels that. */
   after(ms: Millis, callback: () => void): () => void;
   /** Calls back at the end of this turn of the event loop, when everything that waits in sockets now has been read. */
   afterReads(callback: () => void): void;
   /** How much of the time since the last call the event loop was busy, 0…1. */
   load(): number;
 }
+
+/** From here on a millisecond more does not matter. */
+const LONG_MS: Millis = 32;
 
 export class SystemClock implements Clock {
   #utilization = performance.eventLoopUtilization();
@@ -28,7 +31,9 @@ export class SystemClock implements Clock {
   }
 
   after(ms: Millis, callback: () => void): () => void {
-    const timer = setTimeout(callback, ms);
+    // Node drops fractions of milliseconds, of the wait and of the time at which it begins. A timer that is too early by one is set again, and
+    // half of the times that an instance at rest woke up were for that.
+    const timer = setTimeout(callback, Math.ceil(ms) + (ms < LONG_MS ? 0 : 1));
     return () => clearTimeout(timer);
   }
 
