@@ -108,7 +108,9 @@ export class BoardFanout {
   readonly pace = new Pace();
   /** Seats given out, including those that wait for the core. */
   seats = 0;
-  /** A seat's connection was found to be seen by nobody here, and is visited less often for that. */
+  /** It was found that nobody looks at this board, and nothing has changed since: most visits of idle clients need no more. */
+  isUnseen = false;
+  /** A member was found at which nobody else looks, and its connection is visited less often for that. */
   hasUnseen = false;
   /** The address that brought the board here. */
   opener: AddressAccount | undefined;

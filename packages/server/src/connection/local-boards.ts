@@ -134,7 +134,9 @@ export class LocalBoards {
 
   /** Whether somebody else looks at that board, here or at another instance. */
   isLookedAt({ fanout }: Seat, self: MemberId): boolean {
-    const isLookedAt = this.#core.isLookedAt(fanout.boardId, self);
+    if (fanout.isUnseen && !this.#core.isDegraded) return false;
+    fanout.isUnseen = !this.#core.isLookedAt(fanout.boardId, undefined);
+    const isLookedAt = !fanout.isUnseen && this.#core.isLookedAt(fanout.boardId, self);
     if (!isLookedAt) fanout.hasUnseen = true;
     return isLookedAt;
   }
@@ -199,6 +201,7 @@ export class LocalBoards {
 
   /** Who looks at that board may have changed. */
   #looked(board: BoardFanout): void {
+    board.isUnseen = false;
     if (board.hasUnseen && this.#core.isLookedAt(board.boardId, undefined)) board.visitSoon();
   }
 

@@ -4,8 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type BoardId, CLOSE } from "@presence-service/protocol";
 import { Desk } from "../testing/desk.ts";
+import { Connection } from "./connection.ts";
 import { STEP_MS } from "./lobby.ts";
-import { SILENT_MS_MAX, VISIT_MS } from "./timing.ts";
+import { LocalBoards } from "./local-boards.ts";
+import { HEARTBEAT_MS, SILENT_MS_MAX, VISIT_MS } from "./timing.ts";
 
 test("[C3] heartbeats come every 45 s; the first one after is an answer, another one a question", async () => {
   const desk = await Desk.open();
@@ -160,10 +162,83 @@ for (const [what, deafen] of Object.entries(DEAFNESS))
     assert.equal(dead.socket.closedWith, CLOSE.unresponsive);
   });
 
+test("an idle client costs two visits and one question every 45 s, and nothing else is due", async (t) => {
+  const desk = await Desk.open();
+  const clients = Array.from({ length: 40 }, (_, nth) => {
+    const client = desk.enter("binary", `b${nth % 4}`, `user ${nth}`);
+    client.say({ kind: "update", board: client.ref(`b${nth % 4}`), status: "idle" });
+    return client;
+  });
+  const live = (ms: number) => {
+    let asked = 0;
+    for (let at = 0; at < ms; at += 500) {
+      desk.clock.advance(500);
+      for (const client of clients) {
+        const beats = client.socket.takeMessages().filter(({ kind }) => kind === "heartbeat").length;
+        if (beats > 0) client.say({ kind: "heartbeat" });
+        asked += beats;
+      }
+    }
+    return asked;
+  };
+  live(HEARTBEAT_MS);
+  const visit = t.mock.method(Connection.prototype, "visit");
+  const isLookedAt = t.mock.method(LocalBoards.prototype, "isLookedAt");
+  assert.equal(live(4 * HEARTBEAT_MS), 4 * clients.length);
+  assert.equal(visit.mock.callCount(), 8 * clients.length);
+  assert.equal(isLookedAt.mock.callCount(), 12 * clients.length);
+});
+
 test("[C3] a pause of our own makes nobody silent", async () => {
   const desk = await Desk.open();
   const ana = desk.enter("binary");
   desk.clock.stall(60_000);
   desk.clock.advance(5000);
   assert.equal(ana.socket.closedWith, undefined);
+});
+
+test("[C3] a client at which nobody looked for long is asked and shown as reconnecting as soon as any other, even after a pause of our own", async () => {
+  const desk = await Desk.open();
+  const far = await Desk.open({ beside: desk });
+  const ana = desk.enter("json", "b", "Ana");
+  ana.say({ kind: "update", board: "b" as BoardId, status: "idle" });
+  for (let ms = 0; ms < 100_000; ms += 250) {
+    desk.clock.advance(250);
+    if (ana.socket.takeMessages().some(({ kind }) => kind === "heartbeat")) ana.say({ kind: "heartbeat" });
+  }
+  desk.clock.stall(60_000);
+  desk.clock.turn();
+  const ben = far.enter("json", "b", "Ben");
+  const comesAt = desk.clock.now() - 200; // `enter` waits for the roster
+  let quietMs = 0;
+  while (!ben.socket.takeMessages().some((message) => message.kind === "user_updated" && message.patch["status"] === "reconnecting")) {
+    desk.clock.advance(100);
+    ben.connection.ponged();
+    quietMs = desk.clock.now() - comesAt;
+    assert.ok(quietMs < 8000, "found within 8 s");
+  }
+  assert.ok(quietMs > VISIT_MS, `not before it was asked: after ${quietMs} ms`);
+});
+
+test("a token that runs out after a long rest, in or after a pause of our own, ends its connection at once", async () => {
+  const startedAt = 1_750_000_000_000;
+  const desk = await Desk.open({ authenticate: async () => ({ userId: "ana", expiresAt: startedAt + 200_000 }) });
+  const ana = desk.connect("json");
+  ana.hello({ token: "good" });
+  await new Promise(setImmediate);
+  ana.join("b", "Ana");
+  ana.socket.takeFrames();
+  const told: number[] = [];
+  for (let ms = 0; ms < 150_000; ms += 250) {
+    desk.clock.advance(250);
+    for (const message of ana.socket.takeMessages()) {
+      if (message.kind === "heartbeat") ana.say({ kind: "heartbeat" });
+      if (message.kind === "token_expiring") told.push(message.expiresInMs);
+    }
+  }
+  assert.ok(told.length === 1 && Math.abs((told[0] ?? 0) - 60_000) <= STEP_MS, `told ${told}`);
+  assert.equal(ana.socket.closedWith, undefined);
+  desk.clock.stall(120_000);
+  desk.clock.turn();
+  assert.equal(ana.socket.closedWith, CLOSE.unauthorized);
 });
