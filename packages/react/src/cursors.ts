@@ -1,9 +1,9 @@
 /**
  * Draws the others' cursors above an element. React renders when a cursor appears, vanishes or its member changes; between these, moves
- * are transforms that this file writes itself, all of them in the one animation frame in which the client tells them.
+ * are transforms that cursor-layer.ts writes, all of them in the one animation frame in which the client tells them.
  */
 
-import type { CursorMove, Member } from "@presence-service/client";
+import type { Member } from "@presence-service/client";
 import {
   type CSSProperties,
   createElement,
@@ -13,10 +13,11 @@ import {
   type ReactNode,
   useEffect,
   useMemo,
+  useRef,
   useSyncExternalStore,
 } from "react";
 import { useStore } from "./board.ts";
-import type { BoardStore } from "./board-store.ts";
+import { CursorLayer } from "./cursor-layer.ts";
 import { inkOn } from "./ink.ts";
 
 export type CursorsProps = {
@@ -48,6 +49,8 @@ export function Cursors({ area, isHidden = false, renderCursor, smooth, classNam
   const layer = useMemo(() => new CursorLayer(store), [store]);
   const isCalm = useReducedMotion();
   const isSmooth = smooth ?? (isCalm ? false : undefined);
+  const root = useRef<HTMLDivElement>(null);
+  useEffect(() => layer.measure(root.current), [layer]);
   useEffect(() => (isHidden ? undefined : layer.watch(isSmooth)), [layer, isHidden, isSmooth]);
   useEffect(() => {
     const element = area?.element();
@@ -57,7 +60,7 @@ export function Cursors({ area, isHidden = false, renderCursor, smooth, classNam
   return createElement(
     "div",
     // Places of pointers say nothing to a screen reader; the names are in the list of people.
-    { "aria-hidden": true, className: className ?? "presence-cursors", style: { ...LAYER, ...style } },
+    { ref: root, "aria-hidden": true, className: className ?? "presence-cursors", style: { ...LAYER, ...style } },
     shown.map((member) => createElement(Cursor, { key: member.memberId, member, layer, renderCursor })),
   );
 }
@@ -73,11 +76,10 @@ const Cursor = memo(function Cursor({ member, layer, renderCursor }: CursorProps
   return createElement(
     "div",
     { ref, className: "presence-cursor", "data-member": memberId, "data-status": member.status, style: { ...CURSOR, ...colors } },
-    renderCursor ? renderCursor(member) : createElement(Arrow, { name: member.username }),
+    renderCursor ? renderCursor(member) : createElement(Arrow, { member, layer }),
   );
 });
 
-/** A name stays inside the layer at its right and lower edge: CSS moves it back by what would be cut, and nothing is measured. */
 const NAME: CSSProperties = {
   position: "absolute",
   left: 12,
@@ -86,16 +88,15 @@ const NAME: CSSProperties = {
   overflow: "hidden",
   textOverflow: "ellipsis",
   whiteSpace: "nowrap",
-  transform:
-    "translate(min(0px, (1 - var(--presence-x, 0)) * 100cqw - 12px - 100%), min(0px, (1 - var(--presence-y, 0)) * 100cqh - 14px - 100%))",
 };
 const ARROW: CSSProperties = { position: "absolute", left: -2, top: -2, display: "block", overflow: "visible" };
 
-function Arrow({ name }: { readonly name: string }): ReactElement {
+function Arrow({ member: { memberId, username }, layer }: Pick<CursorProps, "member" | "layer">): ReactElement {
+  const ref = useMemo(() => (element: HTMLElement | null) => layer.names(memberId, element), [layer, memberId]);
   return createElement(
     Fragment,
     null,
-    name === "" ? null : createElement("span", { className: "presence-cursor-name", style: NAME }, name),
+    username === "" ? null : createElement("span", { ref, className: "presence-cursor-name", style: NAME }, username),
     createElement(
       "svg",
       { className: "presence-cursor-arrow", width: 20, height: 20, viewBox: "0 0 20 20", style: ARROW },
@@ -108,97 +109,6 @@ function Arrow({ name }: { readonly name: string }): ReactElement {
       }),
     ),
   );
-}
-
-/** Where cursors are, beside React: knows elements and places, and tells React only who has a cursor. */
-class CursorLayer {
-  readonly #store: BoardStore;
-  readonly #places = new Map<string, { readonly x: number; readonly y: number }>();
-  readonly #elements = new Map<string, HTMLElement>();
-  readonly #listeners = new Set<() => void>();
-  #shown: readonly Member[] = NOBODY;
-
-  constructor(store: BoardStore) {
-    this.#store = store;
-  }
-
-  readonly snapshot = (): readonly Member[] => this.#shown;
-
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  };
-
-  watch(smooth: boolean | undefined): () => void {
-    const options = smooth === undefined ? {} : { smooth };
-    const stopCursors = this.#store.attach((board) => {
-      // Taken again: those who are visible are told anew, and the others are not.
-      this.#clear();
-      return board.cursors.subscribe((moves) => this.#moved(moves), options);
-    });
-    // Names and colours of those who are shown.
-    const stopRoster = this.#store.subscribe(() => this.#changed());
-    return () => {
-      stopCursors();
-      stopRoster();
-      this.#clear();
-    };
-  }
-
-  /** React has made or removed the element of a cursor. */
-  draws(memberId: string, element: HTMLElement | null): void {
-    if (element === null) return void this.#elements.delete(memberId);
-    this.#elements.set(memberId, element);
-    this.#draw(memberId);
-  }
-
-  #moved(moves: readonly CursorMove[]): void {
-    let shown: Member[] | undefined;
-    for (const { member, x, y, hidden } of moves) {
-      const { memberId } = member;
-      const wasShown = this.#places.has(memberId);
-      if (hidden) this.#places.delete(memberId);
-      else this.#places.set(memberId, { x, y });
-      if (wasShown && !hidden) this.#draw(memberId);
-      else if (hidden && wasShown) shown = (shown ?? [...this.#shown]).filter((each) => each.memberId !== memberId);
-      else if (!hidden) {
-        shown ??= [...this.#shown];
-        shown.push(member);
-      }
-    }
-    if (shown) this.#show(shown);
-  }
-
-  #clear(): void {
-    this.#places.clear();
-    this.#show([]);
-  }
-
-  #changed(): void {
-    if (this.#shown.length === 0) return;
-    const others = new Map(this.#store.snapshot().others.map((member) => [member.memberId, member]));
-    const next = this.#shown.map((member) => others.get(member.memberId) ?? member);
-    if (next.some((member, at) => member !== this.#shown[at])) this.#show(next);
-  }
-
-  #show(shown: readonly Member[]): void {
-    if (shown.length === 0 && this.#shown.length === 0) return;
-    this.#shown = shown.length === 0 ? NOBODY : shown;
-    for (const listener of [...this.#listeners]) listener();
-  }
-
-  #draw(memberId: string): void {
-    const [place, element] = [this.#places.get(memberId), this.#elements.get(memberId)];
-    if (!place || !element) return;
-    element.style.transform = `translate(${percent(place.x)}cqw, ${percent(place.y)}cqh)`;
-    element.style.setProperty("--presence-x", place.x.toFixed(4));
-    element.style.setProperty("--presence-y", place.y.toFixed(4));
-  }
-}
-
-/** Thousandths of a percent: far below a pixel. */
-function percent(fraction: number): string {
-  return (fraction * 100).toFixed(4);
 }
 
 const CALM = "(prefers-reduced-motion: reduce)";

@@ -49,20 +49,43 @@ try {
   const stop = walk(guests.slice(0, movers), moves);
   await wait(2000);
   phases.push(await viewer.measure("moves", seconds));
-  if (values.profile) console.log((await viewer.profile(seconds)).slice(0, 40).map(([name, ms]) => `${fixed(ms, 1)} ${name}`).join("\n"));
+  if (values.profile)
+    console.log(
+      (await viewer.profile(seconds))
+        .slice(0, 40)
+        .map(([name, ms]) => `${fixed(ms, 1)} ${name}`)
+        .join("\n"),
+    );
   stop();
   await wait(1000);
   noneLost(guests);
   const back = visit(members, port);
   phases.push(await viewer.measure("visits", seconds));
-  if (values.profile) console.log((await viewer.profile(seconds)).slice(0, 20).map(([name, ms]) => `${fixed(ms, 1)} ${name}`).join("\n"));
+  if (values.profile)
+    console.log(
+      (await viewer.profile(seconds))
+        .slice(0, 20)
+        .map(([name, ms]) => `${fixed(ms, 1)} ${name}`)
+        .join("\n"),
+    );
   await back();
   const some = comeAndGo(guests.slice(0, 200), port);
   phases.push(await viewer.measure("comings and goings", seconds));
-  if (values.profile) console.log((await viewer.profile(seconds)).slice(0, 30).map(([name, ms]) => `${fixed(ms, 1)} ${name}`).join("\n"));
+  if (values.profile)
+    console.log(
+      (await viewer.profile(seconds))
+        .slice(0, 30)
+        .map(([name, ms]) => `${fixed(ms, 1)} ${name}`)
+        .join("\n"),
+    );
   await some();
   const titles = Object.keys(phases[0] ?? {});
-  console.log(table(titles, phases.map((phase) => Object.values(phase).map((value) => (typeof value === "number" ? fixed(value, 1) : value)))));
+  console.log(
+    table(
+      titles,
+      phases.map((phase) => Object.values(phase).map((value) => (typeof value === "number" ? fixed(value, 1) : value))),
+    ),
+  );
   if (viewer.problems.length > 0) console.log(viewer.problems.slice(0, 10));
 } finally {
   await chrome.close();
@@ -80,7 +103,10 @@ function walk(guests: readonly Guest[], movesPerSecond: number): () => void {
     for (; due >= 1; due--) {
       const nth = next++ % guests.length;
       const turn = now / 1000 + nth;
-      guests[nth]?.move(Math.round(32768 + 30000 * Math.cos(turn) * ((nth % 10) / 10)), Math.round(32768 + 30000 * Math.sin(turn) * ((nth % 7) / 7)));
+      guests[nth]?.move(
+        Math.round(32768 + 30000 * Math.cos(turn) * ((nth % 10) / 10)),
+        Math.round(32768 + 30000 * Math.sin(turn) * ((nth % 7) / 7)),
+      );
     }
   }, 2);
   return () => clearInterval(timer);
