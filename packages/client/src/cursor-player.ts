@@ -46,19 +46,22 @@ export class CursorPlayer {
   /** Cursors moved, appeared or vanished; `sentAt` undefined: not by a `cursors` message. */
   moved(moves: readonly AnyCursorMove[], sentAt: Millis | undefined, paths?: ReadonlyMap<MemberId, CursorPath>): void {
     if (this.#watchers.size === 0) return;
-    const shown = moves.flatMap((move) => {
+    // Asked once: of five hundred movers a browser's clock would take as long as all the rest.
+    const now = this.#frames.now();
+    const shown: AnyCursorMove[] = [];
+    for (const move of moves) {
       const path = move.hidden ? undefined : paths?.get(move.member.memberId);
-      if (!this.#take(move, sentAt, path)) return [];
+      if (!this.#take(move, sentAt, now, path)) continue;
       // A path begins where its mover was first.
-      return [(path && this.#view.moveAt(move.member.memberId, this.#motion.shownAt(move.member.memberId))) ?? move];
-    });
+      shown.push((path && this.#view.moveAt(move.member.memberId, this.#motion.shownAt(move.member.memberId))) ?? move);
+    }
     this.#tell(shown);
     this.#animate();
   }
 
   watch(listener: (moved: readonly AnyCursorMove[]) => void): Stop {
     const visible = this.#view.visibleCursors();
-    if (this.#watchers.size === 0) for (const move of visible) this.#take(move, undefined);
+    if (this.#watchers.size === 0) for (const move of visible) this.#take(move, undefined, this.#frames.now());
     const shown = visible.map((move) => this.#view.moveAt(move.member.memberId, this.#motion.shownAt(move.member.memberId)) ?? move);
     if (shown.length > 0) this.#watchers.call(listener, shown);
     const stop = this.#watchers.add(listener);
@@ -72,8 +75,8 @@ export class CursorPlayer {
   }
 
   /** True: it is to be shown at once. */
-  #take({ member, hidden, point }: AnyCursorMove, sentAt: Millis | undefined, path?: CursorPath): boolean {
-    return this.#motion.move(member.memberId, hidden ? null : point, sentAt, this.#frames.now(), path);
+  #take({ member, hidden, point }: AnyCursorMove, sentAt: Millis | undefined, now: Millis, path?: CursorPath): boolean {
+    return this.#motion.move(member.memberId, hidden ? null : point, sentAt, now, path);
   }
 
   #animate(): void {

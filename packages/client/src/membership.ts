@@ -506,7 +506,7 @@ export class Membership {
 
   /** Calls listeners in this order: events, cursors, changes of the snapshot. `sentAt`: of the `cursors` message. */
   #tell({ events, moved, paths }: Changes, sentAt?: Millis): void {
-    this.#pacer.audience(this.#view.others.length > 0 || this.#view.memberCount > 1 || this.#view.isObserved);
+    this.#pacer.audience(this.#view.hasOthers || this.#view.memberCount > 1 || this.#view.isObserved);
     for (const { name, detail } of events) {
       if (name === "user_left") this.#justLeft.left(detail.member, detail.reason, this.#host.now());
       else if (name === "user_joined") this.#justLeft.joined(detail.member.memberId);

@@ -80,6 +80,9 @@ export class BoardView {
   /** In order of appearance. */
   readonly #entries = new Map<MemberId, Entry>();
   readonly #byActor = new Map<number, Entry>();
+  /** How many entries are not missing, and how many of these are of each user. */
+  #present = 0;
+  readonly #presentOf = new Map<string, number>();
   /** Somebody observes the board, without being shown. */
   isObserved = false;
   #isLost = false;
@@ -96,7 +99,8 @@ export class BoardView {
   #beyond = { members: 0, users: 0 };
   #others: readonly AnyMember[] | undefined = [];
   #users: readonly User<object>[] = [];
-  #usersVersion = 0;
+  /** Self and others of whom they were made. */
+  #usersOf: { readonly self: AnyMember | null; readonly others: readonly AnyMember[] } | undefined;
 
   constructor(own: Own, parse: (state: JsonObject) => object = (state) => state) {
     this.#own = own;
@@ -151,7 +155,7 @@ export class BoardView {
       if (!settling || entry.wire.memberId === this.#self?.wire.memberId) {
         this.#remove(entry, "left", changes);
       } else {
-        entry.isMissing = true;
+        this.#setMissing(entry, true);
         entry.missingSince ??= this.#arrived.at;
         this.#graceEndsAt = Math.min(this.#graceEndsAt, this.#missingUntil(entry.missingSince));
         this.#moveTo(entry, null, changes);
@@ -232,7 +236,7 @@ export class BoardView {
     this.#byActor.clear();
     for (const entry of this.#entries.values()) {
       entry.actor = undefined;
-      entry.isMissing = false;
+      this.#setMissing(entry, false);
       this.#show(entry, changes);
     }
     return changes;
@@ -281,22 +285,39 @@ export class BoardView {
   }
 
   get users(): readonly User<object>[] {
-    if (this.#usersVersion !== this.version) this.#users = groupUsers(this.self, this.others, this.#users);
-    this.#usersVersion = this.version;
+    const { self, others } = this;
+    // A large board is told its counts many times a second: the same members are the same people.
+    if (this.#usersOf?.self !== self || this.#usersOf.others !== others) this.#users = groupUsers(self, others, this.#users);
+    this.#usersOf = { self, others };
     return this.#users;
   }
 
+  /** Without making the list of them. */
+  get hasOthers(): boolean {
+    return this.#entries.size > 0;
+  }
+
   get memberCount(): number {
-    let away = 0;
-    for (const entry of this.#entries.values()) if (entry.isMissing) away++;
-    return this.#entries.size - away + (this.#self ? 1 : 0) + this.#beyond.members;
+    return this.#present + (this.#self ? 1 : 0) + this.#beyond.members;
   }
 
   get userCount(): number {
-    const known = new Set<string>();
-    if (this.#self) known.add(this.#self.wire.userId);
-    for (const entry of this.#entries.values()) if (!entry.isMissing) known.add(entry.wire.userId);
-    return known.size + this.#beyond.users;
+    const isAlone = this.#self !== undefined && !this.#presentOf.has(this.#self.wire.userId);
+    return this.#presentOf.size + (isAlone ? 1 : 0) + this.#beyond.users;
+  }
+
+  #setMissing(entry: Entry, isMissing: boolean): void {
+    this.#count(entry, -1);
+    entry.isMissing = isMissing;
+    this.#count(entry, 1);
+  }
+
+  #count({ isMissing, wire: { userId } }: Entry, more: 1 | -1): void {
+    if (isMissing) return;
+    this.#present += more;
+    const members = (this.#presentOf.get(userId) ?? 0) + more;
+    if (members > 0) this.#presentOf.set(userId, members);
+    else this.#presentOf.delete(userId);
   }
 
   /** Another member by its id, as it is shown. */
@@ -349,13 +370,14 @@ export class BoardView {
     if (entry) {
       if (entry.actor !== undefined) this.#byActor.delete(entry.actor);
       entry.actor = actor;
-      entry.isMissing = false;
+      this.#setMissing(entry, false);
       entry.missingSince = undefined;
       this.#describe(entry, member, changes);
     } else {
       const base = this.read(member);
       entry = { actor, wire: member, base, shown: base, isMissing: false, point: { x: 0, y: 0 }, isHidden: true };
       this.#entries.set(member.memberId, entry);
+      this.#count(entry, 1);
       this.#changed();
       changes.events.push({ name: "user_joined", detail: { member: base } });
     }
@@ -366,7 +388,9 @@ export class BoardView {
   #describe(entry: Entry, wire: WireMember, changes: Changes): void {
     const hasMoved = entry.wire.area !== wire.area;
     if (!isSame(entry.wire, wire)) {
+      this.#count(entry, -1);
       entry.wire = wire;
+      this.#count(entry, 1);
       entry.base = this.read(wire);
     }
     this.#show(entry, changes);
@@ -397,6 +421,7 @@ export class BoardView {
   #remove(entry: Entry, reason: LeaveReason, changes: Changes): void {
     this.#moveTo(entry, null, changes);
     this.#entries.delete(entry.wire.memberId);
+    this.#count(entry, -1);
     if (entry.actor !== undefined) this.#byActor.delete(entry.actor);
     this.#changed();
     changes.events.push({ name: "user_left", detail: { member: entry.shown, reason } });
