@@ -20,7 +20,7 @@ const PACKAGE_IMPORTS: Record<string, readonly string[]> = {
   demo: ["react", "client", "protocol"],
   inspector: ["client", "protocol"],
   server: ["protocol"],
-  bench: ["client", "protocol"],
+  bench: ["react", "client", "protocol"],
   conformance: ["protocol"],
   sim: ["client", "protocol", "server/world"],
 };

@@ -15,8 +15,11 @@ import {
   useRef,
   useState,
 } from "react";
+import { useStore } from "./board.ts";
+import { NOT_TAKEN } from "./board-store.ts";
 import { useUsers } from "./hooks.ts";
 import { inkOn } from "./ink.ts";
+import { useSelected } from "./selected.ts";
 
 export type AvatarStackProps = {
   /** So many avatars are shown (5); if there are more people, the place after them is a button "+n" that lists the rest. */
@@ -50,8 +53,9 @@ export function AvatarStack({
   className,
   style,
 }: AvatarStackProps): ReactElement {
-  const users = useUsers((all) => (others ? all.filter(({ isSelf }) => !isSelf) : all));
-  const [shown, rest] = [users.slice(0, max), users.slice(max)];
+  const shown = useUsers((users) => some(users, 0, max, others));
+  const count = useCount(others);
+  const rest = count - shown.length;
   const step = size * (1 - OVERLAP);
   // Room for all places, also for those that are empty.
   const room: CSSProperties = { position: "relative", boxSizing: "content-box", width: step * max + size, height: size };
@@ -63,7 +67,7 @@ export function AvatarStack({
     {
       className: className ?? "presence-avatars",
       role: "group",
-      "aria-label": label(users.length),
+      "aria-label": label(count),
       style: { ...room, ...style },
       onKeyDown: moveFocus,
     },
@@ -75,9 +79,32 @@ export function AvatarStack({
         createElement("li", { key: user.userId, style: item(at) }, createElement(Avatar, { user, size, onSelect, renderAvatar, nameOf })),
       ),
     ),
-    rest.length === 0
+    rest === 0
       ? null
-      : createElement("div", { style: item(shown.length) }, createElement(Rest, { rest, size, onSelect, nameOf, label })),
+      : createElement(
+          "div",
+          { style: item(shown.length) },
+          createElement(Rest, { rest, from: max, others, size, onSelect, nameOf, label }),
+        ),
+  );
+}
+
+/** So many users from that place on. It looks at no more of them than it must: on a large board somebody comes or goes many times a second. */
+function some(users: readonly User[], from: number, count: number, others: boolean): readonly User[] {
+  const self = others ? users.findIndex(({ isSelf }) => isSelf) : -1;
+  if (self < 0 || self >= from + count) return users.slice(from, from + count);
+  if (self < from) return users.slice(from + 1, from + 1 + count);
+  return [...users.slice(from, self), ...users.slice(self + 1, from + count + 1)];
+}
+
+/** On a large board more people than are listed. */
+function useCount(others: boolean): number {
+  const store = useStore();
+  return useSelected(
+    store,
+    NOT_TAKEN,
+    ({ users, userCount, self }) => Math.max(users.length, userCount) - (others && self !== null ? 1 : 0),
+    Object.is,
   );
 }
 
@@ -154,9 +181,15 @@ function plainLabel(count: number): string {
   return count === 1 ? "1 person here" : `${count} people here`;
 }
 
-type RestProps = Omit<Parts, "renderAvatar"> & { readonly rest: readonly User[] };
+type RestProps = Omit<Parts, "renderAvatar"> & {
+  /** So many people have no avatar. */
+  readonly rest: number;
+  /** The first of them is at this place. */
+  readonly from: number;
+  readonly others: boolean;
+};
 
-function Rest({ rest, size, onSelect, nameOf, label }: RestProps): ReactElement {
+function Rest({ rest, from, others, size, onSelect, nameOf, label }: RestProps): ReactElement {
   const id = useId();
   const [isOpen, setOpen] = useState(false);
   const [opensLeft, setOpensLeft] = useState(false);
@@ -190,35 +223,50 @@ function Rest({ rest, size, onSelect, nameOf, label }: RestProps): ReactElement 
         className: "presence-avatar presence-avatar-rest",
         "aria-expanded": isOpen,
         "aria-controls": isOpen ? id : undefined,
-        "aria-label": `+${rest.length}: ${label(rest.length)}`,
+        "aria-label": `+${rest}: ${label(rest)}`,
         style: { ...ROUND, ...look },
         onClick: () => {
           setOpensLeft((button.current?.getBoundingClientRect().left ?? 0) > window.innerWidth / 2);
           setOpen(!isOpen);
         },
       },
-      `+${rest.length}`,
+      `+${rest}`,
     ),
     isOpen
-      ? createElement(
-          "ul",
-          {
-            id,
-            role: "list",
-            className: "presence-avatar-list",
-            tabIndex: 0,
-            "aria-label": label(rest.length),
-            style: { ...LIST, ...(opensLeft ? { right: 0 } : { left: 0 }) },
-          },
-          rest.map((user) =>
-            createElement(
-              "li",
-              { key: user.userId, "data-user": user.userId },
-              onSelect ? createElement("button", { type: "button", onClick: () => onSelect(user) }, nameOf(user)) : nameOf(user),
-            ),
-          ),
-        )
+      ? createElement(List, {
+          id,
+          rest,
+          from,
+          others,
+          onSelect,
+          nameOf,
+          label: label(rest),
+          style: { ...LIST, ...(opensLeft ? { right: 0 } : { left: 0 }) },
+        })
       : null,
+  );
+}
+
+type ListProps = Pick<RestProps, "rest" | "from" | "others" | "onSelect" | "nameOf"> & {
+  readonly id: string;
+  readonly label: string;
+  readonly style: CSSProperties;
+};
+
+/** Made while it is open. On a large board only some of the people are known by name: the last line says how many more there are. */
+function List({ id, rest, from, others, onSelect, nameOf, label, style }: ListProps): ReactElement {
+  const users = useUsers((all) => some(all, from, all.length, others));
+  return createElement(
+    "ul",
+    { id, role: "list", className: "presence-avatar-list", tabIndex: 0, "aria-label": label, style },
+    users.map((user) =>
+      createElement(
+        "li",
+        { key: user.userId, "data-user": user.userId },
+        onSelect ? createElement("button", { type: "button", onClick: () => onSelect(user) }, nameOf(user)) : nameOf(user),
+      ),
+    ),
+    rest > users.length ? createElement("li", { key: "more" }, `+${rest - users.length}`) : null,
   );
 }
 

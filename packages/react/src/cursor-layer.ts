@@ -8,6 +8,9 @@ import type { BoardStore } from "./board-store.ts";
 
 const NOBODY: readonly Member[] = [];
 
+/** An element that is transformed anyway: to begin or to end that is a layout. */
+export const UNMOVED = "translate(0px, 0px)";
+
 type Cursor = { member: Member; x: number; y: number };
 type Rem = number;
 
@@ -132,7 +135,7 @@ export class CursorLayer {
     if (!name) return;
     // A name stays inside the layer: CSS moves it back by what would be cut, so its own size is not measured.
     if (x < this.#room.x && y < this.#room.y) {
-      if (name.style.transform !== "") name.style.transform = "";
+      if (name.style.transform !== UNMOVED) name.style.transform = UNMOVED;
     } else name.style.transform = `translate(min(0px, ${percent(1 - x)}cqw - 12px - 100%), min(0px, ${percent(1 - y)}cqh - 14px - 100%))`;
   }
 }

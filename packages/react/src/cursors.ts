@@ -17,7 +17,7 @@ import {
   useSyncExternalStore,
 } from "react";
 import { useStore } from "./board.ts";
-import { CursorLayer } from "./cursor-layer.ts";
+import { CursorLayer, UNMOVED } from "./cursor-layer.ts";
 import { inkOn } from "./ink.ts";
 
 export type CursorsProps = {
@@ -57,11 +57,16 @@ export function Cursors({ area, isHidden = false, renderCursor, smooth, classNam
     if (element && ["", "static"].includes(getComputedStyle(element).position)) element.style.position = "relative";
   }, [area]);
   const shown = useSyncExternalStore(layer.subscribe, layer.snapshot, () => NOBODY);
+  // A component above that renders for another reason renders no cursor.
+  const cursors = useMemo(
+    () => shown.map((member) => createElement(Cursor, { key: member.memberId, member, layer, renderCursor })),
+    [shown, layer, renderCursor],
+  );
   return createElement(
     "div",
     // Places of pointers say nothing to a screen reader; the names are in the list of people.
     { ref: root, "aria-hidden": true, className: className ?? "presence-cursors", style: { ...LAYER, ...style } },
-    shown.map((member) => createElement(Cursor, { key: member.memberId, member, layer, renderCursor })),
+    cursors,
   );
 }
 
@@ -88,6 +93,7 @@ const NAME: CSSProperties = {
   overflow: "hidden",
   textOverflow: "ellipsis",
   whiteSpace: "nowrap",
+  transform: UNMOVED,
 };
 const ARROW: CSSProperties = { position: "absolute", left: -2, top: -2, display: "block", overflow: "visible" };
 

@@ -32,7 +32,9 @@ export function useSelected<S, T>(store: Store<S>, atServer: S, select: (snapsho
 export function shallowEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (Array.isArray(a) !== Array.isArray(b) || !isPlain(a) || !isPlain(b)) return false;
+  // A list of a thousand people is compared with every change of one: without the names of its places.
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, at) => Object.is(item, b[at]));
+  if (!isPlain(a) || !isPlain(b)) return false;
   const [as, bs] = [a as Record<string, unknown>, b as Record<string, unknown>];
   const keys = Object.keys(as);
   return keys.length === Object.keys(bs).length && keys.every((key) => Object.hasOwn(bs, key) && Object.is(as[key], bs[key]));
@@ -41,5 +43,5 @@ export function shallowEqual(a: unknown, b: unknown): boolean {
 /** A Map or a Date has no entries of its own, so two of them would look equal. */
 function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as unknown;
-  return Array.isArray(value) || prototype === Object.prototype || prototype === null;
+  return prototype === Object.prototype || prototype === null;
 }

@@ -1,5 +1,5 @@
 /**
- * What a page pays on a big board: a real Chromium opens page/ on it, and is measured while nobody does anything, while people move, and
+ * The work of a page on a big board: a real Chromium opens page/ on it, and is measured while nobody does anything, while people move, and
  * while people come and go. It says nothing of what the service pays.
  */
 
@@ -81,7 +81,8 @@ export class Chrome {
     const query = new URLSearchParams({ url: serviceUrl, parts, members: String(members) });
     await page.goto(`http://localhost:${port}/?${query}`);
     const devTools = await page.context().newCDPSession(page);
-    await devTools.send("Performance.enable");
+    // Of the processor, whatever else runs on the machine.
+    await devTools.send("Performance.enable", { timeDomain: "threadTicks" });
     return new Viewer(page, devTools, problems);
   }
 

@@ -49,7 +49,7 @@ requestAnimationFrame(function framed(at) {
 });
 new PerformanceObserver((list) => {
   for (const { duration } of list.getEntries()) watched.longTasks.push(duration);
-}).observe({ type: "longtask" });
+}).observe({ entryTypes: ["longtask"] });
 
 function watch(board: BoardHandle): void {
   watched.board = board;
