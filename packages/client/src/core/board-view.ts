@@ -99,8 +99,7 @@ export class BoardView {
   #beyond = { members: 0, users: 0 };
   #others: readonly AnyMember[] | undefined = [];
   #users: readonly User<object>[] = [];
-  /** Self and others of whom they were made. */
-  #usersOf: { readonly self: AnyMember | null; readonly others: readonly AnyMember[] } | undefined;
+  #usersVersion = 0;
 
   constructor(own: Own, parse: (state: JsonObject) => object = (state) => state) {
     this.#own = own;
@@ -222,10 +221,13 @@ export class BoardView {
   /** The service's counts, ourselves included. Until its next count we add joins and subtract leaves ourselves. */
   counted(members: number, users: number, observed = false): void {
     this.isObserved = observed;
-    const before = { members: this.memberCount, users: this.userCount };
+    const { memberCount, userCount } = this;
     this.#beyond = { members: 0, users: 0 };
     this.#beyond = { members: Math.max(0, members - this.memberCount), users: Math.max(0, users - this.userCount) };
-    if (before.members !== this.memberCount || before.users !== this.userCount) this.version++;
+    if (memberCount === this.memberCount && userCount === this.userCount) return;
+    // A large board is told its counts many times a second: the same members are the same people.
+    if (this.#usersVersion === this.version) this.#usersVersion++;
+    this.version++;
   }
 
   /** The connection is gone: all others are shown as reconnecting, for as long as it takes. */
@@ -285,10 +287,8 @@ export class BoardView {
   }
 
   get users(): readonly User<object>[] {
-    const { self, others } = this;
-    // A large board is told its counts many times a second: the same members are the same people.
-    if (this.#usersOf?.self !== self || this.#usersOf.others !== others) this.#users = groupUsers(self, others, this.#users);
-    this.#usersOf = { self, others };
+    if (this.#usersVersion !== this.version) this.#users = groupUsers(this.self, this.others, this.#users);
+    this.#usersVersion = this.version;
     return this.#users;
   }
 
