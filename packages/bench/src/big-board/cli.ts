@@ -1,153 +1,198 @@
 /**
- * A board with very many members, `npm run big-board -w packages/bench`: what it costs in a browser. Options:
+ * A board with very many members, `npm run big-board -w packages/bench`: the work of the service, on two instances with Redis, and that of a page in
+ * Chromium. Options:
  *
- *   --members N    on the board                       (10000)
- *   --movers N     of them move                       (500)
- *   --moves N      moves per second of each           (20)
- *   --seconds N    measured time of each phase        (8)
- *   --parts P      react or sdk                       (react)
+ *   --members N,N  boards of so many, one after the other         (1000,5000,10000)
+ *   --only P,P     of comings, moves, areas, return and page      (all)
+ *   --movers N     so many move; they and as many others watch    (500)
+ *   --moves N      moves per second of each                       (20)
+ *   --seconds N    measured time of each load                     (8)
+ *   --within N     seconds in which a lost crowd comes back       (2)
+ *   --parts P      the page has the React parts, or the SDK alone: react or sdk  (react)
  *   --profile      prints the functions in which the page spends its time
  */
 
-import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Cluster } from "../cluster.ts";
-import { numberOf } from "../options.ts";
+import { numberOf, wrong } from "../options.ts";
 import { fixed, table } from "../report.ts";
-import { Chrome, type Phase } from "./browser.ts";
-import { Guest, gather, noneLost } from "./guest.ts";
+import { Guest } from "./guest.ts";
+import { pageOf } from "./page-phases.ts";
+import { type Comings, comeBack, comings, fill, type Moving, moving, type Return } from "./service.ts";
+
+const LOADS = ["comings", "moves", "areas", "return", "page"] as const;
+type LoadName = (typeof LOADS)[number];
+/** The areas of the board in the load of that name. */
+const AREAS = 10;
+/** A board of the usual size, on which everybody moves, for comparison. */
+const USUAL = 100;
+const INSTANCES = 2;
+/** Members who are sent no cursors: a machine that sends ten thousand of them everything measures only itself. */
+const ELSEWHERE = ["elsewhere"];
 
 const { values } = parseArgs({
   options: {
-    members: { type: "string", default: "10000" },
+    members: { type: "string", default: "1000,5000,10000" },
+    only: { type: "string", default: LOADS.join(",") },
     movers: { type: "string", default: "500" },
     moves: { type: "string", default: "20" },
     seconds: { type: "string", default: "8" },
+    within: { type: "string", default: "2" },
     parts: { type: "string", default: "react" },
-    profile: { type: "boolean" },
+    profile: { type: "boolean", default: false },
   },
 });
-const members = numberOf("members", values.members);
+const sizes = values.members.split(",").map((size) => numberOf("members", size));
+const loads = values.only.split(",").map((name) => LOADS.find((load) => load === name) ?? unknownLoad(name));
 const movers = numberOf("movers", values.movers);
 const moves = numberOf("moves", values.moves);
 const seconds = numberOf("seconds", values.seconds);
-const parts = values.parts === "sdk" ? "sdk" : "react";
+const withinMs = 1000 * numberOf("within", values.within);
+if (values.parts !== "react" && values.parts !== "sdk") throw wrong(`--parts is ${values.parts}; it must be react or sdk`);
+const { parts, profile } = values;
 
 process.env["TRUSTED_PROXIES"] = "127.0.0.1";
-const cluster = await Cluster.start(1);
-const chrome = await Chrome.launch(!values.profile);
-try {
-  // They see no cursors: the page is measured, and not what ten thousand others are sent.
-  const guests = Array.from({ length: members }, (_, nth) => new Guest(nth, { look: ["elsewhere"] }));
-  const [{ port } = { port: 0 }] = cluster.instances;
-  await gather(guests, [port]);
-  await wait(2000);
-  const viewer = await chrome.open(`ws://127.0.0.1:${port}/`, parts, members);
-  console.log(`whole after ${fixed(await viewer.whole(), 0)} ms`);
-  await wait(1000);
-  const phases: Phase[] = [await viewer.measure("rest", seconds)];
-  const stop = walk(guests.slice(0, movers), moves);
-  await wait(2000);
-  phases.push(await viewer.measure("moves", seconds));
-  if (values.profile)
-    console.log(
-      (await viewer.profile(seconds))
-        .slice(0, 40)
-        .map(([name, ms]) => `${fixed(ms, 1)} ${name}`)
-        .join("\n"),
-    );
-  stop();
-  await wait(1000);
-  noneLost(guests);
-  const back = visit(members, port);
-  phases.push(await viewer.measure("visits", seconds));
-  if (values.profile)
-    console.log(
-      (await viewer.profile(seconds))
-        .slice(0, 20)
-        .map(([name, ms]) => `${fixed(ms, 1)} ${name}`)
-        .join("\n"),
-    );
-  await back();
-  const some = comeAndGo(guests.slice(0, 200), port);
-  phases.push(await viewer.measure("comings and goings", seconds));
-  if (values.profile)
-    console.log(
-      (await viewer.profile(seconds))
-        .slice(0, 30)
-        .map(([name, ms]) => `${fixed(ms, 1)} ${name}`)
-        .join("\n"),
-    );
-  await some();
-  const titles = Object.keys(phases[0] ?? {});
-  console.log(
-    table(
-      titles,
-      phases.map((phase) => Object.values(phase).map((value) => (typeof value === "number" ? fixed(value, 1) : value))),
-    ),
+const rows = new Map<string, string[][]>();
+if (loads.includes("moves") || loads.includes("areas")) await measured(USUAL, USUAL, `all ${USUAL} move`, [""]);
+for (const size of sizes) {
+  if (loads.includes("comings")) await onBoard(size, plain, (cluster, guests) => cameAndWent(guests, portsOf(cluster)));
+  if (loads.includes("moves")) await measured(size, movers, `${movers} move`, [""]);
+  if (loads.includes("areas")) await measured(size, movers, `${movers} move, in ${AREAS} areas`, slides());
+  if (loads.includes("return")) await onBoard(size, plain, returned);
+  if (loads.includes("page"))
+    for (const [title, row] of await pageOf(size, { movers, moves, seconds, parts, profile })) add("page", title, row);
+}
+for (const [name, [titles = [], ...cells]] of rows) console.log(`\n${name}\n\n${table(titles, cells)}`);
+
+function unknownLoad(name: string): LoadName {
+  throw wrong(`--only has ${name}; there are ${LOADS.join(", ")}`);
+}
+
+function slides(): string[] {
+  return Array.from({ length: AREAS }, (_, nth) => `slide ${nth}`);
+}
+
+function plain(nth: number): Guest {
+  return new Guest(nth);
+}
+
+function portsOf(cluster: Cluster): number[] {
+  return cluster.instances.map(({ port }) => port);
+}
+
+function add(load: string, titles: readonly string[], row: readonly string[]): void {
+  const table = rows.get(load) ?? [[...titles]];
+  rows.set(load, [...table, [...row]]);
+  console.log(`${load}: ${row.join(" | ")}`);
+}
+
+async function onBoard(
+  size: number,
+  make: (nth: number) => Guest,
+  use: (cluster: Cluster, guests: readonly Guest[]) => Promise<void>,
+): Promise<void> {
+  const cluster = await Cluster.start(INSTANCES);
+  let guests: readonly Guest[] = [];
+  try {
+    guests = await fill(size, portsOf(cluster), make);
+    await use(cluster, guests);
+  } finally {
+    for (const guest of guests) guest.drop();
+    cluster.stop();
+  }
+}
+
+async function cameAndWent(guests: readonly Guest[], ports: readonly number[]): Promise<void> {
+  const { joinP50, joinMax, bytesP50, bytesMax, wrongCounts }: Comings = await comings(guests, ports);
+  add(
+    "comings",
+    ["members", "join to roster: p50, max", "bytes that each viewer is sent for a join or a leave: p50, max", "wrong counts in `joined`"],
+    [
+      String(guests.length),
+      `${fixed(joinP50, 0)} ms, ${fixed(joinMax, 0)} ms`,
+      `${fixed(bytesP50, 0)}, ${fixed(bytesMax, 0)}`,
+      String(wrongCounts),
+    ],
   );
-  if (viewer.problems.length > 0) console.log(viewer.problems.slice(0, 10));
-} finally {
-  await chrome.close();
-  cluster.stop();
 }
 
-function walk(guests: readonly Guest[], movesPerSecond: number): () => void {
-  let due = 0;
-  let next = 0;
-  let lastAt = performance.now();
-  const timer = setInterval(() => {
-    const now = performance.now();
-    due += ((now - lastAt) / 1000) * movesPerSecond * guests.length;
-    lastAt = now;
-    for (; due >= 1; due--) {
-      const nth = next++ % guests.length;
-      const turn = now / 1000 + nth;
-      guests[nth]?.move(
-        Math.round(32768 + 30000 * Math.cos(turn) * ((nth % 10) / 10)),
-        Math.round(32768 + 30000 * Math.sin(turn) * ((nth % 7) / 7)),
-      );
-    }
-  }, 2);
-  return () => clearInterval(timer);
-}
-
-/** Newcomers whom nobody is introduced to come and leave, 20 a second of each. */
-function visit(first: number, port: number): () => Promise<void> {
-  let nth = first;
-  let isOver = false;
-  const over = (async () => {
-    while (!isOver) {
-      const guest = new Guest(nth++, { look: ["elsewhere"] });
-      await guest.enter(port);
-      await wait(25);
-      guest.leave();
-      await wait(25);
-      guest.drop();
-    }
-  })();
-  return () => {
-    isOver = true;
-    return over;
+/** The first ones move, they and as many others watch, and nobody else is sent cursors. */
+async function measured(size: number, moving_: number, what: string, areas: readonly string[]): Promise<void> {
+  const watching = Math.min(size, 2 * moving_);
+  const make = (nth: number) => {
+    const area = areas[Math.floor(nth / INSTANCES) % areas.length] ?? "";
+    const isLast = nth === watching - 1;
+    return new Guest(nth, { area, ...(nth >= watching && { look: ELSEWHERE }) }, isLast);
   };
+  await onBoard(size, make, async (cluster, guests) => {
+    const seen: Moving = await moving(cluster, guests.slice(0, moving_), guests.slice(0, watching), moves, seconds);
+    add(
+      "moves",
+      [
+        "members",
+        "load",
+        "moves/s",
+        "updates/s delivered",
+        "a viewer is sent: updates/s, KB/s",
+        "of a mover, a second: least, most",
+        "CPU s of the instances per million",
+        "cores: instances, generator",
+      ],
+      [
+        String(size),
+        what,
+        fixed(seen.movesPerSecond, 0),
+        fixed(seen.updatesPerSecond, 0),
+        `${fixed(seen.seenPerSecond, 0)}, ${fixed(seen.bytesPerSecond / 1000, 1)}`,
+        `${fixed(seen.leastPerSecond, 1)}, ${fixed(seen.mostPerSecond, 1)}`,
+        fixed(seen.cpuPerMillion, 3),
+        `${fixed(seen.instanceCores, 2)}, ${fixed(seen.generatorCores, 2)}`,
+      ],
+    );
+  });
 }
 
-/** Members whom everybody was introduced to leave, and come again. */
-function comeAndGo(guests: readonly Guest[], port: number): () => Promise<void> {
-  let nth = 0;
-  let isOver = false;
-  const over = (async () => {
-    while (!isOver) {
-      const guest = guests[nth++ % guests.length];
-      guest?.leave();
-      await wait(25);
-      guest?.drop();
-      await guest?.enter(port);
-      await wait(25);
-    }
-  })();
-  return () => {
-    isOver = true;
-    return over;
-  };
+/** Three losses, one after the other: of all connections, of one instance, and of the only instance there is then. */
+async function returned(cluster: Cluster, guests: readonly Guest[]): Promise<void> {
+  const [first, second] = cluster.instances;
+  if (first === undefined || second === undefined) throw new Error("there are not two instances");
+  tell("all connections", await comeBack(guests, guests, second.port, withinMs, async () => [first, second]));
+  const ofFirst = guests.filter((_, nth) => nth % INSTANCES === 0);
+  const one = await comeBack(ofFirst, guests, second.port, withinMs, async () => {
+    first.kill();
+    return [second];
+  });
+  tell("one of two instances", one);
+  const added = await cluster.add();
+  const all = await comeBack(guests, guests, second.port, withinMs, async () => {
+    second.kill();
+    return [added];
+  });
+  tell("the only instance; a new one is there", all);
+
+  function tell(what: string, { coming, seconds, mbToClients, mbToService, cpuSeconds, most }: Return): void {
+    add(
+      "return",
+      [
+        "members",
+        "lost",
+        "come back",
+        "s until the last knows the board",
+        "MB to all clients",
+        "most of them",
+        "MB to the service",
+        "CPU s of the instances",
+      ],
+      [
+        String(guests.length),
+        what,
+        String(coming),
+        fixed(seconds, 1),
+        fixed(mbToClients, 1),
+        most.map(([type, mb]) => `0x${type.toString(16)} ${fixed(mb, 1)}`).join(", "),
+        fixed(mbToService, 1),
+        fixed(cpuSeconds, 1),
+      ],
+    );
+  }
 }

@@ -1,15 +1,20 @@
 /** One person on a big board, over a bare socket: joins, moves, leaves, comes back. It counts what it is sent and keeps no roster. */
 
 import { randomBytes } from "node:crypto";
-import { type BoardId, type BoardRef, decodeServerBinary, encodeBinary, type ResumeToken } from "@presence-service/protocol";
+import { inflateRawSync } from "node:zlib";
+import { type BoardId, type BoardRef, decodeServerBinary, encodeBinary, PACKED, type ResumeToken } from "@presence-service/protocol";
 import { BenchSocket } from "../socket.ts";
 
 export const BOARD = "big" as BoardId;
 
 const HEARTBEAT = 0x08;
-const WELCOME = 0x41;
 const JOINED = 0x42;
+const CURSORS = 0x46;
+const ROSTER = 0x4f;
 const ANSWER = encodeBinary({ kind: "heartbeat" });
+
+/** Bytes from the service by the type of the message, of all guests together. */
+export const bytesOfType = new Map<number, number>();
 
 export type Seen = {
   /** In which area of the app; empty: in none. */
@@ -27,23 +32,39 @@ export class Guest {
   #board: BoardRef | undefined;
   #askedAt = 0;
   #joined: () => void = () => {};
+  /** Entries of the roster that are still to come. */
+  #following = 0;
+  /** Positions that it was sent. */
+  delivered = 0;
+  /** By actor, where somebody wants to know. */
+  readonly deliveredBy: Map<number, number> | undefined;
+  bytesWritten = 0;
+  #readBefore = 0;
   /** From the question to be let in to the answer, the last time. */
   joinedMs = Number.NaN;
   /** Members of the board, as the answer said. */
   count = 0;
 
-  constructor(nth: number, seen: Seen = {}) {
+  constructor(nth: number, seen: Seen = {}, isCounting = false) {
     this.nth = nth;
+    this.deliveredBy = isCounting ? new Map() : undefined;
     this.#seen = seen;
   }
 
-  /** It is on the board when this returns. Each guest has an address of its own, as people have: else all would share the budget of one. */
-  async enter(port: number): Promise<void> {
+  /**
+   * It knows the board when this returns. `held`: the members that it knew before, by name. Each guest has an address of its own, as people
+   * have: else all would share the budget of one.
+   */
+  async enter(port: number, held = ""): Promise<void> {
     const { nth } = this;
     const socket = await BenchSocket.open(port, "presence.v2", `10.${nth >> 16}.${(nth >> 8) & 255}.${nth & 255}`);
     this.#socket = socket;
     socket.onMessage = (bytes, start, end) => this.#hear(bytes, start, end);
-    socket.send(encodeBinary({ kind: "hello", resumeToken: this.#resumeToken, packs: true }));
+    this.#send(encodeBinary({ kind: "hello", resumeToken: this.#resumeToken, packs: true }));
+    this.#askedAt = performance.now();
+    const said = { attempt: ++this.#attempt, username: `member ${nth}`, status: "active", state: { tool: "pen" } } as const;
+    const { area = "" } = this.#seen;
+    this.#send(encodeBinary({ kind: "join", boardId: BOARD, ...said, area, ...(held !== "" && { held }) }));
     return new Promise((joined) => {
       this.#joined = joined;
     });
@@ -51,23 +72,24 @@ export class Guest {
 
   /** The pointer is at that place, in integers. */
   move(x: number, y: number): void {
-    if (this.#board !== undefined) this.#socket?.send(encodeBinary({ kind: "cursor", board: this.#board, at: { x, y } }));
+    if (this.#board !== undefined) this.#send(encodeBinary({ kind: "cursor", board: this.#board, at: { x, y } }));
   }
 
   leave(): void {
-    if (this.#board !== undefined) this.#socket?.send(encodeBinary({ kind: "leave", board: this.#board }));
+    if (this.#board !== undefined) this.#send(encodeBinary({ kind: "leave", board: this.#board }));
     this.#board = undefined;
   }
 
   /** The connection is over, without a word. */
   drop(): void {
     this.#board = undefined;
+    this.#readBefore = this.bytesRead;
     this.#socket?.destroy();
     this.#socket = undefined;
   }
 
   get bytesRead(): number {
-    return this.#socket?.bytesRead ?? 0;
+    return this.#readBefore + (this.#socket?.bytesRead ?? 0);
   }
 
   /** Why its connection ended; undefined: it did not. */
@@ -75,31 +97,75 @@ export class Guest {
     return this.#socket?.ended;
   }
 
+  #send(bytes: Uint8Array): void {
+    this.bytesWritten += bytes.length;
+    this.#socket?.send(bytes);
+  }
+
   #hear(bytes: Buffer, start: number, end: number): void {
-    switch (bytes[start]) {
+    const type = bytes[start] ?? 0;
+    bytesOfType.set(type, (bytesOfType.get(type) ?? 0) + end - start);
+    switch (type) {
       case HEARTBEAT:
-        return this.#socket?.send(ANSWER);
-      case WELCOME:
-        return this.#join();
+        return this.#send(ANSWER);
+      case CURSORS:
+        return this.#cursors(bytes, start + 1, end);
+      case ROSTER:
+      case PACKED:
+        this.#following -= entriesIn(bytes.subarray(start, end));
+        return this.#whole();
       case JOINED: {
         const joined = decodeServerBinary(bytes.subarray(start, end));
         if (joined?.kind !== "joined") return;
         this.joinedMs = performance.now() - this.#askedAt;
         this.#board = joined.board;
         this.count = joined.members;
+        this.#following = joined.following ?? 0;
         const { look } = this.#seen;
-        if (look !== undefined) this.#socket?.send(encodeBinary({ kind: "look", board: joined.board, areas: look }));
-        return this.#joined();
+        if (look !== undefined) this.#send(encodeBinary({ kind: "look", board: joined.board, areas: look }));
+        return this.#whole();
       }
     }
   }
 
-  #join(): void {
-    const { area = "" } = this.#seen;
-    this.#askedAt = performance.now();
-    const said = { attempt: ++this.#attempt, username: `member ${this.nth}`, status: "active", state: { tool: "pen" }, area } as const;
-    this.#socket?.send(encodeBinary({ kind: "join", boardId: BOARD, ...said }));
+  #whole(): void {
+    if (this.#following <= 0) this.#joined();
   }
+
+  #cursors(bytes: Buffer, start: number, end: number): void {
+    // The board's number, and the stamp.
+    const counted = varint(bytes, varint(bytes, start).next + 2);
+    this.delivered += counted.value;
+    if (this.deliveredBy === undefined) return;
+    const message = decodeServerBinary(bytes.subarray(start - 1, end));
+    if (message?.kind !== "cursors") return;
+    for (const { actor } of message.moves) this.deliveredBy.set(actor, (this.deliveredBy.get(actor) ?? 0) + 1);
+  }
+}
+
+function varint(bytes: Buffer, start: number): { readonly value: number; readonly next: number } {
+  let value = 0;
+  let at = start;
+  for (let shift = 0, byte = 0x80; byte & 0x80; shift += 7) {
+    byte = bytes[at++] ?? 0;
+    value |= (byte & 0x7f) << shift;
+  }
+  return { value, next: at };
+}
+
+/** Everybody who joins in one tick is sent the same pages, so each is read once: otherwise the generator would be what is measured. */
+const pages = new Map<string, number>();
+const BEGINNING = 256;
+
+function entriesIn(page: Buffer): number {
+  const key = `${page.length} ${page.toString("latin1", 0, BEGINNING)}`;
+  let entries = pages.get(key);
+  if (entries === undefined) {
+    const message = decodeServerBinary(page[0] === PACKED ? inflateRawSync(page.subarray(1)) : page);
+    entries = message?.kind === "roster" ? message.roster.length : 0;
+    pages.set(key, entries);
+  }
+  return entries;
 }
 
 const CONNECTS_AT_ONCE = 50;

@@ -74,15 +74,18 @@ function App() {
 
 function Desk() {
   const area = useCursorArea<HTMLDivElement>();
-  const { members } = useOccupancy();
   const board = useBoard();
   if (board && watched.board === undefined) watch(board);
   return createElement(
     "div",
     null,
-    createElement("div", { id: "bar" }, createElement(AvatarStack, { max: 8 }), createElement("output", { id: "count" }, members)),
+    createElement("div", { id: "bar" }, createElement(AvatarStack, { max: 8 }), createElement(Count)),
     createElement("div", { ref: area.ref, id: "area" }, createElement(Cursors, { area })),
   );
+}
+
+function Count() {
+  return createElement("output", { id: "count" }, useOccupancy().members);
 }
 
 const root = document.querySelector("#root");
