@@ -14,6 +14,8 @@ const CLOSE = 8;
 
 export class BenchSocket {
   onMessage: Listener = () => {};
+  /** Called once when it is over. */
+  onEnd: () => void = () => {};
   bytesRead = 0;
   /** How often the system had bytes for it: a lower bound of how often the server has written. */
   reads = 0;
@@ -29,6 +31,7 @@ export class BenchSocket {
     });
     socket.on("close", () => {
       this.ended ??= "closed";
+      this.onEnd();
     });
   }
 

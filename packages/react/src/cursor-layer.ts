@@ -66,7 +66,7 @@ export class CursorLayer {
     if (layer === null || typeof ResizeObserver === "undefined") return undefined;
     const observer = new ResizeObserver(([entry]) => {
       const { width = 0, height = 0 } = entry?.contentRect ?? {};
-      const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+      const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
       this.#room = { x: 1 - NAME_WIDTH(rem) / width, y: 1 - NAME_HEIGHT(rem) / height };
       for (const memberId of this.#cursors.keys()) this.#draw(memberId);
     });

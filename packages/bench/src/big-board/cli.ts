@@ -170,7 +170,7 @@ async function returned(cluster: Cluster, guests: readonly Guest[]): Promise<voi
   });
   tell("the only instance; a new one is there", all);
 
-  function tell(what: string, { coming, seconds, mbToClients, mbToService, cpuSeconds, most }: Return): void {
+  function tell(what: string, { coming, seconds, mbToClients, mbToService, cpuSeconds, retries, most }: Return): void {
     add(
       "return",
       [
@@ -182,6 +182,7 @@ async function returned(cluster: Cluster, guests: readonly Guest[]): Promise<voi
         "most of them",
         "MB to the service",
         "CPU s of the instances",
+        "connects tried again",
       ],
       [
         String(guests.length),
@@ -192,6 +193,7 @@ async function returned(cluster: Cluster, guests: readonly Guest[]): Promise<voi
         most.map(([type, mb]) => `0x${type.toString(16)} ${fixed(mb, 1)}`).join(", "),
         fixed(mbToService, 1),
         fixed(cpuSeconds, 1),
+        String(retries),
       ],
     );
   }

@@ -1,6 +1,7 @@
 /** One person on a big board, over a bare socket: joins, moves, leaves, comes back. It counts what it is sent and keeps no roster. */
 
 import { randomBytes } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import { inflateRawSync } from "node:zlib";
 import { type BoardId, type BoardRef, decodeServerBinary, encodeBinary, PACKED, type ResumeToken } from "@presence-service/protocol";
 import { BenchSocket } from "../socket.ts";
@@ -15,6 +16,8 @@ const ANSWER = encodeBinary({ kind: "heartbeat" });
 
 /** Bytes from the service by the type of the message, of all guests together. */
 export const bytesOfType = new Map<number, number>();
+
+const RETRY_MS = 500;
 
 export type Seen = {
   /** In which area of the app; empty: in none. */
@@ -39,6 +42,7 @@ export class Guest {
   /** By actor, where somebody wants to know. */
   readonly deliveredBy: Map<number, number> | undefined;
   bytesWritten = 0;
+  retries = 0;
   #readBefore = 0;
   /** From the question to be let in to the answer, the last time. */
   joinedMs = Number.NaN;
@@ -52,10 +56,19 @@ export class Guest {
   }
 
   /**
-   * It knows the board when this returns. `held`: the members that it knew before, by name. Each guest has an address of its own, as people
-   * have: else all would share the budget of one.
+   * It knows the board when this returns. `held`: the members that it knew before, by name. A connection that is refused or lost meanwhile is tried
+   * again. Each guest has an address of its own, as people have: else all would share the budget of one.
    */
   async enter(port: number, held = ""): Promise<void> {
+    for (;;) {
+      const isWhole = await this.#tryToEnter(port, held).catch(() => false);
+      if (isWhole) return;
+      this.retries++;
+      await wait(RETRY_MS * (0.5 + Math.random()));
+    }
+  }
+
+  async #tryToEnter(port: number, held: string): Promise<boolean> {
     const { nth } = this;
     const socket = await BenchSocket.open(port, "presence.v2", `10.${nth >> 16}.${(nth >> 8) & 255}.${nth & 255}`);
     this.#socket = socket;
@@ -65,8 +78,9 @@ export class Guest {
     const said = { attempt: ++this.#attempt, username: `member ${nth}`, status: "active", state: { tool: "pen" } } as const;
     const { area = "" } = this.#seen;
     this.#send(encodeBinary({ kind: "join", boardId: BOARD, ...said, area, ...(held !== "" && { held }) }));
-    return new Promise((joined) => {
-      this.#joined = joined;
+    return new Promise((entered) => {
+      this.#joined = () => entered(true);
+      socket.onEnd = () => entered(false);
     });
   }
 
@@ -168,7 +182,8 @@ function entriesIn(page: Buffer): number {
   return entries;
 }
 
-const CONNECTS_AT_ONCE = 50;
+/** More at once are fewer ticks in which all others are told of them. */
+const CONNECTS_AT_ONCE = 250;
 
 /** All of them are on the board when this returns; neighbours in the list are on different instances. */
 export async function gather(guests: readonly Guest[], ports: readonly number[]): Promise<void> {

@@ -112,6 +112,8 @@ export type Return = {
   readonly mbToClients: number;
   readonly mbToService: number;
   readonly cpuSeconds: number;
+  /** Connections that were refused or lost, and tried again. */
+  readonly retries: number;
   /** The types of messages with most bytes, and their MB. */
   readonly most: readonly (readonly [type: number, mb: number])[];
 };
@@ -126,7 +128,11 @@ export async function comeBack(
 ): Promise<Return> {
   const held = await heldNow(scoutPort);
   bytesOfType.clear();
-  const sums = () => ({ read: sum(all.map(({ bytesRead }) => bytesRead)), written: sum(all.map(({ bytesWritten }) => bytesWritten)) });
+  const sums = () => ({
+    read: sum(all.map(({ bytesRead }) => bytesRead)),
+    written: sum(all.map(({ bytesWritten }) => bytesWritten)),
+    retries: sum(all.map(({ retries }) => retries)),
+  });
   const before = sums();
   for (const guest of guests) guest.drop();
   const instances = await lose();
@@ -150,6 +156,7 @@ export async function comeBack(
     mbToClients: (after.read - before.read) / 1e6,
     mbToService: (after.written - before.written) / 1e6,
     cpuSeconds: cpu() - cpuBefore,
+    retries: sum(all.map(({ retries }) => retries)) - before.retries,
     most: most.map(([type, bytes]) => [type, bytes / 1e6] as const),
   };
 }
