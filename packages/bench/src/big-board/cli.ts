@@ -53,7 +53,7 @@ const { parts, profile } = values;
 
 process.env["TRUSTED_PROXIES"] = "127.0.0.1";
 const rows = new Map<string, string[][]>();
-if (loads.includes("moves") || loads.includes("areas")) await measured(USUAL, USUAL, `all ${USUAL} move`, [""]);
+if (loads.includes("moves")) await measured(USUAL, USUAL, `all ${USUAL} move`, [""]);
 for (const size of sizes) {
   if (loads.includes("comings")) await onBoard(size, plain, (cluster, guests) => cameAndWent(guests, portsOf(cluster)));
   if (loads.includes("moves")) await measured(size, movers, `${movers} move`, [""]);

@@ -11,6 +11,7 @@ import { walk } from "./walk.ts";
 
 const VISITS = 50;
 const SETTLE_MS = 2000;
+const WARM_UP_MS_MAX = 3000;
 /** In such a time everybody is sent less than a byte: nothing more is told. Heartbeats go on. */
 const QUIET_MS = 500;
 const QUIET_MS_MAX = 20_000;
@@ -70,7 +71,7 @@ export async function moving(
 ): Promise<Moving> {
   const walked = walk(movers, movesPerSecond);
   try {
-    await wait(3000);
+    await wait(Math.min(WARM_UP_MS_MAX, seconds * 1000));
     const costs = () => ({
       at: performance.now(),
       moves: walked.made(),
