@@ -1,26 +1,24 @@
 /**
- * Takes WebSocket upgrades and hands sockets to the connection manager. Only this file knows the WebSocket library; it knows nothing of
- * the messages. The library does reading, masks and control frames; our frames go straight to the socket beneath it.
+ * Takes WebSocket upgrades and hands sockets to the connection manager. Only this file knows the WebSocket library, which does the
+ * handshake. From then on open-websocket.ts has the socket.
  */
 
+import assert from "node:assert/strict";
 import type { IncomingMessage, Server } from "node:http";
 import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { CLIENT_MESSAGE_BYTES_MAX, CLOSE, type CloseReason } from "@presence-service/protocol";
 import { WebSocket, WebSocketServer } from "ws";
 import type { AddressOf } from "../address.ts";
-import { PRICE } from "../connection/budget.ts";
-import type { Connection } from "../connection/connection.ts";
 import type { ConnectionManager } from "../connection/manager.ts";
 import { LIMIT_TEXTS } from "../connection/refusal-texts.ts";
 import type { OriginRule } from "../origins.ts";
-import type { ClientSocket } from "../speech/socket.ts";
 import { SUBPROTOCOLS_KNOWN, speechFor, subprotocolOf, tokenOffered, withoutToken } from "../speech/subprotocols.ts";
 import { type Logger, rateLimited } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Descriptors } from "./descriptors.ts";
+import { OpenWebSocket } from "./open-websocket.ts";
 import { isAt, pathOf, queryOf } from "./paths.ts";
-import { type SliceListener, sliceReads, unshiftInSlices } from "./slices.ts";
 
 export type UpgradeOptions = {
   readonly manager: ConnectionManager;
@@ -39,13 +37,6 @@ export type UpgradeOptions = {
   readonly log: Logger;
 };
 
-/** Pieces of a fragmented or trickled message: enough for the smallest pieces of a proxy, and too few to fill our memory. */
-const FRAGMENTS_MAX = 64;
-const CHUNKS_MAX = 1024;
-/** After this time the socket is destroyed, even if the client has not answered our close frame. */
-const CLOSE_TIMEOUT_MS = 5000;
-/** Bytes still read from a client while its close frame is waited for: as much as was under way, unless the client floods. */
-const CLOSING_BYTES_MAX = 16 * 1024;
 const RETRY_AFTER_S = 1;
 const WARN_EVERY_MS = 10_000;
 
@@ -69,21 +60,13 @@ const SHOWN_LENGTH_MAX = 200;
 export function acceptUpgrades(server: Server, options: UpgradeOptions): () => void {
   const { manager, paths, isAlone, isServing, isAllowed, tokenInUrl, addressOf, descriptors, log } = options;
   const warn = rateLimited(log.warn.bind(log), WARN_EVERY_MS);
-  // The settings stand apart from the call, as the types of `ws` do not know `closeTimeout` yet.
-  const settings = {
+  const wss = new WebSocketServer({
     noServer: true,
-    WebSocket: PresenceWebSocket,
+    WebSocket: Handshake,
     clientTracking: false,
-    // The connection answers pings itself, as pongs have their price.
-    autoPong: false,
     perMessageDeflate: false,
-    maxPayload: CLIENT_MESSAGE_BYTES_MAX,
-    maxFragments: FRAGMENTS_MAX,
-    maxBufferedChunks: CHUNKS_MAX,
-    closeTimeout: CLOSE_TIMEOUT_MS,
-    handleProtocols: (offered: Set<string>) => subprotocolOf(offered) ?? false,
-  };
-  const wss = new WebSocketServer(settings);
+    handleProtocols: (offered) => subprotocolOf(offered) ?? false,
+  });
   const isOurs = (path: string) => paths.some((ours) => (isAlone ? isAt(path, ours) : path === ours));
 
   const refuse = (request: IncomingMessage, socket: Duplex, reason: Reason, answer: Answer): void => {
@@ -131,15 +114,14 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     }
     const { hasRoom } = descriptors;
     if (!manager.gate.makeRoom(hasRoom)) return refuse(request, socket, hasRoom ? "greeting" : "full", LATER);
-    unshiftInSlices(socket, head);
-    wss.handleUpgrade(request, socket, EMPTY, (ws) => {
+    wss.handleUpgrade(request, socket, EMPTY, (handshake) => {
+      assert(handshake.isDone, "this release of ws gives sockets to its WebSockets in another way");
       descriptors.upgraded(socket);
       const token = tokenOffered(request) ?? (tokenInUrl ? (query.get("token") ?? undefined) : undefined);
-      const connection = manager.open(new WsSocket(ws, socket), { speech, request, token, address });
+      const webSocket = new OpenWebSocket(socket);
+      const connection = manager.open(webSocket, { speech, request, token, address });
       manager.gate.opened(connection);
-      ws.connection = connection;
-      sliceReads(socket, ws);
-      ws.on("message", onMessage).on("ping", onPing).on("pong", onPong).on("error", onError).on("close", onClose);
+      webSocket.begin(connection, head);
     });
   };
   server.on("upgrade", upgrade);
@@ -180,99 +162,18 @@ function sortUpgrades(server: Server, isOurs: (request: IncomingMessage) => bool
   };
 }
 
-/** A WebSocket that knows its connection, so that all sockets share the four listeners below. */
-class PresenceWebSocket extends WebSocket implements SliceListener {
-  connection: Connection | undefined;
-  /** Bytes of long reads since the connection has ended. */
-  #closingBytes = 0;
+/**
+ * Takes the place of the library's WebSocket, which the library makes with each handshake and then gives the socket. This one leaves the
+ * socket alone: an OpenWebSocket reads it, at half of the memory.
+ */
+class Handshake extends WebSocket {
+  isDone = false;
 
-  sliced(bytes: number): void {
-    this.connection?.owe(PRICE.slice);
-    this.#closingBytes += this.readyState === WebSocket.OPEN ? 0 : bytes;
-    if (this.#closingBytes > CLOSING_BYTES_MAX) this.terminate();
-  }
-}
-
-function connectionOf(ws: WebSocket): Connection | undefined {
-  return (ws as PresenceWebSocket).connection;
-}
-
-function onMessage(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void {
-  connectionOf(this)?.received(data as Buffer, isBinary); // `binaryType` is "nodebuffer"
-}
-
-function onPing(this: WebSocket, data: Buffer): void {
-  connectionOf(this)?.pinged(data);
-}
-
-function onPong(this: WebSocket): void {
-  connectionOf(this)?.ponged();
-}
-
-/** The library has sent a close frame already, if one makes sense. */
-function onError(this: WebSocket, error: Error & { readonly code?: string }): void {
-  connectionOf(this)?.end(error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? CLOSE.tooBig : CLOSE.lost, "broken");
-}
-
-function onClose(this: WebSocket, code: number): void {
-  connectionOf(this)?.closed(code);
-}
-
-class WsSocket implements ClientSocket {
-  readonly #ws: WebSocket;
-  readonly #socket: Duplex;
-
-  constructor(ws: WebSocket, socket: Duplex) {
-    this.#ws = ws;
-    this.#socket = socket;
-  }
-
-  get queuedBytes(): number {
-    return this.#socket.writableLength;
-  }
-
-  write(frames: Buffer): void {
-    // The other side may have ended the socket, which is reported later: then there is nothing to write to.
-    if (this.#socket.writable) this.#socket.write(frames);
-  }
-
-  cork(): void {
-    this.#socket.cork();
-  }
-
-  uncork(): void {
-    this.#socket.uncork();
-  }
-
-  ping(): void {
-    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping();
-  }
-
-  pong(data: Buffer): void {
-    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.pong(data);
-  }
-
-  pause(): void {
-    this.#ws.pause();
-  }
-
-  resume(): void {
-    this.#ws.resume();
-  }
-
-  onceDrained(callback: () => void): void {
-    this.#socket.once("drain", callback);
-  }
-
-  close({ code, meaning }: CloseReason): void {
-    // A paused socket would never read the client's close frame. If too much waits unread, the client gets our close frame and the end.
-    if (this.#socket.readableLength <= CLOSING_BYTES_MAX) this.#ws.resume();
-    this.#ws.close(code, meaning);
-    if (this.#ws.isPaused) this.#socket.end();
-  }
-
-  terminate(): void {
-    this.#ws.terminate();
+  /** Called by the library when it has answered the upgrade. */
+  setSocket(socket: Duplex & Partial<Pick<Socket, "setTimeout" | "setNoDelay">>): void {
+    socket.setTimeout?.(0);
+    socket.setNoDelay?.();
+    this.isDone = true;
   }
 }
 

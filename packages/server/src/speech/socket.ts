@@ -1,6 +1,6 @@
 /**
- * The smallest contract between a connection and its WebSocket. We write whole frames made here, encoded once and shared by many
- * sockets. The WebSocket library itself writes whole frames, too (pong, close), so neither can split a frame of the other.
+ * The smallest contract between a connection and its WebSocket, and the frames that it writes: whole ones, encoded once and shared by
+ * many sockets.
  */
 
 import type { CloseReason } from "@presence-service/protocol";
@@ -57,6 +57,13 @@ export function textFrame(text: string): Buffer {
   const frame = Buffer.allocUnsafe(frameBytes(length));
   frame.write(text, writeHeader(frame, 0, TEXT, length));
   return frame;
+}
+
+/** The first bytes of control frames. Their payload has 125 bytes at most. */
+export const CONTROL = { close: 0x88, ping: 0x89, pong: 0x8a } as const;
+
+export function controlFrame(kind: (typeof CONTROL)[keyof typeof CONTROL], payload: Uint8Array): Buffer {
+  return frameStart(kind, payload, 0);
 }
 
 /** The length of a frame with so many bytes of payload. */
