@@ -9,7 +9,7 @@ import {
   type ClientMessage,
   closeReason,
   decodeServerBinary,
-  encodeBinary,
+  encodeClientBinary,
   isText,
   type Millis,
   type Retry,
@@ -254,7 +254,7 @@ export class Connection {
   send(message: ClientMessage): boolean {
     if (this.#state.phase !== "greeting" && this.#state.phase !== "open") return false;
     this.#debug?.("→", message);
-    this.#state.socket.send(encodeBinary(message));
+    this.#state.socket.send(encodeClientBinary(message));
     if (this.#state.phase === "open" && this.#state.pulse.used(this.#driver.now())) this.#events.hastened();
     return true;
   }

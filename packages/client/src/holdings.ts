@@ -6,7 +6,7 @@
 import {
   CLIENT_MESSAGE_BYTES_MAX,
   type ClientMessage,
-  encodeBinary,
+  encodeClientBinary,
   HELD_BYTES,
   heldNow,
   type Member,
@@ -41,7 +41,7 @@ export class Holdings {
 
   /** The join with as many names as it has room for. */
   namedIn(join: Join): Join {
-    const room = CLIENT_MESSAGE_BYTES_MAX - encodeBinary(join).length - HEAD_BYTES;
+    const room = CLIENT_MESSAGE_BYTES_MAX - encodeClientBinary(join).length - HEAD_BYTES;
     const held = this.#names.slice(0, Math.floor(room / HELD_BYTES)).join("");
     return held === "" ? join : { ...join, held };
   }

@@ -14,11 +14,12 @@ import {
 } from "./binary.ts";
 import { Reader, Writer } from "./bytes.ts";
 import type { BoardId, JsonObject } from "./domain.ts";
-import { readMember, writeMember } from "./fields.ts";
 import { ACTOR_MAX, COORDINATE_MAX } from "./limits.ts";
 import { MESSAGE_FIELDS } from "./message-fields.ts";
 import type { BinaryMessage } from "./messages.ts";
 import { coordinate, HIDDEN, readMoves, writeMoves } from "./moves.ts";
+import { readMember } from "./reading.ts";
+import { writeMember } from "./writing.ts";
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const bytes = (digits: string) => new Uint8Array(Buffer.from(digits.replaceAll(" ", ""), "hex"));
@@ -28,8 +29,7 @@ const directions: [string, { readonly [kind: string]: Arbitrary<BinaryMessage> }
   ["server", serverMessages("number"), decodeServerBinary],
 ];
 
-const optionalOf = (kind: string) =>
-  MESSAGE_FIELDS[kind as BinaryMessage["kind"]].body.fields.flatMap(([name, { key }]) => (key === undefined ? [] : [name as string]));
+const optionalOf = (kind: string) => MESSAGE_FIELDS[kind as BinaryMessage["kind"]].body.extra.map(([name]) => name);
 
 for (const [direction, byKind, decode] of directions) {
   for (const [kind, messages] of Object.entries(byKind)) {

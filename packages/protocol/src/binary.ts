@@ -6,12 +6,14 @@
 
 import { type Bytes, Reader, Writer } from "./bytes.ts";
 import type { Millis } from "./domain.ts";
-import { readExtraField, skipExtraFields } from "./fields.ts";
+import { PATH_KEY, path } from "./fields.ts";
 import { U32_MAX } from "./limits.ts";
-import { isSentByClients, isSentByServers, MESSAGE_FIELDS, type MessageFields } from "./message-fields.ts";
+import { CLIENT_MESSAGES, MESSAGE_FIELDS, type MessageFields, SERVER_MESSAGES } from "./message-fields.ts";
 import type { BinaryMessage, ClientMessage, CursorPath, CursorPathOf, ServerMessage } from "./messages.ts";
 import { BARE_HEAD_MAX, readMoves, readX, readY, writeMoves } from "./moves.ts";
-import { PATH_KEY, path, writePaths } from "./paths.ts";
+import { writePaths } from "./paths.ts";
+import { read, readExtraField, skipExtraFields } from "./reading.ts";
+import { write, writeSimple } from "./writing.ts";
 
 /**
  * Stands for the type of a message to a client that has said `packs` in its hello: the rest of the bytes is one whole message of any other type in raw
@@ -22,16 +24,29 @@ export const PACKED = 0x7f;
 const writer = new Writer(1024);
 const reader = new Reader(new Uint8Array(0));
 
-// The table pairs each kind with its own fields; the compiler cannot follow that through an index.
-const KINDS = Object.entries(MESSAGE_FIELDS) as [BinaryMessage["kind"], MessageFields<object>][];
-const FOR_SERVERS = new Map(KINDS.filter(([, message]) => isSentByClients(message)).map((entry) => [entry[1].tag, entry]));
-const FOR_CLIENTS = new Map(KINDS.filter(([, message]) => isSentByServers(message)).map((entry) => [entry[1].tag, entry]));
+type Row = readonly [kind: string, message: MessageFields];
+type ByTag = ReadonlyMap<number, Row>;
+
+const FOR_SERVERS = byTag(CLIENT_MESSAGES);
+const FOR_CLIENTS = byTag(SERVER_MESSAGES);
+
+/* @__NO_SIDE_EFFECTS__ */
+function byTag(messages: Readonly<Record<string, MessageFields>>): ByTag {
+  return new Map(Object.entries(messages).map((row) => [row[1].tag, row]));
+}
 
 /** Throws on a board given by its id: on this wire boards go by the number that `joined` gave. */
 export function encodeBinary(message: BinaryMessage): Bytes {
-  const { tag, body } = MESSAGE_FIELDS[message.kind] as MessageFields<object>;
-  writer.reset().u8(tag);
-  body.write(writer, message);
+  return encode(write, MESSAGE_FIELDS[message.kind], message);
+}
+
+/** The same for clients, which send these alone: a bundle with it has no more of the wire. */
+export function encodeClientBinary(message: ClientMessage): Bytes {
+  return encode(writeSimple, CLIENT_MESSAGES[message.kind], message);
+}
+
+function encode(write: typeof writeSimple, { tag, body }: MessageFields, message: BinaryMessage): Bytes {
+  write(writer.reset().u8(tag), body, message);
   return writer.finish();
 }
 
@@ -45,15 +60,16 @@ export function decodeServerBinary(bytes: Uint8Array): ServerMessage | undefined
   return decode(FOR_CLIENTS, bytes) as ServerMessage | undefined;
 }
 
-function decode(byTag: typeof FOR_SERVERS, bytes: Uint8Array): object | undefined {
+function decode(byTag: ByTag, bytes: Uint8Array): object | undefined {
   const [kind, message] = byTag.get(reader.reset(bytes).u8()) ?? [];
-  const body = message?.body.read(reader);
-  return body && reader.done ? { kind, ...body } : undefined;
+  if (message === undefined) return undefined;
+  const body = read(reader, message.body) as object;
+  return reader.done ? { kind, ...body } : undefined;
 }
 
 /** A `cursors` message from flat triples `actor, x, y` (x = HIDDEN: hidden). The server makes it once per tick and board, for all sockets. */
 export function encodeCursors(board: number, stamp: number, moves: readonly number[], paths?: readonly CursorPathOf[]): Bytes {
-  writer.reset().u8(MESSAGE_FIELDS.cursors.tag).varint(board).u16(stamp);
+  writer.reset().u8(SERVER_MESSAGES.cursors.tag).varint(board).u16(stamp);
   writeMoves(writer, moves);
   writePaths(writer, paths);
   return writer.finish();
@@ -61,7 +77,7 @@ export function encodeCursors(board: number, stamp: number, moves: readonly numb
 
 /** A `cursors` message as flat triples, without paths; `undefined`: another message, or not well formed. */
 export function decodeCursors(bytes: Uint8Array): { board: number; stamp: number; moves: number[] } | undefined {
-  if (bytes[0] !== MESSAGE_FIELDS.cursors.tag) return undefined;
+  if (bytes[0] !== SERVER_MESSAGES.cursors.tag) return undefined;
   reader.reset(bytes).u8();
   const board = reader.varint(U32_MAX);
   const stamp = reader.u16();
@@ -83,7 +99,7 @@ const HOT_CURSOR_BYTES_MAX = 64;
 
 /** Reads a client's `cursor` without creating an object, unless it has a path. `false`: another message, a long or a malformed one; `into` is then undefined. */
 export function readCursor(bytes: Uint8Array, into: CursorInput): boolean {
-  if (bytes[0] !== MESSAGE_FIELDS.cursor.tag || bytes.length > HOT_CURSOR_BYTES_MAX) return false;
+  if (bytes[0] !== CLIENT_MESSAGES.cursor.tag || bytes.length > HOT_CURSOR_BYTES_MAX) return false;
   reader.reset(bytes).u8();
   into.board = reader.varint(U32_MAX);
   const head = reader.varint(BARE_HEAD_MAX);

@@ -8,7 +8,8 @@ import fc from "fast-check";
 import { damaged, member, serverMessages } from "../test/arbitraries.ts";
 import { decodeServerBinary, encodeBinary } from "./binary.ts";
 import type { Member } from "./domain.ts";
-import { HELD_BYTES, hashIn, heldNow, nameHeld, printed } from "./held.ts";
+import { hashIn, heldNow, nameHeld, printed } from "./held.ts";
+import { HELD_BYTES } from "./held-entries.ts";
 import type { HeldEntry } from "./messages.ts";
 
 const nameOf = (of: Member) => nameHeld(createHash("sha256").update(printed(of)).digest(), of.joinedAt);

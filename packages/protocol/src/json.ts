@@ -5,11 +5,12 @@
  */
 
 import { parseJson, utf8Bytes } from "./bytes.ts";
+import { check } from "./checking.ts";
 import type { Point } from "./domain.ts";
-import { isObject } from "./fields.ts";
 import { CLIENT_MESSAGE_BYTES_MAX, JSON_DEPTH_MAX } from "./limits.ts";
 import { isSentByClients, isSentByServers, MESSAGE_FIELDS, type MessageFields } from "./message-fields.ts";
 import type { BinaryMessage, ClientMessage, ServerMessage } from "./messages.ts";
+import { isObject } from "./rules.ts";
 
 /** Throws on a board given by its number: on this wire boards go by their id. */
 export function encodeJson(message: BinaryMessage): string {
@@ -36,7 +37,7 @@ const ENVELOPE_DEPTH = 4;
 function decode(isExpected: typeof isSentByClients, text: string): object | undefined {
   const message = parse(text);
   const known = message && knownAmong(isExpected, message);
-  const body = known?.fields.body.check(known.value);
+  const body = known && (check(known.fields.body, known.value) as object | undefined);
   return known && body && { kind: known.kind, ...body };
 }
 
@@ -53,10 +54,10 @@ export function parse(text: string): AnyMessage | undefined {
 export function knownAmong(
   isExpected: typeof isSentByClients,
   message: AnyMessage,
-): { readonly kind: BinaryMessage["kind"]; readonly fields: MessageFields<object>; readonly value: Record<string, unknown> } | undefined {
+): { readonly kind: BinaryMessage["kind"]; readonly fields: MessageFields; readonly value: Record<string, unknown> } | undefined {
   if (!Object.hasOwn(MESSAGE_FIELDS, message.kind)) return undefined;
   const kind = message.kind as BinaryMessage["kind"];
-  const fields = MESSAGE_FIELDS[kind] as MessageFields<object>;
+  const fields = MESSAGE_FIELDS[kind];
   return isExpected(fields) ? { kind, fields, value: unfold(kind, message) } : undefined;
 }
 

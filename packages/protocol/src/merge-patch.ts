@@ -4,7 +4,7 @@
  */
 
 import type { Json, JsonObject } from "./domain.ts";
-import { isObject } from "./fields.ts";
+import { isObject } from "./rules.ts";
 
 export function applyMergePatch(target: Json | undefined, patch: Json): Json {
   if (!isObject(patch)) return target !== undefined && isSame(target, patch) ? target : patch;

@@ -5,12 +5,15 @@
  */
 
 import { Reader } from "./bytes.ts";
-import { board, boardId, EXTRA_FIELDS, isObject, text, xy } from "./fields.ts";
-import { HELD_BYTES } from "./held.ts";
+import { check, faultOf } from "./checking.ts";
+import { board, boardId, type Struct, text, xy } from "./fields.ts";
+import { HELD_BYTES } from "./held-entries.ts";
 import { knownAmong, parse } from "./json.ts";
 import * as limits from "./limits.ts";
 import { isSentByClients, MESSAGE_FIELDS, type MessageFields } from "./message-fields.ts";
 import type { BoardRef, ClientMessage } from "./messages.ts";
+import { read, readExtraFields } from "./reading.ts";
+import { isObject } from "./rules.ts";
 
 export type Mistake = {
   readonly kind: ClientMessage["kind"];
@@ -57,22 +60,20 @@ const LIMITS: Readonly<Record<FieldName, string>> = {
 const COORDINATE = `must be a number from ${-limits.COORDINATE_MAX} to ${limits.COORDINATE_MAX}`;
 const EXTRA = "after the last field must each be a key above the one before, a length, and so many bytes";
 
-const TAGS = new Map(
-  Object.entries(MESSAGE_FIELDS).map(([kind, fields]) => [fields.tag, { kind, fields: fields as MessageFields<object> }]),
-);
+const TAGS = new Map(Object.entries(MESSAGE_FIELDS).map(([kind, fields]) => [fields.tag, { kind, fields: fields as MessageFields }]));
 
 /** undefined: no message of any release, or one without a mistake. Never throws. */
 export function mistakeInJson(text: string): Mistake | UnknownMessage | undefined {
   const message = parse(text);
   if (message === undefined) return undefined;
   const known = knownAmong(isSentByClients, message);
-  if (known === undefined) return { unknown: ref.check(message.kind) };
-  const fault = known.fields.body.faultOf(known.value);
+  if (known === undefined) return { unknown: check(ref, message.kind) };
+  const fault = faultOf(known.fields.body, known.value);
   if (fault === undefined) return undefined;
   const { at } = known.value;
-  const told = { kind: known.kind as ClientMessage["kind"], board: board.check(known.value["board"]) };
+  const told = { kind: known.kind as ClientMessage["kind"], board: check(board, known.value["board"]) };
   if (fault === "boardId") return { ...told, field: "board", limit: LIMITS.boardId };
-  const coordinate = fault === "at" && isObject(at) ? ["x", "y"].find((key) => xy.check(at[key]) === undefined) : undefined;
+  const coordinate = fault === "at" && isObject(at) ? ["x", "y"].find((key) => check(xy, at[key]) === undefined) : undefined;
   if (coordinate !== undefined) return { ...told, field: coordinate, limit: COORDINATE };
   return { ...told, field: fault, limit: LIMITS[fault as FieldName] };
 }
@@ -85,11 +86,23 @@ export function mistakeInBinary(bytes: Uint8Array): Mistake | UnknownMessage | u
   if (known === undefined) return { unknown: undefined };
   const reader = new Reader(bytes);
   reader.u8();
-  const field = known.fields.body.faultIn(reader);
+  const field = faultIn(known.fields.body, reader);
   if (field === undefined) return undefined;
   const limit = field === EXTRA_FIELDS ? EXTRA : LIMITS[field as FieldName];
   const kind = known.kind as ClientMessage["kind"];
   return { kind, board: boardIn(kind, bytes), field, limit };
+}
+
+const EXTRA_FIELDS = "extra fields";
+
+/** The first required field that is refused, a wrong extra field, or `EXTRA_FIELDS` where what follows is malformed; undefined: all is fine. */
+function faultIn(fields: Struct, from: Reader): string | undefined {
+  for (const [name, field] of fields.required) {
+    read(from, field);
+    if (from.failed) return name;
+  }
+  const wrong = readExtraFields(from, fields, {});
+  return from.failed ? (wrong ?? EXTRA_FIELDS) : undefined;
 }
 
 const ref = text(limits.ERROR_REF_BYTES_MAX);
@@ -99,6 +112,6 @@ function boardIn(kind: ClientMessage["kind"], bytes: Uint8Array): BoardRef | und
   if (kind === "hello" || kind === "auth" || kind === "heartbeat" || kind === "watch") return undefined;
   const reader = new Reader(bytes);
   reader.u8();
-  const given = (kind === "join" ? boardId : board).read(reader);
+  const given = read<BoardRef>(reader, kind === "join" ? boardId : board);
   return reader.failed ? undefined : given;
 }

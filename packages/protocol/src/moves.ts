@@ -6,6 +6,7 @@
 import type { Reader, Writer } from "./bytes.ts";
 import type { Point } from "./domain.ts";
 import { COORDINATE_MAX, COORDINATE_U16_MAX, U32_MAX } from "./limits.ts";
+import type { CursorMove } from "./messages.ts";
 
 /** The x of a hidden cursor in flat moves (y is then 0). No coordinate has this value. */
 export const HIDDEN = -0x8000_0000;
@@ -64,6 +65,11 @@ export function readPoint(from: Reader, head: number): Point | null {
   const x = readX(from, head);
   const y = readY(from, head, x);
   return x === HIDDEN ? null : { x, y };
+}
+
+export function readMove(from: Reader): CursorMove {
+  const head = from.varint(U32_MAX);
+  return { actor: head >>> 2, at: readPoint(from, head) };
 }
 
 export function readX(from: Reader, head: number): number {

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { decodeClientBinary, decodeServerBinary, encodeBinary } from "./binary.ts";
 import { type ClassicMessage, decodeClassic, encodeClassic } from "./classic.ts";
 import { CLOSE, closeReason } from "./close-codes.ts";
+import { fieldsOf } from "./fields.ts";
 import { decodeClientJson, decodeServerJson, encodeJson } from "./json.ts";
 import * as limits from "./limits.ts";
 import { MESSAGE_FIELDS } from "./message-fields.ts";
@@ -116,7 +117,7 @@ test("PROTOCOL.md: the types of messages are those of the table in message-field
 
 test("PROTOCOL.md: the fields of each message are those of the table in message-fields.ts, and each optional one is in a vector", () => {
   for (const [kind, { body }] of Object.entries(MESSAGE_FIELDS)) {
-    const expected = body.fields.map(([name, { key }]) => (key === undefined ? name : `${name} extra ${key}`));
+    const expected = fieldsOf(body).map(([name, { key }]) => (key === undefined ? name : `${name} extra ${key}`));
     const rows =
       document
         .split(`\n### ${kind}\n`)[1]
@@ -124,7 +125,7 @@ test("PROTOCOL.md: the fields of each message are those of the table in message-
         ?.matchAll(/^\| (?!field |---)(\w+) \| (.*?) \|/gm) ?? [];
     const written = [...rows].map(([, name, type]) => `${name}${/, extra \d+$/.exec(type ?? "")?.[0].replace(",", "") ?? ""}`);
     assert.deepEqual(written, expected, `the table under "${kind}" has other fields than the code`);
-    for (const [name, { key }] of body.fields)
+    for (const [name, { key }] of fieldsOf(body))
       if (key !== undefined)
         assert.ok(
           messages.some(({ message }) => message.kind === kind && name in message),
