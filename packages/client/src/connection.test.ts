@@ -4,6 +4,7 @@ import { CLOSE } from "@presence-service/protocol";
 import { createPresence } from "./client.ts";
 import { FakeDriver, FakeSessions } from "./testing/fake-driver.ts";
 import { atDesk, type Desk, greet, joined, logOf, memberOf, names } from "./testing/service.ts";
+import type { PresenceError } from "./types.ts";
 
 /** The first retry, with the jitter of the fake driver. */
 const FIRST_RETRY_MS = 1_000;
@@ -275,6 +276,19 @@ test("close codes with retry `never` end the client with an error", async () => 
     socket.drop(code);
     assert.deepEqual(log, [error]);
     assert.deepEqual([presence.status, board.status, board.others, driver.timers], ["closed", "closed", [], 0]);
+  }
+});
+
+test("the app is told the words of the service: an operator's reason for a kick, for one", async () => {
+  for (const [reason, told] of [
+    ["please read the rules", "please read the rules"],
+    ["", "closed with 4403"],
+  ] as const) {
+    const { board, socket } = await atDesk(["ana"]);
+    const errors: PresenceError[] = [];
+    board.on("error", (error) => errors.push(error));
+    socket.drop(CLOSE.kicked.code, reason);
+    assert.deepEqual(errors, [{ code: "kicked", message: told }]);
   }
 });
 

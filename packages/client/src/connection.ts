@@ -5,14 +5,14 @@
 
 import {
   type BoardId,
-  CLOSE,
+  type CLOSE,
   type ClientMessage,
-  closeReason,
   decodeServerBinary,
   encodeClientBinary,
   isText,
   type Millis,
   type Retry,
+  retryOf,
   type ServerMessage,
   TOKEN_BYTES_MAX,
   TokenBucket,
@@ -246,8 +246,8 @@ export class Connection {
 
   /** Gives the socket up without waiting for its close event. */
   #replace(trouble?: string, quick?: "elsewhere"): void {
-    if ("socket" in this.#state) this.#state.socket.close(CLOSE.unresponsive.code);
-    this.#dropped(CLOSE.unresponsive.code, trouble, quick);
+    if ("socket" in this.#state) this.#state.socket.close(CODE.unresponsive);
+    this.#dropped(CODE.unresponsive, undefined, trouble, quick);
   }
 
   /** `false`: not sent, since there is no connection. */
@@ -267,15 +267,15 @@ export class Connection {
   /** Another connection has our session: we need one of our own (C5). */
   renewSession(): void {
     if (this.#state.phase !== "greeting" && this.#state.phase !== "open") return;
-    this.#state.socket.close(CLOSE.normal.code);
-    this.#dropped(CLOSE.superseded.code);
+    this.#state.socket.close(CODE.normal);
+    this.#dropped(CODE.superseded);
   }
 
   close(): void {
     const state = this.#state;
     if (state.phase === "closed") return;
     this.#state = { phase: "closed" };
-    if ("socket" in state) state.socket.close(CLOSE.normal.code);
+    if ("socket" in state) state.socket.close(CODE.normal);
     this.#releaseIdentity();
     if (this.#key !== undefined) freeKey(this.#driver, this.#key);
   }
@@ -351,14 +351,14 @@ export class Connection {
         if (!isMine()) return;
         if (protocol !== "" || !isBySubprotocol) return this.#greet(socket, identity, token, giveUpAt);
         // Browsers fail such a handshake; other runtimes open a socket whose other end speaks something else.
-        socket.close(CLOSE.normal.code);
-        this.#dropped(CLOSE.lost.code, HEADER_LOST, "elsewhere");
+        socket.close(CODE.normal);
+        this.#dropped(CODE.lost, undefined, HEADER_LOST, "elsewhere");
         this.#events.settled();
       },
       received: (bytes) => isMine() && this.#received(bytes),
-      closed: (code) => {
+      closed: (code, reason) => {
         if (!isMine()) return;
-        this.#dropped(code);
+        this.#dropped(code, reason);
         this.#events.settled();
       },
     };
@@ -463,24 +463,29 @@ export class Connection {
     );
   }
 
-  /** The socket is gone: decides how to go on. `trouble`: the reason, where the code does not tell it. `quick`: retry as for `elsewhere`. */
-  #dropped(code: number, trouble?: string, quick?: "elsewhere"): void {
+  /**
+   * The socket is gone: decides how to go on. `said`: the words of the service. `trouble`: our own, where the code does not tell what is wrong.
+   * `quick`: retry as for `elsewhere`.
+   */
+  #dropped(code: number, said = "", trouble?: string, quick?: "elsewhere"): void {
     const { phase } = this.#state;
     if (this.#state.phase === "open" && this.#driver.now() - this.#state.openedAt >= LIVED_MS) {
       this.#backoff.reset();
       this.#renewals = 0;
     }
-    const { code: reason, retry, meaning } = closeReason(this.#goodbye?.code ?? code);
-    this.#debug?.(`the connection has ended with ${code}: ${trouble ?? meaning}`);
-    if (reason === CLOSE.superseded.code || code === CLOSE.superseded.code) this.#renew();
-    else if (reason === CLOSE.unauthorized.code && this.#hasAnotherToken) {
+    const reason = this.#goodbye?.code ?? code;
+    const retry = retryOf(reason);
+    const words = said && `: ${said}`;
+    this.#debug?.(`the connection has ended with ${code}${trouble ? `: ${trouble}` : words}`);
+    if (reason === CODE.superseded || code === CODE.superseded) this.#renew();
+    else if (reason === CODE.unauthorized && this.#hasAnotherToken) {
       this.#refused = { token: this.#token };
       this.#retry("elsewhere");
-    } else if (retry === "never") this.#end(END_CODES.get(reason) ?? "ended", meaning);
+    } else if (retry === "never") this.#end(ENDS[reason] ?? "ended", said || `closed with ${code}`);
     else if (this.#goodbye || retry === "elsewhere") this.#sentAway(this.#goodbye?.retryAfterMs);
     else {
       this.#retry(quick ?? retry);
-      if (phase !== "open") this.#missed(trouble ?? (phase === "opening" ? NO_SOCKET : `closed with ${code} before welcome: ${meaning}`));
+      if (phase !== "open") this.#missed(trouble ?? (phase === "opening" ? NO_SOCKET : `closed with ${code} before welcome${words}`));
     }
     const hadJoined = phase === "greeting" || phase === "open";
     if (hadJoined && this.#state.phase !== "closed" && this.#state.phase !== "refused") this.#events.lost();
@@ -560,9 +565,16 @@ const HEADER_LOST =
 const NO_RANDOM =
   "no session: it takes crypto.getRandomValues (React Native: the package react-native-get-random-values) or a driver with randomBytes";
 
-/** Close codes after which the client does not come back, with the code of the `error` event. */
-const END_CODES: ReadonlyMap<number, PresenceErrorCode> = new Map([
-  [CLOSE.unauthorized.code, "unauthorized"],
-  [CLOSE.kicked.code, "kicked"],
-  [CLOSE.abuse.code, "abuse"],
-]);
+/** The close codes of which the client makes something, as in the table of the protocol, whose words it has no use for: the service says them. */
+const CODE: { readonly [N in "normal" | "lost" | "unresponsive" | "superseded" | "unauthorized"]: (typeof CLOSE)[N]["code"] } = {
+  normal: 1000,
+  lost: 1006,
+  unresponsive: 4001,
+  superseded: 4409,
+  unauthorized: 4401,
+};
+
+type Ends = { readonly [N in "unauthorized" | "kicked" | "abuse" as (typeof CLOSE)[N]["code"]]: N };
+
+/** After these the client does not come back: the code of the `error` event. */
+const ENDS: Ends & { readonly [code: number]: PresenceErrorCode } = { 4401: "unauthorized", 4403: "kicked", 4411: "abuse" };

@@ -46,8 +46,8 @@ export interface SocketEvents {
   /** `protocol`: the subprotocol that was agreed on, empty if none was. */
   opened(protocol: string): void;
   received(bytes: Uint8Array): void;
-  /** Also when the connection could not be made: 1006. */
-  closed(code: number): void;
+  /** Also when the connection could not be made: 1006. `reason`: the text of the close frame; absent or empty: there was none. */
+  closed(code: number, reason?: string): void;
 }
 
 export interface DriverSocket {
@@ -149,7 +149,7 @@ function connect(Socket: WebSocketClass, url: string, protocol: string | undefin
   socket.onmessage = ({ data }: { data: unknown }) => {
     if (data instanceof ArrayBuffer) events.received(new Uint8Array(data));
   };
-  socket.onclose = ({ code }: { code: number }) => events.closed(code);
+  socket.onclose = ({ code, reason }: { code: number; reason: string }) => events.closed(code, reason);
   // `close` follows and tells the same; but without a listener `ws` would throw.
   socket.onerror = () => {};
   return {

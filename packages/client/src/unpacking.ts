@@ -32,9 +32,9 @@ export function unpacking(
       } else if (last === undefined) received(bytes);
       else after(() => received(bytes));
     },
-    closed(code) {
-      if (last === undefined) closed(code);
-      else after(() => closed(code));
+    closed(...why) {
+      if (last === undefined) closed(...why);
+      else after(() => closed(...why));
     },
   };
 }

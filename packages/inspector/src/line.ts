@@ -90,11 +90,11 @@ export class Line {
           this.#watch.passed("in", bytes);
           events.received(bytes);
         }),
-      closed: (code) =>
+      closed: (code, reason) =>
         live(() => {
           end();
           this.#watch.happened("closed", code);
-          events.closed(code);
+          events.closed(code, reason);
         }),
     });
     const breakNow = () => {

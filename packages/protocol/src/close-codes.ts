@@ -55,11 +55,15 @@ export const CLOSE = {
   kicked: { code: 4403, retry: "never", grace: "none", meaning: "removed by an operator" },
 } as const satisfies Record<string, CloseReason>;
 
-const BY_CODE = new Map<number, CloseReason>(Object.values(CLOSE).map((reason) => [reason.code, reason]));
-
 /** The row of a close code. An unknown code from 4400 to 4499 says `never`; any other one is treated as a lost connection. */
 export function closeReason(code: number): CloseReason {
   const refusal =
-    code >= 4400 && code <= 4499 ? ({ retry: "never", meaning: "refused, for a reason of a later release" } as const) : undefined;
-  return BY_CODE.get(code) ?? { ...CLOSE.lost, ...refusal, code };
+    retryOf(code) === "never" ? ({ retry: "never", meaning: "refused, for a reason of a later release" } as const) : undefined;
+  return Object.values<CloseReason>(CLOSE).find((known) => known.code === code) ?? { ...CLOSE.lost, ...refusal, code };
+}
+
+/** The retry of a close code, of this release or a later one, for a client that has no room for the table: the service says the meaning itself. */
+export function retryOf(code: number): Retry {
+  if (code === 4000) return "elsewhere";
+  return code >= 4400 && code <= 4499 && code !== 4410 ? "never" : "backoff";
 }

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { decodeClientBinary, decodeServerBinary, encodeBinary } from "./binary.ts";
 import { type ClassicMessage, decodeClassic, encodeClassic } from "./classic.ts";
-import { CLOSE, closeReason } from "./close-codes.ts";
+import { CLOSE, closeReason, retryOf } from "./close-codes.ts";
 import { fieldsOf } from "./fields.ts";
 import { decodeClientJson, decodeServerJson, encodeJson } from "./json.ts";
 import * as limits from "./limits.ts";
@@ -141,6 +141,7 @@ test("PROTOCOL.md: the close codes are those of close-codes.ts", () => {
   assert.deepEqual(rowsUnder("Close codes"), rows);
   assert.deepEqual(closeReason(4409), CLOSE.superseded);
   for (const code of [1013, 3000, 4003, 4099, 4100, 4399, 4500, 4999]) assert.deepEqual(closeReason(code), { ...CLOSE.lost, code });
+  for (const { code, retry } of Object.values(CLOSE)) assert.equal(retryOf(code), retry, `${code} without the table`);
   for (const code of [4400, 4499]) assert.deepEqual([closeReason(code).retry, closeReason(code).grace], ["never", "full"]);
 });
 

@@ -80,10 +80,10 @@ export class SdkDriver implements Driver {
           hears?.(this.#address, "receives", payload);
           events.received(new Uint8Array(payload));
         },
-        closed: (code) => {
+        closed: (code, reason) => {
           if (this.#isGone) return;
           hears?.(this.#address, "closed", code);
-          events.closed(code);
+          events.closed(code, reason);
         },
       },
       this.#address,

@@ -6,7 +6,9 @@
 import {
   type Bytes,
   CLIENT_MESSAGE_BYTES_MAX,
+  CLOSE,
   type ClientMessage,
+  closeReason,
   decodeClientBinary,
   encodeBinary,
   type ServerMessage,
@@ -52,8 +54,9 @@ export class FakeSocket implements DriverSocket {
     this.#events.received(bytes);
   }
 
-  drop(code: number): void {
-    this.#events.closed(code);
+  /** The service says the meaning of its codes in the close frame. A connection that breaks says nothing. */
+  drop(code: number, reason = code === CLOSE.lost.code ? "" : closeReason(code).meaning): void {
+    this.#events.closed(code, reason);
   }
 
   /** All messages of the kind so far. */

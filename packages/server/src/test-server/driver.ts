@@ -55,7 +55,7 @@ export interface PageDriver {
 }
 
 type PageSocket = { send(bytes: Uint8Array): void; close(code: number): void };
-type PageSocketEvents = { opened(protocol: string): void; received(bytes: Uint8Array): void; closed(code: number): void };
+type PageSocketEvents = { opened(protocol: string): void; received(bytes: Uint8Array): void; closed(code: number, reason?: string): void };
 type PageEvents = { awake(isOnline: boolean): void; active(): void; blurred(): void; hidden(isHidden: boolean): void; ended(): void };
 type PageSessions = {
   readonly taken: Set<string>;
@@ -162,9 +162,9 @@ export class Page implements TestDriver {
     const client: WireEvents = {
       opened: () => tell(() => events.opened(protocol ?? "")),
       received: (payload) => tell(() => events.received(new Uint8Array(payload))),
-      closed: (code) => {
+      closed: (code, reason) => {
         loaded.wires.delete(wire);
-        tell(() => events.closed(code));
+        tell(() => events.closed(code, reason));
       },
     };
     const wire = this.#connect(client, this.#network, { url: new URL(url), protocol });

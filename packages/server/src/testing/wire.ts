@@ -12,7 +12,8 @@ import type { VirtualClock } from "./virtual-clock.ts";
 export type WireEvents = {
   readonly opened: () => void;
   readonly received: (payload: Uint8Array) => void;
-  readonly closed: (code: number) => void;
+  /** `reason`: the text of the close frame, where one came. */
+  readonly closed: (code: number, reason?: string) => void;
 };
 
 export type WireSurroundings = {
@@ -98,8 +99,8 @@ export class Wire implements ClientSocket {
     this.#clock.after(0, () => this.#run(callback));
   }
 
-  close({ code }: CloseReason): void {
-    this.#closeClient(code);
+  close({ code, meaning }: CloseReason): void {
+    this.#closeClient(code, meaning);
     if (this.#isSilent) this.#clock.after(CLOSING_MS, () => this.#run(() => this.#ended(code)));
     else this.#clock.after(2 * this.#latencyMs[1], () => this.#run(() => this.#ended(code)));
   }
@@ -121,10 +122,10 @@ export class Wire implements ClientSocket {
     this.#closeServer(code);
   }
 
-  #closeClient(code: number): void {
+  #closeClient(code: number, reason?: string): void {
     this.#toClient(() => {
       this.#isClosedAtClient = true;
-      this.#client.closed(code);
+      this.#client.closed(code, reason);
     });
   }
 
