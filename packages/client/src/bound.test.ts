@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bindMethods } from "./bound.ts";
 import { atDesk, joined } from "./testing/service.ts";
 
 test("every method that the SDK hands out works when it is taken off its object", async () => {
@@ -72,24 +71,4 @@ test("every method that the SDK hands out works when it is taken off its object"
   const { close } = presence;
   close();
   assert.equal(presence.status, "closed");
-});
-
-test("getters stay getters, and fields are left alone", () => {
-  class Thing {
-    #count = 0;
-    field = () => this.#count;
-    constructor() {
-      bindMethods(this);
-    }
-    get count(): number {
-      return this.#count;
-    }
-    add(): void {
-      this.#count++;
-    }
-  }
-  const thing = new Thing();
-  const { add, field } = thing;
-  add();
-  assert.deepEqual([thing.count, field()], [1, 1]);
 });

@@ -14,16 +14,15 @@ import {
   STATE_BYTES_MAX,
   TokenBucket,
 } from "@presence-service/protocol";
-import { BoardHandle } from "./board-handle.ts";
-import { bindMethods } from "./bound.ts";
-import { Connection } from "./connection.ts";
+import { type BoardHandle, boardHandle } from "./board-handle.ts";
+import { Connection, type ConnectionEvents } from "./connection.ts";
 import { Idleness } from "./core/idleness.ts";
 import { createDriver, type Driver } from "./driver.ts";
 import { boardIdOf, boardIdsOf, checkState, jsonObjectOf, nameOf } from "./input.ts";
 import { type Host, Membership, type MembershipOptions } from "./membership.ts";
 import { parsed } from "./parsed.ts";
-import type { Presence, PresenceError, PresenceOptions, PresenceStatus } from "./types.ts";
-import { type WatchHandle, Watching } from "./watching.ts";
+import type { BoardOptions, Presence, PresenceError, PresenceOptions, PresenceStatus, Watch } from "./types.ts";
+import { Watching, type WatchingHost } from "./watching.ts";
 
 /** Until `welcome` says otherwise. */
 const GRACE_MS_DEFAULT = 15_000;
@@ -50,10 +49,23 @@ export function createPresence<State extends object = JsonObject, Events extends
   if (!isGiven && typeof url !== "function")
     throw new TypeError('createPresence needs the address of the service: createPresence({ url: "wss://presence.example.com" })');
   const client = new Client(options as PresenceOptions<never>);
+  const presence = {
+    board: (boardId: string, said?: BoardOptions<object>) => client.board(boardId, said),
+    observe: (boardId: string) => client.observe(boardId),
+    watch: (boardIds: Iterable<string>) => client.watch(boardIds),
+    get status() {
+      return client.status;
+    },
+    get instanceId() {
+      return client.instanceId;
+    },
+    close: () => client.close(),
+  };
   // Inside the SDK a state is a plain JSON object, since the wire does not know the app's types. This cast is the border.
-  return client as unknown as Presence<State, Events>;
+  return presence as unknown as Presence<State, Events>;
 }
 
+/** The parts that exist once a board was taken. */
 type Running = {
   readonly driver: Driver;
   readonly connection: Connection;
@@ -61,21 +73,18 @@ type Running = {
   readonly stopWatching: (() => void) | undefined;
 };
 
-class Client {
+class Client implements Host, ConnectionEvents, WatchingHost {
   readonly #options: PresenceOptions<never>;
   readonly #idleAfterMs: Millis;
+  readonly isSmooth: boolean;
+  readonly justLeftMs: Millis;
   #running: Running | undefined;
   #isClosed = false;
   readonly #memberships = new Map<BoardId, Membership>();
   /** Boards joined in this connection, by their number (or id, in JSON) in it. */
   readonly #joined = new Map<BoardRef, Membership>();
   readonly #broadcasts = new TokenBucket(BROADCASTS, 0);
-  readonly #watching = new Watching({
-    now: () => this.#running?.driver.now() ?? 0,
-    send: (message) => this.#running?.connection.send(message) ?? false,
-    report: (problem, error) => this.#running?.driver.report(problem, error),
-    hastened: () => this.#arm(),
-  });
+  readonly #watching = new Watching(this);
   #cursorMs: Millis | undefined;
   /** The user is away, as all boards are told. */
   #isAway = false;
@@ -85,11 +94,12 @@ class Client {
 
   constructor(options: PresenceOptions<never>) {
     this.#options = options;
-    const { idleAfterMs = IDLE_AFTER_MS, justLeftMs } = options;
+    const { idleAfterMs = IDLE_AFTER_MS, justLeftMs = 0, smooth = true } = options;
     if (idleAfterMs !== false && !(idleAfterMs > 0)) throw new RangeError("idleAfterMs must be a time above 0 in milliseconds, or false");
-    if (justLeftMs !== undefined && !(justLeftMs >= 0)) throw new RangeError("justLeftMs must be a time in milliseconds, 0 or more");
-    this.#idleAfterMs = idleAfterMs === false ? Number.POSITIVE_INFINITY : idleAfterMs;
-    bindMethods(this);
+    if (!(justLeftMs >= 0)) throw new RangeError("justLeftMs must be a time in milliseconds, 0 or more");
+    this.#idleAfterMs = idleAfterMs || Number.POSITIVE_INFINITY;
+    this.justLeftMs = justLeftMs;
+    this.isSmooth = smooth;
   }
 
   get status(): PresenceStatus {
@@ -113,7 +123,7 @@ class Client {
     return this.#take(boardIdOf(boardId), {}, true);
   }
 
-  watch(boardIds: Iterable<string>): WatchHandle {
+  watch(boardIds: Iterable<string>): Watch {
     const ids = boardIdsOf(boardIds);
     const running = this.#run();
     const handle = this.#watching.watch(ids);
@@ -129,14 +139,14 @@ class Client {
     if (held?.handles === 0 && held.isOver) held = this.#leave(held);
     // The first handle that does more than observe brings the options.
     else if (held && (held.handles === 0 || (held.handles === held.observing && !observes))) held.takenAgain(said);
-    held ??= this.#enter(running, id, said, observes);
+    held ??= this.#enter(id, said, observes);
     held.handles++;
     if (observes) held.observing++;
     held.setObserving(held.observing === held.handles);
     if (!this.#isClosed) this.#start(running);
     this.#tick();
     const membership = held;
-    return new BoardHandle(
+    return boardHandle(
       membership,
       () => this.instanceId,
       () => this.#release(membership, observes),
@@ -151,12 +161,12 @@ class Client {
     this.#shutDown();
   }
 
-  #enter({ driver }: Running, id: BoardId, { username = "", state = {} }: Partial<MembershipOptions>, observes: boolean): Membership {
+  #enter(id: BoardId, { username = "", state = {} }: Partial<MembershipOptions>, observes: boolean): Membership {
     checkState(state, STATE_BYTES_MAX);
     // A board that was given back and not left yet makes room for this one.
     const released = [...this.#memberships.values()].find(({ handles }) => handles === 0);
     if (released && this.#memberships.size >= BOARDS_PER_CONNECTION_MAX) this.#leave(released);
-    const membership = new Membership(id, { username, state }, this.#hostOn(driver), observes);
+    const membership = new Membership(id, { username, state }, this, observes);
     if (!this.#isClosed) this.#memberships.set(id, membership);
     if (this.#cursorMs !== undefined) membership.setPace(this.#cursorMs);
     membership.setAway(this.#isAway);
@@ -187,23 +197,7 @@ class Client {
   #run(): Running {
     if (this.#running) return this.#running;
     const driver = this.#options.driver ?? createDriver();
-    const connection = new Connection(driver, this.#options, {
-      isWanted: () => this.#isWanted,
-      firstBoard: () => this.#memberships.keys().next().value,
-      greeted: () => {
-        this.#each((membership) => membership.join());
-        this.#watching.greeted();
-      },
-      received: (message) => this.#received(message),
-      lost: () => {
-        this.#joined.clear();
-        this.#each((membership) => membership.lost());
-      },
-      ended: (error) => this.#ended(error),
-      failed: (error) => this.#fail(error),
-      hastened: () => this.#arm(),
-      settled: () => this.#tick(),
-    });
+    const connection = new Connection(driver, this.#options, this);
     // Without a page nobody tells whether its user is there.
     const idleness = new Idleness(driver.watchPage ? this.#idleAfterMs : Number.POSITIVE_INFINITY, driver.now());
     const stopWatching = this.#isClosed
@@ -232,16 +226,39 @@ class Client {
     return this.#running;
   }
 
-  /** Some board needs the connection. */
-  get #isWanted(): boolean {
+  // For the connection.
+
+  isWanted(): boolean {
     return this.#watching.isWanted || [...this.#memberships.values()].some(({ handles }) => handles > 0);
+  }
+
+  firstBoard(): BoardId | undefined {
+    return this.#memberships.keys().next().value;
+  }
+
+  greeted(): void {
+    this.#each((membership) => membership.join());
+    this.#watching.greeted();
+  }
+
+  lost(): void {
+    this.#joined.clear();
+    this.#each((membership) => membership.lost());
+  }
+
+  hastened(): void {
+    this.#arm();
+  }
+
+  settled(): void {
+    this.#tick();
   }
 
   #start({ driver, connection }: Running): void {
     const shown = driver.shown?.();
     if (shown === undefined) return connection.start();
     void shown.then(() => {
-      if (!this.#isClosed && this.#isWanted) connection.start();
+      if (!this.#isClosed && this.isWanted()) connection.start();
       this.#tick();
     });
   }
@@ -254,7 +271,7 @@ class Client {
     this.#each((membership) => membership.setAway(isAway));
   }
 
-  #received(message: ServerMessage): void {
+  received(message: ServerMessage): void {
     switch (message.kind) {
       case "welcome":
         return this.#pace(message.cursorMs);
@@ -263,7 +280,7 @@ class Client {
       case "joined": {
         const membership = this.#memberships.get(message.boardId);
         // The board was left while the answer was on its way.
-        if (!membership) return this.#send({ kind: "leave", board: message.board });
+        if (!membership) return void this.send({ kind: "leave", board: message.board });
         this.#joined.set(message.board, membership);
         return membership.joined(message);
       }
@@ -271,7 +288,7 @@ class Client {
         if (message.board !== undefined) return this.#joined.get(message.board)?.happened("announcement", { text: message.text });
         return this.#each((membership) => membership.happened("announcement", { text: message.text }));
       case "error":
-        return this.#failed(message);
+        return this.#refused(message);
       case "degraded":
         // Without a board it concerns the whole connection, which handles it.
         if (message.board !== undefined) this.#joined.get(message.board)?.degraded(message.on);
@@ -288,14 +305,14 @@ class Client {
     }
   }
 
-  #failed({ code, message, ref }: Extract<ServerMessage, { kind: "error" }>): void {
+  #refused({ code, message, ref }: Extract<ServerMessage, { kind: "error" }>): void {
     if (code === "superseded") return this.#running?.connection.renewSession();
     const isOfBoard = [...this.#memberships.values()].some(({ boardId }) => boardId === ref);
     // A board that is only watched has nobody who listens for errors.
     if (ref !== undefined && this.#watching.failed(code, ref) && !isOfBoard)
       return void this.#running?.driver.report(`${code} (${ref}): ${message}`);
     const about = code === "bad_message" && !isOfBoard ? (this.#onlyUnanswered() ?? ref) : ref;
-    this.#fail({ code, message, ...(about !== undefined && { ref: about }) });
+    this.failed({ code, message, ...(about !== undefined && { ref: about }) });
   }
 
   /** An error about an unreadable join names no board. If only one board waits for an answer, it is that one. */
@@ -305,20 +322,20 @@ class Client {
   }
 
   /** The service ended the connection. All boards are closed; `error.code` decides whether a board may be entered again. */
-  #ended(error: PresenceError): void {
+  ended(error: PresenceError): void {
     this.#isClosed = error.code !== "unauthorized";
     const memberships = [...this.#memberships.values()];
     // Before the listeners are called: one may enter a board at once.
     this.#memberships.clear();
     this.#joined.clear();
-    this.#fail(error, memberships);
+    this.failed(error, memberships);
     for (const membership of memberships) membership.closed();
     if (this.#isClosed) this.#shutDown();
     else if (this.#memberships.size === 0) this.#stopTimer();
   }
 
   /** Reports an error to the board it is about, or to all boards; to the console if no listener takes it. */
-  #fail(error: PresenceError, memberships = [...this.#memberships.values()]): void {
+  failed(error: PresenceError, memberships = [...this.#memberships.values()]): void {
     const about = memberships.filter(({ boardId }) => boardId === error.ref);
     const concerned = about.length > 0 ? about : memberships;
     const heard = concerned.map((membership) => membership.failed(error));
@@ -332,8 +349,8 @@ class Client {
     this.#each((membership) => membership.setPace(cursorMs));
   }
 
-  #send(message: ClientMessage): void {
-    this.#running?.connection.send(message);
+  send(message: ClientMessage): boolean {
+    return this.#running?.connection.send(message) ?? false;
   }
 
   /** Goes through a copy: the app's listeners may enter and leave boards meanwhile. */
@@ -404,38 +421,49 @@ class Client {
     for (const membership of memberships) membership.closed();
   }
 
-  #hostOn(driver: Driver): Host {
-    const client = this;
-    return {
-      get status() {
-        return client.status;
-      },
-      get graceMs() {
-        return client.#running?.connection.welcome?.graceMs ?? GRACE_MS_DEFAULT;
-      },
-      get stateBytesMax() {
-        return client.#running?.connection.welcome?.stateBytesMax ?? STATE_BYTES_MAX;
-      },
-      isSmooth: this.#options.smooth ?? true,
-      justLeftMs: this.#options.justLeftMs ?? 0,
-      now: () => driver.now(),
-      nextFrame: (run) => driver.nextFrame?.(run) ?? driver.setTimer(() => run(driver.now()), FRAME_MS),
-      nextAttempt: () => (client.#isClosed ? undefined : client.#running?.connection.nextAttempt()),
-      send: (message) => client.#running?.connection.send(message) ?? false,
-      mayBroadcast: () => !client.#running?.connection.isDoubtful && client.#broadcasts.take(driver.now()),
-      rearm: () => client.#arm(),
-      report: (problem, error) => driver.report(problem, error),
-      hash: driver.hash?.bind(driver),
-      fail: (error) => client.#fail(error),
-      parseState(state) {
-        if (!client.#options.parseState) return state;
-        try {
-          return parsed(client.#options.parseState, state);
-        } catch (error) {
-          driver.report("parseState refused a state; it must return one for every input", error);
-          return {};
-        }
-      },
-    };
+  // For the boards.
+
+  get graceMs(): Millis {
+    return this.#running?.connection.welcome?.graceMs ?? GRACE_MS_DEFAULT;
+  }
+
+  get stateBytesMax(): number {
+    return this.#running?.connection.welcome?.stateBytesMax ?? STATE_BYTES_MAX;
+  }
+
+  now(): Millis {
+    return this.#run().driver.now();
+  }
+
+  nextFrame(run: (at: Millis) => void): () => void {
+    const { driver } = this.#run();
+    return driver.nextFrame?.(run) ?? driver.setTimer(() => run(driver.now()), FRAME_MS);
+  }
+
+  nextAttempt(): number | undefined {
+    return this.#isClosed ? undefined : this.#running?.connection.nextAttempt();
+  }
+
+  mayBroadcast(): boolean {
+    return !this.#running?.connection.isDoubtful && this.#broadcasts.take(this.now());
+  }
+
+  report(problem: string, error?: unknown): void {
+    this.#run().driver.report(problem, error);
+  }
+
+  get hash(): Driver["hash"] | undefined {
+    const { driver } = this.#run();
+    return driver.hash?.bind(driver);
+  }
+
+  parseState(state: JsonObject): object {
+    if (!this.#options.parseState) return state;
+    try {
+      return parsed(this.#options.parseState, state);
+    } catch (error) {
+      this.report("parseState refused a state; it must return one for every input", error);
+      return {};
+    }
   }
 }

@@ -47,10 +47,10 @@ export interface Host extends Frames {
   /** Whether a broadcast may be sent now; takes one from the rate limit. False while the service does not answer. */
   mayBroadcast(): boolean;
   /** `deadline` may be sooner than it was. */
-  rearm(): void;
+  hastened(): void;
   report(problem: string, error?: unknown): void;
-  /** Reports an error to the app; the client calls `failed` with it. */
-  fail(error: PresenceError): void;
+  /** Reports an error to the app; the client calls the `failed` of this board with it. */
+  failed(error: PresenceError): void;
   parseState(state: JsonObject): object;
   /** SHA-256, where it is to be had. */
   readonly hash: Driver["hash"] | undefined;
@@ -336,7 +336,7 @@ export class Membership {
     const now = this.#host.now();
     this.#pacer.move(at, seenAgo === undefined ? undefined : now - seenAgo);
     this.#sendCursor(now);
-    this.#host.rearm();
+    this.#host.hastened();
   }
 
   /** `patch` is clean JSON. Throws, and changes nothing, if the state would be too large. */
@@ -379,13 +379,13 @@ export class Membership {
     this.#show();
     if (typeof this.#place !== "object" || !this.#side.isSettled || this.#isObserver) return;
     this.join();
-    this.#host.rearm();
+    this.#host.hastened();
   }
 
-  broadcast(name: string, data: Json, recipients: Recipients = {}): boolean {
+  broadcast(event: { readonly name: string; readonly data: Json }, recipients?: Recipients): boolean {
     if (typeof this.#place !== "object" || this.#isObserver || !this.#host.mayBroadcast()) return false;
     this.#flush(); // updates made before the broadcast arrive before it
-    return this.#host.send({ kind: "broadcast", board: this.#place.board, name, data, ...recipients });
+    return this.#host.send({ kind: "broadcast", board: this.#place.board, ...event, ...recipients });
   }
 
   page(count: number, after: MemberId | undefined): Promise<MemberPage<object>> {
@@ -435,7 +435,7 @@ export class Membership {
     this.#show();
     // Not by a timer: a hidden tab has slow timers, and just then apps set "idle".
     if (this.#flushAt <= this.#host.now()) queueMicrotask(() => this.#flush());
-    else this.#host.rearm();
+    else this.#host.hastened();
   }
 
   #flush(): void {
@@ -443,7 +443,7 @@ export class Membership {
     const update = this.#side.takeUpdate(this.#host.now());
     if (update === "join") this.join();
     else if (update) this.#host.send({ kind: "update", board: this.#place.board, ...update });
-    else this.#host.rearm();
+    else this.#host.hastened();
     if (update === undefined || update === "join" || update.area === undefined) return;
     this.#pacer.hidden();
     this.#looking.around();
@@ -469,7 +469,7 @@ export class Membership {
     this.#pages.fail();
     if (reason === "kicked") {
       this.#place = "over";
-      this.#host.fail({ code: "kicked", message: "removed from this board by an operator", ref: this.boardId });
+      this.#host.failed({ code: "kicked", message: "removed from this board by an operator", ref: this.boardId });
     } else {
       this.#place = "outside";
       this.#side.joinAgain(this.#host.now());

@@ -12,9 +12,8 @@ import {
   type Occupancy as Told,
   WATCHED_BOARDS_MAX,
 } from "@presence-service/protocol";
-import { bindMethods } from "./bound.ts";
 import { Listeners } from "./listeners.ts";
-import type { Occupancy, Stop, Watch } from "./types.ts";
+import type { Occupancy, Watch } from "./types.ts";
 
 /** Calls that follow each other in one task, or in the mounting of one page, leave in few messages. */
 const GATHER_MS: Millis = 20;
@@ -41,6 +40,14 @@ export type WatchingHost = {
   hastened(): void;
 };
 
+type WatchHandle = {
+  readonly boards: ReadonlySet<BoardId>;
+  /** The counts of these boards have changed. */
+  readonly changed: (boards: ReadonlySet<BoardId>) => void;
+  /** The app has this. */
+  readonly shown: Watch;
+};
+
 export class Watching {
   readonly #host: WatchingHost;
   readonly #boards = new Map<BoardId, Board>();
@@ -61,13 +68,13 @@ export class Watching {
     return at;
   }
 
-  watch(ids: readonly BoardId[]): WatchHandle {
+  watch(ids: readonly BoardId[]): Watch {
     const boards = new Set(ids);
     let count = 0;
     for (const [boardId, { handles }] of this.#boards) if (handles > 0 && !boards.has(boardId)) count++;
     if (count + boards.size > WATCHED_BOARDS_MAX) throw new RangeError(`at most ${WATCHED_BOARDS_MAX} boards can be watched`);
     for (const boardId of boards) this.#take(boardId);
-    const handle = new WatchHandle(
+    const handle = watchHandle(
       boards,
       this.#host,
       (id) => this.#boards.get(id)?.counts,
@@ -75,7 +82,7 @@ export class Watching {
     );
     this.#handles.add(handle);
     this.#saySoon(GATHER_MS);
-    return handle;
+    return handle.shown;
   }
 
   #take(boardId: BoardId): void {
@@ -179,55 +186,44 @@ export class Watching {
   }
 }
 
-/** The object that `presence.watch()` returns. */
-export class WatchHandle implements Watch {
-  readonly boards: ReadonlySet<BoardId>;
-  readonly #countsOf: (boardId: BoardId) => Occupancy | undefined;
-  readonly #stopped: (handle: WatchHandle) => void;
-  readonly #listeners: Listeners<void>;
-  /** undefined: it has changed since it was made. */
-  #counts: ReadonlyMap<string, Occupancy> | undefined;
-
-  constructor(
-    boards: ReadonlySet<BoardId>,
-    host: Pick<WatchingHost, "report">,
-    countsOf: (boardId: BoardId) => Occupancy | undefined,
-    stopped: (handle: WatchHandle) => void,
-  ) {
-    this.boards = boards;
-    this.#countsOf = countsOf;
-    this.#stopped = stopped;
-    this.#listeners = new Listeners(host.report);
-    bindMethods(this);
-  }
-
-  get counts(): ReadonlyMap<string, Occupancy> {
-    return this.snapshot();
-  }
-
-  snapshot(): ReadonlyMap<string, Occupancy> {
-    this.#counts ??= new Map(
-      [...this.boards].flatMap((boardId) => {
-        const counts = this.#countsOf(boardId);
-        return counts === undefined ? [] : [[boardId, counts] as const];
+/** The object that `presence.watch()` returns. Its methods need no `this`. */
+function watchHandle(
+  boards: ReadonlySet<BoardId>,
+  host: WatchingHost,
+  countsOf: (boardId: BoardId) => Occupancy | undefined,
+  stopped: (handle: WatchHandle) => void,
+): WatchHandle {
+  const listeners = new Listeners<void>((problem, error) => host.report(problem, error));
+  /** undefined: they have changed since they were made. */
+  let counts: ReadonlyMap<string, Occupancy> | undefined;
+  function snapshot(): ReadonlyMap<string, Occupancy> {
+    counts ??= new Map(
+      [...boards].flatMap((boardId) => {
+        const told = countsOf(boardId);
+        return told === undefined ? [] : [[boardId, told] as const];
       }),
     );
-    return this.#counts;
+    return counts;
   }
-
-  subscribe(listener: () => void): Stop {
-    return this.#listeners.add(listener);
-  }
-
-  stop(): void {
-    // The last counts stay readable.
-    this.snapshot();
-    this.#stopped(this);
-  }
-
-  changed(changed: ReadonlySet<BoardId>): void {
-    if (![...changed].some((boardId) => this.boards.has(boardId))) return;
-    this.#counts = undefined;
-    this.#listeners.emit();
-  }
+  const handle: WatchHandle = {
+    boards,
+    changed(changed) {
+      if (![...changed].some((boardId) => boards.has(boardId))) return;
+      counts = undefined;
+      listeners.emit();
+    },
+    shown: {
+      get counts() {
+        return snapshot();
+      },
+      snapshot,
+      subscribe: (listener) => listeners.add(listener),
+      stop() {
+        // The last counts stay readable.
+        snapshot();
+        stopped(handle);
+      },
+    },
+  };
+  return handle;
 }
