@@ -134,7 +134,7 @@ export class Connection {
     this.#unpack = driver.unpack?.bind(driver);
     this.#options = options;
     this.#events = events;
-    this.#debug = debugOf(options.debug, (problem, error) => driver.report(problem, error));
+    this.#debug = debugOf(options.debug, driver);
   }
 
   get status(): PresenceStatus {

@@ -1,6 +1,7 @@
 /** The lines of the option `debug`: each message, and what becomes of the connection. Tokens are not shown. */
 
 import type { ClientMessage, ServerMessage } from "@presence-service/protocol";
+import type { Driver } from "./driver.ts";
 import type { PresenceOptions } from "./types.ts";
 
 /** Writes a line: an arrow with a message, or a sentence. */
@@ -8,15 +9,15 @@ export type Debug = (what: string, message?: ClientMessage | ServerMessage) => v
 
 const SECRETS = ["token", "resumeToken"];
 
-/** undefined: nothing is shown. `report` is told what the app's function throws. */
-export function debugOf(debug: PresenceOptions["debug"], report: (problem: string, error: unknown) => void): Debug | undefined {
+/** undefined: nothing is shown. `driver` is told what the app's function throws. */
+export function debugOf(debug: PresenceOptions["debug"], driver: Pick<Driver, "report">): Debug | undefined {
   if (!debug) return undefined;
   const write = debug === true ? (line: string) => console.debug(`[presence] ${line}`) : debug;
   return (what, message) => {
     try {
       write(message === undefined ? what : `${what} ${JSON.stringify(message, hidden)}`);
     } catch (error) {
-      report("debug threw", error);
+      driver.report("debug threw", error);
     }
   };
 }

@@ -57,7 +57,7 @@ test("no subprotocol is offered where none is asked for", () => {
 
 test("in a page: events of the network, of the pointer and of the page's end are passed on, until the watching ends", (t) => {
   const [network, page, view] = [new EventTarget(), new EventTarget(), new EventTarget()];
-  const globals = { navigator: { connection: network }, window: view, document: Object.assign(page, { visibilityState: "visible" }) };
+  const globals = { navigator: { connection: network }, window: view, document: Object.assign(page, { hidden: false }) };
   for (const [name, value] of Object.entries(globals)) {
     const before = Object.getOwnPropertyDescriptor(globalThis, name);
     Object.defineProperty(globalThis, name, { value, configurable: true });

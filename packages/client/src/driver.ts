@@ -215,32 +215,26 @@ function shown(): Promise<void> | undefined {
 function watchPage(events: PageEvents): () => void {
   const stop = new AbortController();
   const { signal } = stop;
-  window.addEventListener("online", () => events.awake(true), { signal });
-  window.addEventListener("offline", () => events.awake(false), { signal });
-  window.addEventListener("pageshow", () => events.awake(false), { signal });
+  const on = (target: EventTarget, name: string, run: () => void, capture = false) =>
+    target.addEventListener(name, run, { signal, capture, passive: true });
+  on(window, "online", () => events.awake(true));
+  on(window, "offline", () => events.awake(false));
+  on(window, "pageshow", () => events.awake(false));
   // A change from one network to another. Not all browsers tell it.
   const { connection } = navigator as { readonly connection?: EventTarget };
-  connection?.addEventListener?.("change", () => events.awake(false), { signal });
-  const look = () => {
-    const isHidden = document.visibilityState === "hidden";
-    events.hidden(isHidden);
-    if (!isHidden) events.awake(false);
-  };
-  document.addEventListener("visibilitychange", look, { signal });
+  if (connection?.addEventListener) on(connection, "change", () => events.awake(false));
+  on(document, "visibilitychange", () => {
+    events.hidden(document.hidden);
+    if (!document.hidden) events.awake(false);
+  });
   // A page may be opened in the background.
-  if (document.visibilityState === "hidden") events.hidden(true);
+  if (document.hidden) events.hidden(true);
   // In the capturing phase, so that an event counts even if the app stops its propagation.
-  for (const sign of ["focus", "keydown", "pointerdown", "pointermove"]) {
-    window.addEventListener(sign, () => events.active(), { signal, capture: true, passive: true });
-  }
-  window.addEventListener("blur", () => events.blurred(), { signal });
-  window.addEventListener(
-    "pagehide",
-    () => {
-      events.blurred();
-      events.ended();
-    },
-    { signal },
-  );
+  for (const sign of ["focus", "keydown", "pointerdown", "pointermove"]) on(window, sign, () => events.active(), true);
+  on(window, "blur", () => events.blurred());
+  on(window, "pagehide", () => {
+    events.blurred();
+    events.ended();
+  });
   return () => stop.abort();
 }

@@ -58,26 +58,28 @@ export function boardIdsOf(ids: Iterable<string>): BoardId[] {
 }
 
 export function nameOf(username: unknown): string {
-  if (typeof username !== "string") throw new TypeError(`a username must be text, not ${typeof username}`);
-  if (!isFitName(username))
+  const name = textOf(username, USERNAME_BYTES_MAX, "a username");
+  if (!isFitName(name))
     throw new TypeError("a username must not hold control characters, nor characters that change the direction of text");
-  checkBytes(username, USERNAME_BYTES_MAX, "a username");
-  return username;
+  return name;
 }
 
 /** Empty: nowhere in particular. */
 export function areaOf(name: unknown): string {
-  if (name === null || name === undefined) return "";
-  if (typeof name !== "string") throw new TypeError(`an area must be text or null, not ${typeof name}`);
-  checkBytes(name, AREA_BYTES_MAX, "an area");
-  if (!isText(name, AREA_BYTES_MAX)) throw new TypeError("an area must be well-formed text, without half a character");
-  return name;
+  return textOf(name ?? "", AREA_BYTES_MAX, "an area");
+}
+
+function textOf(value: unknown, bytesMax: number, what: string): string {
+  if (typeof value !== "string") throw new TypeError(`${what} must be text, not ${typeof value}`);
+  checkBytes(value, bytesMax, what);
+  if (!isText(value, bytesMax)) throw new TypeError(`${what} must be well-formed text, without half a character`);
+  return value;
 }
 
 /** undefined: our own area. */
 export function lookOf(areas: unknown): Look {
-  if (areas === null || areas === undefined) return undefined;
   if (areas === "all") return areas;
+  if (areas === null || areas === undefined) return undefined;
   if (!Array.isArray(areas)) throw new TypeError('look() takes a list of areas, "all", or null for our own area');
   const names = [...new Set(areas.map(areaOf))];
   if (names.length > LOOK_AREAS_MAX) throw new RangeError(`look() takes ${LOOK_AREAS_MAX} areas at most, or "all"`);
@@ -126,8 +128,7 @@ export function checkState(state: JsonObject, bytesMax: number): void {
 /** Name and data of a broadcast. */
 export function eventOf(name: string, data: unknown): { readonly name: string; readonly data: Json } {
   if (isReserved(name)) throw new TypeError(`"${name}" is the name of an event of the service; give yours another name`);
-  checkBytes(name, EVENT_NAME_BYTES_MAX, "the name of an event");
-  if (!isText(name, EVENT_NAME_BYTES_MAX)) throw new TypeError("the name of an event must be well-formed text, without half a character");
+  textOf(name, EVENT_NAME_BYTES_MAX, "the name of an event");
   const json = jsonOf(data, `event "${name}"`);
   checkBytes(JSON.stringify(json), EVENT_DATA_BYTES_MAX, `event "${name}"`);
   return { name, data: json };
@@ -138,15 +139,20 @@ export function recipientsOf(whom: Recipient | readonly Recipient[]): Recipients
   const memberIds = new Set<MemberId>();
   const userIds = new Set<string>();
   for (const one of [whom].flat()) {
-    if (!isObject(one)) throw new TypeError(`an event can be for members or for { userId }, not for ${String(one)}`);
-    if ("memberId" in one && isMemberId(one.memberId)) memberIds.add(one.memberId);
-    else if (!("memberId" in one) && isUserId(one.userId)) userIds.add(one.userId);
+    const { memberId, userId }: Record<string, unknown> = isObject(one) ? one : {};
+    if (isMemberId(memberId)) memberIds.add(memberId);
+    // A memberId that is wrong must not turn a message for one member into one for all members of a user.
+    else if (isUserId(userId) && !("memberId" in one)) userIds.add(userId);
     else throw new TypeError("an event can be for members, or for { userId } with a text of 1 to 128 bytes");
   }
   if (memberIds.size > RECIPIENTS_MAX || userIds.size > RECIPIENTS_MAX)
     throw new RangeError(`an event can be for ${RECIPIENTS_MAX} members and ${RECIPIENTS_MAX} users at most, or for everybody`);
   if (memberIds.size + userIds.size === 0) return undefined;
-  return { ...(memberIds.size > 0 && { memberIds: [...memberIds] }), ...(userIds.size > 0 && { userIds: [...userIds] }) };
+  return { memberIds: filled(memberIds), userIds: filled(userIds) };
+}
+
+function filled<T>(ids: ReadonlySet<T>): readonly T[] | undefined {
+  return ids.size > 0 ? [...ids] : undefined;
 }
 
 export function checkMember(member: unknown): void {

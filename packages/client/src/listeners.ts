@@ -2,13 +2,15 @@
 
 import type { Stop } from "./types.ts";
 
+type Reporter = { report(problem: string, error: unknown): void };
+
 export class Listeners<T> {
-  readonly #report: (problem: string, error: unknown) => void;
+  readonly #host: Reporter;
   /** The same function may be added twice; each has its own place. */
   readonly #places = new Set<{ readonly listener: (value: T) => void }>();
 
-  constructor(report: (problem: string, error: unknown) => void) {
-    this.#report = report;
+  constructor(host: Reporter) {
+    this.#host = host;
   }
 
   get size(): number {
@@ -32,7 +34,7 @@ export class Listeners<T> {
     try {
       listener(value);
     } catch (error) {
-      this.#report("a listener threw", error);
+      this.#host.report("a listener threw", error);
     }
   }
 }

@@ -13,9 +13,9 @@ import type { Followed, Stop } from "./types.ts";
 export type Viewer = {
   readonly view: BoardView;
   /** undefined: we are not on the board at present. */
-  readonly board: () => BoardRef | undefined;
+  readonly board: BoardRef | undefined;
   /** The area that the service has for us; undefined: we only observe. */
-  readonly ownArea: () => string | undefined;
+  readonly ownArea: string | undefined;
   readonly send: (message: ClientMessage) => void;
   /** Other cursors are shown from now on. */
   readonly tell: (changes: Changes) => void;
@@ -48,16 +48,15 @@ export class Looking {
 
   /** Looks at what is wanted now. */
   around(): void {
-    const { view, board, ownArea, send, tell } = this.#viewer;
-    const [own, place] = [ownArea(), board()];
-    const look = this.#following ? following(this.#look, own, this.#following.area) : this.#look;
+    const { view, board, ownArea } = this.#viewer;
+    const look = this.#following ? following(this.#look, ownArea, this.#following.area) : this.#look;
     const words = look === undefined ? {} : look === "all" ? { all: true } : { areas: look };
     const told = JSON.stringify(words);
-    if (place !== undefined && told !== this.#told) {
+    if (board !== undefined && told !== this.#told) {
       this.#told = told;
-      send({ kind: "look", board: place, ...words });
+      this.#viewer.send({ kind: "look", board, ...words });
     }
-    tell(view.look(areasOf(look, own)));
+    this.#viewer.tell(view.look(areasOf(look, ownArea)));
   }
 
   follow(given: AnyMember, listener: (followed: Followed<object>) => void): Stop {

@@ -74,7 +74,7 @@ export class Membership {
   readonly moved: Listeners<readonly AnyCursorMove[]>;
   readonly #named = new Map<string, Listeners<never>>();
   readonly #host: Host;
-  readonly #view: BoardView;
+  readonly view: BoardView;
   readonly #pacer = new CursorPacer();
   readonly #player: CursorPlayer;
   /** The options of the app's last call of `board()`. */
@@ -87,7 +87,7 @@ export class Membership {
   #isObserver: boolean;
   readonly #pages = new Pages();
   readonly #justLeft: JustLeft;
-  readonly #looking: Looking;
+  readonly #looking = new Looking(this);
   /** The members that we knew when the connection was lost, until we are told the board again. */
   #holdings: Holdings | undefined;
   /** We have a place on the board, and do not show its members yet. */
@@ -109,19 +109,11 @@ export class Membership {
     this.#given = options;
     this.#justLeft = new JustLeft(host.justLeftMs);
     this.#side = new OwnSide(options.username, options.state);
-    this.#view = new BoardView(this.#side.own, (state) => host.parseState(state));
+    this.view = new BoardView(this.#side.own, (state) => host.parseState(state));
     this.#told = { version: this.#version, status: this.status };
     this.changed = this.#listeners();
     this.moved = this.#listeners();
-    this.#player = new CursorPlayer(this.#view, host, this.#listeners());
-    this.#looking = new Looking({
-      view: this.#view,
-      board: () => this.board,
-      ownArea: () => (this.#isObserver ? undefined : this.#side.saidArea),
-      send: (message) => host.send(message),
-      tell: (changes) => this.#tell(changes),
-      watchCursors: (listener) => this.watchCursors(listener),
-    });
+    this.#player = new CursorPlayer(this.view, host, this.#listeners());
   }
 
   get status(): PresenceStatus {
@@ -136,7 +128,7 @@ export class Membership {
     const { status } = this;
     if (status === "closed") return CLOSED;
     if (this.#snapshot?.status !== status || this.#snapshotVersion !== this.#version) {
-      const { self, others, users, memberCount, userCount } = this.#view;
+      const { self, others, users, memberCount, userCount } = this.view;
       this.#snapshot = { status, self, others, users, justLeft: this.#justLeft.members, memberCount, userCount };
       this.#snapshotVersion = this.#version;
     }
@@ -145,12 +137,12 @@ export class Membership {
 
   /** The parts of a snapshot one by one. Each is made when it is asked for: oneself is to be had without the lists of all others. */
   get shown(): Omit<BoardSnapshot<object>, "status" | "justLeft"> {
-    return this.status === "closed" ? CLOSED : this.#view;
+    return this.status === "closed" ? CLOSED : this.view;
   }
 
   /** Both only rise. */
   get #version(): number {
-    return this.#view.version + this.#justLeft.version;
+    return this.view.version + this.#justLeft.version;
   }
 
   /** Joins the board in this connection. A join again replaces all that the service has of us. */
@@ -159,7 +151,7 @@ export class Membership {
     if (attempt === undefined) return this.#side.forget();
     const { username, own } = this.#side.ask();
     const join: Join = { kind: "join", boardId: this.boardId, attempt, username, ...own, ...(this.#isObserver && { observe: true }) };
-    this.#host.send(this.#holdings?.namedIn(join) ?? join);
+    this.send(this.#holdings?.namedIn(join) ?? join);
     if (typeof this.#place === "object") {
       // A new attempt starts without a cursor. It is sent again at once, so that the others do not see it vanish.
       this.#pacer.joined();
@@ -188,9 +180,9 @@ export class Membership {
     this.#isBeingTold = false;
     const known = this.#holdings?.now(message) ?? [];
     this.#holdings = undefined;
-    const changes = this.#view.joined({ ...message, roster: [...message.roster, ...known] }, this.#host.graceMs, this.#host.now());
-    this.#view.rename(this.#side.newName);
-    this.#tell(changes);
+    const changes = this.view.joined({ ...message, roster: [...message.roster, ...known] }, this.#host.graceMs, this.#host.now());
+    this.view.rename(this.#side.newName);
+    this.tell(changes);
     const isOtherwise = (message.observe === true) !== this.#isObserver;
     if ((isRenamed || isOtherwise) && typeof this.#place === "object" && this.#side.isSettled) this.join();
   }
@@ -204,27 +196,27 @@ export class Membership {
     this.#side.forget();
     this.#pacer.lost();
     this.#player.lost();
-    this.#holdings ??= new Holdings(this.#view.members, this.#host.hash);
-    this.#tell(this.#view.lost());
+    this.#holdings ??= new Holdings(this.view.members, this.#host.hash);
+    this.tell(this.view.lost());
   }
 
   handle(message: BoardMessage): void {
     if (this.#place === "over") return;
     switch (message.kind) {
       case "user_joined":
-        return this.#tell(this.#view.userJoined(message));
+        return this.tell(this.view.userJoined(message));
       case "user_updated":
-        return this.#tell(this.#view.userUpdated(message.actor, message.patch));
+        return this.tell(this.view.userUpdated(message.actor, message.patch));
       case "user_left":
-        if (message.actor === this.#view.selfActor) return this.#putOut(message.reason);
-        return this.#tell(this.#view.userLeft(message.actor, message.reason));
+        if (message.actor === this.view.selfActor) return this.#putOut(message.reason);
+        return this.tell(this.view.userLeft(message.actor, message.reason));
       case "cursors":
-        return this.#tell(this.#view.cursors(message.moves, message.paths), this.#player.heard(message.stamp));
+        return this.tell(this.view.cursors(message.moves, message.paths), this.#player.heard(message.stamp));
       case "presence_update":
-        this.#view.counted(message.members, message.users, message.observed);
-        return this.#tell(NOTHING);
+        this.view.counted(message.members, message.users, message.observed);
+        return this.tell(NOTHING);
       case "event": {
-        const member = this.#view.memberOf(message.actor) ?? (message.member && this.#view.read(message.member));
+        const member = this.view.memberOf(message.actor) ?? (message.member && this.view.read(message.member));
         if (member) this.#emit(`event:${message.name}`, { member, data: message.data });
         return;
       }
@@ -233,14 +225,14 @@ export class Membership {
       case "roster":
         return this.#listed(message.roster);
       case "paged":
-        return this.#pages.answer({ members: message.members.map((member) => this.#view.read(member)), more: message.more });
+        return this.#pages.answer({ members: message.members.map((member) => this.view.read(member)), more: message.more });
     }
   }
 
   #listed(roster: readonly RosterEntry[]): void {
     const early = this.#early;
     this.#early = undefined;
-    if (early === undefined) return this.#tell(this.#view.listed(roster));
+    if (early === undefined) return this.tell(this.view.listed(roster));
     this.#joined({ ...early, roster: [...early.roster, ...roster], following: (early.following ?? 0) - roster.length });
   }
 
@@ -321,6 +313,16 @@ export class Membership {
     this.#goOut();
   }
 
+  /** The area that the service has for us; undefined: we only observe. */
+  get ownArea(): string | undefined {
+    return this.#isObserver ? undefined : this.#side.saidArea;
+  }
+
+  send(message: ClientMessage): boolean {
+    return this.#host.send(message);
+  }
+
+  /** undefined: we are not on the board at present. */
   get board(): BoardRef | undefined {
     return typeof this.#place === "object" ? this.#place.board : undefined;
   }
@@ -385,12 +387,12 @@ export class Membership {
   broadcast(event: { readonly name: string; readonly data: Json }, recipients?: Recipients): boolean {
     if (typeof this.#place !== "object" || this.#isObserver || !this.#host.mayBroadcast()) return false;
     this.#flush(); // updates made before the broadcast arrive before it
-    return this.#host.send({ kind: "broadcast", board: this.#place.board, ...event, ...recipients });
+    return this.send({ kind: "broadcast", board: this.#place.board, ...event, ...recipients });
   }
 
   page(count: number, after: MemberId | undefined): Promise<MemberPage<object>> {
     const { board } = this;
-    const isSent = board !== undefined && this.#host.send({ kind: "page", board, count, ...(after !== undefined && { after }) });
+    const isSent = board !== undefined && this.send({ kind: "page", board, count, ...(after !== undefined && { after }) });
     return this.#pages.ask(isSent);
   }
 
@@ -402,14 +404,14 @@ export class Membership {
 
   watchCursors(listener: (moved: readonly AnyCursorMove[]) => void, isSmooth = this.#host.isSmooth): Stop {
     if (isSmooth) return this.#player.watch(listener);
-    const visible = this.#view.visibleCursors();
+    const visible = this.view.visibleCursors();
     if (visible.length > 0) this.moved.call(listener, visible);
     return this.moved.add(listener);
   }
 
   get deadline(): Millis {
     const cursorAt = this.#isObserver || this.#side.isAreaUnsaid ? Number.POSITIVE_INFINITY : this.#pacer.deadline;
-    return Math.min(this.#side.rejoinAt, this.#view.deadline, this.#justLeft.deadline, cursorAt, this.#flushAt);
+    return Math.min(this.#side.rejoinAt, this.view.deadline, this.#justLeft.deadline, cursorAt, this.#flushAt);
   }
 
   tick(now: Millis): void {
@@ -417,7 +419,7 @@ export class Membership {
     if (this.#side.takeRejoin(now)) this.join();
     if (now >= this.#flushAt) this.#flush();
     this.#justLeft.expire(now);
-    this.#tell(this.#view.expire(now));
+    this.tell(this.view.expire(now));
     this.#sendCursor(now);
   }
 
@@ -442,7 +444,7 @@ export class Membership {
     if (typeof this.#place !== "object" || this.#flushAt === Number.POSITIVE_INFINITY) return;
     const update = this.#side.takeUpdate(this.#host.now());
     if (update === "join") this.join();
-    else if (update) this.#host.send({ kind: "update", board: this.#place.board, ...update });
+    else if (update) this.send({ kind: "update", board: this.#place.board, ...update });
     else this.#host.hastened();
     if (update === undefined || update === "join" || update.area === undefined) return;
     this.#pacer.hidden();
@@ -451,16 +453,16 @@ export class Membership {
 
   /** Shows the app what it wants shown of us. */
   #show(): void {
-    this.#view.setOwn(this.#side.own);
-    this.#view.rename(this.#side.newName);
-    this.#tell(NOTHING);
+    this.view.setOwn(this.#side.own);
+    this.view.rename(this.#side.newName);
+    this.tell(NOTHING);
   }
 
   #sendCursor(now: Millis): void {
     // Before the service knows our area, it would take the place for one of the area that we have left.
     if (typeof this.#place !== "object" || this.#isObserver || this.#side.isAreaUnsaid) return;
     const said = this.#pacer.take(now);
-    if (said !== undefined) this.#host.send({ kind: "cursor", board: this.#place.board, ...said });
+    if (said !== undefined) this.send({ kind: "cursor", board: this.#place.board, ...said });
   }
 
   /** The service has taken us off the board. A kick is final; after anything else we join again. */
@@ -497,7 +499,7 @@ export class Membership {
 
   #goOut(): void {
     const board = this.board ?? this.#early?.board;
-    if (board !== undefined) this.#host.send({ kind: "leave", board });
+    if (board !== undefined) this.send({ kind: "leave", board });
     this.#early = undefined;
     this.#side.forget();
     this.#pages.fail();
@@ -505,8 +507,8 @@ export class Membership {
   }
 
   /** Calls listeners in this order: events, cursors, changes of the snapshot. `sentAt`: of the `cursors` message. */
-  #tell({ events, moved, paths }: Changes, sentAt?: Millis): void {
-    this.#pacer.audience(this.#view.hasOthers || this.#view.memberCount > 1 || this.#view.isObserved);
+  tell({ events, moved, paths }: Changes, sentAt?: Millis): void {
+    this.#pacer.audience(this.view.hasOthers || this.view.memberCount > 1 || this.view.isObserved);
     for (const { name, detail } of events) {
       if (name === "user_left") this.#justLeft.left(detail.member, detail.reason, this.#host.now());
       else if (name === "user_joined") this.#justLeft.joined(detail.member.memberId);
@@ -526,7 +528,7 @@ export class Membership {
   }
 
   #listeners<T>(): Listeners<T> {
-    return new Listeners<T>((problem, error) => this.#host.report(problem, error));
+    return new Listeners<T>(this.#host);
   }
 }
 

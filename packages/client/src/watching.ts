@@ -193,7 +193,7 @@ function watchHandle(
   countsOf: (boardId: BoardId) => Occupancy | undefined,
   stopped: (handle: WatchHandle) => void,
 ): WatchHandle {
-  const listeners = new Listeners<void>((problem, error) => host.report(problem, error));
+  const listeners = new Listeners<void>(host);
   /** undefined: they have changed since they were made. */
   let counts: ReadonlyMap<string, Occupancy> | undefined;
   function snapshot(): ReadonlyMap<string, Occupancy> {

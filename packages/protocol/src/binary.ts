@@ -12,7 +12,7 @@ import { CLIENT_MESSAGES, MESSAGE_FIELDS, type MessageFields, SERVER_MESSAGES } 
 import type { BinaryMessage, ClientMessage, CursorPath, CursorPathOf, ServerMessage } from "./messages.ts";
 import { BARE_HEAD_MAX, readMoves, readX, readY, writeMoves } from "./moves.ts";
 import { writePaths } from "./paths.ts";
-import { read, readExtraField, skipExtraFields } from "./reading.ts";
+import { read, readAny, readExtraField, skipExtraFields } from "./reading.ts";
 import { write, writeSimple } from "./writing.ts";
 
 /**
@@ -52,15 +52,15 @@ function encode(write: typeof writeSimple, { tag, body }: MessageFields, message
 
 /** For servers. Never throws. */
 export function decodeClientBinary(bytes: Uint8Array): ClientMessage | undefined {
-  return decode(FOR_SERVERS, bytes) as ClientMessage | undefined;
+  return decode(readAny, FOR_SERVERS, bytes) as ClientMessage | undefined;
 }
 
 /** For clients. Never throws. */
 export function decodeServerBinary(bytes: Uint8Array): ServerMessage | undefined {
-  return decode(FOR_CLIENTS, bytes) as ServerMessage | undefined;
+  return decode(read, FOR_CLIENTS, bytes) as ServerMessage | undefined;
 }
 
-function decode(byTag: ByTag, bytes: Uint8Array): object | undefined {
+function decode(read: typeof readAny, byTag: ByTag, bytes: Uint8Array): object | undefined {
   const [kind, message] = byTag.get(reader.reset(bytes).u8()) ?? [];
   if (message === undefined) return undefined;
   const body = read(reader, message.body) as object;

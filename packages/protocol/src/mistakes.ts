@@ -12,7 +12,7 @@ import { knownAmong, parse } from "./json.ts";
 import * as limits from "./limits.ts";
 import { isSentByClients, MESSAGE_FIELDS, type MessageFields } from "./message-fields.ts";
 import type { BoardRef, ClientMessage } from "./messages.ts";
-import { read, readExtraFields } from "./reading.ts";
+import { readAny, readExtraFields } from "./reading.ts";
 import { isObject } from "./rules.ts";
 
 export type Mistake = {
@@ -98,10 +98,10 @@ const EXTRA_FIELDS = "extra fields";
 /** The first required field that is refused, a wrong extra field, or `EXTRA_FIELDS` where what follows is malformed; undefined: all is fine. */
 function faultIn(fields: Struct, from: Reader): string | undefined {
   for (const [name, field] of fields.required) {
-    read(from, field);
+    readAny(from, field);
     if (from.failed) return name;
   }
-  const wrong = readExtraFields(from, fields, {});
+  const wrong = readExtraFields(from, fields, {}, readAny);
   return from.failed ? (wrong ?? EXTRA_FIELDS) : undefined;
 }
 
@@ -112,6 +112,6 @@ function boardIn(kind: ClientMessage["kind"], bytes: Uint8Array): BoardRef | und
   if (kind === "hello" || kind === "auth" || kind === "heartbeat" || kind === "watch") return undefined;
   const reader = new Reader(bytes);
   reader.u8();
-  const given = read<BoardRef>(reader, kind === "join" ? boardId : board);
+  const given = readAny<BoardRef>(reader, kind === "join" ? boardId : board);
   return reader.failed ? undefined : given;
 }

@@ -3,7 +3,7 @@
  * reader has not failed afterwards.
  */
 
-import type { Reader } from "./bytes.ts";
+import { longHex, type Reader } from "./bytes.ts";
 import { isBoardId, type Member } from "./domain.ts";
 import {
   AVATAR_FLAG,
@@ -23,84 +23,102 @@ import type { RosterEntry } from "./messages.ts";
 import { BARE_HEAD_MAX, readMove, readPoint } from "./moves.ts";
 import { isObject } from "./rules.ts";
 
-export function read<T>(from: Reader, field: Field<T>): T {
-  return readValue(from, field) as T;
-}
+type Read = <T>(from: Reader, field: Field<T>) => T;
+type ReadAs = (from: Reader, field: Field) => unknown;
 
-function readValue(from: Reader, field: Field): unknown {
+/** Reads the fields that the service and its instances write. */
+export const read = reading((from) => from.fail());
+
+/** The same, and the fields that only clients write. */
+export const readAny = reading((from, field) => {
   switch (field.as) {
-    case "varint":
-      return from.varint(field.max);
-    case "board":
-      return from.varint(limits.U32_MAX);
-    case "struct":
-    case "row": {
-      const value: Record<string, unknown> = {};
-      for (const [name, each] of field.required) value[name] = readValue(from, each);
-      if (field.as === "struct") readExtraFields(from, field, value);
-      return value;
-    }
-    case "list": {
-      const values: unknown[] = [];
-      // The count may be false: after the first missing byte the reader has failed and the loop ends.
-      for (let left = from.varint(field.max); left > 0 && !from.failed; left--) values.push(readValue(from, field.of));
-      return values;
-    }
-    case "text": {
-      const text = from.string(field.max);
-      if (text === "" && field.min > 0) from.fail();
-      return text;
-    }
-    case "board id": {
-      const id = from.string(limits.BOARD_ID_BYTES_MAX);
-      if (!isBoardId(id)) from.fail();
-      return id;
-    }
-    case "json": {
-      const value = from.json(field.max, field.depth);
-      if (field.isObject && !isObject(value)) from.fail();
-      return value;
-    }
-    case "one":
-      return field.values[from.u8()] ?? field.unknown;
     case "chosen status": {
       const status = STATUSES[from.u8()] ?? "active";
       if (status === "reconnecting") from.fail();
       return status;
     }
-    case "bool": {
-      const byte = from.u8();
-      if (byte > 1) from.fail();
-      return byte === 1;
-    }
-    case "ms": {
-      const ms = from.u8();
-      if (ms === 0) from.fail();
-      return ms;
-    }
-    case "u16":
-      return from.u16();
-    case "xy":
-      return from.i32();
-    case "distance":
-      return unfolded(from.varint(2 * limits.COORDINATE_MAX));
-    case "id":
-      return from.hex(16);
-    case "uuid":
-      return readUuid(from);
-    case "place":
-      return readPoint(from, from.varint(BARE_HEAD_MAX));
-    case "move":
-      return readMove(from);
-    case "member":
-      return readMember(from);
-    case "entry":
-      return readEntry(from);
     case "held":
       if (from.remaining % HELD_BYTES > 0) from.fail();
-      return from.hex(from.remaining);
-    case "held entries":
-      return readHeldEntries(from);
+      return longHex(from.bytes(from.remaining));
+    default:
+      return from.fail();
+  }
+});
+
+/** `readSaid`: for the fields that only clients write, so that a client need not have them. */
+/* @__NO_SIDE_EFFECTS__ */
+function reading(readSaid: ReadAs): Read {
+  return read as Read;
+
+  function read(from: Reader, field: Field): unknown {
+    switch (field.as) {
+      case "varint":
+        return from.varint(field.max);
+      case "board":
+        return from.varint(limits.U32_MAX);
+      case "struct":
+      case "row": {
+        const value: Record<string, unknown> = {};
+        for (const [name, each] of field.required) value[name] = read(from, each);
+        if (field.as === "struct") readExtraFields(from, field, value, read);
+        return value;
+      }
+      case "list": {
+        const values: unknown[] = [];
+        // The count may be false: after the first missing byte the reader has failed and the loop ends.
+        for (let left = from.varint(field.max); left > 0 && !from.failed; left--) values.push(read(from, field.of));
+        return values;
+      }
+      case "text": {
+        const text = from.string(field.max);
+        if (text === "" && field.min > 0) from.fail();
+        return text;
+      }
+      case "board id": {
+        const id = from.string(limits.BOARD_ID_BYTES_MAX);
+        if (!isBoardId(id)) from.fail();
+        return id;
+      }
+      case "json": {
+        const value = from.json(field.max, field.depth);
+        if (field.isObject && !isObject(value)) from.fail();
+        return value;
+      }
+      case "one":
+        return field.values[from.u8()] ?? field.unknown;
+      case "bool": {
+        const byte = from.u8();
+        if (byte > 1) from.fail();
+        return byte === 1;
+      }
+      case "ms": {
+        const ms = from.u8();
+        if (ms === 0) from.fail();
+        return ms;
+      }
+      case "u16":
+        return from.u16();
+      case "xy":
+        return from.i32();
+      case "distance":
+        return unfolded(from.varint(2 * limits.COORDINATE_MAX));
+      case "id":
+        return from.hex(16);
+      case "uuid":
+        return readUuid(from);
+      case "place":
+        return readPoint(from, from.varint(BARE_HEAD_MAX));
+      case "move":
+        return readMove(from);
+      case "member":
+        return readMember(from);
+      case "entry":
+        return readEntry(from);
+      case "held entries":
+        return readHeldEntries(from);
+      default:
+        return readSaid(from, field);
+    }
   }
 }
 
@@ -109,14 +127,19 @@ function readValue(from: Reader, field: Field): unknown {
  * A key that this release does not know is skipped. Reads all that remains. If that fails, the result names the field that is wrong, if it
  * is a known one.
  */
-export function readExtraFields(from: Reader, { extra }: Pick<Struct, "extra">, into: Record<string, unknown>): string | undefined {
+export function readExtraFields(
+  from: Reader,
+  { extra }: Pick<Struct, "extra">,
+  into: Record<string, unknown>,
+  read: ReadAs,
+): string | undefined {
   for (let key = 0; from.remaining > 0; ) {
     key = nextKey(from, key);
     const length = from.varint(limits.U32_MAX);
     const [name, field] = from.failed ? [] : (extra.find(([, known]) => known.key === key) ?? []);
     if (name === undefined || field === undefined) from.skip(length);
     else {
-      into[name] = within(from, length, field);
+      into[name] = within(from, length, field, read);
       if (from.failed) return name;
     }
   }
@@ -134,7 +157,7 @@ export function readExtraField<T>(from: Reader, wanted: number, field: Field<T> 
   for (let key = 0; from.remaining > 0; ) {
     key = nextKey(from, key);
     const length = from.varint(limits.U32_MAX);
-    if (key === wanted && field !== undefined) value = within(from, length, field);
+    if (key === wanted && field !== undefined) value = within(from, length, field, read);
     else from.skip(length);
   }
   return value;
@@ -143,8 +166,8 @@ export function readExtraField<T>(from: Reader, wanted: number, field: Field<T> 
 const NO_KEY = 0;
 
 /** A function of its own: the closure would cost the hot path an object in each call, also where no field is read. */
-function within<T>(from: Reader, length: number, field: Field<T>): T {
-  return from.within(length, () => read(from, field));
+function within<T>(from: Reader, length: number, field: Field<T>, read: ReadAs): T {
+  return from.within(length, () => read(from, field) as T);
 }
 
 function nextKey(from: Reader, last: number): number {
