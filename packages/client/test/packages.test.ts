@@ -153,6 +153,7 @@ for (const [name, bundle] of [
     const code = readFileSync(bundled, "utf8");
     assert.match(code, /presence\.v2/);
     assert.doesNotMatch(code, /presence-avatar/, "the avatar stack, which the app does not import");
+    assert.doesNotMatch(code, /no sign of life|must be the number that joined gave|cursor_broadcast/, "what only the service needs");
   });
 }
 

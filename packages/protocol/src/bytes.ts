@@ -276,18 +276,6 @@ const JSON_GROWTH_MAX = 6;
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
-/** The same for many bytes: of 12 KB, a text that is put together digit by digit takes ten times as long as one that is decoded. */
-export function longHex(bytes: Uint8Array): string {
-  const known = encoder.encode("0123456789abcdef");
-  const digits = new Uint8Array(2 * bytes.length);
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] ?? 0;
-    digits[2 * at] = known[byte >> 4] ?? 0;
-    digits[2 * at + 1] = known[byte & 15] ?? 0;
-  }
-  return decoder.decode(digits);
-}
-
 function varintBytes(value: number): number {
   let count = 1;
   for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 128)) count++;

@@ -7,7 +7,7 @@ export * from "./domain.ts";
 export { MEMBER_KINDS, STATUSES } from "./fields.ts";
 export { hashIn, heldNow, nameHeld, printed } from "./held.ts";
 export { HELD_BYTES } from "./held-entries.ts";
-export * from "./json.ts";
+export { decodeClientJson, decodeServerJson, encodeJson } from "./json.ts";
 export * from "./limits.ts";
 export * from "./merge-patch.ts";
 export { LEAVE_REASONS } from "./message-fields.ts";
