@@ -9,6 +9,7 @@ import { builtinModules, createRequire } from "node:module";
 import { join, relative } from "node:path";
 import { rolldown } from "rolldown";
 import { ROOT } from "./node-24.js";
+import { withoutPrivateNames } from "./private-names.js";
 
 const require = createRequire(import.meta.url);
 const SERVER = join(ROOT, "packages/server");
@@ -90,7 +91,7 @@ export async function bundle(folder = join(SERVER, "dist/command")) {
       const found = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(id)?.[0];
       if (found !== undefined) packages.add(found);
     }
-    writeFileSync(join(folder, file.fileName), ascii(file.code));
+    writeFileSync(join(folder, file.fileName), ascii(withoutPrivateNames(file.code)));
   }
   writeFileSync(join(folder, "THIRD-PARTY.txt"), notices([...packages].sort()));
 }
