@@ -245,7 +245,6 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     if (this.#state.phase === "ended") return undefined;
     const at = this.account.mayGoOn(now);
     if (at > now) return at;
-    this.#silence?.heard(this.#hub.lobby.step);
     this.#inbox?.goOn();
     return undefined;
   }
@@ -255,7 +254,6 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     const seat = this.#boards.seatOn(boardId);
     if (as === "absent") this.#boards.giveBack(seat);
     else if (seat !== undefined) seat.isObserver = as === "observer";
-    this.visitSoon();
     this.refuse(code, boardId);
   }
 

@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type BoardId, CLOSE } from "@presence-service/protocol";
-import { Desk } from "../testing/desk.ts";
+import { type Client, Desk } from "../testing/desk.ts";
 import { Connection } from "./connection.ts";
 import { STEP_MS } from "./lobby.ts";
 import { LocalBoards } from "./local-boards.ts";
+import { OUTBOX } from "./outbox.ts";
 import { HEARTBEAT_MS, SILENT_MS_MAX, VISIT_MS } from "./timing.ts";
 
 test("[C3] heartbeats come every 45 s; the first one after is an answer, another one a question", async () => {
@@ -218,6 +219,65 @@ test("[C3] a client at which nobody looked for long is asked and shown as reconn
     assert.ok(quietMs < 8000, "found within 8 s");
   }
   assert.ok(quietMs > VISIT_MS, `not before it was asked: after ${quietMs} ms`);
+});
+
+/** A client at which nobody looks, which has just been visited and is so at rest for half a minute. */
+async function resting(encoding: "json" | "classic"): Promise<{ desk: Desk; client: Client }> {
+  const desk = await Desk.open();
+  const client = desk.enter(encoding, "7", "Ana");
+  if (encoding === "json") client.say({ kind: "update", board: "7" as BoardId, status: "idle" });
+  let asked = 0;
+  for (let sinceMs = 0; sinceMs < 5 * VISIT_MS; ) {
+    desk.clock.advance(250);
+    const beats =
+      encoding === "json" ? client.socket.takeMessages().filter(({ kind }) => kind === "heartbeat").length : client.socket.pings;
+    const isAsked = encoding === "json" ? beats > 0 : beats > asked;
+    asked = beats;
+    if (isAsked) client.connection.ponged();
+    sinceMs = isAsked ? 1 : sinceMs > 0 ? sinceMs + 250 : 0;
+  }
+  return { desk, client };
+}
+
+const FILLS: { readonly [what: string]: (desk: Desk, client: Client) => void } = {
+  "frames of its board": (desk, client) => {
+    client.connection.seats[0]?.outbox.restart(desk.clock.now());
+    desk.enter("json", "7", "Ben");
+  },
+  answers: (_, client) => client.connection.announce("hello", undefined),
+  pongs: (_, client) => client.connection.pinged(Buffer.alloc(0)),
+};
+
+for (const [what, fill] of Object.entries(FILLS))
+  test(`[F4] a client at rest whose socket is filled by ${what} is given up by its next visit`, async () => {
+    const { desk, client } = await resting("json");
+    client.socket.queuedBytes = OUTBOX.bytesMax + 1;
+    fill(desk, client);
+    desk.clock.advance(VISIT_MS);
+    assert.ok(client.socket.isTerminated);
+  });
+
+test("a classic client at rest that leaves its board and says nothing is ended after 40 s", async () => {
+  const { desk, client } = await resting("classic");
+  client.leave("7");
+  desk.clock.advance(37_000);
+  assert.equal(client.socket.closedWith, undefined);
+  desk.clock.advance(3_000 + STEP_MS);
+  assert.equal(client.socket.closedWith, CLOSE.helloTimeout);
+});
+
+test("[C3] a client at rest that comes to a board which somebody observes is asked within 5 s", async () => {
+  const { desk, client } = await resting("json");
+  const [olga, cem] = [desk.enter("json"), desk.enter("json", "b", "Cem")];
+  olga.say({ kind: "join", boardId: "b" as BoardId, attempt: 1, username: "", status: "active", state: {}, observe: true });
+  for (let ms = 0; ms < 20_000; ms += 250) {
+    desk.clock.advance(250);
+    for (const { connection } of [client, olga, cem]) connection.ponged();
+  }
+  client.socket.takeFrames();
+  client.say({ kind: "join", boardId: "b" as BoardId, attempt: 2, username: "Ana", status: "idle", state: {} });
+  desk.clock.advance(2 * VISIT_MS);
+  assert.ok(client.socket.takeMessages().some(({ kind }) => kind === "heartbeat"));
 });
 
 test("a token that runs out after a long rest, in or after a pause of our own, ends its connection at once", async () => {
