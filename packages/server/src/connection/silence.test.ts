@@ -242,7 +242,7 @@ async function resting(encoding: "json" | "classic"): Promise<{ desk: Desk; clie
 const FILLS: { readonly [what: string]: (desk: Desk, client: Client) => void } = {
   "frames of its board": (desk, client) => {
     client.connection.seats[0]?.outbox.restart(desk.clock.now());
-    desk.enter("json", "7", "Ben");
+    client.move("7", 1, 1);
   },
   answers: (_, client) => client.connection.announce("hello", undefined),
   pongs: (_, client) => client.connection.pinged(Buffer.alloc(0)),
@@ -256,6 +256,17 @@ for (const [what, fill] of Object.entries(FILLS))
     desk.clock.advance(VISIT_MS);
     assert.ok(client.socket.isTerminated);
   });
+
+test("[F4] a client at rest that reads nothing any more is given up after 30 s", async () => {
+  const { desk, client } = await resting("json");
+  for (let nth = 0; nth < 2; nth++) client.say({ kind: "heartbeat" }); // the next question is 45 s off
+  client.socket.queuedBytes = OUTBOX.lowBytes + 1;
+  FILLS["frames of its board"]?.(desk, client);
+  desk.clock.advance(OUTBOX.stalledMsMax);
+  assert.ok(!client.socket.isTerminated);
+  desk.clock.advance(VISIT_MS + STEP_MS);
+  assert.ok(client.socket.isTerminated);
+});
 
 test("a classic client at rest that leaves its board and says nothing is ended after 40 s", async () => {
   const { desk, client } = await resting("classic");
