@@ -199,7 +199,7 @@ export class LocalBoards {
     if (board !== undefined) this.#ticker.remote(board);
   }
 
-  /** Who looks at that board may have changed. */
+  /** Somebody may have begun to look at that board. */
   #looked(board: BoardFanout): void {
     board.isUnseen = false;
     if (board.hasUnseen && this.#core.isLookedAt(board.boardId, undefined)) board.visitSoon();

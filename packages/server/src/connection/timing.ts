@@ -89,7 +89,7 @@ export class Silence {
     return isQuiet ? "quiet_ask" : "ask";
   }
 
-  /** After a visit: how many visits later one can find something again, if nobody comes to look before. What the client says only defers it. */
+  /** After a visit: how many visits later one can find something again, if nobody comes to look before. A message only defers it. */
   rest(step: number, client: Watched): number {
     const silent = visits(this.#heardAt, step);
     const unasked = visits(this.#provenAt, step);

@@ -5,7 +5,7 @@
 
 const NEVER = -1;
 
-/** A place in the ring of those that are due at one step. Who moves takes it along: ten thousand who move every few seconds leave no garbage. */
+/** A place in the ring of those that are due at one step. It moves with its guest: ten thousand that move leave no garbage. */
 class Ticket<G> {
   /** undefined: this one only holds the ring together. */
   readonly guest: G | undefined;
