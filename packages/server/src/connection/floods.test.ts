@@ -325,6 +325,37 @@ test("upgrades of one address wait until it has paid, those of another do not; f
   assert.equal(isIn, true);
 });
 
+test("clients who lose patience while they wait for their upgrade take no turns: the others are let in as if they had not been there", async () => {
+  const desk = await Desk.open();
+  const admitted = { gone: 0, here: 0 };
+  const impatient: (() => void)[] = [];
+  for (let nth = 0; nth < 4000; nth++) {
+    const giveUp = desk.manager.gate.admit(`10.0.${nth >> 8}.${nth & 255}`, () => admitted.gone++) || assert.fail();
+    impatient.push(giveUp);
+  }
+  for (let nth = 0; nth < 1000; nth++) desk.manager.gate.admit(`10.1.${nth >> 8}.${nth & 255}`, () => admitted.here++) || assert.fail();
+  const before = admitted.gone;
+  for (const giveUp of impatient) giveUp();
+  desk.clock.advance(1500);
+  assert.deepEqual(admitted, { gone: before, here: 1000 });
+  // Nothing of them is left that would count against those who come next.
+  for (let nth = 0; nth < 8000; nth++) (desk.manager.gate.admit(`10.2.${nth >> 8}.${nth & 255}`, () => {}) || assert.fail())();
+});
+
+test("of one address too: those who stay are let in in their order", async () => {
+  const desk = await Desk.open();
+  const order: number[] = [];
+  const goes = Array.from({ length: 50 }, (_, nth) => desk.manager.gate.admit("192.0.2.1", () => order.push(nth)) || assert.fail());
+  const first = [...order];
+  for (const [nth, giveUp] of goes.entries()) if (nth % 5 !== 0) giveUp();
+  desk.clock.advance(1000);
+  for (const giveUp of goes) giveUp();
+  assert.deepEqual(
+    order,
+    [...first, ...goes.keys()].filter((nth, at, all) => all.indexOf(nth) === at && (first.includes(nth) || nth % 5 === 0)),
+  );
+});
+
 test("an address that asks for upgrades without pause takes neither the places nor the turns of others", async () => {
   const desk = await Desk.open();
   let asked = 0;

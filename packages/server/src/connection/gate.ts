@@ -40,10 +40,11 @@ export class Gate {
 
   /**
    * Calls `go` when that address has paid for an upgrade and its turn has come, mostly at once. Addresses take turns, however many wait
-   * at each. False: too many wait, and it will not be called. One address may have as many waiting as places are free: a flood
-   * of upgrades takes half of them, and leaves the others the rest.
+   * at each. False: too many wait, and it will not be called. Otherwise a function, to be called if the client has gone meanwhile: its turn is
+   * another one's then. One address may have as many waiting as places are free: a flood of upgrades takes half of them, and leaves the
+   * others the rest.
    */
-  admit(address: string, go: () => void): boolean {
+  admit(address: string, go: () => void): false | (() => void) {
     const now = this.#clock.now();
     const account = this.#addresses.of(address, now);
     const handshakes = this.#handshakes.get(account) ?? new Handshakes(account, (more) => this.#admitted(account, more));
@@ -53,7 +54,7 @@ export class Gate {
     }
     let isWaiting = true;
     this.#handshakesWaiting++;
-    handshakes.add(() => {
+    const giveUp = handshakes.add(() => {
       isWaiting = false;
       go();
     });
@@ -63,7 +64,13 @@ export class Gate {
     }
     this.#run();
     if (isWaiting) this.#metrics.throttled.handshake++;
-    return true;
+    return () => {
+      if (!giveUp()) return;
+      this.#handshakesWaiting--;
+      if (handshakes.waiting > 0) return;
+      this.#lane.leave(handshakes);
+      this.#handshakes.delete(account);
+    };
   }
 
   /** Whether that address may have one more connection. */
@@ -131,44 +138,66 @@ export class Gate {
 
 /**
  * The upgrades of one address that wait for their turn and for their address to pay, in the order of their coming. Only the first of
- * them is in the lane. A socket that has gone meanwhile is noticed by the code that takes the upgrade.
+ * them is in the lane. One whose client has gone takes no turn: in a crowd that comes back and loses patience, all turns would be theirs.
  */
 class Handshakes implements Waiter {
   readonly #address: AddressAccount;
   readonly #admitted: (hasMore: boolean) => void;
-  #goes: (() => void)[] = [];
+  /** `go` undefined: its client has gone, or it had its turn. */
+  #places: { go: (() => void) | undefined }[] = [];
+  /** So many of the places are over at least; they are the first ones. */
   #done = 0;
+  waiting = 0;
 
   constructor(address: AddressAccount, admitted: (hasMore: boolean) => void) {
     this.#address = address;
     this.#admitted = admitted;
   }
 
-  get waiting(): number {
-    return this.#goes.length - this.#done;
-  }
-
-  add(go: () => void): void {
-    this.#goes.push(go);
+  /** The function that it returns gives the place up. It answers false if that had its turn. */
+  add(go: () => void): () => boolean {
+    const place: { go: (() => void) | undefined } = { go };
+    this.#places.push(place);
+    this.waiting++;
+    return () => {
+      if (place.go === undefined) return false;
+      place.go = undefined;
+      this.waiting--;
+      this.#tidy();
+      return true;
+    };
   }
 
   turn(now: Millis): Millis | undefined {
     const paidAt = this.#address.payHandshake(now);
     if (paidAt !== undefined) return paidAt;
-    const go = this.#goes[this.#done++];
-    // Now and then, so that a queue which never ends keeps nothing of those that are gone.
-    if (2 * this.#done > this.#goes.length) {
-      this.#goes = this.#goes.slice(this.#done);
-      this.#done = 0;
-    }
+    const go = this.#next();
+    this.#tidy();
     this.#admitted(this.waiting > 0);
     go?.();
     return undefined;
   }
 
   goAll(): void {
-    const goes = this.#goes.splice(0).slice(this.#done);
+    for (let go = this.#next(); go !== undefined; go = this.#next()) go();
+  }
+
+  #next(): (() => void) | undefined {
+    while (this.#done < this.#places.length) {
+      const place = this.#places[this.#done++];
+      const go = place?.go;
+      if (place === undefined || go === undefined) continue;
+      place.go = undefined;
+      this.waiting--;
+      return go;
+    }
+    return undefined;
+  }
+
+  /** Now and then, so that a queue which never ends keeps nothing of those that are gone. */
+  #tidy(): void {
+    if (this.#places.length <= 2 * this.waiting) return;
+    this.#places = this.#places.filter(({ go }) => go !== undefined);
     this.#done = 0;
-    for (const go of goes) go();
   }
 }

@@ -62,6 +62,43 @@ test("too many plain sockets: the oldest goes, the newest is answered, and it is
   assert.deepEqual(lines, [{ limit: 200, plain: 17, webSockets: 0 }]);
 });
 
+test("sockets that wait for their upgrade have places of WebSockets: those who come later do not end them", async (t) => {
+  let dropped = 0;
+  let now = 0;
+  const server = createServer();
+  const descriptors = shareDescriptors(server, { limit: 200, dropped: () => dropped++, log: SILENT, now: () => now });
+  const come = () => {
+    const socket = new PassThrough();
+    t.after(() => void socket.destroy());
+    server.emit("connection", socket);
+    return socket;
+  };
+  const waiting = Array.from({ length: 100 }, come);
+  for (const socket of waiting) descriptors.waits(socket);
+  now = 60_000;
+  const plain = Array.from({ length: 17 }, come);
+  assert.deepEqual([dropped, descriptors.hasRoom], [0, true]);
+  for (let nth = 0; nth < 30; nth++) descriptors.waits(come());
+  assert.deepEqual([descriptors.hasRoom, descriptors.hasRoomFor(come())], [false, false]);
+  now = 70_000;
+  come();
+  assert.ok(plain[0]?.destroyed && waiting.every(({ destroyed }) => !destroyed), "plain ones give way");
+  const [first, second] = waiting;
+  assert.ok(first && second && descriptors.hasRoomFor(first), "it has its place");
+  descriptors.upgraded(first);
+  assert.equal(descriptors.hasRoom, false);
+  second.destroy();
+  await once(second, "close");
+  assert.equal(descriptors.hasRoom, true);
+  first.destroy();
+  await once(first, "close");
+  for (let nth = 0; nth < 2; nth++) {
+    assert.equal(descriptors.hasRoom, true);
+    descriptors.waits(come());
+  }
+  assert.equal(descriptors.hasRoom, false);
+});
+
 test("the limit is what the system says, and none where it says nothing", () => {
   const folder = mkdtempSync(join(tmpdir(), "presence-limits-"));
   try {

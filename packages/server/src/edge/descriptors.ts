@@ -23,6 +23,13 @@ const WARN_EVERY_MS = 10_000;
 export type Descriptors = {
   /** Whether one more WebSocket may be opened. */
   readonly hasRoom: boolean;
+  /** The same for a socket that may have waited: it has its place. */
+  hasRoomFor(socket: Duplex): boolean;
+  /**
+   * This socket has asked to become a WebSocket, and waits for its turn: it is no plain socket any more, and has a place if there is one. When thousands
+   * come back at once, the oldest are those whose turn is next.
+   */
+  waits(socket: Duplex): void;
   /** This socket is a WebSocket now. */
   upgraded(socket: Duplex): void;
 };
@@ -48,11 +55,15 @@ export function shareDescriptors(
   const warn = rateLimited(log.warn.bind(log), WARN_EVERY_MS);
   /** When each plain socket was opened; the oldest is first. */
   const plain = new Map<Duplex, Millis>();
+  const waiting = new Set<Duplex>();
   let webSockets = 0;
 
   // All sockets share these functions, and none of them is given to `once`, which keeps 180 bytes for each socket.
   function plainClosed(this: Duplex): void {
     plain.delete(this);
+  }
+  function waitingClosed(this: Duplex): void {
+    waiting.delete(this);
   }
   const webSocketClosed = () => {
     webSockets--;
@@ -64,7 +75,7 @@ export function shareDescriptors(
     if (plain.size <= plainMax) return;
     const [[oldest, since]] = plain as unknown as [[Duplex, Millis]];
     // When clients all come back at once, their sockets are young: these may take any descriptor that is free.
-    if (now() - since < YOUNG_MS && plain.size + webSockets <= shared) return;
+    if (now() - since < YOUNG_MS && plain.size + waiting.size + webSockets <= shared) return;
     plain.delete(oldest);
     dropped();
     warn(
@@ -75,10 +86,22 @@ export function shareDescriptors(
   });
   return {
     get hasRoom() {
-      return webSockets < webSocketsMax;
+      return webSockets + waiting.size < webSocketsMax;
+    },
+    hasRoomFor(socket) {
+      return waiting.has(socket) || this.hasRoom;
+    },
+    waits(socket) {
+      if (!this.hasRoom) return;
+      plain.delete(socket);
+      socket.removeListener("close", plainClosed);
+      waiting.add(socket);
+      socket.on("close", waitingClosed);
     },
     upgraded(socket) {
       plain.delete(socket);
+      waiting.delete(socket);
+      socket.removeListener("close", waitingClosed);
       socket.removeListener("close", plainClosed);
       webSockets++;
       socket.on("close", webSocketClosed);

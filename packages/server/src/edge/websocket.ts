@@ -95,11 +95,18 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     const address = addressOf(request.socket.remoteAddress, Array.isArray(forwarded) ? forwarded.join(",") : forwarded);
     const ignore = () => {};
     socket.on("error", ignore); // the socket may break while it waits
-    const isAdmitted = manager.gate.admit(address, () => {
+    let isWaiting = true;
+    let giveUp: false | (() => void) = false;
+    giveUp = manager.gate.admit(address, () => {
+      isWaiting = false;
       socket.removeListener("error", ignore);
+      if (giveUp) socket.removeListener("close", giveUp);
       take(request, socket, head, address);
     });
-    if (!isAdmitted) refuse(request, socket, "waiting", LATER);
+    if (!giveUp) return refuse(request, socket, "waiting", LATER);
+    if (!isWaiting) return;
+    descriptors.waits(socket);
+    socket.on("close", giveUp);
   };
   const take = (request: IncomingMessage, socket: Duplex, head: Buffer, address: string) => {
     if (!isAllowed(request.headers))
@@ -112,7 +119,7 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
       const body = LIMIT_TEXTS.connectionsPerAddress(manager.bounds.connectionsPerAddress);
       return refuse(request, socket, "address", { ...LATER, headers: { "Retry-After": "10" }, body });
     }
-    const { hasRoom } = descriptors;
+    const hasRoom = descriptors.hasRoomFor(socket);
     if (!manager.gate.makeRoom(hasRoom)) return refuse(request, socket, hasRoom ? "greeting" : "full", LATER);
     wss.handleUpgrade(request, socket, EMPTY, (handshake) => {
       assert(handshake.isDone, "this release of ws gives sockets to its WebSockets in another way");
