@@ -9,6 +9,11 @@ import { Deadlines } from "../core/deadlines.ts";
 /** Turns of 300 work, every 3 ms: together at most about a third of the loop. A flood then delays others by about a millisecond. */
 export const LANE_MS: Millis = 3;
 export const TURNS_PER_LANE = 3;
+/**
+ * A lane that is late makes up for so many turns, or two milliseconds and a half. Where thousands come back to one board, each tick takes the loop for 50 ms: with
+ * three turns after each, no more than 60 a second would be let in.
+ */
+export const LATE_TURNS_MAX = 9;
 
 export interface Waiter {
   /** Takes its turn and answers undefined; or answers until when it has to wait, and then it takes no turn from others. */
@@ -37,7 +42,9 @@ export class Lane {
 
   run(now: Millis): void {
     if (now >= this.#turnsUntil) {
-      this.#turns = 0;
+      // As long as nobody was waiting, it was not late.
+      const lateMs = Math.max(0, now - Math.max(this.#turnsUntil, this.#waiting.next()));
+      this.#turns = -Math.min(LATE_TURNS_MAX, TURNS_PER_LANE * Math.floor(lateMs / LANE_MS));
       this.#turnsUntil = now + LANE_MS;
     }
     while (this.#turns < TURNS_PER_LANE) {
