@@ -66,6 +66,8 @@ function checked(field: Field, given: unknown): unknown {
       return typeof given === "string" && NAMES.test(given) ? given : undefined;
     case "held entries":
       return checkedHeld(given);
+    default:
+      return field satisfies never;
   }
 }
 

@@ -17,28 +17,35 @@ export const MEMBER_KINDS = ["person", "agent"] as const satisfies readonly Memb
 type Form =
   | { readonly as: "varint"; readonly max: number }
   /** 16 bits of their own; a byte of 1 to `PATH_MS_MAX`; 0 or 1, and never a third value; a coordinate of 32 bits. */
-  | { readonly as: "u16" | "ms" | "bool" | "xy" }
+  | Plain<"u16" | "ms" | "bool" | "xy">
   /** 0, -1, 1, -2, 2 … as 0, 1, 2, 3, 4 …: a short way is a short number in either direction. */
-  | { readonly as: "distance" }
+  | Plain<"distance">
   /** Between so many bytes of UTF-8; `min` is 0 or 1. */
   | { readonly as: "text"; readonly min: number; readonly max: number }
   | { readonly as: "json"; readonly max: number; readonly depth: number; readonly isObject: boolean }
   /** A text of a list that grows; its number is its index. Any other number or text is of a later release, and reads as `unknown`. No list
    *  reaches 255: it is the number of a value that is not in the list. */
   | { readonly as: "one"; readonly values: readonly string[]; readonly unknown: string }
-  /** `one` of the statuses in which a client may show itself. */
-  | { readonly as: "chosen status" }
   /** 16 bytes: hex digits as text, or a UUID. */
-  | { readonly as: "id" | "uuid" }
+  | Plain<"id" | "uuid">
   /** A board by its id everywhere; in bytes by its number and in JSON by its id. */
-  | { readonly as: "board id" | "board" }
+  | Plain<"board id" | "board">
   | { readonly as: "list"; readonly of: Field; readonly max: number }
   /** Fields in a row; the optional ones follow as extra fields, to the end of what is read. In a `row` there are none of these. */
   | ({ readonly as: "struct" | "row" } & Fields)
-  /** Records with a form of their own. A place, or null: hidden; a cursor of a member; a member, and the same with its number and place. */
-  | { readonly as: "place" | "move" | "member" | "entry" }
-  /** The list of held members, and the answer to it (held.ts). */
-  | { readonly as: "held" | "held entries" };
+  /** A place, or null: hidden. */
+  | Plain<"place">
+  | Said
+  | Served;
+
+/** Only clients write these: `one` of the statuses in which a client may show itself; the list of members that it holds (held.ts). */
+export type Said = Plain<"chosen status" | "held">;
+
+/** Clients write none of these: a cursor of a member; a member, and the same with its number and place; the answer to `held`. */
+export type Served = Plain<"move" | "member" | "entry" | "held entries">;
+
+/** A form that is known by its name alone. */
+type Plain<Name> = Name extends string ? { readonly as: Name } : never;
 
 type Fields = {
   readonly required: readonly NamedField[];

@@ -2,7 +2,7 @@
 
 import type { Writer } from "./bytes.ts";
 import type { Json, Member, Point, Status } from "./domain.ts";
-import { AVATAR_FLAG, type Field, MEMBER_EXTRA, STATUSES, USER_ID_FLAG } from "./fields.ts";
+import { AVATAR_FLAG, type Field, MEMBER_EXTRA, type Served, STATUSES, USER_ID_FLAG } from "./fields.ts";
 import { folded, writeHeldEntries } from "./held-entries.ts";
 import type { CursorMove, HeldEntry, RosterEntry } from "./messages.ts";
 import { HIDDEN, writeMove } from "./moves.ts";
@@ -34,11 +34,11 @@ export const writeSimple = writing(() => {
 type Write = <T>(to: Writer, field: Field<T>, value: T) => void;
 
 /**
- * `writeRecord`: for the fields that only the service and its instances write, so that a client need not have them.
+ * `writeServed`: for the fields that only the service and its instances write, so that a client need not have them.
  * Each value is of the type that belongs to the form of its field; the compiler cannot follow that through the union.
  */
 /* @__NO_SIDE_EFFECTS__ */
-function writing(writeRecord: (to: Writer, field: Field, value: unknown) => void): Write {
+function writing(writeServed: (to: Writer, field: Served, value: unknown) => void): Write {
   return function write(to: Writer, field: Field, value: unknown): void {
     switch (field.as) {
       case "varint":
@@ -86,7 +86,7 @@ function writing(writeRecord: (to: Writer, field: Field, value: unknown) => void
         return;
       }
       default:
-        writeRecord(to, field, value);
+        writeServed(to, field, value);
     }
   };
 }
