@@ -33,7 +33,7 @@ test("the default driver works with any WebSocket class, in bytes, and ignores e
   const socket = driver.connect("ws://test", "presence.v2", {
     opened: (protocol) => heard.push(`opened ${protocol}`),
     received: (bytes) => heard.push([...bytes]),
-    closed: (code) => heard.push(code),
+    closed: (...why) => heard.push(why),
   });
   const { last } = Socket as {
     last: Socket & { onopen: () => void; onmessage: (event: unknown) => void; onclose: (event: unknown) => void };
@@ -42,8 +42,8 @@ test("the default driver works with any WebSocket class, in bytes, and ignores e
   last.onopen();
   last.onmessage({ data: "text" });
   last.onmessage({ data: Uint8Array.of(8).buffer });
-  last.onclose({ code: 1006 });
-  assert.deepEqual(heard, ["opened presence.v2", [8], 1006]);
+  last.onclose({ code: 4403, reason: "please read the rules" });
+  assert.deepEqual(heard, ["opened presence.v2", [8], [4403, "please read the rules"]]);
   socket.send(Uint8Array.of(1));
   socket.close(1000);
   assert.deepEqual(last.calls, ["ws://test", "presence.v2", Uint8Array.of(1), 1000]);

@@ -123,11 +123,11 @@ test("rights are taken back", { timeout: 90_000 }, async (t) => {
     const eve = connect(there, "eve");
     const board = eve.board("doc", { username: "eve" });
     const codes: string[] = [];
-    board.on("error", ({ code }) => codes.push(code));
+    board.on("error", ({ code, message }) => codes.push(`${code}: ${message}`));
     await eventually(() => sees("eve") && board.others.length === 1, { what: "they see each other" });
     await here.kick({ userId: "eve", reason: "spam" });
     await eventually(() => eve.status === "closed" && !sees("eve"), { what: "eve is out", withinMs: 2000 });
-    assert.deepEqual([codes, seen.splice(0)], [["kicked"], ["eve kicked"]]);
+    assert.deepEqual([codes, seen.splice(0)], [["kicked: spam"], ["eve kicked"]]);
   });
 
   await t.test("[R16.4] a kick off one board leaves the others, and the host decides about coming back", async () => {
