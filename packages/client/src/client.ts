@@ -21,7 +21,7 @@ import { createDriver, type Driver } from "./driver.ts";
 import { boardIdOf, boardIdsOf, checkState, jsonObjectOf, nameOf } from "./input.ts";
 import { type Host, Membership, type MembershipOptions } from "./membership.ts";
 import { parsed } from "./parsed.ts";
-import type { BoardOptions, Presence, PresenceError, PresenceOptions, PresenceStatus, Watch } from "./types.ts";
+import type { Presence, PresenceError, PresenceOptions, PresenceStatus, Watch } from "./types.ts";
 import { Watching, type WatchingHost } from "./watching.ts";
 
 /** Until `welcome` says otherwise. */
@@ -49,10 +49,10 @@ export function createPresence<State extends object = JsonObject, Events extends
   if (!isGiven && typeof url !== "function")
     throw new TypeError('createPresence needs the address of the service: createPresence({ url: "wss://presence.example.com" })');
   const client = new Client(options as PresenceOptions<never>);
-  const presence = {
-    board: (boardId: string, said?: BoardOptions<object>) => client.board(boardId, said),
-    observe: (boardId: string) => client.observe(boardId),
-    watch: (boardIds: Iterable<string>) => client.watch(boardIds),
+  const presence: Presence<object, Record<string, unknown>> = {
+    board: (boardId, said) => client.board(boardId, said),
+    observe: (boardId) => client.observe(boardId),
+    watch: (boardIds) => client.watch(boardIds),
     get status() {
       return client.status;
     },
