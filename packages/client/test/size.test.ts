@@ -1,4 +1,4 @@
-/** How large the SDK is in the bundle of an app that imports `createPresence`, and that nothing is in it that only the service needs (docs/decisions/024-sdk-size.md). */
+/** How large the SDK is in the bundle of an app that imports `createPresence`, and that nothing is in it that only the service needs (docs/decisions/025-sdk-size.md). */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
