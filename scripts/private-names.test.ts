@@ -1,3 +1,5 @@
+/** Code with private names and the same code without them do the same. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runInThisContext } from "node:vm";
