@@ -142,7 +142,7 @@ export const SERVER_MESSAGES: Table<ServerMessage["kind"]> = {
   heartbeat: CLIENT_MESSAGES.heartbeat,
 };
 
-export const MESSAGE_FIELDS: Table<BinaryMessage["kind"]> = { ...CLIENT_MESSAGES, ...SERVER_MESSAGES };
+export const MESSAGE_FIELDS: Table<BinaryMessage["kind"]> = /* @__PURE__ */ Object.assign({}, CLIENT_MESSAGES, SERVER_MESSAGES);
 
 /** The types 0x01 to 0x3f belong to clients, in this release and in all later ones. */
 const CLIENT_TAGS_END = 0x40;

@@ -27,8 +27,8 @@ export const write = writing((to, field, value) => {
 });
 
 /** Writes the fields of clients' messages, and those of a member. */
-export const writeSimple = writing(() => {
-  throw new TypeError("clients write no such field");
+export const writeSimple = writing((_, { as }) => {
+  throw new TypeError(as);
 });
 
 type Write = <T>(to: Writer, field: Field<T>, value: T) => void;
