@@ -12,15 +12,22 @@ export function inflaterOf(runtime: { readonly DecompressionStream?: unknown }):
     return undefined;
   }
   return async (bytes) => {
-    let left = SERVER_MESSAGE_BYTES_MAX;
-    const bounded = new TransformStream<Bytes, Bytes>({
-      transform(piece, to) {
-        left -= piece.length;
-        if (left < 0) throw new RangeError(`a packed message holds more than ${SERVER_MESSAGE_BYTES_MAX} bytes`);
-        to.enqueue(piece);
-      },
-    });
-    const plain = new Blob([bytes]).stream().pipeThrough(new Stream("deflate-raw")).pipeThrough(bounded);
-    return new Uint8Array(await new Response(plain).arrayBuffer());
+    const { readable, writable } = new Stream("deflate-raw");
+    const writer = (writable as WritableStream<Bytes>).getWriter();
+    // Errors are those of the reading side.
+    writer.write(bytes).catch(() => {});
+    writer.close().catch(() => {});
+    const whole = new Uint8Array(SERVER_MESSAGE_BYTES_MAX);
+    let length = 0;
+    const reader = (readable as ReadableStream<Bytes>).getReader();
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+      if (length + piece.value.length > whole.length) {
+        reader.cancel().catch(() => {});
+        throw new RangeError(`a packed message holds more than ${SERVER_MESSAGE_BYTES_MAX} bytes`);
+      }
+      whole.set(piece.value, length);
+      length += piece.value.length;
+    }
+    return whole.subarray(0, length);
   };
 }
