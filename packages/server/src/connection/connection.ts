@@ -191,7 +191,8 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
 
   visit(now: Millis, step: number): number {
     if (this.#state.phase !== "open" || this.#silence === undefined) return 1;
-    if (this.#isHopeless(now)) {
+    const { isKeepingUp } = this;
+    if (!isKeepingUp && this.#isHopeless(now)) {
       this.#hub.metrics.terminatedClients++;
       this.end(CLOSE.slowReader, "cut");
       return 1;
@@ -215,7 +216,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     }
     if (this.#budgets !== undefined && Object.values(this.#budgets).every((bucket) => bucket.isFull(now))) this.#budgets = undefined;
     if (finding === "ask" || finding === "quiet_ask") this.#beat();
-    const isEachNeeded = this.#awaitsDrain || !this.isKeepingUp || this.#inbox?.isWaiting || (this.#idleness !== undefined && !isOnBoard);
+    const isEachNeeded = this.#awaitsDrain || !isKeepingUp || this.#inbox?.isWaiting || (this.#idleness !== undefined && !isOnBoard);
     return isEachNeeded ? 1 : this.#silence.rest(step, this);
   }
 
@@ -534,7 +535,6 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
 
   #isHopeless(now: Millis): boolean {
     const { queuedBytes } = this.socket;
-    if (queuedBytes <= OUTBOX.lowBytes) return false;
     return queuedBytes > OUTBOX.bytesMax || this.seats.some(({ outbox }) => outbox.isStalled(queuedBytes, now));
   }
 
