@@ -61,5 +61,4 @@ test("a page in Chromium", async () => {
   assert.ok(Number(moved["moves/s told"]) > 0);
   // The page around them has some thirty, and a cursor has five, two of these text.
   assert.ok(Number(moved["DOM nodes"]) < 100 + 8 * MOVERS, moved["DOM nodes"]);
-  assert.equal((moved["changes told"] ?? "").split(", ")[1], "0", "moves render nothing");
 });

@@ -36,7 +36,6 @@ export type Phase = {
   readonly task: number;
   readonly movesPerSecond: number;
   readonly changes: number;
-  readonly renders: number;
   readonly heapMb: number;
   readonly nodes: number;
 };
@@ -118,8 +117,8 @@ export class Viewer {
     await this.#page.evaluate(() => (window as unknown as InPage).watched.begin());
     await wait(seconds * 1000);
     const seen = await this.#page.evaluate(() => {
-      const { frames, longTasks, moves, changes, renders } = (window as unknown as InPage).watched;
-      return { frames, longTasks, moves, changes, renders };
+      const { frames, longTasks, moves, changes } = (window as unknown as InPage).watched;
+      return { frames, longTasks, moves, changes };
     });
     const after = await this.#metrics();
     await this.#devTools.send("HeapProfiler.collectGarbage");
@@ -142,7 +141,6 @@ export class Viewer {
       task: per("TaskDuration"),
       movesPerSecond: seen.moves / took,
       changes: seen.changes,
-      renders: seen.renders,
       heapMb: rested("JSHeapUsedSize") / 1e6,
       nodes: rested("Nodes"),
     };

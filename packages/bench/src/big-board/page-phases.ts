@@ -26,7 +26,7 @@ const TITLES = [
   "CPU of the main thread, ms/s: script, style and layout, all",
   "ms of it a frame",
   "moves/s told",
-  "changes told, React commits",
+  "changes told",
   "heap MB",
   "DOM nodes",
 ];
@@ -126,7 +126,7 @@ function rowOf(members: number, phase: Phase): string[] {
     `${fixed(script, 0)}, ${fixed(style + layout, 0)}, ${fixed(task, 0)}`,
     fixed(task / framesPerSecond, 1),
     fixed(phase.movesPerSecond, 0),
-    `${phase.changes}, ${phase.renders}`,
+    String(phase.changes),
     fixed(phase.heapMb, 1),
     fixed(phase.nodes, 0),
   ];

@@ -5,7 +5,7 @@
 
 import { type Board as BoardHandle, createPresence } from "@presence-service/client";
 import { AvatarStack, Board, Cursors, PresenceProvider, useBoard, useCursorArea, useOccupancy } from "@presence-service/react";
-import { createElement, Profiler } from "react";
+import { createElement } from "react";
 import { createRoot } from "react-dom/client";
 
 export type Watched = {
@@ -14,7 +14,6 @@ export type Watched = {
   longTasks: number[];
   moves: number;
   changes: number;
-  renders: number;
   /** Since the navigation, when the roster was whole. */
   wholeAt: number | undefined;
   board: BoardHandle | undefined;
@@ -32,11 +31,10 @@ const watched: Watched = {
   longTasks: [],
   moves: 0,
   changes: 0,
-  renders: 0,
   wholeAt: undefined,
   board: undefined,
   begin() {
-    Object.assign(watched, { frames: [], longTasks: [], moves: 0, changes: 0, renders: 0 });
+    Object.assign(watched, { frames: [], longTasks: [], moves: 0, changes: 0 });
   },
 };
 Object.assign(window, { watched });
@@ -64,11 +62,10 @@ function watch(board: BoardHandle): void {
 }
 
 function App() {
-  const counted = () => void watched.renders++;
   return createElement(
     PresenceProvider,
     { client: presence },
-    createElement(Board, { id: "big", username: "viewer" }, createElement(Profiler, { id: "all", onRender: counted }, createElement(Desk))),
+    createElement(Board, { id: "big", username: "viewer" }, createElement(Desk)),
   );
 }
 
