@@ -354,6 +354,33 @@ test("classic: UserJoined for each other one, then the count; the mover never ge
   assert.deepEqual(ana.socket.takeFrames(), [], "hiding is not told");
 });
 
+test("a crowd that comes to a large board: counts are told now and then, and the last one soon", async () => {
+  const desk = await Desk.open();
+  const viewer = desk.enter("binary", "b", "viewer");
+  const come = (count: number) => {
+    for (let nth = 0; nth < count; nth++) {
+      const client = desk.connect("binary");
+      client.hello();
+      client.join("b", "one of a crowd");
+      desk.clock.advance(5);
+    }
+    return viewer.socket.takeMessages().filter(({ kind }) => kind === "presence_update");
+  };
+  assert.ok(come(150).length > 40, "a small board tells them in each tick");
+  come(150);
+  const told = come(300);
+  assert.ok(told.length > 10 && told.length < 50, `${told.length} counts in 1.5 s on a board of 300 to 600`);
+  desk.clock.advance(100);
+  const last = viewer.socket.takeMessages().findLast(({ kind }) => kind === "presence_update") ?? told.at(-1);
+  assert.deepEqual(last?.kind === "presence_update" && last.members, 601);
+  desk.clock.advance(5000);
+  assert.deepEqual(
+    viewer.socket.takeMessages().filter(({ kind }) => kind === "presence_update"),
+    [],
+    "nothing more without a change",
+  );
+});
+
 test("classic: a repeated join is ignored, a heartbeat answered, ids are reused at once", async () => {
   const desk = await Desk.open();
   const watcher = desk.enter("classic", "1", "watcher");

@@ -18,6 +18,14 @@ import { CursorFrames } from "./cursor-frames.ts";
 import { Outbox } from "./outbox.ts";
 import { Pace } from "./ticker.ts";
 
+/**
+ * With so many sockets here, counts wait for their turn: one for each ten milliseconds of a hundred sockets, so that they cost a few thousand writes a second however fast a
+ * crowd comes, and are at most a second old. With fewer, each tick in which somebody came or left tells them.
+ */
+const SEATS_OF_SLOW_COUNTS = 200;
+const COUNTS_MS_PER_SEAT = 0.1;
+const COUNTS_MS_MAX = 1000;
+
 /** A connection, as a board's fan-out sees it. */
 export interface SeatHolder {
   readonly speech: Speech;
@@ -125,6 +133,7 @@ export class BoardFanout {
   /** The seats of members, by actor. */
   readonly #seatOf = new Map<number, Seat>();
   #areCountsDue = false;
+  #countsToldAt = Number.NEGATIVE_INFINITY;
   #isObservedDue = false;
 
   constructor(boardId: BoardId, number: number, source: BoardsSource, metrics: Metrics, rates: Rates, now: Millis) {
@@ -248,7 +257,15 @@ export class BoardFanout {
     for (const audience of this.#audiences.values()) audience.teller.event(actor, name, data, audience.draft, isFor);
   }
 
+  /** When counts that wait are to be told; Infinity: none wait. */
+  get countsAt(): Millis {
+    if (!this.#areCountsDue) return Number.POSITIVE_INFINITY;
+    const gapMs = this.seats < SEATS_OF_SLOW_COUNTS ? 0 : Math.min(this.seats * COUNTS_MS_PER_SEAT, COUNTS_MS_MAX);
+    return this.#countsToldAt + gapMs;
+  }
+
   flush(now: Millis, cursorMs: Millis): void {
+    const isCounted = this.countsAt <= now;
     let roster: RosterView | undefined;
     let places: ReturnType<Tick["places"]> | undefined;
     const moves = this.#source.takeCursors(this.boardId);
@@ -258,8 +275,8 @@ export class BoardFanout {
       moves,
       paths: this.#source.pathsTaken(this.boardId),
       parts: this.#partsOf(moves),
-      counts: this.#areCountsDue || this.#isObservedDue ? this.#source.counts(this.boardId) : undefined,
-      isCounted: this.#areCountsDue,
+      counts: isCounted || this.#isObservedDue ? this.#source.counts(this.boardId) : undefined,
+      isCounted,
       cursorMs,
       roster: () => {
         roster ??= this.#source.roster(this.boardId);
@@ -272,7 +289,10 @@ export class BoardFanout {
         return places;
       },
     };
-    this.#areCountsDue = false;
+    if (isCounted) {
+      this.#areCountsDue = false;
+      this.#countsToldAt = now;
+    }
     this.#isObservedDue = false;
     for (const audience of this.#audiences.values()) audience.flush(tick);
   }

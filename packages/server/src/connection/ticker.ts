@@ -94,6 +94,11 @@ export class Ticker<B extends { readonly pace: Pace; readonly seats: number }> {
     this.#schedule(board, board.pace.framesPaidUntil - (BURST - 1) * this.#frameGapOf(board));
   }
 
+  /** That board is to be flushed by then, even if nothing changes there; Infinity: it need not. */
+  by(board: B, at: Millis): void {
+    this.#schedule(board, at);
+  }
+
   forget(board: B): void {
     this.#later.set(board, Number.POSITIVE_INFINITY);
   }
