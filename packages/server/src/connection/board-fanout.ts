@@ -104,10 +104,9 @@ type Tick = {
   /** A member came or went. */
   readonly isCounted: boolean;
   readonly cursorMs: Millis;
-  readonly roster: () => RosterView;
-  /** The last places of all members. */
-  readonly places: () => { readonly moves: Moves; readonly parts: MovesByArea | undefined };
 };
+
+type Places = { readonly moves: Moves; readonly parts: MovesByArea | undefined };
 
 export class BoardFanout {
   readonly boardId: BoardId;
@@ -135,6 +134,9 @@ export class BoardFanout {
   #areCountsDue = false;
   #countsToldAt = Number.NEGATIVE_INFINITY;
   #isObservedDue = false;
+  /** Of this tick, if anybody was told them. */
+  #roster: RosterView | undefined;
+  #places: Places | undefined;
 
   constructor(boardId: BoardId, number: number, source: BoardsSource, metrics: Metrics, rates: Rates, now: Millis) {
     this.boardId = boardId;
@@ -266,8 +268,7 @@ export class BoardFanout {
 
   flush(now: Millis, cursorMs: Millis): void {
     const isCounted = this.countsAt <= now;
-    let roster: RosterView | undefined;
-    let places: ReturnType<Tick["places"]> | undefined;
+    this.#forgetTick();
     const moves = this.#source.takeCursors(this.boardId);
     const tick: Tick = {
       now,
@@ -278,16 +279,6 @@ export class BoardFanout {
       counts: isCounted || this.#isObservedDue ? this.#source.counts(this.boardId) : undefined,
       isCounted,
       cursorMs,
-      roster: () => {
-        roster ??= this.#source.roster(this.boardId);
-        return roster;
-      },
-      places: () => {
-        if (places !== undefined) return places;
-        const moves = this.#source.cursorsSince(this.boardId, Number.NEGATIVE_INFINITY);
-        places = { moves, parts: this.#partsOf(moves) };
-        return places;
-      },
     };
     if (isCounted) {
       this.#areCountsDue = false;
@@ -295,6 +286,28 @@ export class BoardFanout {
     }
     this.#isObservedDue = false;
     for (const audience of this.#audiences.values()) audience.flush(tick);
+    // A roster of thousands is not kept until the next tick.
+    this.#forgetTick();
+  }
+
+  #forgetTick(): void {
+    this.#roster = undefined;
+    this.#places = undefined;
+  }
+
+  /** Everybody, as of this tick. */
+  roster(): RosterView {
+    this.#roster ??= this.#source.roster(this.boardId);
+    return this.#roster;
+  }
+
+  /** The last places of all members, as of this tick. */
+  places(): Places {
+    if (this.#places === undefined) {
+      const moves = this.#source.cursorsSince(this.boardId, Number.NEGATIVE_INFINITY);
+      this.#places = { moves, parts: this.#partsOf(moves) };
+    }
+    return this.#places;
   }
 
   #partsOf(moves: Moves): MovesByArea | undefined {
@@ -305,7 +318,7 @@ export class BoardFanout {
 /** All sockets of one way of speaking on one board. */
 class Audience {
   readonly teller: Teller;
-  draft = new Draft();
+  readonly draft = new Draft();
   readonly #board: BoardFanout;
   readonly #source: BoardsSource;
   readonly #areas: Areas;
@@ -358,7 +371,7 @@ class Audience {
     if (draft.isEmpty && !isDivided && !this.#isAnyoneOwed) return;
     this.#isAnyoneOwed = false;
     this.#tell(draft, tick, isDivided ? this.#frames(tick.now, tick.moves, tick.parts, tick.paths) : undefined);
-    this.draft = new Draft();
+    draft.clear();
     this.#degraded = undefined;
     this.teller.settled();
   }
@@ -385,7 +398,7 @@ class Audience {
         case "all":
         case "catch_up":
           if (seat.isOwedPlaces) {
-            places ??= this.#frames(tick.now, tick.places().moves, tick.places().parts);
+            places ??= this.#frames(tick.now, this.#board.places().moves, this.#board.places().parts);
             this.#write(seat, draft, "roster");
             holder.owe(this.#writeCursors(seat, places) * PRICE.byteOfRoster);
             seat.isOwedPlaces = false;
@@ -400,7 +413,7 @@ class Audience {
           if (frames !== undefined || draft.bytes > draft.rosterBytes) this.#metrics.cursorFramesSkipped++;
           break;
         case "fresh":
-          board ??= this.teller.board(tick.roster());
+          board ??= this.teller.board(this.#board.roster());
           this.#writeBoard(seat, board, tick);
           break;
         case "nothing":
@@ -459,9 +472,9 @@ class Audience {
     return this.#frames(now, moves, parts && this.#areas.split(moves));
   }
 
-  #writeBoard(seat: Seat, board: ReturnType<Teller["board"]>, { cursorMs, roster }: Tick): void {
+  #writeBoard(seat: Seat, board: ReturnType<Teller["board"]>, { cursorMs }: Tick): void {
     const { holder } = seat;
-    const { degraded } = roster();
+    const { degraded } = this.#board.roster();
     const draft = new Draft();
     const { held = "" } = seat;
     seat.held = undefined;

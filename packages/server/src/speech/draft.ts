@@ -17,7 +17,7 @@ const NO_HOLES: readonly number[] = [];
 
 /** Roster first, then cursors. */
 export class Draft {
-  readonly #chunks: Buffer[] = [];
+  #chunks: Buffer[] = [];
   #whole: Buffer | undefined;
   /** The actor of the only hole so far, as when one member has moved: that needs no map. */
   #holeOf: number | undefined;
@@ -33,6 +33,17 @@ export class Draft {
   frames = 0;
   /** The number of cursors in it. */
   moves = 0;
+
+  /** Makes it the draft of the next tick: each board has a tick for nearly every move, so it is not made anew. */
+  clear(): void {
+    if (this.#chunks.length > 0) this.#chunks = [];
+    this.#whole = undefined;
+    this.#holeOf = undefined;
+    this.#hole = NO_HOLES;
+    this.#holes = undefined;
+    this.#private = undefined;
+    this.#rosterFrames = this.rosterBytes = this.bytes = this.packedAway = this.frames = this.moves = 0;
+  }
 
   /** `count` frames, or 0 for a piece whose frame is completed by the next. */
   add(frames: Buffer, count = 1): void {
