@@ -19,7 +19,7 @@ export const PRICE = {
   message: 10,
   /** JSON is slower to decode than bytes are, and long messages are slower than short ones. */
   byteIn: 0.02,
-  /** One piece of a long read (`SLICE_BYTES`), which the WebSocket library takes apart whatever it holds. */
+  /** So many bytes of a long read (`SLICE_BYTES`), whatever they hold. */
   slice: 50,
   /** A WebSocket pong that came in. */
   pong: 5,

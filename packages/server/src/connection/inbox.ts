@@ -7,7 +7,7 @@ import type { ClientSocket } from "../speech/socket.ts";
 
 type Unread = { readonly data: Buffer; readonly isBinary: boolean };
 
-/** Several times the messages that one piece of a read can hold (`SLICE_BYTES`): a socket that pauses when told to brings no more. */
+/** A socket that pauses when told to brings no more, and when it breaks what `SLICE_BYTES` can hold: a tenth of this. */
 const UNREAD_MAX = 4096;
 
 export class Inbox {

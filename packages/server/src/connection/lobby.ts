@@ -16,7 +16,7 @@ const CLOSING_MS_MAX = 2000;
 
 /**
  * How an instance ends a connection: with a close frame; or without one, as the client would not read it; or not at all, since its bytes
- * are broken and the WebSocket library has closed the socket already.
+ * are broken and the WebSocket has sent its close frame already.
  */
 export type Ending = "close" | "cut" | "broken";
 

@@ -19,7 +19,7 @@ const message = (payload: Uint8Array | string) => frame(2, payload);
 const closing = (code: number, reason = "") => Buffer.concat([Buffer.of(code >> 8, code & 0xff), Buffer.from(reason)]);
 
 /** Both ends of a connection whose handshake is over, and what the conversation was told. */
-async function open(t: TestContext, { head = Buffer.alloc(0), onMessage = (_webSocket: OpenWebSocket) => {} } = {}) {
+async function open(t: TestContext, { head = Buffer.alloc(0) as Buffer, onMessage = (_webSocket: OpenWebSocket) => {} } = {}) {
   const server = createServer({ allowHalfOpen: true });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

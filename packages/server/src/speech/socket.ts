@@ -17,7 +17,7 @@ export interface ClientSocket {
   ping(): void;
   /** Answers a WebSocket ping. */
   pong(data: Buffer): void;
-  /** Stops reading until `resume`. Messages that were read already may still come. */
+  /** Stops reading until `resume`. If the socket breaks meanwhile, messages that were read already may still come. */
   pause(): void;
   resume(): void;
   /** Calls back once, when nothing is queued any more. */
