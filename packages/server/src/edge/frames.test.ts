@@ -14,7 +14,7 @@ import { type FrameBounds, type FrameTaker, readFrames } from "./frames.ts";
 const BOUNDS: FrameBounds = { messageBytesMax: 300, fragmentsMax: 4, piecesMax: 200 };
 const OPCODE = { more: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
 
-/** What was handed on, in words. */
+/** The things that were handed on, in words. */
 class Heard implements FrameTaker {
   unfinished: FrameTaker["unfinished"];
   takesFrames = true;
@@ -83,7 +83,7 @@ type Form = {
   readonly isMasked?: boolean;
   /** The bytes of the length: 0, 2 or 8. By default the fewest. */
   readonly wide?: number;
-  /** What the header tells, if that is not so. */
+  /** The length that the header tells, if it is another one. */
   readonly length?: number;
 };
 

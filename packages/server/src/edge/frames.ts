@@ -15,7 +15,7 @@ export type FrameBounds = {
   readonly piecesMax: number;
 };
 
-/** What is wrong, as the code of the close frame that the client is sent: the protocol, the text, too many pieces, too many bytes. */
+/** A fault of the bytes, as the code of the close frame that the client is sent: the protocol, the text, too many pieces, too many bytes. */
 export type FrameFault = 1002 | 1007 | 1008 | 1009;
 
 /** The side that frames are handed to. A call of `closing` or `broken` is the last one. */
@@ -169,7 +169,7 @@ const NOTHING = Buffer.alloc(0);
 /** Room is made for so much at first, and then for twice as much each time. So a client cannot make us hold much more than it has sent. */
 const ROOM_BYTES_MIN = 256;
 
-/** What is kept of a message, and of a frame, until the rest comes. */
+/** A message and a frame, as far as they have come. */
 class Unfinished {
   /** TEXT or BINARY; 0: no message has begun, and only `held` counts. */
   readonly opcode: number;

@@ -81,7 +81,7 @@ export class OpenWebSocket implements ClientSocket, FrameTaker {
   }
 
   pause(): void {
-    // What was read before a socket closed is handed on to its end.
+    // Bytes that were read before the socket closed are handed on to their end.
     if (this.#socket.destroyed) return;
     this.takesFrames = false;
     this.#socket.pause();
