@@ -57,7 +57,7 @@ function fitting(members: readonly Member[]): readonly Member[] {
 type Join = Extract<ClientMessage, { kind: "join" }>;
 
 export class ClientBoards {
-  /** Replaced and never pushed to: V8 makes room for 17 at the first push, and most clients are on one board. */
+  /** Replaced by `concat`, as V8 makes room for 17 where a list is pushed to or spread, and most clients are on one board. */
   seats: readonly Seat[] = [];
   /** Joins about which the host is being asked. */
   readonly pending = new PendingJoins();
@@ -252,7 +252,7 @@ export class ClientBoards {
     if (seat === undefined) {
       if (!boards.has(boardId) && !address.mayOpenBoard) return isFull(LIMIT_TEXTS.boardsPerAddress(bounds.boardsPerAddress));
       seat = boards.sit(this.#client, boardId, address);
-      this.seats = [...this.seats, seat];
+      this.seats = this.seats.concat(seat);
       if (seat.fanout.seats === 1) price += PRICE.board;
     }
     if (!boards.takeJoin(seat)) price += PRICE.joinInCrowd;
