@@ -170,7 +170,7 @@ const NOTHING = Buffer.alloc(0);
 const ROOM_BYTES_MIN = 256;
 
 /** A message and a frame, as far as they have come. */
-class Unfinished {
+export class Unfinished {
   /** TEXT or BINARY; 0: no message has begun, and only `held` counts. */
   readonly opcode: number;
   /** The beginning of a frame whose header is incomplete, or of a control frame. */
@@ -214,5 +214,3 @@ class Unfinished {
     this.payload = room;
   }
 }
-
-export type { Unfinished };
