@@ -1,6 +1,6 @@
 /**
  * A WebSocket after its handshake, with and without TLS: whatever the cuts of packets, the pauses in between and the end of the client, each message, ping
- * and pong is heard once and in order. What a client sends and how is drawn from a seed.
+ * and pong is heard once and in order. The frames of a client, and how they come, are drawn from a seed.
  */
 
 import assert from "node:assert/strict";
@@ -50,7 +50,7 @@ async function hearsAll(t: TestContext, seed: number, tls: { key: Buffer | undef
       webSocket.resume();
     };
     const hear = (words: string) => {
-      // What was read before a socket closed is handed on to its end.
+      // Bytes that were read before the socket closed are handed on to their end.
       heard.push(isPaused && !socket.destroyed ? `${words} in a pause` : words);
       if (isPaused || below(onceIn) > 0) return;
       isPaused = true;
@@ -101,7 +101,7 @@ async function hearsAll(t: TestContext, seed: number, tls: { key: Buffer | undef
   server.close();
 }
 
-/** What a client sends until its close frame, or until it only ends its side; and what of it is to be heard. */
+/** All that a client sends, until its close frame or until it only ends its side; and all of it that is to be heard. */
 function speech(below: Below): { readonly bytes: Buffer; readonly heard: readonly string[] } {
   const frames: Buffer[] = [];
   const heard: string[] = [];
