@@ -372,8 +372,9 @@ function joinsOf(client: SessionClient, username: string): number {
   return client.received.filter((message) => message.kind === "user_joined" && message.member.username === username).length;
 }
 
+/** Of states: colours are another matter, as two who come at once to two instances may have to give one up. */
 function updatesOf(client: SessionClient): number {
-  return client.received.filter((message) => message.kind === "user_updated").length;
+  return client.received.filter((message) => message.kind === "user_updated" && "state" in message.patch).length;
 }
 
 async function echoes(instance: Instance): Promise<{ counted: number; timed: number }> {
