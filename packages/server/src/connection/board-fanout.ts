@@ -19,8 +19,8 @@ import { Outbox } from "./outbox.ts";
 import { Pace } from "./ticker.ts";
 
 /**
- * With so many sockets here, counts wait for their turn: one for each ten milliseconds of a hundred sockets, so that they cost a few thousand writes a second however fast a
- * crowd comes, and are at most a second old. With fewer, each tick in which somebody came or left tells them.
+ * With so many sockets here, counts are told less often, a tenth of a millisecond later for each socket: so they cost ten thousand writes a second at most, however fast a
+ * crowd comes, and are up to a second old. With fewer sockets, each tick in which somebody came or left tells them.
  */
 const SEATS_OF_SLOW_COUNTS = 200;
 const COUNTS_MS_PER_SEAT = 0.1;
