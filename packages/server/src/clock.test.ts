@@ -19,7 +19,7 @@ test("an alarm is not woken too early, only to be set again", async () => {
     load: () => clock.load(),
   };
   for (let nth = 0; nth < 20; nth++) {
-    await new Promise<void>((resolve) => new Alarm(counting, resolve).set(clock.now() + 32 + nth / 20));
+    await new Promise<void>((resolve) => new Alarm(counting, resolve).set(clock.now() + 40 + nth / 20));
   }
   assert.equal(timers, 20);
 });
