@@ -20,11 +20,12 @@ export class FileReport {
   /** Those of suites and tests that failed only because of a test inside them are among these. @type {TestEvent[]} */
   #failures = [];
   #output = "";
-  #file;
+  /** Relative to the repository. */
+  file;
 
-  /** @param {string} file relative to the repository */
+  /** @param {string} file */
   constructor(file) {
-    this.#file = file;
+    this.file = file;
   }
 
   add(/** @type {TestEvent} */ event) {
@@ -52,7 +53,7 @@ export class FileReport {
   async print(/** @type {number | undefined} */ durationMs = undefined) {
     if (this.passed + this.failed + this.skipped === 0) return;
     const time = durationMs === undefined ? "" : `, ${(durationMs / 1000).toFixed(1)} s`;
-    console.log(`${this.failed > 0 ? "✗" : "✓"} ${this.#file}  ${this.passed} passed${time}`);
+    console.log(`${this.failed > 0 ? "✗" : "✓"} ${this.file}  ${this.passed} passed${time}`);
     for (const note of this.#notes) console.log(indent(note));
     if (this.failed === 0) return;
     for await (const text of Readable.from(this.#failures).compose(spec)) process.stdout.write(text);
@@ -64,7 +65,7 @@ export class FileReport {
 
   #pass(/** @type {import("node:test").EventData.TestPass} */ { name, nesting, skip, details }) {
     // Node reports a file without tests as one passed test named after it.
-    const isWholeFile = nesting === 0 && name.endsWith(this.#file);
+    const isWholeFile = nesting === 0 && name.endsWith(this.file);
     if (skip !== undefined && skip !== false) {
       this.skipped++;
       this.#notes.push(`- skipped: ${name}: ${skip === true || skip === "" ? "no reason given" : skip}`);

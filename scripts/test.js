@@ -2,7 +2,9 @@
  * Runs the tests and ends with one line, `N passed, N failed`; exits with 1 if any failed or none ran.
  * `--fast`: only tests without processes of their own. `--name=text`: only tests whose name contains the text. Other arguments: parts
  * of the paths of files to run. Test files share the cores. A file with real processes (`test/`) that needs the machine for itself says
- * `Runs alone:` and why in its first comment, and runs after the others, by itself.
+ * `Runs alone:` and why in its first comment, and runs after the others, by itself. In a run of all files, a file with real processes in
+ * which tests failed runs once more at the end, by itself: a machine that stands still for seconds looks like a fault to tests that prove
+ * how soon faults are noticed. Both runs are shown, and a last line names each file that failed at first.
  */
 
 // Not `{ globSync }`: the Node that starts this script may have none.
@@ -17,6 +19,9 @@ await continueOnNode24();
 
 /** For a test that sets no timeout itself; a file may take as long as its tests. */
 const TEST_TIMEOUT_MS = 120_000;
+
+/** If tests failed in more files than this, the cause is not the machine. */
+const AGAIN_MAX = 3;
 
 const options = process.argv.slice(2);
 const isFast = options.includes("--fast");
@@ -41,11 +46,28 @@ await runFiles(
   availableParallelism(),
 );
 await runFiles(alone, 1);
+const unsteady = filters.length === 0 ? await runAgain() : [];
 
 const sum = (/** @type {"passed" | "failed" | "skipped"} */ what) => reports.reduce((all, report) => all + report[what], 0);
 if (sum("passed") + sum("failed") === 0) console.log("\nNo test ran.");
 process.exitCode = sum("failed") > 0 || sum("passed") === 0 ? 1 : 0;
+if (unsteady.length > 0) console.log(`\nFailed at first and passed when run again, alone: ${unsteady.join(", ")}. Find out why.`);
 console.log(`\n${sum("passed")} passed, ${sum("failed")} failed${sum("skipped") > 0 ? `, ${sum("skipped")} skipped` : ""}`);
+
+/** @returns {Promise<string[]>} the files whose second run passed; it replaces the first one in the sums */
+async function runAgain() {
+  const failed = reports.filter((report) => report.failed > 0 && processes.includes(report.file));
+  if (failed.length === 0 || failed.length > AGAIN_MAX) return [];
+  console.log("\nOnce more, alone:");
+  const passed = [];
+  for (const report of failed) {
+    reports.splice(reports.indexOf(report), 1);
+    const from = reports.length;
+    await runFiles([report.file], 1);
+    if (reports.slice(from).every(({ failed }) => failed === 0)) passed.push(report.file);
+  }
+  return passed;
+}
 
 async function runFiles(/** @type {string[]} */ files, /** @type {number} */ concurrency) {
   if (files.length === 0) return;
