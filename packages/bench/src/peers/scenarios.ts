@@ -19,6 +19,7 @@ export const SCENARIOS: Readonly<Record<string, readonly Load[]>> = {
   "small-boards": [
     moving("10 on one board, 20 moves/s each", { boards: 1, boardSize: 10, movesPerSecond: 20, moving: 1 }),
     moving("200 boards of 10, a fifth moves, 20 moves/s each", { boards: 200, boardSize: 10, movesPerSecond: 20, moving: 0.2 }),
+    moving("1 000 boards of 2, a fifth moves, 20 moves/s each", { boards: 1000, boardSize: 2, movesPerSecond: 20, moving: 0.2 }),
   ],
   "mostly-idle": [
     moving("200 boards of 10, one in fifty moves, 20 moves/s each", { boards: 200, boardSize: 10, movesPerSecond: 20, moving: 0.02 }),
