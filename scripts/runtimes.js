@@ -9,9 +9,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { continueOnNode24, ROOT } from "./node-24.js";
-import "./usage.js";
+import { misused } from "./usage.js";
 
 const { positionals } = parseArgs({ allowPositionals: true });
+for (const version of positionals)
+  if (!/^\d+\.\d+\.\d+$/.test(version)) throw misused(`${version} is no version of Node; name it in full, as in 22.18.0`);
 await continueOnNode24();
 
 /** The newest of each line that npm offers as a package; 22.18.0 is the oldest that the service allows. */

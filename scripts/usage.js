@@ -22,7 +22,12 @@ export function toolEnv(file) {
 export function numberOf(option, text) {
   const value = Number(text);
   if (text.trim() !== "" && value >= 0 && Number.isFinite(value)) return value;
-  throw Object.assign(new Error(`--${option} is ${text}; it must be a number from 0 on`), { code: "ERR_PARSE_ARGS_INVALID_OPTION_VALUE" });
+  throw misused(`--${option} is ${text}; it must be a number from 0 on`);
+}
+
+/** An error that is told as that of an unknown option is. @param {string} why */
+export function misused(why) {
+  return Object.assign(new Error(why), { code: "ERR_PARSE_ARGS_INVALID_OPTION_VALUE" });
 }
 
 /** Prints the usage and ends, if it is asked for. */

@@ -44,6 +44,8 @@ const WRONG: readonly (readonly [tool: string, options: readonly string[], says:
   ["multitude", ["--instances", "many"], /--instances is many; it must be a number/],
   ["paired", ["--with", "RECORDER_BYTES"], /--with is RECORDER_BYTES; it must be NAME=VALUE/],
   ["peace", ["--hours", "many"], /--hours is many; it must be a number/],
+  ["runtimes", ["22"], /22 is no version of Node; name it in full/],
+  ["runtimes", ["22.18.0", "../elsewhere"], /elsewhere is no version of Node/],
   ["sim", ["--clients", "sdk", "--ablate", "R6"], /--ablate is for the clients of the model/],
 ];
 
