@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { setInterval as every, setTimeout as wait } from "node:timers/promises";
+import { OUTBOX } from "../src/connection/outbox.ts";
+import { VISIT_MS } from "../src/connection/timing.ts";
 import { ClassicClient, eventually, FaultProxy, Instance, type RedisProcess, SessionClient, startCluster } from "./harness/index.ts";
 
 const LINGER_MS = 45_000;
@@ -189,7 +191,43 @@ test("with patience", { concurrency: true, timeout: 150_000 }, async (t) => {
     assert.ok(talkers.every((talker) => talker.errors.length === 0));
   });
 
-  await Promise.all([lingering, halfOpen, blinking, slow]);
+  const stopped = t.test("a reader that is behind is not given up for the time for which the process was stopped", async (t) => {
+    const alone = await Instance.start(t, { env: { REDIS_URL: "memory:" } });
+    const proxy = await FaultProxy.start(t, { target: alone.port });
+    const talkers = await people(t, alone.wsUrl, "talker", TALKERS);
+    const [reader] = (await people(t, `ws://127.0.0.1:${proxy.port}`, "slow", 1)) as [SessionClient];
+    proxy.toClient.stall();
+    let round = 0;
+    const isBehind = async () => (await alone.metric("presence_clients_stale_total")) > 0;
+    for await (const _ of every(FLOOD_EVERY_MS)) {
+      round++;
+      for (const talker of talkers) {
+        talker.update("busy", { state: { round, filler: FILLER + round } });
+        talker.broadcast("busy", "talk", { round, filler: FILLER });
+      }
+      if (round % 5 === 0 && (await isBehind())) break;
+    }
+    await alone.kill("SIGSTOP");
+    await wait(OUTBOX.stalledMsMax + 2000);
+    await alone.kill("SIGCONT");
+    // It reads slowly: this is more than one visit, and too little for the buffers of the system to take what waits here.
+    const goesOnAt = performance.now();
+    for await (const _ of every(1000)) {
+      proxy.toClient.pass();
+      proxy.toClient.stall();
+      if (performance.now() - goesOnAt > 2 * VISIT_MS) break;
+    }
+    assert.equal(await alone.metric("presence_clients_terminated_total"), 0);
+    proxy.toClient.pass();
+    await eventually(() => reader.ended !== undefined || talkers.every((_, nth) => roundOf(reader, `talker ${nth}`) === round), {
+      what: "the reader is up to date",
+      withinMs: 10_000,
+    });
+    assert.equal(reader.ended, undefined);
+    assert.deepEqual(reader.violations, []);
+  });
+
+  await Promise.all([lingering, halfOpen, blinking, slow, stopped]);
 });
 
 /** So many clients on the board "busy", named `prefix 0` and so on. */

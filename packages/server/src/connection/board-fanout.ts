@@ -173,12 +173,12 @@ export class BoardFanout {
   }
 
   /** Tells that connection the whole board at the end of this tick, even if it was told before, and every change from then on. */
-  admit(seat: Seat, actor: number | undefined, now: Millis): void {
+  admit(seat: Seat, actor: number | undefined): void {
     const { speech } = seat.holder;
     this.#unseat(seat);
     seat.actor = actor;
     if (actor !== undefined) this.#seatOf.set(actor, seat);
-    seat.outbox.restart(now);
+    seat.outbox.restart();
     let audience = this.#audiences.get(speech);
     if (audience === undefined) {
       // From here on `change` notes the area of each member. Before the first audience nobody noted any, so the roster is read once.

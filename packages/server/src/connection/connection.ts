@@ -192,7 +192,7 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   visit(now: Millis, step: number): number {
     if (this.#state.phase !== "open" || this.#silence === undefined) return 1;
     const { isKeepingUp } = this;
-    if (!isKeepingUp && this.#isHopeless(now)) {
+    if (!isKeepingUp && this.#isHopeless()) {
       this.#hub.metrics.terminatedClients++;
       this.end(CLOSE.slowReader, "cut");
       return 1;
@@ -533,9 +533,11 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
     this.write(this.speech.heartbeat);
   }
 
-  #isHopeless(now: Millis): boolean {
-    const { queuedBytes } = this.socket;
-    return queuedBytes > OUTBOX.bytesMax || this.seats.some(({ outbox }) => outbox.isStalled(queuedBytes, now));
+  #isHopeless(): boolean {
+    let isHopeless = this.socket.queuedBytes > OUTBOX.bytesMax;
+    // Each outbox counts its visits.
+    for (const { outbox } of this.seats) if (outbox.isStalled()) isHopeless = true;
+    return isHopeless;
   }
 
   #ended(reason: CloseReason): void {

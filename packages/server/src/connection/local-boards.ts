@@ -152,7 +152,7 @@ export class LocalBoards {
 
   /** The core has let the connection of that seat in, as that actor or as an observer. */
   admit(seat: Seat, self: number | undefined): void {
-    seat.fanout.admit(seat, self, this.#clock.now());
+    seat.fanout.admit(seat, self);
     seat.holder.visitSoon();
     this.#ticker.local(seat.fanout);
     const { early } = seat;

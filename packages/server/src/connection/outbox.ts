@@ -5,6 +5,7 @@
  */
 
 import type { Millis } from "@presence-service/protocol";
+import { VISIT_MS } from "./timing.ts";
 
 /** Bytes that may be queued for one client before it gets less, and before it is given up. */
 export const OUTBOX = {
@@ -17,6 +18,9 @@ export const OUTBOX = {
   /** A client that reads nothing for so long is not slow but gone: twice the pause of the worst mobile handover. */
   stalledMsMax: 30_000 as Millis,
 } as const;
+
+/** Counted in visits and not in time: a pause of this process is one of them, and lets nobody read. */
+const STALLED_VISITS_MAX = OUTBOX.stalledMsMax / VISIT_MS;
 
 export type Offer =
   /** Everything of this tick. */
@@ -33,6 +37,8 @@ export class Outbox {
   /** A new client begins as `stale`: it lacks the roster. */
   #state: "live" | "behind" | "stale" = "stale";
   #since: Millis = 0;
+  /** Visits for which it has not been `live`. */
+  #visits = 0;
   /** How much of the roster sent last may still wait in the socket. */
   #freshBytes = 0;
 
@@ -46,9 +52,9 @@ export class Outbox {
   }
 
   /** The client has to be told the whole board, whatever it was told before. */
-  restart(now: Millis): void {
+  restart(): void {
     this.#state = "stale";
-    this.#since = now;
+    this.#visits = 0;
   }
 
   /**
@@ -61,12 +67,11 @@ export class Outbox {
     const isLow = queuedBytes <= OUTBOX.lowBytes;
     if (this.#state === "stale") {
       if (!isLow) return "nothing";
-      this.#state = "live";
+      this.#goLive();
       return "fresh";
     }
     // A roster just sent does not count: otherwise one that is larger than the budget would be sent again and again.
     if (queuedBytes + rosterBytes > OUTBOX.rosterBytesMax + this.#freshBytes) {
-      if (this.#state === "live") this.#since = since;
       this.#state = "stale";
       return "nothing";
     }
@@ -76,8 +81,13 @@ export class Outbox {
       return "roster";
     }
     if (this.#state === "live") return "all";
-    this.#state = "live";
+    this.#goLive();
     return "catch_up";
+  }
+
+  #goLive(): void {
+    this.#state = "live";
+    this.#visits = 0;
   }
 
   /** Notes how large the roster was that the answer `fresh` asked for. */
@@ -85,8 +95,11 @@ export class Outbox {
     this.#freshBytes = bytes;
   }
 
-  /** The client has read nothing, or far too little, for too long: its connection is to be ended. */
-  isStalled(queuedBytes: number, now: Millis): boolean {
-    return queuedBytes > OUTBOX.lowBytes && !this.isLive && now - this.#since > OUTBOX.stalledMsMax;
+  /**
+   * To be called on each visit on which the client is not keeping up. True: it has read nothing, or far too little, for too long; its
+   * connection is to be ended.
+   */
+  isStalled(): boolean {
+    return !this.isLive && ++this.#visits > STALLED_VISITS_MAX;
   }
 }

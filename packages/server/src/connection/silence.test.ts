@@ -239,20 +239,20 @@ async function resting(encoding: "json" | "classic"): Promise<{ desk: Desk; clie
   return { desk, client };
 }
 
-const FILLS: { readonly [what: string]: (desk: Desk, client: Client) => void } = {
-  "frames of its board": (desk, client) => {
-    client.connection.seats[0]?.outbox.restart(desk.clock.now());
+const FILLS: { readonly [what: string]: (client: Client) => void } = {
+  "frames of its board": (client) => {
+    client.connection.seats[0]?.outbox.restart();
     client.move("7", 1, 1);
   },
-  answers: (_, client) => client.connection.announce("hello", undefined),
-  pongs: (_, client) => client.connection.pinged(Buffer.alloc(0)),
+  answers: (client) => client.connection.announce("hello", undefined),
+  pongs: (client) => client.connection.pinged(Buffer.alloc(0)),
 };
 
 for (const [what, fill] of Object.entries(FILLS))
   test(`[F4] a client at rest whose socket is filled by ${what} is given up by its next visit`, async () => {
     const { desk, client } = await resting("json");
     client.socket.queuedBytes = OUTBOX.bytesMax + 1;
-    fill(desk, client);
+    fill(client);
     desk.clock.advance(VISIT_MS);
     assert.ok(client.socket.isTerminated);
   });
@@ -261,11 +261,36 @@ test("[F4] a client at rest that reads nothing any more is given up after 30 s",
   const { desk, client } = await resting("json");
   for (let nth = 0; nth < 2; nth++) client.say({ kind: "heartbeat" }); // the next question is 45 s off
   client.socket.queuedBytes = OUTBOX.lowBytes + 1;
-  FILLS["frames of its board"]?.(desk, client);
+  FILLS["frames of its board"]?.(client);
   desk.clock.advance(OUTBOX.stalledMsMax);
   assert.ok(!client.socket.isTerminated);
   desk.clock.advance(VISIT_MS + STEP_MS);
   assert.ok(client.socket.isTerminated);
+});
+
+test("[F4] a pause of our own is not the time of a client that is behind", async () => {
+  const { desk, client } = await resting("json");
+  client.socket.queuedBytes = OUTBOX.lowBytes + 1;
+  FILLS["frames of its board"]?.(client);
+  desk.clock.advance(VISIT_MS);
+  for (let pause = 0; pause < 3; pause++) {
+    desk.clock.stall(2 * OUTBOX.stalledMsMax);
+    desk.clock.advance(VISIT_MS);
+  }
+  assert.ok(!client.socket.isTerminated);
+  client.socket.drain();
+  desk.clock.advance(OUTBOX.stalledMsMax);
+  assert.ok(client.connection.seats[0]?.outbox.isLive);
+});
+
+test("[F4] a client is behind on a board from the change on that it was not told, however long the board was at rest before", async () => {
+  const { desk, client } = await resting("json");
+  desk.clock.advance(OUTBOX.stalledMsMax);
+  client.connection.ponged();
+  client.socket.queuedBytes = OUTBOX.lowBytes + 1; // of another board, say
+  client.move("7", 1, 1);
+  desk.clock.advance(OUTBOX.stalledMsMax - VISIT_MS);
+  assert.ok(!client.socket.isTerminated);
 });
 
 test("a classic client at rest that leaves its board and says nothing is ended after 40 s", async () => {
