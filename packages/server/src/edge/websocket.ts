@@ -40,6 +40,9 @@ export type UpgradeOptions = {
 const RETRY_AFTER_S = 1;
 const WARN_EVERY_MS = 10_000;
 
+/** A client has nothing to say before its upgrade is answered. One that says more than this is not read any more until then. */
+export const EARLY_BYTES_MAX = 4096;
+
 type Reason = keyof Metrics["upgradesRefused"];
 
 /** Log lines for reasons of refusal. Reasons that are normal at times are only counted. */
@@ -97,16 +100,18 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
     socket.on("error", ignore); // the socket may break while it waits
     let isWaiting = true;
     let giveUp: false | (() => void) = false;
+    let stopReading = () => head;
     giveUp = manager.gate.admit(address, () => {
       isWaiting = false;
       socket.removeListener("error", ignore);
       if (giveUp) socket.removeListener("close", giveUp);
-      take(request, socket, head, address);
+      take(request, socket, stopReading(), address);
     });
     if (!giveUp) return refuse(request, socket, "waiting", LATER);
     if (!isWaiting) return;
     descriptors.waits(socket);
     socket.on("close", giveUp);
+    stopReading = readWhileWaiting(socket, head);
   };
   const take = (request: IncomingMessage, socket: Duplex, head: Buffer, address: string) => {
     if (!isAllowed(request.headers))
@@ -139,6 +144,29 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
   return () => {
     stopSorting();
     server.removeListener("upgrade", upgrade);
+  };
+}
+
+/**
+ * Reads a socket that waits for its turn, and ends it when its client ends: most clients that lose patience leave so, and the end of a socket
+ * that nobody reads would be noticed at its turn. The function that it returns stops that and answers everything that was read; what is
+ * read next is lost, unless somebody listens in the same turn of the event loop.
+ */
+function readWhileWaiting(socket: Duplex, head: Buffer): () => Buffer {
+  const read = [head];
+  let bytes = head.length;
+  const onData = (more: Buffer) => {
+    read.push(more);
+    bytes += more.length;
+    if (bytes > EARLY_BYTES_MAX) socket.pause();
+  };
+  // Half a connection is no WebSocket.
+  const onEnd = () => void socket.destroy();
+  socket.on("data", onData).on("end", onEnd);
+  return () => {
+    socket.removeListener("data", onData).removeListener("end", onEnd);
+    socket.resume();
+    return Buffer.concat(read);
   };
 }
 
