@@ -12,19 +12,19 @@ export type BoardHandle = Board<object, Record<string, unknown>>;
 export function boardHandle(membership: Membership, instanceId: () => string | undefined, released: () => void): BoardHandle {
   /** undefined: it was given back. */
   let held: Membership | undefined = membership;
-  /** One function for each listener of this handle: it removes that listener. */
-  const stops = new Set<Stop>();
+  /** One function for each listener of this handle: it removes that listener. With those who are told that the board was left. */
+  const stops = new Map<Stop, (() => void) | undefined>();
   const shown = () => held?.shown ?? CLOSED;
   const snapshot = () => held?.snapshot() ?? CLOSED;
 
-  function keep(listen: (held: Membership) => Stop): Stop {
+  function keep(listen: (held: Membership) => Stop, left?: () => void): Stop {
     if (!held) return () => {};
     const end = listen(held);
     const stop = () => {
       stops.delete(stop);
       end();
     };
-    stops.add(stop);
+    stops.set(stop, left);
     return stop;
   }
 
@@ -87,14 +87,18 @@ export function boardHandle(membership: Membership, instanceId: () => string | u
       if (!held) throw new Error("this board was left; join it again to ask for a page");
       return await held.page(count, after);
     },
-    subscribe: (listener) => keep((held) => held.changed.add(listener)),
+    subscribe: (listener) => keep((held) => held.changed.add(listener), listener),
     cursors: { subscribe: (listener, options) => keep((held) => held.watchCursors(listener, options?.smooth)) },
     on: (name: string, listener: (event: never) => void) => keep((held) => held.on(isReserved(name) ? name : `event:${name}`, listener)),
     leave() {
       if (!held) return;
+      const { changed, status } = held;
       held = undefined;
-      for (const stop of stops) stop();
       released();
+      for (const [stop, left] of stops) {
+        stop();
+        if (left && status !== "closed") changed.call(left);
+      }
     },
   };
 }

@@ -60,6 +60,32 @@ test("two handles are one membership: left when both were, each once", async () 
   assert.equal(socket.kinds.at(-1), "leave");
 });
 
+test("a handle that is given back tells its own subscribers, once and as the last thing, that it shows nobody any more", async () => {
+  const { presence, board, socket } = await atDesk(["ana"]);
+  const second = presence.board("desk");
+  const told: string[] = [];
+  const tell = (name: string, handle: typeof board) => () => told.push(`${name} ${handle.status} ${names(handle)}`);
+  board.subscribe(tell("first", board));
+  const stop = board.subscribe(tell("stopped", board));
+  board.subscribe(() => {
+    board.leave();
+    board.subscribe(tell("too late", board));
+    throw new Error("and others are told all the same");
+  });
+  board.subscribe(tell("last", board));
+  second.subscribe(tell("second", second));
+  for (const name of ["user_left", "lost", "error"] as const) board.on(name, () => told.push(name));
+  stop();
+  board.leave();
+  assert.deepEqual(told.splice(0), ["first closed ", "last closed "]);
+  socket.serve({ kind: "user_left", board: 7, actor: 1, reason: "left" });
+  assert.deepEqual(told.splice(0), ["second connected "]);
+  presence.close();
+  assert.deepEqual(told.splice(0), ["second closed "]);
+  second.leave();
+  assert.deepEqual(told, [], "it was told already");
+});
+
 test("left before the join was answered: the answer is answered by a leave", async () => {
   const { presence, socket, driver } = await atDesk();
   const board = presence.board("b2");

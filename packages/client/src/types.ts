@@ -238,7 +238,7 @@ export interface Board<State extends object = JsonObject, Events extends object 
   on<N extends keyof Events & string>(name: N, listener: (event: PeerEvent<State, Events[N]>) => void): Stop;
 
   /**
-   * Gives this handle back: its listeners end, and later calls do nothing. One second after the last handle of a board was given back
+   * Gives this handle back: those who have subscribed are told once more, as it is `closed` and shows nobody; then its listeners end, and later calls do nothing. One second after the last handle of a board was given back
    * the SDK leaves the board; at the end of the page it leaves at once. A board taken again before that was never left, as when a
    * framework mounts a component anew.
    */

@@ -192,6 +192,25 @@ test("occupancy: of the board above, and of boards in a list, which nobody enter
   await unmount();
 });
 
+test("a board that the app leaves itself shows nobody any more, and unmounting it is nothing new", async () => {
+  const service = await Service.open();
+  service.presence().board("desk", { username: "Ana" });
+  let board: ReturnType<typeof useBoard> = null;
+  const others = reading(() => {
+    board = useBoard();
+    return useOthers((all) => all.map(({ username }) => username));
+  });
+  const status = reading(() => useStatus());
+  const { container, unmount } = await render(onBoard(service.presence(), createElement(Fragment, null, others.element, status.element)));
+  await advance(service, 1_000);
+  assert.equal(container.textContent, '["Ana"]"connected"');
+  await act(async () => (board as ReturnType<typeof useBoard>)?.leave());
+  assert.equal(container.textContent, '[]"closed"');
+  const { renders } = others;
+  await unmount();
+  assert.equal(others.renders, renders);
+});
+
 test("following: renders when the member is another one, tells each move, and ends with one's own pointer", async () => {
   const service = await Service.open();
   const ana = service.presence().board("desk", { username: "Ana" });
