@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { deflateRawSync } from "node:zlib";
 import {
   type CursorInput,
@@ -25,19 +26,24 @@ import type { Channel } from "../../src/bus/bus.ts";
 import { decodeRedisMessage, encodeRedisMessage } from "../../src/bus/envelope.ts";
 import { Signing } from "../../src/bus/signing.ts";
 import { parseDotEnv } from "../../src/config/dot-env.ts";
+import { isAt, pathOf, queryOf } from "../../src/edge/paths.ts";
+import { originRule } from "../../src/origins.ts";
+import { speechFor, subprotocolOf, tokenOffered, withoutToken } from "../../src/speech/subprotocols.ts";
+import { framesOfClients, readWebSocket } from "./fuzz-frames.ts";
 
 /** A message of 64 KB may take this; pauses of the machine are above it, so a slow input is tried again before it counts. */
 const SLOW_MS = 50;
 const ALTERED_MAX = 6;
 
 type Decoder = {
-  readonly corpus: "binary" | "json" | "classic" | "bus" | "packed" | "text";
+  readonly corpus: "binary" | "json" | "classic" | "bus" | "packed" | "frames" | "upgrades" | "text";
   /** Throws if something is wrong. */
   readonly decode: (bytes: Buffer) => void;
 };
 
 const CURSOR: CursorInput = { board: 0, x: 0, y: 0, path: undefined };
 const signing = new Signing("a-secret-of-the-fuzzer-that-is-long-enough,another-secret-of-the-fuzzer-long-enough");
+const isAllowed = originRule(["https://example.com"]);
 const addressOf = addressRule(["10.0.0.0/8", "2001:db8::/32"]);
 
 export const DECODERS: Readonly<Record<string, Decoder>> = {
@@ -74,6 +80,8 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
     },
   },
   "the bus, signed": { corpus: "bus", decode: (bytes) => void signing.check("presence:global" as Channel, bytes) },
+  "frames of a WebSocket": { corpus: "frames", decode: readWebSocket },
+  "an upgrade request": { corpus: "upgrades", decode: readUpgrade },
   "X-Forwarded-For": { corpus: "text", decode: (bytes) => void addressOf("10.1.2.3", bytes.toString("latin1")) },
   ".env": { corpus: "text", decode: (bytes) => void parseDotEnv(bytes, ["WS_PORT", "REDIS_URL"]) },
 };
@@ -83,6 +91,22 @@ function again<M>(message: M | undefined, encode: (message: M) => Uint8Array | s
   const encoded = encode(message);
   if (decode(encoded as never) === undefined)
     throw new Error(`it was understood, and what is made of it is not: ${JSON.stringify(message)}`);
+}
+
+/** Reads all that is read of an upgrade request after Node has taken it apart: the target, the subprotocols, the origin and the host, a line each. */
+function readUpgrade(bytes: Buffer): void {
+  const [target, subprotocols = "", origin, host] = bytes.toString("latin1").split("\n");
+  const headers = { "sec-websocket-protocol": subprotocols, origin, host };
+  const query = queryOf(target);
+  isAt(pathOf(target), "/ws");
+  isAllowed(headers);
+  const request = { headers } as unknown as IncomingMessage;
+  const token = tokenOffered(request);
+  if (token !== undefined && token.length > 0 && withoutToken(subprotocols).includes(`presence.token.${token}`))
+    throw new Error("a token would be logged");
+  const speech = speechFor(request, query);
+  const chosen = subprotocolOf(new Set(subprotocols.split(",").map((name) => name.trim())));
+  if (chosen !== undefined && speech === undefined) throw new Error(`${chosen} would be answered, and not spoken`);
 }
 
 export type Found = { readonly decoder: string; readonly seed: number; readonly hex: string; readonly why: string };
@@ -205,6 +229,13 @@ const CORPORA: Readonly<Record<Decoder["corpus"], readonly Buffer[]>> = {
   bus: [...bus, ...bus.map((message) => Buffer.from(signing.sign("presence:global" as Channel, message)))],
   // Without what stands before it: that is the same for all.
   packed: bus.map((message) => deflateRawSync(message.subarray(PACKED_HEAD.length - 1))),
+  frames: framesOfClients(),
+  upgrades: [
+    "/ws?encoding=presence.v2&board=a%20b\npresence.v2, presence.token.abc.def\nhttps://example.com\nexample.com:443",
+    "/\n\nnull\n[::1]:3001",
+    "https://example.com/app/ws/?token=x#y\npresence.v2.json\nhttps://example.org:8443\nlocalhost",
+    "*\npresence.token.,presence.v3\nfile://\n",
+  ].map((text) => Buffer.from(text)),
   text: [
     "203.0.113.9, 10.0.0.1",
     '"[2001:db8::1]:443", unknown, ::ffff:10.0.0.1',
