@@ -1,5 +1,5 @@
 /**
- * A core that keeps what it is told in a ring of two tapes, each of which begins with a checkpoint where that costs little. It behaves as
+ * A core that keeps what it is told on two reels in turn, each of which begins with a checkpoint where that costs little. It behaves as
  * any core does. It writes no file: recorder.ts does.
  */
 
@@ -11,15 +11,16 @@ import type { Effect, Input } from "../core/effects.ts";
 import { Digest } from "./digest.ts";
 import { Placeholders } from "./placeholders.ts";
 import { type Segment, Tape } from "./recording.ts";
+import { Reel } from "./reel.ts";
 
 export type Trouble = "divergence" | "false_leave";
 
 export type RecordedOptions = {
-  /** Of both tapes. */
+  /** Of both reels. */
   readonly bytes: number;
   /** Whether what people wrote is kept as it is. */
   readonly keepsContent: boolean;
-  /** Something has happened that should not; the calls before it are on the tapes. */
+  /** Something has happened that should not; the calls before it are recorded. */
   readonly trouble: (why: Trouble) => void;
 };
 
@@ -27,10 +28,13 @@ export type RecordedOptions = {
 const CHECKPOINT_MS_MAX = 100;
 /** The share of the time that checkpoints may take: those that come too soon are left out. */
 const CHECKPOINT_SHARE_MAX = 0.01;
-/** The share of a tape that a checkpoint may take. */
+/** The share of a reel that a checkpoint may take. */
 const CHECKPOINT_ROOM_MAX = 0.75;
 /** A core without anybody counts as so many members. */
 const SIZE_MIN = 100;
+/** A tape with so much on it is packed, which takes 1 ms. On a small reel it is an eighth of that. */
+const TAPE_BYTES = 256 * 1024;
+const TAPE_SHARE = 1 / 8;
 /** The event loop waits so long while placeholders are made, and a few times as long for a board of thousands. */
 const HIDE_MS_MAX = 5;
 /** Peers that were judged down and may come back. */
@@ -41,8 +45,11 @@ export class RecordedCore extends Core {
   readonly #placeholders = new Placeholders();
   readonly #digest = new Digest();
   readonly #downPeers = new Set<InstanceId>();
-  #tape: Tape;
-  #former: Tape | undefined;
+  readonly #reelBytes: number;
+  /** The last calls, not packed yet. It has room for a call as large as a reel, but memory that is never written takes no room. */
+  readonly #tape: Tape;
+  #reel: Reel;
+  #former: Reel | undefined;
   /** The last checkpoint: its cost, and how large the core was. */
   #last = { ms: 0, size: 0, bytes: 0, at: Number.NEGATIVE_INFINITY };
   /** Of the last call that told it. */
@@ -52,20 +59,20 @@ export class RecordedCore extends Core {
     super(options);
     this.#options = recorded;
     this.#now = options.now;
-    this.#tape = new Tape(Buffer.allocUnsafeSlow(Math.floor(recorded.bytes / 2)), this.#checkpoint());
+    this.#reelBytes = Math.floor(recorded.bytes / 2);
+    this.#tape = new Tape(Buffer.allocUnsafeSlow(this.#reelBytes), Math.min(TAPE_BYTES, this.#reelBytes * TAPE_SHARE));
+    this.#reel = new Reel(this.#checkpoint());
   }
 
   /**
-   * A copy of the tapes as they are now, oldest first. A checkpoint in memory holds what people wrote. Only the copy has placeholders in its
-   * place. To make them takes long, so the event loop has its turn meanwhile.
+   * All that is recorded now, oldest first. A checkpoint in memory holds what people wrote. Only here it has placeholders in its place. To make
+   * them takes long, so the event loop has its turn meanwhile.
    */
   async recorded(): Promise<Segment[]> {
-    const copies = [this.#former, this.#tape].flatMap((tape) =>
-      tape === undefined ? [] : [{ checkpoint: tape.checkpoint?.slice(), calls: tape.calls.slice() }],
-    );
-    if (this.#options.keepsContent) return copies;
+    const held = [...(this.#former?.segments() ?? []), ...this.#reel.segments(this.#tape.calls)];
+    if (this.#options.keepsContent) return held;
     const segments: Segment[] = [];
-    for (const { checkpoint, calls } of copies) {
+    for (const { checkpoint, calls } of held) {
       segments.push({ checkpoint: checkpoint && (await this.#hidden(checkpoint)), calls });
     }
     return segments;
@@ -85,6 +92,7 @@ export class RecordedCore extends Core {
   }
 
   override handle(input: Input, now: Millis, wallNow: Millis = 0): Effect[] {
+    if (this.#tape.isLong) this.#pack();
     this.#now = now;
     const kept = this.#options.keepsContent || !mayHoldContent(input) ? input : this.#placeholders.hide(input);
     const isKept = this.#tape.handle(kept, now, wallNow) || this.#write(() => this.#tape.handle(kept, now, wallNow));
@@ -96,6 +104,7 @@ export class RecordedCore extends Core {
   }
 
   override markCursor(boardId: BoardId, actor: number, x: number, y: number, now: Millis, path?: CursorPath): boolean {
+    if (this.#tape.isLong) this.#pack();
     if (!this.#tape.mark(boardId, actor, x, y, now, path)) this.#write(() => this.#tape.mark(boardId, actor, x, y, now, path));
     const isNew = super.markCursor(boardId, actor, x, y, now, path);
     this.#digest.marked(isNew);
@@ -103,6 +112,7 @@ export class RecordedCore extends Core {
   }
 
   override takeCursors(boardId: BoardId): ReturnType<Core["takeCursors"]> {
+    if (this.#tape.isLong) this.#pack();
     if (!this.#tape.take(boardId)) this.#write(() => this.#tape.take(boardId));
     const moves = super.takeCursors(boardId);
     this.#digest.numbers(moves);
@@ -110,16 +120,16 @@ export class RecordedCore extends Core {
   }
 
   override takeOwnCursors(boardId: BoardId, now: Millis): ReturnType<Core["takeOwnCursors"]> {
+    if (this.#tape.isLong) this.#pack();
     if (!this.#tape.takeOwn(boardId, now)) this.#write(() => this.#tape.takeOwn(boardId, now));
     const cursors = super.takeOwnCursors(boardId, now);
     this.#digest.own(cursors);
     return cursors;
   }
 
-  /** Writes a call that is about to be made. False: it is larger than a tape, and is missing. */
+  /** Writes a call that is about to be made, for which the tape has no room. False: it is larger than a reel, and is missing. */
   #write(write: () => boolean): boolean {
-    if (write()) return true;
-    this.#turn(this.#checkpoint());
+    this.#pack();
     if (write()) return true;
     // Nothing after it can be repeated, up to the next checkpoint.
     this.#turn(undefined);
@@ -127,11 +137,17 @@ export class RecordedCore extends Core {
     return false;
   }
 
-  #turn(checkpoint: Uint8Array | undefined): void {
-    const bytes = this.#former?.bytes ?? Buffer.allocUnsafeSlow(this.#tape.bytes.length);
-    this.#former = this.#tape;
-    this.#tape = new Tape(bytes, checkpoint);
+  /** The tape's calls go to the reel. A reel that is full makes room for the next one. */
+  #pack(): void {
+    this.#reel.add(this.#tape.calls);
+    this.#tape.clear();
     this.#digest.value = 0;
+    if (this.#reel.bytes + this.#tape.longBytes > this.#reelBytes) this.#turn(this.#checkpoint());
+  }
+
+  #turn(checkpoint: Uint8Array | undefined): void {
+    this.#former = this.#reel;
+    this.#reel = new Reel(checkpoint);
   }
 
   /** undefined: it would take too long, or too much room. */
@@ -141,7 +157,7 @@ export class RecordedCore extends Core {
     const size = own + shown + boards + SIZE_MIN;
     const { ms, size: before, bytes, at } = this.#last;
     const growth = before === 0 ? 0 : size / before;
-    const room = CHECKPOINT_ROOM_MAX * (this.#options.bytes / 2);
+    const room = CHECKPOINT_ROOM_MAX * this.#reelBytes;
     if (ms * growth > CHECKPOINT_MS_MAX || bytes * growth > room || now - at < ms / CHECKPOINT_SHARE_MAX) return undefined;
     const began = performance.now();
     const checkpoint = serialize(written(this));

@@ -1,16 +1,16 @@
 /**
  * The form of a recording: segments, each of a checkpoint and the calls after it. A call is a word that says which, then its numbers; an
  * input is JSON. Boards and instances go by numbers, each introduced before its first use. Every input carries a digest of all answers
- * since the segment began, so a replay knows where it differs.
+ * since the segment began, so a replay knows where it differs. The calls of a segment are packed.
  */
 
 import { deserialize, serialize } from "node:v8";
-import { gunzipSync } from "node:zlib";
+import { gunzipSync, inflateRawSync } from "node:zlib";
 import type { BoardId, CursorPath, InstanceId, Millis } from "@presence-service/protocol";
 import type { Input } from "../core/effects.ts";
 import type { Cursors } from "../core/messages.ts";
 
-export const FORMAT = 2;
+export const FORMAT = 3;
 
 /** One call of a core that may change it. */
 export type Call =
@@ -30,6 +30,7 @@ export type Call =
 export type Segment = {
   /** `written` of the core, serialized; undefined: it goes on from the segment before. */
   readonly checkpoint: Uint8Array | undefined;
+  /** Deflated. */
   readonly calls: Uint8Array;
 };
 
@@ -69,25 +70,30 @@ export class Tape {
   #lastName = "";
   #lastNumber = NO_ROOM;
   /** In words. */
-  #end: number;
-  readonly checkpoint: Uint8Array | undefined;
+  #end = 0;
+  readonly longBytes: number;
 
-  /** `checkpoint` is copied to the front. `bytes` has to begin at a whole word of its memory. */
-  constructor(bytes: Buffer, checkpoint: Uint8Array | undefined) {
+  /** `bytes` has to begin at a whole word of its memory. With `longBytes` on it the tape is long, and may still be written. */
+  constructor(bytes: Buffer, longBytes: number) {
     this.#bytes = bytes;
     this.#words = new Int32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / WORD_BYTES));
-    this.#end = wordsOf(checkpoint?.length ?? 0);
-    if (checkpoint !== undefined) bytes.set(checkpoint);
-    this.checkpoint = checkpoint && bytes.subarray(0, checkpoint.length);
+    this.longBytes = longBytes;
   }
 
-  /** Its memory, for the next tape. */
-  get bytes(): Buffer {
-    return this.#bytes;
+  get isLong(): boolean {
+    return WORD_BYTES * this.#end >= this.longBytes;
   }
 
+  /** The calls on it, until the next `clear`. */
   get calls(): Uint8Array {
-    return this.#bytes.subarray(WORD_BYTES * wordsOf(this.checkpoint?.length ?? 0), WORD_BYTES * this.#end);
+    return this.#bytes.subarray(0, WORD_BYTES * this.#end);
+  }
+
+  clear(): void {
+    this.#end = 0;
+    this.#names.clear();
+    this.#lastName = "";
+    this.#lastNumber = NO_ROOM;
   }
 
   /** To be called before the core gets the input, as it may change the input. `digested` completes it. */
@@ -212,9 +218,9 @@ function wordsOf(bytes: number): number {
 }
 
 export function* callsOf({ calls }: Segment): Iterable<Call> {
+  const bytes = inflateRawSync(calls);
   // A copy, as the words have to begin at a whole word.
-  const bytes = Buffer.from(calls);
-  const words = new Int32Array(new Uint8Array(calls).buffer, 0, Math.floor(calls.length / WORD_BYTES));
+  const words = new Int32Array(new Uint8Array(bytes).buffer, 0, Math.floor(bytes.length / WORD_BYTES));
   const names: string[] = [];
   let at = 0;
   const word = () => words[at++] as number;
