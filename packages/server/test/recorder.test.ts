@@ -8,8 +8,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { inflateRawSync } from "node:zlib";
-import { readRecording } from "@presence-service/server/world";
+import { bytesOf, readRecording } from "@presence-service/server/world";
 import { eventually, Instance, SessionClient, startCluster } from "./harness/index.ts";
 
 const SIM = fileURLToPath(new URL("../../sim/src/cli.ts", import.meta.url));
@@ -35,7 +34,7 @@ test("SIGUSR2 writes the last minutes of an instance, which can be repeated and 
   for (const instance of [one, two]) {
     const file = await written(instance, dir);
     const { segments } = readRecording(await readFile(file));
-    const bytes = Buffer.concat(segments.flatMap(({ checkpoint, calls }) => [checkpoint ?? Buffer.alloc(0), inflateRawSync(calls)]));
+    const bytes = Buffer.concat(segments.flatMap((segment) => [segment.checkpoint ?? Buffer.alloc(0), bytesOf(segment)]));
     for (const secret of SECRETS) assert.ok(!holds(bytes, secret), `${secret} is in it`);
     assert.ok(holds(bytes, ana.memberId), "ids are");
     const { difference, calls, unrepeated, checkpoints } = JSON.parse(await sim("--replay", file, "--json"));

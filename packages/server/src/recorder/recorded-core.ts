@@ -32,7 +32,7 @@ const CHECKPOINT_SHARE_MAX = 0.01;
 const CHECKPOINT_ROOM_MAX = 0.75;
 /** A core without anybody counts as so many members. */
 const SIZE_MIN = 100;
-/** A tape with so much on it is packed, which takes 1 ms. On a small reel it is an eighth of that. */
+/** A tape with so much on it goes to the reel, which takes 1 ms at most. On a small reel it is an eighth of that. */
 const TAPE_BYTES = 256 * 1024;
 const TAPE_SHARE = 1 / 8;
 /** The event loop waits so long while placeholders are made, and a few times as long for a board of thousands. */
@@ -46,7 +46,7 @@ export class RecordedCore extends Core {
   readonly #digest = new Digest();
   readonly #downPeers = new Set<InstanceId>();
   readonly #reelBytes: number;
-  /** The last calls, not packed yet. It has room for a call as large as a reel, but memory that is never written takes no room. */
+  /** The last calls. It has room for a call as large as a reel, but memory that is never written takes no room. */
   readonly #tape: Tape;
   #reel: Reel;
   #former: Reel | undefined;
@@ -69,12 +69,10 @@ export class RecordedCore extends Core {
    * them takes long, so the event loop has its turn meanwhile.
    */
   async recorded(): Promise<Segment[]> {
-    const held = [...(this.#former?.segments() ?? []), ...this.#reel.segments(this.#tape.calls)];
+    const held = [...(this.#former?.segments() ?? []), ...this.#reel.segments(this.#tape)];
     if (this.#options.keepsContent) return held;
     const segments: Segment[] = [];
-    for (const { checkpoint, calls } of held) {
-      segments.push({ checkpoint: checkpoint && (await this.#hidden(checkpoint)), calls });
-    }
+    for (const { checkpoint, ...calls } of held) segments.push({ checkpoint: checkpoint && (await this.#hidden(checkpoint)), ...calls });
     return segments;
   }
 
@@ -139,7 +137,7 @@ export class RecordedCore extends Core {
 
   /** The tape's calls go to the reel. A reel that is full makes room for the next one. */
   #pack(): void {
-    this.#reel.add(this.#tape.calls);
+    this.#reel.add(this.#tape);
     this.#tape.clear();
     this.#digest.value = 0;
     if (this.#reel.bytes + this.#tape.longBytes > this.#reelBytes) this.#turn(this.#checkpoint());

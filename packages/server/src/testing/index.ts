@@ -9,7 +9,7 @@ export type { Effect, Input, Link } from "../core/effects.ts";
 export { Random } from "../core/random.ts";
 export { Digest } from "../recorder/digest.ts";
 export { RecordedCore } from "../recorder/recorded-core.ts";
-export { type Call, callsOf, FORMAT, type Recording, readRecording, recordingAsBytes } from "../recorder/recording.ts";
+export { bytesOf, type Call, callsOf, FORMAT, type Recording, readRecording, recordingAsBytes } from "../recorder/recording.ts";
 export { clashOfColors } from "./checkers/colors.ts";
 export { type Traced, watchEvents } from "./checkers/events.ts";
 export { watchGhosts } from "./checkers/ghosts.ts";
