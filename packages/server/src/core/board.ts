@@ -30,6 +30,8 @@ import { type OwnEntry, Slice } from "./slice.ts";
 import { awaySince, statusPatch, timesOf } from "./times.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
+/** Of all members without a state, the same object. A patch never changes a state, but makes another one. */
+const NO_STATE: JsonObject = {};
 
 /** A client that observes, as a kick may name it. */
 type Observer = { readonly memberId: MemberId; readonly userId: string };
@@ -232,7 +234,7 @@ export class Board {
     if (former !== undefined && former !== memberId) this.leave(connection, 0, now);
     this.#memberOf.set(connection, memberId);
     // In a merge patch null means "not there", so a state must mean the same by it.
-    const state = applyMergePatch({}, entrant.state) as JsonObject;
+    const state = applyMergePatch(NO_STATE, entrant.state) as JsonObject;
     const member = {
       ...entrant,
       ...timesOf(entrant, this.roster.memberOf(memberId), this.#context.wallNow),

@@ -22,6 +22,9 @@ export type OwnEntry = SliceEntry & {
   readonly isColorGiven: boolean;
 };
 
+/** A change of one member, in the form that takes the least memory, as each member is on a board by one. `bytes`: about its size. */
+type Logged = { readonly prev: Seq; readonly seq: Seq; readonly op: Op; readonly at: Millis | undefined; readonly bytes: number };
+
 export class Slice {
   readonly #context: Context;
   readonly #slots: NumberPool;
@@ -31,8 +34,8 @@ export class Slice {
   #seq: Seq;
   /** When the last change was made, if a member came or left by it. */
   #at: Millis | undefined;
-  /** The last changes, oldest first, each with about its bytes. */
-  #log: (Step & { readonly bytes: number })[] = [];
+  /** The last changes, oldest first. */
+  #log: Logged[] = [];
   #logBytes = 0;
 
   constructor(context: Context) {
@@ -125,7 +128,7 @@ export class Slice {
   replay(since: Seq): Replay | undefined {
     const first = since === 0 ? -1 : this.#log.findLastIndex(({ prev }) => prev === since);
     if (first < 0 || this.#log.length - first > this.size) return undefined;
-    const steps = this.#log.slice(first).map(({ bytes: _, ...step }) => step);
+    const steps = this.#log.slice(first).map(({ prev, seq, op, at }): Step => ({ prev, seq, ops: [op], ...timed(at) }));
     return { kind: "replay", seq: this.#seq, steps };
   }
 
@@ -153,17 +156,13 @@ export class Slice {
     return prev;
   }
 
-  #remember(step: Step, bytes: number): void {
+  #delta(prev: Seq, op: Op): BoardMessage {
+    const [seq, at, bytes] = [this.#seq, this.#at, bytesOf(op)];
     const { replayOpsMax, replayBytesMax } = this.#context.constants;
-    this.#log.push({ ...step, bytes });
+    this.#log.push({ prev, seq, op, at, bytes });
     this.#logBytes += bytes;
     while (this.#log.length > replayOpsMax || this.#logBytes > replayBytesMax) this.#logBytes -= this.#log.shift()?.bytes ?? 0;
-  }
-
-  #delta(prev: Seq, op: Op): BoardMessage {
-    const step = { prev, seq: this.#seq, ops: [op], ...timed(this.#at) };
-    this.#remember(step, bytesOf(op));
-    return { kind: "delta", ...step };
+    return { kind: "delta", prev, seq, ops: [op], ...timed(at) };
   }
 }
 

@@ -30,8 +30,10 @@ export type Descriptors = {
    * come back at once, the oldest are those whose turn is next.
    */
   waits(socket: Duplex): void;
-  /** This socket is a WebSocket now. */
+  /** This socket is a WebSocket now. Whoever has it says when it is `closed`: a listener here would be a second one, which takes 136 bytes. */
   upgraded(socket: Duplex): void;
+  /** A WebSocket is closed. */
+  readonly closed: () => void;
 };
 
 export type DescriptorOptions = {
@@ -65,10 +67,6 @@ export function shareDescriptors(
   function waitingClosed(this: Duplex): void {
     waiting.delete(this);
   }
-  const webSocketClosed = () => {
-    webSockets--;
-  };
-
   server?.on("connection", (socket) => {
     plain.set(socket, now());
     socket.on("close", plainClosed);
@@ -104,7 +102,9 @@ export function shareDescriptors(
       socket.removeListener("close", waitingClosed);
       socket.removeListener("close", plainClosed);
       webSockets++;
-      socket.on("close", webSocketClosed);
+    },
+    closed() {
+      webSockets--;
     },
   };
 }

@@ -32,14 +32,17 @@ export class OpenWebSocket implements ClientSocket, FrameTaker {
   unfinished: Unfinished | undefined;
   takesFrames = false;
   readonly #socket: Duplex;
+  readonly #onceClosed: () => void;
   #conversation: Conversation | undefined;
   /** `closing`: our close frame is sent and the client's is waited for. `over`: nothing is read any more. */
   #state: "open" | "closing" | "over" = "open";
   /** Made when the end begins. `bytes`: read since then. `code`: of the client's close frame. */
   #ending: { bytes: number; code: number; readonly timer: NodeJS.Timeout } | undefined;
 
-  constructor(socket: Duplex) {
+  /** `onceClosed`: called when the TCP connection has ended. */
+  constructor(socket: Duplex, onceClosed: () => void = () => {}) {
     this.#socket = socket;
+    this.#onceClosed = onceClosed;
   }
 
   /** Begins to read. `head`: the bytes that came with the upgrade request. */
@@ -131,6 +134,7 @@ export class OpenWebSocket implements ClientSocket, FrameTaker {
   }
 
   closed(): void {
+    this.#onceClosed();
     const { readableLength } = this.#socket;
     // A paused socket may hold the client's close frame. If it holds more than this, it was paused for its excess, or cut off.
     if (this.#state !== "over" && readableLength > 0 && readableLength <= SLICE_BYTES) {

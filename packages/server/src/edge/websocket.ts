@@ -130,7 +130,7 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
       assert(handshake.isDone, "this release of ws gives sockets to its WebSockets in another way");
       descriptors.upgraded(socket);
       const token = tokenOffered(request) ?? (tokenInUrl ? (query.get("token") ?? undefined) : undefined);
-      const webSocket = new OpenWebSocket(socket);
+      const webSocket = new OpenWebSocket(socket, descriptors.closed);
       const connection = manager.open(webSocket, { speech, request, token, address });
       manager.gate.opened(connection);
       webSocket.begin(connection, head);
