@@ -119,6 +119,11 @@ export class Process {
     child.on("error", (error) => console.error(`${child.spawnfile}: ${error.message}`));
   }
 
+  /** 0: it could not be started. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   get hasEnded(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined;
   }

@@ -57,6 +57,14 @@ export const peers: readonly Contender[] = [
   },
 ];
 
+/** The least that a program of Node does for these moves, with a connection to Redis for each direction, and with one for both. No service. */
+export const bare: readonly Contender[] = [peer("bare", enterNaive), withOneLink(peer("bare", enterNaive))];
+
+function withOneLink({ program, ...contender }: Contender): Contender {
+  const env = (port: number, redisUrl: string) => ({ ...program.env(port, redisUrl), ONE_LINK: "1" });
+  return { ...contender, name: "bare, one link", program: { ...program, env } };
+}
+
 export function peersNamed(names: readonly string[]): Contender[] {
   return names.map((name) => {
     const found = peers.find((each) => each.name === name);
