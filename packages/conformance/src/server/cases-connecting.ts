@@ -5,7 +5,7 @@ import { request } from "node:http";
 import { request as secureRequest } from "node:https";
 import type { BoardId, ResumeToken } from "@presence-service/protocol";
 import { type Case, expect, expectEqual } from "../cases.ts";
-import { pause } from "../waiting.ts";
+import { pause, Stopwatch } from "../waiting.ts";
 import { type Host, newBoard, newSession, type Scene } from "./scene.ts";
 import { Visitor } from "./visitor.ts";
 
@@ -72,12 +72,12 @@ export const CONNECTION_CASES: readonly Case<Scene>[] = [
     says: "A client that says nothing for 22.5 to 25 s is lost (4001), and its grace begins",
     async run(scene) {
       const [ana, guest] = await scene.pair();
-      const awake = setInterval(() => ana.say({ kind: "heartbeat" }), 2000);
-      const from = Date.now();
-      await guest.closed(4001, 40_000).finally(() => clearInterval(awake));
-      const seconds = (Date.now() - from) / 1000;
+      const rest = ana.staysAwake(2000);
+      const watch = new Stopwatch();
+      await guest.closed(4001, 40_000);
+      rest();
       // A slow machine may be late, but must not be early.
-      expect(seconds > 22 && seconds < 33, `it was closed after ${seconds} s`);
+      expect(watch.ms > 22_000 && watch.ranMs < 33_000, `it was closed after ${watch.ms / 1000} s`);
     },
   },
   {
@@ -104,9 +104,9 @@ export const CONNECTION_CASES: readonly Case<Scene>[] = [
       const since = ana.received.length;
       ben.close(4001);
       await ana.heard("user_updated", ({ patch }) => patch["status"] === "reconnecting");
-      const awake = setInterval(() => ana.say({ kind: "heartbeat" }), 2000);
+      const rest = ana.staysAwake(2000);
       const { reason } = await ana.heard("user_left", (left) => left.actor === actor, ana.welcome.graceMs + 5000, since);
-      clearInterval(awake);
+      rest();
       expectEqual(reason, "timeout", "the reason");
       const ms = Date.now() - from;
       expect(ms > ana.welcome.graceMs - 500, `it was gone after ${ms} ms, and graceMs is ${ana.welcome.graceMs}`);
@@ -118,14 +118,14 @@ export const CONNECTION_CASES: readonly Case<Scene>[] = [
     says: "the others are shown it as `reconnecting` on all its boards, and with its former status from its next message on",
     async run(scene) {
       const [ana, ben, actor] = await scene.pair();
-      const awake = setInterval(() => ana.say({ kind: "heartbeat" }), 1000);
+      const rest = ana.staysAwake(1000);
       const since = ben.received.length;
       await ben.heard("heartbeat", undefined, 7000, since);
       await ana.heard("user_updated", (update) => update.actor === actor && update.patch["status"] === "reconnecting", 9000);
       const before = ana.received.length;
       ben.say({ kind: "heartbeat" });
       await ana.heard("user_updated", (update) => update.actor === actor && update.patch["status"] === "active", undefined, before);
-      clearInterval(awake);
+      rest();
       expectEqual([ana.all("user_left").length, ben.ended], [0, undefined], "leaves, and the end of the connection");
       for (const guest of [ana, ben]) guest.close(1000);
     },

@@ -118,6 +118,15 @@ export class Visitor {
     this.#socket.send(data);
   }
 
+  /** Is not silent, until its connection is over or the function that this returns is called. */
+  staysAwake(everyMs: number): () => void {
+    const timer = setInterval(() => {
+      if (this.ended === undefined) this.say({ kind: "heartbeat" });
+      else clearInterval(timer);
+    }, everyMs);
+    return () => clearInterval(timer);
+  }
+
   /** Without a code: as a page that goes away. */
   close(code?: number): void {
     this.#socket.close(code);
