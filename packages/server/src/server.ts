@@ -193,8 +193,8 @@ const REQUESTS_PER_SOCKET_MAX = 100;
 const HTTP_LIMITS = {
   headersTimeout: REQUEST_MS_MAX,
   requestTimeout: REQUEST_MS_MAX,
-  // By default Node looks for such sockets every 30 s only, and they live so much longer.
-  connectionsCheckingInterval: 1000,
+  // By default Node looks for such sockets every 30 s only, and they live so much longer. Each look wakes up an instance at rest.
+  connectionsCheckingInterval: 5000,
 };
 
 /** Resolves when the server accepts clients; rejects with a PresenceError that says what to do. */

@@ -39,7 +39,7 @@ export class Lobby<G extends Guest> {
   readonly #clock: Clock;
   readonly #guests = new Map<ConnectionId, G>();
   /**
-   * By steps, of which a pause of this process is one. Each guest has one step in ten, by its id, so that heartbeats do not leave in one
+   * By steps, of which a pause of this process is one. Each guest has one step in five, by its id, so that heartbeats do not leave in one
    * burst. With ten thousand guests, most of what an idle one costs beside its heartbeats is to be looked at.
    */
   readonly #visits = new Wheel<G>(0);
@@ -96,7 +96,7 @@ export class Lobby<G extends Guest> {
     else this.#calls.set(guest, Math.ceil(at / STEP_MS));
   }
 
-  /** To be called every STEP_MS. Answers whether that was a tenth time. */
+  /** To be called every STEP_MS. Answers whether that was a fifth time. */
   visit(now: Millis): boolean {
     const step = ++this.#step;
     this.#calls.turn(Math.floor(now / STEP_MS), (guest) => guest.called(now));

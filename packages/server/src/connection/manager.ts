@@ -71,6 +71,10 @@ export type ManagerOptions = {
 export const TOKEN_LIFE_MS: Millis = 86_400_000;
 /** The core's deadlines are met up to this much late, so that a thousand boards share a hundred wake-ups a second. */
 const DEADLINE_GRAIN_MS = 10;
+/** How often an instance that works looks at how busy its event loop is; it divides STEP_MS. */
+const SAMPLE_MS = 250;
+/** Below this load it looks every step: far from the first load that changes anything (ticker.ts). */
+const LITTLE_LOAD = 0.2;
 /** An instance that waits for another before it stops looks so often. */
 const RELIEF_GRAIN_MS = 20;
 
@@ -98,13 +102,19 @@ export class ConnectionManager implements Hub {
   readonly #hooks: ManagerOptions["hooks"];
   readonly #recorder: Recorder | undefined;
   readonly #line: BusLine;
-  readonly #deadline: Alarm;
-  readonly #step: Alarm;
+  /** One for the core and for the visits: an instance at rest wakes up for both at once. */
+  readonly #alarm: Alarm;
+  /** The core's, rounded up. */
+  #deadline: Millis = Number.POSITIVE_INFINITY;
+  /** When the load is looked at next, and connections are visited if it is time. */
+  #lookAt: Millis = Number.POSITIVE_INFINITY;
+  #visitAt: Millis = Number.POSITIVE_INFINITY;
   readonly #inputs: Input[] = [];
   #isHandling = false;
   #isReady = false;
   #isDegraded = false;
   #isStopping = false;
+  #hasStopped = false;
   /** Settles when the bus has taken, or has not taken, the host's last message to all instances. */
   #taken: Promise<void> | undefined;
   #becameReady: () => void = () => {};
@@ -150,7 +160,7 @@ export class ConnectionManager implements Hub {
       metrics,
       rates: ratesOf(bounds),
       publish: (boardId, cursors) => this.#line.publish(boardId, cursors),
-      flushed: () => this.#armDeadline(),
+      flushed: () => this.#armAlarm(),
     });
     this.agents = new Agents({
       clock,
@@ -162,8 +172,7 @@ export class ConnectionManager implements Hub {
     });
     this.watching = new Watching({ core: this.#core, clock, input: (input) => this.input(input) });
     const late = (ms: Millis) => metrics.timerWasLate(ms);
-    this.#deadline = new Alarm(clock, () => this.input({ kind: "tick", oldestUnansweredMs: this.#line.oldestUnansweredMs() }), late);
-    this.#step = new Alarm(clock, () => this.#visit(), late);
+    this.#alarm = new Alarm(clock, () => this.#ring(), late);
     this.gate = new Gate(clock, metrics, bounds);
     this.ready = new Promise((resolve) => {
       this.#becameReady = resolve;
@@ -185,7 +194,8 @@ export class ConnectionManager implements Hub {
 
   /** Connects to the bus. Resolves when it is connected, and rejects as `Bus.start` does. To be called once. */
   async start(): Promise<void> {
-    this.#setStep();
+    this.#lookAt = this.#visitAt = after(this.clock.now(), STEP_MS);
+    this.#armAlarm();
     await this.#line.start();
   }
 
@@ -289,8 +299,8 @@ export class ConnectionManager implements Hub {
     this.gate.stop();
     this.input({ kind: "stop" });
     await this.lobby.dismissAll();
-    this.#step.set(Number.POSITIVE_INFINITY);
-    this.#deadline.set(Number.POSITIVE_INFINITY);
+    this.#hasStopped = true;
+    this.#alarm.set(Number.POSITIVE_INFINITY);
     this.boards.stop();
     this.watching.stop();
     this.revoking.stop();
@@ -313,12 +323,8 @@ export class ConnectionManager implements Hub {
     } finally {
       // This happens even if the host's logger has thrown: the next heartbeat must not wait for the next input.
       this.#isHandling = false;
-      this.#armDeadline();
+      this.#armAlarm();
     }
-  }
-
-  #armDeadline(): void {
-    this.#deadline.set(Math.ceil(this.#core.nextDeadline() / DEADLINE_GRAIN_MS) * DEADLINE_GRAIN_MS);
   }
 
   #carryOut(effect: Effect): void {
@@ -443,15 +449,35 @@ export class ConnectionManager implements Hub {
 
   // The clock.
 
-  #visit(): void {
-    const now = this.clock.now();
-    this.#setStep();
-    this.boards.adapt(this.clock.load());
-    if (this.lobby.visit(now)) this.gate.tidy(now);
+  #armAlarm(): void {
+    if (this.#hasStopped) return;
+    this.#deadline = Math.ceil(this.#core.nextDeadline() / DEADLINE_GRAIN_MS) * DEADLINE_GRAIN_MS;
+    this.#alarm.set(Math.min(this.#deadline, this.#lookAt));
   }
 
-  /** Steps are on the grid of the beacons (R6), so that an instance at rest wakes up once for both. */
-  #setStep(): void {
-    this.#step.set(Math.floor(this.clock.now() / STEP_MS + 1) * STEP_MS);
+  #ring(): void {
+    const now = this.clock.now();
+    try {
+      if (now >= this.#lookAt) this.#look(now);
+    } finally {
+      // The beat must not wait for a host that throws.
+      if (now >= this.#deadline) this.input({ kind: "tick", oldestUnansweredMs: this.#line.oldestUnansweredMs() });
+      else this.#armAlarm();
+    }
   }
+
+  /** Steps are on the grid of beats and beacons. Between them an instance that has little to do looks at nothing. */
+  #look(now: Millis): void {
+    const load = this.clock.load();
+    this.#lookAt = after(now, load < LITTLE_LOAD ? STEP_MS : SAMPLE_MS);
+    this.boards.adapt(load);
+    if (now < this.#visitAt) return;
+    this.#visitAt = after(now, STEP_MS);
+    if (this.lobby.visit(now)) this.gate.tidy(now);
+  }
+}
+
+/** The next moment on that grid. */
+function after(now: Millis, gridMs: Millis): Millis {
+  return Math.floor(now / gridMs + 1) * gridMs;
 }

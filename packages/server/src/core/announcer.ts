@@ -297,9 +297,9 @@ export class Announcer {
   }
 
   #nextBeacon(now: Millis): Millis {
-    const { beaconJitter, beaconGridMs } = this.#context.constants;
+    const { beaconJitter, gridMs } = this.#context.constants;
     const at = now + this.#context.bus.beaconMs * this.#context.random.between(1 - beaconJitter, 1 + beaconJitter);
-    return Math.ceil(at / beaconGridMs) * beaconGridMs;
+    return Math.ceil(at / gridMs) * gridMs;
   }
 
   #sent(now: Millis): void {

@@ -247,7 +247,7 @@ export class Pulse implements BusBelief {
     this.#groups.isSpeaking = this.#stride > 1;
     const intervalMs = this.#nextIntervalMs(instances);
     const acks = this.#hearing.takeAcks();
-    this.#beatAt = now + intervalMs;
+    this.#beatAt = this.#beatAfter(now, intervalMs);
     this.#beats.sent(intervalMs, now);
     if (!this.#isUp.publisher) return;
     const mute = this.#host.takeMute();
@@ -288,6 +288,16 @@ export class Pulse implements BusBelief {
     this.#stride = Math.min(wanted, 2 * former);
     this.#pause = this.#stride > former ? Math.ceil(this.#stride * this.#random.between(0.5, 1)) : this.#stride;
     return true;
+  }
+
+  /**
+   * Beats leave on the grid of the beacons, so that an instance at rest wakes up once for both. They are not counted from the moment at which
+   * the last one left, which is late by some milliseconds each time.
+   */
+  #beatAfter(now: Millis, intervalMs: Millis): Millis {
+    const { gridMs } = this.#constants;
+    const at = now + intervalMs;
+    return intervalMs % gridMs === 0 ? Math.round(at / gridMs) * gridMs : at;
   }
 
   #nextIntervalMs(instances: number): Millis {

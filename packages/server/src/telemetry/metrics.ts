@@ -492,7 +492,7 @@ const LOOP_WINDOW_MS = 10_000;
 
 /**
  * How late timers went off in the last full window, or in the current one while there is none. They are timers that the instance has anyway,
- * four a second at least: timers for this purpose alone were most of the wake-ups of an instance at rest. No timer ends a window: a read does.
+ * two a second at least: timers for this purpose alone were most of the wake-ups of an instance at rest. No timer ends a window: a read does.
  */
 export class LoopMonitor {
   /** In µs. */
