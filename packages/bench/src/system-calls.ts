@@ -1,6 +1,6 @@
 /**
  * What a move costs in calls of the system and wake-ups, of this service and of others: `npm run system-calls -w packages/bench -- --peers naive`. Counts
- * come from the kernel's own trace points (`perf stat`, as root), which cost little, so a busy machine changes them little: times it would change.
+ * come from the kernel's trace points (`perf stat`, as root), which cost little. Instances and Redis share the first core, the generator has the second one.
  *
  *   --peers A,B      of naive, y-websocket, socket-io, hocuspocus, centrifugo (naive)
  *   --boards 1       boards
@@ -12,7 +12,7 @@
  *   --repeats 3      runs of each, in turn
  */
 
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs, promisify } from "node:util";
@@ -56,16 +56,16 @@ const CALLS = {
 } as const;
 const ALL = "raw_syscalls:sys_enter";
 
-/** Since the beginning, or as a difference in a time; of all threads. */
+/** Since the beginning, or as a difference in a time; of all threads. `cpu` in µs; `sleeps`: times that a thread had nothing to do and slept. */
 type Counts = { readonly cpu: number; readonly sleeps: number };
 
-function countsOf(process: Process): Counts {
-  const threads = readdirSync(`/proc/${process.pid}/task`).map((thread) =>
-    readFileSync(`/proc/${process.pid}/task/${thread}/status`, "latin1"),
-  );
+function countsOf({ pid }: Process): Counts {
+  const files = (name: string) =>
+    readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/${name}`, "latin1"));
   return {
-    cpu: process.cpuSeconds(),
-    sleeps: sum(threads.map((status) => Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]))),
+    // The first number is the time on a core in nanoseconds: `stat` counts hundredths of a second.
+    cpu: sum(files("schedstat").map((times) => Number(times.split(" ")[0]))) / 1000,
+    sleeps: sum(files("status").map((status) => Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]))),
   };
 }
 
@@ -77,17 +77,10 @@ async function callsOf({ pid }: Process): Promise<Map<string, number>> {
       .flat()
       .map((name) => `syscalls:sys_enter_${name}`),
   ];
-  const { stderr } = await promisify(execFile)("perf", [
-    "stat",
-    "-x,",
-    "-p",
-    String(pid),
-    "-e",
-    events.join(","),
-    "--",
-    "sleep",
-    String(seconds),
-  ]);
+  const args = ["stat", "-x,", "-p", String(pid), "-e", events.join(","), "--", "sleep", String(seconds)];
+  const { stderr } = await promisify(execFile)("perf", args).catch((error: Error) => {
+    throw new Error(`perf cannot count here; it needs root: ${error.message}`);
+  });
   return new Map(
     stderr.split("\n").flatMap((line) => {
       const [count, , event] = line.split(",");
@@ -123,7 +116,7 @@ async function measure({ program, isAlone, enter }: Contender): Promise<{ readon
       const after = countsOf(process);
       const [cpu, sleeps] = [after.cpu - (before[nth]?.cpu ?? 0), after.sleeps - (before[nth]?.sleeps ?? 0)];
       const kinds = { polls: of(CALLS.polls), reads: of(CALLS.reads), writes: of(CALLS.writes), futexes: of(CALLS.futexes) };
-      return { all: (calls[nth]?.get(ALL) ?? 0) / made, ...kinds, cpu: (cpu * 1e6) / made, sleeps: sleeps / made };
+      return { all: (calls[nth]?.get(ALL) ?? 0) / made, ...kinds, cpu: cpu / made, sleeps: sleeps / made };
     });
     const redis = costs.pop() as Cost;
     return { instances: total(costs), redis };
@@ -151,6 +144,7 @@ function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? 0;
 }
 
+execFileSync("taskset", ["--all-tasks", "--cpu-list", "--pid", "1", String(process.pid)], { stdio: "ignore" });
 process.env["TRUSTED_PROXIES"] = "127.0.0.1";
 process.env["NODE_ENV"] = "production";
 const chosen = values.peers.split(",").filter(Boolean);

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +15,7 @@ import { peersNamed, thoseHere } from "../src/peers/contenders.ts";
 import type { Results } from "../src/peers/output.ts";
 
 const CLI = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
+const SYSTEM_CALLS = fileURLToPath(new URL("../src/system-calls.ts", import.meta.url));
 const PEERS_CLI = fileURLToPath(new URL("../src/peers/cli.ts", import.meta.url));
 const AFFINITY_CLI = fileURLToPath(new URL("../src/affinity.ts", import.meta.url));
 const REST_CLI = fileURLToPath(new URL("../src/rest.ts", import.meta.url));
@@ -58,6 +59,18 @@ test("rest: Redis counts two publishes a second of an instance", async () => {
   assert.ok(Math.abs(Number(idle["publishes"]) - 2) < 0.3, JSON.stringify(idle));
   // Of messages, and the protocol of Redis around them.
   assert.ok(Number(idle["bytes that Redis reads"]) < 200, JSON.stringify(idle));
+});
+
+const isCounted = spawnSync("perf", ["stat", "-e", "raw_syscalls:sys_enter", "--", "true"]).status === 0;
+test("what a move costs in calls of the system: an instance reads and writes, and so does the least that Node does", {
+  skip: isCounted ? false : "perf cannot count calls of the system here",
+}, async () => {
+  const options = ["--peers", "", "--board", "4", "--repeats", "1", "--seconds", "1", "--warm-up", "0.5"];
+  const rows = await rowsOf(SYSTEM_CALLS, ...options);
+  for (const name of ["ours: instances", "ours: Redis", "ours, alone: instances", "bare: instances", "bare, one link: Redis"]) {
+    const row = rows.find((row) => row["per move"] === name);
+    for (const kind of ["epoll", "reads", "writes"]) assert.ok(Number(row?.[kind]) > 0, `${kind} of ${name}: ${JSON.stringify(rows)}`);
+  }
 });
 
 const isCentrifugoHere = thoseHere(peersNamed(["centrifugo"])).length > 0;
