@@ -93,6 +93,12 @@ func (c *client) onBoard(b *board, m *message) {
 		b.place(m.moves)
 		b.showListed(m.moves)
 		return
+	case m.kind == typeStatuses:
+		for _, actor := range m.actors { // one's own may be among them, and is no news
+			if member := b.members[actor]; member != nil && actor != b.self {
+				b.members[actor] = merge(member, m.patch).(object)
+			}
+		}
 	case m.kind == typePresenceUpdate:
 		b.count, b.users, b.observed = m.members, m.users, m.observed
 		c.sayCursor(b)

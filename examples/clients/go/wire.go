@@ -14,6 +14,7 @@ const (
 	typeWelcome, typeJoined, typeUserJoined, typeUserUpdated, typeUserLeft = 0x41, 0x42, 0x43, 0x44, 0x45
 	typeCursors, typePresenceUpdate, typeEvent, typeAnnouncement, typePace = 0x46, 0x47, 0x48, 0x49, 0x4a
 	typeDegraded, typeError, typeGoodbye, typeTokenExpiring, typeRoster    = 0x4b, 0x4c, 0x4d, 0x4e, 0x4f
+	typeStatuses                                                           = 0x52
 	errorBadBoard, errorSuperseded, errorTooFast, errorUnavailable         = 1, 6, 8, 9
 )
 
@@ -54,6 +55,7 @@ type message struct {
 	reason                                 string
 	moves                                  []move
 	member, patch                          object
+	actors                                 []uint32
 	data                                   any
 }
 
@@ -89,6 +91,12 @@ func decode(bytes []byte) *message {
 		m.board, m.actor, m.member = r.varint(), r.varint(), r.member()
 	case typeUserUpdated:
 		m.board, m.actor, m.patch = r.varint(), r.varint(), r.object()
+	case typeStatuses:
+		m.board = r.varint()
+		m.patch = object{"status": nameOf(statuses, r.u8(), "active")}
+		for left := r.varint(); left > 0 && !r.failed; left-- {
+			m.actors = append(m.actors, r.varint())
+		}
 	case typeUserLeft:
 		m.board, m.actor = r.varint(), r.varint()
 		m.reason = nameOf(reasons, r.u8(), "left")

@@ -274,6 +274,14 @@ class Presence:
             self.show_cursor(board, message["actor"], None)
         self.show_roster(board)
 
+    def on_statuses(self, message):
+        """The same status for many; one's own is among them at times, and is not news."""
+        board = self.boards[message["board"]]
+        for actor in message["actors"]:
+            if actor in board.members and actor != board.self_actor:
+                board.members[actor] = known(merge(board.members[actor], {"status": message["status"]}))
+        self.show_roster(board)
+
     def on_user_left(self, message):
         board = self.boards[message["board"]]
         if message["actor"] == board.self_actor:

@@ -207,6 +207,8 @@ export class Membership {
         return this.tell(this.view.userJoined(message));
       case "user_updated":
         return this.tell(this.view.userUpdated(message.actor, message.patch));
+      case "statuses":
+        return this.tell(this.view.statuses(message));
       case "user_left":
         if (message.actor === this.view.selfActor) return this.#putOut(message.reason);
         return this.tell(this.view.userLeft(message.actor, message.reason));

@@ -139,6 +139,16 @@ export const SERVER_MESSAGES: Table<ServerMessage["kind"]> = {
   roster: { tag: 0x4f, body: fields<"roster">({ board, roster: list(f.entry) }) },
   paged: { tag: 0x50, body: fields<"paged">({ board, members: list(f.member), more: f.bool }) },
   occupancy: { tag: 0x51, body: fields<"occupancy">({ boards: list(OCCUPANCY) }) },
+  statuses: {
+    tag: 0x52,
+    body: fields<"statuses">({
+      board,
+      status: f.status,
+      actors: list(f.actor),
+      activeAt: optional(1, f.time),
+      afterMs: optional(2, list(f.u32)),
+    }),
+  },
   heartbeat: CLIENT_MESSAGES.heartbeat,
 };
 

@@ -133,6 +133,18 @@ export type ServerMessage =
   | { readonly kind: "user_joined"; readonly board: BoardRef; readonly actor: number; readonly member: Member; readonly at?: Point }
   /** Merge patch (RFC 7396) of that member's fields, as in `{"status":"idle","state":{"tool":null}}`. */
   | { readonly kind: "user_updated"; readonly board: BoardRef; readonly actor: number; readonly patch: JsonObject }
+  /**
+   * All these members have that status now, as when a crowd is lost or comes back. `activeAt`: when they were last active, and `afterMs`: for each in order, so many
+   * milliseconds after that; absent: they have none. One's own actor may be among them, and means nothing.
+   */
+  | {
+      readonly kind: "statuses";
+      readonly board: BoardRef;
+      readonly status: Status;
+      readonly actors: readonly number[];
+      readonly activeAt?: Millis;
+      readonly afterMs?: readonly Millis[];
+    }
   /** A member is no longer shown. */
   | { readonly kind: "user_left"; readonly board: BoardRef; readonly actor: number; readonly reason: LeaveReason }
   /**

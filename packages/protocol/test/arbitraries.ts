@@ -218,6 +218,17 @@ export function serverMessages(boards: "number" | "id"): ByKind<ServerMessage> {
       actor,
       patch: record({ status: fc.constantFrom(...STATUSES), state }, { requiredKeys: [] }).map((patch) => ({ ...patch }) as JsonObject),
     }),
+    statuses: record(
+      {
+        kind: fc.constant("statuses"),
+        board,
+        status: fc.constantFrom(...STATUSES),
+        actors: fc.array(actor, { maxLength: 20 }),
+        activeAt: time,
+        afterMs: fc.array(u32, { maxLength: 20 }),
+      },
+      { requiredKeys: ["kind", "board", "status", "actors"] },
+    ),
     user_left: record({ kind: fc.constant("user_left"), board, actor, reason: fc.constantFrom(...LEAVE_REASONS) }),
     cursors: record(
       {

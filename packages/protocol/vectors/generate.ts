@@ -236,6 +236,12 @@ const messages: [name: string, Direction, BinaryMessage][] = [
     { kind: "user_updated", board, actor: 3, patch: { status: "active", activeAt: null, area: "slide-4" } },
   ],
   ["user_updated", "server to client", { kind: "user_updated", board, actor: 3, patch: { status: "idle", state: { tool: null } } }],
+  ["statuses", "server to client", { kind: "statuses", board, status: "active", actors: [0, 3, 200] }],
+  [
+    "statuses, of some who are away",
+    "server to client",
+    { kind: "statuses", board, status: "reconnecting", actors: [3, 0], activeAt: 1_760_000_300_000, afterMs: [0, 1500] },
+  ],
   ["user_left", "server to client", { kind: "user_left", board, actor: 3, reason: "timeout" }],
   [
     "cursors",

@@ -267,3 +267,21 @@ test("a roster that was cut off is given up with its connection", () => {
   assert.deepEqual(shown(board), ["ana reconnecting", "ben reconnecting"]);
   assert.deepEqual(told(enter(board, ["ana"])), ["user_updated ana active", "user_left ben left"]);
 });
+
+test("[C2] a crowd whose status changes is one message: an event for each member, none for ourselves, and nobody else is touched", () => {
+  const board = view(["ana", "ben", "cleo"]);
+  const { self } = board;
+  const crowd = { kind: "statuses", board: 7, actors: [board.selfActor ?? assert.fail(), 1, 2, 99] } as const;
+  const away = board.statuses({ ...crowd, status: "reconnecting", activeAt: 5, afterMs: [0, 10, 20] });
+  assert.deepEqual(told(away), ["user_updated ana reconnecting", "user_updated ben reconnecting"]);
+  assert.deepEqual(
+    board.others.map(({ username, status, activeAt }) => [username, status, activeAt]),
+    [
+      ["ana", "reconnecting", 15],
+      ["ben", "reconnecting", 25],
+      ["cleo", "active", undefined],
+    ],
+  );
+  assert.deepEqual(told(board.statuses({ ...crowd, status: "active" })), ["user_updated ana active", "user_updated ben active"]);
+  assert.deepEqual([board.others[0]?.activeAt, board.self], [undefined, self]);
+});

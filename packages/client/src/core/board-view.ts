@@ -186,6 +186,17 @@ export class BoardView {
     return changes;
   }
 
+  /** Our own status is among them, and we know better. */
+  statuses({ status, actors, activeAt, afterMs = [] }: Extract<ServerMessage, { kind: "statuses" }>): Changes {
+    const changes: Changes = { events: [], moved: [] };
+    actors.forEach((actor, nth) => {
+      const entry = this.#byActor.get(actor);
+      const time = activeAt === undefined ? null : activeAt + (afterMs[nth] ?? 0);
+      if (entry) this.#describe(entry, patched(entry.wire, { status, activeAt: time }), changes);
+    });
+    return changes;
+  }
+
   userLeft(actor: number, reason: LeaveReason): Changes {
     const changes: Changes = { events: [], moved: [] };
     const entry = this.#byActor.get(actor);

@@ -33,6 +33,27 @@ export const CLIENT_BOARD_CASES: readonly ClientCase[] = [
     }),
   },
   {
+    name: "a crowd changes its status in one message",
+    says: "One's own actor may be among them, and means nothing.",
+    run: play(async (own) => {
+      const { program } = own;
+      const line = await start(own, {
+        others: [
+          [0, BEN],
+          [200, CLEO],
+        ],
+      });
+      const statuses = () => ["Me", "Ben", CLEO.username].map((name) => program.named(BOARD, name)?.["status"]);
+      const shows = (...wanted: string[]) => program.until(() => String(statuses()) === String(wanted), `the statuses are ${wanted}`);
+      const away = { status: "reconnecting", activeAt: 1_760_000_300_000, afterMs: [0, 10, 1500] } as const;
+      line.say({ kind: "statuses", board, actors: [0, 3, 200], ...away });
+      await shows("active", "reconnecting", "reconnecting");
+      line.say({ kind: "statuses", board, status: "active", actors: [77, 200, 0] });
+      await shows("active", "active", "active");
+      expectEqual(line.endedWith, undefined, "the end of the connection");
+    }),
+  },
+  {
     name: "the roster follows who comes, changes and leaves",
     says: "Somebody is here who was not.",
     run: play(async (own) => {

@@ -194,6 +194,9 @@ export class Visitor {
       if (!isStranger && !members.has(message.actor))
         this.mistakes.push(`${message.kind} names actor ${message.actor}, whom nothing introduced`);
       if (message.kind === "user_left") members.delete(message.actor);
+    } else if (message.kind === "statuses") {
+      for (const actor of message.actors)
+        if (!members.has(actor)) this.mistakes.push(`statuses names actor ${actor}, whom nothing introduced`);
     } else if (message.kind === "cursors") {
       for (const { actor } of message.moves)
         if (!members.has(actor)) this.mistakes.push(`cursors names actor ${actor}, whom nothing introduced`);

@@ -363,6 +363,7 @@ class Audience {
 
   flush(tick: Tick): void {
     const { draft } = this;
+    this.teller.statuses(draft);
     if (tick.counts !== undefined) this.teller[tick.isCounted ? "counts" : "observed"](tick.counts, draft);
     if (tick.cursorMs !== this.#cursorMs) this.#setPace(tick.cursorMs);
     draft.endRoster();

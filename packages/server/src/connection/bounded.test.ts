@@ -163,6 +163,11 @@ const CASES: { readonly [K in ServerMessage["kind"]]: (scene: Scene) => unknown 
       scene.join(client, 2, scene.values.other);
     }
   },
+  /** A crowd is lost at the other instance, with its connections. */
+  statuses(scene) {
+    const crowd = Array.from({ length: 20 }, () => scene.enter(scene.there, "binary"));
+    for (const client of crowd) client.close(1006);
+  },
   user_left(scene) {
     scene.enter(scene.here, "json").leave(BOARD);
   },

@@ -144,6 +144,8 @@ class ClassicTeller implements Teller {
     return this.#before ?? [...this.#ids.table];
   }
 
+  statuses(): void {}
+
   settled(): void {
     this.#before = undefined;
   }

@@ -21,6 +21,7 @@ import type { Draft } from "./draft.ts";
 import { Holdings, NAME_DIGITS } from "./held.ts";
 import { Introduced } from "./introduced.ts";
 import { type BoardSource, type Speech, type Teller, TOLD_NOTHING, type Told } from "./speech.ts";
+import { StatusChanges } from "./status-changes.ts";
 import { BINARY_WIRE, JSON_WIRE, type Listing, type Wire } from "./v2-wire.ts";
 
 const HABITS = { saysHello: true, canResume: true, isTold: true, isPaidByByte: true };
@@ -87,6 +88,8 @@ class V2Teller<Ref extends BoardRef> implements Teller {
   readonly #wire: Wire<Ref>;
   readonly #source: BoardSource;
   readonly #introduced: Introduced;
+  /** They wait for the end of the tick, as long as nothing else is said of the same members. */
+  readonly #statuses = new StatusChanges();
 
   constructor(boardId: BoardId, ref: Ref, wire: Wire<Ref>, source: BoardSource) {
     this.#boardId = boardId;
@@ -108,6 +111,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
       case "left": {
         const left = this.#introduced.remove(actor);
         if (left === undefined) return;
+        this.#statuses.delete(actor);
         draft.add(this.#wire.frame({ kind: "user_left", board, actor, reason: change.reason }));
         if (left.next === undefined) return;
         const at = this.#source.cursorOf(left.next.actor);
@@ -118,15 +122,31 @@ class V2Teller<Ref extends BoardRef> implements Teller {
   }
 
   /** A member's own client makes all changes of it, or gets a fresh roster; only its colour may change without its doing (R18). */
-  #updated({ actor, member, patch }: Extract<RosterChange, { change: "updated" }>, draft: Draft): void {
-    const frame = this.#wire.frame({ kind: "user_updated", board: this.#ref, actor, patch });
+  #updated(change: Extract<RosterChange, { change: "updated" }>, draft: Draft): void {
+    const { actor, member, patch } = change;
     const isForItself = "color" in patch;
-    if (!this.#introduced.update(actor, member)) return isForItself ? draft.addFor([actor], frame) : undefined;
-    if (isForItself) draft.add(frame);
-    else draft.addExcept(actor, frame);
+    if (!this.#introduced.update(actor, member)) {
+      if (isForItself) draft.addFor([actor], this.#updateOf(change));
+      return;
+    }
+    if (this.#statuses.has(actor)) this.statuses(draft);
+    if (this.#statuses.add(change)) return;
+    if (isForItself) draft.add(this.#updateOf(change));
+    else draft.addExcept(actor, this.#updateOf(change));
+  }
+
+  #updateOf({ actor, patch }: Extract<RosterChange, { change: "updated" }>): Buffer {
+    return this.#wire.frame({ kind: "user_updated", board: this.#ref, actor, patch });
+  }
+
+  statuses(draft: Draft): void {
+    const { crowds, alone } = this.#statuses.take();
+    for (const crowd of crowds) draft.add(this.#wire.frame({ kind: "statuses", board: this.#ref, ...crowd }));
+    for (const change of alone) draft.addExcept(change.actor, this.#updateOf(change));
   }
 
   event(actor: number, name: string, data: Json, draft: Draft, to?: readonly number[]): void {
+    if (this.#statuses.has(actor)) this.statuses(draft);
     const stranger = this.#introduced.beyond(actor);
     const member = stranger && { ...stranger, state: {} };
     const frame = this.#wire.frame({ kind: "event", board: this.#ref, actor, name, data, ...(member && { member }) });

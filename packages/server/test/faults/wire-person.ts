@@ -196,6 +196,7 @@ export class WirePerson implements Person {
     else if (message.kind === "user_joined") this.#entered(message);
     else if (message.kind === "user_left") this.#left(message.actor, message.reason);
     else if (message.kind === "user_updated") this.#updated(message.actor, message.patch);
+    else if (message.kind === "statuses") for (const actor of message.actors) this.#updated(actor, { status: message.status });
     else if (message.kind === "cursors") for (const { actor, at } of message.moves) this.#moved(actor, at);
   }
 

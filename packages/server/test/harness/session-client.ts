@@ -254,6 +254,7 @@ export class SessionClient {
     else if (message.kind === "paged") return;
     else if (message.kind === "roster") this.#listed(board, message);
     else if (message.kind === "cursors") for (const { actor, at } of message.moves) this.#moved(board, actor, at);
+    else if (message.kind === "statuses") for (const told of updatesIn(message)) this.#onBoard(told);
     else if (message.kind === "user_joined") {
       if (board.members.has(message.actor)) this.violations.push(`actor ${message.actor} joined ${id} twice`);
       board.members.set(message.actor, message.member);
@@ -276,6 +277,12 @@ export class SessionClient {
     if (at) board.cursors.set(actor, at);
     else board.cursors.delete(actor);
   }
+}
+
+/** The same as one message for each. */
+function updatesIn({ board, status, actors, activeAt, afterMs = [] }: Extract<ServerMessage, { kind: "statuses" }>) {
+  const timeOf = (nth: number) => (activeAt === undefined ? null : activeAt + (afterMs[nth] ?? 0));
+  return actors.map((actor, nth) => ({ kind: "user_updated", board, actor, patch: { status, activeAt: timeOf(nth) } }) as const);
 }
 
 /** Merge patch, as in the pseudo code of RFC 7396. */
