@@ -117,7 +117,7 @@ export class Guest {
   }
 
   #hear(bytes: Buffer, start: number, end: number): void {
-    const type = bytes[start] ?? 0;
+    const type = typeAt(bytes, start);
     bytesOfType.set(type, (bytesOfType.get(type) ?? 0) + end - start);
     switch (type) {
       case HEARTBEAT:
@@ -129,7 +129,7 @@ export class Guest {
         this.#following -= entriesIn(bytes.subarray(start, end));
         return this.#whole();
       case JOINED: {
-        const joined = decodeServerBinary(bytes.subarray(start, end));
+        const joined = decodeServerBinary(plain(bytes.subarray(start, end)));
         if (joined?.kind !== "joined") return;
         this.joinedMs = performance.now() - this.#askedAt;
         this.#board = joined.board;
@@ -157,6 +157,16 @@ export class Guest {
   }
 }
 
+/** A packed `joined` begins with a block that is stored as it is, so its type is seen without unpacking it, and it is counted as what it is. */
+function typeAt(bytes: Buffer, start: number): number {
+  const isJoined = bytes[start] === PACKED && bytes[start + 1] === 0 && bytes[start + 6] === JOINED;
+  return isJoined ? JOINED : (bytes[start] ?? 0);
+}
+
+function plain(message: Buffer): Buffer {
+  return message[0] === PACKED ? inflateRawSync(message.subarray(1)) : message;
+}
+
 function varint(bytes: Buffer, start: number): { readonly value: number; readonly next: number } {
   let value = 0;
   let at = start;
@@ -175,7 +185,7 @@ function entriesIn(page: Buffer): number {
   const key = `${page.length} ${page.toString("latin1", 0, BEGINNING)}`;
   let entries = pages.get(key);
   if (entries === undefined) {
-    const message = decodeServerBinary(page[0] === PACKED ? inflateRawSync(page.subarray(1)) : page);
+    const message = decodeServerBinary(plain(page));
     entries = message?.kind === "roster" ? message.roster.length : 0;
     pages.set(key, entries);
   }

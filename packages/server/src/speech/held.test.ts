@@ -37,8 +37,14 @@ const viewOf = (entries: readonly RosterEntry[]): RosterView => {
 };
 
 /** The messages to the client of that actor, on a board of those entries. */
-function told(encoding: keyof typeof V2, entries: readonly RosterEntry[], self: number | undefined, held = ""): ServerMessage[] {
-  const socket = answerTo(held, viewOf(entries), self, encoding);
+function told(
+  encoding: keyof typeof V2,
+  entries: readonly RosterEntry[],
+  self: number | undefined,
+  held = "",
+  packs = false,
+): ServerMessage[] {
+  const socket = answerTo(held, viewOf(entries), self, encoding, packs);
   for (const chunk of socket.written) assert.ok(chunk.length <= SERVER_MESSAGE_BYTES_MAX + 10, `${chunk.length} bytes`);
   return socket.takeMessages();
 }
@@ -77,6 +83,7 @@ for (const encoding of ["binary", "json"] as const) {
         });
         const self = entries[nth % Math.max(1, entries.length)]?.actor;
         assert.deepEqual(known(told(encoding, entries, self, namesOf(held)), held), byActor(entries));
+        assert.deepEqual(known(told(encoding, entries, self, namesOf(held), true), held), byActor(entries));
         assert.deepEqual(known(told(encoding, entries, self), []), byActor(entries));
       }),
     );

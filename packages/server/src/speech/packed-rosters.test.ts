@@ -13,6 +13,7 @@ import {
   type ServerMessage,
   STATE_BYTES_MAX,
 } from "@presence-service/protocol";
+import { namesOf } from "../testing/catching-up.ts";
 import { Desk } from "../testing/desk.ts";
 import { FakeSocket, type Frame } from "../testing/fake-socket.ts";
 import { Draft } from "./draft.ts";
@@ -96,6 +97,43 @@ test("of a board with very large states only the first pages are packed, as pack
   assert.ok(frames.length > 8);
   const told = frames.map(unpacked).flatMap((message) => (message?.kind === "roster" ? message.roster : []));
   assert.equal(told.length, 200);
+});
+
+test("[C5] the answer to a long list is packed once for all who hold the same: a third of the bytes where some are away, the same in all, each with its own entry", () => {
+  const entries = entriesOf(1000).map(({ actor, member }): RosterEntry => {
+    const activeAt = 1_760_000_000_000 + 7 * actor;
+    return { actor, member: actor % 2 ? { ...member, status: "reconnecting", activeAt } : member };
+  });
+  const view = { settling: false, degraded: false, members: 1000, users: 1000, observed: false, entries };
+  const tell = BINARY.teller({ boardId: "b" as BoardId, number: 7 }, { roster: () => view, cursorOf: () => undefined }).board(view);
+  const list = namesOf(entries.map(({ member }) => member));
+  const answer = (self: number | undefined, packs: boolean) => {
+    const draft = new Draft();
+    tell(self, [], draft, list, packs);
+    const frames = socketOf(draft).takeFrames();
+    assert.equal(frames.length, 1);
+    return { frame: frames[0] ?? assert.fail(), draft };
+  };
+  const plain = answer(3, false);
+  const packed = [3, 4, 999].map((self) => answer(self, true));
+  for (const { frame, draft } of packed) {
+    assert.equal(frame.payload[0], PACKED);
+    assert.ok(draft.bytes < plain.draft.bytes / 3, `${draft.bytes} of ${plain.draft.bytes}`);
+  }
+  const [first] = packed.map(({ draft }) => draft.bytes + draft.packedAway);
+  assert.ok((first ?? 0) >= plain.draft.bytes, "it is paid for as it is unpacked");
+  assert.deepEqual(unpacked(packed[0]?.frame ?? assert.fail()), unpacked(plain.frame));
+  const selves = packed.map(({ frame }) => {
+    const message = unpacked(frame);
+    return message?.kind === "joined" && [message.self, ...message.roster.map(({ actor }) => actor)];
+  });
+  assert.deepEqual(selves, [
+    [3, 3],
+    [4, 4],
+    [999, 999],
+  ]);
+  const [ana, ben] = packed.map(({ draft }) => socketOf(draft).written);
+  assert.ok(ana?.at(-1) !== undefined && ana.at(-1) === ben?.at(-1), "the same bytes");
 });
 
 test("a client says in its hello that it reads packed messages", async () => {

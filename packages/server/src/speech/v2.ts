@@ -75,6 +75,8 @@ type Roster = {
   readonly inFirst: ReadonlySet<number>;
   /** The first entries, and what follows them in their message. */
   readonly rest: Buffer;
+  /** So many bytes more the rest would be if it were not packed; 0: it is not. */
+  readonly restAway: number;
   /** The messages after the first. */
   readonly more: readonly Buffer[];
   /** So many bytes more they would be if none were packed. */
@@ -226,7 +228,9 @@ class V2Teller<Ref extends BoardRef> implements Teller {
         byActor ??= inFirst.has(self) ? undefined : new Map(entries.map((entry) => [entry.actor, entry]));
         const entry = inFirst.has(self) ? undefined : byActor?.get(self);
         const own = entry && encode(entry);
-        draft.add(this.#wire.start({ ...roster.joined, self }, first.length + (own ? 1 : 0), own, roster.rest), 0);
+        const start = (roster.restAway > 0 && this.#wire.packedStart) || this.#wire.start;
+        draft.packedAway += roster.restAway;
+        draft.add(start({ ...roster.joined, self }, first.length + (own ? 1 : 0), own, roster.rest), 0);
         draft.add(roster.rest);
       }
       for (const page of more) draft.add(page);
@@ -261,11 +265,15 @@ class V2Teller<Ref extends BoardRef> implements Teller {
     const [first = [], ...others] = isPacked ? [[], ...pagesOf(entries, PAGE_BYTES)] : pagesOf(entries, firstBytes);
     const following = told.length - first.length;
     const whole: Joined = { ...message, ...(following > 0 && { following }) };
+    const rest = this.#wire.rest(whole, first);
+    // The answer to a list of a thousand members has a byte or more for each, and most of these are alike.
+    const packedRest = reader.packs && rest.length > PACK_FROM_BYTES ? this.#wire.packedRest?.(rest) : undefined;
     return {
       joined: whole,
       first,
       inFirst: new Set(told.slice(0, first.length).map(({ actor }) => actor)),
-      rest: this.#wire.rest(whole, first),
+      rest: packedRest ?? rest,
+      restAway: rest.length - (packedRest ?? rest).length,
       ...this.#pages(others, isPacked),
     };
   }

@@ -19,10 +19,10 @@ export function namesOf(members: readonly Member[]): string {
 }
 
 /** The frames to the client of that actor, which holds those members. `self` undefined: it observes. */
-export function answerTo(held: string, roster: RosterView, self: number | undefined, encoding: keyof typeof V2): FakeSocket {
+export function answerTo(held: string, roster: RosterView, self: number | undefined, encoding: keyof typeof V2, packs = false): FakeSocket {
   const draft = new Draft();
   const socket = new FakeSocket();
-  V2[encoding].teller(BOARD, { roster: () => roster, cursorOf: () => undefined }).board(roster)(self, [], draft, held);
+  V2[encoding].teller(BOARD, { roster: () => roster, cursorOf: () => undefined }).board(roster)(self, [], draft, held, packs);
   draft.writePieces(socket, { framesOut: 0, bytesOut: 0, cursorsDelivered: 0 });
   return socket;
 }

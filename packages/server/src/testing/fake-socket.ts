@@ -1,11 +1,13 @@
 /** A client's socket in memory: keeps the written bytes, reads them frame by frame, and is as slow as the test wants. */
 
+import { inflateRawSync } from "node:zlib";
 import {
   type ClassicMessage,
   type CloseReason,
   decodeClassic,
   decodeServerBinary,
   decodeServerJson,
+  PACKED,
   type ServerMessage,
 } from "@presence-service/protocol";
 import type { ClientSocket } from "../speech/socket.ts";
@@ -96,7 +98,8 @@ export class FakeSocket implements ClientSocket {
   /** The same, decoded as messages of a server in `presence.v2` or its JSON. */
   takeMessages(): ServerMessage[] {
     return this.takeFrames().map(({ isText, payload }) => {
-      const message = isText ? decodeServerJson(payload.toString()) : decodeServerBinary(payload);
+      const plain = !isText && payload[0] === PACKED ? inflateRawSync(payload.subarray(1)) : payload;
+      const message = isText ? decodeServerJson(payload.toString()) : decodeServerBinary(plain);
       if (message === undefined) throw new Error(`not decodable: ${payload.toString("hex")}`);
       return message;
     });
