@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ServerMessage } from "@presence-service/protocol";
+import type { BoardId, ResumeToken, ServerMessage } from "@presence-service/protocol";
 import { type Client, Desk } from "../testing/desk.ts";
 import { OUTBOX } from "./outbox.ts";
 
@@ -379,6 +379,48 @@ test("a crowd that comes to a large board: counts are told now and then, and the
     [],
     "nothing more without a change",
   );
+});
+
+test("[C2] a crowd of a large board is lost one after the other and comes back: told now and then in few bytes, the last of it soon; the first after a rest at once", async () => {
+  const desk = await Desk.open();
+  const viewer = desk.enter("binary", "b", "viewer");
+  const enter = (resumeToken?: ResumeToken, attempt = 1) => {
+    const client = desk.connect("binary");
+    client.hello({ ...(resumeToken && { resumeToken }) });
+    client.say({ kind: "join", boardId: "b" as BoardId, attempt, username: "one of a crowd", status: "active", state: {} });
+    desk.clock.advance(5);
+    return client;
+  };
+  const crowd = Array.from({ length: 300 }, () => enter());
+  desk.clock.advance(500);
+  viewer.socket.takeFrames();
+  const statusOf = new Map<number, string>();
+  const told = () => {
+    const messages = viewer.socket.takeMessages();
+    for (const message of messages) {
+      if (message.kind === "user_updated") statusOf.set(message.actor, String(message.patch["status"]));
+      else if (message.kind === "statuses") for (const actor of message.actors) statusOf.set(actor, message.status);
+    }
+    return messages.filter(({ kind }) => kind === "user_updated" || kind === "statuses");
+  };
+  crowd[0]?.close(1006);
+  desk.clock.advance(20);
+  assert.deepEqual(told().length, 1, "after a rest, one is told at once");
+  for (const client of crowd.slice(1, 200)) {
+    client.close(1006);
+    desk.clock.advance(5);
+  }
+  const lost = told();
+  assert.ok(lost.length > 10 && lost.length < 60, `199 who are lost within a second were told in ${lost.length} messages`);
+  const again = crowd.slice(0, 200).map(({ resumeToken }) => enter(resumeToken, 9));
+  const back = told();
+  assert.ok(back.length > 10 && back.length < 60, `200 who came back within a second were told in ${back.length} messages`);
+  desk.clock.advance(100);
+  told();
+  const actors = again.map((client) => client.connection.seats[0]?.actor ?? assert.fail("not on the board"));
+  assert.deepEqual([statusOf.size, actors.every((actor) => statusOf.get(actor) === "active")], [200, true]);
+  desk.clock.advance(300);
+  assert.deepEqual(told(), [], "nothing more without a change");
 });
 
 test("classic: a repeated join is ignored, a heartbeat answered, ids are reused at once", async () => {

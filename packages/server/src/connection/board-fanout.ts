@@ -19,12 +19,12 @@ import { Outbox } from "./outbox.ts";
 import { Pace } from "./ticker.ts";
 
 /**
- * With so many sockets here, counts are told less often, a tenth of a millisecond later for each socket: so they cost ten thousand writes a second at most, however fast a
- * crowd comes, and are up to a second old. With fewer sockets, each tick in which somebody came or left tells them.
+ * With so many sockets here, counts and changes of a status are told less often, a tenth of a millisecond later for each socket: so they cost ten thousand writes a second
+ * at most, however fast a crowd comes, and are up to a second old. With fewer sockets, each tick that has some tells them, and so does the first one after a rest.
  */
-const SEATS_OF_SLOW_COUNTS = 200;
-const COUNTS_MS_PER_SEAT = 0.1;
-const COUNTS_MS_MAX = 1000;
+const SEATS_OF_SLOW_NEWS = 200;
+const NEWS_MS_PER_SEAT = 0.1;
+const NEWS_MS_MAX = 1000;
 
 /** A connection, as a board's fan-out sees it. */
 export interface SeatHolder {
@@ -103,6 +103,8 @@ type Tick = {
   readonly counts: Counts | undefined;
   /** A member came or went. */
   readonly isCounted: boolean;
+  /** Changes of a status are told as well. */
+  readonly isNews: boolean;
   readonly cursorMs: Millis;
 };
 
@@ -132,7 +134,8 @@ export class BoardFanout {
   /** The seats of members, by actor. */
   readonly #seatOf = new Map<number, Seat>();
   #areCountsDue = false;
-  #countsToldAt = Number.NEGATIVE_INFINITY;
+  #areStatusesDue = false;
+  #newsToldAt = Number.NEGATIVE_INFINITY;
   #isObservedDue = false;
   /** Of this tick, if anybody was told them. */
   #roster: RosterView | undefined;
@@ -240,6 +243,7 @@ export class BoardFanout {
 
   change(change: RosterChange): void {
     if (change.change !== "updated") this.#areCountsDue = true;
+    else if ("status" in change.patch) this.#areStatusesDue = true;
     this.#noteArea(change);
     for (const audience of this.#audiences.values()) audience.teller.change(change, audience.draft);
   }
@@ -259,15 +263,16 @@ export class BoardFanout {
     for (const audience of this.#audiences.values()) audience.teller.event(actor, name, data, audience.draft, isFor);
   }
 
-  /** When counts that wait are to be told; Infinity: none wait. */
-  get countsAt(): Millis {
-    if (!this.#areCountsDue) return Number.POSITIVE_INFINITY;
-    const gapMs = this.seats < SEATS_OF_SLOW_COUNTS ? 0 : Math.min(this.seats * COUNTS_MS_PER_SEAT, COUNTS_MS_MAX);
-    return this.#countsToldAt + gapMs;
+  /** When counts and statuses that wait are to be told; Infinity: none wait. */
+  get newsAt(): Millis {
+    if (!this.#areCountsDue && !this.#areStatusesDue) return Number.POSITIVE_INFINITY;
+    const gapMs = this.seats < SEATS_OF_SLOW_NEWS ? 0 : Math.min(this.seats * NEWS_MS_PER_SEAT, NEWS_MS_MAX);
+    return this.#newsToldAt + gapMs;
   }
 
   flush(now: Millis, cursorMs: Millis): void {
-    const isCounted = this.countsAt <= now;
+    const isNews = this.newsAt <= now;
+    const isCounted = isNews && this.#areCountsDue;
     this.#forgetTick();
     const moves = this.#source.takeCursors(this.boardId);
     const tick: Tick = {
@@ -278,11 +283,13 @@ export class BoardFanout {
       parts: this.#partsOf(moves),
       counts: isCounted || this.#isObservedDue ? this.#source.counts(this.boardId) : undefined,
       isCounted,
+      isNews,
       cursorMs,
     };
-    if (isCounted) {
+    if (isNews) {
       this.#areCountsDue = false;
-      this.#countsToldAt = now;
+      this.#areStatusesDue = false;
+      this.#newsToldAt = now;
     }
     this.#isObservedDue = false;
     for (const audience of this.#audiences.values()) audience.flush(tick);
@@ -363,7 +370,7 @@ class Audience {
 
   flush(tick: Tick): void {
     const { draft } = this;
-    this.teller.statuses(draft);
+    if (tick.isNews) this.teller.statuses(draft);
     if (tick.counts !== undefined) this.teller[tick.isCounted ? "counts" : "observed"](tick.counts, draft);
     if (tick.cursorMs !== this.#cursorMs) this.#setPace(tick.cursorMs);
     draft.endRoster();

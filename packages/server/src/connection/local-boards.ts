@@ -219,7 +219,7 @@ export class LocalBoards {
   #flush(board: BoardFanout, isLocal: boolean, now: Millis): void {
     board.flush(now, this.#ticker.cursorMs);
     if (isLocal) this.#publishCursors(board, now);
-    this.#ticker.by(board, board.countsAt);
+    this.#ticker.by(board, board.newsAt);
     this.#options.flushed();
   }
 

@@ -14,6 +14,10 @@ export class Introduced {
     for (const { actor, member } of entries) this.add(actor, member);
   }
 
+  get count(): number {
+    return this.#actors.size;
+  }
+
   /** All members are introduced. */
   get isEverybody(): boolean {
     return this.#beyond.size === 0;

@@ -68,7 +68,7 @@ export const TOLD_NOTHING: Told = [];
 /** Adds what happens in a tick to the draft, in whole frames that are made once for all sockets of that way of speaking. */
 export interface Teller {
   change(change: RosterChange, draft: Draft): void;
-  /** Adds the statuses that have changed in this tick, as far as they are not in the draft yet. */
+  /** Adds the statuses that have changed since the last call and are not told yet. It need not be called in every tick. */
   statuses(draft: Draft): void;
   /** `to`: only for the sockets of these actors; undefined: for all but that of the sender. */
   event(actor: number, name: string, data: Json, draft: Draft, to?: readonly number[]): void;

@@ -1,5 +1,5 @@
 /**
- * The members of one board whose status has changed in this tick, and nothing else of them. A crowd that is lost or comes back is told in one message, two to
+ * The members of one board whose status has changed since the last were told, and nothing else of them. A crowd that is lost or comes back is told in one message, two to
  * four bytes for each member; a few members are told one by one, as all other changes are. It does not decide who is told.
  */
 
@@ -8,8 +8,10 @@ import type { RosterChange } from "../core/effects.ts";
 
 type Updated = Extract<RosterChange, { change: "updated" }>;
 
-/** So many with the same status are a crowd. A tick of a board of the usual size has fewer. */
+/** So many with the same status, told at once, are a crowd. A tick of a board of the usual size has fewer; where many are listed, many viewers are told, and two are enough. */
 const CROWD_MIN = 8;
+const CROWD_MIN_OF_LARGE = 2;
+const LARGE = 100;
 
 /** Members who have that status now. `activeAt`, and for each in their order `afterMs` milliseconds: when they were last active; absent: they have no such time. */
 export type Crowd = {
@@ -38,8 +40,8 @@ export class StatusChanges {
     this.#waiting.delete(actor);
   }
 
-  /** All that wait, to be told now. */
-  take(): { readonly crowds: readonly Crowd[]; readonly alone: readonly Updated[] } {
+  /** All that wait, to be told now. `listed`: how many members viewers are told of. */
+  take(listed: number): { readonly crowds: readonly Crowd[]; readonly alone: readonly Updated[] } {
     if (this.#waiting.size === 0) return NOTHING;
     const groups = new Map<string, Updated[]>();
     for (const change of this.#waiting.values()) {
@@ -50,10 +52,11 @@ export class StatusChanges {
       else group.push(change);
     }
     this.#waiting.clear();
+    const least = listed < LARGE ? CROWD_MIN : CROWD_MIN_OF_LARGE;
     const crowds: Crowd[] = [];
     const alone: Updated[] = [];
     for (const group of groups.values()) {
-      const crowd = group.length < CROWD_MIN ? undefined : crowdOf(group);
+      const crowd = group.length < least ? undefined : crowdOf(group);
       if (crowd) crowds.push(crowd);
       else alone.push(...group);
     }

@@ -90,7 +90,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
   readonly #wire: Wire<Ref>;
   readonly #source: BoardSource;
   readonly #introduced: Introduced;
-  /** They wait for the end of the tick, as long as nothing else is said of the same members. */
+  /** They wait for a tick that tells them, as long as nothing else is said of the same members. */
   readonly #statuses = new StatusChanges();
 
   constructor(boardId: BoardId, ref: Ref, wire: Wire<Ref>, source: BoardSource) {
@@ -142,7 +142,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
   }
 
   statuses(draft: Draft): void {
-    const { crowds, alone } = this.#statuses.take();
+    const { crowds, alone } = this.#statuses.take(this.#introduced.count);
     for (const crowd of crowds) draft.add(this.#wire.frame({ kind: "statuses", board: this.#ref, ...crowd }));
     for (const change of alone) draft.addExcept(change.actor, this.#updateOf(change));
   }
