@@ -1,5 +1,5 @@
 /**
- * What a move costs in calls of the system and wake-ups, of this service and of others: `npm run system-calls -w packages/bench -- --peers naive`. Counts
+ * Counts the calls of the system and the wake-ups of a move, of this service and of others: `npm run system-calls -w packages/bench -- --peers naive`. Counts
  * come from the kernel's trace points (`perf stat`, as root), which cost little. Instances and Redis share the first core, the generator has the second one.
  *
  *   --peers A,B      of naive, y-websocket, socket-io, hocuspocus, centrifugo (naive)
