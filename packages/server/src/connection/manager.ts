@@ -71,10 +71,12 @@ export type ManagerOptions = {
 export const TOKEN_LIFE_MS: Millis = 86_400_000;
 /** The core's deadlines are met up to this much late, so that a thousand boards share a hundred wake-ups a second. */
 const DEADLINE_GRAIN_MS = 10;
-/** How often an instance that works looks at how busy its event loop is; it divides STEP_MS. */
+/** How often an instance that works looks at how busy its event loop is; steps are twice as rare. */
 const SAMPLE_MS = 250;
 /** Below this load it looks every step: far from the first load that changes anything (ticker.ts). */
 const LITTLE_LOAD = 0.2;
+/** A step waits so long for a heartbeat to come with. */
+const BEAT_SLACK_MS = 100;
 /** An instance that waits for another before it stops looks so often. */
 const RELIEF_GRAIN_MS = 20;
 
@@ -106,9 +108,16 @@ export class ConnectionManager implements Hub {
   readonly #alarm: Alarm;
   /** The core's, rounded up. */
   #deadline: Millis = Number.POSITIVE_INFINITY;
-  /** When the load is looked at next, and connections are visited if it is time. */
-  #lookAt: Millis = Number.POSITIVE_INFINITY;
-  #visitAt: Millis = Number.POSITIVE_INFINITY;
+  /** A heartbeat has left since the alarm rang last. */
+  #hasBeat = false;
+  /** None came with the last step. */
+  #wasWithoutBeat = false;
+  /** Of the last step of the lobby. */
+  #steppedAt: Millis = 0;
+  /** When the next one comes if no heartbeat leaves before. */
+  #stepBy: Millis = Number.POSITIVE_INFINITY;
+  /** When the load is looked at, if that is before the next step. */
+  #sampleAt: Millis = Number.POSITIVE_INFINITY;
   readonly #inputs: Input[] = [];
   #isHandling = false;
   #isReady = false;
@@ -194,7 +203,8 @@ export class ConnectionManager implements Hub {
 
   /** Connects to the bus. Resolves when it is connected, and rejects as `Bus.start` does. To be called once. */
   async start(): Promise<void> {
-    this.#lookAt = this.#visitAt = after(this.clock.now(), STEP_MS);
+    this.#steppedAt = this.clock.now();
+    this.#stepBy = this.#steppedAt + STEP_MS;
     this.#armAlarm();
     await this.#line.start();
   }
@@ -330,6 +340,7 @@ export class ConnectionManager implements Hub {
   #carryOut(effect: Effect): void {
     switch (effect.kind) {
       case "publish":
+        if (effect.message.kind === "heartbeat") this.#hasBeat = true;
         if (effect.shard !== undefined) return this.#line.tellCounts(effect.shard, effect.message);
         if (effect.group !== undefined) return this.#line.beat(effect.group, effect.message);
         return this.#publish(effect.boardId, effect.message);
@@ -452,32 +463,32 @@ export class ConnectionManager implements Hub {
   #armAlarm(): void {
     if (this.#hasStopped) return;
     this.#deadline = Math.ceil(this.#core.nextDeadline() / DEADLINE_GRAIN_MS) * DEADLINE_GRAIN_MS;
-    this.#alarm.set(Math.min(this.#deadline, this.#lookAt));
+    this.#alarm.set(Math.min(this.#deadline, this.#stepBy, this.#sampleAt));
   }
 
   #ring(): void {
     const now = this.clock.now();
+    this.#hasBeat = false;
     try {
-      if (now >= this.#lookAt) this.#look(now);
-    } finally {
-      // The beat must not wait for a host that throws.
       if (now >= this.#deadline) this.input({ kind: "tick", oldestUnansweredMs: this.#line.oldestUnansweredMs() });
-      else this.#armAlarm();
+    } finally {
+      this.#look(now);
+      this.#armAlarm();
     }
   }
 
-  /** Steps are on the grid of beats and beacons. Between them an instance that has little to do looks at nothing. */
+  /** Steps come with heartbeats, so that an instance at rest wakes up once for both; without heartbeats they come by themselves. */
   #look(now: Millis): void {
+    const isStep = now >= this.#stepBy || (this.#hasBeat && now - this.#steppedAt >= STEP_MS / 2);
+    if (!isStep && now < this.#sampleAt) return;
     const load = this.clock.load();
-    this.#lookAt = after(now, load < LITTLE_LOAD ? STEP_MS : SAMPLE_MS);
+    this.#sampleAt = load < LITTLE_LOAD ? Number.POSITIVE_INFINITY : now + SAMPLE_MS;
     this.boards.adapt(load);
-    if (now < this.#visitAt) return;
-    this.#visitAt = after(now, STEP_MS);
+    if (!isStep) return;
+    this.#steppedAt = now;
+    // The second step without a heartbeat waits for none.
+    this.#stepBy = now + STEP_MS + (this.#hasBeat || !this.#wasWithoutBeat ? BEAT_SLACK_MS : 0);
+    this.#wasWithoutBeat = !this.#hasBeat;
     if (this.lobby.visit(now)) this.gate.tidy(now);
   }
-}
-
-/** The next moment on that grid. */
-function after(now: Millis, gridMs: Millis): Millis {
-  return Math.floor(now / gridMs + 1) * gridMs;
 }

@@ -7,7 +7,7 @@ import type { Grace, Millis } from "@presence-service/protocol";
  * this after it, and a pause of this process makes nobody silent. A visit that would find nothing is left out, and counts all the same.
  */
 export const VISIT_MS = 2500;
-/** Visits are numbered by the steps of the lobby, of which every fifth is one connection's. Steps are on the grid of beats and beacons (R6, R7). */
+/** Visits are numbered by the steps of the lobby, of which every fifth is one connection's. Steps come with heartbeats. */
 export const STEPS_PER_VISIT = 5;
 /** Every 18th visit brings a heartbeat, whatever the client says: it judges us by it. Proxies cut connections that are silent for 60 s. */
 const BEAT_VISITS = 18;

@@ -297,9 +297,9 @@ export class Announcer {
   }
 
   #nextBeacon(now: Millis): Millis {
-    const { beaconJitter, gridMs } = this.#context.constants;
+    const { beaconJitter } = this.#context.constants;
     const at = now + this.#context.bus.beaconMs * this.#context.random.between(1 - beaconJitter, 1 + beaconJitter);
-    return Math.ceil(at / gridMs) * gridMs;
+    return this.#context.bus.onGrid(at);
   }
 
   #sent(now: Millis): void {

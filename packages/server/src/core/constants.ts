@@ -105,8 +105,8 @@ const DEFAULTS = {
   beaconsPerSecond: 10_000,
   /** R6. Share by which a beacon period varies, so that the beacons of many boards spread out by themselves. */
   beaconJitter: 0.2,
-  /** R6, R7. Beats and periodic beacons leave on this grid: those of ten thousand boards that are due within it cost no wake-up beside the beat's. */
-  gridMs: 500 as Millis,
+  /** R6. Periodic beacons leave on this grid, with a heartbeat: those of ten thousand boards that are due within it cost one write to Redis. */
+  beaconGridMs: 500 as Millis,
   /** R6. So long after a cursor has stopped, its last position is published once more. */
   repeatCursorMs: 300 as Millis,
   /** R11. Longer than a half-open connection lives (25 s) plus its grace (15 s). */

@@ -53,6 +53,8 @@ export interface BusBelief {
   readonly echoedAt: Millis;
   /** The period of everybody's beacons, from the size of the cluster (R6). */
   readonly beaconMs: Millis;
+  /** The first time from then on at which a heartbeat leaves, or would: beacons leave with it. */
+  onGrid(at: Millis): Millis;
   /** The peer is up, and as far as is known it hears this instance. */
   canAnswer(instanceId: InstanceId): boolean;
   /** Over how much time to spread something that concerns all boards of all instances, so that Redis carries it easily. */

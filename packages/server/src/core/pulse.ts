@@ -16,6 +16,8 @@ import type { Peers, PeersContext } from "./peers.ts";
 import type { Random } from "./random.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
+/** A beat that is later than that begins the count anew. */
+const LATE_MS = 50;
 
 /** The versions of the bus protocol that this instance reads (R13). */
 export const BUS_VERSIONS = { min: 1, max: 1 } as const;
@@ -139,6 +141,13 @@ export class Pulse implements BusBelief {
     return Math.max(this.#constants.beaconMsMin, (this.#pairs() / this.#constants.beaconsPerSecond) * 1000);
   }
 
+  /** The first time from then on at which a beat leaves, or would. */
+  onGrid(at: Millis): Millis {
+    const { beaconGridMs } = this.#constants;
+    const beatAt = this.#beatAt === NEVER ? 0 : this.#beatAt;
+    return beatAt + Math.ceil((at - beatAt) / beaconGridMs) * beaconGridMs;
+  }
+
   /** Boards times instances: the cost of asking all instances about all boards. */
   #pairs(): number {
     return this.#host.boards + this.#peers.boards;
@@ -247,7 +256,9 @@ export class Pulse implements BusBelief {
     this.#groups.isSpeaking = this.#stride > 1;
     const intervalMs = this.#nextIntervalMs(instances);
     const acks = this.#hearing.takeAcks();
-    this.#beatAt = this.#beatAfter(now, intervalMs);
+    // Counted from the time at which this beat was due: timers are late by some milliseconds, and beacons are to leave with beats.
+    const isInTime = now >= this.#beatAt && now - this.#beatAt < LATE_MS;
+    this.#beatAt = (isInTime ? this.#beatAt : now) + intervalMs;
     this.#beats.sent(intervalMs, now);
     if (!this.#isUp.publisher) return;
     const mute = this.#host.takeMute();
@@ -288,16 +299,6 @@ export class Pulse implements BusBelief {
     this.#stride = Math.min(wanted, 2 * former);
     this.#pause = this.#stride > former ? Math.ceil(this.#stride * this.#random.between(0.5, 1)) : this.#stride;
     return true;
-  }
-
-  /**
-   * Beats leave on the grid of the beacons, so that an instance at rest wakes up once for both. They are not counted from the moment at which
-   * the last one left, which is late by some milliseconds each time.
-   */
-  #beatAfter(now: Millis, intervalMs: Millis): Millis {
-    const { gridMs } = this.#constants;
-    const at = now + intervalMs;
-    return intervalMs % gridMs === 0 ? Math.round(at / gridMs) * gridMs : at;
   }
 
   #nextIntervalMs(instances: number): Millis {

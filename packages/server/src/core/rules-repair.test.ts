@@ -380,8 +380,8 @@ test("[R6.4] in peace a slice says where it stands every 15 s, give or take a fi
   world.advance(120_000);
   const at = saidBy(said, 0, "beacon").map((one) => one.at);
   const gaps = at.slice(1).map((one, index) => one - (at[index] ?? 0));
-  const { beaconMsMin, beaconJitter, gridMs } = CONSTANTS;
-  const [low, high] = [beaconMsMin * (1 - beaconJitter), beaconMsMin * (1 + beaconJitter) + gridMs];
+  const { beaconMsMin, beaconJitter, beaconGridMs } = CONSTANTS;
+  const [low, high] = [beaconMsMin * (1 - beaconJitter), beaconMsMin * (1 + beaconJitter) + beaconGridMs];
   assert.ok(gaps.length >= 5 && gaps.every((gap) => gap >= low && gap <= high), `${gaps}`);
   assert.ok(new Set(gaps.map(Math.round)).size > 1);
   for (const { message } of said) if (message.kind === "heartbeat") assert.equal(message.beaconMs, CONSTANTS.beaconMsMin);
@@ -395,10 +395,10 @@ test("[R6.4] the beacons of many boards that are due within half a second leave 
   world.advance(60_000);
   const at = saidBy(said, 0, "beacon").map((one) => one.at);
   assert.ok(at.length > 100, `${at.length} beacons`);
-  const { gridMs } = CONSTANTS;
+  const { beaconGridMs } = CONSTANTS;
   const [first = 0] = at;
   // Deadlines are met up to 10 ms late.
-  const offGrid = at.map((one) => Math.abs(((one - first + gridMs / 2) % gridMs) - gridMs / 2)).filter((ms) => ms > 10);
+  const offGrid = at.map((one) => Math.abs(((one - first + beaconGridMs / 2) % beaconGridMs) - beaconGridMs / 2)).filter((ms) => ms > 10);
   assert.deepEqual(offGrid, []);
 });
 
