@@ -108,6 +108,8 @@ export class ConnectionManager implements Hub {
   readonly #alarm: Alarm;
   /** The core's, rounded up. */
   #deadline: Millis = Number.POSITIVE_INFINITY;
+  /** The alarm is set when all is done: set before, for a step that comes now, it would go off for nothing. */
+  #isRinging = false;
   /** A heartbeat has left since the alarm rang last. */
   #hasBeat = false;
   /** None came with the last step. */
@@ -461,7 +463,7 @@ export class ConnectionManager implements Hub {
   // The clock.
 
   #armAlarm(): void {
-    if (this.#hasStopped) return;
+    if (this.#isRinging || this.#hasStopped) return;
     this.#deadline = Math.ceil(this.#core.nextDeadline() / DEADLINE_GRAIN_MS) * DEADLINE_GRAIN_MS;
     this.#alarm.set(Math.min(this.#deadline, this.#stepBy, this.#sampleAt));
   }
@@ -469,11 +471,17 @@ export class ConnectionManager implements Hub {
   #ring(): void {
     const now = this.clock.now();
     this.#hasBeat = false;
+    this.#isRinging = true;
     try {
       if (now >= this.#deadline) this.input({ kind: "tick", oldestUnansweredMs: this.#line.oldestUnansweredMs() });
     } finally {
-      this.#look(now);
-      this.#armAlarm();
+      // This happens even if the host's logger has thrown.
+      try {
+        this.#look(now);
+      } finally {
+        this.#isRinging = false;
+        this.#armAlarm();
+      }
     }
   }
 

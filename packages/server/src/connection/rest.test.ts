@@ -104,3 +104,35 @@ test("boards whose members are all on one of four instances: a third of the beac
   const added = await boardsAdd(4, 10, 1);
   assertAtMost(t, "a board of 10 on one instance, per second", added, { publishes: 0.024, bytes: 0.6, deliveredBytes: 0.6 });
 });
+
+/** Moments at which timers of an instance go off, per second. Its clients answer at once. */
+async function wakeUps(boards: number): Promise<number> {
+  const desk = await Desk.open();
+  const { clock } = desk;
+  clock.advance(3000);
+  const people = Array.from({ length: boards }, (_, nth) => {
+    const client = desk.connect("binary");
+    client.hello();
+    client.join(`b${nth}`, `person ${nth}`);
+    clock.advance(7);
+    return client;
+  });
+  const wait = (seconds: number) => {
+    const before = clock.wakeUps;
+    for (let left = seconds * 1000; left > 0; left -= ANSWER_EVERY_MS) {
+      clock.advance(ANSWER_EVERY_MS);
+      for (const client of people)
+        if (client.socket.takeMessages().some(({ kind }) => kind === "heartbeat")) client.say({ kind: "heartbeat" });
+    }
+    return (clock.wakeUps - before) / seconds;
+  };
+  wait(SETTLE_S);
+  return wait(COUNTED_S);
+}
+
+for (const boards of [0, 50])
+  test(`timers wake up an instance with ${boards} boards twice a second: visits and beacons come with its heartbeats`, async (t) => {
+    const count = await wakeUps(boards);
+    t.diagnostic(`${count} a second`);
+    assert.ok(count <= 2.02, `${count} a second`);
+  });

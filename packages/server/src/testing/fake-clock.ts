@@ -8,6 +8,8 @@ type Timer = { readonly at: Millis; readonly callback: () => void };
 export class FakeClock implements Clock {
   /** The result of `load`. */
   busy = 0;
+  /** The moments at which timers went off. */
+  wakeUps = 0;
   /** The difference between `wallNow` and `now`; a test may change it, as if the system's clock was set. */
   wallAheadMs: Millis = 1_750_000_000_000;
   #now: Millis;
@@ -50,6 +52,7 @@ export class FakeClock implements Clock {
     const until = this.#now + ms;
     this.turn();
     for (let next = this.#next(until); next !== undefined; next = this.#next(until)) {
+      if (next.at > this.#now) this.wakeUps++;
       this.#now = Math.max(this.#now, next.at);
       this.#fire(next);
       this.turn();
