@@ -1,10 +1,11 @@
 /**
- * Runs a short selection of tests under the other Node releases that are supported: `npm run runtimes`, or `npm run runtimes -- 22.18.0` for
- * certain versions. They are npm packages without scripts, installed beside the pinned one and not into it.
+ * Runs a short selection of tests under the other Node releases that are supported, and the SDK in the engine of React Native: `npm run runtimes`,
+ * or `npm run runtimes -- 22.18.0 react-native` for certain ones. They are npm packages without scripts, installed beside this repository and not
+ * into it.
  */
 
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -18,6 +19,17 @@ await continueOnNode24();
 
 /** The newest of each line that npm offers as a package; 22.18.0 is the oldest that the service allows. */
 const VERSIONS = ["22.18.0", "22.23.3", "26.12.1"];
+/** Versions that go together; the engine is the newest of which npm has a program. */
+const REACT_NATIVE = [
+  "react-native@0.88.1",
+  "@react-native/metro-config@0.88.1",
+  "metro@0.87.1",
+  "react@19.3.1",
+  "react-test-renderer@19.3.1",
+  "react-native-get-random-values@2.0.0",
+  "@bacons/text-decoder@0.0.0",
+  "hermes-engine-cli@0.12.0",
+];
 
 /** Parts of paths: the codecs and the SDK, connections on a fake clock, settings, and real processes on a real Redis. */
 const SELECTION = [
@@ -47,22 +59,29 @@ if (packageName === "") {
   process.exit(1);
 }
 
-const versions = positionals.length > 0 ? positionals : VERSIONS;
+const runtimes = positionals.length > 0 ? positionals : [...VERSIONS, "react-native"];
 /** @type {string[]} */
 const failed = [];
-for (const version of versions) {
-  const folder = join(tmpdir(), "presence-runtimes", version);
-  const node = join(folder, "node_modules", packageName, "bin/node");
-  if (!existsSync(node)) {
-    const args = ["install", "--prefix", folder, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", `${packageName}@${version}`];
-    if (spawnSync("npm", args, { stdio: ["ignore", "ignore", "inherit"] }).status !== 0) {
-      failed.push(`${version} (cannot be installed)`);
-      continue;
-    }
+for (const runtime of runtimes) {
+  const isNode = runtime !== "react-native";
+  const folder = join(tmpdir(), "presence-runtimes", runtime);
+  const node = isNode ? join(folder, "node_modules", packageName, "bin/node") : process.execPath;
+  const sign = isNode ? node : join(folder, "node_modules/hermes-engine-cli");
+  if (!existsSync(sign) && !installed(folder, isNode ? [`${packageName}@${runtime}`] : REACT_NATIVE)) {
+    failed.push(`${runtime} (cannot be installed)`);
+    continue;
   }
-  console.log(`\nruntimes: Node ${version}`);
-  const { status } = spawnSync(node, [join(ROOT, "scripts/test.js"), ...SELECTION], { cwd: ROOT, stdio: "inherit" });
-  if (status !== 0) failed.push(version);
+  console.log(`\nruntimes: ${isNode ? `Node ${runtime}` : runtime}`);
+  const selection = isNode ? SELECTION : ["client/test/react-native"];
+  const { status } = spawnSync(node, [join(ROOT, "scripts/test.js"), ...selection], { cwd: ROOT, stdio: "inherit" });
+  if (status !== 0) failed.push(runtime);
 }
-console.log(failed.length === 0 ? `\nruntimes: all passed under ${versions.join(", ")}` : `\nruntimes: failed under ${failed.join(", ")}`);
+console.log(failed.length === 0 ? `\nruntimes: all passed under ${runtimes.join(", ")}` : `\nruntimes: failed under ${failed.join(", ")}`);
 process.exitCode = failed.length === 0 ? 0 : 1;
+
+/** @param {string} folder @param {readonly string[]} packages */
+function installed(folder, packages) {
+  mkdirSync(folder, { recursive: true });
+  const args = ["install", "--prefix", folder, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", ...packages];
+  return spawnSync("npm", args, { stdio: ["ignore", "ignore", "inherit"] }).status === 0;
+}

@@ -1,4 +1,10 @@
-/** Modules that the guides import and this repository does not install: style sheets, and the calls of Socket.IO that apps come from. */
+/** Modules that the guides import and this repository does not install: style sheets, React Native, and the calls of Socket.IO that apps come from. */
+
+declare module "react-native-get-random-values";
+declare module "@bacons/text-decoder/install";
+declare module "react-native" {
+  export const AppState: { addEventListener(type: "change", listener: (state: string) => void): { remove(): void } };
+}
 
 declare module "*.css";
 
