@@ -8,6 +8,8 @@ import { networkInterfaces } from "node:os";
 import { inspect } from "node:util";
 import { type Finding, findingInWords, reportAsJson, verdictInWords, verdictOn } from "./cli/finding.ts";
 import { openTelemetryTracer } from "./cli/open-telemetry.ts";
+import { boundYoungGeneration } from "./cli/young-generation.ts";
+import { rest } from "./compilers.ts";
 import { subcommandHelp } from "./config/subcommands.ts";
 import { type Command, helpText, possibleSecrets, readCommand, type Settings } from "./config.ts";
 import { EXIT_STATUS, PresenceError } from "./errors.ts";
@@ -113,6 +115,9 @@ function onDefect(tell: (error: unknown) => void): void {
 }
 
 async function run(settings: Settings, warnings: readonly string[]): Promise<void> {
+  // With webhooks an instance follows the people of all others, too.
+  if (settings.webhooks === undefined) rest();
+  boundYoungGeneration();
   const log = createLog({ level: settings.logLevel, format: settings.logFormat });
   for (const warning of warnings) log.warn(warning);
   onDefect((error) =>
