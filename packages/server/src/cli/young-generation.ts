@@ -19,6 +19,6 @@ export function boundYoungGeneration(): void {
   }).observe({ type: "gc" });
 }
 
-function youngBytes(): number {
+export function youngBytes(): number {
   return getHeapSpaceStatistics().find(({ space_name: name }) => name === "new_space")?.space_size ?? 0;
 }
