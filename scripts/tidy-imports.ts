@@ -63,7 +63,7 @@ const SERVER_IMPORTS: Record<string, readonly string[]> = {
   admin: ["edge", "connection", "bus", "core", "telemetry", "errors", "address", "origins", "clock", "compilers", "version"],
   webhooks: ["core", "telemetry", "clock"],
   edge: ["connection", "speech", "bus", "core", "telemetry", "errors", "address", "origins", "clock", "compilers", "version"],
-  connection: ["speech", "recorder", "bus", "core", "telemetry", "bounds", "errors", "clock"],
+  connection: ["speech", "recorder", "bus", "core", "telemetry", "bounds", "errors", "clock", "compilers"],
   recorder: ["core", "telemetry", "version"],
   speech: ["core"],
   redis: ["bus", "core", "telemetry", "errors", "clock", "within"],

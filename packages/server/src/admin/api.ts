@@ -6,7 +6,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { z } from "zod";
 import type { AddressOf } from "../address.ts";
-import { work } from "../compilers.ts";
+import { busy } from "../compilers.ts";
 import type { HostRule } from "../edge/hosts.ts";
 import { INSTANCE_HEADER } from "../edge/http.ts";
 import { pathOf, queryOf } from "../edge/paths.ts";
@@ -84,7 +84,7 @@ export function createApi(options: ApiOptions): (request: IncomingMessage, respo
       log.info({ by: caller.name, address, call: call.id, ...fields }, "an operator acts");
     }
     // A program may move an agent as often as people move.
-    if (method !== "GET") work();
+    if (method !== "GET") busy();
     return call.act({ ...said, caller } as Parameters<Call["act"]>[0]);
   };
 

@@ -5,6 +5,7 @@
  */
 
 import { type BoardId, type BoardRef, type CursorPathOf, type Millis, type Point, stampOf } from "@presence-service/protocol";
+import { busy } from "../compilers.ts";
 import type { Counts, Effect, RosterChange, RosterView } from "../core/effects.ts";
 import type { Moves } from "../core/messages.ts";
 import { Draft } from "../speech/draft.ts";
@@ -275,6 +276,7 @@ export class BoardFanout {
     const isCounted = isNews && this.#areCountsDue;
     this.#forgetTick();
     const moves = this.#source.takeCursors(this.boardId);
+    if (moves.length > 0) busy();
     const tick: Tick = {
       now,
       since: this.pace.flushedAt,

@@ -16,6 +16,7 @@ import {
   type ServerMessage,
   utf8Bytes,
 } from "@presence-service/protocol";
+import { busy } from "../compilers.ts";
 import type { ConnectionId, Entrant } from "../core/effects.ts";
 import type { JoinSpan, Tracing } from "../telemetry/tracing.ts";
 import type { Identity, User } from "./auth.ts";
@@ -174,6 +175,7 @@ export class ClientBoards {
   }
 
   say(message: Extract<ClientMessage, { kind: "update" | "broadcast" }>, ofMessage: number): void {
+    busy();
     const seat = this.seatOn(message.board);
     if (seat === undefined) return this.#client.refuse("not_joined", refOf(message));
     if (seat.isObserver) return this.#client.refuse("observing", refOf(message));

@@ -10,7 +10,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
 import type { AddressOf } from "../address.ts";
-import { work } from "../compilers.ts";
+import { arrived } from "../compilers.ts";
 import type { ConnectionManager } from "../connection/manager.ts";
 import { LIMIT_TEXTS } from "../connection/refusal-texts.ts";
 import type { OriginRule } from "../origins.ts";
@@ -95,7 +95,7 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
         refuse(request, socket, "path", { status: 404, body: `WebSockets connect at ${paths.join(" or ")}.` });
       return;
     }
-    work();
+    arrived();
     const forwarded = request.headers["x-forwarded-for"];
     const address = addressOf(request.socket.remoteAddress, Array.isArray(forwarded) ? forwarded.join(",") : forwarded);
     const ignore = () => {};
