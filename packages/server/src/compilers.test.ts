@@ -47,5 +47,10 @@ if (IS_CHILD) {
       ["--allow-natives-syntax", "--conditions=presence-source", fileURLToPath(import.meta.url)],
       { env: { ...process.env, COUNT_OPTIMIZED: "yes", NODE_OPTIONS: "" } },
     );
-    assert.deepEqual([JSON.parse(stdout), stderr], [["turbofan", "neither", "maglev", "turbofan"], ""]);
+    assert.equal(stderr, "");
+    // Which compilers a release of Node has differs: 22 has no Maglev by default.
+    const [usual, resting, joining, moving]: string[] = JSON.parse(stdout);
+    assert.notEqual(usual, "neither");
+    assert.deepEqual([resting, moving], ["neither", usual]);
+    assert.notEqual(joining, "turbofan");
   });

@@ -10,12 +10,15 @@ import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 /** Of both halves. V8 makes it smaller by itself when little is allocated; then it may grow again. */
 export const YOUNG_BYTES_MAX = 16 * 2 ** 20;
 
+/** V8's default. */
+const GROWTH = 2;
+
 export function boundYoungGeneration(): void {
   let mayGrow = true;
   new PerformanceObserver(() => {
-    if (mayGrow === youngBytes() < YOUNG_BYTES_MAX) return;
+    if (mayGrow === GROWTH * youngBytes() <= YOUNG_BYTES_MAX) return;
     mayGrow = !mayGrow;
-    setFlagsFromString(`--semi-space-growth-factor=${mayGrow ? 2 : 1}`);
+    setFlagsFromString(`--semi-space-growth-factor=${mayGrow ? GROWTH : 1}`);
   }).observe({ type: "gc" });
 }
 
