@@ -1,6 +1,6 @@
 /**
  * The optimizing compilers of V8: the command leaves them off until there is work. By its heartbeats alone an instance makes functions hot, one after
- * another, and to load the compilers for these takes 13 MB (docs/decisions/027-resident-memory.md). The baseline compiler is always on.
+ * another, and to load the compilers for these takes 13 MB (docs/decisions/028-resident-memory.md). The baseline compiler is always on.
  *
  * A flag of V8 is of the whole process. So only the command calls `rest`, and in a host's process the others do nothing.
  * Functions whose names pass a filter may be optimized: `*`, all, is the default of V8; `~` is none. Whether there is a compiler at all stays as it

@@ -1,6 +1,6 @@
 /**
  * Keeps the young generation of V8 small, in the process of the command. When thousands connect, V8 makes it up to 128 MB large, and returns
- * that memory some time after they have gone quiet, or not at all (docs/decisions/027-resident-memory.md). A flag that bounds it can be given
+ * that memory some time after they have gone quiet, or not at all (docs/decisions/028-resident-memory.md). A flag that bounds it can be given
  * only to `node` itself; how fast it grows can be changed at any time.
  */
 

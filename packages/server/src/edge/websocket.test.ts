@@ -49,6 +49,7 @@ async function full(t: TestContext) {
       hasRoomFor: () => true,
       waits: (socket) => void places.add(socket.on("close", () => places.delete(socket))),
       upgraded: (socket) => void places.delete(socket),
+      closed() {},
     },
     addressOf: () => ADDRESS,
     log: { warn() {} } as never,
