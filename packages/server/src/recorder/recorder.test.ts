@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import type { BoardId, InstanceId } from "@presence-service/protocol";
+import type { BoardId, InstanceId, MemberId } from "@presence-service/protocol";
 import { eventually } from "../../test/harness/eventually.ts";
 import { Core, type CoreOptions } from "../core/core.ts";
 import { SILENT } from "../telemetry/log.ts";
 import { World } from "../testing/world.ts";
+import { RecordedCore } from "./recorded-core.ts";
 import { FILES_MAX, Recorder } from "./recorder.ts";
 
 test("files are for their owner only, and the last ten stay", async (t) => {
@@ -74,4 +76,23 @@ test("a divergence, and an instance that was given up and lives, are written dow
   await eventually(() => written.length === 3, { what: "an instance that was given up is back" });
   assert.deepEqual(written, ["divergence", "divergence", "false_leave"]);
   assert.equal((await readdir(dir)).length, 3);
+});
+
+test("ten thousand joins take 130 bytes each, and moves are kept as they are", async () => {
+  const core = new RecordedCore(
+    { instanceId: "0".repeat(32) as InstanceId, seed: 1, now: 0 },
+    { bytes: 2 ** 24, keepsContent: false, trouble: () => {} },
+  );
+  const bytes = async () => (await core.recorded()).reduce((sum, { calls }) => sum + calls.length, 0);
+  for (let connection = 0; connection < 10_000; connection++) {
+    const memberId = createHash("sha256").update(String(connection)).digest("hex").slice(0, 32) as MemberId;
+    const boardId = `b${Math.floor(connection / 10)}` as BoardId;
+    const member = { memberId, userId: memberId, username: `user ${connection}`, kind: "person", status: "idle", state: {} } as const;
+    core.handle({ kind: "join", connection, boardId, attempt: 1, member }, connection, connection);
+  }
+  const joins = (await bytes()) / 10_000;
+  assert.ok(joins > 16 && joins < 130, `${joins} bytes a join`);
+  for (let move = 0; move < 100_000; move++) core.markCursor("b0" as BoardId, 0, move % 60_000, 1, 10_000 + move);
+  const segments = await core.recorded();
+  assert.ok(segments.some(({ isPacked }) => isPacked) && segments.some(({ isPacked }) => !isPacked));
 });
