@@ -56,3 +56,20 @@ test("a state that cannot be parsed is reported and shown as empty", async () =>
   );
   assert.equal(driver.reports.length, 1);
 });
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? unknown : never;
+/** The compiler refuses a value of any other type, `any` included. */
+const exactly =
+  <Wanted>() =>
+  <Given>(_value: Given & Same<Wanted, Given>) => {};
+
+test("an app that names no types gets them of parseState, and JSON without it", () => {
+  const options = { url: "ws://test", driver: new FakeDriver() };
+  const parsed = createPresence({ ...options, parseState: (state) => ({ tool: String(state["tool"]) }) });
+  const board = parsed.board("doc-42", { state: { tool: "pen" } });
+  exactly<readonly Member<{ tool: string }>[]>()(board.others);
+  exactly<(told: () => void) => () => void>()(board.subscribe);
+  board.cursors.subscribe((moved) => exactly<readonly CursorMove<{ tool: string }>[]>()(moved));
+  exactly<readonly Member[]>()(createPresence(options).board("doc-42").others);
+  parsed.close();
+});

@@ -42,6 +42,7 @@ export type AvatarStackProps = {
 /** Neighbours cover this part of each other. */
 const OVERLAP = 0.25;
 
+/** The people on the board as a row of avatars, in one order for all viewers; those who have no room are behind a button `+n`. */
 export function AvatarStack({
   max = 5,
   size = 32,

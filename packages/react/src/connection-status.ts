@@ -25,7 +25,10 @@ export type ConnectionStatusProps = {
   readonly style?: CSSProperties | undefined;
 };
 
-/** A polite live region: a screen reader says it when it has time. It is always there, since one that appears with its text is not read. */
+/**
+ * Says what is wrong with the connection, once it lasts, and nothing while nothing is. A polite live region: a screen reader says it when it has time.
+ * It is always there, since one that appears with its text is not read.
+ */
 export function ConnectionStatus({ words, delayMs = DELAY_MS, children, className, style }: ConnectionStatusProps): ReactElement {
   const status = useLasting(useStatus(), delayMs);
   const text = words?.[status] ?? WORDS[status];

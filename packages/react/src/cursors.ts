@@ -44,6 +44,7 @@ const LAYER: CSSProperties = {
 };
 const CURSOR: CSSProperties = { position: "absolute", left: 0, top: 0 };
 
+/** Draws the others' cursors above the positioned element around it. One's own pointer is told by `useCursorArea`. */
 export function Cursors({ area, isHidden = false, renderCursor, smooth, className, style }: CursorsProps): ReactElement {
   const store = useStore();
   const layer = useMemo(() => new CursorLayer(store), [store]);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Member } from "@presence-service/client";
 import { act, createElement, Fragment } from "react";
 import { advance, onBoard, reading, render, strict } from "../test/rendered.ts";
 import { Service } from "../test/service.ts";
@@ -242,6 +243,12 @@ test("following: renders when the member is another one, tells each move, and en
   await unmount();
 });
 
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? unknown : never;
+/** The compiler refuses a value of any other type, `any` included. */
+const exactly =
+  <Wanted>() =>
+  <Given>(_value: Given & Same<Wanted, Given>) => {};
+
 test("types: a client's State and Events are those of its hooks", async () => {
   const service = await Service.open();
   type State = { tool: "pen" | "select" };
@@ -252,6 +259,10 @@ test("types: a client's State and Events are those of its hooks", async () => {
     const broadcast = typed.useBroadcast();
     const tools: readonly ("pen" | "select")[] = typed.useOthers((others) => others.map(({ state }) => state.tool));
     typed.useEvent("wave", ({ data }) => data.hand satisfies number);
+    exactly<number>()(typed.useOthers((others) => others.length));
+    exactly<readonly Member<State>[]>()(typed.useOthers());
+    exactly<"pen" | "select" | undefined>()(typed.useSelf((self) => self?.state.tool));
+    exactly<string[]>()(typed.useUsers((users) => users.map(({ username }) => username)));
     // @ts-expect-error: there is no such tool
     void (() => update({ tool: "hammer" }));
     // @ts-expect-error: there is no such event
