@@ -453,7 +453,9 @@ function readFlags(argv: readonly string[], subcommand: Subcommand | undefined, 
   const flags = new Map<string, string>();
   const strangers = new Map<number, string | undefined>();
   for (const token of tokens) {
-    if (token.kind === "positional" && (token.index > 0 || subcommand === undefined)) {
+    // The value of an unknown flag is no second mistake.
+    const isValue = strangers.has(token.index - 1) && /^--[^=]+$/.test(argv[token.index - 1] ?? "");
+    if (token.kind === "positional" && !isValue && (token.index > 0 || subcommand === undefined)) {
       const meant = token.index === 0 ? similarTo(token.value, Object.keys(SUBCOMMANDS)) : undefined;
       strangers.set(token.index, meant && `the subcommand ${meant}`);
     }

@@ -71,7 +71,7 @@ test("subcommands are in the help, have one of their own, and are recognised whe
     [["tap", "c4nary"], /Argument 2 is no flag of/],
     [["tap", "--bord", "42"], /Argument 2 is no flag of .* Is --board meant\?/],
     [["tap", "--board", "a b", "--instance", "c4nary", "--kind", "c4nary"], /--board takes.*--kind takes.*--instance takes/s],
-    [["--board", "42"], /Argument 1 is no flag of this command\./],
+    [["--board", "42"], /A setting is wrong:\s+- Argument 1 is no flag of this command\./],
   ] as const) {
     const { code, stderr } = await start(args).ended;
     assert.equal(code, 78);
