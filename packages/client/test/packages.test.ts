@@ -126,6 +126,13 @@ test("all packages have one version, and name each other in it", () => {
   }
 });
 
+test("a package for apps has a main file too, the one that it exports: React Native's bundler looks at nothing else before 0.79", () => {
+  for (const name of ["protocol", "client", "react"]) {
+    const { main, exports } = JSON.parse(readFileSync(join(app, "node_modules/@presence-service", name, "package.json"), "utf8"));
+    assert.equal(main, exports["."].default, name);
+  }
+});
+
 test("Node finds the client whatever conditions it is given", async () => {
   for (const conditions of [[], ["--conditions=development"], ["--conditions=production"]]) {
     const { stdout } = await run(process.execPath, [...conditions, "--input-type=module", "--eval", `${APP}console.log(presence.status)`], {
