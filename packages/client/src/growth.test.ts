@@ -22,6 +22,7 @@ const MESSAGES: readonly ServerMessage[] = [
   { kind: "roster", board, roster: [{ actor: 4, member: memberOf("dan"), at: { x: 3, y: 4 } }] },
   { kind: "paged", board, members: [ana], more: false },
   { kind: "user_updated", board, actor: 1, patch: { status: "idle", state: { tool: null } } },
+  { kind: "statuses", board, status: "idle", actors: [2, 4], activeAt: 1_760_000_000_000, afterMs: [0, 1500] },
   {
     kind: "cursors",
     board,

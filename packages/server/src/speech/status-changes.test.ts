@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  ACTOR_MAX,
   applyMergePatch,
   type BoardId,
   decodeServerBinary,
@@ -10,7 +11,9 @@ import {
   type JsonObject,
   type Member,
   type MemberId,
+  ROSTER_MAX,
   type RosterEntry,
+  SERVER_MESSAGE_BYTES_MAX,
   type ServerMessage,
 } from "@presence-service/protocol";
 import fc from "fast-check";
@@ -45,8 +48,8 @@ class Scene {
   readonly #teller: Teller;
   bytes = 0;
 
-  constructor(encoding: keyof typeof SPEECHES, count: number) {
-    for (let actor = 0; actor < count; actor++) this.members.set(actor, memberOf(actor));
+  constructor(encoding: keyof typeof SPEECHES, count: number, first = 0) {
+    for (let actor = first; actor < first + count; actor++) this.members.set(actor, memberOf(actor));
     for (const [actor, member] of this.members) this.believed.set(actor, member);
     const entries = (): RosterEntry[] => Array.from(this.members, ([actor, member]) => ({ actor, member }));
     const roster = () => ({ settling: false, degraded: false, members: 0, users: 0, observed: false, entries: entries() });
@@ -89,15 +92,24 @@ class Scene {
 
   /** Ends the tick: the messages to the client of that actor. */
   tick(actor = -1): ServerMessage[] {
+    return this.tickOf(actor).messages;
+  }
+
+  /** The same, and how many bytes each takes. */
+  tickOf(actor = -1): { readonly messages: ServerMessage[]; readonly sizes: number[] } {
     this.#teller.statuses(this.#draft);
     this.#draft.endRoster();
     const socket = new FakeSocket();
     this.bytes = this.#draft.rosterBytes;
     this.#draft.writeTo(socket, actor, "all", { framesOut: 0, bytesOut: 0, cursorsDelivered: 0 });
     this.#draft.clear();
-    return socket
-      .takeFrames()
-      .map(({ isText, payload }) => (isText ? decodeServerJson(payload.toString()) : decodeServerBinary(payload)) ?? assert.fail());
+    const frames = socket.takeFrames();
+    return {
+      messages: frames.map(
+        ({ isText, payload }) => (isText ? decodeServerJson(payload.toString()) : decodeServerBinary(payload)) ?? assert.fail(),
+      ),
+      sizes: frames.map(({ payload }) => payload.length),
+    };
   }
 
   hear(messages: readonly ServerMessage[]): void {
@@ -178,6 +190,18 @@ test("[C2] a crowd that is lost, and is back, takes 2 to 4 bytes for each member
   assert.deepEqual(kindsOf(scene.tick()), ["statuses"]);
   assert.ok(scene.bytes < 2000, `back: ${scene.bytes} bytes`);
 });
+
+for (const encoding of ["binary", "json"] as const) {
+  test(`[C5] ${encoding}: all members that a viewer is told of, with the longest numbers, fit into one message`, () => {
+    const scene = new Scene(encoding, ROSTER_MAX, ACTOR_MAX - ROSTER_MAX + 1);
+    for (const [nth, actor] of [...scene.members.keys()].entries()) scene.fade(actor, SINCE + (nth % 2) * (2 ** 32 - 1));
+    const { sizes, messages } = scene.tickOf();
+    assert.deepEqual(kindsOf(messages), ["statuses"]);
+    assert.ok((sizes[0] ?? 0) <= SERVER_MESSAGE_BYTES_MAX, `${sizes}`);
+    scene.hear(messages);
+    assert.deepEqual(scene.believed, scene.members);
+  });
+}
 
 test("[C6] what a member says comes after its status, and who leaves is in no crowd", () => {
   const scene = new Scene("json", 20);
