@@ -187,14 +187,15 @@ export type PresenceServer = {
 /** Wait for the echo of the first heartbeat. It takes a millisecond, unless pub/sub does not work. */
 const READY_MS_MAX = 5000;
 /** Time for a request with its headers, as all are small, and for a client to read the answer. */
-const REQUEST_MS_MAX = 10_000;
+const REQUEST_MS_MAX = 8000;
+/** Node looks so often for requests that take longer, by default every 30 s. Each look wakes up an instance at rest. */
+const LOOK_MS = 2000;
 /** After so many requests a socket is closed: a scraper does not notice, and requests sent ahead of the answers have an end. */
 const REQUESTS_PER_SOCKET_MAX = 100;
 const HTTP_LIMITS = {
   headersTimeout: REQUEST_MS_MAX,
   requestTimeout: REQUEST_MS_MAX,
-  // By default Node looks for such sockets every 30 s only, and they live so much longer. Each look wakes up an instance at rest.
-  connectionsCheckingInterval: 5000,
+  connectionsCheckingInterval: LOOK_MS,
 };
 
 /** Resolves when the server accepts clients; rejects with a PresenceError that says what to do. */

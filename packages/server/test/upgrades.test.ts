@@ -105,7 +105,7 @@ test("entries of allowedOrigins that can never match are refused at the start", 
   await assert.rejects(refused, { code: "BAD_SETTINGS", message: /app\.example" names no scheme.*more than scheme, host and port/ });
 });
 
-test("a client that sends nothing, or a request byte by byte, is gone in 12 s", { timeout: 30_000 }, async (t) => {
+test("a client that sends nothing, or a request byte by byte, is gone in 10 s", { timeout: 30_000 }, async (t) => {
   const { port } = await open(t);
   const startedAt = performance.now();
   const ended: number[] = [];
@@ -119,7 +119,7 @@ test("a client that sends nothing, or a request byte by byte, is gone in 12 s", 
   });
   const trickle = setInterval(() => sockets[0]?.writable && sockets[0].write("X-Y: z\r\n"), 500);
   t.after(() => clearInterval(trickle));
-  await eventually(() => ended.length === 3, { what: () => `all are ended: ${ended.map(Math.round)}`, withinMs: 12_500 });
+  await eventually(() => ended.length === 3, { what: () => `all are ended: ${ended.map(Math.round)}`, withinMs: 10_500 });
 });
 
 test("no stranger takes the last file descriptor", { timeout: 90_000 }, async (t) => {
