@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ACTOR_MAX, type BoardId, type ErrorCode } from "@presence-service/protocol";
+import { ACTOR_MAX, type BoardId } from "@presence-service/protocol";
 import { createPresence } from "./client.ts";
-import { FakeDriver, type FakeSocket } from "./testing/fake-driver.ts";
-import { atDesk, greet, INSTANCE, joined, logOf, memberOf, names } from "./testing/service.ts";
+import { FakeDriver } from "./testing/fake-driver.ts";
+import { atDesk, greet, INSTANCE, joined, logOf, memberOf, names, refuse } from "./testing/service.ts";
 
 const desk = "desk" as BoardId;
 /** The SDK leaves a board so long after its last handle was given back. */
@@ -376,10 +376,6 @@ test("errors reach the board they are about; errors without a listener reach the
   assert.deepEqual(log, ["!bad_message"]);
 });
 
-function refuse(socket: FakeSocket, code: ErrorCode, ref = "desk"): void {
-  socket.serve({ kind: "error", code, message: "no", ref });
-}
-
 test("a join that came too fast is tried again, after longer and longer waits", async () => {
   const { presence, socket, driver } = await atDesk();
   presence.board("b2").on("error", () => {});
@@ -448,86 +444,6 @@ test("after a refused state the SDK reports it and sends the whole state; if tha
   assert.deepEqual(socket.sent("join").at(-1)?.state, { tool: "pen" });
   refuse(socket, "bad_state");
   assert.deepEqual([board.status, socket.sent("leave").length], ["closed", 1]);
-});
-
-test("renamed: shown at once, one join in place, and the cursor stays", async () => {
-  const { board, socket, driver, log } = await atDesk(["ana"]);
-  board.moveCursor(0, 0);
-  await driver.advance(100);
-  const statuses: string[] = [];
-  board.subscribe(() => statuses.push(board.status));
-  board.rename("Zed");
-  board.rename("Zed");
-  assert.equal(board.self?.username, "Zed");
-  assert.deepEqual(socket.kinds.slice(-2), ["join", "cursor"]);
-  assert.deepEqual(
-    socket
-      .sent("join")
-      .map(({ attempt, username }) => [attempt, username])
-      .slice(1),
-    [[2, "Zed"]],
-  );
-  const { self } = board;
-  socket.serve(joined("desk", ["ana"], { me: memberOf("me", { username: "Zed" }) }));
-  assert.equal(board.self, self);
-  assert.deepEqual([statuses, log, driver.sockets.length], [["connected"], [], 1]);
-  assert.throws(() => board.rename("Zed\u202e"), TypeError);
-  assert.throws(() => board.rename("x".repeat(257)), RangeError);
-  assert.equal(board.self, self);
-});
-
-test("renamed twice in one task: the second waits for the answer to the first", async () => {
-  const { board, socket } = await atDesk();
-  for (const name of ["Y", "Ye", "Yen"]) board.rename(name);
-  assert.deepEqual(
-    socket.sent("join").map(({ username }) => username),
-    ["me", "Y"],
-  );
-  socket.serve(joined("desk", [], { me: memberOf("me", { username: "Y" }) }));
-  assert.equal(board.self?.username, "Yen");
-  assert.deepEqual(
-    socket.sent("join").map(({ username }) => username),
-    ["me", "Y", "Yen"],
-  );
-  socket.serve(joined("desk", [], { me: memberOf("me", { username: "Yen" }) }));
-  assert.equal(socket.sent("join").length, 3);
-});
-
-test("renamed while offline: kept, and sent on return", async () => {
-  const { board, socket, driver } = await atDesk();
-  await driver.advance(5_000);
-  socket.drop(1006);
-  board.rename("Zed");
-  assert.equal(board.self?.username, "Zed");
-  await driver.advance(1_000);
-  const next = await greet(driver);
-  assert.deepEqual(
-    next.sent("join").map(({ username }) => username),
-    ["Zed"],
-  );
-});
-
-test("a name that the service refuses, or replaces, is not kept up", async () => {
-  const { board, socket, driver, log } = await atDesk();
-  board.rename("Admin");
-  refuse(socket, "bad_username");
-  assert.deepEqual([board.status, board.self?.username, log], ["connected", "me", ["!bad_username"]]);
-  await driver.advance(1_000);
-  assert.equal(socket.sent("join").at(-1)?.username, "me");
-  socket.serve(joined("desk"));
-  board.rename("Zed");
-  socket.serve(joined("desk", [], { me: memberOf("me", { username: "Ms Known" }) }));
-  assert.equal(board.self?.username, "Ms Known");
-});
-
-test("renamed when joins come too fast: the pause is kept, and so is the name", async () => {
-  const { board, socket, driver } = await atDesk();
-  board.rename("Zed");
-  refuse(socket, "too_fast");
-  board.rename("Zoe");
-  assert.equal(socket.sent("join").length, 2);
-  await driver.advance(1_000);
-  assert.deepEqual([socket.sent("join").at(-1)?.username, board.self?.username], ["Zoe", "Zoe"]);
 });
 
 test("a board that is not allowed any more is left", async () => {

@@ -1,6 +1,16 @@
 /** The service's side of a connection, for tests: members by name, messages with defaults. */
 
-import type { BoardId, JsonObject, Member, MemberId, Point, ResumeToken, RosterEntry, ServerMessage } from "@presence-service/protocol";
+import type {
+  BoardId,
+  ErrorCode,
+  JsonObject,
+  Member,
+  MemberId,
+  Point,
+  ResumeToken,
+  RosterEntry,
+  ServerMessage,
+} from "@presence-service/protocol";
 import { createPresence } from "../client.ts";
 import type { Board, Presence, PresenceOptions } from "../types.ts";
 import { FakeDriver, type FakeSocket } from "./fake-driver.ts";
@@ -103,4 +113,9 @@ export function logOf(board: Board): string[] {
 
 export function names(board: Board): string[] {
   return board.others.map((member) => `${member.username} ${member.status}`);
+}
+
+/** The service refuses something of that board. */
+export function refuse(socket: FakeSocket, code: ErrorCode, ref = "desk"): void {
+  socket.serve({ kind: "error", code, message: "no", ref });
 }
