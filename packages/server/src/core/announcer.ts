@@ -47,8 +47,6 @@ export class Announcer {
   #beaconsAfterChange: Millis[] = [];
   #beaconUnechoedAt: Millis = NEVER;
   #beaconAt: Millis;
-  /** Periodic beacons in a row that were due while no other instance was subscribed. */
-  #idleBeacons = 0;
 
   #echoedSeq: Seq;
   /** The oldest own message on this board since the last echo of any. */
@@ -77,7 +75,6 @@ export class Announcer {
     this.#beaconsAfterChange = keep(this.#beaconsAfterChange);
     this.#beaconUnechoedAt = keep(this.#beaconUnechoedAt);
     this.#beaconAt = keep(this.#beaconAt);
-    this.#idleBeacons = keep(this.#idleBeacons);
     this.#echoedSeq = keep(this.#echoedSeq);
     this.#unechoedSince = keep(this.#unechoedSince);
     this.#isSubscribed = keep(this.#isSubscribed);
@@ -205,9 +202,11 @@ export class Announcer {
     return isFirst;
   }
 
-  published(receivers: number | undefined): void {
+  published(receivers: number | undefined, now: Millis): void {
     this.#subject.silence.taken("publisher");
+    const wasAlone = this.#isAlone;
     this.#receivers = receivers;
+    if (wasAlone && !this.#isAlone) this.#beaconAt = Math.min(this.#beaconAt, this.#nextBeacon(now));
   }
 
   /** An own message came back on this board. False: somebody else has said it in our name. */
@@ -281,12 +280,9 @@ export class Announcer {
     if (!afterChange && !isPeriodic && now < this.#beaconUnechoedAt) return;
     this.#beaconsAfterChange = this.#beaconsAfterChange.filter((at) => at > now);
     if (isPeriodic) this.#beaconAt = this.#nextBeacon(now);
-    // An instance that is alone on the board needs no beacons, but it notices a lost subscription only when a message does not come back.
-    const isIdle = this.#receivers === 1 && !afterChange && now < this.#beaconUnechoedAt;
-    this.#idleBeacons = isIdle ? this.#idleBeacons + 1 : 0;
     this.#beaconUnechoedAt = NEVER;
     this.#expectEcho(now);
-    if (this.#idleBeacons % this.#context.constants.idleBeaconsPerBeacon === 0) this.#sayBeacon(now);
+    this.#sayBeacon(now);
   }
 
   #expectEcho(now: Millis): void {
@@ -296,10 +292,16 @@ export class Announcer {
       this.#beaconUnechoedAt = now + this.#context.random.between(beaconUnechoedMsMin, beaconUnechoedMsMax);
   }
 
+  /** At the last publish no other instance was subscribed. */
+  get #isAlone(): boolean {
+    return this.#receivers === 1;
+  }
+
   #nextBeacon(now: Millis): Millis {
-    const { beaconJitter } = this.#context.constants;
-    const at = now + this.#context.bus.beaconMs * this.#context.random.between(1 - beaconJitter, 1 + beaconJitter);
-    return this.#context.bus.onGrid(at);
+    const { beaconJitter, idleBeaconsPerBeacon } = this.#context.constants;
+    // An instance that is alone on the board needs no beacons, but it notices a lost subscription only when a message does not come back.
+    const periodMs = this.#context.bus.beaconMs * (this.#isAlone ? idleBeaconsPerBeacon : 1);
+    return this.#context.bus.onGrid(now + periodMs * this.#context.random.between(1 - beaconJitter, 1 + beaconJitter));
   }
 
   #sent(now: Millis): void {

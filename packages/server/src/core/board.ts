@@ -334,7 +334,7 @@ export class Board {
   }
 
   published(receivers: number | undefined, now: Millis): void {
-    this.#announcer.published(receivers);
+    this.#announcer.published(receivers, now);
     this.#openIfDue(now);
   }
 

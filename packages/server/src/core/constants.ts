@@ -99,7 +99,7 @@ const DEFAULTS = {
   beaconUnechoedMsMax: 4000 as Millis,
   /** R6. Between beacons of a board where nothing changes. Four of these without a message, about a minute, raise a doubt (R4). */
   beaconMsMin: 15_000 as Millis,
-  /** R6. While no other instance is subscribed, only one of so many beacons is sent: enough to notice a lost subscription within 60 s. */
+  /** R6. While no other instance is subscribed, beacons are so many times rarer: enough to notice a lost subscription within 60 s. */
   idleBeaconsPerBeacon: 3,
   /** R6. Beacons per second by the whole cluster. */
   beaconsPerSecond: 10_000,

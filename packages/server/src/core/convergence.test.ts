@@ -107,7 +107,7 @@ const TROUBLES: readonly Trouble[] = [
     equalMsMax: BEACON_MS,
     lossRate: 0.01,
   },
-  // An instance that is alone on a board sends every third beacon only, so it notices late.
+  // An instance that is alone on a board sends beacons three times as rarely, so it notices late.
   {
     name: "subscriptions and messages are lost",
     seeds: 150,

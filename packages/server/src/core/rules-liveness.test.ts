@@ -461,6 +461,25 @@ test("[R6.5] also where it is alone on the board, in three periods", () => {
   });
 });
 
+test("[R6.5] beacons are three times as rare where nobody else is subscribed, and at once as usual where somebody is from then on", () => {
+  eachSeed(10, (seed) => {
+    const { beaconMsMin, beaconJitter, idleBeaconsPerBeacon } = CONSTANTS;
+    const longestMs = beaconMsMin * (1 + beaconJitter) + heartbeatMs;
+    const world = new World({ seed, instances: 2 });
+    world.join("ana", { board: "b1", via: 0 });
+    world.advance(longestMs);
+    const said = world.record("publish");
+    const beacons = () => said.filter(({ instance, message }) => instance === 0 && message.kind === "beacon").length;
+    world.advance(10 * idleBeaconsPerBeacon * beaconMsMin);
+    assert.ok(beacons() >= 8 && beacons() <= 12, `${beacons()} where it is alone`);
+    world.join("ben", { board: "b1", via: 1 });
+    world.advance(3_000);
+    const before = beacons();
+    world.advance(longestMs);
+    assert.ok(beacons() > before, "none where it is not");
+  });
+});
+
 test("[R9.7] after 30 s without an echo remote members are cleared, not before; they return with the bus", () => {
   const { world, ben } = settled({ instances: 3 });
   world.network.deafen(1, { stays: true });
