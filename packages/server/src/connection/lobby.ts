@@ -8,7 +8,7 @@ import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { ConnectionId } from "../core/effects.ts";
 import { STEPS_PER_VISIT, VISIT_MS } from "./timing.ts";
-import { Wheel } from "./wheel.ts";
+import { Ticket, Wheel } from "./wheel.ts";
 
 export const STEP_MS = VISIT_MS / STEPS_PER_VISIT;
 /** A client that does not answer our close frame is waited for so long: enough to have read it. */
@@ -37,7 +37,8 @@ export interface Guest {
 
 export class Lobby<G extends Guest> {
   readonly #clock: Clock;
-  readonly #guests = new Map<ConnectionId, G>();
+  /** Each with its ticket for the next visit. */
+  readonly #guests = new Map<ConnectionId, Ticket<G>>();
   /**
    * By steps, of which a pause of this process is one. Each guest has one step in five, by its id, so that heartbeats do not leave in one
    * burst. With ten thousand guests, most of what an idle one costs beside its heartbeats is to be looked at.
@@ -45,6 +46,8 @@ export class Lobby<G extends Guest> {
   readonly #visits = new Wheel<G>(0);
   /** By the clock, in STEP_MS. */
   readonly #calls: Wheel<G>;
+  /** Of the guests that are to be called. */
+  readonly #callTickets = new Map<ConnectionId, Ticket<G>>();
   /** Connections that have ended, but whose sockets are not closed yet. */
   readonly #closing = new Set<G>();
   #lastId: ConnectionId = 0;
@@ -67,16 +70,19 @@ export class Lobby<G extends Guest> {
   }
 
   add(guest: G): void {
-    this.#guests.set(guest.id, guest);
-    this.#visits.set(guest, this.#nextStepOf(guest));
+    const ticket = new Ticket(guest);
+    this.#guests.set(guest.id, ticket);
+    this.#visits.set(ticket, this.#stepOf(guest, this.#step + 1));
   }
 
   of(id: ConnectionId): G | undefined {
-    return this.#guests.get(id);
+    return this.#guests.get(id)?.guest;
   }
 
   all(): G[] {
-    return [...this.#guests.values()];
+    const guests: G[] = [];
+    for (const { guest } of this.#guests.values()) if (guest !== undefined) guests.push(guest);
+    return guests;
   }
 
   /** Those that have said hello. */
@@ -86,25 +92,37 @@ export class Lobby<G extends Guest> {
 
   /** Something about the guest has changed: it is visited within VISIT_MS. */
   visitSoon(guest: G): void {
-    const step = this.#nextStepOf(guest);
-    if ((this.#visits.stepOf(guest) ?? 0) > step) this.#visits.set(guest, step);
+    const ticket = this.#guests.get(guest.id);
+    const step = this.#stepOf(guest, this.#step + 1);
+    if (ticket !== undefined && (ticket.step ?? Number.POSITIVE_INFINITY) > step) this.#visits.set(ticket, step);
+  }
+
+  /** The next visit that can find something at that guest is so many visits from now, if nobody says `visitSoon` before. */
+  visitIn(guest: G, visits: number): void {
+    const ticket = this.#guests.get(guest.id);
+    if (ticket !== undefined) this.#visits.set(ticket, this.#stepOf(guest, this.#step) + visits * STEPS_PER_VISIT);
   }
 
   /** Has the guest `called` at that time, whatever its visits; replaces the time given before. */
   callAt(guest: G, at: Millis): void {
-    if (at === Number.POSITIVE_INFINITY) this.#calls.delete(guest);
-    else this.#calls.set(guest, Math.ceil(at / STEP_MS));
+    if (at === Number.POSITIVE_INFINITY) return this.#callNoMore(guest);
+    const ticket = this.#callTickets.get(guest.id) ?? new Ticket(guest);
+    this.#callTickets.set(guest.id, ticket);
+    this.#calls.set(ticket, Math.ceil(at / STEP_MS));
   }
 
   /** To be called every STEP_MS. Answers whether that was a fifth time. */
   visit(now: Millis): boolean {
     const step = ++this.#step;
-    this.#calls.turn(Math.floor(now / STEP_MS), (guest) => guest.called(now));
-    this.#visits.turn(step, (guest) => {
-      // Set before the visit, too: a guest may ask for one from within.
-      this.#visits.set(guest, step + STEPS_PER_VISIT);
-      const visits = guest.visit(now, step);
-      if (visits > 1 && this.#guests.has(guest.id)) this.#visits.set(guest, step + visits * STEPS_PER_VISIT);
+    this.#calls.turn(Math.floor(now / STEP_MS), (_, guest) => guest.called(now));
+    this.#visits.turn(step, (ticket, guest) => {
+      let visits = 1;
+      try {
+        visits = guest.visit(now, step);
+      } finally {
+        // Unless it has ended, or asked from within for a visit, which then is the next one.
+        if (ticket.step === undefined && this.#guests.has(guest.id)) this.#visits.set(ticket, step + visits * STEPS_PER_VISIT);
+      }
     });
     return step % STEPS_PER_VISIT === 0;
   }
@@ -135,9 +153,9 @@ export class Lobby<G extends Guest> {
 
   /** The connection has ended; its socket is closed later. */
   ended(guest: G): void {
+    this.#guests.get(guest.id)?.leave();
     this.#guests.delete(guest.id);
-    this.#visits.delete(guest);
-    this.#calls.delete(guest);
+    this.#callNoMore(guest);
     this.#closing.add(guest);
   }
 
@@ -147,9 +165,13 @@ export class Lobby<G extends Guest> {
     if (this.#closing.size === 0) this.#allClosed();
   }
 
-  /** The next of the steps that are that guest's. */
-  #nextStepOf({ id }: G): number {
-    const next = this.#step + 1;
-    return next + ((((id - next) % STEPS_PER_VISIT) + STEPS_PER_VISIT) % STEPS_PER_VISIT);
+  #callNoMore({ id }: G): void {
+    this.#callTickets.get(id)?.leave();
+    this.#callTickets.delete(id);
+  }
+
+  /** The first step from then on that is that guest's. */
+  #stepOf({ id }: G, from: number): number {
+    return from + ((((id - from) % STEPS_PER_VISIT) + STEPS_PER_VISIT) % STEPS_PER_VISIT);
   }
 }

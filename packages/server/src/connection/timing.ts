@@ -60,10 +60,12 @@ export class Silence {
     this.#heardAt = this.#provenAt = step;
   }
 
-  /** Something came from the client. */
-  heard(step: number): void {
+  /** Something came from the client. True: it answers a heartbeat, so the next visit can find something later than was answered last. */
+  heard(step: number): boolean {
     this.#heardAt = step;
+    if (this.#askedAt === NEVER) return false;
     this.#askedAt = NEVER;
+    return true;
   }
 
   /** A question of the client was answered. */
@@ -89,7 +91,7 @@ export class Silence {
     return isQuiet ? "quiet_ask" : "ask";
   }
 
-  /** After a visit: how many visits later one can find something again, if nobody comes to look before. A message only defers it. */
+  /** How many visits later one can find something again, if nobody comes to look before. A message only defers it. */
   rest(step: number, client: Watched): number {
     const silent = visits(this.#heardAt, step);
     const unasked = visits(this.#provenAt, step);
