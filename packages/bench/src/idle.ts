@@ -11,7 +11,9 @@ export type IdleResult = {
   readonly boardSize: number;
   readonly status: Status;
   readonly residentBytesBefore: number;
+  /** `SETTLE_MS` after the last join, and `MEASURED_MS` later. */
   readonly residentBytesAfter: number;
+  readonly residentBytesLater: number;
   /** Of one core, all instances together. */
   readonly coreShareBefore: number;
   readonly coreShareAfter: number;
@@ -39,6 +41,7 @@ export async function idle(
   await wait(SETTLE_MS);
   const residentBytesAfter = resident(cluster);
   const coreShareAfter = await coreShare(cluster);
+  const residentBytesLater = resident(cluster);
   for (const { socket } of [...first, ...clients]) socket.destroy();
   return {
     protocol,
@@ -47,6 +50,7 @@ export async function idle(
     status,
     residentBytesBefore,
     residentBytesAfter,
+    residentBytesLater,
     coreShareBefore,
     coreShareAfter,
   };

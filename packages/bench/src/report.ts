@@ -44,22 +44,26 @@ export function idleTable(results: readonly IdleResult[]): string {
       "RSS MB before",
       "RSS MB after",
       "KB per connection",
+      "KB later",
       "% of a core before",
       "after",
     ],
-    results.map(
-      ({ protocol, connections, boardSize, status, residentBytesBefore, residentBytesAfter, coreShareBefore, coreShareAfter }) => [
+    results.map((result) => {
+      const { protocol, connections, residentBytesBefore: before, coreShareBefore, coreShareAfter } = result;
+      const perConnection = (bytes: number) => fixed((bytes - before) / connections / 1000, 1);
+      return [
         protocol,
         String(connections),
-        String(boardSize),
-        protocol === "classic" ? "" : status,
-        String(Math.round(residentBytesBefore / 1e6)),
-        String(Math.round(residentBytesAfter / 1e6)),
-        fixed((residentBytesAfter - residentBytesBefore) / connections / 1000, 1),
+        String(result.boardSize),
+        protocol === "classic" ? "" : result.status,
+        String(Math.round(before / 1e6)),
+        String(Math.round(result.residentBytesAfter / 1e6)),
+        perConnection(result.residentBytesAfter),
+        perConnection(result.residentBytesLater),
         fixed(100 * coreShareBefore, 2),
         fixed(100 * coreShareAfter, 2),
-      ],
-    ),
+      ];
+    }),
   );
 }
 
