@@ -173,8 +173,11 @@ export class Connection implements Client, Guest, Newcomer, Waiter, Watched, Wat
   /** Any message, ping or pong is a sign of life. */
   #heard(): void {
     const { lobby } = this.#hub;
-    // With ten thousand idle clients, to see at another visit that each has answered would be half of all visits.
-    if (this.#silence?.heard(lobby.step) && this.#state.phase === "open") lobby.visitIn(this, this.#visitsUntilNext(lobby.step));
+    if (this.#silence?.heard(lobby.step)) {
+      // With ten thousand idle clients, to see at another visit that each has answered would be half of all visits.
+      const visits = this.#visitsUntilNext(lobby.step);
+      if (visits > 1) lobby.visitIn(this, visits);
+    }
     if (!this.#isQuiet) return;
     this.#isQuiet = false;
     this.#hub.input({ kind: "quiet", connection: this.id, on: false });
