@@ -52,6 +52,8 @@ export class Census {
   readonly #context: Context;
   /** The ends of leases by the hashes of boards; the one that was heard longest ago is first. */
   #leases = new Map<BoardHash, Millis>();
+  /** Until then no lease ends: after a time without hearing anything wants have to be said again first. */
+  #heldUntil: Millis = LONG_AGO;
   /** The boards that are open here, by their hashes. */
   #open = new Map<BoardHash, BoardId>();
   #wanted = new Map<BoardId, Wanted>();
@@ -65,6 +67,7 @@ export class Census {
 
   checkpoint(keep: Keep): void {
     this.#leases = keep(this.#leases);
+    this.#heldUntil = keep(this.#heldUntil);
     this.#open = keep(this.#open);
     this.#wanted = keep(this.#wanted);
     this.#due.checkpoint(keep);
@@ -85,7 +88,7 @@ export class Census {
   entered(boardId: BoardId, now: Millis): void {
     const hash = hashOfBoard(boardId);
     this.#open.set(hash, boardId);
-    if ((this.#leases.get(hash) ?? LONG_AGO) > now) this.#begin(boardId, hash, now);
+    if (!this.#hasEnded(this.#leases.get(hash), now)) this.#begin(boardId, hash, now);
   }
 
   gaveUp(boardId: BoardId): void {
@@ -121,7 +124,9 @@ export class Census {
   /** Own words may have been lost as well: they are said again. */
   recover(now: Millis): void {
     this.missed();
-    for (const wanted of this.#wanted.values()) if (wanted.tellsUntil > now) this.#tellBy(wanted, now);
+    const { wantMs, wantLeasePeriods } = this.#context.constants;
+    this.#heldUntil = now + wantMs * wantLeasePeriods;
+    for (const wanted of this.#wanted.values()) if (wanted.tellsUntil > now || isOver(wanted)) this.#tellBy(wanted, now);
   }
 
   /** Whether the next heartbeat has to ask for wants. */
@@ -153,10 +158,15 @@ export class Census {
     this.#leases.set(hash, Math.max(until, former ?? LONG_AGO));
   }
 
+  /** While nothing is heard, nobody can renew a lease: what was told last has still to be taken back. */
+  #hasEnded(end: Millis | undefined, now: Millis): boolean {
+    return end === undefined || (end <= now && now >= this.#heldUntil && !this.#context.bus.isEchoMissing);
+  }
+
   /** Of too many leases those that were said longest ago. Once for each want: to begin at the front of a map takes as long as it has holes there. */
   #forgetLeases(now: Millis): void {
     for (const [oldest, end] of this.#leases) {
-      if (end > now && this.#leases.size <= this.#context.constants.wantedBoardsMax) break;
+      if (!this.#hasEnded(end, now) && this.#leases.size <= this.#context.constants.wantedBoardsMax) break;
       this.#leases.delete(oldest);
     }
   }
@@ -191,7 +201,7 @@ export class Census {
     const due: Wanted[] = [];
     for (let wanted = this.#due.takeDue(now); wanted !== undefined; wanted = this.#due.takeDue(now)) due.push(wanted);
     for (const wanted of due) {
-      if ((this.#leases.get(wanted.hash) ?? LONG_AGO) <= now) {
+      if (this.#hasEnded(this.#leases.get(wanted.hash), now)) {
         this.#end(wanted.boardId);
         continue;
       }

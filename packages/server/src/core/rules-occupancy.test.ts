@@ -261,6 +261,22 @@ test("[R15.33] an instance that recovers says its counts again: those that it sa
   });
 });
 
+for (const leaves of ["while it hears nothing", "as it hears again"] as const)
+  test(`[R15.54] an instance that could not hear for longer than wants hold still says that nobody is left: ${leaves}`, () => {
+    eachSeed(5, (seed) => {
+      const { world, ana, ben } = watched({ seed });
+      ben.leave();
+      world.until(() => counts(world, 2) === "1 1", 2_000);
+      world.network.deafen(0, { stays: true });
+      world.advance(CONSTANTS.wantLeasePeriods * CONSTANTS.wantMs + 5_000);
+      if (leaves === "while it hears nothing") ana.leave();
+      world.network.mend(0);
+      world.until(() => world.instance(0).isConnected && !world.instance(0).isDegraded, 5_000);
+      ana.leave();
+      world.until(() => counts(world, 2) === "0 0", 2_000);
+    });
+  });
+
 test("[R15.32] an instance that was given up, came back and told its counts again is noticed when it is gone again", () => {
   eachSeed(5, (seed) => {
     const { world, ben } = watched({ seed });
