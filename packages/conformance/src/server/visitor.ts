@@ -1,6 +1,6 @@
 /**
  * One connection to the server under test, on `presence.v2`, `presence.v2.json` or classic. It says what a case tells it to, answers
- * nothing by itself, and remembers what came. Boards go by their id here, whatever the encoding.
+ * heartbeats as any client must, and nothing else by itself, and remembers what came. Boards go by their id here, whatever the encoding.
  */
 
 import {
@@ -43,6 +43,10 @@ export class Visitor {
   ended: { readonly code: number; readonly reason: string } | undefined;
   /** The subprotocol that was agreed on; undefined until the connection is open. */
   protocol: string | undefined;
+  /** It answers no heartbeats, as if its network were gone. */
+  isSilent = false;
+  /** Own heartbeats without an answer: the next heartbeat that comes is the answer to one, and is not to be answered. */
+  #questions = 0;
   readonly #encoding: Encoding;
   readonly #socket: WebSocket;
   readonly #waiting = new Waiting();
@@ -87,6 +91,11 @@ export class Visitor {
     return this.received.slice(since).filter((message): message is Of<K> => message.kind === kind);
   }
 
+  /** Without what an instance may tell its clients at any time: heartbeats, and how it is itself. */
+  told(since = 0): ServerMessage[] {
+    return this.received.slice(since).filter(({ kind }) => kind !== "heartbeat" && kind !== "pace" && kind !== "degraded");
+  }
+
   async closed(code: number, withinMs?: number): Promise<void> {
     const ended = await this.until(() => this.ended, `the connection is closed with ${code}`, withinMs);
     expect(ended.code === code, `the connection was closed with ${ended.code} ${ended.reason}, and not with ${code}\n${this.#story()}`);
@@ -106,25 +115,18 @@ export class Visitor {
   }
 
   say(message: ClientMessage): void {
+    if (message.kind === "heartbeat") this.#questions++;
     this.raw(this.#encoding === "presence.v2" ? encodeBinary(this.#numbered(message)) : encodeJson(message));
   }
 
   /** The same with fields of a later release. */
   sayLater(message: ClientMessage): void {
+    if (message.kind === "heartbeat") this.#questions++;
     this.raw(this.#encoding === "presence.v2" ? laterBinary(this.#numbered(message)) : laterJson(message));
   }
 
   raw(data: string | Uint8Array<ArrayBuffer>): void {
     this.#socket.send(data);
-  }
-
-  /** Is not silent, until its connection is over or the function that this returns is called. */
-  staysAwake(everyMs: number): () => void {
-    const timer = setInterval(() => {
-      if (this.ended === undefined) this.say({ kind: "heartbeat" });
-      else clearInterval(timer);
-    }, everyMs);
-    return () => clearInterval(timer);
   }
 
   /** Without a code: as a page that goes away. */
@@ -173,6 +175,10 @@ export class Visitor {
   }
 
   #understood(message: ServerMessage): void {
+    if (message.kind === "heartbeat" && --this.#questions < 0) {
+      if (!this.isSilent) this.say({ kind: "heartbeat" });
+      this.#questions = 0;
+    }
     if (message.kind === "joined") {
       this.#ids.set(message.board, message.boardId);
       const kept = heldNow(this.holds, message.held ?? []).filter(({ actor }) => actor !== message.self);
