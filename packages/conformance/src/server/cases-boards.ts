@@ -60,9 +60,9 @@ export const BOARD_CASES: readonly Case<Scene>[] = [
         await back.join("Ben", { held });
         const fresh = await scene.guest();
         await fresh.join("Zoe");
+        await back.settled();
         const others = (members: readonly Member[]) => members.filter(({ memberId }) => memberId !== fresh.welcome.memberId);
         expectEqual(others(back.shown(scene.board)), others(fresh.shown(scene.board)), "the roster");
-        await back.settled();
         const since = ana.received.length;
         back.close();
         fresh.close(1000);
@@ -86,8 +86,7 @@ export const BOARD_CASES: readonly Case<Scene>[] = [
       ana.say({ kind: "cursor", board: scene.board, at: { x: 1, y: 2 } });
       await ana.settled();
       await ben.settled();
-      const more = ben.received.slice(since).filter(({ kind }) => kind !== "heartbeat");
-      expectEqual(more, [], "messages after leave");
+      expectEqual(ben.told(since), [], "messages after leave");
       for (const guest of [ana, ben]) guest.close(1000);
     },
   },
@@ -146,7 +145,7 @@ export const BOARD_CASES: readonly Case<Scene>[] = [
       ana.say({ kind: "cursor", board: scene.board, at: null });
       ben.say({ kind: "cursor", board: scene.board, at: { x: 500, y: 70_000 } });
       await ana.heard("cursors", ({ moves }) => moves.some((move) => move.actor === actor));
-      await ben.settled();
+      for (const guest of [ana, ben]) await guest.settled();
       const cleo = await scene.guest();
       const { roster } = await cleo.join("Cleo");
       const placeOf = ({ welcome }: { readonly welcome: { readonly memberId: string } }) =>
@@ -177,6 +176,8 @@ export const BOARD_CASES: readonly Case<Scene>[] = [
       await ana.heard("cursors", ({ moves }) => moves.some((move) => move.actor === actor && move.at?.x === 1), undefined, since);
       expectEqual(await point(2), [2], "places in an area that it looks at");
       ana.say({ kind: "look", board });
+      // Nothing orders what two say.
+      await ana.settled();
       expectEqual(await point(3), [], "places after a look back");
       ana.say({ kind: "look", board, all: true });
       await ana.heard("cursors", ({ moves }) => moves.some((move) => move.actor === actor && move.at?.x === 3));
@@ -243,7 +244,9 @@ export const BOARD_CASES: readonly Case<Scene>[] = [
       for (let x = 1; x <= 400; x++) ben.say({ kind: "cursor", board: scene.board, at: { x, y: x } });
       await ana.heard("cursors", ({ moves }) => moves.some((move) => move.actor === actor && move.at?.x === 400));
       expect(ana.all("cursors").length < 300, `${ana.all("cursors").length} messages for 400 moves in one go`);
-      expectEqual(ben.all("error").length, 0, "errors");
+      // All cases share one network address: if it cannot pay for all, a connection may be told that it is read later.
+      const errors = ben.all("error").filter(({ code, ref }) => code !== "too_fast" || ref !== undefined);
+      expectEqual(errors, [], "errors");
       for (const guest of [ana, ben]) guest.close(1000);
     },
   },
@@ -267,7 +270,7 @@ export const BOARD_CASES: readonly Case<Scene>[] = [
       await pause(2500);
       expectEqual(watcher.all("occupancy", since).length, 0, "counts after the end of watching");
       expect(
-        watcher.received.every(({ kind }) => ["welcome", "occupancy", "heartbeat"].includes(kind)),
+        watcher.told().every(({ kind }) => kind === "welcome" || kind === "occupancy"),
         "something else was told of a board that is only watched",
       );
       for (const guest of [watcher, ana]) guest.close(1000);

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { type BoardId, type ClientMessage, encodeBinary } from "@presence-service/protocol";
 import { type Case, expect, expectEqual } from "../cases.ts";
+import { Stopwatch } from "../waiting.ts";
 import type { Guest, Scene } from "./scene.ts";
 
 type InvalidVector = {
@@ -36,11 +37,7 @@ export const INPUT_CASES: readonly Case<Scene>[] = [
         expect(code === "bad_message" || code === "unknown_message", `${why} got the error ${code}`);
       }
       await ana.settled();
-      expectEqual(
-        ana.received.slice(since).filter(({ kind }) => kind !== "heartbeat"),
-        [],
-        "what Ana noticed",
-      );
+      expectEqual(ana.told(since), [], "what Ana noticed");
       for (const guest of [ana, ben]) guest.close(1000);
     },
   },
@@ -153,7 +150,7 @@ export const INPUT_CASES: readonly Case<Scene>[] = [
       await ben.heard("heartbeat");
       ben.sayLater({ kind: "leave", board });
       await ana.heard("user_left", ({ reason }) => reason === "left");
-      expectEqual(ben.all("error").length, 0, "errors");
+      expectEqual(ben.all("error"), [], "errors");
       for (const guest of [ana, ben]) guest.close(1000);
     },
   },
@@ -230,6 +227,7 @@ export const INPUT_CASES: readonly Case<Scene>[] = [
     says: "Questions above one a second (five at once) get no answer.",
     async run(scene) {
       const ana = await scene.guest();
+      const watch = new Stopwatch();
       for (let nth = 0; nth < 20; nth++) ana.say({ kind: "heartbeat" });
       ana.say({
         kind: "broadcast",
@@ -239,7 +237,8 @@ export const INPUT_CASES: readonly Case<Scene>[] = [
       });
       await ana.heard("error");
       const answers = ana.all("heartbeat").length;
-      expect(answers >= 1 && answers <= 6, `${answers} answers to 20 questions`);
+      const fair = 6 + watch.ms / 1000;
+      expect(answers >= 1 && answers <= fair, `${answers} answers to 20 questions within ${Math.round(watch.ms)} ms`);
       ana.close(1000);
     },
   },

@@ -100,8 +100,8 @@ export const ROSTER_CASES: readonly Case<Scene>[] = [
         roster.some(({ actor }) => actor === self),
         "one's own entry is not in joined",
       );
-      const kinds = zoe.received.slice(since).map(({ kind }) => kind);
-      const others = kinds.filter((kind) => kind !== "joined" && kind !== "heartbeat");
+      const kinds = zoe.told(since).map(({ kind }) => kind);
+      const others = kinds.filter((kind) => kind !== "joined");
       expect(others.lastIndexOf("roster") < others.findIndex((kind) => kind !== "roster"), `the order is ${kinds}`);
       for (const guest of [...guests, zoe]) guest.close(1000);
     },
