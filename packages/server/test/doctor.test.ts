@@ -28,7 +28,8 @@ const BEAT: Heartbeat = {
 
 const redis = await RedisProcess.start({ after });
 
-type Report = { readonly code: number; readonly ms: number; readonly text: string; readonly line: (check: string) => string };
+/** `lateMs`: how much longer it took than it may. */
+type Report = { readonly code: number; readonly lateMs: number; readonly text: string; readonly line: (check: string) => string };
 
 async function doctor(redisUrl: string, env: Record<string, string> = {}, args: readonly string[] = []): Promise<Report> {
   const startedAt = performance.now();
@@ -37,14 +38,18 @@ async function doctor(redisUrl: string, env: Record<string, string> = {}, args: 
     cwd: tmpdir(),
   });
   let text = "";
+  let startMs = 0;
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (more) => {
+      startMs ||= performance.now() - startedAt;
       text += more;
     });
   const [code] = await once(child, "close");
   const lines = text.split("\n");
   const line = (check: string) => lines.filter((text) => text.slice(2).startsWith(check)).join("\n");
-  return { code, ms: performance.now() - startedAt, text, line };
+  // A process that took long to start has still time for what it is asked.
+  const lateMs = performance.now() - startedAt - Math.max(10_000, startMs + 6000);
+  return { code, lateMs, text, line };
 }
 
 test("all is well: two instances that hear each other and us; nobody notices the doctor", async (t) => {
@@ -116,22 +121,22 @@ test("Redis is absent, unknown, hangs, or is something else: one line says which
   assert.match(foreign.line("login"), /✗ login .*(?:not Redis|closed by the other end)/);
   const noTls = await doctor(`rediss://127.0.0.1:${redis.port}`);
   assert.match(noTls.line("tls"), /✗ tls /);
-  for (const { code, ms, text } of [absent, unknown, hung, foreign, noTls]) {
+  for (const { code, lateMs, text } of [absent, unknown, hung, foreign, noTls]) {
     assert.equal(code, 2, text);
-    assert.ok(ms < 11_000, `${ms} ms`);
+    assert.ok(lateMs < 1000, `${lateMs} ms too late`);
   }
 });
 
 test("a Redis that hangs in the middle is given up within 10 s", async (t) => {
   const slow = await RedisProcess.start(t);
   const running = doctor(slow.url);
-  await eventually(async () => String(await slow.cli("PUBSUB", "NUMPAT")) === "1", { what: "the doctor listens", withinMs: 9000 });
+  await eventually(async () => String(await slow.cli("PUBSUB", "NUMPAT")) === "1", { what: "the doctor listens", withinMs: 30_000 });
   slow.pause();
-  const { code, ms, text } = await running;
+  const { code, lateMs, text } = await running;
   slow.resume();
   assert.equal(code, 2, text);
   assert.match(text, /✗ (?:connection|time) /);
-  assert.ok(ms < 11_000, `${ms} ms`);
+  assert.ok(lateMs < 1000, `${lateMs} ms too late`);
 });
 
 test("a wrong password, no password, and settings that are wrong", async (t) => {
