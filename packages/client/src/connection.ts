@@ -485,7 +485,11 @@ export class Connection {
     else if (this.#goodbye || retry === "elsewhere") this.#sentAway(this.#goodbye?.retryAfterMs);
     else {
       this.#retry(quick ?? retry);
-      if (phase !== "open") this.#missed(trouble ?? (phase === "opening" ? NO_SOCKET : `closed with ${code} before welcome${words}`));
+      if (phase !== "open")
+        this.#missed(
+          trouble ??
+            (phase === "opening" ? NO_SOCKET + (this.#driver.watchPage ? OF_PAGES : "") : `closed with ${code} before welcome${words}`),
+        );
     }
     const hadJoined = phase === "greeting" || phase === "open";
     if (hadJoined && this.#state.phase !== "closed" && this.#state.phase !== "refused") this.#events.lost();
@@ -555,8 +559,9 @@ function bare(address: string): string {
   return address.replace(/[?#].*/, "");
 }
 
-const NO_SOCKET =
-  "No connection could be made. Does the service run there, does the path lead to it, does it allow this page's origin, and does the page's Content-Security-Policy allow it (connect-src)? The browser's console says which";
+const NO_SOCKET = "No connection could be made. Does the service run there, and does the path lead to it?";
+const OF_PAGES =
+  " Does it allow this page's origin, and the page's Content-Security-Policy (connect-src) it? The browser's console says which";
 const NO_TOKEN: PresenceError = { code: "token_failed", message: "no token: token() has given none for 10 s" };
 const NO_ANSWER = "No connection was made within 10 s. Does the service run there, and does a firewall let WebSockets pass?";
 const NO_WELCOME = "There is a WebSocket, but no welcome came within 10 s. Is that the presence service?";

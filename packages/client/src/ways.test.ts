@@ -113,6 +113,19 @@ test("after the third failure the app gets one error with the reason and advice,
   }
 });
 
+test("where there is no page, the error asks nothing of origins, policies and a browser's console", async () => {
+  for (const [isPage, words] of [
+    [true, /origin.*Content-Security-Policy.*browser's console/],
+    [false, /trying again\. No connection could be made\. Does the service run there, and does the path lead to it\?$/],
+  ] as const) {
+    const { driver, errors, next } = enter();
+    if (!isPage) Object.defineProperty(driver, "watchPage", { value: undefined });
+    for (let attempt = 0; attempt < 3; attempt++) (await next()).drop(1006);
+    await driver.advance();
+    assert.match(errors[0] ?? "", words);
+  }
+});
+
 test("where a proxy removes the header and the other way fails too, the error names the header", async () => {
   const { driver, errors, next } = enter();
   for (let attempt = 0; attempt < 3; attempt++) {
