@@ -131,6 +131,26 @@ test("a REDIS_URL of several servers that lacks something is refused with what i
   assert.doesNotMatch(problems({ env: { REDIS_URL: "redis://h:x" } }), /needs a slash|Several|no name/);
 });
 
+test("a REDIS_URL that is nearly right is refused with what is to be mended", () => {
+  for (const [url, words] of [
+    ["localhost:6379", /Is redis:\/\/localhost:6379 meant\? Allowed: /],
+    ["10.0.0.5:6379", /Is redis:\/\/10\.0\.0\.5:6379 meant\? Allowed: /],
+    ["memory", /Is memory: meant\? Allowed: /],
+    ["memory://", /Is memory: meant\? Allowed: /],
+    ['"redis://localhost:6379"', /quotation marks/],
+    ["redis://localhost:6379 ", /a space or the end of a line/],
+    ["redis://localhost:6379\r", /a space or the end of a line/],
+    ["redis://localhost:6379?db=1", /a \? or # in it/],
+    ...["localhost", "http://localhost:6379", "redis:localhost", "redis:/localhost", "tcp://h:6379", "valkey://h", "user:pass@h:1"].map(
+      (url) => [url, /It must begin with redis:\/\/, or with rediss:\/\/ for TLS\./] as const,
+    ),
+    ...["redis://h:", "redis://h:x", "redis://h:0", "redis://h:99999", "redis://user:pass"].map(
+      (url) => [url, /After the colon of a host comes its port, from 1 to 65535/] as const,
+    ),
+  ] as const)
+    assert.match(problems({ env: { REDIS_URL: url } }), words, url);
+});
+
 test("all that is wrong comes in one error, each with name, value, origin and what is allowed", () => {
   const text = problems({
     argv: ["--log-level", "loud", "--redis-password=hunter2", "--ws-host", "extra"],

@@ -425,7 +425,7 @@ function describeProblem(name: Name, text: string, origin: string): string {
       ? " In a user or password, special characters are percent-encoded: / is %2F, @ is %40, : is %3A."
       : "";
   const lack = name === "REDIS_URL" ? lackOf(text) : "";
-  return `${name} is ${shown} (${origin}); allowed: ${allowed}. Change it, or leave it out${fallback && ` for ${fallback}`}.${lack && ` ${lack}`}${hint}`;
+  return `${name} is ${shown} (${origin})${lack ? `. ${lack} Allowed` : "; allowed"}: ${allowed}. Change it, or leave it out${fallback && ` for ${fallback}`}.${hint}`;
 }
 
 /**

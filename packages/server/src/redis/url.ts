@@ -54,15 +54,23 @@ export function redisUrlOf(text: string): RedisUrl | undefined {
   return others.length === 0 ? { ...common, mode, place } : undefined;
 }
 
-/** A sentence on what a URL of none of these forms lacks; empty: that cannot be told. */
+/** A sentence on what a URL of none of these forms lacks; empty: that cannot be told. It repeats nothing that may be a password. */
 export function lackOf(text: string): string {
+  if (/["'`]/.test(text)) return "It has quotation marks in it: leave them out.";
+  if (/\s/.test(text)) return "It has a space or the end of a line in it: leave it out.";
+  if (/^[a-z0-9.-]+:\d{1,5}$/i.test(text)) return `Is redis://${text} meant?`;
+  if (/^mem/i.test(text)) return "Is memory: meant?";
+  if (!/^rediss?(?:-sentinel|-cluster)?:\/\//i.test(text)) return "It must begin with redis://, or with rediss:// for TLS.";
   const [, , kind, , hosts = "", path = ""] = FORM.exec(text) ?? [];
+  if (/[?#]/.test(text)) return "It has a ? or # in it, and neither has a meaning here.";
   const name = path.slice(1).replace(/\/$/, "");
   if (kind?.toLowerCase() === "-sentinel" && name === "")
     return "After the Sentinels it needs a slash and the name of the master that they watch, as in redis-sentinel://host,host/mymaster.";
   if (kind === undefined && hosts.includes(","))
     return "Several hosts are Sentinels, with the name of their master, redis-sentinel://host,host/mymaster, or nodes of a Cluster, redis-cluster://host,host.";
   if (kind?.toLowerCase() === "-cluster" && name !== "") return "A Cluster has no name after the hosts.";
+  if (/^[^:[\]]+:(?!\d{1,5}$)/.test(hosts) || /:(?:0+|\d{5})$/.test(hosts))
+    return "After the colon of a host comes its port, from 1 to 65535. A password stands before the host, with an @ between them.";
   return "";
 }
 
