@@ -12,6 +12,7 @@ import { boundYoungGeneration } from "./cli/young-generation.ts";
 import { rest } from "./compilers.ts";
 import { subcommandHelp } from "./config/subcommands.ts";
 import { type Command, helpText, possibleSecrets, readCommand, type Settings } from "./config.ts";
+import { DEMO, isBuilt } from "./edge/pages.ts";
 import { EXIT_STATUS, PresenceError } from "./errors.ts";
 import { createPresenceServer, type PresenceServer } from "./server.ts";
 import { createLog, type Logger } from "./telemetry/log.ts";
@@ -182,8 +183,11 @@ function announce(server: PresenceServer, settings: Settings, log: Logger): void
       instance: instanceId,
       redis: redactUrl(settings.redisUrl),
       prefix: settings.redisPrefix,
-      open: addresses(settings.host, port),
-      ...(server.adminPort === undefined ? {} : { admin: addresses(settings.admin?.host, server.adminPort) }),
+      // The page that people open, where there is one, else the address for an app.
+      ...(settings.demo && isBuilt(DEMO)
+        ? { open: addresses("http", settings.host, port) }
+        : { clients: addresses("ws", settings.host, port) }),
+      ...(server.adminPort === undefined ? {} : { admin: addresses("http", settings.admin?.host, server.adminPort) }),
       version: VERSION,
     },
     "presence-service is ready",
@@ -201,11 +205,11 @@ function announce(server: PresenceServer, settings: Settings, log: Logger): void
   }
 }
 
-/** Addresses to type into a browser: on this machine, and from a phone in the same network. */
-function addresses(host: string | undefined, port: number): string[] {
-  if (host !== undefined) return [`http://${host.includes(":") ? `[${host}]` : host}:${port}/`];
+/** On this machine, and from a phone in the same network. */
+function addresses(scheme: "http" | "ws", host: string | undefined, port: number): string[] {
+  if (host !== undefined) return [`${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}/`];
   const outside = Object.values(networkInterfaces())
     .flatMap((list) => list ?? [])
     .filter(({ family, internal }) => family === "IPv4" && !internal);
-  return ["localhost", ...outside.map(({ address }) => address)].map((name) => `http://${name}:${port}/`);
+  return ["localhost", ...outside.map(({ address }) => address)].map((name) => `${scheme}://${name}:${port}/`);
 }

@@ -74,6 +74,9 @@ test("`npm run build` makes packages that a plain Node runs", { timeout: 60_000 
     what: () => `it is ready\n${lines.join("\n")}`,
     withinMs: 15_000,
   });
+  // It has no demo page, so nothing to open is promised.
+  const { open, clients } = JSON.parse(lines.find((line) => line.includes("is ready")) ?? "");
+  assert.deepEqual([open, clients[0]], [undefined, `ws://localhost:${port}/`]);
   const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", APP, `ws://localhost:${port}`], {
     cwd: `${ROOT}/packages/server`,
     timeout: 15_000,

@@ -45,8 +45,8 @@ async function startReady(t: TestContext, env: Record<string, string> = {}, args
       .output()
       .split("\n")
       .find((text) => text.includes("is ready")) ?? "";
-  const { open }: { open: string[] } = JSON.parse(line);
-  return { ...running, base: open[0] ?? assert.fail(line) };
+  const { open, clients }: { open?: string[]; clients?: string[] } = JSON.parse(line);
+  return { ...running, base: open?.[0] ?? clients?.[0]?.replace("ws:", "http:") ?? assert.fail(line) };
 }
 
 test("--help and --version", async () => {

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { extname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,6 +27,10 @@ export const INSPECTOR: Page = {
   at: "/inspector",
   folders: [new URL("../inspector/", import.meta.url), new URL("../../../inspector/dist/", import.meta.url)],
 };
+
+export function isBuilt({ folders }: Page): boolean {
+  return folders.some((folder) => existsSync(new URL("index.html", folder)));
+}
 
 export function pageRoutes(pages: readonly Page[]): [string, Route][] {
   return pages.flatMap(({ at, folders }) => {
