@@ -12,13 +12,19 @@ export type Place = {
   readonly of?: "WS" | "ADMIN";
 };
 
+/**
+ * So many connections may wait until the loop takes them, if the system allows that (`net.core.somaxconn`, 4096 on Linux). Node's own 511 are full after 50 ms of a crowd
+ * that comes back: the system then drops what else comes, and each of those clients tries again after 1 s, 3 s and 7 s.
+ */
+const BACKLOG = 4096;
+
 /** Resolves to the port that was opened. */
 export async function listen(server: Server, { port, host, of = "WS" }: Place): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException) =>
       reject(new PresenceError("LISTEN_FAILED", describe(error, port, host).replace(/\bWS_/g, `${of}_`), { cause: error }));
     server.once("error", failed);
-    server.listen({ port, host }, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       server.removeListener("error", failed);
       resolve();
     });
