@@ -15,6 +15,7 @@ import type {
   Millis,
   Point,
   Recipients,
+  RosterEntry,
 } from "@presence-service/protocol";
 import { assertNever } from "./assert-never.ts";
 import { Beats } from "./beats.ts";
@@ -215,7 +216,16 @@ export class Core {
   roster(boardId: BoardId): RosterView {
     const board = this.#boards.get(boardId);
     const settling = this.#pulse.isSettling(this.#now) || board?.isSettling(this.#now) === true;
-    return { settling, degraded: board?.isDegraded === true, ...this.counts(boardId), entries: board?.roster.entries() ?? [] };
+    let entries: readonly RosterEntry[] | undefined;
+    return {
+      settling,
+      degraded: board?.isDegraded === true,
+      ...this.counts(boardId),
+      get entries() {
+        entries ??= board?.roster.entries() ?? [];
+        return entries;
+      },
+    };
   }
 
   /** undefined: that actor shows no cursor there. */

@@ -8,6 +8,7 @@ import {
   decodeClientBinary,
   decodeClientJson,
   type Json,
+  type Member,
   type Millis,
   mistakeInBinary,
   mistakeInJson,
@@ -195,17 +196,19 @@ class V2Teller<Ref extends BoardRef> implements Teller {
    * A thousand clients that join in one tick share one encoded roster: only the bytes before the first entry differ, and one's own entry.
    * Clients that hold the same members share what they are answered.
    */
-  board({ entries, degraded: _, observed, ...counts }: RosterView): ReturnType<Teller["board"]> {
+  board({ settling, members, users, observed }: RosterView): ReturnType<Teller["board"]> {
     const joined: Joined = {
       kind: "joined",
       boardId: this.#boardId,
       board: this.#ref,
       self: 0,
-      ...counts,
+      settling,
+      members,
+      users,
       roster: [],
       ...(observed && { observed }),
     };
-    const listed = entries.filter(({ actor }) => this.#introduced.has(actor));
+    const listed = this.#introduced.inOrder().map(([actor, member]) => this.#entryOf(actor, member));
     const encoded = new Map<RosterEntry, Buffer>();
     const encode = (entry: RosterEntry) => {
       const known = encoded.get(entry) ?? this.#wire.entry(this.#ref, entry);
@@ -214,7 +217,6 @@ class V2Teller<Ref extends BoardRef> implements Teller {
     };
     const rosters = new Map<string, Roster>();
     let holdings: Holdings | undefined;
-    let byActor: ReadonlyMap<number, RosterEntry> | undefined;
     return (self, _told, draft, held = "", packs = false) => {
       if (held !== "") holdings ??= new Holdings(listed);
       const key = packs ? `packed ${held}` : held;
@@ -225,9 +227,8 @@ class V2Teller<Ref extends BoardRef> implements Teller {
         roster.forObservers ??= this.#whole({ ...roster.joined, self: ACTOR_MAX, observe: true }, first);
         draft.add(roster.forObservers);
       } else {
-        byActor ??= inFirst.has(self) ? undefined : new Map(entries.map((entry) => [entry.actor, entry]));
-        const entry = inFirst.has(self) ? undefined : byActor?.get(self);
-        const own = entry && encode(entry);
+        const member = inFirst.has(self) ? undefined : this.#introduced.memberOf(self);
+        const own = member && this.#wire.entry(this.#ref, this.#entryOf(self, member));
         const start = (roster.restAway > 0 && this.#wire.packedStart) || this.#wire.start;
         draft.packedAway += roster.restAway;
         draft.add(start({ ...roster.joined, self }, first.length + (own ? 1 : 0), own, roster.rest), 0);
@@ -236,6 +237,11 @@ class V2Teller<Ref extends BoardRef> implements Teller {
       for (const page of more) draft.add(page);
       draft.packedAway += roster.packedAway;
     };
+  }
+
+  #entryOf(actor: number, member: Member): RosterEntry {
+    const at = this.#source.cursorOf(actor);
+    return { actor, member, ...(at && { at }) };
   }
 
   /**

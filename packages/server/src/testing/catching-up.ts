@@ -22,7 +22,8 @@ export function namesOf(members: readonly Member[]): string {
 export function answerTo(held: string, roster: RosterView, self: number | undefined, encoding: keyof typeof V2, packs = false): FakeSocket {
   const draft = new Draft();
   const socket = new FakeSocket();
-  V2[encoding].teller(BOARD, { roster: () => roster, cursorOf: () => undefined }).board(roster)(self, [], draft, held, packs);
+  const cursorOf = (wanted: number) => roster.entries.find(({ actor }) => actor === wanted)?.at;
+  V2[encoding].teller(BOARD, { roster: () => roster, cursorOf }).board(roster)(self, [], draft, held, packs);
   draft.writePieces(socket, { framesOut: 0, bytesOut: 0, cursorsDelivered: 0 });
   return socket;
 }
