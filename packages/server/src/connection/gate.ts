@@ -1,6 +1,6 @@
 /**
- * The gate makes connections and upgrades wait: it knows the accounts of all network addresses (budget.ts) and gives out turns (lane.ts).
- * It has one timer for all of them.
+ * The gate makes connections and upgrades wait: it knows the accounts of all network addresses (budget.ts) and gives out turns (lane.ts),
+ * to connections and to upgrades apart. It has one timer for all of them.
  */
 
 import type { Millis } from "@presence-service/protocol";
@@ -9,7 +9,7 @@ import type { Clock } from "../clock.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { Alarm } from "./alarm.ts";
 import { Account, type AddressAccount, Addresses, type Wait } from "./budget.ts";
-import { Lane, type Waiter } from "./lane.ts";
+import { Lane, UPGRADES_PER_LANE, type Waiter } from "./lane.ts";
 import { type Newcomer, Newcomers } from "./newcomers.ts";
 
 /** So many upgrades may wait: as many as the lane lets through while a client has patience. Later ones are told to come back. */
@@ -20,6 +20,7 @@ export class Gate {
   readonly #metrics: Metrics;
   readonly #addresses: Addresses;
   readonly #lane = new Lane();
+  readonly #upgrades = new Lane(UPGRADES_PER_LANE);
   readonly #newcomers: Newcomers;
   readonly #alarm: Alarm;
   readonly #handshakes = new Map<AddressAccount, Handshakes>();
@@ -60,7 +61,7 @@ export class Gate {
     });
     if (handshakes.waiting === 1) {
       this.#handshakes.set(account, handshakes);
-      this.#lane.wait(handshakes, now);
+      this.#upgrades.wait(handshakes, now);
     }
     this.#run();
     if (isWaiting) this.#metrics.throttled.handshake++;
@@ -68,7 +69,7 @@ export class Gate {
       if (!giveUp()) return;
       this.#handshakesWaiting--;
       if (handshakes.waiting > 0) return;
-      this.#lane.leave(handshakes);
+      this.#upgrades.leave(handshakes);
       this.#handshakes.delete(account);
     };
   }
@@ -91,7 +92,7 @@ export class Gate {
   wait(waiter: Waiter, { cause, at }: Wait): void {
     this.#metrics.throttled[cause === "turn" ? "turn" : "debt"]++;
     this.#lane.wait(waiter, at);
-    this.#alarm.set(this.#lane.next());
+    this.#setAlarm();
   }
 
   /** The connection has ended. Answers whether so many of its members may stay shown until its client comes back. */
@@ -114,7 +115,7 @@ export class Gate {
   /** Lets the upgrades that still wait through: they are told that this instance stops. */
   stop(): void {
     for (const handshakes of this.#handshakes.values()) {
-      this.#lane.leave(handshakes);
+      this.#upgrades.leave(handshakes);
       handshakes.goAll();
     }
     this.#handshakes.clear();
@@ -126,19 +127,25 @@ export class Gate {
   #admitted(account: AddressAccount, hasMore: boolean): void {
     this.#handshakesWaiting--;
     const handshakes = this.#handshakes.get(account);
-    if (hasMore && handshakes !== undefined) this.#lane.wait(handshakes, this.#clock.now());
+    if (hasMore && handshakes !== undefined) this.#upgrades.wait(handshakes, this.#clock.now());
     else this.#handshakes.delete(account);
   }
 
   #run(): void {
-    this.#lane.run(this.#clock.now());
-    this.#alarm.set(this.#lane.next());
+    const now = this.#clock.now();
+    this.#upgrades.run(now);
+    this.#lane.run(now);
+    this.#setAlarm();
+  }
+
+  #setAlarm(): void {
+    this.#alarm.set(Math.min(this.#lane.next(), this.#upgrades.next()));
   }
 }
 
 /**
  * The upgrades of one address that wait for their turn and for their address to pay, in the order of their coming. Only the first of
- * them is in the lane. One whose client has gone takes no turn: in a crowd that comes back and loses patience, all turns would be theirs.
+ * them is in their lane. One whose client has gone takes no turn: in a crowd that comes back and loses patience, all turns would be theirs.
  */
 class Handshakes implements Waiter {
   readonly #address: AddressAccount;

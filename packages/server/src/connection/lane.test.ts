@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Millis } from "@presence-service/protocol";
-import { LANE_MS, LATE_TURNS_MAX, Lane, TURNS_PER_LANE, type Waiter } from "./lane.ts";
+import { LANE_MS, LATE_LANES_MAX, Lane, TURNS_PER_LANE, type Waiter } from "./lane.ts";
 
 function waiter(turns: string[], name: string, until: Millis = 0): Waiter {
   return {
@@ -44,7 +44,7 @@ test("a lane that is run late makes up for it, to a bound, and for no time in wh
   crowd(60_000);
   assert.equal(runAt(60_000), TURNS_PER_LANE, "nobody had waited");
   assert.equal(runAt(60_000 + 2 * LANE_MS), 2 * TURNS_PER_LANE, "one lane late");
-  assert.equal(runAt(60_050), TURNS_PER_LANE + LATE_TURNS_MAX);
+  assert.equal(runAt(60_050), (1 + LATE_LANES_MAX) * TURNS_PER_LANE);
   assert.equal(runAt(60_051), 0);
   assert.equal(runAt(60_050 + LANE_MS), TURNS_PER_LANE);
 });
