@@ -170,7 +170,7 @@ async function returned(cluster: Cluster, guests: readonly Guest[]): Promise<voi
   });
   tell("the only instance; a new one is there", all);
 
-  function tell(what: string, { coming, seconds, mbToClients, mbToService, cpuSeconds, retries, most }: Return): void {
+  function tell(what: string, { coming, seconds, mbToClients, mbToService, cpuSeconds, retries, failures, most }: Return): void {
     add(
       "return",
       [
@@ -193,7 +193,7 @@ async function returned(cluster: Cluster, guests: readonly Guest[]): Promise<voi
         most.map(([type, mb]) => `0x${type.toString(16)} ${fixed(mb, 1)}`).join(", "),
         fixed(mbToService, 1),
         fixed(cpuSeconds, 1),
-        String(retries),
+        [String(retries), ...failures.map(([why, count]) => `${count} × ${why.split("\r\n")[0]}`)].join("; "),
       ],
     );
   }

@@ -17,6 +17,9 @@ const ANSWER = encodeBinary({ kind: "heartbeat" });
 /** Bytes from the service by the type of the message, of all guests together. */
 export const bytesOfType = new Map<number, number>();
 
+/** Why connects had to be tried again, and how many, of all guests together. */
+export const failures = new Map<string, number>();
+
 const RETRY_MS = 500;
 
 export type Seen = {
@@ -61,14 +64,16 @@ export class Guest {
    */
   async enter(port: number, held = ""): Promise<void> {
     for (;;) {
-      const isWhole = await this.#tryToEnter(port, held).catch(() => false);
-      if (isWhole) return;
+      const failure = await this.#tryToEnter(port, held).catch((error: Error) => error.message);
+      if (failure === undefined) return;
       this.retries++;
+      failures.set(failure, (failures.get(failure) ?? 0) + 1);
       await wait(RETRY_MS * (0.5 + Math.random()));
     }
   }
 
-  async #tryToEnter(port: number, held: string): Promise<boolean> {
+  /** undefined: it knows the board; otherwise why it does not. */
+  async #tryToEnter(port: number, held: string): Promise<string | undefined> {
     const { nth } = this;
     const socket = await BenchSocket.open(port, "presence.v2", `10.${nth >> 16}.${(nth >> 8) & 255}.${nth & 255}`);
     this.#socket = socket;
@@ -77,10 +82,10 @@ export class Guest {
     this.#askedAt = performance.now();
     const said = { attempt: ++this.#attempt, username: `member ${nth}`, status: "active", state: { tool: "pen" } } as const;
     const { area = "" } = this.#seen;
-    this.#send(encodeBinary({ kind: "join", boardId: BOARD, ...said, area, ...(held !== "" && { held }) }));
+    this.#send(Buffer.concat([encodeBinary({ kind: "join", boardId: BOARD, ...said, area }), fieldOf(held)]));
     return new Promise((entered) => {
-      this.#joined = () => entered(true);
-      socket.onEnd = () => entered(false);
+      this.#joined = () => entered(undefined);
+      socket.onEnd = () => entered(socket.ended);
     });
   }
 
@@ -161,6 +166,16 @@ export class Guest {
 function typeAt(bytes: Buffer, start: number): number {
   const isJoined = bytes[start] === PACKED && bytes[start + 1] === 0 && bytes[start + 6] === JOINED;
   return isJoined ? JOINED : (bytes[start] ?? 0);
+}
+
+let field: { readonly held: string; readonly bytes: Uint8Array } = { held: "", bytes: new Uint8Array(0) };
+
+/** The list as the last field of a `join`. All guests hold the same, so it is encoded once: otherwise the generator would be what is measured. */
+function fieldOf(held: string): Uint8Array {
+  if (field.held === held) return field.bytes;
+  const join = { kind: "join", boardId: BOARD, attempt: 1, username: "", status: "active", state: {} } as const;
+  field = { held, bytes: encodeBinary({ ...join, held }).subarray(encodeBinary(join).length) };
+  return field.bytes;
 }
 
 function plain(message: Buffer): Buffer {

@@ -6,7 +6,7 @@ import { type Board, createPresence } from "@presence-service/client";
 import { type Member, nameHeld, printed, ROSTER_MAX } from "@presence-service/protocol";
 import { type Cluster, cpuSecondsOf, type Instance } from "../cluster.ts";
 import { sum } from "../report.ts";
-import { BOARD, bytesOfType, Guest, gather, noneLost } from "./guest.ts";
+import { BOARD, bytesOfType, failures, Guest, gather, noneLost } from "./guest.ts";
 import { walk } from "./walk.ts";
 
 const VISITS = 50;
@@ -115,6 +115,8 @@ export type Return = {
   readonly cpuSeconds: number;
   /** Connections that were refused or lost, and tried again. */
   readonly retries: number;
+  /** Why, and how many. */
+  readonly failures: readonly (readonly [why: string, count: number])[];
   /** The types of messages with most bytes, and their MB. */
   readonly most: readonly (readonly [type: number, mb: number])[];
 };
@@ -129,6 +131,7 @@ export async function comeBack(
 ): Promise<Return> {
   const held = await heldNow(scoutPort);
   bytesOfType.clear();
+  failures.clear();
   const sums = () => ({
     read: sum(all.map(({ bytesRead }) => bytesRead)),
     written: sum(all.map(({ bytesWritten }) => bytesWritten)),
@@ -158,6 +161,7 @@ export async function comeBack(
     mbToService: (after.written - before.written) / 1e6,
     cpuSeconds: cpu() - cpuBefore,
     retries: sum(all.map(({ retries }) => retries)) - before.retries,
+    failures: [...failures],
     most: most.map(([type, bytes]) => [type, bytes / 1e6] as const),
   };
 }
