@@ -216,12 +216,13 @@ class V2Teller<Ref extends BoardRef> implements Teller {
       return known;
     };
     const rosters = new Map<string, Roster>();
+    const packed = new Map<string, Roster>();
     let holdings: Holdings | undefined;
     return (self, _told, draft, held = "", packs = false) => {
       if (held !== "") holdings ??= new Holdings(listed);
-      const key = packs ? `packed ${held}` : held;
-      const roster = rosters.get(key) ?? this.#roster(joined, listed, encode, { packs, ...(holdings && { holdings, list: held }) });
-      rosters.set(key, roster);
+      const known = packs ? packed : rosters;
+      const roster = known.get(held) ?? this.#roster(joined, listed, encode, { packs, ...(holdings && { holdings, list: held }) });
+      known.set(held, roster);
       const { first, inFirst, more } = roster;
       if (self === undefined) {
         roster.forObservers ??= this.#whole({ ...roster.joined, self: ACTOR_MAX, observe: true }, first);
