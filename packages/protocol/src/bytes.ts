@@ -81,6 +81,14 @@ export class Writer {
     return this;
   }
 
+  /** Bytes of another writer, from `start` to before `end`. */
+  append(other: Writer, start: number, end: number): this {
+    this.#reserve(end - start);
+    // A view of few bytes costs more than the bytes.
+    for (let at = start; at < end; at++) this.#bytes[this.#length++] = other.#bytes[at] ?? 0;
+    return this;
+  }
+
   /** Length in bytes as varint, then UTF-8. Lone surrogates become U+FFFD. */
   string(text: string): this {
     this.#reserve(text.length * 3 + 8);

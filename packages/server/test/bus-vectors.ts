@@ -83,6 +83,20 @@ export const VECTORS: Record<string, [BusMessage, string]> = {
     },
     "01 01 f403 9875 00 11 00 04 01 01",
   ],
+  "heartbeat: hears moves on its own channel": [
+    {
+      kind: "heartbeat",
+      beat: 9,
+      intervalMs: 500,
+      beaconMs: 15_000,
+      boards: 0,
+      status: "ready",
+      versions: { min: 1, max: 1 },
+      acks: [],
+      moves: true,
+    },
+    "01 09 f403 9875 00 11 00 05 01 01",
+  ],
   "heartbeat: tells its time": [
     {
       kind: "heartbeat",
@@ -180,6 +194,16 @@ export const VECTORS: Record<string, [BusMessage, string]> = {
       paths: [{ actor: 5, stamp: 51_966, earlier: [{ ms: 12, dx: -300, dy: -2 }] }],
     },
     "15 ad02 01 14 01f4 ffff 01 09 01 05 cafe 01 0c d704 03",
+  ],
+  moves: [
+    {
+      kind: "moves",
+      boards: [
+        { kind: "cursors", boardId: "doc-42" as BoardId, seq: 301, moves: [5, 500, 65_535] },
+        { kind: "cursors", boardId: "doc-43" as BoardId, seq: 300, moves: [40, HIDDEN, 0] },
+      ],
+    },
+    "41 02 06 646f632d3432 08 ad02 01 14 01f4 ffff 06 646f632d3433 05 ac02 01 a101",
   ],
   event: [
     { kind: "event", slot: 5, name: "reaction", data: { emoji: "🎉" } },

@@ -3,7 +3,7 @@
  * suite tests both. A bus moves bytes and reports facts; the core decides what to do about them.
  */
 
-import type { BoardId, Millis } from "@presence-service/protocol";
+import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import type { Link } from "../core/effects.ts";
 import type { Group } from "../core/messages.ts";
 import type { Shard } from "../core/occupancy.ts";
@@ -36,8 +36,8 @@ export interface Bus {
   start(listener: BusListener): Promise<void>;
 
   /**
-   * Delivery is at most once. Messages of one publisher and link number stay in order on each channel; others have no order. An instance's own messages
-   * come back to it through Redis: they are the proof of delivery (R7). Resolves when the bus took the message, not when it is
+   * Delivery is at most once. Messages of one publisher and link number stay in order, also across channels unless the bus is spread; others have no
+   * order. An instance's own messages come back to it through Redis: they are the proof of delivery (R7). Resolves when the bus took the message, not when it is
    * delivered, to the number of subscribers reached (undefined where the number means nothing, as in Cluster). Rejects with `BUS_DOWN`
    * at once when there is no connection or too much is unanswered, and never queues across connections: drop the message if it was a
    * cursor, beacon later if it was a roster change. Rejects with `BusRefused` if Redis answers with an error (rights, read-only,
@@ -156,6 +156,7 @@ export class Channels {
   readonly #shardPrefix: string;
   readonly #groupPrefix: string;
   readonly #echoPrefix: string;
+  readonly #movesPrefix: string;
 
   /** `prefix` keeps to `isChannelPrefix`. */
   constructor(prefix: string) {
@@ -165,6 +166,7 @@ export class Channels {
     this.#shardPrefix = `${prefix}:occupancy:`;
     this.#groupPrefix = `${prefix}:beats:`;
     this.#echoPrefix = `${prefix}:echo:`;
+    this.#movesPrefix = `${prefix}:moves:`;
   }
 
   /** Only some instances listen there, so its messages may pass through one of several servers. */
@@ -175,6 +177,11 @@ export class Channels {
   /** With a number after it: a channel on which an instance speaks to itself. */
   echoPrefix(instanceId: string): Channel {
     return `${this.#echoPrefix}${instanceId}:`;
+  }
+
+  /** The channel on which others tell that instance of moves (R25). */
+  moves(instanceId: InstanceId): Channel {
+    return this.#movesPrefix + instanceId;
   }
 
   board(boardId: BoardId): Channel {

@@ -31,7 +31,7 @@ import {
 } from "../../../protocol/test/arbitraries.ts";
 import { LATER_FIELDS } from "../../../protocol/test/later.ts";
 import { ANA_HEX, ENVELOPE, VECTORS } from "../../test/bus-vectors.ts";
-import type { BusMessage, DelReason, InstanceStatus, Op, Replay, SliceEntry } from "../core/messages.ts";
+import type { BusMessage, Cursors, DelReason, InstanceStatus, Op, Replay, SliceEntry } from "../core/messages.ts";
 import { hashOfBoard } from "../core/occupancy.ts";
 import { ANA, ana, FROM } from "../testing/ana.ts";
 import { decodeRedisMessage, encodeRedisMessage, type RedisMessage } from "./envelope.ts";
@@ -69,6 +69,18 @@ const op: Arbitrary<Op> = fc.oneof(
   record({ op: fc.constant("del" as const), memberId, attempt, reason: anyOf(reasons) }),
 );
 
+const cursors: Arbitrary<Cursors> = record(
+  {
+    kind: fc.constant("cursors" as const),
+    seq,
+    moves: fc
+      .array(fc.tuple(actor, fc.option(point)), { maxLength: 20 })
+      .map((moves) => moves.flatMap(([slot, at]) => [slot, at?.x ?? HIDDEN, at?.y ?? 0])),
+    paths: fc.array(path, { minLength: 1, maxLength: 4 }),
+  },
+  { requiredKeys: ["kind", "seq", "moves"] },
+);
+
 const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessage, { kind: K }>> } = {
   heartbeat: fc
     .tuple(
@@ -90,14 +102,16 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
       fc.option(record({ reach: u32, since: fc.integer({ min: 1, max: 0xffff_ffff }), turn: u32 })),
       timed,
       fc.boolean(),
+      fc.boolean(),
     )
-    .map(([heartbeat, mute, wanting, near, at, spread]) => ({
+    .map(([heartbeat, mute, wanting, near, at, spread, moves]) => ({
       ...at,
       ...heartbeat,
       ...(mute !== null && { mute }),
       ...(wanting && { wanting }),
       ...(near !== null && { near }),
       ...(spread && { spread }),
+      ...(moves && { moves }),
     })),
   verdict: record({
     kind: fc.constant("verdict"),
@@ -170,17 +184,14 @@ const messages: { readonly [K in BusMessage["kind"]]: Arbitrary<Extract<BusMessa
     ),
   ),
   beacon: record({ kind: fc.constant("beacon"), ...standing, observed: fc.boolean() }, { requiredKeys: ["kind", "seq", "hash", "count"] }),
-  cursors: record(
-    {
-      kind: fc.constant("cursors"),
-      seq,
-      moves: fc
-        .array(fc.tuple(actor, fc.option(point)), { maxLength: 20 })
-        .map((moves) => moves.flatMap(([slot, at]) => [slot, at?.x ?? HIDDEN, at?.y ?? 0])),
-      paths: fc.array(path, { minLength: 1, maxLength: 4 }),
-    },
-    { requiredKeys: ["kind", "seq", "moves"] },
-  ),
+  cursors,
+  moves: record({
+    kind: fc.constant("moves"),
+    boards: fc.array(
+      fc.tuple(boardId, cursors).map(([boardId, cursors]) => ({ ...cursors, boardId })),
+      { maxLength: 4 },
+    ),
+  }),
   event: record(
     { kind: fc.constant("event"), slot: actor, name: text(EVENT_NAME_BYTES_MAX), data: state.map((value): Json => value), ...recipients },
     { requiredKeys: ["kind", "slot", "name", "data"] },
@@ -214,7 +225,7 @@ function assertInvalidOrBare(shorter: ReturnType<typeof outcome>, message: BusMe
   assert.deepEqual({ ...whole, ...rest }, whole);
   const lost = Object.keys(message).filter((name) => !(name in shorter));
   const isExtra = (name: string) =>
-    ["memberIds", "userIds", "observed", "wanting", "near", "at", "spread", "paths", "voidBefore"].includes(name);
+    ["memberIds", "userIds", "observed", "wanting", "near", "at", "spread", "moves", "paths", "voidBefore"].includes(name);
   assert.ok((lost.length > 0 || message.kind === "replay") && lost.every(isExtra), lost.join());
 }
 
@@ -259,7 +270,7 @@ for (const [name, [message, hex]] of Object.entries(VECTORS)) {
 test("damaged messages and noise are refused or mean something, and never throw", () => {
   const broken = damaged(fc.tuple(link, message).map(([link, message]) => encodeRedisMessage({ from: FROM, link, message })));
   const noise = fc.uint8Array({ maxLength: 64 });
-  const body = fc.tuple(fc.constantFrom(1, 2, 3, 4, 5, 6, 7, 17, 18, 19, 20, 21, 22, 33), noise);
+  const body = fc.tuple(fc.constantFrom(1, 2, 3, 4, 5, 6, 7, 17, 18, 19, 20, 21, 22, 33, 65), noise);
   const wellAddressed = body.map(([tag, rest]) => Uint8Array.of(...bytes(ENVELOPE), tag, ...rest));
   fc.assert(fc.property(fc.oneof(broken, noise, wellAddressed), assertRefusedOrFinal), { numRuns: 1500 });
 });
@@ -289,7 +300,7 @@ test("[R13.2] other versions, and kinds of later releases, are told from broken 
   const known = new Set(Object.values(VECTORS).map(([, hex]) => Number.parseInt(hex.slice(0, 2), 16)));
   assert.deepEqual(
     [...known].sort((a, b) => a - b),
-    [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 7, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x21, 0x31],
+    [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 7, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x21, 0x31, 0x41],
   );
   known.add(0x7f); // packed: packing.test.ts
   for (let tag = 0; tag < 256; tag++) if (!known.has(tag)) assert.equal(outcome(Uint8Array.of(...bytes(ENVELOPE), tag, 1, 2)), "version");

@@ -34,8 +34,6 @@ import {
   RECIPIENTS,
   Reader,
   readMember,
-  readMoves,
-  readPaths,
   readUuid,
   STATUSES,
   TIME_MAX,
@@ -46,8 +44,6 @@ import {
   VOIDING,
   Writer,
   writeMember,
-  writeMoves,
-  writePaths,
 } from "@presence-service/protocol";
 import type {
   Accused,
@@ -69,14 +65,11 @@ import type {
   Want,
 } from "../core/messages.ts";
 import { type BoardHash, WANT_BOARDS_MAX } from "../core/occupancy.ts";
+import { MAGIC, readSender, type Sender, VERSION, writeHead } from "./head.ts";
+import { CURSORS_TAG, MOVES_TAG, readBoardId, readBoardsMoves, readCursors, writeBoardsMoves, writeCursors } from "./moves.ts";
 import { pack, unpack } from "./packing.ts";
 
-export type RedisMessage = {
-  readonly from: InstanceId;
-  /** Number of the sender's publisher connection (R3). */
-  readonly link: number;
-  readonly message: BusMessage;
-};
+export type RedisMessage = Sender & { readonly message: BusMessage };
 
 /**
  * Why a message is ignored (R13). `foreign`: another program's. `version`: of a release that speaks another version, or of a kind that
@@ -86,10 +79,6 @@ export type Decoded =
   | { readonly ok: true; readonly value: RedisMessage }
   | { readonly ok: false; readonly why: "foreign" | "invalid" | "version" };
 
-/** Upper half of the first byte. No UTF-8 text begins with 0x80–0xbf, so any JSON is foreign. */
-const MAGIC = 0xb0;
-/** Lower half of the first byte, 1…15. */
-const VERSION = 1;
 /** Three times the largest snapshot (`snapshotMembersMax` full members); an eighth of the output at which Redis cuts off a subscriber. */
 const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 /** At 5 ms per instance, 12 000 instances. The members of a peer that claims more would stay on every roster long after it died (R7). */
@@ -115,8 +104,8 @@ const SNAPSHOT_PARTS_MAX = 4096;
  */
 export function encodeRedisMessage({ from, link, message }: RedisMessage): Uint8Array<ArrayBuffer> {
   const { tag, write } = KINDS[message.kind] as Kind<BusMessage>;
-  writeSender(writer.reset().u8(MAGIC | VERSION), from);
-  const head = writer.varint(link).length;
+  writeHead(writer.reset(), { from, link });
+  const head = writer.length;
   write(writer.u8(tag), message);
   const bytes = writer.finish();
   const packed = PACKED_KINDS.has(message.kind) ? pack(bytes.subarray(head)) : undefined;
@@ -158,32 +147,6 @@ const INVALID: Decoded = { ok: false, why: "invalid" };
 const writer = new Writer(1024);
 const reader = new Reader(new Uint8Array(0));
 
-/** To spell out a UUID takes three times as long as all the rest of a lone cursor, in each direction (0.8 µs, 0.2 µs): it is done once. */
-let sender = "";
-let senderBytes = new Uint8Array(0);
-const senders = new Map<string, InstanceId>();
-/** More instances than one bus carries. If somebody makes up more senders, decoding only gets slower. */
-const SENDERS_MAX = 4096;
-
-function writeSender(to: Writer, from: InstanceId): void {
-  if (from !== sender) {
-    senderBytes = new Writer(16).hex(from, 16).finish();
-    sender = from;
-  }
-  to.bytes(senderBytes);
-}
-
-function readSender(from: Reader): InstanceId {
-  const bytes = from.bytes(16);
-  const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
-  const known = senders.get(key);
-  if (known !== undefined) return known;
-  const id = readUuid(new Reader(bytes)) as InstanceId;
-  if (senders.size >= SENDERS_MAX) senders.clear();
-  senders.set(key, id);
-  return id;
-}
-
 type Kind<M> = {
   readonly tag: number;
   readonly write: (to: Writer, message: M) => void;
@@ -192,7 +155,7 @@ type Kind<M> = {
 };
 
 /**
- * Tags are append-only and never reused; 0x01… go to the global channel, 0x11… to a board's, 0x21… to a shard's. docs/REPLICATION.md, "What may change", says
+ * Tags are append-only and never reused; 0x01… go to the global channel, 0x11… to a board's, 0x21… to a shard's, 0x31… to those with webhooks, 0x41… to that of one instance. docs/REPLICATION.md, "What may change", says
  * how a kind grows.
  */
 const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { kind: K }>> } = {
@@ -263,15 +226,8 @@ const KINDS: { readonly [K in BusMessage["kind"]]: Kind<Extract<BusMessage, { ki
     },
     read: (from) => ({ kind: "beacon", ...readStanding(from), ...OBSERVED.read(from) }),
   },
-  cursors: {
-    tag: 0x15,
-    write(to, { seq, moves, paths }) {
-      to.varint(seq);
-      writeMoves(to, moves);
-      writePaths(to, paths);
-    },
-    read: (from) => ({ kind: "cursors", seq: from.varint(), moves: readMoves(from) ?? [], ...readPaths(from) }),
-  },
+  cursors: { tag: CURSORS_TAG, write: writeCursors, read: readCursors },
+  moves: { tag: MOVES_TAG, write: writeBoardsMoves, read: readBoardsMoves },
   event: {
     tag: 0x16,
     write: (to, event) => RECIPIENTS.write(to.varint(event.slot).string(event.name).json(event.data), event),
@@ -335,12 +291,6 @@ function readHeartbeat(from: Reader): Heartbeat {
   const extra = HEARTBEAT.read(from);
   if (extra.near?.since === 0) from.fail();
   return { kind: "heartbeat", beat, intervalMs, beaconMs, boards, status, acks, versions, ...mute, ...extra };
-}
-
-function readBoardId(from: Reader): BoardId {
-  const text = from.string(BOARD_ID_BYTES_MAX);
-  if (!isBoardId(text)) from.fail();
-  return text as BoardId;
 }
 
 function readAck(from: Reader): Ack {

@@ -32,6 +32,8 @@ export function messageInWords(message: BusMessage, isDiscreet = false): string 
       return `beacon at ${message.seq}, ${many(message.count, "member")}`;
     case "cursors":
       return `${many(message.moves.length / 3, "cursor")} at ${message.seq}`;
+    case "moves":
+      return `moves on ${many(message.boards.length, "board")}`;
     case "event":
       return `event "${message.name}" of slot ${message.slot}${recipientsOf(message)}`;
     case "want":

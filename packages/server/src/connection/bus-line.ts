@@ -16,11 +16,13 @@ import {
   type Refusal,
 } from "../bus/bus.ts";
 import { decodeRedisMessage, encodeRedisMessage } from "../bus/envelope.ts";
+import type { Sender } from "../bus/head.ts";
 import { claimedSender, type Signing } from "../bus/signing.ts";
 import type { Effect, Input } from "../core/effects.ts";
-import type { Announcement, BusMessage, Group, Heartbeat, Kick, OccupancyTold } from "../core/messages.ts";
+import type { Announcement, BusMessage, Cursors, Group, Heartbeat, Kick, MovesTo, OccupancyTold } from "../core/messages.ts";
 import type { Shard } from "../core/occupancy.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { Gathering, type Telling } from "./gathering.ts";
 import type { Journal } from "./journal.ts";
 import { Refusals } from "./refusals.ts";
 
@@ -48,6 +50,16 @@ const APART_LATELY_MS = 60_000;
 /** As many as are counted; anybody can make up more. */
 const APART_MAX = 4096;
 
+/** As many as one bus carries. */
+const TOLD_MAX = 4096;
+
+/** What is the same for all that one instance is told, so that no message needs it anew. */
+type Told = {
+  readonly channel: Channel;
+  readonly taken: (receivers: number | undefined) => void;
+  readonly failed: (error: unknown) => void;
+};
+
 export class BusLine implements BusListener {
   readonly #options: BusLineOptions;
   readonly #bus: Bus;
@@ -57,11 +69,17 @@ export class BusLine implements BusListener {
   #othersSignedAt = Number.NEGATIVE_INFINITY;
   /** When instances whose boards are spread otherwise were last heard. */
   readonly #apart = new Map<InstanceId, number>();
+  /** The channel on which only this instance listens. */
+  readonly #own: Channel;
+  readonly #gathering = new Gathering();
+  /** Instances that were told of moves. */
+  readonly #told = new Map<InstanceId, Told>();
 
   constructor(options: BusLineOptions) {
     this.#options = options;
     this.#bus = options.bus;
     this.#refusals = new Refusals(options.journal);
+    this.#own = options.channels.moves(options.instanceId);
   }
 
   /** Resolves when the bus is connected, and rejects as `Bus.start` does. To be called once. */
@@ -107,23 +125,90 @@ export class BusLine implements BusListener {
 
   // Orders of the core.
 
-  /** Answers how many bytes the message takes. `boardId` undefined: the global channel. */
-  publish(boardId: BoardId | undefined, message: BusMessage): number {
+  /** `boardId` undefined: the global channel. */
+  publish(boardId: BoardId | undefined, message: BusMessage): void {
     const channel = this.#channelOf(boardId);
     const bytes = this.#encode(channel, message);
-    const taken = this.#hand(channel, message, bytes);
-    // Most messages are cursors, and it does not matter how many subscribers they reach: so they get no closure each.
-    if (message.kind === "cursors") taken.then(this.#cursorsTaken, this.#failed);
-    else {
-      taken.then(
-        (receivers) => this.#published(boardId, message, receivers),
-        (error) => {
-          this.#failed(error);
-          if (error instanceof BusRefused) this.#publishRefused(boardId, error);
-        },
-      );
+    this.#follow(this.#hand(channel, message, bytes), boardId, message, message.kind !== "cursors");
+  }
+
+  /** Moves of this turn: they leave with `moved`, or before the next message of any other kind. Answers how many bytes an instance that needs them is sent. */
+  move(boardId: BoardId, cursors: Cursors, to: MovesTo): number {
+    if (this.#bus.isSpread || (typeof to === "string" && this.#gathering.isEmpty)) {
+      const channel = this.#channelOf(boardId);
+      const bytes = this.#encode(channel, cursors);
+      this.#follow(this.#hand(channel, cursors, bytes), boardId, cursors, to === "counted");
+      return bytes.length;
     }
-    return bytes.length;
+    return this.#gathering.add(boardId, cursors, to);
+  }
+
+  /** All boards of this turn have told their moves. */
+  moved(): void {
+    if (!this.#gathering.isEmpty) this.#gathering.leave(this.#sender(), this.#telling);
+  }
+
+  readonly #telling: Telling = {
+    peer: (peer, bytes, boards) => this.#tell(peer, bytes, boards),
+    board: (boardId, cursors, bytes, isCounted) => {
+      const channel = this.#channelOf(boardId);
+      this.#follow(this.#hand(channel, cursors, this.#options.signing.sign(channel, bytes)), boardId, cursors, isCounted);
+    },
+  };
+
+  /** An empty message to this instance itself, to hear whether it comes. */
+  probe(): void {
+    this.moved();
+    this.#tell(this.#options.instanceId, encodeRedisMessage({ ...this.#sender(), message: { kind: "moves", boards: [] } }), 0);
+  }
+
+  #tell(peer: InstanceId, bytes: Uint8Array, boards: number): void {
+    const { bus, journal, metrics, signing } = this.#options;
+    const { channel, taken, failed } = this.#toldOf(peer);
+    const signed = signing.sign(channel, bytes);
+    metrics.busBytes.out += signed.length;
+    journal.tells(channel, boards);
+    bus.publish(channel, signed).then(taken, failed);
+  }
+
+  #toldOf(peer: InstanceId): Told {
+    const known = this.#told.get(peer);
+    if (known !== undefined) return known;
+    const { channels, metrics, input } = this.#options;
+    const channel = channels.moves(peer);
+    const told: Told = {
+      channel,
+      taken: (receivers) => {
+        metrics.published.moves++;
+        this.#refusals.granted("publish", channel);
+        if (receivers === 0) input({ kind: "moves_unheard", peer });
+      },
+      failed: (error) => {
+        this.#failed(error);
+        if (!(error instanceof BusRefused)) return;
+        this.#refusals.refused("publish", channel, error.why);
+        input({ kind: "moves_refused", link: "publisher" });
+      },
+    };
+    if (this.#told.size >= TOLD_MAX) this.#told.clear();
+    this.#told.set(peer, told);
+    return told;
+  }
+
+  /** Most messages are cursors, and of few of them it matters how many subscribers they reach: the others get no closure each. */
+  #follow(taken: Promise<number | undefined>, boardId: BoardId | undefined, message: BusMessage, isCounted: boolean): void {
+    if (!isCounted) return void taken.then(this.#cursorsTaken, this.#failed);
+    taken.then(
+      (receivers) => this.#published(boardId, message, receivers),
+      (error) => {
+        this.#failed(error);
+        if (error instanceof BusRefused) this.#publishRefused(boardId, error);
+      },
+    );
+  }
+
+  #sender(): Sender {
+    return { from: this.#options.instanceId, link: this.#bus.publisherLink };
   }
 
   /** Says counts of boards. Nobody waits to hear whether the bus took it. */
@@ -202,6 +287,11 @@ export class BusLine implements BusListener {
     this.#bus[act](channel);
   }
 
+  movesChannel({ act }: Extract<Effect, { kind: "moves_channel" }>): void {
+    // Where boards are spread over several masters, nothing would keep the order between them and this channel.
+    if (!this.#bus.isSpread) this.#bus[act](this.#own);
+  }
+
   recycle(effect: Extract<Effect, { kind: "recycle" }>): void {
     this.#options.journal.recycled(effect);
     this.#bus.recycle(effect.link);
@@ -214,6 +304,8 @@ export class BusLine implements BusListener {
   }
 
   #hand(channel: Channel, message: BusMessage, bytes: Uint8Array): Promise<number | undefined> {
+    // Moves name the seq of their slice, so no later word of it may overtake them (R25).
+    this.moved();
     this.#options.metrics.busBytes.out += bytes.length;
     this.#options.journal.publishes(channel, message);
     return this.#bus.publish(channel, bytes);
@@ -253,7 +345,7 @@ export class BusLine implements BusListener {
     journal.heard(channel, from === instanceId ? undefined : from, message);
     if (message.kind === "hook") return this.#options.hooked?.(from, message.words);
     this.#options.overheard(from, message);
-    input({ kind: "heard", boardId: channels.boardOf(channel), from, link, message });
+    input({ kind: "heard", boardId: channels.boardOf(channel), from, link, message, isDirect: channel === this.#own });
   }
 
   #othersSign(bytes: Uint8Array): void {
@@ -273,6 +365,7 @@ export class BusLine implements BusListener {
     const shard = channels.shardOf(channel);
     const group = channels.groupOf(channel);
     if (channel === channels.hooks) return;
+    if (channel === this.#own) return input({ kind: "moves_subscribed" });
     if (shard !== undefined) input({ kind: "shard_subscribed", shard });
     else if (group !== undefined) input({ kind: "group_subscribed", group });
     else input({ kind: "subscribed", boardId: channels.boardOf(channel) });
@@ -282,6 +375,7 @@ export class BusLine implements BusListener {
     const { channels, input } = this.#options;
     this.#refusals.refused("subscribe", refusal.channel, refusal);
     if (refusal.channel === channels.hooks) return;
+    if (refusal.channel === this.#own) return input({ kind: "moves_refused", link: "subscriber" });
     const group = channels.groupOf(refusal.channel);
     const shard = channels.shardOf(refusal.channel);
     if (group !== undefined) input({ kind: "group_refused", group, link: "subscriber" });
@@ -304,6 +398,8 @@ export class BusLine implements BusListener {
 
   linkUp(link: Link, number: number): void {
     this.#lost.delete(link);
+    // What is said to single instances is tried again: a new connection may have other rights.
+    if (link === "publisher") for (const { channel } of this.#told.values()) this.#refusals.granted("publish", channel);
     this.#options.journal.linkUp(link, number, this.#bus.at(link));
     this.#options.input({ kind: "link_up", link });
   }

@@ -267,6 +267,11 @@ export class Journal {
     if (this.#isWordy()) this.#log.debug({ channel }, `publish: ${messageInWords(message)}`);
   }
 
+  /** Moves of so many boards, for one instance. */
+  tells(channel: Channel, boards: number): void {
+    if (this.#isWordy()) this.#log.debug({ channel }, `publish: moves of boards: ${boards}`);
+  }
+
   /** `from` undefined: an own message came back. */
   heard(channel: Channel, from: string | undefined, message: BusMessage): void {
     if (this.#isWordy()) this.#log.debug({ channel }, `${from === undefined ? "own echo" : `heard ${from}`}: ${messageInWords(message)}`);

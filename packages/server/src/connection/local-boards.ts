@@ -8,7 +8,7 @@ import type { Clock } from "../clock.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { Core } from "../core/core.ts";
 import type { Effect, RosterChange } from "../core/effects.ts";
-import type { Cursors } from "../core/messages.ts";
+import type { Cursors, MovesTo } from "../core/messages.ts";
 import { NumberPool } from "../core/number-pool.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { BoardFanout, Seat, type SeatHolder } from "./board-fanout.ts";
@@ -29,8 +29,10 @@ export type LocalBoardsOptions = {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly rates: Rates;
-  /** Publishes cursors of this instance. Answers how many bytes they take. */
-  readonly publish: (boardId: BoardId, cursors: Cursors) => number;
+  /** Publishes cursors of this instance, by the end of the turn. Answers how many bytes of them each other instance is sent. */
+  readonly publish: (boardId: BoardId, cursors: Cursors, to: MovesTo) => number;
+  /** All boards of this turn were flushed. */
+  readonly turnOver: () => void;
   /** A board was flushed: the core's next deadline may have changed. */
   readonly flushed: () => void;
 };
@@ -50,7 +52,7 @@ export class LocalBoards {
     this.#core = options.core;
     this.#clock = options.clock;
     this.#metrics = options.metrics;
-    this.#ticker = new Ticker(options.clock, (board, isLocal, now) => this.#flush(board, isLocal, now));
+    this.#ticker = new Ticker(options.clock, (board, isLocal, now) => this.#flush(board, isLocal, now), options.turnOver);
   }
 
   /** The cursor pace that clients have to keep to at the moment. */
@@ -228,7 +230,7 @@ export class LocalBoards {
     if (this.#cursorsPaidUntil > now + CURSOR_BURST_MS) return this.#ticker.local(board);
     const cursors = this.#core.takeOwnCursors(board.boardId, now);
     if (cursors === undefined) return;
-    const bytes = this.#options.publish(board.boardId, cursors);
+    const bytes = this.#options.publish(board.boardId, cursors, this.#core.movesTo(board.boardId));
     this.#cursorsPaidUntil = Math.max(now, this.#cursorsPaidUntil) + bytes / CURSOR_BYTES_PER_MS;
   }
 }

@@ -170,7 +170,8 @@ export class ConnectionManager implements Hub {
       clock,
       metrics,
       rates: ratesOf(bounds),
-      publish: (boardId, cursors) => this.#line.publish(boardId, cursors),
+      publish: (boardId, cursors, to) => this.#line.move(boardId, cursors, to),
+      turnOver: () => this.#line.moved(),
       flushed: () => this.#armAlarm(),
     });
     this.agents = new Agents({
@@ -345,6 +346,7 @@ export class ConnectionManager implements Hub {
         if (effect.message.kind === "heartbeat") this.#hasBeat = true;
         if (effect.shard !== undefined) return this.#line.tellCounts(effect.shard, effect.message);
         if (effect.group !== undefined) return this.#line.beat(effect.group, effect.message);
+        if (effect.peer !== undefined) return this.#line.probe();
         return this.#publish(effect.boardId, effect.message);
       case "subscribe":
       case "unsubscribe":
@@ -354,6 +356,8 @@ export class ConnectionManager implements Hub {
         return this.#line.shard(effect);
       case "group":
         return this.#line.group(effect);
+      case "moves_channel":
+        return this.#line.movesChannel(effect);
       case "recycle":
         return this.#line.recycle(effect);
       case "joined":

@@ -10,11 +10,14 @@ const TICK_MS_MAX = 100;
 function ticking() {
   const clock = new FakeClock();
   const flushes: { board: string; isLocal: boolean; at: number }[] = [];
-  const ticker = new Ticker<{ name: string; pace: Pace; seats: number }>(clock, ({ name }, isLocal, now) =>
-    flushes.push({ board: name, isLocal, at: now - 1000 }),
+  const turns: number[] = [];
+  const ticker = new Ticker<{ name: string; pace: Pace; seats: number }>(
+    clock,
+    ({ name }, isLocal, now) => flushes.push({ board: name, isLocal, at: now - 1000 }),
+    () => turns.push(flushes.length),
   );
   const board = (name: string, seats = 20) => ({ name, pace: new Pace(), seats });
-  return { clock, flushes, ticker, board };
+  return { clock, flushes, turns, ticker, board };
 }
 
 test("[F2] messages read in one turn of the loop are one flush at its end", () => {

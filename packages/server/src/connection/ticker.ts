@@ -53,6 +53,7 @@ export class Pace {
 export class Ticker<B extends { readonly pace: Pace; readonly seats: number }> {
   readonly #clock: Clock;
   readonly #flush: (board: B, isLocal: boolean, now: Millis) => void;
+  readonly #flushed: () => void;
   readonly #later = new Deadlines<B>();
   readonly #alarm: Alarm;
   /** Boards to be flushed at the end of this turn of the event loop. */
@@ -68,10 +69,11 @@ export class Ticker<B extends { readonly pace: Pace; readonly seats: number }> {
   /** The load has come back since, or no level was left yet. */
   #isBack = true;
 
-  /** `isLocal`: the flush is for changes made here, of which other instances are told as well; otherwise only local sockets are told. */
-  constructor(clock: Clock, flush: (board: B, isLocal: boolean, now: Millis) => void) {
+  /** `isLocal`: the flush is for changes made here, of which other instances are told as well; otherwise only local sockets are told. `flushed`: after the last board of a turn. */
+  constructor(clock: Clock, flush: (board: B, isLocal: boolean, now: Millis) => void, flushed: () => void) {
     this.#clock = clock;
     this.#flush = flush;
+    this.#flushed = flushed;
     this.#alarm = new Alarm(clock, () => this.#runLater());
   }
 
@@ -161,11 +163,13 @@ export class Ticker<B extends { readonly pace: Pace; readonly seats: number }> {
     const boards = this.#atTurnEnd;
     this.#atTurnEnd = [];
     for (const board of boards) this.#run(board, this.#clock.now());
+    this.#flushed();
   };
 
   #runLater(): void {
     const now = this.#clock.now();
     for (let board = this.#later.takeDue(now); board !== undefined; board = this.#later.takeDue(now)) this.#run(board, now);
+    this.#flushed();
     this.#alarm.set(this.#later.next());
   }
 

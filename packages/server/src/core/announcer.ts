@@ -4,10 +4,10 @@
  * others' slices: replicas.ts does.
  */
 
-import type { BoardId, Millis } from "@presence-service/protocol";
+import type { BoardId, InstanceId, Millis } from "@presence-service/protocol";
 import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
-import type { BoardMessage, Cursors, Moves, Observed, Op, Seq, Standing, Sync } from "./messages.ts";
+import type { BoardMessage, Cursors, Moves, MovesTo, Observed, Op, Seq, Standing, Sync } from "./messages.ts";
 import type { Roster } from "./roster.ts";
 import type { Silence } from "./silence.ts";
 import type { Slice } from "./slice.ts";
@@ -21,6 +21,8 @@ export type Subject = {
   readonly silence: Silence;
   /** Another instance has members or observers here, or may have: otherwise nobody is told of places. */
   hasViewers(): boolean;
+  /** These instances, if so many listeners are known, and each takes moves on a channel of its own (R25). */
+  viewers(listeners: number): readonly InstanceId[] | undefined;
   /** Own clients observe the board. */
   isObserved(): boolean;
 };
@@ -54,6 +56,12 @@ export class Announcer {
   /** False while a subscription that was ordered anew is not confirmed. */
   #isSubscribed = false;
   #receivers: number | undefined;
+  /** A publish was answered, so if the subscribers are not known now, they are not counted on this bus. */
+  #isAnswered = false;
+  /** Where the moves go that were taken last. */
+  movesTo: MovesTo = "board";
+  /** When moves last went over the board's channel to be counted, and to come back. */
+  #movedHereAt: Millis = Number.NEGATIVE_INFINITY;
 
   constructor(context: Context, boardId: BoardId, subject: Subject, now: Millis) {
     this.#context = context;
@@ -79,6 +87,9 @@ export class Announcer {
     this.#unechoedSince = keep(this.#unechoedSince);
     this.#isSubscribed = keep(this.#isSubscribed);
     this.#receivers = keep(this.#receivers);
+    this.#isAnswered = keep(this.#isAnswered);
+    this.movesTo = keep(this.movesTo);
+    this.#movedHereAt = keep(this.#movedHereAt);
   }
 
   /** The other instances that were subscribed at the last publish, as Redis counted them; Infinity: unknown. */
@@ -183,9 +194,21 @@ export class Announcer {
     const moves = cursors.takeOwn();
     if (cursors.awaitsRepeat && this.#repeatAt === NEVER) this.#repeatAt = now + this.#context.constants.repeatCursorMs;
     if (moves.length === 0 || !this.#hasViewers()) return undefined;
-    this.#sent(now);
+    this.movesTo = this.#whereMovesGo(now);
+    // Moves that go to others alone do not come back.
+    if (typeof this.movesTo === "string") this.#sent(now);
     const { ownPaths: paths } = cursors;
     return { kind: "cursors", seq: slice.seq, moves, ...(paths.length > 0 && { paths }) };
+  }
+
+  /** Now and then to all, whoever is known: that proves the subscription here (R9.14), counts those who listen, and reaches them. */
+  #whereMovesGo(now: Millis): MovesTo {
+    if (now - this.#movedHereAt >= this.#context.constants.moveHereMs) {
+      this.#movedHereAt = now;
+      return "counted";
+    }
+    if (!this.#isAnswered || !this.#isSubscribed || this.#subject.silence.isSilent) return "board";
+    return this.#subject.viewers((this.#receivers ?? 1) - 1) ?? "board";
   }
 
   // Messages and answers that come back.
@@ -206,6 +229,7 @@ export class Announcer {
     this.#subject.silence.taken("publisher");
     const wasAlone = this.#isAlone;
     this.#receivers = receivers;
+    this.#isAnswered = true;
     if (wasAlone && !this.#isAlone) this.#beaconAt = Math.min(this.#beaconAt, this.#nextBeacon(now));
   }
 

@@ -19,7 +19,7 @@ import type { Teller } from "./census.ts";
 import type { Keep } from "./checkpoint.ts";
 import type { Context } from "./context.ts";
 import type { ChosenStatus, ConnectionId, Entrant, Input, Link, Place } from "./effects.ts";
-import type { BoardEvent, BoardMessage, Cursors, Whom } from "./messages.ts";
+import type { BoardEvent, BoardMessage, Cursors, MovesTo, Whom } from "./messages.ts";
 import type { Reasons, SliceHeld } from "./reasons.ts";
 import type { Applied, Replica } from "./replica.ts";
 import { type Question, Replicas } from "./replicas.ts";
@@ -79,6 +79,7 @@ export class Board {
       cursors: this.roster.cursors,
       silence: this.#silence,
       hasViewers: () => this.#replicas.mayHaveMembers || this.#replicas.isObserved,
+      viewers: (listeners: number) => (this.#opening === undefined ? this.#replicas.viewers(listeners) : undefined),
       isObserved: () => this.#observers.size > 0,
     };
     this.#announcer = new Announcer(context, boardId, subject, now);
@@ -438,6 +439,11 @@ export class Board {
   /** The cursors of this tick for the bus; undefined: none has moved, or no other instance has members here (F6). */
   takeOwnCursors(now: Millis): Cursors | undefined {
     return this.#announcer.takeCursors(now);
+  }
+
+  /** Where the cursors go that were taken last. */
+  get movesTo(): MovesTo {
+    return this.#announcer.movesTo;
   }
 
   #move(from: InstanceId, replica: Replica, { moves, paths }: Cursors, now: Millis): void {

@@ -109,6 +109,8 @@ const DEFAULTS = {
   beaconGridMs: 500 as Millis,
   /** R6. So long after a cursor has stopped, its last position is published once more. */
   repeatCursorMs: 300 as Millis,
+  /** R25. Moves that go to the channels of peers go over the board's own channel so often: a viewer that nobody knows of waits no longer. */
+  moveHereMs: 1000 as Millis,
   /** R11. Longer than a half-open connection lives (25 s) plus its grace (15 s). */
   endedMs: 45_000 as Millis,
   /** R11. How long a member outlives its superseded entry while the new one is on its way. */

@@ -24,6 +24,8 @@ export interface Context {
   hold(owner: InstanceId, boardId: BoardId): void;
   /** Nothing of that peer is held on that board any more. */
   letGo(owner: InstanceId, boardId: BoardId): void;
+  /** That instance hears moves that are said on its own channel, and this one can say them there (R25). */
+  takesMoves(instanceId: InstanceId): boolean;
   readonly peers: PeersBelief;
   readonly bus: BusBelief;
 }

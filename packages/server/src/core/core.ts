@@ -29,7 +29,8 @@ import type { ConnectionId, Counts, Effect, Input, Place, RosterView } from "./e
 import { Groups } from "./groups.ts";
 import { Hearing } from "./hearing.ts";
 import { type Inspection, inspectionOf, type Stats } from "./inspection.ts";
-import type { BusMessage, Cursors, Kick, Moves } from "./messages.ts";
+import type { BusMessage, Cursors, Kick, Moves, MovesTo } from "./messages.ts";
+import { MovesChannel } from "./moves-channel.ts";
 import type { Occupants } from "./occupancy.ts";
 import { Peers } from "./peers.ts";
 import { Pulse } from "./pulse.ts";
@@ -55,6 +56,7 @@ export class Core {
   readonly #peers: Peers;
   readonly #hearing: Hearing;
   readonly #pulse: Pulse;
+  readonly #movesChannel: MovesChannel;
   readonly #watches: Watches;
   readonly #census: Census;
   readonly #boards = new Map<BoardId, Board>();
@@ -100,6 +102,7 @@ export class Core {
     const boards = this.#boards;
     const wallNow = () => this.#wallNow;
     const at = () => Math.floor(this.#now - this.#startedAt);
+    const takesMoves = () => this.#movesChannel.isOpen;
     const host = {
       get boards() {
         return boards.size;
@@ -111,14 +114,19 @@ export class Core {
       recover: () => this.#recover(),
       takeMute: () => this.#takeMute(),
       takeWanting: () => this.#census.takeWanting(),
+      get takesMoves() {
+        return takesMoves();
+      },
     };
     this.#pulse = new Pulse(parts, this.#peers, this.#hearing, host, now);
+    this.#movesChannel = new MovesChannel({ instanceId, constants, bus: this.#pulse, emit });
     this.#context = {
       instanceId,
       constants,
       random,
       peers: this.#peers,
       bus: this.#pulse,
+      takesMoves: (owner) => !this.#movesChannel.isMute && this.#peers.takesMoves(owner),
       emit,
       hold: (owner, boardId) => this.#hold(owner, boardId),
       letGo: (owner, boardId) => this.#letGo(owner, boardId),
@@ -143,6 +151,7 @@ export class Core {
     this.#peers.checkpoint(keep);
     this.#hearing.checkpoint(keep);
     this.#pulse.checkpoint(keep);
+    this.#movesChannel.checkpoint(keep);
     this.#watches.checkpoint(keep);
     this.#census.checkpoint(keep);
     keepEach(keep, this.#boards, (boardId) => new Board(this.#context, boardId, this.#now));
@@ -178,7 +187,8 @@ export class Core {
   nextDeadline(): Millis {
     if (this.#isStopped) return Number.POSITIVE_INFINITY;
     const occupancy = Math.min(this.#watches.deadline(), this.#census.deadline());
-    return Math.min(this.#pulse.deadline(), this.#peers.deadline(), this.#tellMissedAt, this.#deadlines.next(), occupancy);
+    const others = Math.min(this.#peers.deadline(), this.#movesChannel.deadline());
+    return Math.min(this.#pulse.deadline(), others, this.#tellMissedAt, this.#deadlines.next(), occupancy);
   }
 
   // Cursors do not pass through `handle`, and nothing is allocated per move without a path.
@@ -204,6 +214,11 @@ export class Core {
     const cursors = board?.takeOwnCursors(now);
     if (board !== undefined) this.#deadlines.set(boardId, board.deadline());
     return cursors;
+  }
+
+  /** Where the moves go that `takeOwnCursors` gave last for that board. */
+  movesTo(boardId: BoardId): MovesTo {
+    return this.#boards.get(boardId)?.movesTo ?? "board";
   }
 
   /** Places, by actor, of all members that moved or hid at or after that time: for a client that was skipped (F4). */
@@ -335,6 +350,8 @@ export class Core {
       case "resync":
         return this.#eachHolding(input.owner, (board) => board.distrust(input.owner, now), input.boardId);
       case "heard":
+        // On the own channel for moves nothing else is believed, and moves of boards nowhere else.
+        if ((input.isDirect === true) !== (input.message.kind === "moves")) return;
         return input.from === this.instanceId ? this.#echoed(input.boardId, input.message, now) : this.#heard(input, now);
       case "subscribed":
         if (input.boardId === undefined) return this.#pulse.taken("subscriber");
@@ -347,6 +364,12 @@ export class Core {
         return this.#groups.subscribed(input.group) ? this.#peers.subscribed(input.group) : undefined;
       case "group_refused":
         return this.#groups.refused(input.group, input.link);
+      case "moves_subscribed":
+        return this.#movesChannel.subscribed(now);
+      case "moves_refused":
+        return this.#movesChannel.refused(input.link);
+      case "moves_unheard":
+        return this.#peers.unheard(input.peer);
       case "subscribe_refused":
         if (input.boardId === undefined) return this.#pulse.refused("subscriber");
         return this.#on(input.boardId, (board) => board.refused("subscriber", now));
@@ -357,8 +380,10 @@ export class Core {
         if (input.boardId === undefined) return this.#pulse.refused("publisher");
         return this.#on(input.boardId, (board) => board.refused("publisher", now));
       case "link_up":
+        this.#movesChannel.linkUp(input.link, now);
         return this.#pulse.linkUp(input.link, now);
       case "link_down":
+        this.#movesChannel.linkDown(input.link);
         return this.#pulse.linkDown(input.link, now);
       case "tick":
         return this.#tick(input.oldestUnansweredMs, now);
@@ -414,7 +439,17 @@ export class Core {
         return this.#watches.heard(from, message, now);
       case "hook":
         return;
+      case "moves":
+        this.#movesChannel.heard(now);
+        for (const cursors of message.boards) {
+          const board = this.#boards.get(cursors.boardId);
+          if (board === undefined) continue;
+          board.heard(from, cursors, now);
+          this.#acted(cursors.boardId, board);
+        }
+        return;
       default:
+        if (message.kind === "cursors") this.#movesChannel.passedBy(now);
         // Redis may deliver after an unsubscribe: a message for a board that is not here is ignored.
         if (boardId !== undefined) this.#on(boardId, (board) => board.heard(from, message, now));
     }
@@ -429,7 +464,11 @@ export class Core {
   }
 
   #echoed(boardId: BoardId | undefined, message: BusMessage, now: Millis): void {
-    if (message.kind === "heartbeat") return this.#pulse.echoed(message.beat, now);
+    if (message.kind === "heartbeat") {
+      this.#pulse.echoed(message.beat, now);
+      if (this.#pulse.isReady) this.#movesChannel.open();
+      return;
+    }
     this.#effects.push({ kind: "echo" });
     switch (message.kind) {
       case "verdict":
@@ -440,6 +479,8 @@ export class Core {
       case "hook":
       case "want":
         return;
+      case "moves":
+        return this.#movesChannel.heard(now);
       case "occupancy":
         return this.#watches.heard(undefined, message, now);
       default:
@@ -450,6 +491,7 @@ export class Core {
   #tick(oldestUnansweredMs: Millis, now: Millis): void {
     this.#pulse.tick(oldestUnansweredMs, now);
     this.#peers.tick(now);
+    this.#movesChannel.tick(now);
     this.#watches.tick(now);
     this.#census.tick(now);
     if (now >= this.#tellMissedAt) this.#tellMissed(now);
@@ -554,6 +596,11 @@ export class Core {
     const board = this.#boards.get(boardId);
     if (board === undefined) return;
     act(board);
+    this.#acted(boardId, board);
+  }
+
+  /** What follows from every act on a board. */
+  #acted(boardId: BoardId, board: Board): void {
     board.tellObserved();
     note(this.#mute, boardId, board.isMute);
     note(this.#degraded, boardId, board.isDegraded);

@@ -17,7 +17,7 @@ import type {
   RosterEntry,
   Status,
 } from "@presence-service/protocol";
-import type { Announcement, BusMessage, Group, Heartbeat, Kick, OccupancyTold, Op, Revocations } from "./messages.ts";
+import type { Announcement, BoardsMoves, BusMessage, Group, Heartbeat, Kick, OccupancyTold, Op, Revocations } from "./messages.ts";
 import type { Shard } from "./occupancy.ts";
 
 /** One WebSocket of this instance, by a number that is never given twice. */
@@ -93,6 +93,8 @@ export type Input =
       readonly from: InstanceId;
       readonly link: number;
       readonly message: BusMessage;
+      /** It came on the channel on which this instance is told of moves, and nobody else is (R25). */
+      readonly isDirect?: boolean;
     }
   /**
    * The subscription to this board took effect, for the first time or again. If a new connection restored it, this comes before the
@@ -107,6 +109,12 @@ export type Input =
   | { readonly kind: "shard_refused"; readonly shard: Shard }
   /** Redis refuses the subscription to that group's channel, or (`publisher`) what is said there. */
   | { readonly kind: "group_refused"; readonly group: Group; readonly link: Link }
+  /** The subscription to the channel on which this instance is told of moves took effect. */
+  | { readonly kind: "moves_subscribed" }
+  /** Redis refuses that subscription, or (`publisher`) what is said on the channel of another instance. */
+  | { readonly kind: "moves_refused"; readonly link: Link }
+  /** Nobody was subscribed to that instance's channel when this one spoke there. */
+  | { readonly kind: "moves_unheard"; readonly peer: InstanceId }
   /** Redis refuses that subscription, or its server is out of reach; the bus goes on trying, and reports each attempt that fails. */
   | { readonly kind: "subscribe_refused"; readonly boardId: BoardId | undefined }
   /** The subscriber counts as up once all its subscriptions, the global one too, are restored or refused. */
@@ -130,6 +138,7 @@ export type Effect =
       readonly boardId: BoardId | undefined;
       readonly shard?: undefined;
       readonly group?: undefined;
+      readonly peer?: undefined;
       readonly message: BusMessage;
     }
   /** The same for the channel of a shard. Nobody has to know whether the bus took it. */
@@ -138,6 +147,7 @@ export type Effect =
       readonly boardId: undefined;
       readonly shard: Shard;
       readonly group?: undefined;
+      readonly peer?: undefined;
       readonly message: OccupancyTold;
     }
   /** To the channel of that group of instances. */
@@ -146,8 +156,19 @@ export type Effect =
       readonly boardId: undefined;
       readonly shard?: undefined;
       readonly group: Group;
+      readonly peer?: undefined;
       readonly message: Heartbeat;
     }
+  /** To the channel on which that instance is told of moves. */
+  | {
+      readonly kind: "publish";
+      readonly boardId: undefined;
+      readonly shard?: undefined;
+      readonly group?: undefined;
+      readonly peer: InstanceId;
+      readonly message: BoardsMoves;
+    }
+  | { readonly kind: "moves_channel"; readonly act: "subscribe" | "resubscribe" }
   | { readonly kind: "group"; readonly act: "subscribe" | "unsubscribe"; readonly group: Group }
   | { readonly kind: "subscribe" | "unsubscribe" | "resubscribe"; readonly boardId: BoardId }
   | { readonly kind: "shard"; readonly act: "subscribe" | "unsubscribe" | "resubscribe"; readonly shard: Shard }

@@ -69,6 +69,8 @@ export type Heartbeat = {
   readonly at?: Millis;
   /** Messages of its boards pass through single masters of a Cluster only (R9.26). Absent: they reach every node. */
   readonly spread?: boolean;
+  /** The sender hears what is said on its channel for moves (R25). Absent: it does not, at present. */
+  readonly moves?: boolean;
 };
 
 /** Instances that the sender has not heard for `suspectBeats` or `downBeats`, each with the last beat that it heard of it (R7). */
@@ -174,6 +176,12 @@ export type Beacon = Standing & Observed & { readonly kind: "beacon" };
 /** `seq` is that of the sender's slice: only an instance that holds the slice knows which members the slots mean. `paths`: by slot, too. */
 export type Cursors = { readonly kind: "cursors"; readonly seq: Seq; readonly moves: Moves; readonly paths?: readonly CursorPathOf[] };
 
+/** Moves of several boards, said to one instance on its own channel: each counts as `cursors` on that board (R25). */
+export type BoardsMoves = { readonly kind: "moves"; readonly boards: readonly (Cursors & { readonly boardId: BoardId })[] };
+
+/** Where moves of own members go: to these instances alone, or to all on the board's channel; `counted`: and the answer tells how many listen there (R25). */
+export type MovesTo = readonly InstanceId[] | "board" | "counted";
+
 /** At most once, never stored. */
 export type BoardEvent = { readonly kind: "event"; readonly slot: number; readonly name: string; readonly data: Json } & Recipients;
 
@@ -182,4 +190,4 @@ export type Hook = { readonly kind: "hook"; readonly words: Json };
 
 export type GlobalMessage = Heartbeat | Verdict | Goodbye | Kick | Announcement | Want | Revocations;
 export type BoardMessage = Delta | Replay | Snapshot | Sync | Beacon | Cursors | BoardEvent;
-export type BusMessage = GlobalMessage | BoardMessage | OccupancyTold | Hook;
+export type BusMessage = GlobalMessage | BoardMessage | OccupancyTold | BoardsMoves | Hook;

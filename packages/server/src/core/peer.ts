@@ -35,6 +35,8 @@ export class Peer {
   beaconMs: Millis;
   boards = 0;
   isDegraded = false;
+  /** It hears moves on its own channel, as it says (R25). */
+  takesMoves = false;
   /** The last round in which it acknowledged an old own beat: it says itself that it has not heard this instance since. */
   deafIn = Number.NEGATIVE_INFINITY;
   /** It hears neither this instance nor those that this instance hears: it is on another Redis than this one publishes to. */
@@ -94,6 +96,7 @@ export class Peer {
     this.beaconMs = keep(this.beaconMs);
     this.boards = keep(this.boards);
     this.isDegraded = keep(this.isDegraded);
+    this.takesMoves = keep(this.takesMoves);
     this.deafIn = keep(this.deafIn);
     this.isElsewhere = keep(this.isElsewhere);
     this.missedAt = keep(this.missedAt);
@@ -187,6 +190,7 @@ export class Peer {
     this.beaconMs = beaconMs;
     this.boards = Math.min(boards, Math.max(constants.believedBoardsMin, this.#boardsBefore * constants.believedFactorMax));
     this.isDegraded = status === "degraded";
+    this.takesMoves = heartbeat.moves === true;
     this.ageMs = 0;
     this.heardAt = this.livedAt = now;
     this.forgetAt = NEVER;

@@ -153,6 +153,18 @@ export class Peers implements PeersBelief {
     }
   }
 
+  /** Whether that peer hears moves on its own channel, by its last heartbeat and by what Redis has said since (R25). */
+  takesMoves(instanceId: InstanceId): boolean {
+    const peer = this.#peers.get(instanceId);
+    return peer?.isProven === true && peer.takesMoves;
+  }
+
+  /** Redis has nobody subscribed to the channel of that peer: until its next heartbeat it is believed not to listen there. */
+  unheard(instanceId: InstanceId): void {
+    const peer = this.#peers.get(instanceId);
+    if (peer !== undefined) peer.takesMoves = false;
+  }
+
   missedSince(at: Millis): InstanceId[] {
     return [...this.#peers.values()].flatMap(({ instanceId, state, missedAt }) => (state === "up" && missedAt >= at ? [instanceId] : []));
   }

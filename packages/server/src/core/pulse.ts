@@ -33,6 +33,8 @@ export type PulseHost = {
   takeMute(): readonly BoardId[];
   /** This instance has not heard which counts are wanted. A heartbeat that says so counts as said. */
   takeWanting(): boolean;
+  /** Moves that are said on the own channel are heard. */
+  readonly takesMoves: boolean;
 };
 
 export class Pulse implements BusBelief {
@@ -274,6 +276,7 @@ export class Pulse implements BusBelief {
       ...(mute.length > 0 && { mute }),
       ...(isToAll && this.#host.takeWanting() && { wanting: true }),
       ...(isToAll && this.#takeTime(now)),
+      ...(this.#host.takesMoves && { moves: true }),
       ...(this.#groups.isSpeaking && { near: { reach: this.#groups.reach, since, turn: this.#hearing.turn } }),
     };
     if (isToAll) this.#host.emit({ kind: "publish", boardId: undefined, message });

@@ -48,6 +48,8 @@ export class Replicas {
   #isMissedAsked = false;
   /** When the next replica has been silent for long enough to be in doubt (R4). */
   #silenceAt: Millis = NEVER;
+  /** Of `viewers`. */
+  #viewers: InstanceId[] = [];
 
   constructor(
     context: Context,
@@ -97,6 +99,26 @@ export class Replicas {
   get mayHaveMembers(): boolean {
     for (const { size, isInDoubt } of this.#replicas.values()) if (size > 0 || isInDoubt) return true;
     return false;
+  }
+
+  /**
+   * The instances that have members or observers here, or may have: each takes moves on a channel of its own (R25). undefined: that is not
+   * so, or of so many listeners not all have spoken here. The same array for as long as it holds the same.
+   */
+  viewers(listeners: number): readonly InstanceId[] | undefined {
+    if (listeners > this.#replicas.size) return undefined;
+    let found = 0;
+    let changed: InstanceId[] | undefined;
+    for (const [owner, { size, isInDoubt }] of this.#replicas) {
+      if (size === 0 && !isInDoubt && !this.#observed.has(owner)) continue;
+      if (!this.#context.takesMoves(owner)) return undefined;
+      if (changed === undefined && this.#viewers[found] !== owner) changed = this.#viewers.slice(0, found);
+      changed?.push(owner);
+      found++;
+    }
+    if (changed === undefined && found < this.#viewers.length) changed = this.#viewers.slice(0, found);
+    if (changed !== undefined) this.#viewers = changed;
+    return this.#viewers;
   }
 
   /** Clients of other instances observe the board, as far as is known. */

@@ -198,6 +198,8 @@ function spoilt(message: BusMessage, random: Random): BusMessage {
       return { ...message, asks: [{ owner: STRANGER, seq: wrong }] };
     case "cursors":
       return { ...message, moves: [wrong, 1, 1, wrong] };
+    case "moves":
+      return { ...message, boards: message.boards.map((board) => ({ ...board, moves: [wrong, 1, 1, wrong] })) };
     case "event":
       return { ...message, slot: wrong };
     case "want":

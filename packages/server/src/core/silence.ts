@@ -38,6 +38,11 @@ export class Silence {
     this.#isRefused = keep(this.#isRefused);
   }
 
+  /** Own messages do not seem to come back, or Redis refuses something. */
+  get isSilent(): boolean {
+    return this.#since !== NEVER;
+  }
+
   /** The silence lasts, or has a cause that does not pass by itself: clients are told. */
   get isDegraded(): boolean {
     return this.#isDegraded;

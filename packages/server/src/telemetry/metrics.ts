@@ -29,6 +29,7 @@ const BUS_KINDS = [
   "sync",
   "beacon",
   "cursors",
+  "moves",
   "event",
   "want",
   "occupancy",

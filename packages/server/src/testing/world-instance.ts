@@ -226,6 +226,9 @@ export class WorldInstance {
         this.groups[effect.act === "subscribe" ? "add" : "delete"](effect.group);
         network[effect.act](this.index, groupChannel(effect.group));
         break;
+      case "moves_channel":
+        // Its moves go over the boards' channels, as where Redis refuses this one.
+        break;
       case "recycle":
         this.recycles.push({ at: clock.now, link: effect.link });
         network.recycle(this.index, effect.link);
