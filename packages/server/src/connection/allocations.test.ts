@@ -32,6 +32,8 @@ async function bytesPerMove(): Promise<number> {
     }
     for (const { socket } of people) socket.written.length = 0;
   };
+  // From here on each instance knows how many listen on the board, and what it says goes where it will go all the time.
+  await new Promise(setImmediate);
   walk(WARM_MOVES);
   await new Promise(setImmediate);
   globalThis.gc?.();

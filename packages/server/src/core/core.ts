@@ -31,6 +31,7 @@ import { Hearing } from "./hearing.ts";
 import { type Inspection, inspectionOf, type Stats } from "./inspection.ts";
 import type { BusMessage, Cursors, Kick, Moves, MovesTo } from "./messages.ts";
 import { MovesChannel } from "./moves-channel.ts";
+import { MuteBoards } from "./mute-boards.ts";
 import type { Occupants } from "./occupancy.ts";
 import { Peers } from "./peers.ts";
 import { Pulse } from "./pulse.ts";
@@ -66,8 +67,7 @@ export class Core {
   #boardsOf = new Map<ConnectionId, Set<BoardId>>();
   /** Degraded boards: their local clients were told. */
   #degraded = new Set<BoardId>();
-  /** Boards where the bus does not take what this instance publishes. The board that a heartbeat named longest ago is first. */
-  #mute = new Set<BoardId>();
+  readonly #mute = new MuteBoards();
   /** Peers that named such boards of theirs in their last heartbeat. */
   #mutePeers = new Set<InstanceId>();
   #seq = 0;
@@ -112,7 +112,7 @@ export class Core {
       },
       emit,
       recover: () => this.#recover(),
-      takeMute: () => this.#takeMute(),
+      takeMute: () => this.#mute.take(),
       takeWanting: () => this.#census.takeWanting(),
       get takesMoves() {
         return takesMoves();
@@ -159,7 +159,7 @@ export class Core {
     this.#deadlines.checkpoint(keep);
     this.#boardsOf = keep(this.#boardsOf);
     this.#degraded = keep(this.#degraded);
-    this.#mute = keep(this.#mute);
+    this.#mute.checkpoint(keep);
     this.#mutePeers = keep(this.#mutePeers);
     this.#seq = keep(this.#seq);
     this.#startedAt = keep(this.#startedAt);
@@ -508,7 +508,7 @@ export class Core {
     this.#boards.get(boardId)?.close();
     this.#boards.delete(boardId);
     this.#degraded.delete(boardId);
-    this.#mute.delete(boardId);
+    this.#mute.note(boardId, false);
     this.#deadlines.set(boardId, Number.POSITIVE_INFINITY);
     this.#census.gaveUp(boardId);
     this.#effects.push({ kind: "unsubscribe", boardId });
@@ -543,20 +543,6 @@ export class Core {
     this.#missedToldAt = now;
     const { spreadMs } = this.#context.bus;
     this.#each((board) => board.missed(now, spreadMs));
-  }
-
-  /** Mute boards for the next heartbeat: as many as fit, and in turn if there are more. */
-  #takeMute(): BoardId[] {
-    const named: BoardId[] = [];
-    let bytes = 0;
-    for (const boardId of this.#mute) {
-      // Board ids are ASCII.
-      bytes += boardId.length + 1;
-      if (bytes > MUTE_BYTES_MAX) break;
-      named.push(boardId);
-    }
-    for (const boardId of named) if (this.#mute.delete(boardId)) this.#mute.add(boardId);
-    return named;
   }
 
   #ofMember(input: Extract<Input, { kind: "update" | "broadcast" }>, act: (board: Board) => void): void {
@@ -602,8 +588,9 @@ export class Core {
   /** What follows from every act on a board. */
   #acted(boardId: BoardId, board: Board): void {
     board.tellObserved();
-    note(this.#mute, boardId, board.isMute);
-    note(this.#degraded, boardId, board.isDegraded);
+    this.#mute.note(boardId, board.isMute);
+    if (board.isDegraded) this.#degraded.add(boardId);
+    else this.#degraded.delete(boardId);
     this.#deadlines.set(boardId, board.deadline());
     this.#tellOccupancy(boardId);
   }
@@ -618,12 +605,3 @@ export class Core {
     if (!isOpening) this.#watches.look(boardId, roster, isSeen || teller === "first", this.#now);
   }
 }
-
-/** A board that stays in the set keeps its place in it. */
-function note(boards: Set<BoardId>, boardId: BoardId, isIn: boolean): void {
-  if (isIn) boards.add(boardId);
-  else boards.delete(boardId);
-}
-
-/** Bytes of mute boards that one heartbeat names: hundreds of boards, so that thousands have their turn within seconds. */
-const MUTE_BYTES_MAX = 8192;

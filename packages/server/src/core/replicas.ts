@@ -11,6 +11,7 @@ import type { SliceHeld } from "./reasons.ts";
 import { Replica } from "./replica.ts";
 import type { Silence } from "./silence.ts";
 
+const NONE: readonly InstanceId[] = [];
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** The part of a `sync` that asks; its sender adds where its own slice stands. */
@@ -49,7 +50,7 @@ export class Replicas {
   /** When the next replica has been silent for long enough to be in doubt (R4). */
   #silenceAt: Millis = NEVER;
   /** Of `viewers`. */
-  #viewers: InstanceId[] = [];
+  #viewers: readonly InstanceId[] = NONE;
 
   constructor(
     context: Context,
@@ -79,6 +80,7 @@ export class Replicas {
     this.#missedAsks = keep(this.#missedAsks);
     this.#isMissedAsked = keep(this.#isMissedAsked);
     this.#silenceAt = keep(this.#silenceAt);
+    this.#viewers = keep(this.#viewers);
   }
 
   // The slices held.

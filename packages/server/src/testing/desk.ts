@@ -30,6 +30,8 @@ import { type BusEnd, LoopbackBus } from "./loopback-bus.ts";
 export type DeskOptions = Pick<ManagerOptions, "authenticate" | "authorize" | "bounds" | "tracer"> & {
   /** Another desk on the same bus and clock. */
   readonly beside?: Desk;
+  /** Its bus spreads boards over several servers, as it says. */
+  readonly isSpread?: boolean;
 };
 
 const SPEECHES: Record<Encoding, Speech> = { binary: BINARY, json: JSON_TEXT, classic: CLASSIC };
@@ -52,12 +54,13 @@ export class Desk {
   /** Desks that were opened beside this one. */
   #others = 0;
 
-  private constructor({ beside, ...options }: DeskOptions) {
+  private constructor({ beside, isSpread = false, ...options }: DeskOptions) {
     const nth = beside === undefined ? 0 : ++beside.#others;
     this.#clients = nth * 1_000_000;
     this.clock = beside?.clock ?? new FakeClock();
     this.bus = beside?.bus ?? new LoopbackBus(this.clock);
     this.end = this.bus.connect();
+    this.end.isSpread = isSpread;
     this.manager = new ConnectionManager({
       ...options,
       bus: this.end,

@@ -12,6 +12,10 @@ export class LoopbackBus {
   isDown = false;
   /** Publishing is rejected with this error. */
   refusal: Error | undefined;
+  /** Messages of these channels are rejected with this error. */
+  refusalOf: (channel: Channel) => Error | undefined = () => undefined;
+  /** Told of each message that is taken. */
+  onPublish: (channel: Channel, message: Uint8Array) => void = () => {};
 
   constructor(clock: Pick<Clock, "afterReads">) {
     this.#clock = clock;
@@ -25,7 +29,8 @@ export class LoopbackBus {
 
   /** Returns the number of subscribers reached. */
   deliver(channel: Channel, message: Uint8Array): number {
-    const receivers = this.#ends.filter(({ wanted }) => wanted.has(channel));
+    const receivers = this.#ends.filter(({ wanted, forgotten }) => wanted.has(channel) && !forgotten.has(channel));
+    this.onPublish(channel, message);
     this.later(() => {
       if (!this.isDown) for (const { listener, isDeaf } of receivers) if (!isDeaf) listener?.message(channel, message);
     });
@@ -43,6 +48,8 @@ export class BusEnd implements Bus {
   readonly address = "loopback";
   listener: BusListener | undefined;
   readonly wanted = new Set<Channel>();
+  /** Wanted channels of which nothing comes until they are subscribed anew. */
+  readonly forgotten = new Set<Channel>();
   /** Messages that come are lost. */
   isDeaf = false;
   readonly #bus: LoopbackBus;
@@ -71,12 +78,14 @@ export class BusEnd implements Bus {
 
   publish(channel: Channel, message: Uint8Array): Promise<number> {
     if (this.#bus.isDown) return Promise.reject(new PresenceError("BUS_DOWN", "no connection"));
-    if (this.#bus.refusal !== undefined) return Promise.reject(this.#bus.refusal);
+    const refusal = this.#bus.refusal ?? this.#bus.refusalOf(channel);
+    if (refusal !== undefined) return Promise.reject(refusal);
     return Promise.resolve(this.#bus.deliver(channel, message));
   }
 
   subscribe(channel: Channel): void {
     this.wanted.add(channel);
+    this.forgotten.delete(channel);
     this.#bus.later(() => this.listener?.subscribed(channel));
   }
 

@@ -1,0 +1,374 @@
+/** Moves that go to single instances (R25): two or three whole instances on a fake clock, and every message that they publish. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { BoardId, InstanceId } from "@presence-service/protocol";
+import { BusRefused, Channels } from "../bus/bus.ts";
+import { decodeRedisMessage, encodeRedisMessage } from "../bus/envelope.ts";
+import { CONSTANTS } from "../core/constants.ts";
+import type { BusMessage } from "../core/messages.ts";
+import { type Client, Desk } from "../testing/desk.ts";
+
+const CHANNELS = new Channels("test");
+/** By then a board that moves has gone over its own channel, and may not do so again for a while. */
+const SHORT_MS = 100;
+
+type Said = { readonly channel: string; readonly from: InstanceId; readonly message: BusMessage };
+
+class Team {
+  readonly desks: readonly Desk[];
+  readonly said: Said[] = [];
+
+  private constructor(desks: readonly Desk[]) {
+    this.desks = desks;
+    this.first.bus.onPublish = (channel, bytes) => {
+      const decoded = decodeRedisMessage(bytes);
+      assert.ok(decoded.ok);
+      this.said.push({ channel, ...decoded.value });
+    };
+  }
+
+  /** They have met, and their own channels work. */
+  static async open(count: number): Promise<Team> {
+    const first = await Desk.open();
+    const desks = [first];
+    while (desks.length < count) desks.push(await Desk.open({ beside: first }));
+    const team = new Team(desks);
+    await team.pass(3000);
+    return team;
+  }
+
+  get first(): Desk {
+    return this.desk(0);
+  }
+
+  desk(index: number): Desk {
+    return this.desks[index] ?? assert.fail("no such instance");
+  }
+
+  id(index: number): InstanceId {
+    return this.desk(index).manager.instanceId;
+  }
+
+  /** The channel of that instance. */
+  own(index: number): string {
+    return CHANNELS.moves(this.id(index));
+  }
+
+  /** What the bus answers is a promise, so time passes in steps. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= SHORT_MS) {
+      this.first.clock.advance(Math.min(SHORT_MS, left));
+      await new Promise(setImmediate);
+    }
+  }
+
+  /** On that board at these instances, after all were told of each other. */
+  async on(board: string, ...at: number[]): Promise<Client[]> {
+    const people = at.map((index) => this.desk(index).enter("binary", board));
+    await this.pass(2000);
+    return people;
+  }
+
+  /** All of them move in one turn: once over the board's channel, as after any rest, and then once more. Answers the channels of the latter. */
+  async moved(...movers: readonly (readonly [Client, string])[]): Promise<string[]> {
+    for (const [client, board] of movers) client.move(board, 1, 1);
+    await this.pass(SHORT_MS);
+    return this.movedOnce(...movers);
+  }
+
+  async movedOnce(...movers: readonly (readonly [Client, string])[]): Promise<string[]> {
+    this.said.length = 0;
+    for (const [client, board] of movers) client.move(board, 2, 2);
+    await this.pass(SHORT_MS);
+    return this.channels("moves", "cursors");
+  }
+
+  channels(...kinds: BusMessage["kind"][]): string[] {
+    return this.said.flatMap(({ channel, message }) => (kinds.includes(message.kind) ? [channel] : []));
+  }
+}
+
+/** Where that client sees cursors. */
+function places({ socket }: Client): string[] {
+  return socket.takeMessages().flatMap((message) => (message.kind === "cursors" ? message.moves.map(({ at }) => `${at?.x},${at?.y}`) : []));
+}
+
+const cursorsOf = (seq: number, moves: readonly number[]) => ({ kind: "cursors", seq, moves }) as const;
+
+test("[R25.3] moves go to the channel of the instance with viewers, and do not come back", async () => {
+  const team = await Team.open(2);
+  const [ana, ben] = (await team.on("b", 0, 1)) as [Client, Client];
+  ana.move("b", 1, 1);
+  await team.pass(SHORT_MS);
+  ben.socket.takeMessages();
+  const before = team.first.metrics.echoes;
+  assert.deepEqual(await team.movedOnce([ana, "b"]), [team.own(1)]);
+  assert.deepEqual([places(ben), team.first.metrics.echoes], [["2,2"], before]);
+});
+
+test("[R25.6] the moves of ten boards in one turn are one message for each instance that needs some", async () => {
+  const team = await Team.open(3);
+  const movers: [Client, string][] = [];
+  const viewers: Client[] = [];
+  for (let board = 0; board < 10; board++) {
+    const [mover, viewer] = (await team.on(`b${board}`, 0, 1 + (board % 2))) as [Client, Client];
+    movers.push([mover, `b${board}`]);
+    viewers.push(viewer);
+  }
+  for (const [client, board] of movers) client.move(board, 1, 1);
+  await team.pass(SHORT_MS);
+  for (const viewer of viewers) viewer.socket.takeMessages();
+  const before = team.first.metrics.published.moves;
+  assert.deepEqual((await team.movedOnce(...movers)).sort(), [team.own(1), team.own(2)]);
+  assert.equal(team.first.metrics.published.moves - before, 2);
+  assert.deepEqual(viewers.map(places), Array(10).fill(["2,2"]));
+});
+
+test("[R25.6] where single messages would be more than one for each board, a board has its own channel", async () => {
+  const team = await Team.open(3);
+  const [ana, ben, cleo] = (await team.on("b", 0, 1, 2)) as [Client, Client, Client];
+  assert.deepEqual(await team.moved([ana, "b"]), ["test:board:b"]);
+  for (const viewer of [ben, cleo]) assert.ok(places(viewer).includes("2,2"));
+});
+
+test("[R25.8] now and then moves go over the board's channel, also where nobody rests", async () => {
+  const team = await Team.open(2);
+  const [ana] = (await team.on("b", 0, 1)) as [Client, Client];
+  team.said.length = 0;
+  const seconds = 10;
+  for (let at = 0; at < seconds * 1000; at += SHORT_MS) {
+    ana.move("b", at, 1);
+    await team.pass(SHORT_MS);
+  }
+  const due = (seconds * 1000) / CONSTANTS.moveHereMs;
+  const onBoard = team.channels("cursors").length;
+  assert.ok(onBoard >= due && onBoard <= due + 1, `${onBoard} of about ${due}`);
+  assert.ok(team.channels("moves").length > 80);
+});
+
+test("[R25.8] a board whose subscription is lost is subscribed anew, though its moves go elsewhere", async () => {
+  const team = await Team.open(2);
+  const [ana, ben] = (await team.on("b", 0, 1)) as [Client, Client];
+  await team.moved([ana, "b"]);
+  team.first.end.forgotten.add("test:board:b");
+  for (let at = 0; at < CONSTANTS.moveHereMs + CONSTANTS.boardUnechoedMs + 2 * SHORT_MS; at += SHORT_MS) {
+    ana.move("b", at, 1);
+    await team.pass(SHORT_MS);
+  }
+  assert.deepEqual([...team.first.end.forgotten], []);
+  assert.ok(places(ben).length > 20);
+});
+
+test("[R25.4] where more listen than have spoken, moves go over the board's channel", async () => {
+  const team = await Team.open(2);
+  const [ana] = (await team.on("b", 0, 1)) as [Client, Client];
+  const stranger = team.first.bus.connect();
+  stranger.wanted.add("test:board:b");
+  assert.deepEqual(await team.moved([ana, "b"]), ["test:board:b"]);
+  stranger.wanted.delete("test:board:b");
+  await team.pass(CONSTANTS.moveHereMs);
+  assert.deepEqual(await team.moved([ana, "b"]), [team.own(1)]);
+});
+
+test("[R25.3] an instance with observers alone is told, and one whose last viewer left is not", async () => {
+  const team = await Team.open(3);
+  const [ana, ben] = (await team.on("b", 0, 1)) as [Client, Client];
+  const olga = team.desk(2).enter("binary");
+  olga.say({ kind: "join", boardId: "b" as BoardId, attempt: 1, username: "", status: "active", state: {}, observe: true });
+  await team.pass(2000);
+  ben.leave("b");
+  await team.pass(2000);
+  assert.deepEqual(await team.moved([ana, "b"]), [team.own(2)]);
+  assert.deepEqual(places(olga).at(-1), "2,2");
+  olga.leave("b");
+  await team.pass(2000);
+  assert.deepEqual(await team.moved([ana, "b"]), []);
+});
+
+test("[R25.3] a newcomer is told every move from the first answer on", async () => {
+  const team = await Team.open(3);
+  const [ana] = (await team.on("b", 0, 1)) as [Client, Client];
+  await team.moved([ana, "b"]);
+  const cleo = team.desk(2).connect("binary");
+  cleo.hello();
+  cleo.join("b", "cleo");
+  let x = 10;
+  const seen: string[] = [];
+  for (let step = 0; step < 40; step++) {
+    ana.move("b", x++, 1);
+    team.first.clock.advance(20);
+    await new Promise(setImmediate);
+    seen.push(...places(cleo));
+  }
+  // She has the places of all who are there by then, and each later one; an answer may tell one of them again.
+  const told = [...new Set(seen)];
+  assert.deepEqual(
+    told,
+    Array.from({ length: told.length }, (_, nth) => `${x - told.length + nth},1`),
+  );
+  assert.ok(told.length >= 30, `${told.length} of 40`);
+});
+
+test("[R25.9] last places, and those for an instance that asks, go over the board's channel", async () => {
+  const team = await Team.open(2);
+  const [ana] = (await team.on("b", 0, 1)) as [Client, Client];
+  assert.deepEqual(await team.moved([ana, "b"]), [team.own(1)]);
+  team.said.length = 0;
+  await team.pass(1000);
+  assert.deepEqual([team.channels("cursors"), team.channels("moves")], [["test:board:b"], []]);
+});
+
+test("[R25.10] moves that were gathered leave before any later word of their instance", async () => {
+  const team = await Team.open(2);
+  const [ana, ben] = (await team.on("b", 0, 1)) as [Client, Client];
+  const [dan, eve] = (await team.on("c", 0, 0, 1)) as [Client, Client, Client];
+  for (const [client, board] of [
+    [ana, "b"],
+    [dan, "c"],
+  ] as const)
+    client.move(board, 1, 1);
+  await team.pass(SHORT_MS);
+  ben.socket.takeMessages();
+  team.said.length = 0;
+  ana.move("b", 2, 2);
+  dan.move("c", 2, 2);
+  // The board of ana is flushed, and she changes while eve is written to, before the turn is over.
+  eve.socket.write = () => {
+    eve.socket.write = () => {};
+    ana.say({ kind: "update", board: ana.ref("b"), status: "idle" });
+  };
+  team.first.clock.turn();
+  const kinds = team.said.filter(({ from }) => from === team.id(0)).map(({ message }) => message.kind);
+  assert.deepEqual(kinds.slice(0, 2), ["moves", "delta"], kinds.join());
+  await team.pass(SHORT_MS);
+  assert.equal(team.desk(1).metrics.divergences, 0);
+  assert.equal(team.desk(1).metrics.asks, 0);
+});
+
+test("[R25.11] each board's part counts as `cursors` on that board: a seq below the one held is a divergence, one above it a doubt", async () => {
+  for (const [step, divergences] of [
+    [-1, 1],
+    [1, 0],
+  ] as const) {
+    const team = await Team.open(2);
+    const [, ben] = (await team.on("b", 0, 1)) as [Client, Client];
+    const slices = team.desk(1).manager.inspection.slices("b" as BoardId, team.first.clock.now());
+    const seq = slices.find(({ owner }) => owner === team.id(0))?.seq ?? 0;
+    ben.socket.takeMessages();
+    const boards = ["unknown", "b"].map((board) => ({ ...cursorsOf(seq + step, [0, 7, 7]), boardId: board as BoardId }));
+    const bytes = encodeRedisMessage({ from: team.id(0), link: 1, message: { kind: "moves", boards } });
+    team.desk(1).listener.message(team.own(1), bytes);
+    team.first.clock.turn();
+    assert.deepEqual([places(ben), team.desk(1).metrics.divergences], [["7,7"], divergences]);
+    await team.pass(500);
+    assert.equal(team.desk(1).metrics.asks, 1);
+  }
+});
+
+test("[R25.12] moves are believed on the own channel alone, and nothing else is believed there", async () => {
+  const team = await Team.open(2);
+  const [, ben] = (await team.on("b", 0, 1)) as [Client, Client];
+  ben.socket.takeMessages();
+  const hear = (channel: string, message: BusMessage) => {
+    team.desk(1).listener.message(channel, encodeRedisMessage({ from: team.id(0), link: 1, message }));
+    team.first.clock.turn();
+  };
+  const moves = { kind: "moves", boards: [{ ...cursorsOf(0, [0, 7, 7]), boardId: "b" as BoardId }] } as const;
+  for (const channel of ["test:global", "test:board:b", team.own(0)]) hear(channel, moves);
+  hear(team.own(1), { kind: "goodbye" });
+  hear(team.own(1), { kind: "announcement", text: "no" });
+  assert.deepEqual(ben.socket.takeMessages(), []);
+  assert.deepEqual(
+    team
+      .desk(1)
+      .manager.stats()
+      .peers.map(({ state }) => state),
+    ["up"],
+  );
+});
+
+test("[R25.2] heartbeats say that the own channel works once an own word has come back there, and not before", async () => {
+  const desk = await Desk.open();
+  const beats: (boolean | undefined)[] = [];
+  const own = CHANNELS.moves(desk.manager.instanceId);
+  desk.bus.onPublish = (_, bytes) => {
+    const decoded = decodeRedisMessage(bytes);
+    if (decoded.ok && decoded.value.message.kind === "heartbeat") beats.push(decoded.value.message.moves);
+  };
+  desk.clock.advance(1000);
+  assert.deepEqual(beats, [true, true]);
+  desk.end.replaceSubscriber();
+  desk.end.forgotten.add(own);
+  desk.clock.advance(1000);
+  // Both links are up again, so it beats at once.
+  assert.deepEqual(beats.splice(0), [true, true, undefined, undefined, undefined]);
+  desk.listener.refused({ channel: own, attempt: 1, retryMs: 1000, reason: "NOPERM", gist: "", advice: "" });
+  desk.end.forgotten.clear();
+  desk.clock.advance(1000);
+  assert.deepEqual(beats.splice(0), [undefined, undefined]);
+  desk.listener.subscribed(own);
+  desk.clock.advance(1000);
+  assert.deepEqual(beats, [true, true]);
+});
+
+test("[R25.13] an instance to whose channel nobody is subscribed is told over the board's channel", async () => {
+  const team = await Team.open(2);
+  const [ana] = (await team.on("b", 0, 1)) as [Client, Client];
+  await team.moved([ana, "b"]);
+  team.desk(1).end.wanted.delete(team.own(1));
+  assert.deepEqual(await team.movedOnce([ana, "b"]), [team.own(1)]);
+  assert.deepEqual(await team.movedOnce([ana, "b"]), ["test:board:b"]);
+});
+
+test("[R25.14] where Redis refuses what is said to single instances, moves go over boards' channels until there is a new publisher", async () => {
+  const team = await Team.open(2);
+  const [ana, ben] = (await team.on("b", 0, 1)) as [Client, Client];
+  await team.moved([ana, "b"]);
+  const why = { reason: "NOPERM", gist: "not permitted", advice: "" };
+  team.first.bus.refusalOf = (channel) => (channel.startsWith("test:moves:") ? new BusRefused(why) : undefined);
+  await team.movedOnce([ana, "b"]);
+  assert.deepEqual(await team.movedOnce([ana, "b"]), ["test:board:b"]);
+  await team.pass(20_000);
+  assert.deepEqual([team.first.manager.isDegraded, team.first.manager.stats().degradedBoards], [false, 0]);
+  assert.equal(team.first.lines.filter((line) => line.includes("Redis refuses")).length, 1);
+  ben.socket.takeMessages();
+  assert.deepEqual(await team.moved([ana, "b"]), ["test:board:b"]);
+  assert.ok(places(ben).includes("2,2"));
+  team.first.bus.refusalOf = () => undefined;
+  team.first.listener.linkUp("publisher", 1);
+  await team.pass(1000);
+  assert.deepEqual(await team.moved([ana, "b"]), [team.own(1)]);
+});
+
+test("[R25.15] an instance whose own channel has gone silent notices it by moves that come elsewhere, and subscribes anew", async () => {
+  const team = await Team.open(2);
+  const [ana, ben] = (await team.on("b", 0, 1)) as [Client, Client];
+  await team.moved([ana, "b"]);
+  const { end } = team.desk(1);
+  end.forgotten.add(team.own(1));
+  // As where others still count somebody there.
+  const third = team.first.bus.connect();
+  third.wanted.add(team.own(1));
+  for (let at = 0; at < 2 * CONSTANTS.boardUnechoedMs + CONSTANTS.moveHereMs + 2 * SHORT_MS; at += SHORT_MS) {
+    ana.move("b", at, 1);
+    await team.pass(SHORT_MS);
+  }
+  assert.deepEqual([...end.forgotten], []);
+  await team.pass(1000);
+  ben.socket.takeMessages();
+  assert.deepEqual(await team.moved([ana, "b"]), [team.own(1)]);
+  assert.ok(places(ben).includes("2,2"));
+});
+
+test("[R25.1] each instance is subscribed to a channel of its own, and none where boards are spread", async () => {
+  const team = await Team.open(2);
+  for (const index of [0, 1])
+    assert.deepEqual(
+      [...team.desk(index).end.wanted].filter((channel) => channel.startsWith("test:moves:")),
+      [team.own(index)],
+    );
+  const spread = await Desk.open({ beside: team.first, isSpread: true });
+  await team.pass(3000);
+  assert.deepEqual([...spread.end.wanted], ["test:global"]);
+});
