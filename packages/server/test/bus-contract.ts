@@ -144,6 +144,28 @@ export function busContract(
     assert.equal(bus.publisherLink, 1);
   });
 
+  // Moves on the channels of single instances rest on this (R25.10).
+  if (!isSpread)
+    test(`[R25.10] ${name}: messages stay in order across channels, those published in other turns too`, async (t) => {
+      const channels = Array.from({ length: 20 }, (_, nth) => `presence:channel:${nth}`);
+      const { bus, heard } = await started(t, channels);
+      const said: string[] = [];
+      for (let round = 0; round < 50; round++) {
+        for (let nth = 0; nth < 20; nth++) {
+          const channel = channels[(nth * 7 + round) % channels.length] as string;
+          const text = `${said.length}${"x".repeat(nth === 3 ? 20_000 : 1)}`;
+          said.push(`${channel} ${text.slice(0, 8)}`);
+          void bus.publish(channel, bytes(text));
+        }
+        if (round % 3 === 0) await new Promise(setImmediate);
+      }
+      await eventually(() => heard.messages.length === said.length, { what: "all of them" });
+      assert.deepEqual(
+        heard.messages.map(({ channel, message }) => `${channel} ${Buffer.from(message).toString().slice(0, 8)}`),
+        said,
+      );
+    });
+
   test(`${name}: own messages come back, byte for byte and in order, on the channels subscribed to`, async (t) => {
     const { bus, heard } = await started(t, ["presence:board:a/b@c~d:e", "presence:global"]);
     const all = Uint8Array.from({ length: 256 }, (_, index) => index);

@@ -47,6 +47,19 @@ test("a lone cursor is at most 40 bytes, each further one of a batch at most 6",
   assert.deepEqual([31, 32, 4095, 4096, SLOT].map(further), [5, 6, 6, 7, 7]);
 });
 
+test("moves of several boards are 21 bytes, and for each board what cursors take, its id, and 2", () => {
+  const cursors = (count: number) => ({ kind: "cursors" as const, seq: SEQ, moves: Array(count).fill([SLOT, 1, 1]).flat() });
+  const moves = (...boards: number[]): BusMessage => ({
+    kind: "moves",
+    boards: boards.map((count) => ({ ...cursors(count), boardId: "b".repeat(10) as BoardId })),
+  });
+  const alone = (count: number) => sizeOf(cursors(count)) - 20;
+  assert.equal(sizeOf(moves()), 21);
+  assert.equal(sizeOf(moves(1, 5)), 21 + alone(1) + 12 + alone(5) + 12);
+  assert.equal(sizeOf(moves(100)), 21 + alone(100) + 13);
+  assert.equal(sizeOf(moves(...Array(128).fill(1))), 22 + 128 * (alone(1) + 12));
+});
+
 test("a path is 4 to 5 bytes and 3 to 7 for each earlier place, beside 3 for all paths of a message", () => {
   const paths = (slot: number, dx: number, count: number, earlier: number): BusMessage => ({
     kind: "cursors",

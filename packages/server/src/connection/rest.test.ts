@@ -87,7 +87,7 @@ for (const instances of INSTANCES)
     const all = await rest(instances);
     const each = { publishes: all.publishes / instances, bytes: all.bytes / instances, deliveredBytes: all.deliveredBytes / instances };
     // Of up to three others it acknowledges the beats, six bytes each.
-    const bytes = instances === 2 ? 70 : 94;
+    const bytes = instances === 2 ? 76 : 100;
     assertAtMost(t, `an instance of ${instances}, per second`, each, { publishes: 2, bytes, deliveredBytes: bytes * instances });
   });
 

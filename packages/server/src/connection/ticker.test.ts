@@ -29,6 +29,25 @@ test("[F2] messages read in one turn of the loop are one flush at its end", () =
   assert.deepEqual(flushes, [{ board: "one", isLocal: true, at: 0 }]);
 });
 
+test("[R25.6] after the last board of a turn it is told that the turn is over", () => {
+  const { clock, turns, ticker, board } = ticking();
+  const boards = ["one", "two", "three"].map((name) => board(name, 2));
+  for (const each of boards) ticker.local(each);
+  assert.deepEqual(turns, []);
+  clock.turn();
+  assert.deepEqual(turns, [3]);
+  // And so where timers are due for several boards at once.
+  for (let count = 0; count < 4; count++) {
+    for (const each of boards) ticker.local(each);
+    clock.turn();
+  }
+  clock.advance(100);
+  assert.ok(
+    turns.every((flushed) => flushed % 3 === 0),
+    turns.join(),
+  );
+});
+
 test("[F2] three at once, then one per tick, and a rest fills the burst again", () => {
   const { clock, flushes, ticker, board } = ticking();
   const one = board("one");

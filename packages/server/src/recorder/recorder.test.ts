@@ -5,13 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import type { BoardId, InstanceId, MemberId } from "@presence-service/protocol";
+import { type BoardId, HIDDEN, type InstanceId, type MemberId } from "@presence-service/protocol";
 import { eventually } from "../../test/harness/eventually.ts";
 import { Core, type CoreOptions } from "../core/core.ts";
+import type { Input } from "../core/effects.ts";
 import { SILENT } from "../telemetry/log.ts";
 import { World } from "../testing/world.ts";
 import { RecordedCore } from "./recorded-core.ts";
 import { FILES_MAX, Recorder } from "./recorder.ts";
+import { callsOf, Tape } from "./recording.ts";
 
 test("files are for their owner only, and the last ten stay", async (t) => {
   const dir = await mkdtemp(join(tmpdir(), "presence-recorder-"));
@@ -95,4 +97,38 @@ test("ten thousand joins take 130 bytes each, and moves are kept as they are", a
   for (let move = 0; move < 100_000; move++) core.markCursor("b0" as BoardId, 0, move % 60_000, 1, 10_000 + move);
   const segments = await core.recorded();
   assert.ok(segments.some(({ isPacked }) => isPacked) && segments.some(({ isPacked }) => !isPacked));
+});
+
+test("moves of several boards are kept as numbers, and read back as they came", () => {
+  const from = "b81e0d22-5c39-4f17-8e40-a1b2c3d4e5f6" as InstanceId;
+  const boards = [1, 2, 1].map((nth) => ({
+    kind: "cursors" as const,
+    boardId: `b${nth}` as BoardId,
+    seq: 2 ** 40 + nth,
+    moves: [nth, -5, 2 ** 30, 7, HIDDEN, 0],
+  }));
+  const inputs: Input[] = [boards, [], boards.map((board) => ({ ...board, paths: [{ actor: 1, stamp: 5, earlier: [] }] }))].map(
+    (boards) => ({
+      kind: "heard",
+      boardId: undefined,
+      from,
+      link: 3,
+      message: { kind: "moves", boards },
+      isDirect: true,
+    }),
+  );
+  const tape = new Tape(Buffer.allocUnsafeSlow(8192), 8192);
+  for (const [nth, input] of inputs.entries()) {
+    assert.ok(tape.handle(input, 1.5 + nth, 2 ** 41));
+    tape.digested(nth);
+  }
+  const calls = [...callsOf({ checkpoint: undefined, calls: tape.calls, isPacked: false })];
+  // JSON says nothing of what is undefined.
+  assert.deepEqual(
+    calls.map((call) => JSON.parse(JSON.stringify(call))),
+    inputs.map((input, nth) => JSON.parse(JSON.stringify({ kind: "handle", now: 1.5 + nth, wallNow: 2 ** 41, digest: nth, input }))),
+  );
+  assert.ok(tape.calls.length < 600, `${tape.calls.length} bytes`);
+  const small = new Tape(Buffer.allocUnsafeSlow(128), 128);
+  assert.equal(small.handle(inputs[0] as Input, 1, 1), false);
 });

@@ -8,7 +8,7 @@ import { deserialize, serialize } from "node:v8";
 import { gunzipSync, inflateRawSync } from "node:zlib";
 import type { BoardId, CursorPath, InstanceId, Millis } from "@presence-service/protocol";
 import type { Input } from "../core/effects.ts";
-import type { Cursors } from "../core/messages.ts";
+import type { BoardsMoves, Cursors } from "../core/messages.ts";
 
 export const FORMAT = 3;
 
@@ -46,8 +46,8 @@ export type Recording = {
   readonly segments: readonly Segment[];
 };
 
-const OP = { name: 0, handle: 1, cursors: 2, mark: 3, take: 4, takeOwn: 5, path: 6 } as const;
-/** A call begins with a word of 32 bits: these bits say which it is, and the bits above which board, if it is of one. */
+const OP = { name: 0, handle: 1, cursors: 2, mark: 3, take: 4, takeOwn: 5, path: 6, moves: 7 } as const;
+/** A call begins with a word of 32 bits: these bits say which it is, and the bits above which board, if it is of one, or of how many. */
 const OP_BITS = 3;
 const OP_MASK = (1 << OP_BITS) - 1;
 /** Names in one segment: they take memory beside it. */
@@ -109,6 +109,8 @@ export class Tape {
   handle(input: Input, now: Millis, wallNow: Millis): boolean {
     if (input.kind === "heard" && input.message.kind === "cursors" && input.message.paths === undefined && input.boardId !== undefined)
       return this.#cursors(input.message, input.boardId, input.from, input.link, now, wallNow);
+    if (input.kind === "heard" && input.message.kind === "moves" && input.isDirect === true && input.message.boards.every(hasNoPaths))
+      return this.#moves(input.message, input.from, input.link, now, wallNow);
     const json = JSON.stringify(input);
     // Three bytes a character at most.
     if (!this.#has(7 + wordsOf(3 * json.length))) return false;
@@ -128,6 +130,25 @@ export class Tape {
     this.#double(seq);
     this.#word(moves.length);
     for (let nth = 0; nth < moves.length; nth++) this.#word(moves[nth] as number);
+    return true;
+  }
+
+  #moves({ boards }: BoardsMoves, from: InstanceId, link: number, now: Millis, wallNow: Millis): boolean {
+    let room = 9;
+    for (const { moves } of boards) room += 4 + moves.length;
+    // New names come before the call.
+    for (const { boardId } of boards) if (this.#numberOf(boardId, room) === NO_ROOM) return false;
+    const owner = this.#numberOf(from, room);
+    if (owner === NO_ROOM) return false;
+    this.#begin(OP.moves | (boards.length << OP_BITS), now, wallNow);
+    this.#word(owner);
+    this.#double(link);
+    for (const { boardId, seq, moves } of boards) {
+      this.#word(this.#names.get(boardId) ?? NO_ROOM);
+      this.#double(seq);
+      this.#word(moves.length);
+      for (let nth = 0; nth < moves.length; nth++) this.#word(moves[nth] as number);
+    }
     return true;
   }
 
@@ -223,6 +244,10 @@ export class Tape {
   }
 }
 
+function hasNoPaths({ paths }: Cursors): boolean {
+  return paths === undefined;
+}
+
 function wordsOf(bytes: number): number {
   return Math.ceil(bytes / WORD_BYTES);
 }
@@ -267,6 +292,17 @@ export function* callsOf(segment: Segment): Iterable<Call> {
         const [from, link, seq] = [names[word()] as InstanceId, double(), double()];
         const message: Cursors = { kind: "cursors", seq, moves: Array.from({ length: word() }, word) };
         yield { kind: "handle", now, wallNow, digest, input: { kind: "heard", boardId, from, link, message } };
+        break;
+      }
+      case OP.moves: {
+        const [now, wallNow, digest] = [double(), double(), word()];
+        const [from, link] = [names[word()] as InstanceId, double()];
+        const boards = Array.from({ length: head >>> OP_BITS }, () => {
+          const [boardId, seq] = [names[word()] as BoardId, double()];
+          return { kind: "cursors" as const, boardId, seq, moves: Array.from({ length: word() }, word) };
+        });
+        const input: Input = { kind: "heard", boardId: undefined, from, link, message: { kind: "moves", boards }, isDirect: true };
+        yield { kind: "handle", now, wallNow, digest, input };
         break;
       }
       case OP.mark:
