@@ -207,6 +207,49 @@ test("rights that change at run time", { concurrency: true, timeout: 240_000 }, 
   });
 
   void t.test(
+    "[R25.14] the channels of single instances, from the start on: moves arrive, nobody is told, and a line says what is missing",
+    async (t) => {
+      const user = "former";
+      const rights = (...rules: string[]) => redis.cli("ACL", "SETUSER", user, ...rules);
+      const former = ["global", "board:*", "occupancy:*", "beats:*"].map((channel) => `&former:${channel}`);
+      await rights("reset", "on", ">pw", ...LEAST, ...former);
+      const env = { REDIS_PREFIX: user };
+      const [well, ill] = await Promise.all([
+        Instance.start(t, { redisUrl: redis.url, env }),
+        Instance.start(t, { redisUrl: `redis://${user}:pw@127.0.0.1:${redis.port}`, env }),
+      ]);
+      const [ana, ben] = [await SessionClient.connect(t, well.wsUrl), await SessionClient.connect(t, ill.wsUrl, { encoding: "binary" })];
+      await ana.join("former-1", "ana");
+      await ben.join("former-1", "ben");
+      await equal(ana, ben, ["former-1"]);
+      const arrive = async (rounds: number) => {
+        for (let round = 1; round <= rounds; round++) {
+          for (const client of [ana, ben]) client.move("former-1", round, rounds);
+          for (const [viewer, name] of [
+            [ana, "ben"],
+            [ben, "ana"],
+          ] as const)
+            await eventually(() => viewer.cursorOf("former-1", name)?.x === round, { what: `${name} is seen at ${round}` });
+        }
+      };
+      await arrive(40);
+      assert.deepEqual([ana.has("degraded"), ben.has("degraded"), (await ill.health()).degraded], [false, false, null]);
+      const lines = ill.lines.filter((line) => line.includes("Redis refuses"));
+      assert.equal(lines.length, 1);
+      assert.match(lines.join(), /\+subscribe &former:moves:.*ACL SETUSER.*told of moves/);
+      // The other one may say them, and hears none of its own channel's: this one says nothing there.
+      assert.equal(await well.metric('presence_bus_published_total{kind="moves"}'), 1);
+      await rights("&former:*");
+      await eventually(async () => (await ill.metric('presence_bus_received_total{kind="moves"}')) > 0 || arrive(5), {
+        what: "moves to this instance alone",
+        withinMs: HEALED_MS,
+      });
+      await arrive(20);
+      assert.deepEqual([...ana.violations, ...ben.violations], []);
+    },
+  );
+
+  void t.test(
     "[R15.53] the channels of counts: counts stay as they were, nobody is told and nothing is degraded, and it mends itself",
     async (t) => {
       const { well, ill, rights, ana, ben } = await pair(t, "counts", ["counts-1"]);

@@ -53,7 +53,7 @@ const APART_MAX = 4096;
 /** As many as one bus carries. */
 const TOLD_MAX = 4096;
 
-/** What is the same for all that one instance is told, so that no message needs it anew. */
+/** Of one instance that is told of moves: made once, so that no message makes it anew. */
 type Told = {
   readonly channel: Channel;
   readonly taken: (receivers: number | undefined) => void;
@@ -64,6 +64,8 @@ export class BusLine implements BusListener {
   readonly #options: BusLineOptions;
   readonly #bus: Bus;
   readonly #refusals: Refusals;
+  /** Of channels of single instances. Everything works without them, so health does not tell of these. */
+  readonly #movesRefusals: Refusals;
   /** Why links are down. */
   readonly #lost = new Map<Link, string>();
   #othersSignedAt = Number.NEGATIVE_INFINITY;
@@ -79,6 +81,10 @@ export class BusLine implements BusListener {
     this.#options = options;
     this.#bus = options.bus;
     this.#refusals = new Refusals(options.journal);
+    this.#movesRefusals = new Refusals({
+      redisRefuses: (act, channel, _channels, why, isSaid) => options.journal.movesRefused(act, channel, why, isSaid),
+      redisLost: () => {},
+    });
     this.#own = options.channels.moves(options.instanceId);
   }
 
@@ -180,13 +186,13 @@ export class BusLine implements BusListener {
       channel,
       taken: (receivers) => {
         metrics.published.moves++;
-        this.#refusals.granted("publish", channel);
+        this.#movesRefusals.granted("publish", channel);
         if (receivers === 0) input({ kind: "moves_unheard", peer });
       },
       failed: (error) => {
         this.#failed(error);
         if (!(error instanceof BusRefused)) return;
-        this.#refusals.refused("publish", channel, error.why);
+        this.#movesRefusals.refused("publish", channel, error.why);
         input({ kind: "moves_refused", link: "publisher" });
       },
     };
@@ -361,11 +367,14 @@ export class BusLine implements BusListener {
 
   subscribed(channel: Channel): void {
     const { channels, input } = this.#options;
+    if (channel === this.#own) {
+      this.#movesRefusals.granted("subscribe", channel);
+      return input({ kind: "moves_subscribed" });
+    }
     this.#refusals.granted("subscribe", channel);
     const shard = channels.shardOf(channel);
     const group = channels.groupOf(channel);
     if (channel === channels.hooks) return;
-    if (channel === this.#own) return input({ kind: "moves_subscribed" });
     if (shard !== undefined) input({ kind: "shard_subscribed", shard });
     else if (group !== undefined) input({ kind: "group_subscribed", group });
     else input({ kind: "subscribed", boardId: channels.boardOf(channel) });
@@ -373,9 +382,12 @@ export class BusLine implements BusListener {
 
   refused(refusal: Refusal): void {
     const { channels, input } = this.#options;
+    if (refusal.channel === this.#own) {
+      this.#movesRefusals.refused("subscribe", this.#own, refusal);
+      return input({ kind: "moves_refused", link: "subscriber" });
+    }
     this.#refusals.refused("subscribe", refusal.channel, refusal);
     if (refusal.channel === channels.hooks) return;
-    if (refusal.channel === this.#own) return input({ kind: "moves_refused", link: "subscriber" });
     const group = channels.groupOf(refusal.channel);
     const shard = channels.shardOf(refusal.channel);
     if (group !== undefined) input({ kind: "group_refused", group, link: "subscriber" });
@@ -398,8 +410,6 @@ export class BusLine implements BusListener {
 
   linkUp(link: Link, number: number): void {
     this.#lost.delete(link);
-    // What is said to single instances is tried again: a new connection may have other rights.
-    if (link === "publisher") for (const { channel } of this.#told.values()) this.#refusals.granted("publish", channel);
     this.#options.journal.linkUp(link, number, this.#bus.at(link));
     this.#options.input({ kind: "link_up", link });
   }

@@ -248,6 +248,17 @@ export class Journal {
     this.#warn({ channel, channels, reason, ...right, advice }, REFUSED[act]);
   }
 
+  /** The same for the channel of an instance for moves, without which everything works. It is a sentence of its own, so that it hides no other one. */
+  movesRefused(act: Act, channel: Channel, { reason, advice }: Cause, isSaid: boolean): void {
+    this.#metrics.refusals[act]++;
+    if (!isSaid) return;
+    const right = reason.includes("NOPERM") ? { right: `+${act} &${channel}` } : undefined;
+    this.#warn(
+      { channel, reason, ...right, advice },
+      "Redis refuses the channel on which one instance is told of moves: they go over the channels of boards, which works as well and costs more",
+    );
+  }
+
   /** So many channels are affected. */
   redisLost(channels: number, { reason, advice }: Cause): void {
     this.#log.warn({ channels, reason, advice }, "a node of the Cluster is out of reach: on these channels no other instance is heard");

@@ -55,7 +55,7 @@ class Team {
     return CHANNELS.moves(this.id(index));
   }
 
-  /** What the bus answers is a promise, so time passes in steps. */
+  /** The answers of the bus are promises, so time passes in steps. */
   async pass(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= SHORT_MS) {
       this.first.clock.advance(Math.min(SHORT_MS, left));
@@ -331,7 +331,7 @@ test("[R25.14] where Redis refuses what is said to single instances, moves go ov
   assert.deepEqual(await team.movedOnce([ana, "b"]), ["test:board:b"]);
   await team.pass(20_000);
   assert.deepEqual([team.first.manager.isDegraded, team.first.manager.stats().degradedBoards], [false, 0]);
-  assert.equal(team.first.lines.filter((line) => line.includes("Redis refuses")).length, 1);
+  assert.deepEqual([team.first.manager.refusal, team.first.lines.filter((line) => line.includes("Redis refuses")).length], [undefined, 1]);
   ben.socket.takeMessages();
   assert.deepEqual(await team.moved([ana, "b"]), ["test:board:b"]);
   assert.ok(places(ben).includes("2,2"));

@@ -9,14 +9,14 @@ import type { Act, Journal } from "./journal.ts";
 const REMIND_MS = 600_000;
 
 export class Refusals {
-  readonly #journal: Journal;
+  readonly #journal: Pick<Journal, "redisRefuses" | "redisLost">;
   /** When the log said last that Redis refuses this. */
   readonly #saidAt: Record<Act, number> = { subscribe: Number.NEGATIVE_INFINITY, publish: Number.NEGATIVE_INFINITY };
   readonly #refused: Record<Act, Map<Channel, Cause>> = { subscribe: new Map(), publish: new Map() };
   /** Channels of which nothing is heard, as their server is out of reach. */
   readonly #lost = new Map<Channel, Cause>();
 
-  constructor(journal: Journal) {
+  constructor(journal: Pick<Journal, "redisRefuses" | "redisLost">) {
     this.#journal = journal;
   }
 

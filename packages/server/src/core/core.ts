@@ -585,7 +585,7 @@ export class Core {
     this.#acted(boardId, board);
   }
 
-  /** What follows from every act on a board. */
+  /** To be called after every act on a board. */
   #acted(boardId: BoardId, board: Board): void {
     board.tellObserved();
     this.#mute.note(boardId, board.isMute);

@@ -44,7 +44,7 @@ export class MovesChannel {
     this.#saidAt = keep(this.#saidAt);
   }
 
-  /** What is said there is heard. */
+  /** Whatever is said there is heard here. */
   get isOpen(): boolean {
     return this.#isOpen;
   }

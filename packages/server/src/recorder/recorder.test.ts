@@ -128,7 +128,6 @@ test("moves of several boards are kept as numbers, and read back as they came", 
     calls.map((call) => JSON.parse(JSON.stringify(call))),
     inputs.map((input, nth) => JSON.parse(JSON.stringify({ kind: "handle", now: 1.5 + nth, wallNow: 2 ** 41, digest: nth, input }))),
   );
-  assert.ok(tape.calls.length < 600, `${tape.calls.length} bytes`);
   const small = new Tape(Buffer.allocUnsafeSlow(128), 128);
   assert.equal(small.handle(inputs[0] as Input, 1, 1), false);
 });
