@@ -129,7 +129,7 @@ function longHex(bytes: Uint8Array): string {
   pairs ??= new Uint16Array(Uint8Array.from({ length: 512 }, (_, at) => digitOf(at & 1 ? (at >> 1) & 15 : at >> 5)).buffer);
   const digits = new Uint16Array(bytes.length);
   for (let at = 0; at < bytes.length; at++) digits[at] = pairs[bytes[at] as number] as number;
-  return new TextDecoder().decode(digits);
+  return new TextDecoder().decode(new Uint8Array(digits.buffer));
 }
 
 /** The two digits of each byte, as they stand in memory. */
