@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
-import { ClassicClient, Crowd, eventually, FaultProxy, Instance, RedisProcess, throughout } from "./harness/index.ts";
+import { ClassicClient, Crowd, eventually, FaultProxy, Instance, RedisProcess, Stopwatch, throughout } from "./harness/index.ts";
 
 test("a Redis is empty after a restart, silent while paused, and answers afterwards", async (t) => {
   const redis = await RedisProcess.start(t);
@@ -171,3 +171,12 @@ function reading(socket: Socket) {
   });
   return end;
 }
+
+test("a stopwatch counts what passes, and not for how long this process stands still", async () => {
+  const watch = new Stopwatch();
+  await eventually(() => watch.ranMs > 300, { what: "time passes" });
+  const before = watch.ranMs;
+  const from = performance.now();
+  while (performance.now() - from < 1000);
+  assert.ok(watch.ranMs - before < 500, `${watch.ranMs - before} ms were counted`);
+});

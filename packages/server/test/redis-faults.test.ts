@@ -10,7 +10,7 @@ import { UNANSWERED_BYTES_MAX, UNANSWERED_MAX } from "../src/redis/outgoing.ts";
 import { RedisPubSub } from "../src/redis/pubsub.ts";
 import { topologyOf } from "../src/redis/target.ts";
 import { bytes, hasCode, Recorder } from "./bus-contract.ts";
-import { eventually, FaultProxy, freePort, RedisProcess } from "./harness/index.ts";
+import { eventually, FaultProxy, freePort, RedisProcess, Stopwatch } from "./harness/index.ts";
 
 test("[R4] a subscriber that Redis disconnects is back with all its channels within 1 s; the publisher stays", async (t) => {
   const redis = await RedisProcess.start(t);
@@ -32,10 +32,10 @@ test("[R9] a Redis that is killed and comes back finds both links, the next link
   await redis.kill();
   await heard.until("down publisher");
   await heard.until("down subscriber");
-  const askedAt = performance.now();
+  const asked = new Stopwatch();
   await assert.rejects(bus.publish("a", bytes("x")), hasCode("BUS_DOWN", /no connection to Redis at 127\.0\.0\.1:\d+: /));
   await assert.rejects(bus.healthCheck(), hasCode("BUS_DOWN"));
-  assert.ok(performance.now() - askedAt < 100, "both fail at once");
+  assert.ok(asked.ranMs < 100, "both fail at once");
   bus.subscribe("asked for while down");
   bus.unsubscribe("b");
   await eventually(() => heard.failed.length >= 6, { what: "some attempts" });
@@ -74,13 +74,17 @@ test("[R9.31] a Redis stopped for 8 s is noticed, costs bounded memory, and is u
   await assert.rejects(large.bus.publish("c", bytes("x")), hasCode("BUS_DOWN", /8388608 bytes/));
   many.bus.subscribe("asked for meanwhile");
 
+  const publishedAt = performance.now();
   const lost = recycled.bus.publish("a", bytes("lost"));
-  const checkedAt = performance.now();
+  const takenAt = performance.now();
+  const checking = new Stopwatch();
   const checks = await Promise.allSettled(Array.from({ length: 50 }, () => recycled.bus.healthCheck()));
-  assert.ok(checks.every(({ status }) => status === "rejected") && performance.now() - checkedAt < 1500, "health says no in 1 s");
+  assert.ok(checks.every(({ status }) => status === "rejected") && checking.ranMs < 1500, "health says no in 1 s");
   await eventually(() => recycled.bus.oldestUnansweredMs() > 2000, { what: "the oldest publish grows old" });
+  const least = performance.now() - takenAt;
   const age = recycled.bus.oldestUnansweredMs();
-  assert.ok(Math.abs(age - (performance.now() - stoppedAt)) < 300, `it is ${age} ms old`);
+  const most = performance.now() - publishedAt;
+  assert.ok(age >= least - 1 && age <= most + 1, `it is ${age} ms old, and was published ${least} to ${most} ms ago`);
 
   recycled.bus.recycle("publisher");
   recycled.bus.recycle("subscriber");
@@ -96,11 +100,11 @@ test("[R9.31] a Redis stopped for 8 s is noticed, costs bounded memory, and is u
   recycled.bus.recycle("subscriber");
   await eventually(() => performance.now() - stoppedAt > 8000, { what: "8 s are over", withinMs: 9000 });
   redis.resume();
-  const resumedAt = performance.now();
+  const resumed = new Stopwatch();
   await within(1000, () => recycled.heard.count("up publisher 2") + recycled.heard.count("up subscriber 2") === 2, "both links are up");
   assert.equal(await recycled.bus.publish("a", bytes("echo")), 1);
   await eventually(() => recycled.heard.texts("a").includes("echo"), { what: "the own echo" });
-  assert.ok(performance.now() - resumedAt < 1000);
+  assert.ok(resumed.ranMs < 1000);
   assert.deepEqual([recycled.heard.count("down publisher"), recycled.heard.count("down subscriber")], [1, 1]);
 
   const receivers = await Promise.all(underWay);
@@ -208,12 +212,12 @@ test("recycled in the middle of connecting, a link starts over at once and leave
     const url = `${scheme}://127.0.0.1:${await listening(t, silent)}`;
     const bus = new RedisPubSub(topologyOf({ url, name: "presence-test" }));
     const start = assert.rejects(bus.start(new Recorder()), hasCode("BUS_DOWN", /closed/));
-    const startedAt = performance.now();
+    const recycling = new Stopwatch();
     for (let n = 1; n <= 10; n++) {
       await eventually(() => accepted === n, { what: `connection ${n}` });
       bus.recycle("publisher");
     }
-    assert.ok(performance.now() - startedAt < 1000, "it does not wait in between");
+    assert.ok(recycling.ranMs < 1000, "it does not wait in between");
     await bus.close();
     await start;
     await eventually(() => open === 0, { what: () => `all connections are closed, not ${open} open`, withinMs: 500 });
@@ -238,11 +242,11 @@ test("a Redis that hangs does not hold up close", async (t) => {
   const { bus } = await started(t, redis.url, ["a"]);
   redis.pause();
   const publish = bus.publish("a", bytes("x"));
-  const closedAt = performance.now();
+  const closing = new Stopwatch();
   const lost = assert.rejects(publish, hasCode("BUS_DOWN"));
   await bus.close();
   await lost;
-  assert.ok(performance.now() - closedAt < 1500);
+  assert.ok(closing.ranMs < 1500);
   redis.resume();
 });
 
@@ -310,6 +314,7 @@ test("a start that cannot succeed says after 5 s where, why and what to do, and 
       const bus = new RedisPubSub(topologyOf({ url, name: "presence-test" }));
       bus.subscribe("presence:global");
       const startedAt = performance.now();
+      const starting = new Stopwatch();
       await assert.rejects(bus.start(heard), (error) => {
         assert.ok(error instanceof Error);
         assert.ok(error.message.includes(new URL(url).host), `${error.message} names the address`);
@@ -317,7 +322,7 @@ test("a start that cannot succeed says after 5 s where, why and what to do, and 
         return hasCode("REDIS_UNREACHABLE", words)(error);
       });
       const ms = performance.now() - startedAt;
-      assert.ok(ms > 4800 && ms < 5800, `${url}: after ${ms} ms`);
+      assert.ok(ms > 4800 && starting.ranMs < 5800, `${url}: after ${ms} ms`);
       assert.ok(heard.failed.length >= 2, `${url}: each attempt is reported`);
       await assert.rejects(bus.publish("a", bytes("x")), hasCode("BUS_DOWN"));
     }),

@@ -127,7 +127,7 @@ test("a reader that has seen enough ends it", async (t) => {
   const redis = await RedisProcess.start(t);
   await Instance.start(t, { redisUrl: redis.url });
   const { ended, output } = startTap(t, redis.url, [], { pipe: "| head -2" });
-  assert.equal(await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 10_000, "still running"))]), 0);
+  assert.equal(await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 30_000, "still running"))]), 0);
   assert.equal(output.stdout.trim().split("\n").length, 2);
 });
 

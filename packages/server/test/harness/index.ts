@@ -12,4 +12,5 @@ export * from "./redis-cluster.ts";
 export type { Scope } from "./scope.ts";
 export * from "./sentinels.ts";
 export * from "./session-client.ts";
+export * from "./stopwatch.ts";
 export * from "./team.ts";
