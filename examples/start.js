@@ -11,6 +11,8 @@ import "../scripts/setup.js";
 
 const HOST = `localhost:${process.env.WS_PORT ?? 3001}`;
 const READY_MS_MAX = 30_000;
+/** What listens there may not be the service, and may never answer. */
+const ANSWER_MS_MAX = 2_000;
 const example = process.cwd();
 const shell = process.platform === "win32";
 const url = `ws://${HOST}`;
@@ -47,6 +49,7 @@ if (!(await isServing())) {
   start(node24(), ["scripts/start.js"], ROOT);
   const startedAt = Date.now();
   while (!(await isServing())) {
+    if (isEnding) process.exit();
     if (Date.now() - startedAt > READY_MS_MAX) fail(`no service answers on ${HOST}; the lines above say why`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
@@ -56,14 +59,16 @@ start("npm", ["run", "dev", "--silent"], example);
 /** Something else may listen there: the start of a service then says so. */
 async function isServing() {
   try {
-    const health = /** @type {{ status?: string }} */ (await (await fetch(`http://${HOST}/health`)).json());
+    const health = /** @type {{ status?: string }} */ (
+      await (await fetch(`http://${HOST}/health`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) })).json()
+    );
     return typeof health.status === "string";
   } catch {
     return false;
   }
 }
 
-/** The end of one is the end of all. */
+/** The end of one is the end of all. It has said why. */
 function start(/** @type {string} */ program, /** @type {string[]} */ args, /** @type {string} */ cwd) {
   const child = spawn(program, args, { cwd, env, stdio: "inherit", shell: shell && program === "npm" });
   child.once("exit", (code) => end(code ?? 0));
