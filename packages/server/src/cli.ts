@@ -125,13 +125,16 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<voi
     log.error({ err: { stack: described(error) } }, "presence-service has a defect and ends; its clients connect to other instances"),
   );
   let server: PresenceServer | undefined;
-  let signals = 0;
+  const signals = new Set<NodeJS.Signals>();
   let stoppingAt: number | undefined;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
-      if (++signals > 1) process.exit(1);
+      // The same one: a terminal's Ctrl-C comes with a SIGTERM of whatever runs us, and that is no second wish.
+      if (signals.has(signal)) process.exit(1);
+      signals.add(signal);
       // While the server is starting, no client is connected: the process can end at once.
       if (server === undefined) process.exit(0);
+      if (signals.size > 1) return;
       log.info({ signal }, "stopping; the same signal again ends it at once");
       stoppingAt = performance.now();
       void server.close();

@@ -8,7 +8,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { CLI, eventually } from "./harness/index.ts";
+import { CLI, eventually, SessionClient } from "./harness/index.ts";
 
 /** It takes half a second on a quiet machine, and many seconds on one with much other work. */
 const START_MS_MAX = 30_000;
@@ -190,6 +190,21 @@ test("in memory it warns that it is alone, serves health, and stops with 0 on SI
   assert.match(await (await fetch(`${base}metrics`)).text(), /presence_build_info/);
   child.kill("SIGTERM");
   assert.equal((await ended).code, 0);
+});
+
+test("another signal does not cut a drain short, as whatever runs it may send one after Ctrl-C; the same one again does", async (t) => {
+  for (const [second, code] of [
+    ["SIGTERM", 0],
+    ["SIGINT", 1],
+  ] as const) {
+    const { child, ended, output, base } = await startReady(t);
+    const ana = await SessionClient.connect(t, base.replace("http", "ws"));
+    await ana.join("desk", "Ana");
+    child.kill("SIGINT");
+    await eventually(() => output().includes("stopping"), { what: () => output() });
+    child.kill(second);
+    assert.equal((await ended).code, code, second);
+  }
 });
 
 test("DEMO=off: / names the service; INSPECTOR=off: the Inspector is not there", async (t) => {
