@@ -91,6 +91,18 @@ test("an empty variable is not set, and unknown variables are nobody's business"
   assert.equal(found.redisUrl, "redis://localhost:6379");
 });
 
+test("a variable with nearly the name of a setting is told, without its value, and those of others are not", () => {
+  const warningsOf = (env: Record<string, string>) => {
+    const command = commandOf({ argv: [], env, dotEnv: {} });
+    return command.kind === "run" ? command.warnings : assert.fail(command.kind);
+  };
+  assert.deepEqual(warningsOf({ AUTH_SECERT: "canary" }), [
+    "The environment has a name like AUTH_SECRET that nothing reads. If AUTH_SECRET is meant, rename it.",
+  ]);
+  const others = { PATH: "/bin", HOME: "/", PORT: "80", HOSTNAME: "h", REDIS_PORT: "tcp://10.0.0.1:6379", REDIS_SERVICE_HOST: "10.0.0.1" };
+  assert.deepEqual(warningsOf({ ...others, NODE_ENV: "production", NO_COLOR: "1", AUTH_SECERT: "" }), []);
+});
+
 test("the Inspector is where the admin API is, and in a trial, unless it is switched off", () => {
   const has = (env: Record<string, string>) => settings({ env }).inspector;
   assert.deepEqual([has({}), has({ NODE_ENV: "production" }), has({ INSPECTOR: "off" })], [true, false, false]);
@@ -169,7 +181,14 @@ test("a flag without a value is named; what is no flag is told by its place, wit
   for (const place of [1, 2, 3]) assert.match(text, new RegExp(`Argument ${place} is no flag of this command`));
   assert.match(text, /Argument 2 .* Is --redis-url meant\?/);
   assert.match(text, /--ws-port needs a value/);
-  assert.match(problems({ argv: ["--redis-ulr=x"] }), /Is --redis-url meant\?/);
+  for (const [argv, meant] of [
+    ["--redis-ulr=x", "--redis-url"],
+    ["--port=80", "--ws-port"],
+    ["--redis=x", "--redis-url"],
+    ["help", "--help"],
+    ["version", "--version"],
+  ] as const)
+    assert.ok(problems({ argv: [argv] }).includes(`Is ${meant} meant?`), argv);
   assert.doesNotMatch(problems({ argv: ["--token=x"] }), /meant/);
 });
 

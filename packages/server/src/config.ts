@@ -11,7 +11,7 @@ import { isChannelPrefix } from "./bus/bus.ts";
 import { readSecrets, SECRETS_ALLOWED } from "./bus/signing.ts";
 import { ADMIN_SETTINGS, type AdminSettings, readAdmin } from "./config/admin-settings.ts";
 import { AUTH_SETTINGS, type AuthSettings, readAuth } from "./config/auth-settings.ts";
-import { readDotEnv } from "./config/dot-env.ts";
+import { readDotEnv, unreadInEnvironment } from "./config/dot-env.ts";
 import { LIMIT_SETTINGS, limitsIn } from "./config/limit-settings.ts";
 import { FILE_SETTINGS, readSecretFiles, secretsRead } from "./config/secret-files.ts";
 import { similarTo } from "./config/similar.ts";
@@ -369,7 +369,7 @@ export function commandOf(sources: {
     trustedProxies: TRUSTED_PROXIES,
     limits: limitsIn(right),
   };
-  const warnings = sources.warnings ?? [];
+  const warnings = [...unreadInEnvironment(sources.env, NAMES), ...(sources.warnings ?? [])];
   return subcommand === undefined ? { kind: "run", settings, warnings } : { kind: subcommand, settings, warnings, flags: own };
 }
 
@@ -436,6 +436,13 @@ function harmless(text: string): string {
   return /^(?:[ -~]{0,4}|[-+ ]?[0-9][0-9.xe]{0,9}|[A-Za-z]{1,12}|\d{1,3}(?:\.\d{1,3}){3}(?:\/\d{1,3})?)$/.test(text) ? text : "***";
 }
 
+/** Flags as other servers call them. */
+const AS_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["port", "ws-port"],
+  ["host", "ws-host"],
+  ["redis", "redis-url"],
+]);
+
 /**
  * Values by flag name; a flag without a value has "". An argument that is no flag is named by its place and never shown: it may be a
  * password, or a flag with a password attached.
@@ -457,14 +464,15 @@ function readFlags(argv: readonly string[], subcommand: Subcommand | undefined, 
     const isValue = strangers.has(token.index - 1) && /^--[^=]+$/.test(argv[token.index - 1] ?? "");
     if (token.kind === "positional" && !isValue && (token.index > 0 || subcommand === undefined)) {
       const meant = token.index === 0 ? similarTo(token.value, Object.keys(SUBCOMMANDS)) : undefined;
-      strangers.set(token.index, meant && `the subcommand ${meant}`);
+      const isFlag = token.index === 0 && (token.value === "help" || token.value === "version");
+      strangers.set(token.index, isFlag ? `--${token.value}` : meant && `the subcommand ${meant}`);
     }
     if (token.kind !== "option") continue;
     const isWhole = argv[token.index] === token.rawName || argv[token.index]?.startsWith(`${token.rawName}=`);
     if (!isWhole) strangers.set(token.index, undefined);
     else if (token.name === "help" || token.name === "version") flags.set(token.name, "");
     else if (!Object.hasOwn(options, token.name)) {
-      const meant = similarTo(token.name, Object.keys(options));
+      const meant = similarTo(token.name, Object.keys(options)) ?? AS_ELSEWHERE.get(token.name);
       strangers.set(token.index, meant && `--${meant}`);
     } else if (options[token.name] === SWITCH) flags.set(token.name, "");
     else if (token.value === undefined) problems.push(`${token.rawName} needs a value: ${token.rawName} <value>.`);

@@ -80,13 +80,19 @@ function unassigned(text: string, settings: readonly string[]): string[] {
   });
 }
 
+/** The environment is full of names of others, `REDIS_PORT` of Kubernetes among them: only those like a setting are told. */
+export function unreadInEnvironment(env: DotEnv["texts"], settings: readonly string[]): string[] {
+  const names = Object.keys(env).filter((name) => env[name] && !PARTS_OF_REDIS_URL.test(name));
+  return unread(names, settings, "The environment");
+}
+
 /** Warns only of names that look like settings: a file `.env` may serve other programs as well. */
-function unread(names: readonly string[], settings: readonly string[]): string[] {
+function unread(names: readonly string[], settings: readonly string[], where = ".env"): string[] {
   return names.flatMap((name) => {
     if (settings.includes(name)) return [];
-    if (PARTS_OF_REDIS_URL.test(name)) return [`.env has ${name}, which nothing reads; its value belongs in REDIS_URL`];
+    if (PARTS_OF_REDIS_URL.test(name)) return [`${where} has ${name}, which nothing reads; its value belongs in REDIS_URL`];
     const meant = similarTo(name, settings);
     // The name is not shown as it was written: text that is not known to be a name may be a secret.
-    return meant === undefined ? [] : [`.env has a name like ${meant} that nothing reads. If ${meant} is meant, rename it.`];
+    return meant === undefined ? [] : [`${where} has a name like ${meant} that nothing reads. If ${meant} is meant, rename it.`];
   });
 }
