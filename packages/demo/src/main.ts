@@ -10,7 +10,7 @@ import { NameField } from "./name-field.ts";
 import { Notes } from "./notes.ts";
 import { Notices } from "./notices.ts";
 import { Pages } from "./pages.ts";
-import { connectionText, displayName, instancesText, peopleOf } from "./people.ts";
+import { connectionText, displayName, instancesText, peopleOf, unreachableText } from "./people.ts";
 import { boardId, initialName, initialNote, initialPage, keepNote, keepPage, madeUpName, serverUrl, tellsPaths } from "./place.ts";
 import { followPointer } from "./pointer.ts";
 import { Reactions, readReaction } from "./reactions.ts";
@@ -145,8 +145,8 @@ function follow(id: string): void {
 let isUnreachable = false;
 /** The number of instances, as our instance last gave it: itself and those it hears. */
 let knownInstances: number | undefined;
-/** That served us when we last looked. */
-let servedBy = "";
+/** Those that served us or others when we last looked. */
+let serving: ReadonlySet<string> = new Set();
 let isDue = false;
 
 function later(): void {
@@ -180,10 +180,10 @@ function render(): void {
   byId("status").textContent = connectionText(status, navigator.onLine);
   notices.show("degraded", status === "degraded");
   byId("hint").hidden = others.length > 0;
-  if (instance !== "" && instance !== servedBy) {
-    servedBy = instance;
-    askAgain();
-  }
+  const instances = new Set([instance, ...others.map(({ state }) => state.instance)].filter((id) => id !== ""));
+  // An instance that was started anew is told by its people long before the next look at `/health`.
+  if ([...instances].some((id) => !serving.has(id))) askAgain();
+  serving = instances;
   byId("instance").textContent = instance || "–";
   byId("instance").title = presence.instanceId ?? "";
   byId("instances").textContent = instancesText(status, knownInstances);
@@ -212,8 +212,10 @@ for (const change of ["online", "offline"]) addEventListener(change, later);
 board.on("error", ({ code, message }) => {
   // Without a network there is nothing to look for at the service; the sign at the top says what it is.
   if (code === "unreachable" && !navigator.onLine) return;
-  notices.problem(message);
   isUnreachable = code === "unreachable";
+  notices.problem(isUnreachable ? unreachableText(new URL(serverUrl).host, windows.neighbourAt()) : message);
+  // For whoever looks for the cause.
+  if (isUnreachable) console.info(message);
   // The SDK has gone back to the last accepted name.
   if (code === "bad_username" && board.self !== null) nameField.keep(board.self.username);
 });

@@ -66,6 +66,12 @@ export function connectionText(status: PresenceStatus, isOnline: boolean): strin
   return isOnline ? "Connection lost: connecting again…" : "You are offline: waiting for the network…";
 }
 
+/** For a notice, once the service does not answer. `neighbourPort`: of another instance, to which the page has a button. */
+export function unreachableText(host: string, neighbourPort: string | undefined): string {
+  const move = neighbourPort === undefined ? "" : ` Or move to port ${neighbourPort}, where another instance is.`;
+  return `Nothing answers at ${host}. This page goes on trying and comes back by itself.${move}`;
+}
+
 /** How many instances see each other; a dash while that is not known. */
 export function instancesText(status: PresenceStatus, known: number | undefined): string {
   if (status === "degraded") return "1";

@@ -7,7 +7,8 @@ const WINDOW = "popup,noopener,width=900,height=680";
 /** Narrower screens have no room for a window beside this one, so they get a tab. */
 const WIDE = "(min-width: 60em)";
 
-export function offerWindows(): { neighbour(isThere: boolean, name: string): void } {
+export function offerWindows(): { neighbour(isThere: boolean, name: string): void; neighbourAt(): string | undefined } {
+  let offered: string | undefined;
   const another = byId<HTMLAnchorElement>("another-window");
   const [there, move] = [byId<HTMLAnchorElement>("another-instance"), byId<HTMLAnchorElement>("move")];
   for (const link of [another, there]) {
@@ -25,6 +26,7 @@ export function offerWindows(): { neighbour(isThere: boolean, name: string): voi
     /** Only if there is a second instance. The ports are those of `npm run cluster`. */
     neighbour(isThere, name) {
       const port = neighbourPort();
+      offered = isThere ? port : undefined;
       byId("cluster").hidden = port === undefined || !isThere;
       if (port === undefined) return;
       for (const element of document.querySelectorAll(".another-port")) element.textContent = port;
@@ -33,5 +35,7 @@ export function offerWindows(): { neighbour(isThere: boolean, name: string): voi
       url.searchParams.set("name", name);
       move.href = url.href;
     },
+    /** The port of the instance to which the buttons lead, if they are shown. */
+    neighbourAt: () => offered,
   };
 }

@@ -5,11 +5,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startCluster } from "../../server/test/harness/index.ts";
+import { Instance, startCluster } from "../../server/test/harness/index.ts";
 import { launch, PHONE, Window } from "./window.ts";
 
-test("more windows of the demo page", { timeout: 90_000 }, async (t) => {
-  const { one, two } = await startCluster(t);
+test("more windows of the demo page", { timeout: 120_000 }, async (t) => {
+  const { redis, one, two } = await startCluster(t);
   // The browser finds the instances at the ports of `npm run cluster`, which another program may have on this machine.
   const browser = await launch(t, [
     `--host-resolver-rules=MAP localhost:3001 localhost:${one.port}, MAP localhost:3002 localhost:${two.port}`,
@@ -54,5 +54,26 @@ test("more windows of the demo page", { timeout: 90_000 }, async (t) => {
     const opened = ana.page.waitForEvent("popup");
     await ana.$("#another-window").click();
     await (await opened).locator('#status[data-status="connected"]').waitFor();
+  });
+
+  await t.test("a page whose instance has died says so in plain words, and the others see at once where it is served again", async (t) => {
+    const [ana, ben] = [
+      await Window.open(t, browser, first),
+      await Window.open(t, browser, first.replace("3001", "3002").replace("Ana", "Ben")),
+    ];
+    await ben.$("#move", { hasText: "3001" }).waitFor();
+    await two.kill("SIGKILL");
+    const notice = ben.$("#problem", { hasText: "Nothing answers at localhost:3002. This page goes on trying and comes back by itself." });
+    // Three attempts come first, within 2, 4 and 5 s.
+    await notice.waitFor({ timeout: 20_000 });
+    assert.match((await notice.textContent()) ?? "", /Or move to port 3001/);
+    assert.doesNotMatch((await notice.textContent()) ?? "", /Content-Security-Policy/);
+    await Instance.start(t, { redisUrl: redis.url, port: two.port });
+    await ben.$('#status[data-status="connected"]').waitFor({ timeout: 20_000 });
+    assert.equal(await notice.isVisible(), false);
+    const where = (await ben.$("#instance").textContent()) ?? "";
+    // The page looks by itself every 10 s.
+    await ana.member("Ben").locator(".where", { hasText: where }).waitFor({ timeout: 6_000 });
+    await ana.$("#instances", { hasText: "2" }).waitFor({ timeout: 3_000 });
   });
 });
