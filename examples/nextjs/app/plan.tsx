@@ -20,6 +20,7 @@ export function Plan({ username }: { username: string }) {
 
 function Days() {
   const area = useCursorArea<HTMLElement>();
+  const { ref } = area;
   return (
     <>
       <header>
@@ -27,7 +28,7 @@ function Days() {
         <AvatarStack />
         <ConnectionStatus />
       </header>
-      <main ref={area.ref}>
+      <main ref={ref}>
         <Cursors area={area} />
         {DAYS.map(({ day, text }) => (
           <section key={day}>

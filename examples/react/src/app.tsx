@@ -19,6 +19,7 @@ export function App() {
 
 function Plan() {
   const area = useCursorArea<HTMLElement>();
+  const { ref } = area;
   return (
     <>
       <header>
@@ -26,7 +27,7 @@ function Plan() {
         <AvatarStack />
         <ConnectionStatus />
       </header>
-      <main ref={area.ref}>
+      <main ref={ref}>
         <Cursors area={area} />
         {DAYS.map(({ day, text }) => (
           <section key={day}>

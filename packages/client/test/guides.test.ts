@@ -42,6 +42,11 @@ test("each block of the guides is a file, and the compiler is content with it", 
   assert.equal(await compiled(app), "");
 });
 
+test("no component takes the ref from an area in its JSX, which the linter of React takes for the reading of a ref", () => {
+  for (const page of Guide.pages())
+    for (const [name, code] of new Guide(page).files()) assert.doesNotMatch(code, /ref=\{\w+\.ref\}/, `${page}: ${name}`);
+});
+
 test("the index has every guide", () => {
   const index = readFileSync(join(ROOT, "docs/guides/README.md"), "utf8");
   for (const page of Guide.pages()) {
