@@ -8,6 +8,8 @@ const STEP_MS = 50;
 
 const FULL = "the service lets in no more (CONNECTIONS_PER_ADDRESS)";
 
+const SILENT = "nothing answers there. They come back by themselves.";
+
 const bots: Bot[] = [];
 let wanted: BotsWanted | undefined;
 let told = "";
@@ -27,8 +29,8 @@ setInterval(() => {
   const count = bots.filter(({ isHere }) => isHere).length;
   const problem = bots.find((bot) => bot.problem !== undefined)?.problem;
   // A browser does not tell why a WebSocket was refused. Where others are let in, the service can be reached.
-  const isFull = problem?.code === "unreachable" && count > 0;
-  tell({ count, problem: isFull ? FULL : (problem?.message ?? "") });
+  const isUnreachable = problem?.code === "unreachable";
+  tell({ count, problem: isUnreachable ? (count > 0 ? FULL : SILENT) : (problem?.message ?? "") });
 }, STEP_MS);
 
 function tell(here: BotsHere): void {

@@ -201,7 +201,7 @@ const UNCACHED = { "cache-control": "no-store" };
 export const INSTANCE_HEADER = "x-presence-instance";
 
 const WHAT_THIS_IS = `This is a presence service: it tells people on a board who else is there and where they point.
-WebSockets connect to this same address. For people who run it: /health, /livez, /readyz, /metrics.
+WebSockets connect to this same address. For people who run it: /health, /livez, /readyz, /metrics, and /inspector/ where it is on.
 The demo page is not served here: it is switched off (DEMO), or not there. The npm package leaves it out; a checkout builds it on "npm start".
 `;
 
