@@ -7,6 +7,7 @@ import { BusRefused, Channels } from "../bus/bus.ts";
 import { decodeRedisMessage, encodeRedisMessage } from "../bus/envelope.ts";
 import { CONSTANTS } from "../core/constants.ts";
 import type { BusMessage } from "../core/messages.ts";
+import { ana as ana_ } from "../testing/ana.ts";
 import { type Client, Desk } from "../testing/desk.ts";
 
 const CHANNELS = new Channels("test");
@@ -208,6 +209,44 @@ test("[R25.3] a newcomer is told every move from the first answer on", async () 
     Array.from({ length: told.length }, (_, nth) => `${x - told.length + nth},1`),
   );
   assert.ok(told.length >= 30, `${told.length} of 40`);
+});
+
+test("[R25.3] a stranger is not told alone before it has proved itself, whatever its heartbeat says", async () => {
+  const team = await Team.open(1);
+  const [ana] = (await team.on("b", 0)) as [Client];
+  const from = "b81e0d22-5c39-4f17-8e40-a1b2c3d4e5f6" as InstanceId;
+  team.first.bus.connect().wanted.add(CHANNELS.moves(from));
+  const say = (channel: string, message: BusMessage) =>
+    team.first.listener.message(channel, encodeRedisMessage({ from, link: 1, message }));
+  const beat = {
+    kind: "heartbeat",
+    intervalMs: 500,
+    beaconMs: 15_000,
+    boards: 1,
+    status: "ready",
+    acks: [],
+    versions: { min: 1, max: 1 },
+  } as const;
+  say("test:global", { ...beat, beat: 1, moves: true });
+  const entries = [{ slot: 0, attempt: 1, seq: 5, member: ana_ }];
+  say("test:board:b", { kind: "snapshot", seq: 5, part: 0, parts: 1, entries, ended: [] });
+  await team.pass(SHORT_MS);
+  assert.deepEqual(await team.moved([ana, "b"]), ["test:board:b"]);
+  await team.pass(500);
+  say("test:global", { ...beat, beat: 2, moves: true });
+  assert.deepEqual(await team.moved([ana, "b"]), [CHANNELS.moves(from)]);
+  say("test:global", { ...beat, beat: 3 });
+  assert.deepEqual(await team.moved([ana, "b"]), ["test:board:b"]);
+});
+
+test("[R25.3] on a board on which own messages do not come back, moves go over its channel", async () => {
+  const team = await Team.open(2);
+  const [ana] = (await team.on("b", 0, 1)) as [Client, Client];
+  assert.deepEqual(await team.moved([ana, "b"]), [team.own(1)]);
+  const channel = "test:board:b";
+  team.first.end.forgotten.add(channel);
+  team.first.listener.refused({ channel, attempt: 1, retryMs: 1000, reason: "NOPERM", gist: "", advice: "" });
+  assert.deepEqual(await team.moved([ana, "b"]), [channel]);
 });
 
 test("[R25.9] last places, and those for an instance that asks, go over the board's channel", async () => {

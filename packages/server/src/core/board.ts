@@ -79,7 +79,7 @@ export class Board {
       cursors: this.roster.cursors,
       silence: this.#silence,
       hasViewers: () => this.#replicas.mayHaveMembers || this.#replicas.isObserved,
-      viewers: (listeners: number) => (this.#opening === undefined ? this.#replicas.viewers(listeners) : undefined),
+      viewers: (listeners: number) => this.#replicas.viewers(listeners),
       isObserved: () => this.#observers.size > 0,
     };
     this.#announcer = new Announcer(context, boardId, subject, now);
