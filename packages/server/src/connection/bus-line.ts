@@ -140,7 +140,7 @@ export class BusLine implements BusListener {
 
   /** Moves of this turn: they leave with `moved`, or before the next message of any other kind. Answers how many bytes an instance that needs them is sent. */
   move(boardId: BoardId, cursors: Cursors, to: MovesTo): number {
-    if (this.#bus.isSpread || (typeof to === "string" && this.#gathering.isEmpty)) {
+    if (typeof to === "string" && this.#gathering.isEmpty) {
       const channel = this.#channelOf(boardId);
       const bytes = this.#encode(channel, cursors);
       this.#follow(this.#hand(channel, cursors, bytes), boardId, cursors, to === "counted");

@@ -172,6 +172,47 @@ test("[R25.4] where more listen than have spoken, moves go over the board's chan
   assert.deepEqual(await team.moved([ana, "b"]), [team.own(1)]);
 });
 
+test("[R25.4] before Redis has told how many listen, moves go over the board's channel", async () => {
+  const team = await Team.open(2);
+  const [ana, ben] = [team.desk(0).enter("binary", "b"), team.desk(1).enter("binary", "b")];
+  team.first.clock.advance(2000);
+  assert.deepEqual(places(ben), []);
+  team.said.length = 0;
+  for (let x = 1; x < 4; x++) {
+    ana.move("b", x, 1);
+    // The answers of the bus are promises: none of them is here yet.
+    team.first.clock.advance(20);
+  }
+  assert.deepEqual(
+    team.said.flatMap(({ from, channel, message }) => (from === team.id(0) && message.kind !== "heartbeat" ? [channel] : [])),
+    Array(3).fill("test:board:b"),
+  );
+});
+
+test("[R25.3] an instance that may have members, as it is in doubt, is told", async () => {
+  const team = await Team.open(2);
+  const [ana] = (await team.on("b", 0)) as [Client];
+  const beacon = encodeRedisMessage({ from: team.id(1), link: 1, message: { kind: "beacon", seq: 99, hash: 1, count: 1 } });
+  team.first.listener.message("test:board:b", beacon);
+  assert.deepEqual(await team.moved([ana, "b"]), [team.own(1)]);
+});
+
+test("[R25.3] an instance whose last viewer has left is told no more, while others are", async () => {
+  const team = await Team.open(3);
+  const boards = ["b", "c"];
+  const movers: [Client, string][] = [];
+  const leavers: [Client, string][] = [];
+  for (const board of boards) {
+    const [mover, , leaver] = (await team.on(board, 0, 1, 2)) as [Client, Client, Client];
+    movers.push([mover, board]);
+    leavers.push([leaver, board]);
+  }
+  assert.deepEqual((await team.moved(...movers)).sort(), [team.own(1), team.own(2)]);
+  for (const [client, board] of leavers) client.leave(board);
+  await team.pass(2000);
+  assert.deepEqual(await team.moved(...movers), [team.own(1)]);
+});
+
 test("[R25.3] an instance with observers alone is told, and one whose last viewer left is not", async () => {
   const team = await Team.open(3);
   const [ana, ben] = (await team.on("b", 0, 1)) as [Client, Client];
@@ -327,28 +368,55 @@ test("[R25.12] moves are believed on the own channel alone, and nothing else is 
   );
 });
 
-test("[R25.2] heartbeats say that the own channel works once an own word has come back there, and not before", async () => {
-  const desk = await Desk.open();
-  const beats: (boolean | undefined)[] = [];
-  const own = CHANNELS.moves(desk.manager.instanceId);
-  desk.bus.onPublish = (_, bytes) => {
-    const decoded = decodeRedisMessage(bytes);
-    if (decoded.ok && decoded.value.message.kind === "heartbeat") beats.push(decoded.value.message.moves);
+/** What the heartbeats of that instance say of its channel, since the last call. */
+function beatsOf(team: Team, index: number): () => (boolean | undefined)[] {
+  return () => {
+    const said = team.said.splice(0).filter(({ from, message }) => from === team.id(index) && message.kind === "heartbeat");
+    return said.map(({ message }) => message.kind === "heartbeat" && message.moves);
   };
-  desk.clock.advance(1000);
-  assert.deepEqual(beats, [true, true]);
-  desk.end.replaceSubscriber();
-  desk.end.forgotten.add(own);
-  desk.clock.advance(1000);
-  // Both links are up again, so it beats at once.
-  assert.deepEqual(beats.splice(0), [true, true, undefined, undefined, undefined]);
-  desk.listener.refused({ channel: own, attempt: 1, retryMs: 1000, reason: "NOPERM", gist: "", advice: "" });
-  desk.end.forgotten.clear();
-  desk.clock.advance(1000);
-  assert.deepEqual(beats.splice(0), [undefined, undefined]);
-  desk.listener.subscribed(own);
-  desk.clock.advance(1000);
-  assert.deepEqual(beats, [true, true]);
+}
+
+const REFUSED = { reason: "NOPERM", gist: "not permitted", advice: "" };
+
+test("[R25.2] heartbeats say that the own channel works once an own word has come back there, and not before", async () => {
+  const team = await Team.open(1);
+  const own = team.own(0);
+  const { end, listener } = team.first;
+  const beats = beatsOf(team, 0);
+  beats();
+  await team.pass(1000);
+  assert.deepEqual(beats(), [true, true]);
+  end.forgotten.add(own);
+  listener.subscribed(own);
+  await team.pass(1000);
+  assert.deepEqual(beats(), [undefined, undefined]);
+  end.forgotten.clear();
+  // It says a word there again, as long as none comes back.
+  await team.pass(2500);
+  assert.equal(beats().at(-1), true);
+  listener.refused({ ...REFUSED, channel: own, attempt: 1, retryMs: 1000 });
+  await team.pass(1000);
+  assert.deepEqual(beats(), [undefined, undefined]);
+  listener.subscribed(own);
+  await team.pass(1000);
+  assert.deepEqual(beats(), [true, true]);
+  listener.linkDown("subscriber", "closed");
+  await team.pass(1000);
+  assert.deepEqual(beats(), [undefined, undefined]);
+});
+
+test("[R25.2] where Redis does not take the own word, it is said again over the next publisher", async () => {
+  const team = await Team.open(1);
+  const beats = beatsOf(team, 0);
+  team.first.bus.refusalOf = (channel) => (channel === team.own(0) ? new BusRefused(REFUSED) : undefined);
+  team.first.listener.subscribed(team.own(0));
+  await team.pass(5000);
+  assert.equal(team.first.metrics.refusals.publish, 1);
+  beats();
+  team.first.bus.refusalOf = () => undefined;
+  team.first.listener.linkUp("publisher", 1);
+  await team.pass(1000);
+  assert.equal(beats().at(-1), true);
 });
 
 test("[R25.13] an instance to whose channel nobody is subscribed is told over the board's channel", async () => {
@@ -364,8 +432,7 @@ test("[R25.14] where Redis refuses what is said to single instances, moves go ov
   const team = await Team.open(2);
   const [ana, ben] = (await team.on("b", 0, 1)) as [Client, Client];
   await team.moved([ana, "b"]);
-  const why = { reason: "NOPERM", gist: "not permitted", advice: "" };
-  team.first.bus.refusalOf = (channel) => (channel.startsWith("test:moves:") ? new BusRefused(why) : undefined);
+  team.first.bus.refusalOf = (channel) => (channel.startsWith("test:moves:") ? new BusRefused(REFUSED) : undefined);
   await team.movedOnce([ana, "b"]);
   assert.deepEqual(await team.movedOnce([ana, "b"]), ["test:board:b"]);
   await team.pass(20_000);
@@ -398,6 +465,39 @@ test("[R25.15] an instance whose own channel has gone silent notices it by moves
   ben.socket.takeMessages();
   assert.deepEqual(await team.moved([ana, "b"]), [team.own(1)]);
   assert.ok(places(ben).includes("2,2"));
+});
+
+test("[R25.15] from then until it is subscribed anew its heartbeats do not say that it hears there; without echoes of any kind it orders nothing", async () => {
+  const team = await Team.open(2);
+  const [ana] = (await team.on("b", 0, 1)) as [Client, Client];
+  const { end } = team.desk(1);
+  const beats = beatsOf(team, 1);
+  const ordered: string[] = [];
+  end.resubscribe = (channel) => void ordered.push(channel);
+  const walk = async (ms: number) => {
+    for (let at = 0; at < ms; at += SHORT_MS) {
+      ana.move("b", at, 1);
+      await team.pass(SHORT_MS);
+    }
+  };
+  team.first.bus.connect().wanted.add(team.own(1));
+  end.forgotten.add(team.own(1));
+  await walk(500);
+  // It has said a word to itself, and now the whole bus is silent.
+  assert.ok(team.said.some(({ channel, from }) => channel === team.own(1) && from === team.id(1)));
+  end.isDeaf = true;
+  await walk(2000);
+  assert.deepEqual(ordered, []);
+  end.isDeaf = false;
+  await walk(5000);
+  assert.deepEqual(ordered, [team.own(1)]);
+  beats();
+  await walk(1000);
+  assert.deepEqual(beats(), [undefined, undefined]);
+  end.forgotten.clear();
+  team.desk(1).listener.subscribed(team.own(1));
+  await walk(1000);
+  assert.equal(beats().at(-1), true);
 });
 
 test("[R25.1] each instance is subscribed to a channel of its own, and none where boards are spread", async () => {

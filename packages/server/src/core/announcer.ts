@@ -207,7 +207,7 @@ export class Announcer {
       this.#movedHereAt = now;
       return "counted";
     }
-    if (!this.#isAnswered || !this.#isSubscribed || this.#subject.silence.isSilent) return "board";
+    if (!this.#isAnswered || this.#subject.silence.isSilent) return "board";
     return this.#subject.viewers((this.#receivers ?? 1) - 1) ?? "board";
   }
 
