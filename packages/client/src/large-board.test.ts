@@ -63,7 +63,7 @@ test("the counts are those of the members at every step, however they come, chan
     now += below(300);
     const actor = below(12);
     [
-      () => view.userJoined({ actor, member: person() }),
+      () => view.listed([{ actor, member: person() }]),
       () => view.userUpdated(actor, { userId: `u${below(5)}` }),
       () => view.userUpdated(actor, { status: "idle" }),
       () => view.userLeft(actor, "left"),

@@ -204,7 +204,7 @@ export class Membership {
     if (this.#place === "over") return;
     switch (message.kind) {
       case "user_joined":
-        return this.tell(this.view.userJoined(message));
+        return this.tell(this.view.listed([message]));
       case "user_updated":
         return this.tell(this.view.userUpdated(message.actor, message.patch));
       case "statuses":

@@ -85,7 +85,7 @@ test("[C6] missing from a settling roster: reconnecting for the grace", () => {
   assert.deepEqual(told(enter(board, ["ana"], { settling: true }, 1_000)), ["user_updated ana active"]);
   assert.deepEqual(shown(board), ["ana active", "ben reconnecting", "cleo reconnecting"]);
   assert.equal(board.memberCount, 2);
-  assert.deepEqual(told(board.userJoined({ actor: 9, member: memberOf("ben") })), ["user_updated ben active"]);
+  assert.deepEqual(told(board.listed([{ actor: 9, member: memberOf("ben") }])), ["user_updated ben active"]);
   assert.deepEqual(told(board.expire(1_000 + GRACE_MS - 1)), []);
   assert.deepEqual(told(board.expire(board.deadline)), ["user_left cleo timeout"]);
   assert.deepEqual(shown(board), ["ana active", "ben active"]);
@@ -108,7 +108,7 @@ test("[C6] from one settling service to the next the grace goes on; each has a f
     assert.deepEqual(told(board.expire(at)), []);
   }
   // One who was found starts anew.
-  board.userJoined({ actor: 9, member: memberOf("ben") });
+  board.listed([{ actor: 9, member: memberOf("ben") }]);
   board.lost();
   assert.deepEqual(told(enter(board, [], { settling: true }, 2 * GRACE_MS)), []);
   assert.deepEqual(told(board.expire(2 * GRACE_MS)), ["user_left ana timeout"]);
@@ -133,7 +133,7 @@ test("a patch cannot change a memberId, nor break a field", () => {
 test("others are listed in the order of all viewers, whatever order they came in", () => {
   const board = view([memberOf("ana", { joinedAt: 9 }), memberOf("ben", { joinedAt: 7 })]);
   assert.deepEqual(shown(board), ["ben active", "ana active"]);
-  board.userJoined({ actor: 9, member: memberOf("cleo", { joinedAt: 8 }) });
+  board.listed([{ actor: 9, member: memberOf("cleo", { joinedAt: 8 }) }]);
   assert.deepEqual(shown(board), ["ben active", "cleo active", "ana active"]);
   board.userUpdated(2, { joinedAt: 10 });
   assert.deepEqual(shown(board), ["cleo active", "ana active", "ben active"]);
@@ -211,7 +211,7 @@ test("counts hold those beyond the roster, and follow joins and leaves", () => {
   const board = view(["ana"]);
   board.counted(5_000, 4_000);
   assert.deepEqual([board.memberCount, board.userCount], [5_000, 4_000]);
-  board.userJoined({ actor: 9, member: memberOf("ben") });
+  board.listed([{ actor: 9, member: memberOf("ben") }]);
   board.userLeft(1, "left");
   board.userLeft(9, "left");
   assert.deepEqual([board.memberCount, board.userCount], [4_999, 3_999]);

@@ -129,11 +129,18 @@ export class BoardView {
     return changes;
   }
 
-  /** More of the roster. */
+  /** More of the roster; or, once that is whole, members who have come. */
   listed(roster: readonly RosterEntry[]): Changes {
     const changes: Changes = { events: [], moved: [] };
-    this.#following -= roster.length;
-    this.#list(roster, changes);
+    if (this.#following > 0) {
+      this.#following -= roster.length;
+      this.#list(roster, changes);
+      return changes;
+    }
+    for (const listed of roster) {
+      if (listed.member.memberId === this.#self?.wire.memberId) this.#placeSelf(listed);
+      else this.#place(listed, changes);
+    }
     return changes;
   }
 
@@ -166,13 +173,6 @@ export class BoardView {
   #missingUntil(since: Millis): Millis {
     const { at, graceMs } = this.#arrived;
     return Math.max(since + graceMs, Math.min(at + FIND_SHARE * graceMs, since + GRACES_MAX * graceMs));
-  }
-
-  userJoined(listed: RosterEntry): Changes {
-    const changes: Changes = { events: [], moved: [] };
-    if (listed.member.memberId === this.#self?.wire.memberId) this.#placeSelf(listed);
-    else this.#place(listed, changes);
-    return changes;
   }
 
   userUpdated(actor: number, patch: JsonObject): Changes {

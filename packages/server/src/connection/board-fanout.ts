@@ -10,7 +10,7 @@ import type { Counts, Effect, RosterChange, RosterView } from "../core/effects.t
 import type { Moves } from "../core/messages.ts";
 import { Draft } from "../speech/draft.ts";
 import type { ClientSocket } from "../speech/socket.ts";
-import { type Speech, type Teller, TOLD_NOTHING, type Told } from "../speech/speech.ts";
+import { type Encoding, type Speech, type Teller, TOLD_NOTHING, type Told } from "../speech/speech.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { JoinSpan } from "../telemetry/tracing.ts";
 import { ALL_AREAS, Areas, type MovesByArea } from "./areas.ts";
@@ -20,7 +20,7 @@ import { Outbox } from "./outbox.ts";
 import { Pace } from "./ticker.ts";
 
 /**
- * With so many sockets here, counts and changes of a status are told less often, a tenth of a millisecond later for each socket: so they cost ten thousand writes a second
+ * With so many sockets here, counts, newcomers and changes of a status are told less often, a tenth of a millisecond later for each socket: so they cost ten thousand writes a second
  * at most, however fast a crowd comes, and are up to a second old. With fewer sockets, each tick that has some tells them, and so does the first one after a rest.
  */
 const SEATS_OF_SLOW_NEWS = 200;
@@ -104,7 +104,7 @@ type Tick = {
   readonly counts: Counts | undefined;
   /** A member came or went. */
   readonly isCounted: boolean;
-  /** Changes of a status are told as well. */
+  /** Newcomers and changes of a status are told as well. */
   readonly isNews: boolean;
   readonly cursorMs: Millis;
 };
@@ -130,7 +130,7 @@ export class BoardFanout {
   readonly #audience: Pool;
   readonly #source: BoardsSource;
   readonly #metrics: Metrics;
-  readonly #audiences = new Map<Speech, Audience>();
+  readonly #audiences = new Map<Encoding | "packed", Audience>();
   readonly #areas = new Areas();
   /** The seats of members, by actor. */
   readonly #seatOf = new Map<number, Seat>();
@@ -183,31 +183,36 @@ export class BoardFanout {
     seat.actor = actor;
     if (actor !== undefined) this.#seatOf.set(actor, seat);
     seat.outbox.restart();
-    let audience = this.#audiences.get(speech);
+    const way = wayOf(seat.holder);
+    let audience = this.#audiences.get(way);
     if (audience === undefined) {
       // From here on `change` notes the area of each member. Before the first audience nobody noted any, so the roster is read once.
       if (this.#audiences.size === 0)
         for (const { actor, member } of this.#source.roster(this.boardId).entries) this.#areas.set(actor, member.area);
       audience = new Audience(
-        speech.teller(this, {
-          roster: () => this.#source.roster(this.boardId),
-          cursorOf: (actor) => this.#source.cursorOf(this.boardId, actor),
-        }),
+        speech.teller(
+          this,
+          {
+            roster: () => this.#source.roster(this.boardId),
+            cursorOf: (actor) => this.#source.cursorOf(this.boardId, actor),
+          },
+          seat.holder.packs,
+        ),
         this,
         this.#source,
         this.#areas,
         this.#metrics,
       );
-      this.#audiences.set(speech, audience);
+      this.#audiences.set(way, audience);
     }
     audience.add(seat);
   }
 
   remove(seat: Seat): void {
-    const { speech } = seat.holder;
-    const audience = this.#audiences.get(speech);
+    const way = wayOf(seat.holder);
+    const audience = this.#audiences.get(way);
     audience?.remove(seat);
-    if (audience?.isEmpty) this.#audiences.delete(speech);
+    if (audience?.isEmpty) this.#audiences.delete(way);
     this.#unseat(seat);
     this.#setLook(seat, undefined);
   }
@@ -226,7 +231,7 @@ export class BoardFanout {
 
   #owePlaces(seat: Seat): void {
     seat.isOwedPlaces = true;
-    this.#audiences.get(seat.holder.speech)?.owe();
+    this.#audiences.get(wayOf(seat.holder))?.owe();
   }
 
   #unseat({ actor }: Seat): void {
@@ -324,6 +329,11 @@ export class BoardFanout {
   }
 }
 
+/** Sockets that share their frames: those of one encoding whose clients read packed messages, or do not. */
+function wayOf({ speech: { encoding }, packs }: SeatHolder): Encoding | "packed" {
+  return packs && encoding === "binary" ? "packed" : encoding;
+}
+
 /** All sockets of one way of speaking on one board. */
 class Audience {
   readonly teller: Teller;
@@ -372,7 +382,7 @@ class Audience {
 
   flush(tick: Tick): void {
     const { draft } = this;
-    if (tick.isNews) this.teller.statuses(draft);
+    if (tick.isNews) this.teller.news(draft);
     if (tick.counts !== undefined) this.teller[tick.isCounted ? "counts" : "observed"](tick.counts, draft);
     if (tick.cursorMs !== this.#cursorMs) this.#setPace(tick.cursorMs);
     draft.endRoster();

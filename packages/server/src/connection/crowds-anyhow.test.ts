@@ -20,12 +20,15 @@ const BOARD = "b" as BoardId;
 const SEEDS = 2;
 const ROUNDS = 22;
 const PEOPLE = 40;
+/** With so many others newcomers and statuses wait for some ticks. */
+const AUDIENCE = 220;
 
 const tokenOf = (nth: number) => (1000 + nth).toString(16).padStart(32, "0") as ResumeToken;
 
 /** The members by their ids, as a client shows them after its messages. */
 class View {
   crowds = 0;
+  rosters = 0;
   readonly #client: Client;
   readonly #byActor = new Map<number, Member>();
 
@@ -40,6 +43,7 @@ class View {
 
   #hear(message: ServerMessage): void {
     if (message.kind === "joined") this.#byActor.clear();
+    if (message.kind === "roster") this.rosters++;
     if (message.kind === "joined" || message.kind === "roster")
       for (const { actor, member } of message.roster) this.#byActor.set(actor, member);
     else if (message.kind === "user_joined") this.#byActor.set(message.actor, message.member);
@@ -59,7 +63,8 @@ class View {
   }
 }
 
-async function run(seed: number): Promise<number> {
+/** How many crowds viewers were told of in one message: whose status changed, and who came. */
+async function run(seed: number, audience: number): Promise<{ readonly statuses: number; readonly rosters: number }> {
   const random = new Random(seed);
   const below = (count: number) => Math.floor(random.next() * count);
   const one = await Desk.open();
@@ -83,6 +88,8 @@ async function run(seed: number): Promise<number> {
   const viewers = desks.flatMap((desk) =>
     (["binary", "json"] as const).map((encoding) => ({ desk, client: observe(desk, encoding), encoding })),
   );
+  for (let nth = 0; nth < audience; nth++) observe(desks[nth % 2] ?? assert.fail(), "binary");
+  one.clock.advance(500);
   const views = viewers.map(({ client }) => new View(client));
   for (let round = 0; round < ROUNDS; round++) {
     const [from, count, what, pauseMs] = [below(PEOPLE), 1 + below(PEOPLE), random.next(), below(2) * below(8)];
@@ -111,11 +118,14 @@ async function run(seed: number): Promise<number> {
       fresh.close(1000);
     }
   }
-  return views.reduce((sum, { crowds }) => sum + crowds, 0);
+  const sum = (of: "crowds" | "rosters") => views.reduce((all, view) => all + view[of], 0);
+  return { statuses: sum("crowds"), rosters: sum("rosters") };
 }
 
 test("[C2] [C6] whatever crowds do, a viewer who heard it knows what a fresh one is told", async () => {
-  let crowds = 0;
-  for (let seed = 1; seed <= SEEDS; seed++) crowds += await run(seed);
-  assert.ok(crowds > 40, `only ${crowds} crowds were told`);
+  for (const audience of [0, AUDIENCE])
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { statuses, rosters } = await run(seed, audience);
+      assert.ok(statuses > 15 && rosters > 5, `only ${statuses} and ${rosters} crowds were told`);
+    }
 });

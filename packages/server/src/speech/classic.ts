@@ -144,7 +144,7 @@ class ClassicTeller implements Teller {
     return this.#before ?? [...this.#ids.table];
   }
 
-  statuses(): void {}
+  news(): void {}
 
   settled(): void {
     this.#before = undefined;

@@ -80,6 +80,7 @@ class Board {
   /** The messages of a tick, as the client of that actor gets them. */
   told(actor = -1): ServerMessage[] {
     const socket = new FakeSocket();
+    this.teller.news(this.draft);
     this.draft.writeTo(socket, actor, "all", written);
     this.draft = new Draft();
     return this.#read(socket);

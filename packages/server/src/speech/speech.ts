@@ -45,8 +45,8 @@ export interface Speech {
   frame(message: ServerMessage): Buffer | undefined;
   /** The name of that board in its messages. */
   refOf(board: BoardNames): BoardRef;
-  /** Tells that board to all its sockets there. */
-  teller(board: BoardNames, source: BoardSource): Teller;
+  /** Tells that board to all its sockets there. `packs`: their clients read packed messages; otherwise each socket says so where it is told the board. */
+  teller(board: BoardNames, source: BoardSource, packs?: boolean): Teller;
 }
 
 export type BoardNames = { readonly boardId: BoardId; readonly number: number };
@@ -68,8 +68,8 @@ export const TOLD_NOTHING: Told = [];
 /** Adds what happens in a tick to the draft, in whole frames that are made once for all sockets of that way of speaking. */
 export interface Teller {
   change(change: RosterChange, draft: Draft): void;
-  /** Adds the statuses that have changed since the last call and are not told yet. It need not be called in every tick. */
-  statuses(draft: Draft): void;
+  /** Adds the members who came and the statuses that have changed since the last call and are not told yet. It need not be called in every tick. */
+  news(draft: Draft): void;
   /** `to`: only for the sockets of these actors; undefined: for all but that of the sender. */
   event(actor: number, name: string, data: Json, draft: Draft, to?: readonly number[]): void;
   counts(counts: Counts, draft: Draft): void;

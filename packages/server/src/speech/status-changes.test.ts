@@ -97,7 +97,7 @@ class Scene {
 
   /** The same, and how many bytes each takes. */
   tickOf(actor = -1): { readonly messages: ServerMessage[]; readonly sizes: number[] } {
-    this.#teller.statuses(this.#draft);
+    this.#teller.news(this.#draft);
     this.#draft.endRoster();
     const socket = new FakeSocket();
     this.bytes = this.#draft.rosterBytes;

@@ -22,27 +22,28 @@ export type Crowd = {
 };
 
 export class StatusChanges {
-  /** By actor, one for each. */
-  readonly #waiting = new Map<number, Updated>();
+  /** By actor, one for each. Most boards never have any. */
+  #waiting: Map<number, Updated> | undefined;
 
   has(actor: number): boolean {
-    return this.#waiting.has(actor);
+    return this.#waiting?.has(actor) === true;
   }
 
   /** False: more than the status has changed. */
   add(change: Updated): boolean {
     if (!("status" in change.patch) || Object.keys(change.patch).some((name) => name !== "status" && name !== "activeAt")) return false;
+    this.#waiting ??= new Map();
     this.#waiting.set(change.actor, change);
     return true;
   }
 
   delete(actor: number): void {
-    this.#waiting.delete(actor);
+    this.#waiting?.delete(actor);
   }
 
   /** All that wait, to be told now. `listed`: how many members viewers are told of. */
   take(listed: number): { readonly crowds: readonly Crowd[]; readonly alone: readonly Updated[] } {
-    if (this.#waiting.size === 0) return NOTHING;
+    if (!this.#waiting?.size) return NOTHING;
     const groups = new Map<string, Updated[]>();
     for (const change of this.#waiting.values()) {
       const { status, activeAt } = change.member;

@@ -36,7 +36,7 @@ export const BINARY: Speech = {
   heartbeat: BINARY_WIRE.frame({ kind: "heartbeat" }),
   frame: BINARY_WIRE.frame,
   refOf: ({ number }) => number,
-  teller: ({ boardId, number }, source) => new V2Teller(boardId, number, BINARY_WIRE, source),
+  teller: ({ boardId, number }, source, packs) => new V2Teller(boardId, number, BINARY_WIRE, source, packs),
 };
 
 export const JSON_TEXT: Speech = {
@@ -59,6 +59,8 @@ const FIRST_PAGE_BYTES = 32 * 1024;
 /** A roster of more bytes is packed, for clients that read that; the pages after the first ones are not, as packing one takes a millisecond. */
 const PACK_FROM_BYTES = 1024;
 const PACKED_PAGES_MAX = 4;
+/** So many who are introduced at once are told as a `roster`. */
+const CROWD_MIN = 8;
 /** Bytes of entries in `roster`. */
 const PAGE_BYTES = SERVER_MESSAGE_BYTES_MAX - 1024;
 /** The same where the client holds members, and the bytes about these: together as many as above. A thousand members take 28 KB at most. */
@@ -93,8 +95,14 @@ class V2Teller<Ref extends BoardRef> implements Teller {
   readonly #introduced: Introduced;
   /** They wait for a tick that tells them, as long as nothing else is said of the same members. */
   readonly #statuses = new StatusChanges();
+  /** The actors of members who are introduced, and of whom those who were here before are not told yet. They wait for the same tick. */
+  #newcomers: Set<number> | undefined;
+  /** Somebody who came since was told of them, with the whole board. */
+  #areKnown = false;
+  readonly #packs: boolean;
 
-  constructor(boardId: BoardId, ref: Ref, wire: Wire<Ref>, source: BoardSource) {
+  constructor(boardId: BoardId, ref: Ref, wire: Wire<Ref>, source: BoardSource, packs = false) {
+    this.#packs = packs;
     this.#boardId = boardId;
     this.#ref = ref;
     this.#wire = wire;
@@ -104,22 +112,19 @@ class V2Teller<Ref extends BoardRef> implements Teller {
 
   change(change: RosterChange, draft: Draft): void {
     const { actor } = change;
-    const board = this.#ref;
     switch (change.change) {
       case "joined":
-        if (!this.#introduced.add(actor, change.member)) return;
-        return draft.add(this.#wire.frame({ kind: "user_joined", board, actor, member: change.member }));
+        if (this.#introduced.add(actor, change.member)) this.#await(actor);
+        return;
       case "updated":
         return this.#updated(change, draft);
       case "left": {
+        if (this.#newcomers?.has(actor)) this.#introduce(draft);
         const left = this.#introduced.remove(actor);
         if (left === undefined) return;
         this.#statuses.delete(actor);
-        draft.add(this.#wire.frame({ kind: "user_left", board, actor, reason: change.reason }));
-        if (left.next === undefined) return;
-        const at = this.#source.cursorOf(left.next.actor);
-        // Its own client knows it already.
-        draft.addExcept(left.next.actor, this.#wire.frame({ kind: "user_joined", board, ...left.next, ...(at && { at }) }));
+        draft.add(this.#wire.frame({ kind: "user_left", board: this.#ref, actor, reason: change.reason }));
+        if (left.next !== undefined) this.#await(left.next.actor);
       }
     }
   }
@@ -132,7 +137,12 @@ class V2Teller<Ref extends BoardRef> implements Teller {
       if (isForItself) draft.addFor([actor], this.#updateOf(change));
       return;
     }
-    if (this.#statuses.has(actor)) this.statuses(draft);
+    if (this.#newcomers?.has(actor)) {
+      // Others will be told of it as it is then.
+      if (isForItself) draft.addFor([actor], this.#updateOf(change));
+      return;
+    }
+    if (this.#statuses.has(actor)) this.news(draft);
     if (this.#statuses.add(change)) return;
     if (isForItself) draft.add(this.#updateOf(change));
     else draft.addExcept(actor, this.#updateOf(change));
@@ -142,14 +152,42 @@ class V2Teller<Ref extends BoardRef> implements Teller {
     return this.#wire.frame({ kind: "user_updated", board: this.#ref, actor, patch });
   }
 
-  statuses(draft: Draft): void {
+  news(draft: Draft): void {
+    this.#introduce(draft);
     const { crowds, alone } = this.#statuses.take(this.#introduced.count);
     for (const crowd of crowds) draft.add(this.#wire.frame({ kind: "statuses", board: this.#ref, ...crowd }));
     for (const change of alone) draft.addExcept(change.actor, this.#updateOf(change));
   }
 
+  #await(actor: number): void {
+    this.#newcomers ??= new Set();
+    this.#newcomers.add(actor);
+  }
+
+  /** One's own client knows it already, and a `roster` may tell what is known. */
+  #introduce(draft: Draft): void {
+    if (this.#newcomers === undefined) return;
+    const entries = Array.from(this.#newcomers).flatMap((actor) => {
+      const member = this.#introduced.memberOf(actor);
+      return member ? this.#entryOf(actor, member) : [];
+    });
+    this.#newcomers = undefined;
+    const isCrowd = this.#areKnown || entries.length >= CROWD_MIN;
+    this.#areKnown = false;
+    if (!isCrowd)
+      for (const entry of entries) draft.addExcept(entry.actor, this.#wire.frame({ kind: "user_joined", board: this.#ref, ...entry }));
+    else {
+      const encoded = entries.map((entry) => this.#wire.entry(this.#ref, entry));
+      for (const page of this.#pages(pagesOf(encoded, PAGE_BYTES), this.#isPacked(encoded, this.#packs)).more) draft.add(page);
+    }
+  }
+
+  #isPacked(entries: readonly Buffer[], packs: boolean): boolean {
+    return packs && this.#wire.packed !== undefined && bytesOf(entries) > PACK_FROM_BYTES;
+  }
+
   event(actor: number, name: string, data: Json, draft: Draft, to?: readonly number[]): void {
-    if (this.#statuses.has(actor)) this.statuses(draft);
+    if (this.#statuses.has(actor) || this.#newcomers?.has(actor)) this.news(draft);
     const stranger = this.#introduced.beyond(actor);
     const member = stranger && { ...stranger, state: {} };
     const frame = this.#wire.frame({ kind: "event", board: this.#ref, actor, name, data, ...(member && { member }) });
@@ -175,7 +213,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
 
   /** One frame for all sockets. If only one member moved, its own socket does not get it. */
   cursors(moves: Moves, stamp: number, draft: Draft, paths: readonly CursorPathOf[] = []): void {
-    const told = this.#introduced.isEverybody ? moves : this.#ofIntroduced(moves);
+    const told = this.#introduced.isEverybody && this.#newcomers === undefined ? moves : this.#ofIntroduced(moves);
     if (told.length === 0) return;
     const frame = this.#wire.cursors(this.#ref, stamp, told, paths.length > 0 ? pathsTo(told, paths) : paths);
     draft.moves = told.length / 3;
@@ -187,7 +225,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
     const told: number[] = [];
     for (let at = 0; at < moves.length; at += 3) {
       const actor = moves[at] ?? 0;
-      if (this.#introduced.has(actor)) told.push(actor, moves[at + 1] ?? 0, moves[at + 2] ?? 0);
+      if (this.#introduced.has(actor) && !this.#newcomers?.has(actor)) told.push(actor, moves[at + 1] ?? 0, moves[at + 2] ?? 0);
     }
     return told;
   }
@@ -208,6 +246,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
       roster: [],
       ...(observed && { observed }),
     };
+    this.#areKnown ||= this.#newcomers !== undefined;
     const listed = this.#introduced.inOrder().map(([actor, member]) => this.#entryOf(actor, member));
     const encoded = new Map<RosterEntry, Buffer>();
     const encode = (entry: RosterEntry) => {
@@ -267,7 +306,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
     const told = listed.filter(({ actor }) => !known.has(actor));
     const message = { ...joined, ...(held.length > 0 && { held }) };
     const entries = told.map(encode);
-    const isPacked = reader.packs && this.#wire.packed !== undefined && bytesOf(entries) > PACK_FROM_BYTES;
+    const isPacked = this.#isPacked(entries, reader.packs);
     const firstBytes = held.length > 0 ? HELD_FIRST_PAGE_BYTES : FIRST_PAGE_BYTES;
     const [first = [], ...others] = isPacked ? [[], ...pagesOf(entries, PAGE_BYTES)] : pagesOf(entries, firstBytes);
     const following = told.length - first.length;

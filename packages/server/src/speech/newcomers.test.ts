@@ -1,0 +1,147 @@
+/** Members who come to a board: a few are told one by one, a crowd in one `roster`, packed for those who read that. C6. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inflateRawSync } from "node:zlib";
+import {
+  type BoardId,
+  decodeServerBinary,
+  decodeServerJson,
+  type Member,
+  type MemberId,
+  PACKED,
+  type RosterEntry,
+  type ServerMessage,
+} from "@presence-service/protocol";
+import { FakeSocket } from "../testing/fake-socket.ts";
+import { Draft } from "./draft.ts";
+import type { Teller } from "./speech.ts";
+import { BINARY, JSON_TEXT } from "./v2.ts";
+
+const VIEWER = 0;
+const written = { framesOut: 0, bytesOut: 0, cursorsDelivered: 0 };
+
+function memberOf(actor: number, more: Partial<Member> = {}): Member {
+  const memberId = actor.toString(16).padStart(32, "0") as MemberId;
+  const rest = {
+    username: `u${actor}`,
+    color: "#336699",
+    status: "active",
+    kind: "person",
+    joinedAt: 1_760_000_000_000,
+    state: {},
+  } as const;
+  return { memberId, userId: memberId, ...rest, ...more };
+}
+
+class Board {
+  readonly teller: Teller;
+  readonly #entries: RosterEntry[] = [{ actor: VIEWER, member: memberOf(VIEWER) }];
+  #draft = new Draft();
+  bytes = 0;
+
+  constructor(speech = BINARY, packs = false) {
+    const roster = () => ({ settling: false, degraded: false, observed: false, members: 1, users: 1, entries: this.#entries });
+    const cursorOf = (actor: number) => (actor === 3 ? { x: 5, y: 6 } : undefined);
+    this.teller = speech.teller({ boardId: "b" as BoardId, number: 7 }, { roster, cursorOf }, packs);
+  }
+
+  join(...actors: readonly number[]): void {
+    for (const actor of actors) this.teller.change({ change: "joined", actor, member: memberOf(actor) }, this.#draft);
+  }
+
+  update(actor: number): void {
+    this.teller.change({ change: "updated", actor, patch: { state: { n: 1 } }, member: memberOf(actor, { state: { n: 1 } }) }, this.#draft);
+  }
+
+  leave(actor: number): void {
+    this.teller.change({ change: "left", actor, reason: "left" }, this.#draft);
+  }
+
+  event(actor: number): void {
+    this.teller.event(actor, "wave", null, this.#draft);
+  }
+
+  move(...actors: readonly number[]): void {
+    this.teller.cursors(
+      actors.flatMap((actor) => [actor, 1, 2]),
+      3,
+      this.#draft,
+    );
+  }
+
+  /** Somebody is told the whole board between two ticks that bring news. */
+  enter(self: number): void {
+    this.teller.board({ settling: false, degraded: false, observed: false, members: 1, users: 1, entries: [] })(self, [], new Draft());
+  }
+
+  news(): this {
+    this.teller.news(this.#draft);
+    return this;
+  }
+
+  /** What the viewer is told in this tick. */
+  told(actor = VIEWER): ServerMessage[] {
+    const socket = new FakeSocket();
+    this.#draft.writeTo(socket, actor, "all", written);
+    this.#draft = new Draft();
+    return socket.takeFrames().map(({ isText, payload }) => {
+      this.bytes += payload.length;
+      const bytes = payload[0] === PACKED ? inflateRawSync(payload.subarray(1)) : payload;
+      return (isText ? decodeServerJson(payload.toString()) : decodeServerBinary(bytes)) ?? assert.fail();
+    });
+  }
+}
+
+const kinds = (messages: readonly ServerMessage[]) => messages.map(({ kind }) => kind);
+const listed = ([message]: readonly ServerMessage[]) => (message?.kind === "roster" ? message.roster : assert.fail(message?.kind));
+const crowd = (count: number) => Array.from({ length: count }, (_, nth) => nth + 1);
+
+for (const speech of [BINARY, JSON_TEXT])
+  test(`[C6] ${speech.encoding}: a few who come are told one by one, and not to themselves; a crowd is one message, with their places`, () => {
+    const board = new Board(speech);
+    board.join(1, 2);
+    assert.deepEqual(kinds(board.news().told()), ["user_joined", "user_joined"]);
+    board.join(3);
+    assert.deepEqual(board.news().told(3), []);
+    board.join(...crowd(40).slice(3));
+    const messages = board.news().told();
+    assert.deepEqual([kinds(messages), listed(messages).map(({ actor }) => actor)], [["roster"], crowd(40).slice(3)]);
+    assert.deepEqual(board.news().told(), [], "once");
+    const other = new Board(speech);
+    other.join(...crowd(8));
+    assert.deepEqual(listed(other.news().told())[2]?.at, { x: 5, y: 6 });
+  });
+
+test("[C6] a crowd of a thousand takes half of the bytes for clients that read packed messages", () => {
+  const [plain, packed] = [false, true].map((packs) => {
+    const board = new Board(BINARY, packs);
+    board.join(...crowd(999));
+    assert.equal(listed(board.news().told()).length, 999);
+    return board.bytes;
+  }) as [number, number];
+  assert.ok(packed < plain / 2, `${packed} of ${plain} bytes`);
+});
+
+test("[C6] who waits is told as it is then, and nothing is said of it before; a client that came meanwhile knows it already", () => {
+  const board = new Board();
+  board.join(1);
+  board.update(1);
+  board.move(1, VIEWER);
+  assert.deepEqual(
+    board.told(9).map((message) => (message.kind === "cursors" ? message.moves.map(({ actor }) => actor) : message.kind)),
+    [[VIEWER]],
+  );
+  board.enter(5);
+  const messages = board.news().told();
+  assert.deepEqual(listed(messages), [{ actor: 1, member: memberOf(1, { state: { n: 1 } }) }]);
+});
+
+test("[C6] an event of somebody who waits, and a leave, bring the introduction before them", () => {
+  const board = new Board();
+  board.join(1);
+  board.event(1);
+  board.join(2);
+  board.leave(2);
+  assert.deepEqual(kinds(board.news().told()), ["user_joined", "event", "user_joined", "user_left"]);
+});
