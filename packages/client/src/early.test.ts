@@ -85,3 +85,24 @@ test("pages after the first one are added as they come", async () => {
   socket.serve({ kind: "roster", board: 7, roster: others.slice(2) });
   assert.deepEqual(names(board), ["ana active", "ben active", "cleo active"]);
 });
+
+test("a roster that comes once the board is whole has members who came: each is told to the app, those who are known already are not, and the counts are the last ones", async () => {
+  const { socket, board } = await enter();
+  const whole = joined("desk", ["ana", "ben", "cleo"]) as Joined;
+  const [me, ana, ...others] = whole.roster as [RosterEntry, RosterEntry, ...RosterEntry[]];
+  socket.serve({ ...whole, roster: [me, ana], members: 2, users: 2 });
+  const came: string[] = [];
+  board.on("user_joined", ({ member }) => came.push(member.username));
+  socket.serve({ kind: "presence_update", board: 7, members: 30, users: 30 });
+  socket.serve({ kind: "roster", board: 7, roster: [ana, me, ...others] });
+  assert.deepEqual(
+    [came, names(board)],
+    [
+      ["ben", "cleo"],
+      ["ana active", "ben active", "cleo active"],
+    ],
+  );
+  assert.equal(board.self?.memberId, me.member.memberId);
+  socket.serve({ kind: "presence_update", board: 7, members: 30, users: 30 });
+  assert.equal(board.memberCount, 30);
+});

@@ -26,6 +26,22 @@ export const CLIENT_ROSTER_CASES: readonly ClientCase[] = [
     }),
   },
   {
+    name: "a crowd that comes in one message is shown, also where it names members who are known, and counts are as they were told last",
+    says: "Once the roster is whole",
+    run: play(async (own) => {
+      const { program } = own;
+      const line = await start(own, { others: [[0, BEN]] });
+      line.say({ kind: "presence_update", board, members: 9, users: 9 });
+      await program.until(() => program.last("roster", BOARD)?.["count"] === 9, "the counts are shown");
+      const crowd = [BEN, CLEO, DAN].map((one, actor) => ({ actor, member: { ...one, state: { tool: "pen" } } }));
+      line.say({ kind: "roster", board, roster: crowd });
+      await program.shows(BOARD, ["Me", "Ben", "Cleo", "Dan"]);
+      await program.until(() => "tool" in Object(program.named(BOARD, "Ben")?.["state"]), "Ben has a pen");
+      line.say({ kind: "user_left", board, actor: 2, reason: "left" });
+      await program.shows(BOARD, ["Me", "Ben", "Cleo"]);
+    }),
+  },
+  {
     name: "after a return, the members that a further message brings were never gone",
     says: "More of the roster that `joined` began.",
     run: play(async (own) => {

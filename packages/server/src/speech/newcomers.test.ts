@@ -80,7 +80,7 @@ class Board {
     return this;
   }
 
-  /** What the viewer is told in this tick. */
+  /** The messages of this tick to that client. */
   told(actor = VIEWER): ServerMessage[] {
     const socket = new FakeSocket();
     this.#draft.writeTo(socket, actor, "all", written);
