@@ -15,7 +15,6 @@ import type {
   Millis,
   Point,
   Recipients,
-  RosterEntry,
 } from "@presence-service/protocol";
 import { assertNever } from "./assert-never.ts";
 import { Beats } from "./beats.ts";
@@ -36,6 +35,7 @@ import type { Occupants } from "./occupancy.ts";
 import { Peers } from "./peers.ts";
 import { Pulse } from "./pulse.ts";
 import { Random } from "./random.ts";
+import { rosterView } from "./roster-view.ts";
 import { Watches } from "./watches.ts";
 
 export type CoreOptions = {
@@ -231,16 +231,7 @@ export class Core {
   roster(boardId: BoardId): RosterView {
     const board = this.#boards.get(boardId);
     const settling = this.#pulse.isSettling(this.#now) || board?.isSettling(this.#now) === true;
-    let entries: readonly RosterEntry[] | undefined;
-    return {
-      settling,
-      degraded: board?.isDegraded === true,
-      ...this.counts(boardId),
-      get entries() {
-        entries ??= board?.roster.entries() ?? [];
-        return entries;
-      },
-    };
+    return rosterView(board, settling, this.counts(boardId));
   }
 
   /** undefined: that actor shows no cursor there. */
