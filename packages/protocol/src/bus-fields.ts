@@ -29,18 +29,17 @@ type Near = { readonly reach: number; readonly since: number; readonly turn: num
 const count = varint(limits.U32_MAX);
 /** Milliseconds since the start of an instance. */
 const at = varint(Number.MAX_SAFE_INTEGER);
-type Beat = {
+/**
+ * At the end of a heartbeat: its sender has not heard which counts are wanted; it says some of its beats to its group only; its own time; its
+ * boards are spread over the masters of a Cluster; it hears moves on a channel of its own.
+ */
+export const HEARTBEAT = extra<{
   readonly wanting?: boolean;
   readonly near?: Near;
   readonly at?: number;
   readonly spread?: boolean;
   readonly moves?: boolean;
-};
-/**
- * At the end of a heartbeat: its sender has not heard which counts are wanted; it says some of its beats to its group only; its own time; its
- * boards are spread over the masters of a Cluster; it hears moves on a channel of its own.
- */
-export const HEARTBEAT = extra<Beat>({
+}>({
   wanting: optional(1, bool),
   near: optional(2, struct<Near>({ reach: count, since: count, turn: count })),
   at: optional(3, at),

@@ -306,6 +306,12 @@ test("[R13.2] other versions, and kinds of later releases, are told from broken 
   for (let tag = 0; tag < 256; tag++) if (!known.has(tag)) assert.equal(outcome(Uint8Array.of(...bytes(ENVELOPE), tag, 1, 2)), "version");
 });
 
+test("[R13.3] a later field of one board in `moves` is skipped, and the next board is read", () => {
+  const [message] = VECTORS["moves"] ?? assert.fail();
+  const later = `${ENVELOPE} 41 02 06 646f632d3432 0b ad02 01 14 01f4 ffff 02 01 2a 06 646f632d3433 05 ac02 01 a101`;
+  assert.deepEqual(decodeRedisMessage(bytes(later)), { ok: true, value: { from: FROM, link: 2, message } });
+});
+
 test("[R13.4] nothing is accepted that could not be applied, kept and sent on", () => {
   const refused: Record<string, string> = {
     "a link number beyond u32": "b1 3f2a9c517d044e8b9a660c1d2e3f4a5b ffffffff1f 02",
@@ -323,6 +329,8 @@ test("[R13.4] nothing is accepted that could not be applied, kept and sent on", 
     "a reason of 124 bytes": `${ENVELOPE} 03 00 03 752d37 00 7c ${"61".repeat(124)}`,
     "an announcement of 4097 bytes": `${ENVELOPE} 04 8120 ${"61".repeat(4097)} 00`,
     "a change to seq 0": `${ENVELOPE} 11 00 00 00`,
+    "moves on a board that cannot be": `${ENVELOPE} 41 01 01 7b 04 01 01 a101`,
+    "moves on a board that are longer than they say": `${ENVELOPE} 41 01 01 62 03 01 01 a101`,
     "a change from before seq 0": `${ENVELOPE} 11 05 05 00`,
     "an op of a later release that is cut off": `${ENVELOPE} 11 05 00 01 03 02 00`,
     "a member with extra fields longer than their length": `${ENVELOPE} 11 05 00 01 00 05 01 ${ANA_HEX.replace(/08 02 06/, "07 02 06")}`,
