@@ -434,6 +434,8 @@ test("[R13.1] the work is that of the bytes that came, whatever they promise", (
     "12 05 00 00 00 ffffffff0f",
     "13 05 00000000 00 ffffffff0f",
     "13 05 00000000 00 00 ffffffff0f",
+    "41 ffffffff0f",
+    "41 01 01 62 ffffffff0f",
   ];
   for (const hex of promises) assert.equal(outcome(bytes(`${ENVELOPE} ${hex}`)), "invalid");
 
@@ -447,6 +449,7 @@ test("[R13.1] the work is that of the bytes that came, whatever they promise", (
     "small members": million("12 05 00 00 ffffffff0f", `00 05 01 ${ANA_HEX}`),
     owners: million("13 05 00000000 00 ffffffff0f", "00"),
     "owners of which something is held": million("13 05 00000000 00 00 ffffffff0f", "00"),
+    "moves of many boards": million("41 ffffffff0f", "01 62 02 01 00"),
     "hidden cursors": million("15 05 ffffffff0f", "01"),
     paths: million("15 05 00 01 808040 ffffffff0f", "01 000000"),
     "nested data": million("16 05 00 808040", "5b"),

@@ -368,7 +368,7 @@ test("[R25.12] moves are believed on the own channel alone, and nothing else is 
   );
 });
 
-/** What the heartbeats of that instance say of its channel, since the last call. */
+/** The words of the heartbeats of that instance about its channel, since the last call. */
 function beatsOf(team: Team, index: number): () => (boolean | undefined)[] {
   return () => {
     const said = team.said.splice(0).filter(({ from, message }) => from === team.id(index) && message.kind === "heartbeat");
