@@ -135,7 +135,8 @@ class Person {
       case "roster":
         this.#following -= message.roster.length;
         this.#list(message.roster);
-        this.isJoined = this.#following === 0;
+        // Once it is whole, others who come are told in this way too.
+        this.isJoined = this.#following <= 0;
         return;
       case "user_joined":
         return this.#list([message]);
