@@ -78,6 +78,8 @@ export class MovesChannel {
 
   subscribed(now: Millis): void {
     this.#close();
+    // Where Redis has refused it before, it may have been given all rights since.
+    this.#isMute = false;
     this.#isSubscribed = true;
     this.#say(now);
   }
