@@ -238,7 +238,7 @@ test("rights that change at run time", { concurrency: true, timeout: 240_000 }, 
       assert.equal(lines.length, 1);
       assert.match(lines.join(), /\+subscribe &former:moves:.*ACL SETUSER.*told of moves/);
       for (const instance of [well, ill]) assert.equal(await instance.metric('presence_bus_received_total{kind="moves"}'), 0);
-    await rights("&former:*");
+      await rights("&former:*");
       await eventually(async () => (await ill.metric('presence_bus_received_total{kind="moves"}')) > 0 || arrive(5), {
         what: "moves to this instance alone",
         withinMs: HEALED_MS,
