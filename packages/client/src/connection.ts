@@ -559,9 +559,9 @@ function bare(address: string): string {
   return address.replace(/[?#].*/, "");
 }
 
-const NO_SOCKET = "No connection could be made. Does the service run there, and does the path lead to it?";
+const NO_SOCKET = "No connection could be made. Does the service run there, on this path?";
 const OF_PAGES =
-  " Does it allow this page's origin, and the page's Content-Security-Policy (connect-src) it? The browser's console says which";
+  " Does it allow this page's origin? Does the page's Content-Security-Policy allow it (connect-src)? See the browser's console";
 const NO_TOKEN: PresenceError = { code: "token_failed", message: "no token: token() has given none for 10 s" };
 const NO_ANSWER = "No connection was made within 10 s. Does the service run there, and does a firewall let WebSockets pass?";
 const NO_WELCOME = "There is a WebSocket, but no welcome came within 10 s. Is that the presence service?";

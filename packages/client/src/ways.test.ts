@@ -116,7 +116,7 @@ test("after the third failure the app gets one error with the reason and advice,
 test("where there is no page, the error asks nothing of origins, policies and a browser's console", async () => {
   for (const [isPage, words] of [
     [true, /origin.*Content-Security-Policy.*browser's console/],
-    [false, /trying again\. No connection could be made\. Does the service run there, and does the path lead to it\?$/],
+    [false, /trying again\. No connection could be made\. Does the service run there, on this path\?$/],
   ] as const) {
     const { driver, errors, next } = enter();
     if (!isPage) Object.defineProperty(driver, "watchPage", { value: undefined });

@@ -121,22 +121,16 @@ function reading(readSaid: (from: Reader, field: Said) => unknown): Read {
   }
 }
 
-/**
- * `hex` for many bytes. Thousands of clients that come back at once bring 12 KB each, which take 0.02 ms so, and twice as long with two bytes written for each
- * one read; as texts put together digit by digit ten times as long.
- */
+/** `hex` for many bytes: of 12 KB, a text that is put together digit by digit takes ten times as long as one that is decoded. */
 function longHex(bytes: Uint8Array): string {
-  pairs ??= new Uint16Array(Uint8Array.from({ length: 512 }, (_, at) => digitOf(at & 1 ? (at >> 1) & 15 : at >> 5)).buffer);
-  const digits = new Uint16Array(bytes.length);
-  for (let at = 0; at < bytes.length; at++) digits[at] = pairs[bytes[at] as number] as number;
-  return new TextDecoder().decode(new Uint8Array(digits.buffer));
-}
-
-/** The two digits of each byte, as they stand in memory. */
-let pairs: Uint16Array | undefined;
-
-function digitOf(value: number): number {
-  return value + (value < 10 ? 0x30 : 0x57);
+  const known = new TextEncoder().encode("0123456789abcdef");
+  const digits = new Uint8Array(2 * bytes.length);
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0;
+    digits[2 * at] = known[byte >> 4] ?? 0;
+    digits[2 * at + 1] = known[byte & 15] ?? 0;
+  }
+  return new TextDecoder().decode(digits);
 }
 
 /**

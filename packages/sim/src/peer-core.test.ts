@@ -44,7 +44,7 @@ test("[L1] [R13.3] instances with the core of another checkout, beside instances
 });
 
 test("[R13.2] a core that cannot read what the others say is found out", async () => {
-  const folder = checkout("bus/envelope.ts", (text) => text.replace("const VERSION = 1;", "const VERSION = 2;"));
+  const folder = checkout("bus/head.ts", (text) => text.replace("const VERSION = 1;", "const VERSION = 2;"));
   try {
     const makeCore = mixing(await loadPeerCore(folder));
     assert.notDeepEqual(runSchedule(drawSchedule("none", 1, SIZES.small), { makeCore }).findings, []);

@@ -135,12 +135,11 @@ export class BoardView {
     if (this.#following > 0) {
       this.#following -= roster.length;
       this.#list(roster, changes);
-      return changes;
-    }
-    for (const listed of roster) {
-      if (listed.member.memberId === this.#self?.wire.memberId) this.#placeSelf(listed);
-      else this.#place(listed, changes);
-    }
+    } else
+      for (const listed of roster) {
+        if (listed.member.memberId === this.#self?.wire.memberId) this.#placeSelf(listed);
+        else this.#place(listed, changes);
+      }
     return changes;
   }
 
