@@ -62,6 +62,7 @@ test("pages that are kept and pages that are loaded ahead", { timeout: 90_000 },
     const page = await browser.newPage();
     await page.goto(`${site.address}/app?${query("Ana")}`);
     await eventually(() => told(page, "names").then((names) => names.includes("Watcher")), { what: "Ana is on the board" });
+    await eventually(() => board.others.length === 1, { what: "Ana is seen" });
     const { memberId } = board.others[0] ?? {};
     await page.goto(`${site.address}/elsewhere`);
     await page.evaluate(() => history.back());

@@ -95,7 +95,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
   readonly #introduced: Introduced;
   /** They wait for a tick that tells them, as long as nothing else is said of the same members. */
   readonly #statuses = new StatusChanges();
-  /** The actors of members who are introduced, and of whom those who were here before are not told yet. They wait for the same tick. */
+  /** The actors of members who are introduced, and of whom those who were here before are not told yet. They wait for the same tick as statuses. */
   #newcomers: Set<number> | undefined;
   /** Somebody who came since was told of them, with the whole board. */
   #areKnown = false;
@@ -114,7 +114,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
     const { actor } = change;
     switch (change.change) {
       case "joined":
-        if (this.#introduced.add(actor, change.member)) this.#await(actor);
+        if (this.#introduced.add(actor, change.member)) this.#await(actor, draft);
         return;
       case "updated":
         return this.#updated(change, draft);
@@ -124,7 +124,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
         if (left === undefined) return;
         this.#statuses.delete(actor);
         draft.add(this.#wire.frame({ kind: "user_left", board: this.#ref, actor, reason: change.reason }));
-        if (left.next !== undefined) this.#await(left.next.actor);
+        if (left.next !== undefined) this.#await(left.next.actor, draft);
       }
     }
   }
@@ -159,9 +159,11 @@ class V2Teller<Ref extends BoardRef> implements Teller {
     for (const change of alone) draft.addExcept(change.actor, this.#updateOf(change));
   }
 
-  #await(actor: number): void {
+  /** A client that does not read packed messages is told each newcomer at once, and by no `roster`. */
+  #await(actor: number, draft: Draft): void {
     this.#newcomers ??= new Set();
     this.#newcomers.add(actor);
+    if (!this.#packs) this.#introduce(draft);
   }
 
   /** One's own client knows it already, and a `roster` may tell what is known. */
@@ -172,7 +174,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
       return member ? this.#entryOf(actor, member) : [];
     });
     this.#newcomers = undefined;
-    const isCrowd = this.#areKnown || entries.length >= CROWD_MIN;
+    const isCrowd = this.#packs && (this.#areKnown || entries.length >= CROWD_MIN);
     this.#areKnown = false;
     if (!isCrowd)
       for (const entry of entries) draft.addExcept(entry.actor, this.#wire.frame({ kind: "user_joined", board: this.#ref, ...entry }));
