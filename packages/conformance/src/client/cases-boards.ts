@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { deflateRawSync } from "node:zlib";
 import { type Bytes, CLOSE, encodeBinary, PACKED, type ServerMessage } from "@presence-service/protocol";
 import { expect, expectEqual } from "../cases.ts";
-import { pause, Stopwatch } from "../waiting.ts";
+import { Stopwatch } from "../stopwatch.ts";
+import { pause } from "../waiting.ts";
 import { BOARD, type ClientCase, type Play, play, start } from "./play.ts";
 import { joined, type Line, ME, member, welcome } from "./stage.ts";
 

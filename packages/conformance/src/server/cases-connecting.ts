@@ -5,7 +5,8 @@ import { request } from "node:http";
 import { request as secureRequest } from "node:https";
 import type { BoardId, ResumeToken } from "@presence-service/protocol";
 import { type Case, expect, expectEqual } from "../cases.ts";
-import { pause, Stopwatch } from "../waiting.ts";
+import { Stopwatch } from "../stopwatch.ts";
+import { pause } from "../waiting.ts";
 import { type Host, newBoard, newSession, type Scene } from "./scene.ts";
 import { Visitor } from "./visitor.ts";
 

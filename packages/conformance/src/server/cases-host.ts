@@ -1,7 +1,7 @@
 /** Cases about a server whose host authenticates, or whose operator does something. They are skipped where nobody can. */
 
 import { type Case, expect, expectEqual } from "../cases.ts";
-import { Stopwatch } from "../waiting.ts";
+import { Stopwatch } from "../stopwatch.ts";
 import { type Host, newBoard, newSession, type Scene } from "./scene.ts";
 
 /** Seconds that a short token may last. */

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { type BoardId, type ClientMessage, encodeBinary } from "@presence-service/protocol";
 import { type Case, expect, expectEqual } from "../cases.ts";
-import { Stopwatch } from "../waiting.ts";
+import { Stopwatch } from "../stopwatch.ts";
 import type { Guest, Scene } from "./scene.ts";
 
 type InvalidVector = {

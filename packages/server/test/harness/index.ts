@@ -1,3 +1,4 @@
+export * from "../../../conformance/src/stopwatch.ts";
 export * from "./certificates.ts";
 export * from "./classic-client.ts";
 export * from "./cluster.ts";
@@ -12,5 +13,4 @@ export * from "./redis-cluster.ts";
 export type { Scope } from "./scope.ts";
 export * from "./sentinels.ts";
 export * from "./session-client.ts";
-export * from "./stopwatch.ts";
 export * from "./team.ts";
