@@ -114,7 +114,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
     const { actor } = change;
     switch (change.change) {
       case "joined":
-        if (this.#introduced.add(actor, change.member)) this.#await(actor, draft);
+        if (this.#introduced.add(actor, change.member)) this.#came(actor, change.member, draft);
         return;
       case "updated":
         return this.#updated(change, draft);
@@ -124,7 +124,7 @@ class V2Teller<Ref extends BoardRef> implements Teller {
         if (left === undefined) return;
         this.#statuses.delete(actor);
         draft.add(this.#wire.frame({ kind: "user_left", board: this.#ref, actor, reason: change.reason }));
-        if (left.next !== undefined) this.#await(left.next.actor, draft);
+        if (left.next !== undefined) this.#came(left.next.actor, left.next.member, draft);
       }
     }
   }
@@ -160,13 +160,13 @@ class V2Teller<Ref extends BoardRef> implements Teller {
   }
 
   /** A client that does not read packed messages is told each newcomer at once, and by no `roster`. */
-  #await(actor: number, draft: Draft): void {
+  #came(actor: number, member: Member, draft: Draft): void {
+    if (!this.#packs) return this.#tellJoined(this.#entryOf(actor, member), draft);
     this.#newcomers ??= new Set();
     this.#newcomers.add(actor);
-    if (!this.#packs) this.#introduce(draft);
   }
 
-  /** One's own client knows it already, and a `roster` may tell what is known. */
+  /** The newcomer's own client knows it already, and a `roster` may tell what is known. */
   #introduce(draft: Draft): void {
     if (this.#newcomers === undefined) return;
     const entries = Array.from(this.#newcomers).flatMap((actor) => {
@@ -174,14 +174,17 @@ class V2Teller<Ref extends BoardRef> implements Teller {
       return member ? this.#entryOf(actor, member) : [];
     });
     this.#newcomers = undefined;
-    const isCrowd = this.#packs && (this.#areKnown || entries.length >= CROWD_MIN);
+    const isCrowd = this.#areKnown || entries.length >= CROWD_MIN;
     this.#areKnown = false;
-    if (!isCrowd)
-      for (const entry of entries) draft.addExcept(entry.actor, this.#wire.frame({ kind: "user_joined", board: this.#ref, ...entry }));
+    if (!isCrowd) for (const entry of entries) this.#tellJoined(entry, draft);
     else {
       const encoded = entries.map((entry) => this.#wire.entry(this.#ref, entry));
       for (const page of this.#pages(pagesOf(encoded, PAGE_BYTES), this.#isPacked(encoded, this.#packs)).more) draft.add(page);
     }
+  }
+
+  #tellJoined(entry: RosterEntry, draft: Draft): void {
+    draft.addExcept(entry.actor, this.#wire.frame({ kind: "user_joined", board: this.#ref, ...entry }));
   }
 
   #isPacked(entries: readonly Buffer[], packs: boolean): boolean {
