@@ -60,7 +60,7 @@ export class Silence {
     this.#heardAt = this.#provenAt = step;
   }
 
-  /** Something came from the client. True: it answers a heartbeat, so the next visit can find something later than was answered last. */
+  /** Something came from the client. True: a heartbeat was unanswered until now, and the visit that would have judged the client by that is not needed. */
   heard(step: number): boolean {
     this.#heardAt = step;
     if (this.#askedAt === NEVER) return false;
